@@ -1,0 +1,15 @@
+"""Where recorded ledgers and rows lie on a developer's machine, and how a test skips without them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+SHARED = REPO.parent / "shared"
+
+needs_shared = pytest.mark.skipif(
+    not (SHARED / "golden").is_dir(),
+    reason="needs the recorded ledgers and rows that lie beside the project, in ../shared",
+)

@@ -1,0 +1,99 @@
+"""Runs the local warehouse and the local bucket as processes, as the laptop stack does."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import google.cloud.bigquery as bq
+import google.cloud.storage as gcs
+from google.api_core.client_options import ClientOptions
+from google.auth.credentials import AnonymousCredentials
+
+PROJECT = "local"
+BUCKET = "stellar-etl-local"
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@dataclass
+class Server:
+    """One server process on its own port and folder; it can be killed and started again on the same data."""
+
+    arguments: list[str]
+    health: str
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self.process = subprocess.Popen([sys.executable, "-m", *self.arguments, "--port", str(self.port)])
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+                urllib.request.urlopen(self.url + self.health, timeout=5).close()
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"{self.arguments} did not start (exit status {self.process.poll()})")
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(by)
+        return self.process.wait(20)
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def running(server: Server) -> Iterator[Server]:
+    server.start()
+    try:
+        yield server
+    finally:
+        if server.process is not None and server.process.poll() is None:
+            server.stop()
+
+
+def warehouse(folder: Path) -> Server:
+    return Server(
+        ["local.warehouse", "--data-dir", str(folder / "bq"), "--gcs-root", str(folder / "gcs")], "/healthz"
+    )
+
+
+def bucket(folder: Path) -> Server:
+    return Server(["local.bucket", "--root", str(folder), "--bucket", BUCKET], "/")
+
+
+def bigquery_client(server: Server) -> bq.Client:
+    return bq.Client(
+        project=PROJECT,
+        credentials=AnonymousCredentials(),
+        client_options=ClientOptions(api_endpoint=server.url),
+    )
+
+
+def storage_client(server: Server) -> gcs.Client:
+    return gcs.Client(
+        project=PROJECT,
+        credentials=AnonymousCredentials(),
+        client_options=ClientOptions(api_endpoint=server.url),
+    )

@@ -1,0 +1,4 @@
+"""The task builders of the Stellar DAGs, and what they build on.
+
+A DAG file knows builders; builders know `tables`, `settings` and `sql`; those three know no Airflow.
+"""

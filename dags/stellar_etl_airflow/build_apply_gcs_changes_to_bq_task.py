@@ -1,0 +1,41 @@
+"""From staging into the published table, by one statement: a reader never sees a hole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow.sdk import Context
+
+from stellar_etl_airflow.build_check_task import parameters_of
+from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.runtime import batch_of
+from stellar_etl_airflow.sql import publish
+from stellar_etl_airflow.tables import Table
+
+
+class PublishOperator(TableJobsOperator):
+    """Merges a staging table into its published table, as the registry says for the table."""
+
+    builder = "build_apply_gcs_changes_to_bq_task"
+
+    def prepare(self, context: Context, warehouse: Warehouse) -> None:
+        """Makes the published table, or adds the columns that it lacks."""
+        warehouse.ensure_published(
+            warehouse.config.table_id(self.table.data_type), self.table.table_id, self.table.closed_at_column
+        )
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """One merge."""
+        statement = publish(
+            self.table,
+            warehouse.name(warehouse.config.table_id(self.table.data_type)),
+            warehouse.name(self.staging_id(context)),
+            warehouse.columns(self.table.table_id),
+            parameters_of(batch_of(context)),
+        )
+        return [query_job("merge", statement, warehouse.config.maximum_bytes_billed)]
+
+
+def build_apply_gcs_changes_to_bq_task(table: Table) -> PublishOperator:
+    """A task that publishes a table's staged rows: its range is replaced, or missing keys are inserted."""
+    return PublishOperator(task_id="merge", table=table)

@@ -1,0 +1,61 @@
+"""One row for each table and range that was published: how much, how long, from where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow.sdk import Context
+
+from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.runtime import Run, batch_of, left_by
+from stellar_etl_airflow.sql import Parameter, upsert_stats
+from stellar_etl_airflow.tables import BATCH_STATS_TABLE_ID, Table
+from stellar_etl_airflow.warehouse import Layout, ensure_table
+
+
+class BatchStatsOperator(TableJobsOperator):
+    """Writes the row of this table and range; a repeated load rewrites it."""
+
+    builder = "build_batch_stats"
+
+    def prepare(self, context: Context, warehouse: Warehouse) -> None:
+        """Makes the stats table, or adds the columns that it lacks."""
+        ensure_table(
+            warehouse.client,
+            f"{warehouse.dataset_id}.{BATCH_STATS_TABLE_ID}",
+            Layout(warehouse.schema(BATCH_STATS_TABLE_ID), cluster_fields=("table_id", "start_ledger")),
+        )
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """One merge of one row."""
+        statement = upsert_stats(warehouse.name(BATCH_STATS_TABLE_ID), self._row(context, warehouse))
+        return [query_job("stats", statement, warehouse.config.maximum_bytes_billed)]
+
+    def _row(self, context: Context, warehouse: Warehouse) -> list[Parameter]:
+        run, batch = Run.of(context), batch_of(context)
+        file = batch.files[self.table.data_type]
+        group = context["ti"].task_id.rpartition(".")[0]
+        loaded, published = (left_by(context, f"{group}.{task}" if group else task) for task in ("load", "merge"))
+        return [
+            Parameter("table_id", "STRING", warehouse.config.table_id(self.table.data_type)),
+            Parameter("start_ledger", "INT64", str(batch.range.start)),
+            Parameter("end_ledger", "INT64", str(batch.range.end)),
+            Parameter("ledgers", "INT64", str(batch.ledgers)),
+            Parameter("row_count", "INT64", str(file.rows)),
+            Parameter("byte_count", "INT64", str(file.bytes)),
+            Parameter("first_closed_at", "TIMESTAMP", batch.first_closed_at),
+            Parameter("last_closed_at", "TIMESTAMP", batch.last_closed_at),
+            Parameter("dag_id", "STRING", run.dag_id),
+            Parameter("batch_id", "STRING", run.run_id),
+            Parameter("batch_run_date", "DATETIME", run.batch_run_date),
+            Parameter("attempt", "STRING", batch.attempt.name),
+            Parameter("exported_at", "TIMESTAMP", batch.attempt.started_at),
+            Parameter("loaded_at", "TIMESTAMP", loaded["ended_at"]),
+            Parameter("published_at", "TIMESTAMP", published["ended_at"]),
+            Parameter("bytes_processed", "INT64", str(published["bytes_processed"])),
+        ]
+
+
+def build_batch_stats(table: Table) -> BatchStatsOperator:
+    """A task that notes what was published, in `history_archives_dag_runs`."""
+    return BatchStatsOperator(task_id="batch_stats", table=table)

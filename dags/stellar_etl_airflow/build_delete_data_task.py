@@ -1,0 +1,64 @@
+"""Deletions: a run's staging tables once they are published, and a ledger range of a published table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+from airflow.sdk import BaseOperator, Context
+
+from stellar_etl_airflow.batch import LedgerRange, RangeError, staging_table_id
+from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.runtime import GOOGLE_CONNECTION, Run, SettingsAtRunTime, settings
+from stellar_etl_airflow.settings import WarehouseSettings
+from stellar_etl_airflow.sql import delete_range
+from stellar_etl_airflow.tables import Table
+
+
+class DeleteStagingOperator(SettingsAtRunTime, BaseOperator):
+    """Deletes the run's staging tables; one that is gone already is no error."""
+
+    builder = "build_delete_data_task"
+
+    def __init__(self, *, tables: Sequence[Table], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.table_ids = [table.table_id for table in tables]
+
+    def execute(self, context: Context) -> None:
+        """Deletes them."""
+        warehouse = Warehouse(BigQueryHook(gcp_conn_id=GOOGLE_CONNECTION), settings(WarehouseSettings))
+        ti = context["ti"]
+        for table_id in self.table_ids:
+            staging = f"{warehouse.dataset_id}.{staging_table_id(table_id, ti.dag_id, ti.run_id)}"
+            warehouse.client.delete_table(staging, not_found_ok=True)
+            self.log.info("deleted %s", staging)
+
+
+class DeleteRangeOperator(TableJobsOperator):
+    """Deletes the rows of the ledgers that the run's params name from a published table."""
+
+    builder = "build_delete_data_task"
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """One DELETE.
+
+        Raises:
+            RangeError: the run was not asked for by ledgers.
+        """
+        asked = Run.of(context).asked
+        if not isinstance(asked, LedgerRange):
+            raise RangeError("say what to delete by the params start_ledger and end_ledger")
+        target = warehouse.name(warehouse.config.table_id(self.table.data_type))
+        statement = delete_range(self.table, target, asked.start, asked.end)
+        return [query_job("delete", statement, warehouse.config.maximum_bytes_billed)]
+
+
+def build_delete_staging_task(tables: Sequence[Table]) -> DeleteStagingOperator:
+    """A task that deletes the run's staging tables; put it after all that reads them."""
+    return DeleteStagingOperator(task_id="delete_staging", tables=tables)
+
+
+def build_delete_data_task(table: Table) -> DeleteRangeOperator:
+    """A task that deletes the run's ledger range from a published table."""
+    return DeleteRangeOperator(task_id=f"delete_{table.data_type}", table=table)

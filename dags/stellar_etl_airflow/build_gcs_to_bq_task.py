@@ -1,0 +1,57 @@
+"""From the bucket into a staging table, one for each run and table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import Context
+
+from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse
+from stellar_etl_airflow.runtime import batch_of
+from stellar_etl_airflow.tables import Table
+from stellar_etl_airflow.warehouse import Layout, ensure_table, guard_network
+
+STAGING_DAYS = 7
+"""How long a staging table is kept if nothing deletes it: the time to look at rows that failed a check."""
+
+
+class LoadToStagingOperator(TableJobsOperator):
+    """Loads one type's verified file into the run's staging table, over what an earlier try left there."""
+
+    builder = "build_gcs_to_bq_task"
+
+    def prepare(self, context: Context, warehouse: Warehouse) -> None:
+        """Makes sure that the dataset is this network's, and makes the staging table anew."""
+        guard_network(warehouse.client, warehouse.dataset_id, batch_of(context).network_passphrase)
+        staging = f"{warehouse.dataset_id}.{self.staging_id(context)}"
+        warehouse.client.delete_table(staging, not_found_ok=True)
+        ensure_table(
+            warehouse.client,
+            staging,
+            Layout(
+                warehouse.schema(self.table.table_id),
+                expires=datetime.now(UTC) + timedelta(days=STAGING_DAYS),
+                description=f"{self.table.data_type} of {context['ti'].dag_id} {context['ti'].run_id}, to be published",
+            ),
+        )
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """One load job that names the object exactly."""
+        file = batch_of(context).files[self.table.data_type]
+        load = {
+            "sourceUris": [file.uri],
+            "sourceFormat": "NEWLINE_DELIMITED_JSON",
+            "destinationTable": warehouse.reference(self.staging_id(context)),
+            "schema": {"fields": warehouse.schema(self.table.table_id)},
+            "createDisposition": "CREATE_NEVER",
+            "writeDisposition": "WRITE_TRUNCATE",
+            "ignoreUnknownValues": False,
+            "maxBadRecords": 0,
+        }
+        return [Job("load", {"load": load})]
+
+
+def build_gcs_to_bq_task(table: Table) -> LoadToStagingOperator:
+    """A task that loads a table's exported rows into the run's staging table."""
+    return LoadToStagingOperator(task_id="load", table=table)

@@ -1,0 +1,54 @@
+"""The first task of a batch: which ledgers closed in the run's data interval."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from airflow.sdk import Context
+
+from stellar_etl_airflow.batch import LedgerRange
+from stellar_etl_airflow.pods import StellarPodOperator, network_arguments
+from stellar_etl_airflow.runtime import TIME_TASK, Run, settings
+from stellar_etl_airflow.settings import ExportSettings
+
+XCOM_FILE = "/airflow/xcom/return.json"
+
+
+def _spelt(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+class TimeToLedgerRangeOperator(StellarPodOperator):
+    """Turns the run's times into ledgers, in a pod that reads the lake.
+
+    Result: `{"start": N, "end": M}`, half-open. A run that was asked for by ledgers starts no pod.
+    """
+
+    builder = "build_time_task"
+
+    def pod_arguments(self, context: Context) -> list[str]:
+        """`get_ledger_range_from_times` for the run's interval or the times of its params."""
+        asked = Run.of(context).asked
+        if isinstance(asked, LedgerRange):
+            return []
+        return [
+            "get_ledger_range_from_times",
+            "--start-time", _spelt(asked.start),
+            "--end-time", _spelt(asked.end),
+            "--output", XCOM_FILE,
+            *network_arguments(settings(ExportSettings)),
+        ]  # fmt: skip
+
+    def execute(self, context: Context) -> Any:
+        """Gives the ledger range of the run."""
+        asked = Run.of(context).asked
+        if isinstance(asked, LedgerRange):
+            self.log.info("asked for ledgers %d to %d: no pod is needed", asked.start, asked.end)
+            return {"start": asked.start, "end": asked.end + 1}
+        return super().execute(context)
+
+
+def build_time_task() -> TimeToLedgerRangeOperator:
+    """A task that finds the run's ledger range, and leaves it for the export task."""
+    return TimeToLedgerRangeOperator(task_id=TIME_TASK, do_xcom_push=True)

@@ -1,0 +1,126 @@
+"""What a task finds when it runs: its Variables, its run's range, what the tasks before it left.
+
+The Airflow edge that all our operators share. Nothing here is called while a DAG file is parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from airflow.sdk import Context, Variable
+from airflow.sdk.exceptions import AirflowException
+
+from stellar_etl_airflow.batch import Batch, ExportAttempt, LedgerRange, TimeRange, asked_range
+from stellar_etl_airflow.settings import Group, TimeoutSettings, load
+
+GOOGLE_CONNECTION = "google_cloud_platform_connection"
+"""The one Google connection of the project."""
+
+TIME_TASK = "get_ledger_range_from_times"
+EXPORT_TASK = "export"
+VERIFY_TASK = "verify_export"
+
+ATTEMPT_KEY = "attempt"
+"""The XCom key under which the export task leaves its `ExportAttempt`."""
+
+
+def _variable(key: str) -> Any:
+    return Variable.get(key, default=None)
+
+
+def settings(group: type[Group]) -> Group:
+    """One group of Airflow Variables, read now.
+
+    Raises:
+        SettingsError: naming the keys that are missing or wrong.
+    """
+    return load(group, _variable)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The DAG run that a task belongs to."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    asked: TimeRange | LedgerRange
+    run_after: datetime
+
+    @classmethod
+    def of(cls, context: Context) -> Run:
+        """Reads it from the task's context.
+
+        Raises:
+            RangeError: the run's params don't say a range.
+        """
+        dag_run = context["dag_run"]
+        return cls(
+            dag_id=dag_run.dag_id,
+            run_id=dag_run.run_id,
+            task_id=context["ti"].task_id,
+            asked=asked_range(
+                context.get("params") or {},
+                dag_run.data_interval_start,
+                dag_run.data_interval_end,
+            ),
+            run_after=dag_run.run_after,
+        )
+
+    @property
+    def batch_run_date(self) -> str:
+        """The column's value: UTC start of the asked times; a run by ledgers has only the time it was due."""
+        start = self.asked.start if isinstance(self.asked, TimeRange) else self.run_after
+        return f"{start.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def left_by(context: Context, task_id: str, key: str = "return_value") -> Mapping[str, Any]:
+    """What another task of this run left under a key.
+
+    Raises:
+        AirflowException: nothing, naming the task.
+    """
+    value = context["ti"].xcom_pull(task_ids=task_id, key=key)
+    if not isinstance(value, Mapping):
+        raise AirflowException(
+            f"task {task_id!r} left no result in this run: run it first, or clear it together with this task"
+        )
+    return value
+
+
+def ledgers_of(context: Context) -> LedgerRange:
+    """The ledgers that the time task found for this run."""
+    return LedgerRange.from_half_open(left_by(context, TIME_TASK))
+
+
+def attempt_of(context: Context) -> ExportAttempt:
+    """The export attempt whose files are this run's."""
+    return ExportAttempt.from_json(left_by(context, EXPORT_TASK, ATTEMPT_KEY))
+
+
+def batch_of(context: Context) -> Batch:
+    """The verified export of this run."""
+    return Batch.from_json(left_by(context, VERIFY_TASK))
+
+
+class SettingsAtRunTime:
+    """Gives an operator its settings just before it runs, on re-entry after a deferral too.
+
+    A mixin, to stand before the operator's class. `builder` is the key of `task_timeout`.
+    """
+
+    builder: ClassVar[str]
+    execution_timeout: timedelta | None
+
+    def pre_execute(self, context: Context) -> None:
+        """Sets the time-out that the Variable gives, then whatever else the operator applies."""
+        seconds = settings(TimeoutSettings).task_timeout.get(self.builder)
+        if seconds is not None:
+            self.execution_timeout = timedelta(seconds=seconds)
+        self.apply_settings(context)
+
+    def apply_settings(self, context: Context) -> None:
+        """Applies the operator's own settings; nothing by default."""

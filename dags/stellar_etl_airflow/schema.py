@@ -1,0 +1,101 @@
+"""Table schemas as BigQuery's REST API writes them: read from files, compared and grown. Pure but for the file.
+
+A schema is a list of fields, each a mapping with `name`, `type`, `mode`, `description` and, for a RECORD, `fields`
+(https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#TableFieldSchema).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Field = Mapping[str, Any]
+
+_SAME_TYPE = {
+    "INT64": "INTEGER",
+    "FLOAT64": "FLOAT",
+    "BOOL": "BOOLEAN",
+    "STRUCT": "RECORD",
+}
+
+
+class SchemaError(ValueError):
+    """A schema file is missing or unusable, or an existing table can't be grown into it."""
+
+
+def read_schema(folder: str, table_id: str) -> list[dict[str, Any]]:
+    """The fields of `{folder}/{table_id}_schema.json`.
+
+    Raises:
+        SchemaError: the file is missing or is not a list of fields.
+    """
+    path = Path(folder) / f"{table_id}_schema.json"
+    try:
+        fields = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise SchemaError(
+            f"no schema file {path}: upload it, or correct the Airflow Variable 'schema_filepath'"
+        ) from None
+    except ValueError as error:
+        raise SchemaError(f"schema file {path} is not JSON: {error}") from None
+    if not isinstance(fields, list) or not all(isinstance(field, dict) and "name" in field for field in fields):
+        raise SchemaError(f"schema file {path} must be a list of fields, each with a name and a type")
+    return fields
+
+
+def column_names(fields: Sequence[Field]) -> list[str]:
+    """The names of the top-level columns, in order."""
+    return [field["name"] for field in fields]
+
+
+def _type(field: Field) -> str:
+    name = str(field["type"]).upper()
+    return _SAME_TYPE.get(name, name)
+
+
+def _mode(field: Field) -> str:
+    return str(field.get("mode") or "NULLABLE").upper()
+
+
+def grown(existing: Sequence[Field], wanted: Sequence[Field], path: str = "") -> list[dict[str, Any]]:
+    """`existing` with the columns of `wanted` that it lacks, nested ones too.
+
+    Columns keep their order, and new ones come last, as BigQuery wants it. A column that only the table has
+    stays. A new column is nullable whatever the file says, for the rows that are there have no value. A REQUIRED
+    column that the file makes NULLABLE is relaxed.
+
+    Raises:
+        SchemaError: a column has another type, or can't get the mode that the file asks for.
+    """
+    by_name = {field["name"].lower(): field for field in wanted}
+    result = []
+    for field in existing:
+        name = f"{path}{field['name']}"
+        new = by_name.pop(field["name"].lower(), None)
+        field = dict(field)
+        if new is not None:
+            if _type(field) != _type(new) or (_mode(field) == "REPEATED") != (_mode(new) == "REPEATED"):
+                raise SchemaError(
+                    f"column {name} is {_type(field)} {_mode(field)} in the table and {_type(new)} {_mode(new)} in "
+                    f"the schema file; BigQuery can't change that: rename the column, or move the table away"
+                )
+            if _mode(field) == "REQUIRED" and _mode(new) == "NULLABLE":
+                field["mode"] = "NULLABLE"
+            if "fields" in field or "fields" in new:
+                field["fields"] = grown(field.get("fields", ()), new.get("fields", ()), f"{name}.")
+        result.append(field)
+    for new in by_name.values():
+        relaxed = {**new, "mode": "REPEATED" if _mode(new) == "REPEATED" else "NULLABLE"}
+        result.append(relaxed)
+    return result
+
+
+def has_grown(existing: Sequence[Field], fields: Sequence[Field]) -> bool:
+    """Whether `fields`, made by `grown(existing, …)`, says more than `existing` does."""
+
+    def shape(some: Sequence[Field]) -> list[Any]:
+        return [(field["name"], _mode(field), shape(field.get("fields", ()))) for field in some]
+
+    return shape(existing) != shape(fields)

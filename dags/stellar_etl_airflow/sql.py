@@ -1,0 +1,206 @@
+"""From the registry to SQL: pure functions, no Airflow and no client.
+
+Identifiers come from the registry, the schema files and checked Variables, and are checked again here;
+values travel as query parameters. The statements keep to the forms that BigQuery and the laptop's warehouse
+run alike: explicit column lists, no `INSERT ROW`, one statement a job.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from stellar_etl_airflow.tables import BATCH_STATS_TABLE_ID, Publish, Table
+
+_PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]{1,61}[a-z0-9]")
+_NAME = re.compile(r"[A-Za-z_0-9][A-Za-z_0-9-]{0,1023}")
+_COLUMN = re.compile(r"[A-Za-z_][A-Za-z_0-9]{0,299}")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A query parameter: BigQuery's type name and the value as text, None for NULL."""
+
+    name: str
+    type: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL statement and its parameters."""
+
+    sql: str
+    parameters: tuple[Parameter, ...] = ()
+
+
+def identifier(value: str) -> str:
+    """A column name between backticks.
+
+    Raises:
+        ValueError: the name can't be a BigQuery column.
+    """
+    if not _COLUMN.fullmatch(value):
+        raise ValueError(f"{value!r} is not a column name")
+    return f"`{value}`"
+
+
+def table_name(project: str, dataset: str, table_id: str) -> str:
+    """`project.dataset.table` between backticks.
+
+    Raises:
+        ValueError: a part has characters that BigQuery doesn't allow there.
+    """
+    for part, pattern in ((project, _PROJECT), (dataset, _NAME), (table_id, _NAME)):
+        if not pattern.fullmatch(part):
+            raise ValueError(f"{part!r} is not a project, dataset or table name")
+    return f"`{project}.{dataset}.{table_id}`"
+
+
+def range_parameters(start: int, end: int, first_closed_at: str, last_closed_at: str) -> tuple[Parameter, ...]:
+    """The parameters that `range_predicate` names."""
+    return (
+        Parameter("start_ledger", "INT64", str(start)),
+        Parameter("end_ledger", "INT64", str(end)),
+        Parameter("first_closed_at", "TIMESTAMP", first_closed_at),
+        Parameter("last_closed_at", "TIMESTAMP", last_closed_at),
+    )
+
+
+def range_predicate(table: Table, alias: str = "") -> str:
+    """True for a table's rows of the batch's ledgers.
+
+    The close time says the same as the ledger; it stands there so that only the batch's partitions are read.
+    """
+    prefix = f"{alias}." if alias else ""
+    return (
+        f"{prefix}{identifier(table.ledger_column)} BETWEEN @start_ledger AND @end_ledger"
+        f" AND {prefix}{identifier(table.closed_at_column)} BETWEEN @first_closed_at AND @last_closed_at"
+    )
+
+
+def _columns(columns: Iterable[str], alias: str = "") -> str:
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(prefix + identifier(column) for column in columns)
+
+
+def replace_range(
+    table: Table, target: str, staging: str, columns: Sequence[str], parameters: tuple[Parameter, ...]
+) -> Statement:
+    """Replaces the batch's ledgers in `target` by the staged rows, in one statement.
+
+    `ON FALSE` is BigQuery's constant false predicate: no join, so identical rows stay as many as they are, and
+    `NOT MATCHED BY SOURCE` with constants on the partition column reads just those partitions
+    (https://cloud.google.com/bigquery/docs/reference/standard-sql/dml-syntax#merge_statement).
+    """
+    sql = f"""\
+MERGE {target} AS T
+USING {staging} AS S
+ON FALSE
+WHEN NOT MATCHED BY SOURCE AND {range_predicate(table, "T")} THEN DELETE
+WHEN NOT MATCHED THEN INSERT ({_columns(columns)}) VALUES ({_columns(columns)})"""
+    return Statement(sql, parameters)
+
+
+def keep_earliest(table: Table, target: str, staging: str, columns: Sequence[str]) -> Statement:
+    """Inserts staged keys that are missing; a row that is there gives way only to one of an older ledger.
+
+    Nothing is deleted by range: the row of a key may have come from any batch.
+    """
+    ledger = identifier(table.ledger_column)
+    match = " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.keys)
+    update = ", ".join(
+        f"{identifier(column)} = S.{identifier(column)}" for column in columns if column not in table.keys
+    )
+    sql = f"""\
+MERGE {target} AS T
+USING (
+  SELECT {_columns(columns)}
+  FROM {staging}
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY {_columns(table.keys)} ORDER BY {ledger}) = 1
+) AS S
+ON {match}
+WHEN MATCHED AND S.{ledger} < T.{ledger} THEN UPDATE SET {update}
+WHEN NOT MATCHED THEN INSERT ({_columns(columns)}) VALUES ({_columns(columns, "S")})"""
+    return Statement(sql)
+
+
+def publish(
+    table: Table, target: str, staging: str, columns: Sequence[str], parameters: tuple[Parameter, ...]
+) -> Statement:
+    """The statement that publishes a staging table, as the registry says for this table."""
+    if table.publish is Publish.KEEP_EARLIEST:
+        return keep_earliest(table, target, staging, columns)
+    return replace_range(table, target, staging, columns, parameters)
+
+
+CHECKS = {
+    "keys_missing": "rows whose key is NULL",
+    "keys_repeated": "rows that repeat another row's key",
+    "ledger_outside_range": "rows whose ledger is not in the batch",
+    "closed_at_outside_range": "rows whose close time is not the batch's",
+}
+"""What a check counts, by the column of `check_staging`'s one result row; every count must be 0."""
+
+
+def check_staging(table: Table, staging: str, parameters: tuple[Parameter, ...]) -> Statement:
+    """One row: `row_count`, and a count for each of `CHECKS`."""
+    keys = [identifier(key) for key in table.keys]
+    missing = " OR ".join(f"{key} IS NULL" for key in keys)
+    ledger, closed_at = identifier(table.ledger_column), identifier(table.closed_at_column)
+    sql = f"""\
+SELECT
+  COALESCE(SUM(copies), 0) AS row_count,
+  COALESCE(SUM(IF({missing}, copies, 0)), 0) AS keys_missing,
+  COALESCE(SUM(copies - 1), 0) AS keys_repeated,
+  COALESCE(SUM(outside_ledgers), 0) AS ledger_outside_range,
+  COALESCE(SUM(outside_times), 0) AS closed_at_outside_range
+FROM (
+  SELECT
+    {", ".join(keys)},
+    COUNT(*) AS copies,
+    COUNTIF(NOT COALESCE({ledger} BETWEEN @start_ledger AND @end_ledger, FALSE)) AS outside_ledgers,
+    COUNTIF(
+      NOT COALESCE({closed_at} BETWEEN @first_closed_at AND @last_closed_at, FALSE)
+    ) AS outside_times
+  FROM {staging}
+  GROUP BY {", ".join(keys)}
+)"""
+    return Statement(sql, parameters)
+
+
+def delete_range(table: Table, target: str, start: int, end: int) -> Statement:
+    """Deletes a table's rows of a ledger range, both ends included.
+
+    It goes by ledgers alone, because nothing says when ledgers closed whose rows may be wrong: it reads the ledger
+    column of the whole table.
+    """
+    sql = f"DELETE FROM {target} WHERE {identifier(table.ledger_column)} BETWEEN @start_ledger AND @end_ledger"
+    return Statement(sql, (Parameter("start_ledger", "INT64", str(start)), Parameter("end_ledger", "INT64", str(end))))
+
+
+STATS_KEYS = ("table_id", "start_ledger", "end_ledger")
+"""What identifies a row of the batch stats: a repeated load of the same range rewrites its row."""
+
+
+def upsert_stats(target: str, row: Sequence[Parameter]) -> Statement:
+    """Writes one row into the batch stats, over the row of the same table and range if there is one.
+
+    Args:
+        target: the quoted name of the table `history_archives_dag_runs`.
+        row: a parameter for each column, named after it.
+    """
+    names = [parameter.name for parameter in row]
+    assert set(STATS_KEYS) <= set(names), f"a row of {BATCH_STATS_TABLE_ID} needs {STATS_KEYS}"
+    source = ", ".join(f"@{name} AS {identifier(name)}" for name in names)
+    match = " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in STATS_KEYS)
+    update = ", ".join(f"{identifier(name)} = S.{identifier(name)}" for name in names if name not in STATS_KEYS)
+    sql = f"""\
+MERGE {target} AS T
+USING (SELECT {source}) AS S
+ON {match}
+WHEN MATCHED THEN UPDATE SET {update}
+WHEN NOT MATCHED THEN INSERT ({_columns(names)}) VALUES ({_columns(names, "S")})"""
+    return Statement(sql, tuple(row))

@@ -1,0 +1,61 @@
+"""The registry: for each table its exported data type, its keys, its ledger and time columns, how it is published.
+
+Everything that differs between tables stands here once; SQL, checks, loads and DAGs read it from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Publish(Enum):
+    """How staged rows enter a published table."""
+
+    REPLACE_RANGE = "replace_range"
+    """The rows of the batch's ledgers are replaced as a whole, in one statement."""
+
+    KEEP_EARLIEST = "keep_earliest"
+    """A key is inserted if it is missing, and replaced only by a row of an older ledger."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One published table.
+
+    Attributes:
+        data_type: what the exporter calls these rows; the key of `table_ids` and `output_file_names`.
+        table_id: the BigQuery table's usual name; the schema file is `{table_id}_schema.json`.
+        keys: the columns that identify a row.
+        ledger_column: the column that holds the row's ledger sequence.
+        closed_at_column: the column that holds the ledger's close time; the only one that may partition
+            the table, because it is a property of the row and not of the run that loaded it.
+        publish: how staged rows enter the table.
+    """
+
+    data_type: str
+    table_id: str
+    keys: tuple[str, ...]
+    ledger_column: str = "ledger_sequence"
+    closed_at_column: str = "closed_at"
+    publish: Publish = Publish.REPLACE_RANGE
+
+
+LEDGERS = Table("ledgers", "history_ledgers", keys=("sequence",), ledger_column="sequence")
+TRANSACTIONS = Table("transactions", "history_transactions", keys=("id",))
+OPERATIONS = Table("operations", "history_operations", keys=("id",))
+ASSETS = Table(
+    "assets",
+    "history_assets",
+    keys=("asset_type", "asset_issuer", "asset_code"),
+    publish=Publish.KEEP_EARLIEST,
+)
+
+TABLES: dict[str, Table] = {table.data_type: table for table in (LEDGERS, TRANSACTIONS, OPERATIONS, ASSETS)}
+"""Every table that a DAG publishes, by data type."""
+
+BATCH_STATS_TABLE_ID = "history_archives_dag_runs"
+"""The table that holds one row for each table and range that was published."""
+
+BATCH_COLUMNS = ("batch_id", "batch_run_date", "batch_insert_ts")
+"""They describe the load that brought a row, never the row: no key and no partition is made of them."""

@@ -6,10 +6,10 @@ finds the interval's ledgers, one pod exports them, the files are held against t
 loaded into staging, checked, published by one statement, and noted in `history_archives_dag_runs`. The name is the
 one it has always had: these rows once needed a captive stellar-core, and now come from the lake of ledgers.
 
-**Who runs it**: the schedule, every ten minutes; `airflow backfill create --dag-id
-history_archive_with_captive_core …` for intervals that passed; a person, with the params `start_time` and `end_time`, or
-`start_ledger` and `end_ledger`, for a range of their own. Any run can be repeated, in any order: rows are replaced by
-ledger, never added twice.
+**Who runs it**: the schedule, every ten minutes; for intervals that passed,
+`airflow backfill create --dag-id history_archive_with_captive_core …`; a person, with the params `start_time` and
+`end_time`, or `start_ledger` and `end_ledger`, for a range of their own. Any run can be repeated, in any order: rows
+are replaced by ledger, never added twice.
 
 **When it fails**: look at the first red task. `export` or `verify_export`: clear it with its downstream tasks, a new
 attempt writes below a prefix of its own. `check`: the published table is as it was, the message says which rows are

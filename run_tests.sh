@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Makes .venv if it is missing or old, then runs the tests. Arguments go to pytest: ./run_tests.sh -k manifest -x
+set -euo pipefail
+cd "$(dirname "$0")"
+scripts/make_venv.sh
+export PATH="$PWD/.venv/bin:$PATH"
+exec python -m pytest "$@"

@@ -1,0 +1,115 @@
+"""The DAG files as Airflow sees them: they import without a Variable, a database or a network, and mean the same twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.shared import REPO
+
+PARSE = """
+import json, socket, sqlite3, sys
+def refused(*args, **kwargs):
+    raise AssertionError("a DAG file reached outside while it was parsed: %r" % (args,))
+import airflow.sdk
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+import airflow.sdk.definitions.variable as variable, airflow.sdk.definitions.connection as connection
+variable.Variable.get = connection.Connection.get = refused
+socket.socket.connect = sqlite3.connect = refused
+bag = DagBag(sys.argv[1], load_op_links=False)
+dags = {dag_id: DagSerialization.to_dict(dag) for dag_id, dag in sorted(bag.dags.items())}
+for dag in dags.values():
+    dag["dag"].pop("_processor_dags_folder", None)
+print(json.dumps({
+    "errors": {str(key): str(value) for key, value in bag.import_errors.items()},
+    "dags": dags,
+    "tasks": {dag_id: {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks}
+              for dag_id, dag in bag.dags.items()},
+    "retries": {dag_id: [task.retries for task in dag.tasks] for dag_id, dag in bag.dags.items()},
+    "docs": {dag_id: dag.doc_md or "" for dag_id, dag in bag.dags.items()},
+}))
+"""
+
+
+def parse(**environment):
+    result = subprocess.run(
+        [sys.executable, "-c", PARSE, str(REPO / "dags")],
+        env={**os.environ, "PYTHONPATH": str(REPO / "dags"), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def parsed():
+    return parse()
+
+
+def test_every_dag_file_imports_with_nothing_set_and_nothing_reachable(parsed):
+    assert parsed["errors"] == {}
+    assert sorted(parsed["dags"]) == ["history_archive_with_captive_core", "history_archive_without_captive_core"]
+
+
+def test_the_same_files_serialise_the_same_twice(parsed):
+    assert parse()["dags"] == parsed["dags"]
+
+
+def test_a_batch_flows_one_way(parsed):
+    tasks = parsed["tasks"]["history_archive_without_captive_core"]
+    assert tasks["get_ledger_range_from_times"] == ["export"]
+    assert tasks["export"] == ["verify_export"]
+    assert tasks["verify_export"] == ["assets.load", "ledgers.load"]
+    for table in ("assets", "ledgers"):
+        assert tasks[f"{table}.load"] == [f"{table}.check"]
+        assert tasks[f"{table}.check"] == [f"{table}.merge"]
+        assert tasks[f"{table}.merge"] == [f"{table}.batch_stats"]
+        assert tasks[f"{table}.batch_stats"] == ["delete_staging"]
+
+
+def test_a_batch_of_all_history_tables_stays_within_45_tasks(parsed):
+    # Today's tables have four tasks each, and four serve the whole batch; eight tables in two DAGs, with room for
+    # a derived table.
+    for tasks in parsed["tasks"].values():
+        tables = {task.split(".")[0] for task in tasks if "." in task}
+        assert len(tasks) == 4 + 4 * len(tables)
+    assert 2 * 4 + 8 * 4 <= 45
+
+
+def test_every_dag_says_what_to_do_when_it_fails_and_retries(parsed):
+    for dag_id, text in parsed["docs"].items():
+        assert "**When it fails**" in text, dag_id
+        assert "**Who runs it**" in text, dag_id
+        assert min(parsed["retries"][dag_id]) >= 1, dag_id
+
+
+def timetable(parsed):
+    return parsed["dags"]["history_archive_without_captive_core"]["dag"]
+
+
+def test_schedule_start_and_end_come_from_the_environment(parsed):
+    changed = parse(
+        STELLAR_ETL_SCHEDULE="*/5 * * * *",
+        STELLAR_ETL_START_DATE="2026-02-01T00:00:00Z",
+        STELLAR_ETL_END_DATE="2026-02-01T01:00:00Z",
+        STELLAR_ETL_CATCHUP="false",
+    )
+    assert "*/10 * * * *" in json.dumps(timetable(parsed))
+    assert "*/5 * * * *" in json.dumps(timetable(changed))
+    assert timetable(parsed)["catchup"] is True
+    assert timetable(changed)["catchup"] is False
+    assert timetable(changed)["start_date"] != timetable(parsed)["start_date"]
+    assert timetable(changed)["end_date"]
+
+
+def test_a_wrong_start_date_is_named():
+    errors = parse(STELLAR_ETL_START_DATE="yesterday")["errors"]
+    assert all("STELLAR_ETL_START_DATE: 'yesterday' is not a time" in text for text in errors.values())
+    assert len(errors) == 2

@@ -17,20 +17,9 @@ from stellar_etl_airflow.sql import (
 )
 from stellar_etl_airflow.tables import Publish, Table
 
-from tests.local import emulators
-
 EVENTS = Table("events", "events", keys=("ledger_sequence", "name"))
 ASSETS = Table("assets", "assets", keys=("code", "issuer"), publish=Publish.KEEP_EARLIEST)
 RANGE = range_parameters(10, 19, "2026-01-01T00:00:50Z", "2026-01-01T00:01:35Z")
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("warehouse")
-    with emulators.running(emulators.warehouse(folder)) as server:
-        client = emulators.bigquery_client(server)
-        client.create_dataset("stellar")
-        yield client
 
 
 def run(client, statement):

@@ -38,7 +38,10 @@ def airflow_environment(monkeypatch, warehouse_server):
     monkeypatch.setenv(
         "AIRFLOW_CONN_GOOGLE_CLOUD_PLATFORM_CONNECTION",
         json.dumps(
-            {"conn_type": "google_cloud_platform", "extra": {"project": "local", "is_anonymous": True, "num_retries": 0}}
+            {
+                "conn_type": "google_cloud_platform",
+                "extra": {"project": "local", "is_anonymous": True, "num_retries": 0},
+            }
         ),
     )
 
@@ -87,7 +90,14 @@ def make_context():
             data_interval_end=START + timedelta(minutes=10),
             run_after=START + timedelta(minutes=10),
         )
-        return {"ti": ti, "task_instance": ti, "dag_run": dag_run, "run_id": ti.run_id, "params": params or {}}
+        return {
+            "ti": ti,
+            "task_instance": ti,
+            "dag": None,
+            "dag_run": dag_run,
+            "run_id": ti.run_id,
+            "params": params or {},
+        }
 
     make.xcoms = xcoms
     return make

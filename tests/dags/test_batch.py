@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stellar_etl_airflow.batch import (
     ExportAttempt,
     LedgerRange,

@@ -1,4 +1,4 @@
-"""The DAG files as Airflow sees them: they import without a Variable, a database or a network, and mean the same twice."""
+"""The DAG files as Airflow sees them: they import with nothing set, reach nothing, and mean the same twice."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from stellar_etl_airflow.schema import SchemaError
 from stellar_etl_airflow.warehouse import Layout, WarehouseError, check_partition, ensure_table, guard_network
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import google.cloud.bigquery as bq
 import pytest
 from airflow.sdk.exceptions import AirflowException
+
 from stellar_etl_airflow.jobs import BigQueryJobsOperator, Job, fingerprint, job_id_base, query_job
 from stellar_etl_airflow.sql import Parameter, Statement
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from stellar_etl_airflow.batch import Batch, ExportAttempt, LedgerRange
 from stellar_etl_airflow.manifest import ManifestError, StoredObject, verified_batch
 

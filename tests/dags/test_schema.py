@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from stellar_etl_airflow.schema import SchemaError, grown, has_grown, read_schema
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from stellar_etl_airflow.settings import (
     GROUPS,
     ExportSettings,
@@ -17,7 +18,6 @@ from stellar_etl_airflow.settings import (
     load,
 )
 from stellar_etl_airflow.tables import TABLES
-
 from tests.shared import REPO
 
 VARIABLES = json.loads((REPO / "airflow_variables.json").read_text())
@@ -57,7 +57,12 @@ def test_a_missing_variable_is_named_with_its_purpose():
 @pytest.mark.parametrize(
     ("group", "key", "value", "message"),
     [
-        (TimeoutSettings, "task_timeout", '{"build_time_task": "soon"}', r"task_timeout'\['build_time_task'\].*integer"),
+        (
+            TimeoutSettings,
+            "task_timeout",
+            '{"build_time_task": "soon"}',
+            r"task_timeout'\['build_time_task'\].*integer",
+        ),
         (TimeoutSettings, "task_timeout", '{"build_time_task": 0}', r"task_timeout'.*greater than 0, not 0"),
         (TimeoutSettings, "task_timeout", "{", "task_timeout' .seconds.*dictionary, not '{'"),
         (PodSettings, "image_pull_policy", "Sometimes", "image_pull_policy'.*'Always', 'IfNotPresent' or 'Never'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import google.cloud.bigquery as bq
 import pytest
+
 from stellar_etl_airflow.jobs import query_job
 from stellar_etl_airflow.sql import (
     Parameter,

@@ -19,9 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 picks a free one")
     parser.add_argument("--data-dir", type=Path, required=True, metavar="DIR", help="where tables are kept")
-    parser.add_argument(
-        "--gcs-root", type=Path, required=True, metavar="DIR", help="gs://b/o is read from DIR/b/o"
-    )
+    parser.add_argument("--gcs-root", type=Path, required=True, metavar="DIR", help="gs://b/o is read from DIR/b/o")
     parser.add_argument(
         "--log-level",
         choices=("debug", "info", "warning", "error"),

@@ -6,12 +6,18 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import bqemulator.api.routes.datasets
+import bqemulator.api.routes.tables
+import bqemulator.api.routes.upload
 import bqemulator.server
+import bqemulator.storage.type_map
 from bqemulator.jobs import executor
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.versioning.snapshots import SnapshotManager
 
-from local.warehouse import jobs, merge
+from local.warehouse import dml_statistics, jobs, loads, merge, schema, tables
+
+MEMORY_LIMIT = "1GB"
 
 CORRECTIONS: list[tuple[object, str, Callable[..., Any]]] = []
 """Owner, name of the function, and what runs in its place with the original as first argument."""
@@ -44,18 +50,34 @@ def capture_when_asked(original: Any, manager: Any, *table: str, kind: str = "AU
     return None if kind == "AUTO" else original(manager, *table, kind=kind)
 
 
+def open_with_limits(original: Any, engine: Any) -> None:
+    """Leave memory to Airflow: DuckDB would take 80 % of the machine. What does not fit goes to disk."""
+    original(engine)
+    engine.connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+
+
 def create_app_with_our_routes(original: Any, context: Any) -> Any:
-    """Put our routes before bqemulator's: the first that matches answers."""
+    """Put our routes before bqemulator's (the first that matches answers) and let them run one at a time."""
     app = original(context)
-    app.router.routes[:0] = jobs.router.routes
+    app.state.jobs = jobs.Jobs(context)
+    app.router.routes[:0] = [*jobs.router.routes, *tables.router.routes]
+    app.add_middleware(jobs.OneAtATime, context=context, jobs=app.state.jobs)
     return app
 
 
 CORRECTIONS += [
     (DuckDBEngine, "_load_spatial", load_no_extension),
+    (DuckDBEngine, "_apply_session_pragmas", open_with_limits),
     (SnapshotManager, "capture", capture_when_asked),
     (executor, "rewrite_table_refs", merge.qualify_tables_and_prepare_merge),
-    (executor, "_extract_dml_affected_rows", jobs.count_rows_by_kind),
-    (executor, "_build_query_statistics", jobs.build_statistics_with_kinds),
+    (executor, "_extract_dml_affected_rows", dml_statistics.count_rows_by_kind),
+    (executor, "_build_query_statistics", dml_statistics.build_statistics_with_kinds),
+    (executor, "execute_load_job", loads.execute_load_job),
+    (bqemulator.api.routes.upload, "execute_load_job", loads.execute_load_job),
+    (bqemulator.api.routes.tables, "_rest_to_table_meta", tables.read_table_with_expiry),
+    (bqemulator.api.routes.tables, "_table_to_rest", tables.write_table_with_expiry),
+    (bqemulator.api.routes.tables, "bq_schema_to_duckdb_columns", schema.quoted_duckdb_columns),
+    (bqemulator.storage.type_map, "bq_schema_to_duckdb_columns", schema.quoted_duckdb_columns),
+    (bqemulator.api.routes.datasets, "_rest_to_dataset_meta", tables.read_dataset_with_labels),
     (bqemulator.server, "create_app", create_app_with_our_routes),
 ]

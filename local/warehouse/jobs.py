@@ -1,90 +1,284 @@
-"""Jobs as BigQuery keeps them: an id is used once, and statistics say what a statement changed."""
+"""Jobs as BigQuery runs them: an id is used once, a client may come back, statistics say what changed."""
 
 from __future__ import annotations
 
-from collections import Counter
+import asyncio
+import os
+import re
 from typing import Annotated, Any
+from uuid import uuid4
 
+import duckdb
 from bqemulator.api.dependencies import AppContext, get_caller, get_context
 from bqemulator.api.routes import jobs as routes
-from bqemulator.domain.errors import AlreadyExistsError
+from bqemulator.catalog.etag import generate_etag
+from bqemulator.catalog.models import JobMeta
+from bqemulator.domain.errors import (
+    AlreadyExistsError,
+    DomainError,
+    InvalidQueryError,
+    NotFoundError,
+    PermissionDeniedError,
+    ResourceRef,
+    ValidationError,
+    resource_not_found,
+)
+from bqemulator.jobs import executor
+from bqemulator.observability.logging_ import get_logger
 from bqemulator.row_access.identity import CallerIdentity
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-router = APIRouter(prefix="/bigquery/v2")
+from local.warehouse import tables
 
+_log = get_logger(__name__)
 
-@router.post("/projects/{project_id}/jobs")
-async def insert_job(
-    project_id: str,
-    request: Request,
-    context: Annotated[AppContext, Depends(get_context)],
-    caller: Annotated[CallerIdentity, Depends(get_caller)],
-) -> dict[str, Any]:
-    """Run a job, refusing an id that has been used: bqemulator would run it a second time.
+ANSWER_AFTER = 2.0
+"""Seconds that jobs.insert waits for a job before it answers RUNNING. BigQuery does not wait, and clients then
+poll once a second, which a short job is not worth."""
+RESULTS_KEPT = 1000
+"""Query results that are held in memory for clients to fetch, newest ones."""
 
-    Raises:
-        AlreadyExistsError: HTTP 409, as BigQuery answers. Clients then look the job up by its id.
-    """
-    body = await request.json()
-    job_id = body.get("jobReference", {}).get("jobId")
-    if job_id and context.catalog.get_job(project_id, job_id) is not None:
-        raise AlreadyExistsError(f"Already Exists: Job {project_id}:US.{job_id}")
-    return await routes.insert_job(project_id, request, context, caller)
+router = APIRouter(prefix="/bigquery/v2/projects/{project_id}")
 
 
-class AffectedRows(int):
-    """Rows that a statement changed, by kind; the number is their sum."""
+class Jobs:
+    """Runs one job at a time, in a thread, so that the server answers meanwhile."""
 
-    inserted: int
-    updated: int
-    deleted: int
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+        self._unfinished: dict[tuple[str, str], JobMeta] = {}
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._cancelled: set[tuple[str, str]] = set()
+        self.database = asyncio.Lock()
+        """Held by whoever uses the database: bqemulator has one connection for all."""
 
-    def __new__(cls, inserted: int = 0, updated: int = 0, deleted: int = 0) -> AffectedRows:
-        """Sum the three counts."""
-        rows = super().__new__(cls, inserted + updated + deleted)
-        rows.inserted, rows.updated, rows.deleted = inserted, updated, deleted
-        return rows
+    def find(self, project_id: str, job_id: str) -> JobMeta | None:
+        """The job as it is now; None for an id that is unknown, or was running when the server was killed."""
+        unfinished = self._unfinished.get((project_id, job_id))
+        return unfinished or self._context.catalog.get_job(project_id, job_id)
 
-    @classmethod
-    def of_merge(cls, actions: Any) -> AffectedRows:
-        """Count the values of DuckDB's ``merge_action``, an Arrow column."""
-        counts = Counter({item["values"]: item["counts"] for item in actions.value_counts().to_pylist()})
-        return cls(inserted=counts["INSERT"], updated=counts["UPDATE"], deleted=counts["DELETE"])
+    async def wait(self, project_id: str, job_id: str, seconds: float) -> JobMeta:
+        """The job when it is done, or as it is after so many seconds.
 
-    @classmethod
-    def of_statement(cls, statement_type: str, count: int) -> AffectedRows:
-        """Read a count as the one kind of change that the statement can make."""
-        match statement_type:
-            case "INSERT":
-                return cls(inserted=count)
-            case "UPDATE":
-                return cls(updated=count)
-            case _:
-                return cls(deleted=count)
+        Raises:
+            NotFoundError: There is no such job (404).
+        """
+        task = self._tasks.get((project_id, job_id))
+        if task is not None:
+            await asyncio.wait({task}, timeout=seconds)
+        job = self.find(project_id, job_id)
+        if job is None:
+            raise resource_not_found(ResourceRef("job", project_id, resource_id=job_id))
+        return job
 
-    def as_dml_stats(self) -> dict[str, str]:
-        """BigQuery's ``DmlStats`` resource, whose counts are strings."""
+    def start(self, project_id: str, job_id: str, configuration: dict[str, Any], caller: CallerIdentity) -> None:
+        """Put a job behind those that run.
+
+        Raises:
+            AlreadyExistsError: The id has been used (409). Clients then look the job up by its id.
+            InvalidQueryError: The configuration names no kind of job (400).
+        """
+        if self.find(project_id, job_id) is not None:
+            raise AlreadyExistsError(f"Already Exists: Job {project_id}:US.{job_id}")
+        kind = next((kind for kind in ("query", "load", "extract", "copy") if kind in configuration), None)
+        if kind is None:
+            raise InvalidQueryError("Job configuration must contain one of: query, load, extract, copy")
+        now = self._context.clock.now()
+        key = (project_id, job_id)
+        self._unfinished[key] = JobMeta.model_validate(
+            {
+                "project_id": project_id,
+                "job_id": job_id,
+                "job_type": kind.upper(),
+                "state": "PENDING",
+                "configuration": configuration,
+                "creation_time": now,
+                "etag": generate_etag(project_id, job_id, str(now)),
+            }
+        )
+        self._tasks[key] = asyncio.create_task(self._run(key, caller))
+
+    def cancel(self, project_id: str, job_id: str) -> None:
+        """Interrupt a running job; as in BigQuery, one that is done stays done."""
+        job = self._unfinished.get((project_id, job_id))
+        if job is not None and job.state == "RUNNING":
+            self._cancelled.add((project_id, job_id))
+            self._context.engine.connection.interrupt()
+
+    async def _run(self, key: tuple[str, str], caller: CallerIdentity) -> None:
+        try:
+            async with self.database:
+                pending = self._unfinished[key]
+                job = pending.model_copy(update={"state": "RUNNING", "start_time": self._context.clock.now()})
+                self._unfinished[key] = job
+                await asyncio.to_thread(self._execute, job, caller)
+        finally:
+            del self._unfinished[key]
+            del self._tasks[key]
+
+    def _execute(self, job: JobMeta, caller: CallerIdentity) -> None:
+        """Run a job to its end and record it; runs in a thread of its own."""
+        tables.drop_expired(self._context)
+        try:
+            done = asyncio.run(self._dispatch(job, caller))
+        except duckdb.FatalException:
+            # DuckDB refuses everything after this until the file is opened anew: let the supervisor do it.
+            _log.exception("warehouse.database_invalidated")
+            os._exit(1)
+        except Exception as error:  # whatever fails, fails the job: a client would repeat a 500 for ten minutes
+            done = job.model_copy(update={"error_result": self._error_result(job, error)})
+        configuration = dict(job.configuration)
+        routes._merge_executor_config(configuration, done.configuration)
+        self._context.catalog.upsert_job(
+            done.model_copy(
+                update={
+                    "state": "DONE",
+                    "configuration": configuration,
+                    "creation_time": job.creation_time,
+                    "start_time": job.start_time,
+                    "end_time": self._context.clock.now(),
+                }
+            )
+        )
+        while len(executor.JOB_RESULTS) > RESULTS_KEPT:
+            oldest = next(iter(executor.JOB_RESULTS))
+            del executor.JOB_RESULTS[oldest]
+            executor.JOB_SCHEMAS.pop(oldest, None)
+
+    async def _dispatch(self, job: JobMeta, caller: CallerIdentity) -> JobMeta:
+        arguments = (job.project_id, job.job_id, job.configuration)
+        match job.job_type:
+            case "QUERY":
+                done = await routes._handle_query_job(
+                    *arguments, dry_run=False, ctx=self._context, caller=caller, now=job.creation_time
+                )
+                assert isinstance(done, JobMeta)  # a dict answers a dry run
+                return done
+            case "LOAD":
+                return await executor.execute_load_job(*arguments, self._context)
+            case "EXTRACT":
+                return await executor.execute_extract_job(*arguments, self._context)
+            case "COPY":
+                return await executor.execute_copy_job(*arguments, self._context)
+
+    def _error_result(self, job: JobMeta, error: Exception) -> dict[str, Any]:
+        """BigQuery's ``ErrorProto`` of a job that failed."""
+        if (job.project_id, job.job_id) in self._cancelled:
+            return {"reason": "stopped", "message": "Job execution was cancelled: User requested cancellation"}
+        if isinstance(error, DomainError):
+            return {"reason": error.bq_reason, "message": error.message}
+        _log.warning("warehouse.job_failed", job_id=job.job_id, exc_info=error)
         return {
-            "insertedRowCount": str(self.inserted),
-            "updatedRowCount": str(self.updated),
-            "deletedRowCount": str(self.deleted),
+            "reason": "invalidQuery" if job.job_type == "QUERY" else "invalid",
+            "message": f"Error while reading data, error message: {error}" if job.job_type == "LOAD" else str(error),
         }
 
 
-def count_rows_by_kind(original: Any, result: Any) -> int:
-    """Rows that a statement changed, out of the Arrow table that DuckDB answered it with."""
-    if result.column_names == ["merge_action"]:
-        return AffectedRows.of_merge(result.column(0))
-    return int(original(result))
+def get_jobs(request: Request) -> Jobs:
+    """FastAPI dependency: the server's jobs."""
+    jobs: Jobs = request.app.state.jobs
+    return jobs
 
 
-def build_statistics_with_kinds(original: Any, **arguments: Any) -> dict[str, Any]:
-    """Add ``dmlStats``, which bqemulator leaves out of a query job's statistics."""
-    statistics: dict[str, Any] = original(**arguments)
-    rows = arguments["num_dml_affected_rows"]
-    if rows is not None:
-        if not isinstance(rows, AffectedRows):
-            rows = AffectedRows.of_statement(arguments["statement_type"], rows)
-        statistics["query"]["dmlStats"] = rows.as_dml_stats()
-    return statistics
+TheContext = Annotated[AppContext, Depends(get_context)]
+TheJobs = Annotated[Jobs, Depends(get_jobs)]
+TheCaller = Annotated[CallerIdentity, Depends(get_caller)]
+
+
+@router.post("/jobs")
+async def insert_job(
+    project_id: str, request: Request, context: TheContext, jobs: TheJobs, caller: TheCaller
+) -> dict[str, Any]:
+    """Start a job and answer with it, done if it was short."""
+    body = await request.json()
+    configuration = body.get("configuration", {})
+    if configuration.get("dryRun") and "query" in configuration:
+        async with jobs.database:
+            return await routes.insert_job(project_id, request, context, caller)
+    job_id = body.get("jobReference", {}).get("jobId") or f"job_{uuid4().hex}"
+    jobs.start(project_id, job_id, configuration, caller)
+    return _resource(await jobs.wait(project_id, job_id, ANSWER_AFTER))
+
+
+@router.get("/jobs/{job_id}")
+async def get_job(project_id: str, job_id: str, jobs: TheJobs) -> dict[str, Any]:
+    """The job as it is now."""
+    return _resource(await jobs.wait(project_id, job_id, 0))
+
+
+@router.post("/jobs/{job_id}/cancel")
+async def cancel_job(project_id: str, job_id: str, jobs: TheJobs) -> dict[str, Any]:
+    """Ask a running job to stop."""
+    jobs.cancel(project_id, job_id)
+    job = await jobs.wait(project_id, job_id, ANSWER_AFTER)
+    return {"kind": "bigquery#jobCancelResponse", "job": _resource(job)}
+
+
+@router.get("/queries/{job_id}")
+async def get_query_results(
+    project_id: str,
+    job_id: str,
+    context: TheContext,
+    jobs: TheJobs,
+    max_results: Annotated[int, Query(alias="maxResults")] = 10000,
+    start_index: Annotated[int, Query(alias="startIndex")] = 0,
+    page_token: Annotated[str | None, Query(alias="pageToken")] = None,
+    timeout_ms: Annotated[int, Query(alias="timeoutMs")] = 10000,
+) -> dict[str, Any]:
+    """Rows of a query, after a wait for it; the error of one that failed; no rows for a DML statement."""
+    job = await jobs.wait(project_id, job_id, min(timeout_ms, 10000) / 1000)
+    if job.state != "DONE":
+        return {
+            "kind": "bigquery#getQueryResultsResponse",
+            "jobReference": _resource(job)["jobReference"],
+            "jobComplete": False,
+        }
+    if job.error_result is not None:
+        raise _error_of(job.error_result)
+    if job_id not in executor.JOB_RESULTS:
+        if job.statistics.get("query", {}).get("statementType") == "SELECT":
+            raise NotFoundError(f"Not found: the results of job {job_id}, which the server no longer has")
+        executor.JOB_RESULTS[job_id] = executor._EMPTY_ARROW
+        executor.JOB_SCHEMAS[job_id] = []
+    response = routes.get_query_results(project_id, job_id, context, max_results, start_index, page_token)
+    routes._attach_query_metadata(response, job)
+    return response
+
+
+def _resource(job: JobMeta) -> dict[str, Any]:
+    return routes._build_job_response(job.project_id, job.job_id, job, job.configuration)
+
+
+def _error_of(result: dict[str, Any]) -> DomainError:
+    """The HTTP answer for the error of a job."""
+    kinds = (NotFoundError, AlreadyExistsError, PermissionDeniedError, ValidationError)
+    kind = next((kind for kind in kinds if kind.bq_reason == result["reason"]), InvalidQueryError)
+    return kind(result["message"])
+
+
+class OneAtATime:
+    """Keeps requests that use the database out of each other's way and out of a running job's.
+
+    Questions about jobs and about the server's health are answered at once.
+    """
+
+    def __init__(self, app: ASGIApp, context: AppContext, jobs: Jobs) -> None:
+        self._app = app
+        self._context = context
+        self._jobs = jobs
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or _needs_no_database(scope["method"], scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        async with self._jobs.database:
+            tables.drop_expired(self._context)
+            await self._app(scope, receive, send)
+
+
+def _needs_no_database(method: str, path: str) -> bool:
+    if method == "GET":
+        return re.search(r"/(jobs|queries)(/[^/]+)?$|^/(healthz|readyz|metrics)$", path) is not None
+    return method == "POST" and re.search(r"^/bigquery/v2/projects/[^/]+/jobs(/[^/]+/cancel)?$", path) is not None

@@ -26,9 +26,7 @@ def client(tmp_path_factory) -> Iterator[bq.Client]:
 
 def run(client: bq.Client, sql: str, **values) -> bq.QueryJob:
     parameters = [parameter(name, value) for name, value in values.items()]
-    job = client.query(
-        sql, job_config=bq.QueryJobConfig(query_parameters=parameters), retry=None, job_retry=None
-    )
+    job = client.query(sql, job_config=bq.QueryJobConfig(query_parameters=parameters), retry=None, job_retry=None)
     job.result(retry=None)
     return job
 

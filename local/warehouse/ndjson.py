@@ -1,0 +1,149 @@
+"""DuckDB SQL that reads newline-delimited JSON as strictly as BigQuery's load does. No IO.
+
+DuckDB's own reader rounds 1.7 to 2 for an integer, passes over fields that the table lacks and takes a DATETIME
+with a zone. Here such columns are read as text (which costs nothing: they are text in the file) and converted by
+an expression that raises an error naming the column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from local.warehouse.schema import Field, duckdb_type, mode_of, quoted, type_of
+
+_READ_AS_TEXT = {"INTEGER", "TIMESTAMP", "DATETIME", "NUMERIC", "BIGNUMERIC", "BYTES"}
+
+
+def literal(text: str) -> str:
+    """A DuckDB string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def select(fields: Sequence[Field], paths: Sequence[str]) -> str:
+    """The query that reads rows of these fields out of these files.
+
+    A REPEATED field that is null or missing is an empty array, as in BigQuery, where no array is NULL.
+
+    Args:
+        fields: The target's schema.
+        paths: Files; glob characters stand for themselves.
+
+    Returns:
+        A SELECT of the fields in their order. It fails where BigQuery refuses a value.
+    """
+    values = ", ".join(
+        f"{_checked(field, quoted(field['name']), field['name'])} AS {quoted(field['name'])}" for field in fields
+    )
+    columns = ", ".join(f"{literal(field['name'])}: {literal(_read_type(field))}" for field in fields)
+    return f"SELECT {values} FROM read_ndjson({_files(paths)}, columns={{{columns}}})"  # noqa: S608
+
+
+@dataclass(frozen=True)
+class Record:
+    """The fields of one record, and where such records lie in each line."""
+
+    name: str
+    """As BigQuery prints it, with a dot at the end; empty for the whole line."""
+    path: str
+    """JSON path of the records."""
+    fields: Sequence[Field]
+
+    def keys(self, paths: Sequence[str]) -> str:
+        """The query for the keys that these records have in the files, each once."""
+        keys = f"json_keys(json, {literal(self.path)})"
+        if "[*]" in self.path:
+            keys = f"flatten({keys})"
+        return f"SELECT DISTINCT unnest({keys}) FROM read_ndjson_objects({_files(paths)})"  # noqa: S608
+
+    def unknown(self, keys: set[str]) -> list[str]:
+        """Those keys that are no field, by full name."""
+        known = {field["name"] for field in self.fields}
+        return sorted(self.name + key for key in keys - known)
+
+    def inner(self, keys: set[str]) -> list[Record]:
+        """The records inside these, as far as the files have them."""
+        return [
+            Record(
+                f"{self.name}{field['name']}.",
+                f"{self.path}.{quoted(field['name'])}" + ("[*]" if mode_of(field) == "REPEATED" else ""),
+                field["fields"],
+            )
+            for field in self.fields
+            if type_of(field) == "RECORD" and field["name"] in keys
+        ]
+
+
+def _files(paths: Sequence[str]) -> str:
+    escaped = ("".join(f"[{c}]" if c in "*?[" else c for c in path) for path in paths)
+    return f"[{', '.join(map(literal, escaped))}]"
+
+
+def _read_type(field: Field) -> str:
+    """The type to read a field as: the column's, with text where a value has to be looked at first."""
+    kind = type_of(field)
+    if kind == "RECORD":
+        parts = (f"{quoted(part['name'])} {_read_type(part)}" for part in field["fields"])
+        single = f"STRUCT({', '.join(parts)})"
+    else:
+        single = "VARCHAR" if kind in _READ_AS_TEXT else duckdb_type({**field, "mode": "NULLABLE"})
+    return f"{single}[]" if mode_of(field) == "REPEATED" else single
+
+
+def _has_to_be_converted(field: Field) -> bool:
+    return (
+        mode_of(field) != "NULLABLE"
+        or type_of(field) in _READ_AS_TEXT
+        or any(map(_has_to_be_converted, field.get("fields", [])))
+    )
+
+
+def _checked(field: Field, value: str, name: str, depth: int = 0) -> str:
+    """The expression for a column's value, out of ``value`` of the type that it was read as."""
+    if not _has_to_be_converted(field):
+        return value
+    mode = mode_of(field)
+    single = {**field, "mode": "NULLABLE"}
+    if mode == "REQUIRED":
+        present = f"coalesce({value}, {_error(f'Missing required field: {name}')})"
+        return _checked(single, present if type_of(field) != "RECORD" else value, name, depth)
+    if mode == "REPEATED":
+        if _has_to_be_converted(single):
+            element = f"e{depth}"
+            value = f"list_transform({value}, lambda {element}: {_checked(single, element, name, depth + 1)})"
+        return f"coalesce({value}, [])"
+    if type_of(field) == "RECORD":
+        parts = ", ".join(
+            f"{quoted(part['name'])} := "
+            + _checked(part, f"{value}.{quoted(part['name'])}", f"{name}.{part['name']}", depth)
+            for part in field["fields"]
+        )
+        return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({parts}) END"
+    return _scalar(type_of(field), duckdb_type(single), value, name)
+
+
+def _scalar(kind: str, target: str, value: str, name: str) -> str:
+    """Convert the text of one value; BigQuery's rule for its type decides what is refused."""
+    cast = f"CAST({value} AS {target})"
+    match kind:
+        case "INTEGER":
+            refused = f"contains({value}, '.')"
+        case "NUMERIC":  # more digits than it holds; DuckDB rounds
+            refused = f"regexp_matches({value}, {literal(r'[.][0-9]{9}[0-9]*[1-9]')})"
+        case "DATETIME":  # a zone; DuckDB drops it
+            zone = literal("[0-9]:[0-9.:]+ ?(Z|z|UTC|[+-][0-9:]+)$")
+            refused = f"regexp_matches({value}, {zone})"
+        case "TIMESTAMP":  # text, or seconds since 1970
+            seconds = f"TRY_CAST({value} AS BIGINT)"
+            return f"CASE WHEN {seconds} IS NULL THEN {cast} ELSE to_timestamp({seconds}) END"
+        case "BYTES":
+            return f"from_base64({value})"
+        case _:
+            return cast
+    message = f"Could not convert value to {kind}. Field: {name}; Value: "
+    return f"CASE WHEN {refused} THEN {_error(message, value)} ELSE {cast} END"
+
+
+def _error(message: str, value: str | None = None) -> str:
+    text = literal(message)
+    return f"error({text})" if value is None else f"error({text} || {value})"

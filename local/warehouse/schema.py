@@ -1,0 +1,117 @@
+"""Schemas: BigQuery's fields as DuckDB types, and what may change between two of them. No IO.
+
+A field is a dict as BigQuery's REST API has it: ``name``, ``type``, ``mode``, ``description``, ``fields``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bqemulator.domain.errors import ValidationError
+from bqemulator.storage.type_map import bq_to_duckdb
+
+Field = dict[str, Any]
+
+_SAME_TYPE = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD"}
+
+
+def type_of(field: Field) -> str:
+    """The type's name as the REST API spells it: ``INTEGER``, not ``INT64``."""
+    name = str(field["type"]).upper()
+    return _SAME_TYPE.get(name, name)
+
+
+def mode_of(field: Field) -> str:
+    """``NULLABLE``, ``REQUIRED`` or ``REPEATED``."""
+    return str(field.get("mode") or "NULLABLE").upper()
+
+
+def quoted(name: str) -> str:
+    """A DuckDB identifier. Columns of ours are called ``from``, ``and``, ``not``."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def duckdb_type(field: Field) -> str:
+    """The DuckDB type of a column, nested fields included."""
+    if type_of(field) == "RECORD":
+        parts = (f"{quoted(part['name'])} {duckdb_type(part)}" for part in field["fields"])
+        single = f"STRUCT({', '.join(parts)})"
+    else:
+        single = bq_to_duckdb(type_of(field))
+    return f"{single}[]" if mode_of(field) == "REPEATED" else single
+
+
+def duckdb_columns(fields: Sequence[Field]) -> list[tuple[str, str]]:
+    """Name and DuckDB type of each column."""
+    return [(field["name"], duckdb_type(field)) for field in fields]
+
+
+def quoted_duckdb_columns(_original: Any, fields: Sequence[Field]) -> list[tuple[str, str]]:
+    """Stand in for bqemulator's ``bq_schema_to_duckdb_columns``, which does not quote names of nested fields."""
+    return duckdb_columns(fields)
+
+
+@dataclass(frozen=True)
+class AddedColumn:
+    """A column that a new schema has and the old one lacks."""
+
+    path: tuple[str, ...]
+    """Names from the top down, as ``ALTER TABLE`` takes them: an array's element is called ``element``."""
+    field: Field
+
+    def ddl(self, table: str) -> str:
+        """The statement that adds it to ``table``, a quoted reference."""
+        where = ".".join(map(quoted, self.path))
+        return f"ALTER TABLE {table} ADD COLUMN {where} {duckdb_type(self.field)}"
+
+
+def merge_fields(
+    old: Sequence[Field], new: Sequence[Field], path: tuple[str, ...] = ()
+) -> tuple[list[Field], list[AddedColumn]]:
+    """Take a changed schema as BigQuery does: columns may be added, described and relaxed, nothing else.
+
+    Args:
+        old: The table's fields.
+        new: The fields that a request gives.
+        path: Where the fields are, for nested ones.
+
+    Returns:
+        The fields of the changed table, old ones first, and the columns to add.
+
+    Raises:
+        ValidationError: A column is missing, changed its type, or became REQUIRED (HTTP 400).
+    """
+    given = {field["name"].lower(): field for field in new}
+    merged: list[Field] = []
+    added: list[AddedColumn] = []
+    for field in old:
+        after = given.pop(field["name"].lower(), None)
+        name = ".".join((*_without_elements(path), field["name"]))
+        if after is None:
+            raise _mismatch(f"Field {name} is missing in new schema")
+        if type_of(after) != type_of(field):
+            raise _mismatch(f"Field {name} has changed type from {type_of(field)} to {type_of(after)}")
+        if mode_of(after) != mode_of(field) and (mode_of(field), mode_of(after)) != ("REQUIRED", "NULLABLE"):
+            raise _mismatch(f"Field {name} has changed mode from {mode_of(field)} to {mode_of(after)}")
+        changed = {**after, "name": field["name"]}
+        if type_of(field) == "RECORD":
+            inner = (*path, field["name"]) + (("element",) if mode_of(field) == "REPEATED" else ())
+            changed["fields"], nested = merge_fields(field["fields"], after.get("fields", []), inner)
+            added += nested
+        merged.append(changed)
+    for field in given.values():
+        if mode_of(field) == "REQUIRED":
+            raise _mismatch(f"Cannot add required fields to an existing schema. (field: {field['name']})")
+        merged.append(field)
+        added.append(AddedColumn((*path, field["name"]), field))
+    return merged, added
+
+
+def _without_elements(path: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in path if name != "element")
+
+
+def _mismatch(problem: str) -> ValidationError:
+    return ValidationError(f"Provided Schema does not match Table. {problem}")

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=$(command -v .venv/bin/uv || command -v uv) || { echo "lock.sh: uv is missing: run ./run_tests.sh once, or install uv" >&2; exit 1; }
-for name in laptop; do
+for name in laptop composer; do
   lock=requirements/$name.txt
   # --no-emit-index-url is uv's default; --no-annotate keeps the file's diff to what changed.
   "$uv" pip compile --quiet --generate-hashes --universal --no-annotate --python-version 3.11 \

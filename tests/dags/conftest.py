@@ -32,18 +32,8 @@ def client(warehouse_server):
 
 
 @pytest.fixture
-def airflow_environment(monkeypatch, warehouse_server):
-    """Variables and connection as Airflow finds them in the environment; gives a setter for single Variables."""
-    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", warehouse_server[0].url)
-    monkeypatch.setenv(
-        "AIRFLOW_CONN_GOOGLE_CLOUD_PLATFORM_CONNECTION",
-        json.dumps(
-            {
-                "conn_type": "google_cloud_platform",
-                "extra": {"project": "local", "is_anonymous": True, "num_retries": 0},
-            }
-        ),
-    )
+def airflow_environment(monkeypatch):
+    """The shipped Variables, as Airflow finds them in the environment; gives a setter for single ones."""
 
     def set_variables(**changes):
         for key, value in changes.items():
@@ -54,8 +44,24 @@ def airflow_environment(monkeypatch, warehouse_server):
                 monkeypatch.setenv(name, value if isinstance(value, str) else json.dumps(value))
 
     set_variables(**json.loads((REPO / "airflow_variables.json").read_text()))
-    set_variables(bq_project="local", bq_dataset="stellar", schema_filepath=str(REPO / "schemas"))
     return set_variables
+
+
+@pytest.fixture
+def warehouse_environment(monkeypatch, warehouse_server, airflow_environment):
+    """Variables and connection that lead to the laptop's warehouse; gives a setter for single Variables."""
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", warehouse_server[0].url)
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_GOOGLE_CLOUD_PLATFORM_CONNECTION",
+        json.dumps(
+            {
+                "conn_type": "google_cloud_platform",
+                "extra": {"project": "local", "is_anonymous": True, "num_retries": 0},
+            }
+        ),
+    )
+    airflow_environment(bq_project="local", bq_dataset="stellar", schema_filepath=str(REPO / "schemas"))
+    return airflow_environment
 
 
 @dataclass

@@ -20,7 +20,7 @@ class Insert(BigQueryJobsOperator):
 
 
 @pytest.fixture
-def table(client, airflow_environment):
+def table(client, warehouse_environment):
     client.create_table(bq.Table("local.stellar.t", schema=[bq.SchemaField("n", "INTEGER")]))
 
     def count():
@@ -77,14 +77,14 @@ def test_a_job_that_failed_fails_the_task_with_its_message(table, make_context, 
         run(make_context, "run-4")
 
 
-def test_the_time_out_comes_from_the_variable(table, make_context, airflow_environment):
-    airflow_environment(task_timeout={"build_batch_stats": 77})
+def test_the_time_out_comes_from_the_variable(table, make_context, warehouse_environment):
+    warehouse_environment(task_timeout={"build_batch_stats": 77})
     task, _ = run(make_context, "run-5")
     assert task.execution_timeout.total_seconds() == 77
 
 
-def test_a_missing_variable_fails_the_task_by_name(make_context, client, airflow_environment):
-    airflow_environment(bq_dataset=None)
+def test_a_missing_variable_fails_the_task_by_name(make_context, client, warehouse_environment):
+    warehouse_environment(bq_dataset=None)
     with pytest.raises(ValueError, match="Airflow Variable 'bq_dataset' is not set"):
         run(make_context, "run-6")
 

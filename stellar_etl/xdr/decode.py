@@ -1,0 +1,41 @@
+"""Whole objects from bytes, with an error that says where the bytes end or make no sense."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from stellar_etl.xdr import generated
+
+
+class XdrError(ValueError):
+    """The bytes are not the object that they should be."""
+
+
+def _decode(name: str, decoder: Callable[[bytes, int], tuple[Any, int]], data: bytes) -> Any:
+    try:
+        value, end = decoder(data, 0)
+    except (struct.error, ValueError, RecursionError) as error:
+        raise XdrError(f"{len(data)} bytes are not a {name}: {error}") from None
+    if end != len(data):
+        raise XdrError(f"a {name} of {len(data)} bytes ends at byte {end}: the object is truncated or damaged")
+    return value
+
+
+def decode_batch(data: bytes) -> dict[str, Any]:
+    """A `LedgerCloseMetaBatch`: what a lake's object holds.
+
+    Raises:
+        XdrError: the bytes are truncated, damaged or of a newer protocol.
+    """
+    return _decode("LedgerCloseMetaBatch", generated.d_LedgerCloseMetaBatch, data)  # type: ignore[no-any-return]
+
+
+def decode_ledger(data: bytes) -> tuple[int, dict[str, Any]]:
+    """A `LedgerCloseMeta`, as stellar-core streams it.
+
+    Raises:
+        XdrError: the bytes are truncated, damaged or of a newer protocol.
+    """
+    return _decode("LedgerCloseMeta", generated.d_LedgerCloseMeta, data)  # type: ignore[no-any-return]

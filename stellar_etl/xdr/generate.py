@@ -1,0 +1,437 @@
+"""Makes `generated.py` and `names.py`: decoders and enum names from the XDR definitions that stellar-sdk carries.
+
+    python -m stellar_etl.xdr.generate [--check]
+
+Every class of `stellar_sdk.xdr` quotes its XDR source in its docstring. A decoder takes the bytes and a position, and
+gives the value and the position after it; neighbouring fields of fixed size are read by one `struct.unpack_from`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import struct
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOTS = ("LedgerCloseMetaBatch", "LedgerCloseMeta")
+"""The types that are decoded whole; all that they are made of follows."""
+
+RAW_TYPES = {
+    "TransactionEnvelope",
+    "TransactionMeta",
+    "TransactionResult",
+    "LedgerHeader",
+    "GeneralizedTransactionSet",
+}
+"""Types whose encoded bytes are kept: they are columns, or what hashes are made of."""
+
+RAW_FIELDS = {
+    ("TransactionResultMeta", "result"),
+    ("TransactionResultMeta", "feeProcessing"),
+    ("TransactionResultMetaV1", "result"),
+    ("TransactionResultMetaV1", "feeProcessing"),
+    ("InvokeContractArgs", "args"),
+    ("CreateContractArgsV2", "constructorArgs"),
+}
+"""Fields whose encoded bytes are kept; of an array, each element's."""
+
+PRIMITIVES = {"int": "i", "uint": "I", "hyper": "q", "uhyper": "Q", "float": "f", "double": "d"}
+
+
+@dataclass(frozen=True)
+class Type:
+    """A reference to a type, with what surrounds it: nothing, `*`, `[n]` or `<n>`."""
+
+    name: str
+    shape: str = ""
+    size: str | None = None
+
+
+@dataclass
+class Struct:
+    """Fields in order."""
+
+    fields: list[tuple[str, Type]] = field(default_factory=list)
+
+
+@dataclass
+class Union:
+    """The discriminant's type, and for each arm its cases (None for default) and its type (None for void)."""
+
+    switch: Type
+    arms: list[tuple[list[str | None], Type | None]] = field(default_factory=list)
+
+
+@dataclass
+class Enum:
+    """Members in order, by value."""
+
+    members: list[tuple[str, str]] = field(default_factory=list)
+
+
+Definition = Struct | Union | Enum | Type
+
+
+class Parser:
+    """Reads XDR definitions (RFC 4506, without programs) into `types` and `constants`."""
+
+    def __init__(self, source: str) -> None:
+        source = re.sub(r"/\*.*?\*/|//[^\n]*", "", source, flags=re.DOTALL)
+        self.tokens = re.findall(r"0x[0-9a-fA-F]+|-?\d+|\w+|[{}()\[\]<>;:,=*]", source)
+        self.position = 0
+        self.types: dict[str, Definition] = {}
+        self.constants: dict[str, int] = {}
+
+    def peek(self) -> str:
+        """The next token, empty at the end."""
+        return self.tokens[self.position] if self.position < len(self.tokens) else ""
+
+    def take(self, expected: str | None = None) -> str:
+        """The next token, which must be `expected` if that is given."""
+        token = self.peek()
+        if expected is not None and token != expected:
+            around = " ".join(self.tokens[max(0, self.position - 8) : self.position + 8])
+            raise SyntaxError(f"expected {expected!r}, found {token!r} in: {around}")
+        self.position += 1
+        return token
+
+    def parse(self) -> Parser:
+        """Reads everything."""
+        while kind := self.peek():
+            self.take()
+            if kind == "const":
+                name = self.take()
+                self.take("=")
+                self.constants[name] = int(self.take(), 0)
+            elif kind == "typedef":
+                name, declared = self.declaration("")
+                assert declared is not None
+                self.types[name] = declared
+            elif kind in ("struct", "union", "enum"):
+                name = self.take()
+                self.types[name] = self.body(kind, name)
+            else:
+                raise SyntaxError(f"a definition begins with {kind!r}")
+            self.take(";")
+        return self
+
+    def body(self, kind: str, context: str) -> Definition:
+        """A struct, union or enum from its brace (or `switch`) on."""
+        if kind == "enum":
+            return self.enum()
+        if kind == "struct":
+            return self.struct(context)
+        return self.union(context)
+
+    def enum(self) -> Enum:
+        """`{ NAME = value, … }`."""
+        self.take("{")
+        made = Enum()
+        while True:
+            name = self.take()
+            self.take("=")
+            value = self.take()
+            made.members.append((name, value))
+            self.constants[name] = self.constants[value] if value in self.constants else int(value, 0)
+            if self.take() == "}":
+                return made
+
+    def struct(self, context: str) -> Struct:
+        """`{ declaration; … }`."""
+        self.take("{")
+        made = Struct()
+        while self.peek() != "}":
+            name, declared = self.declaration(context)
+            assert declared is not None
+            made.fields.append((name, declared))
+            self.take(";")
+        self.take("}")
+        return made
+
+    def union(self, context: str) -> Union:
+        """`switch (type name) { case X: declaration; … }`."""
+        self.take("switch")
+        self.take("(")
+        _, switch = self.declaration(context)
+        assert switch is not None
+        self.take(")")
+        self.take("{")
+        made = Union(switch)
+        while self.peek() != "}":
+            cases: list[str | None] = []
+            while self.peek() in ("case", "default"):
+                cases.append(self.take() if self.take() == "case" else None)
+                self.take(":")
+            made.arms.append((cases, self.declaration(context)[1]))
+            self.take(";")
+        self.take("}")
+        return made
+
+    def declaration(self, context: str) -> tuple[str, Type | None]:
+        """A name and its type; void has none. A nested definition becomes a type of its own."""
+        name = self.take()
+        if name == "void":
+            return "", None
+        if name == "unsigned":
+            name = "u" + (self.take() if self.peek() in ("int", "hyper") else "int")
+        nested = self.body(name, f"{context}_") if name in ("struct", "union", "enum") else None
+        shape = self.take() if self.peek() == "*" else ""
+        declared = self.take()
+        if nested is not None:
+            name = f"{context}_{declared}"
+            while name in self.types:
+                name += "_"
+            self.types[name] = nested
+        size = None
+        if self.peek() in ("[", "<"):
+            shape = self.take()
+            close = {"[": "]", "<": ">"}[shape]
+            if self.peek() != close:
+                size = self.take()
+            self.take(close)
+        return declared, Type(name, shape, size)
+
+
+class Generator:
+    """Writes decoders for the roots and all that they need."""
+
+    def __init__(self, parsed: Parser) -> None:
+        self.types = parsed.types
+        self.constants = parsed.constants
+        self.formats: set[str] = set()
+        self.queue: list[str] = []
+        self.wanted: set[str] = set()
+
+    def value(self, text: str) -> int:
+        """A literal or a constant's value."""
+        return self.constants[text] if text in self.constants else int(text, 0)
+
+    def resolved(self, declared: Type) -> Type:
+        """A type behind its typedefs."""
+        while not declared.shape and isinstance(behind := self.types.get(declared.name), Type):
+            declared = behind
+        return declared
+
+    def fixed(self, declared: Type) -> str | None:
+        """The `struct` format of a type that is one value of fixed size, None for others."""
+        declared = self.resolved(declared)
+        if declared.shape == "[" and declared.name == "opaque":
+            size = self.value(str(declared.size))
+            return f"{size}s" if size % 4 == 0 else None
+        if declared.shape:
+            return None
+        if isinstance(self.types.get(declared.name), Enum):
+            return "i"
+        return PRIMITIVES.get(declared.name)
+
+    def unpack(self, form: str) -> str:
+        """The name of the unpacker of a format."""
+        self.formats.add(form)
+        return f"U_{form}"
+
+    def need(self, name: str) -> str:
+        """The name of a type's decoder, which will be made."""
+        if name not in self.wanted:
+            self.wanted.add(name)
+            self.queue.append(name)
+        return f"d_{name}"
+
+    def read(self, declared: Type, into: str, indent: str) -> list[str]:
+        """Statements that read a value at `p` into a variable, and move `p`."""
+        form = self.fixed(declared)
+        if form:
+            return [f"{indent}({into},) = {self.unpack(form)}(b, p)", f"{indent}p += {struct.calcsize('>' + form)}"]
+        declared = self.resolved(declared)
+        if declared.shape == "*":
+            return [
+                f"{indent}if {self.unpack('I')}(b, p)[0]:",
+                f"{indent}    p += 4",
+                *self.read(Type(declared.name), into, indent + "    "),
+                f"{indent}else:",
+                f"{indent}    {into} = None",
+                f"{indent}    p += 4",
+            ]
+        if declared.shape == "[":
+            return self.read_fixed_array(declared, into, indent)
+        if declared.shape == "<" or declared.name == "string":
+            return self.read_array(declared, into, indent)
+        if declared.name == "bool":
+            return [f"{indent}{into} = {self.unpack('I')}(b, p)[0] == 1", f"{indent}p += 4"]
+        return [f"{indent}{into}, p = {self.need(declared.name)}(b, p)"]
+
+    def read_fixed_array(self, declared: Type, into: str, indent: str) -> list[str]:
+        """Statements for `type name[n]`."""
+        size = self.value(str(declared.size))
+        if declared.name == "opaque":
+            return [f"{indent}{into} = b[p : p + {size}]", f"{indent}p += {(size + 3) // 4 * 4}"]
+        element = self.fixed(Type(declared.name))
+        assert element, f"no fixed array of {declared.name} was seen before"
+        form = element * size
+        return [f"{indent}{into} = {self.unpack(form)}(b, p)", f"{indent}p += {struct.calcsize('>' + form)}"]
+
+    def read_array(self, declared: Type, into: str, indent: str) -> list[str]:
+        """Statements for `type name<n>`; bytes are cut out, and must all be there."""
+        count = [f"{indent}(n,) = {self.unpack('I')}(b, p)", f"{indent}p += 4"]
+        if declared.name in ("opaque", "string"):
+            return [
+                *count,
+                f"{indent}{into} = b[p : p + n]",
+                f"{indent}p += (n + 3) & -4",
+                f"{indent}if p > len(b):",
+                f"{indent}    raise ValueError(f'{{n}} bytes at byte {{p}} are not all there')",
+            ]
+        return [
+            *count,
+            f"{indent}{into} = []",
+            f"{indent}for _ in range(n):",
+            *self.read(Type(declared.name), f"{into}_x", indent + "    "),
+            f"{indent}    {into}.append({into}_x)",
+        ]
+
+    def read_with_raw(self, declared: Type, into: str, indent: str) -> list[str]:
+        """Statements that read a value and keep its bytes in `{into}_raw`; of an array, each element's."""
+        behind = self.resolved(declared)
+        if behind.shape == "<" and declared.name == behind.name:
+            return [
+                f"{indent}(n,) = {self.unpack('I')}(b, p)",
+                f"{indent}p += 4",
+                f"{indent}{into} = []",
+                f"{indent}{into}_raw = []",
+                f"{indent}for _ in range(n):",
+                f"{indent}    q = p",
+                *self.read(Type(declared.name), f"{into}_x", indent + "    "),
+                f"{indent}    {into}.append({into}_x)",
+                f"{indent}    {into}_raw.append(b[q:p])",
+            ]
+        return [f"{indent}q = p", *self.read(declared, into, indent), f"{indent}{into}_raw = b[q:p]"]
+
+    def struct(self, name: str, made: Struct) -> list[str]:
+        """A struct's decoder: fields of fixed size in one read."""
+        raw = name in RAW_TYPES
+        lines = ["    start = p"] if raw else []
+        fields = list(made.fields)
+        keys: list[tuple[str, str]] = []
+        while fields:
+            run: list[tuple[str, str]] = []
+            while fields and (form := self.fixed(fields[0][1])):
+                run.append((fields.pop(0)[0], form))
+            if run:
+                form = "".join(part for _, part in run)
+                targets = ", ".join(f"f_{key}" for key, _ in run)
+                lines.append(f"    ({targets},) = {self.unpack(form)}(b, p)")
+                lines.append(f"    p += {struct.calcsize('>' + form)}")
+                keys += [(key, f"f_{key}") for key, _ in run]
+                continue
+            key, declared = fields.pop(0)
+            keys.append((key, f"f_{key}"))
+            if (name, key) in RAW_FIELDS:
+                lines += self.read_with_raw(declared, f"f_{key}", "    ")
+                keys.append((f"{key}_raw", f"f_{key}_raw"))
+            else:
+                lines += self.read(declared, f"f_{key}", "    ")
+        if raw:
+            keys.append(("raw", "b[start:p]"))
+        return [*lines, "    return {" + ", ".join(f'"{key}": {text}' for key, text in keys) + "}, p"]
+
+    def union(self, name: str, made: Union) -> list[str]:
+        """A union's decoder."""
+        raw = name in RAW_TYPES
+        ending = ", b[start:p]), p" if raw else "), p"
+        unsigned = self.fixed(made.switch) == "I"
+        lines = ["    start = p"] if raw else []
+        lines += [f"    (t,) = {self.unpack('I' if unsigned else 'i')}(b, p)", "    p += 4"]
+        default: list[str] | None = None
+        for cases, declared in made.arms:
+            body = ["v = None"] if declared is None else [line.strip("\n") for line in self.read(declared, "v", "")]
+            if None in cases:
+                default = body
+            values = [self.value(case) for case in cases if case is not None]
+            if values:
+                test = f"t == {values[0]}" if len(values) == 1 else f"t in {tuple(values)}"
+                lines.append(f"    if {test}:")
+                lines += [f"        {line}" for line in body]
+                lines.append(f"        return (t, v{ending}")
+        if default is not None:
+            return [*lines, *(f"    {line}" for line in default), f"    return (t, v{ending}"]
+        return [*lines, f'    raise ValueError(f"{name} {{t}} at byte {{p - 4}} is unknown")']
+
+    def decoder(self, name: str) -> Iterable[str]:
+        """The function that decodes a type."""
+        made = self.types[name]
+        yield f"def d_{name}(b: bytes, p: int) -> Any:"
+        if isinstance(made, Struct):
+            yield from self.struct(name, made)
+        elif isinstance(made, Union):
+            yield from self.union(name, made)
+        else:
+            raise TypeError(f"{name} is read where it stands, and needs no decoder")
+
+    def source(self) -> str:
+        """The module."""
+        functions: list[str] = []
+        for root in ROOTS:
+            self.need(root)
+        while self.queue:
+            functions += ["", "", *self.decoder(self.queue.pop(0))]
+        head = [
+            '"""Decoders of Stellar\'s XDR. Made by `python -m stellar_etl.xdr.generate`; do not edit."""',
+            "",
+            "# ruff: noqa",
+            "from struct import Struct",
+            "from typing import Any",
+            "",
+            *(f'U_{form} = Struct(">{form}").unpack_from' for form in sorted(self.formats)),
+        ]
+        return "\n".join([*head, *functions]) + "\n"
+
+    def enum_names(self) -> str:
+        """The module of enum names: for each enum a dict from value to name, and every member as a constant."""
+        lines = ['"""Names of Stellar\'s XDR enums. Made by `python -m stellar_etl.xdr.generate`; do not edit."""', ""]
+        lines += ["# ruff: noqa"]
+        for name, made in sorted(self.types.items()):
+            if isinstance(made, Enum):
+                lines += ["", f"{name} = {{"]
+                lines += [f'    {self.value(member)}: "{member}",' for member, _ in made.members]
+                lines += ["}"]
+        lines.append("")
+        for name, made in sorted(self.types.items()):
+            if isinstance(made, Enum):
+                lines += [f"{member} = {self.value(member)}" for member, _ in made.members]
+        return "\n".join(lines) + "\n"
+
+
+def definitions() -> str:
+    """The XDR source that stellar-sdk's classes quote, as one text."""
+    import stellar_sdk.xdr as sdk
+    from stellar_sdk.xdr import constants
+
+    parts = [f"const {name} = {value};" for name, value in vars(constants).items() if name.isupper()]
+    for name in dir(sdk):
+        quoted = (getattr(getattr(sdk, name), "__doc__", None) or "").partition("XDR Source Code::")[2].strip()
+        # Nested definitions have a class of their own, without a name in their source: they come with their parent.
+        if re.match(rf"(struct|union|enum)\s+{name}\b|typedef\b", quoted):
+            parts.append(quoted)
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Writes the two modules, or with --check says whether they are what would be written."""
+    parser = argparse.ArgumentParser(prog="python -m stellar_etl.xdr.generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a module is out of date")
+    check = parser.parse_args().check
+    generator = Generator(Parser(definitions()).parse())
+    folder = Path(__file__).parent
+    for name, text in (("generated.py", generator.source()), ("names.py", generator.enum_names())):
+        path = folder / name
+        if check and (not path.exists() or path.read_text() != text):
+            sys.exit(f"{path} is out of date: run python -m stellar_etl.xdr.generate")
+        if not check:
+            path.write_text(text)
+            print(f"{path}: {len(text.splitlines())} lines")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

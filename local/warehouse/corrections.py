@@ -10,12 +10,16 @@ import bqemulator.api.routes.datasets
 import bqemulator.api.routes.tables
 import bqemulator.api.routes.upload
 import bqemulator.server
+import bqemulator.sql.parameters
 import bqemulator.storage.type_map
+import duckdb
+from bqemulator.domain.errors import ValidationError
 from bqemulator.jobs import executor
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.versioning.snapshots import SnapshotManager
+from starlette.responses import JSONResponse
 
-from local.warehouse import dml_statistics, jobs, loads, merge, schema, tables
+from local.warehouse import dml, dml_statistics, jobs, loads, parameters, schema, tables
 
 MEMORY_LIMIT = "1GB"
 
@@ -62,21 +66,30 @@ def create_app_with_our_routes(original: Any, context: Any) -> Any:
     app.state.jobs = jobs.Jobs(context)
     app.router.routes[:0] = [*jobs.router.routes, *tables.router.routes]
     app.add_middleware(jobs.OneAtATime, context=context, jobs=app.state.jobs)
+    app.add_exception_handler(duckdb.Error, refuse)
     return app
+
+
+def refuse(_request: Any, error: Exception) -> JSONResponse:
+    """Answer 400 to what DuckDB refuses: Google's clients repeat a 500 for ten minutes."""
+    problem = ValidationError(str(error))
+    return JSONResponse(status_code=problem.http_status, content=problem.to_bigquery_error())
 
 
 CORRECTIONS += [
     (DuckDBEngine, "_load_spatial", load_no_extension),
     (DuckDBEngine, "_apply_session_pragmas", open_with_limits),
     (SnapshotManager, "capture", capture_when_asked),
-    (executor, "rewrite_table_refs", merge.qualify_tables_and_prepare_merge),
+    (executor, "rewrite_table_refs", dml.qualify_tables_and_prepare),
     (executor, "_extract_dml_affected_rows", dml_statistics.count_rows_by_kind),
     (executor, "_build_query_statistics", dml_statistics.build_statistics_with_kinds),
     (executor, "execute_load_job", loads.execute_load_job),
-    (bqemulator.api.routes.upload, "execute_load_job", loads.execute_load_job),
+    (bqemulator.api.routes.upload, "execute_load_job", loads.execute_uploaded_load),
     (bqemulator.api.routes.tables, "_rest_to_table_meta", tables.read_table_with_expiry),
     (bqemulator.api.routes.tables, "_table_to_rest", tables.write_table_with_expiry),
     (bqemulator.api.routes.tables, "bq_schema_to_duckdb_columns", schema.quoted_duckdb_columns),
+    (bqemulator.sql.parameters, "_bind_named", parameters.bind_named),
+    (bqemulator.sql.parameters, "_extract_value", parameters.extract_value),
     (bqemulator.storage.type_map, "bq_schema_to_duckdb_columns", schema.quoted_duckdb_columns),
     (bqemulator.api.routes.datasets, "_rest_to_dataset_meta", tables.read_dataset_with_labels),
     (bqemulator.server, "create_app", create_app_with_our_routes),

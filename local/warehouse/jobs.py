@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from typing import Annotated, Any
 from uuid import uuid4
 
-import duckdb
 from bqemulator.api.dependencies import AppContext, get_caller, get_context
 from bqemulator.api.routes import jobs as routes
 from bqemulator.catalog.etag import generate_etag
@@ -30,6 +28,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.warehouse import tables
+from local.warehouse.transaction import transaction
 
 _log = get_logger(__name__)
 
@@ -40,6 +39,14 @@ RESULTS_KEPT = 1000
 """Query results that are held in memory for clients to fetch, newest ones."""
 
 router = APIRouter(prefix="/bigquery/v2/projects/{project_id}")
+
+
+class _JobFailedError(Exception):
+    """A job that bqemulator ran to an error, which it reports without raising."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__(result["message"])
+        self.result = result
 
 
 class Jobs:
@@ -118,20 +125,28 @@ class Jobs:
             del self._tasks[key]
 
     def _execute(self, job: JobMeta, caller: CallerIdentity) -> None:
-        """Run a job to its end and record it; runs in a thread of its own."""
+        """Run a job to its end; runs in a thread of its own.
+
+        What a job changes and its record are committed together: after a kill a job is found done if and only
+        if its rows are there.
+        """
         tables.drop_expired(self._context)
         try:
-            done = asyncio.run(self._dispatch(job, caller))
-        except duckdb.FatalException:
-            # DuckDB refuses everything after this until the file is opened anew: let the supervisor do it.
-            _log.exception("warehouse.database_invalidated")
-            os._exit(1)
+            with transaction(self._context.engine):
+                self._record(job, asyncio.run(self._dispatch(job, caller)))
         except Exception as error:  # whatever fails, fails the job: a client would repeat a 500 for ten minutes
-            done = job.model_copy(update={"error_result": self._error_result(job, error)})
+            self._record(job, job.model_copy(update={"error_result": self._error_result(job, error)}))
+        while len(executor.JOB_RESULTS) > RESULTS_KEPT:
+            oldest = next(iter(executor.JOB_RESULTS))
+            del executor.JOB_RESULTS[oldest]
+            executor.JOB_SCHEMAS.pop(oldest, None)
+
+    def _record(self, job: JobMeta, outcome: JobMeta) -> None:
+        """Write down how a job ended, with its own configuration and times."""
         configuration = dict(job.configuration)
-        routes._merge_executor_config(configuration, done.configuration)
+        routes._merge_executor_config(configuration, outcome.configuration)
         self._context.catalog.upsert_job(
-            done.model_copy(
+            outcome.model_copy(
                 update={
                     "state": "DONE",
                     "configuration": configuration,
@@ -141,10 +156,6 @@ class Jobs:
                 }
             )
         )
-        while len(executor.JOB_RESULTS) > RESULTS_KEPT:
-            oldest = next(iter(executor.JOB_RESULTS))
-            del executor.JOB_RESULTS[oldest]
-            executor.JOB_SCHEMAS.pop(oldest, None)
 
     async def _dispatch(self, job: JobMeta, caller: CallerIdentity) -> JobMeta:
         arguments = (job.project_id, job.job_id, job.configuration)
@@ -154,6 +165,8 @@ class Jobs:
                     *arguments, dry_run=False, ctx=self._context, caller=caller, now=job.creation_time
                 )
                 assert isinstance(done, JobMeta)  # a dict answers a dry run
+                if done.error_result is not None:
+                    raise _JobFailedError(done.error_result)
                 return done
             case "LOAD":
                 return await executor.execute_load_job(*arguments, self._context)
@@ -166,6 +179,8 @@ class Jobs:
         """BigQuery's ``ErrorProto`` of a job that failed."""
         if (job.project_id, job.job_id) in self._cancelled:
             return {"reason": "stopped", "message": "Job execution was cancelled: User requested cancellation"}
+        if isinstance(error, _JobFailedError):
+            return error.result
         if isinstance(error, DomainError):
             return {"reason": error.bq_reason, "message": error.message}
         _log.warning("warehouse.job_failed", job_id=job.job_id, exc_info=error)

@@ -30,7 +30,7 @@ _NDJSON = ("NEWLINE_DELIMITED_JSON", "JSON")
 async def execute_load_job(
     _original: Any, project_id: str, job_id: str, config: dict[str, Any], context: AppContext
 ) -> JobMeta:
-    """Load files in one transaction; bqemulator empties the table first, whatever happens then.
+    """Load files; the caller's transaction makes it all rows or none.
 
     Args:
         project_id: The job's project.
@@ -50,19 +50,18 @@ async def execute_load_job(
     started = context.clock.now()
     load = config["load"]
     files = [path for uri in load.get("sourceUris", []) for path in _files_of(uri, context)]
-    with transaction(context.engine):
-        table = _destination(project_id, load, context)
-        reference = quoted_table_ref(table.project_id, table.dataset_id, table.table_id)
-        before = _count(reference, context)
-        disposition = load.get("writeDisposition", "WRITE_APPEND")
-        if disposition == "WRITE_EMPTY" and before:
-            raise AlreadyExistsError(f"Already Exists: Table {table.project_id}:{table.dataset_id}.{table.table_id}")
-        if disposition == "WRITE_TRUNCATE":
-            context.engine.execute(f"DELETE FROM {reference}")  # noqa: S608
-            before = 0
-        _insert(files, load, table, reference, context)
-        after = _count(reference, context)
-        _write_to_catalog(table, after, context)
+    table = _destination(project_id, load, context)
+    reference = quoted_table_ref(table.project_id, table.dataset_id, table.table_id)
+    before = _count(reference, context)
+    disposition = load.get("writeDisposition", "WRITE_APPEND")
+    if disposition == "WRITE_EMPTY" and before:
+        raise AlreadyExistsError(f"Already Exists: Table {table.project_id}:{table.dataset_id}.{table.table_id}")
+    if disposition == "WRITE_TRUNCATE":
+        context.engine.execute(f"DELETE FROM {reference}")  # noqa: S608
+        before = 0
+    _insert(files, load, table, reference, context)
+    after = _count(reference, context)
+    _write_to_catalog(table, after, context)
     return JobMeta(
         project_id=project_id,
         job_id=job_id,
@@ -82,6 +81,14 @@ async def execute_load_job(
         end_time=context.clock.now(),
         etag=generate_etag(project_id, job_id, str(started)),
     )
+
+
+async def execute_uploaded_load(
+    _original: Any, project_id: str, job_id: str, config: dict[str, Any], context: AppContext
+) -> JobMeta:
+    """Load a file that came with the request; there is no transaction around it yet."""
+    with transaction(context.engine):
+        return await execute_load_job(None, project_id, job_id, config, context)
 
 
 def _files_of(uri: str, context: AppContext) -> list[Path]:
@@ -114,10 +121,7 @@ def _destination(project_id: str, load: dict[str, Any], context: AppContext) -> 
         raise resource_not_found(ResourceRef("table", project, dataset, name))
     if not wanted.schema_.fields:
         raise ValidationError(f"No schema specified on job or table {project}:{dataset}.{name}.")
-    columns = ", ".join(
-        f"{schema.quoted(column)} {kind}" for column, kind in schema.duckdb_columns(tables.rest_fields(wanted))
-    )
-    context.engine.execute(f"CREATE TABLE {quoted_table_ref(project, dataset, name)} ({columns})")
+    tables.create_duckdb_table(context, wanted)
     return wanted
 
 

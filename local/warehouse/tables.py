@@ -8,14 +8,20 @@ from typing import Annotated, Any
 from bqemulator.api.dependencies import AppContext, get_context
 from bqemulator.api.routes import tables as routes
 from bqemulator.catalog.models import TableMeta, TableSchema
-from bqemulator.domain.errors import DomainError, ResourceRef, ValidationError, resource_not_found
+from bqemulator.domain.errors import (
+    DomainError,
+    ResourceRef,
+    ValidationError,
+    resource_already_exists,
+    resource_not_found,
+)
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 from fastapi import APIRouter, Depends, Request
 
 from local.warehouse import schema
 from local.warehouse.transaction import transaction
 
-router = APIRouter(prefix="/bigquery/v2/projects/{project_id}/datasets/{dataset_id}/tables/{table_id}")
+router = APIRouter(prefix="/bigquery/v2/projects/{project_id}/datasets/{dataset_id}/tables")
 Context = Annotated[AppContext, Depends(get_context)]
 
 
@@ -27,7 +33,34 @@ class PreconditionFailedError(DomainError):
     grpc_status_name = "FAILED_PRECONDITION"
 
 
-@router.get("")
+@router.post("")
+async def create_table(project_id: str, dataset_id: str, request: Request, context: Context) -> dict[str, Any]:
+    """Make a table or a view in one step; bqemulator makes the table first, and a kill leaves it unknown.
+
+    Raises:
+        NotFoundError: There is no such dataset (404).
+        AlreadyExistsError: There is such a table (409).
+    """
+    body = await request.json()
+    table = routes._rest_to_table_meta(project_id, dataset_id, body, context.clock)
+    if context.catalog.get_dataset(project_id, dataset_id) is None:
+        raise resource_not_found(ResourceRef("dataset", project_id, dataset_id))
+    if context.catalog.get_table(project_id, dataset_id, table.table_id) is not None:
+        raise resource_already_exists(ResourceRef("table", project_id, dataset_id, table.table_id))
+    with transaction(context.engine):
+        if table.table_type == "TABLE":
+            create_duckdb_table(context, table)
+        return routes._table_to_rest(context.catalog.create_table(table))
+
+
+def create_duckdb_table(context: AppContext, table: TableMeta) -> None:
+    """Make the DuckDB table of a table that the catalog does not know."""
+    columns = ", ".join(f"{schema.quoted(name)} {kind}" for name, kind in schema.duckdb_columns(rest_fields(table)))
+    reference = quoted_table_ref(table.project_id, table.dataset_id, table.table_id)
+    context.engine.execute(f"CREATE OR REPLACE TABLE {reference} ({columns or '__placeholder INTEGER'})")
+
+
+@router.get("/{table_id}")
 async def get_table(project_id: str, dataset_id: str, table_id: str, context: Context) -> dict[str, Any]:
     """Answer as bqemulator does, with the rows counted: it counts them after a load only."""
     resource = routes.get_table(project_id, dataset_id, table_id, context)
@@ -39,8 +72,8 @@ async def get_table(project_id: str, dataset_id: str, table_id: str, context: Co
     return resource
 
 
-@router.patch("")
-@router.put("")
+@router.patch("/{table_id}")
+@router.put("/{table_id}")
 async def change_table(
     project_id: str, dataset_id: str, table_id: str, request: Request, context: Context
 ) -> dict[str, Any]:

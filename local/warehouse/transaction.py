@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
+import duckdb
+from bqemulator.observability.logging_ import get_logger
 from bqemulator.storage.engine import DuckDBEngine
+
+_log = get_logger(__name__)
 
 
 @contextlib.contextmanager
 def transaction(engine: DuckDBEngine) -> Iterator[None]:
-    """Run the block's statements all or not at all, a kill of the process included."""
+    """Run the block's statements all or not at all, a kill of the process included.
+
+    The process ends where it cannot go on: DuckDB takes nothing more after an internal error, and after a commit
+    that failed (a full disk) bqemulator's catalog in memory would not be the one on disk. Whoever supervises the
+    server starts it again on the same data.
+    """
     engine.execute("BEGIN TRANSACTION")
     try:
         yield
+    except duckdb.FatalException:
+        _end("database_invalidated")
     except BaseException:
         engine.execute("ROLLBACK")
         raise
-    engine.execute("COMMIT")
+    try:
+        engine.execute("COMMIT")
+    except duckdb.Error:
+        _end("commit_failed")
+
+
+def _end(event: str) -> None:
+    _log.exception(f"warehouse.{event}")
+    os._exit(1)

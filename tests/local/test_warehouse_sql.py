@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import google.cloud.bigquery as bq
 import pytest
+from google.api_core.exceptions import BadRequest, Forbidden, NotFound
 
 from tests.local.emulators import bigquery_client, running, warehouse
 
@@ -88,3 +89,335 @@ def test_on_false_replaces_a_range(client, table):
         ("new", 15),
         ("old", 70),
     ]
+
+
+def test_on_false_replaces_a_range_of_time_with_every_type_of_column(client, table):
+    columns = (
+        "id INT64, closed_at TIMESTAMP, details STRUCT<`from` STRING, `and` ARRAY<STRUCT<n INT64>>>, "
+        "signers ARRAY<STRING>, details_json JSON, wasm BYTES, amount NUMERIC, batch_run_date DATETIME"
+    )
+    for name in (table, f"{table}_staging"):
+        run(client, f"CREATE TABLE `{name}` ({columns})")
+    insert = (
+        "INSERT INTO `{}` (id, closed_at, details, signers, details_json, wasm, amount, batch_run_date) "
+        "SELECT i, TIMESTAMP_ADD(TIMESTAMP '2020-01-01 00:00:00+00', INTERVAL i SECOND), "
+        "STRUCT('G' AS `from`, [STRUCT(i AS n)] AS `and`), ['a', 'b'], JSON '{{\"k\": [1]}}', FROM_BASE64('AP8='), "
+        "NUMERIC '1.5', DATETIME '2020-01-01 00:00:00' FROM UNNEST(GENERATE_ARRAY({}, {})) AS i"
+    )
+    run(client, insert.format(table, 0, 9))
+    run(client, insert.format(f"{table}_staging", 4, 5))
+    names = "id, closed_at, details, signers, details_json, wasm, amount, batch_run_date"
+    job = run(
+        client,
+        f"""
+        MERGE `{table}` AS T USING `{table}_staging` AS S ON FALSE
+        WHEN NOT MATCHED BY SOURCE AND T.closed_at BETWEEN @first AND @last AND T.id >= 4 THEN DELETE
+        WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({names})""",
+        first=dt.datetime(2020, 1, 1, 0, 0, 4, tzinfo=dt.UTC),
+        last=dt.datetime(2020, 1, 1, 0, 0, 6, tzinfo=dt.UTC),
+    )
+    assert (job.dml_stats.deleted_row_count, job.dml_stats.inserted_row_count) == (3, 2)
+    assert rows(client, f"SELECT ARRAY_AGG(id ORDER BY id) FROM `{table}`") == [([0, 1, 2, 3, 4, 5, 7, 8, 9],)]
+    assert rows(client, f"SELECT * FROM `{table}` WHERE id = 4") == [
+        (
+            4,
+            dt.datetime(2020, 1, 1, 0, 0, 4, tzinfo=dt.UTC),
+            {"from": "G", "and": [{"n": 4}]},
+            ["a", "b"],
+            {"k": [1]},
+            b"\x00\xff",
+            Decimal("1.5"),
+            dt.datetime(2020, 1, 1),
+        )
+    ]
+
+
+def test_on_false_takes_constants_and_a_query_as_source(client, table):
+    run(client, f"CREATE TABLE `{table}` (id INT64, seq INT64, v STRING)")
+    fill(client, table, 0, 29, "old")
+    job = run(
+        client,
+        f"""
+        MERGE INTO `{table}` T
+        USING (SELECT id, seq, @v AS v FROM `{table}` WHERE seq = 1) S
+        ON FALSE
+        WHEN NOT MATCHED BY SOURCE AND T.id BETWEEN 1 << 3 AND ((2 + 1) << 3) - 1
+          AND T.seq >= 1 THEN DELETE
+        WHEN NOT MATCHED BY TARGET THEN INSERT (id, seq, v) VALUES (S.id, S.seq, S.v)""",
+        v="new",
+    )
+    assert (job.dml_stats.deleted_row_count, job.dml_stats.inserted_row_count) == (14, 10)
+
+
+def test_on_false_with_an_empty_source_deletes_and_with_an_empty_range_inserts(client, table):
+    for name in (table, f"{table}_staging"):
+        run(client, f"CREATE TABLE `{name}` (id INT64, seq INT64, v STRING)")
+    replace = f"""
+        MERGE `{table}` AS T USING `{table}_staging` AS S ON FALSE
+        WHEN NOT MATCHED BY SOURCE AND T.seq BETWEEN @start AND @end THEN DELETE
+        WHEN NOT MATCHED THEN INSERT (id, seq, v) VALUES (S.id, S.seq, S.v)"""
+    fill(client, f"{table}_staging", 0, 9, "new")
+    assert run(client, replace, start=0, end=0).dml_stats.inserted_row_count == 10
+    run(client, f"DELETE FROM `{table}_staging` WHERE TRUE")
+    assert run(client, replace, start=0, end=0).dml_stats.deleted_row_count == 10
+    assert rows(client, f"SELECT COUNT(*) FROM `{table}`") == [(0,)]
+
+
+def test_replacing_ten_thousand_rows_of_a_million_takes_less_than_a_second(client, table):
+    for name in (table, f"{table}_staging"):
+        run(client, f"CREATE TABLE `{name}` (id INT64, seq INT64, v STRING)")
+    fill(client, table, 0, 999_999, "old")
+    fill(client, f"{table}_staging", 500_000, 509_999, "new")
+    job = run(
+        client,
+        f"""
+        MERGE `{table}` AS T USING `{table}_staging` AS S ON FALSE
+        WHEN NOT MATCHED BY SOURCE AND T.seq BETWEEN 50000 AND 50999 THEN DELETE
+        WHEN NOT MATCHED THEN INSERT (id, seq, v) VALUES (S.id, S.seq, S.v)""",
+    )
+    assert job.num_dml_affected_rows == 20_000
+    assert (job.ended - job.started).total_seconds() < 1
+
+
+UNIQUE_BY_KEY = """
+    MERGE `{table}` AS T
+    USING (
+      SELECT code, issuer, ledger FROM `{table}_staging` WHERE TRUE
+      QUALIFY ROW_NUMBER() OVER (PARTITION BY code, issuer ORDER BY ledger, v) = 1
+    ) AS S
+    ON T.code = S.code AND {issuer}
+    WHEN MATCHED AND S.ledger < T.ledger THEN UPDATE SET ledger = S.ledger
+    WHEN NOT MATCHED THEN INSERT (code, issuer, ledger) VALUES (S.code, S.issuer, S.ledger)"""
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "T.issuer IS NOT DISTINCT FROM S.issuer",
+        "COALESCE(T.issuer, '') = COALESCE(S.issuer, '')",
+        "(T.issuer = S.issuer OR (T.issuer IS NULL AND S.issuer IS NULL))",
+    ],
+)
+def test_a_merge_by_key_keeps_the_oldest_of_each(client, table, issuer):
+    run(client, f"CREATE TABLE `{table}` (code STRING, issuer STRING, ledger INT64)")
+    run(client, f"CREATE TABLE `{table}_staging` (code STRING, issuer STRING, ledger INT64, v STRING)")
+    run(client, f"INSERT INTO `{table}` (code, issuer, ledger) VALUES ('XLM', NULL, 5), ('A', 'G', 5), ('B', 'G', 1)")
+    run(
+        client,
+        f"INSERT INTO `{table}_staging` (code, issuer, ledger, v) VALUES "
+        "('XLM', NULL, 3, ''), ('XLM', NULL, 2, ''), ('A', 'G', 9, ''), ('B', 'H', 7, 'x'), ('B', 'H', 7, 'y')",
+    )
+    merge = UNIQUE_BY_KEY.format(table=table, issuer=issuer)
+    job = run(client, merge)
+    assert (job.dml_stats.updated_row_count, job.dml_stats.inserted_row_count) == (1, 1)
+    assert run(client, merge).num_dml_affected_rows == 0
+    assert rows(client, f"SELECT code, issuer, ledger FROM `{table}` ORDER BY code, issuer") == [
+        ("A", "G", 5),
+        ("B", "G", 1),
+        ("B", "H", 7),
+        ("XLM", None, 2),
+    ]
+
+
+def test_a_merge_that_matches_a_row_twice_is_refused(client, table):
+    for name in (table, f"{table}_staging"):
+        run(client, f"CREATE TABLE `{name}` (id INT64, v STRING)")
+    run(client, f"INSERT INTO `{table}` (id, v) VALUES (1, 'old')")
+    run(client, f"INSERT INTO `{table}_staging` (id, v) VALUES (1, 'a'), (1, 'b')")
+    with pytest.raises(BadRequest):
+        run(
+            client,
+            f"MERGE `{table}` T USING `{table}_staging` S ON T.id = S.id WHEN MATCHED THEN UPDATE SET v = S.v",
+        )
+
+
+def test_one_row_of_parameters_is_merged_into_a_table(client, table):
+    run(
+        client,
+        f"CREATE TABLE `{table}` (tbl STRING, start_ledger INT64, end_ledger INT64, rows_loaded INT64, "
+        "loaded_at TIMESTAMP, day DATE, ok BOOL, note STRING)",
+    )
+    merge = f"""
+        MERGE `{table}` AS T
+        USING (SELECT @tbl AS tbl, @start AS start_ledger, @end AS end_ledger, @rows AS rows_loaded,
+                      @at AS loaded_at, @day AS day, @ok AS ok, @note AS note) AS S
+        ON T.tbl = S.tbl AND T.start_ledger = S.start_ledger AND T.end_ledger = S.end_ledger
+        WHEN MATCHED THEN UPDATE SET rows_loaded = S.rows_loaded, loaded_at = S.loaded_at, note = S.note
+        WHEN NOT MATCHED THEN INSERT (tbl, start_ledger, end_ledger, rows_loaded, loaded_at, day, ok, note)
+          VALUES (S.tbl, S.start_ledger, S.end_ledger, S.rows_loaded, S.loaded_at, S.day, S.ok, S.note)"""
+    row = {
+        "tbl": "history_ledgers",
+        "start": 2,
+        "end": 9,
+        "rows": 8,
+        "at": dt.datetime(2020, 7, 28, 0, 10, 40, 123456, tzinfo=dt.UTC),
+        "day": dt.date(2020, 7, 28),
+        "ok": True,
+        "note": "it's `quoted` @start \\ \" -- ; ü",
+    }
+    assert run(client, merge, **row).dml_stats.inserted_row_count == 1
+    assert run(client, merge, **{**row, "rows": 7}).dml_stats.updated_row_count == 1
+    assert rows(client, f"SELECT * FROM `{table}`") == [tuple({**row, "rows": 7}.values())]
+
+
+@pytest.mark.parametrize("where", ["seq BETWEEN @start AND @end", "seq >= @start AND seq <= @end"])
+def test_a_range_is_deleted(client, table, where):
+    run(client, f"CREATE TABLE `{table}` (id INT64, seq INT64, v STRING)")
+    fill(client, table, 0, 99, "old")
+    job = run(client, f"DELETE FROM `{table}` WHERE {where}", start=3, end=4)
+    assert (job.num_dml_affected_rows, job.dml_stats.deleted_row_count) == (20, 20)
+    assert rows(client, f"SELECT COUNT(*) FROM `{table}`") == [(80,)]
+
+
+def test_one_query_checks_a_staging_table(client, table):
+    run(client, f"CREATE TABLE `{table}` (a STRING, b INT64, seq INT64, closed_at TIMESTAMP)")
+    run(
+        client,
+        f"INSERT INTO `{table}` (a, b, seq, closed_at) VALUES ('x', 1, 5, TIMESTAMP '2020-01-01 00:00:00+00'), "
+        "('x', 1, 6, TIMESTAMP '2020-01-01 00:00:01+00'), ('x', NULL, 9, NULL), (NULL, 1, 7, NULL)",
+    )
+    (row,) = run(
+        client,
+        f"""
+        SELECT
+          COUNT(*) AS row_count,
+          COUNTIF(a IS NULL OR b IS NULL) AS null_keys,
+          COUNT(*) - COUNT(DISTINCT TO_JSON_STRING(STRUCT(a, b))) AS repeated_keys,
+          COUNTIF(NOT (seq BETWEEN @start AND @end)) AS out_of_range,
+          COUNTIF(a NOT IN UNNEST(@accepted)) AS unknown_values,
+          IFNULL(SUM(b), 0) AS total,
+          MIN(seq) AS first_ledger, MAX(seq) AS last_ledger,
+          MIN(closed_at) AS first_close, MAX(closed_at) AS last_close
+        FROM `{table}`""",
+        start=5,
+        end=8,
+        accepted=["x", "y"],
+    ).result()
+    assert dict(row.items()) == {
+        "row_count": 4,
+        "null_keys": 2,
+        "repeated_keys": 1,
+        "out_of_range": 1,
+        "unknown_values": 0,
+        "total": 3,
+        "first_ledger": 5,
+        "last_ledger": 9,
+        "first_close": dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
+        "last_close": dt.datetime(2020, 1, 1, 0, 0, 1, tzinfo=dt.UTC),
+    }
+    grouped = (
+        f"SELECT COUNT(*) AS keys, IFNULL(SUM(n), 0) AS extra FROM "
+        f"(SELECT a, b, COUNT(*) - 1 AS n FROM `{table}` GROUP BY a, b HAVING COUNT(*) > 1)"
+    )
+    assert rows(client, grouped) == [(1, 1)]
+    assert rows(client, f"SELECT COUNT(*), COUNTIF(a IS NULL) FROM `{table}` WHERE FALSE") == [(0, 0)]
+
+
+def test_gaps_and_coverage_of_ledgers(client, table):
+    run(client, f"CREATE TABLE `{table}` (seq INT64)")
+    run(client, f"INSERT INTO `{table}` (seq) VALUES (2), (3), (6), (7), (9)")
+    gaps = f"""
+        SELECT seq + 1 AS first_missing, following - 1 AS last_missing
+        FROM (SELECT seq, LEAD(seq) OVER (ORDER BY seq) AS following FROM `{table}`)
+        WHERE following > seq + 1 ORDER BY seq"""
+    assert rows(client, gaps) == [(4, 5), (8, 8)]
+
+
+VALUES = [
+    7,
+    -(2**63),
+    "it's",
+    True,
+    1.5,
+    b"\x00\xff",
+    Decimal("12345678901234567890.123456789"),
+    dt.datetime(2020, 7, 28, 0, 10, 40, 123456, tzinfo=dt.UTC),
+    dt.date(2020, 7, 28),
+    dt.time(1, 2, 3),
+    [1, 2],
+    ["a", "b'c"],
+    [dt.date(2020, 7, 28)],
+    [dt.datetime(2020, 7, 28, tzinfo=dt.UTC)],
+    [Decimal("1.5")],
+    [1.5],
+    [True, False],
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_parameters_of_every_type_come_back(client, value):
+    assert rows(client, "SELECT @value AS v", value=value) == [(value,)]
+
+
+def test_a_datetime_parameter_has_no_zone(client):
+    value = dt.datetime(2020, 7, 28, 0, 10)
+    config = bq.QueryJobConfig(query_parameters=[bq.ScalarQueryParameter("v", "DATETIME", value)])
+    assert [row.v for row in client.query("SELECT @v AS v", job_config=config).result()] == [value]
+
+
+@pytest.mark.parametrize("kind", sorted(TYPES.values()))
+def test_a_parameter_can_be_null(client, kind):
+    config = bq.QueryJobConfig(query_parameters=[bq.ScalarQueryParameter("v", kind, None)])
+    assert [row.v for row in client.query("SELECT @v AS v", job_config=config).result()] == [None]
+
+
+def test_a_parameter_in_a_string_or_a_name_is_text(client):
+    assert rows(client, "SELECT '@a $a' AS x, @a AS `a`, @ab AS y", a=1, ab=2) == [("@a $a", 1, 2)]
+
+
+def test_nested_columns_are_selected(client, table):
+    run(
+        client,
+        f"CREATE TABLE `{table}` (id INT64, details STRUCT<`from` STRING, price STRUCT<n INT64, d INT64>, "
+        "path ARRAY<STRUCT<code STRING>>>)",
+    )
+    run(
+        client,
+        f"INSERT INTO `{table}` (id, details) VALUES "
+        "(1, STRUCT('G' AS `from`, STRUCT(1 AS n, 2 AS d) AS price, "
+        "[STRUCT('A' AS code), STRUCT('B' AS code)] AS path)), "
+        "(2, NULL)",
+    )
+    assert rows(client, f"SELECT id, details.`from`, details.price.n FROM `{table}` ORDER BY id") == [
+        (1, "G", 1),
+        (2, None, None),
+    ]
+    assert rows(client, f"SELECT T.details.price FROM `{table}` AS T WHERE T.details.`from` = 'G'") == [
+        ({"n": 1, "d": 2},)
+    ]
+    assert rows(client, f"SELECT p.code FROM `{table}` AS T, UNNEST(T.details.path) AS p ORDER BY p.code") == [
+        ("A",),
+        ("B",),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sql", "error"),
+    [
+        ("SELEC 1", BadRequest),
+        ("SELECT", BadRequest),
+        ("SELECT missing FROM `local.stellar.empty`", BadRequest),
+        ("SELECT * FROM `local.stellar.absent`", NotFound),
+        ("SELECT * FROM `local.absent.t`", Forbidden),
+        ("SELECT NO_SUCH_FUNCTION(1)", BadRequest),
+        ("SELECT CAST('x' AS INT64)", BadRequest),
+        ("SELECT @missing", BadRequest),
+        (
+            (
+                "MERGE `local.stellar.empty` T USING `local.stellar.absent` S ON FALSE "
+                "WHEN NOT MATCHED THEN INSERT (id) VALUES (1)"
+            ),
+            NotFound,
+        ),
+        ("INSERT INTO `local.stellar.empty` (id) VALUES ('x')", BadRequest),
+        ("INSERT INTO `local.stellar.empty` (nope) VALUES (1)", BadRequest),
+        ("SELECT ERROR('stop')", BadRequest),
+        ("DELETE FROM `local.stellar.empty`", BadRequest),
+        ("UPDATE `local.stellar.empty` SET id = 1", BadRequest),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_error_in_the_sql_is_the_callers(client, sql, error):
+    client.create_table(bq.Table("local.stellar.empty", [bq.SchemaField("id", "INTEGER")]), exists_ok=True)
+    with pytest.raises(error):
+        run(client, sql)

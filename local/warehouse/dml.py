@@ -1,22 +1,23 @@
-"""Makes DuckDB run BigQuery's MERGE fast, and say what it did."""
+"""Makes DuckDB run BigQuery's MERGE fast and say what it did, and refuse what BigQuery refuses."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import sqlglot
+from bqemulator.domain.errors import InvalidQueryError
 from sqlglot import exp
 
 NEVER = "_never"
 """Name of the column that is joined on instead of FALSE; no row id equals it."""
 
 
-def qualify_tables_and_prepare_merge(original: Any, duckdb_sql: str, project_id: str) -> str:
-    """The last step of bqemulator's translation, with :func:`prepare_merge` after it."""
-    return prepare_merge(original(duckdb_sql, project_id))
+def qualify_tables_and_prepare(original: Any, duckdb_sql: str, project_id: str) -> str:
+    """The last step of bqemulator's translation, with :func:`prepare` after it."""
+    return prepare(original(duckdb_sql, project_id))
 
 
-def prepare_merge(duckdb_sql: str) -> str:
+def prepare(duckdb_sql: str) -> str:
     """Rewrite a MERGE so that DuckDB runs it as a hash join and returns one row for each row it changed.
 
     * ``ON FALSE`` is BigQuery's constant false predicate: replace a range of rows in one statement. DuckDB
@@ -30,16 +31,21 @@ def prepare_merge(duckdb_sql: str) -> str:
 
     Returns:
         The statement to run; anything but a MERGE comes back as it was.
+
+    Raises:
+        InvalidQueryError: A DELETE or UPDATE has no WHERE, which BigQuery demands.
     """
-    if "MERGE" not in duckdb_sql.upper():
+    if not duckdb_sql.lstrip().upper().startswith(("MERGE", "DELETE", "UPDATE")):
         return duckdb_sql
-    merge = sqlglot.parse_one(duckdb_sql, read="duckdb")
-    if not isinstance(merge, exp.Merge):
+    statement = sqlglot.parse_one(duckdb_sql, read="duckdb")
+    if isinstance(statement, exp.Delete | exp.Update) and not statement.args.get("where"):
+        raise InvalidQueryError(f"{statement.key.upper()} must have a WHERE clause", location="query")
+    if not isinstance(statement, exp.Merge):
         return duckdb_sql
-    if _is_false(merge.args["on"]):
-        _join_on_an_equality_that_never_holds(merge)
-    merge.set("returning", exp.Returning(expressions=[exp.column("merge_action")]))
-    return merge.sql(dialect="duckdb")
+    if _is_false(statement.args["on"]):
+        _join_on_an_equality_that_never_holds(statement)
+    statement.set("returning", exp.Returning(expressions=[exp.column("merge_action")]))
+    return statement.sql(dialect="duckdb")
 
 
 def _is_false(condition: Any) -> bool:

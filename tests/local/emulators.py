@@ -74,9 +74,7 @@ def running(server: Server) -> Iterator[Server]:
 
 
 def warehouse(folder: Path) -> Server:
-    return Server(
-        ["local.warehouse", "--data-dir", str(folder / "bq"), "--gcs-root", str(folder / "gcs")], "/healthz"
-    )
+    return Server(["local.warehouse", "--data-dir", str(folder / "bq"), "--gcs-root", str(folder / "gcs")], "/healthz")
 
 
 def bucket(folder: Path) -> Server:

@@ -1,16 +1,25 @@
-"""Jobs of the local warehouse: ids, statistics, errors, and what a killed server still knows."""
+"""Jobs of the local warehouse: ids, states, statistics, and what a killed server still knows."""
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
+import datetime as dt
+import itertools
+import threading
+import time
+import urllib.request
 from collections.abc import Iterator
 
 import google.cloud.bigquery as bq
 import pytest
-from google.api_core.exceptions import Conflict, NotFound
+from google.api_core.exceptions import BadRequest, Conflict, NotFound
 
 from tests.local.emulators import Server, bigquery_client, running, warehouse
 
 DATASET = "local.stellar"
+SLOW = "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 60000)) AS a, UNNEST(GENERATE_ARRAY(1, {})) AS b WHERE a < b"
+ONCE = {"retry": None, "job_retry": None}
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +35,150 @@ def client(server) -> bq.Client:
 
 
 def test_a_job_id_is_used_once(client):
-    first = client.query("SELECT 1", job_id="once", retry=None, job_retry=None)
+    first = client.query("SELECT 1", job_id="once", **ONCE)
     with pytest.raises(Conflict):
-        client.query("SELECT 2", job_id="once", retry=None, job_retry=None)
+        client.query("SELECT 2", job_id="once", **ONCE)
     assert client.get_job("once").query == first.query
+
+
+def test_an_id_of_a_failed_job_is_used_too(client):
+    with pytest.raises(BadRequest):
+        client.query("SELECT nope", job_id="failed", **ONCE).result()
+    with pytest.raises(Conflict):
+        client.query("SELECT 1", job_id="failed", **ONCE)
+    found = client.get_job("failed")
+    assert (found.state, found.error_result["reason"]) == ("DONE", "invalidQuery")
+    with pytest.raises(BadRequest):
+        found.result()
 
 
 def test_an_unknown_job_is_not_found(client):
     with pytest.raises(NotFound):
         client.get_job("never-ran")
+
+
+def test_a_job_keeps_its_configuration_and_its_times(client):
+    before = dt.datetime.now(dt.UTC)
+    config = bq.QueryJobConfig(
+        labels={"dag": "history", "task": "merge"},
+        maximum_bytes_billed=10**9,
+        query_parameters=[bq.ScalarQueryParameter("a", "INT64", 1)],
+    )
+    client.query("SELECT @a", job_id="configured", job_config=config, **ONCE).result()
+    job = client.get_job("configured")
+    assert job.labels == {"dag": "history", "task": "merge"}
+    assert job.maximum_bytes_billed == 10**9
+    assert job.query_parameters == config.query_parameters
+    assert before - dt.timedelta(seconds=1) <= job.created <= job.started <= job.ended <= dt.datetime.now(dt.UTC)
+
+
+def test_a_running_job_can_be_found_waited_for_and_stops_nothing_else(client, server):
+    submitted = client.query(SLOW.format(60000), job_id="running", **ONCE)
+    assert submitted.state == "RUNNING"
+    urllib.request.urlopen(f"{server.url}/healthz", timeout=1).close()
+    found = client.get_job("running", timeout=1)
+    assert (found.state, found.ended) == ("RUNNING", None)
+    with pytest.raises(Conflict):
+        client.query("SELECT 1", job_id="running", **ONCE)
+    assert len(list(found.result())) == 1
+    assert client.get_job("running").state == "DONE"
+
+
+def test_a_running_job_can_be_cancelled(client):
+    job = client.query(SLOW.format(10**7), job_id="cancelled", **ONCE)
+    started = time.monotonic()
+    job.cancel()
+    while client.get_job("cancelled").state != "DONE":
+        time.sleep(0.05)
+    assert time.monotonic() - started < 5
+    assert client.get_job("cancelled").error_result["reason"] == "stopped"
+    assert [row[0] for row in client.query("SELECT 1").result()] == [1]
+
+
+def test_jobs_run_one_at_a_time(client, server):
+    client.query(f"CREATE TABLE `{DATASET}.serial` (id INT64)", **ONCE).result()
+
+    def insert(number: int) -> bq.QueryJob:
+        job = bigquery_client(server).query(f"INSERT INTO `{DATASET}.serial` (id) VALUES ({number})", **ONCE)
+        job.result()
+        return job
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        jobs = sorted(pool.map(insert, range(24)), key=lambda job: job.started)
+    assert all(job.ended <= following.started for job, following in itertools.pairwise(jobs))
+    assert client.get_table(f"{DATASET}.serial").num_rows == 24
+
+
+def test_a_dry_run_is_no_job(client):
+    client.query(f"CREATE TABLE `{DATASET}.dry` (id INT64)", **ONCE).result()
+    client.query(f"INSERT INTO `{DATASET}.dry` (id) VALUES (1)", job_config=bq.QueryJobConfig(dry_run=True), **ONCE)
+    assert client.get_table(f"{DATASET}.dry").num_rows == 0
+
+
+def test_finished_jobs_and_their_tables_survive_a_stop(tmp_path):
+    with running(warehouse(tmp_path)) as server:
+        client = bigquery_client(server)
+        client.create_dataset(DATASET)
+        table = bq.Table(f"{DATASET}.t", [bq.SchemaField("id", "INTEGER", description="the key")])
+        table.expires = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
+        table.time_partitioning = None
+        client.create_table(table)
+        client.query(f"INSERT INTO `{DATASET}.t` (id) VALUES (1)", job_id="insert", **ONCE).result()
+        client.query("SELECT 1", job_id="select", **ONCE).result()
+        with pytest.raises(BadRequest):
+            client.query("SELECT nope", job_id="failed", **ONCE).result()
+        assert server.stop() == 0
+        server.start()
+        made = client.get_table(f"{DATASET}.t")
+        assert (made.num_rows, made.expires, made.schema) == (1, table.expires, table.schema)
+        job = client.get_job("insert")
+        assert (job.state, job.num_dml_affected_rows, job.dml_stats.inserted_row_count) == ("DONE", 1, 1)
+        assert list(job.result()) == []
+        assert client.get_job("failed").error_result["reason"] == "invalidQuery"
+        assert client.get_job("select").state == "DONE"
+        with pytest.raises(NotFound, match="no longer"):
+            list(client.get_job("select").result(retry=None))
+        with pytest.raises(Conflict):
+            client.query("SELECT 1", job_id="insert", **ONCE)
+
+
+def test_a_kill_leaves_each_job_done_or_unknown(tmp_path):
+    """Whatever reported DONE is there, whatever is unknown left nothing: checked by replacing ranges."""
+    replace = f"""
+        MERGE `{DATASET}.t` AS T USING (SELECT @seq AS seq, i FROM UNNEST(GENERATE_ARRAY(1, 20000)) AS i) AS S
+        ON FALSE
+        WHEN NOT MATCHED BY SOURCE AND T.seq = @seq THEN DELETE
+        WHEN NOT MATCHED THEN INSERT (seq, i) VALUES (S.seq, S.i)"""
+    with running(warehouse(tmp_path)) as server:
+        client = bigquery_client(server)
+        client.create_dataset(DATASET)
+        client.query(f"CREATE TABLE `{DATASET}.t` (seq INT64, i INT64)", **ONCE).result()
+        reported: list[int] = []
+        for life in range(3):
+            stop = threading.Event()
+
+            def work(life=life, stop=stop) -> None:
+                for number in range(life * 100, life * 100 + 100):
+                    config = bq.QueryJobConfig(query_parameters=[bq.ScalarQueryParameter("seq", "INT64", number)])
+                    with contextlib.suppress(Exception):
+                        client.query(replace, job_config=config, job_id=f"job{number}", timeout=5, **ONCE)
+                        reported.append(number)
+                    if stop.is_set():
+                        return
+
+            worker = threading.Thread(target=work)
+            worker.start()
+            time.sleep(0.7 + life * 0.11)
+            stop.set()
+            server.kill()
+            worker.join()
+            server.start()
+        counts = dict(client.query(f"SELECT seq, COUNT(*) FROM `{DATASET}.t` GROUP BY seq").result(retry=None))
+        known = set()
+        for number in range(300):
+            with contextlib.suppress(NotFound):
+                assert client.get_job(f"job{number}").error_result is None
+                known.add(number)
+        assert len(reported) > 3
+        assert set(reported) <= known
+        assert counts == dict.fromkeys(known, 20000)

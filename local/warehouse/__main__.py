@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 
 
@@ -35,6 +36,8 @@ def main(argv: list[str] | None = None) -> None:
     log_level = LogLevel(arguments.log_level)
     configure_logging(level=log_level, fmt=LogFormat.CONSOLE)  # before the imports below: they log
 
+    # DuckDB 2 advises against the call that bqemulator fetches results by.
+    warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
     from bqemulator.server import run_forever
 
     from local.warehouse import corrections

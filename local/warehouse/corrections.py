@@ -10,6 +10,7 @@ import bqemulator.api.routes.datasets
 import bqemulator.api.routes.tables
 import bqemulator.api.routes.upload
 import bqemulator.server
+import bqemulator.sql.inner_query
 import bqemulator.sql.parameters
 import bqemulator.storage.type_map
 import duckdb
@@ -19,7 +20,7 @@ from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.versioning.snapshots import SnapshotManager
 from starlette.responses import JSONResponse
 
-from local.warehouse import dml, dml_statistics, jobs, loads, parameters, schema, tables
+from local.warehouse import dml, jobs, loads, parameters, schema, tables
 
 MEMORY_LIMIT = "1GB"
 
@@ -76,13 +77,22 @@ def refuse(_request: Any, error: Exception) -> JSONResponse:
     return JSONResponse(status_code=problem.http_status, content=problem.to_bigquery_error())
 
 
+async def stop_jobs_first(original: Any, emulator: Any) -> None:
+    """Do not wait for a running job: the connection cannot be closed under it."""
+    if emulator._fastapi_server is not None:
+        await emulator._fastapi_server.config.app.state.jobs.stop()
+    await original(emulator)
+
+
 CORRECTIONS += [
     (DuckDBEngine, "_load_spatial", load_no_extension),
     (DuckDBEngine, "_apply_session_pragmas", open_with_limits),
     (SnapshotManager, "capture", capture_when_asked),
-    (executor, "rewrite_table_refs", dml.qualify_tables_and_prepare),
-    (executor, "_extract_dml_affected_rows", dml_statistics.count_rows_by_kind),
-    (executor, "_build_query_statistics", dml_statistics.build_statistics_with_kinds),
+    (executor, "_run_single_sql", dml.run_statement),
+    (bqemulator.sql.inner_query, "build_catalog_schema", dml.schema_without_records),
+    (executor, "rewrite_table_refs", dml.qualify_tables_and_check),
+    (executor, "_extract_dml_affected_rows", dml.count_rows_by_kind),
+    (executor, "_build_query_statistics", dml.build_statistics_with_kinds),
     (executor, "execute_load_job", loads.execute_load_job),
     (bqemulator.api.routes.upload, "execute_load_job", loads.execute_uploaded_load),
     (bqemulator.api.routes.tables, "_rest_to_table_meta", tables.read_table_with_expiry),
@@ -92,5 +102,6 @@ CORRECTIONS += [
     (bqemulator.sql.parameters, "_extract_value", parameters.extract_value),
     (bqemulator.storage.type_map, "bq_schema_to_duckdb_columns", schema.quoted_duckdb_columns),
     (bqemulator.api.routes.datasets, "_rest_to_dataset_meta", tables.read_dataset_with_labels),
+    (bqemulator.server.EmulatorServer, "stop", stop_jobs_first),
     (bqemulator.server, "create_app", create_app_with_our_routes),
 ]

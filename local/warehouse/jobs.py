@@ -113,6 +113,16 @@ class Jobs:
             self._cancelled.add((project_id, job_id))
             self._context.engine.connection.interrupt()
 
+    async def stop(self) -> None:
+        """Interrupt what runs and forget what waits, as BigQuery never has to."""
+        for key, job in list(self._unfinished.items()):
+            if job.state == "RUNNING":
+                self.cancel(*key)
+            else:
+                self._tasks[key].cancel()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks.values()), timeout=10)
+
     async def _run(self, key: tuple[str, str], caller: CallerIdentity) -> None:
         try:
             async with self.database:

@@ -391,6 +391,22 @@ def test_nested_columns_are_selected(client, table):
     ]
 
 
+def test_a_star_is_all_columns(client, table):
+    run(client, f"CREATE TABLE `{table}` (id INT64, path ARRAY<STRUCT<code STRING>>, price STRUCT<n INT64>)")
+    run(client, f"INSERT INTO `{table}` (id, path, price) VALUES (1, [STRUCT('A' AS code)], STRUCT(2 AS n))")
+    api = bq.Table(f"{table}_api", client.get_table(table).schema)
+    client.create_table(api)
+    names = "id, path, price"
+    run(client, f"INSERT INTO `{table}_api` ({names}) SELECT {names} FROM `{table}`")
+    for name in (table, f"{table}_api"):
+        (row,) = run(client, f"SELECT *, FARM_FINGERPRINT('a') AS hash FROM `{name}`").result()
+        assert list(row.keys()) == ["id", "path", "price", "hash"]
+
+
+def test_numeric_keeps_nine_digits(client):
+    assert rows(client, "SELECT CAST('1.123456789' AS NUMERIC)") == [(Decimal("1.123456789"),)]
+
+
 @pytest.mark.parametrize(
     ("sql", "error"),
     [

@@ -33,6 +33,15 @@ RAW_FIELDS = {
     ("TransactionResultMeta", "feeProcessing"),
     ("TransactionResultMetaV1", "result"),
     ("TransactionResultMetaV1", "feeProcessing"),
+    ("TransactionV0Envelope", "tx"),
+    ("TransactionV1Envelope", "tx"),
+    ("FeeBumpTransactionEnvelope", "tx"),
+    ("LedgerCloseMetaV1", "evictedKeys"),
+    ("LedgerCloseMetaV2", "evictedKeys"),
+    ("LedgerFootprint", "readOnly"),
+    ("LedgerFootprint", "readWrite"),
+    ("InvokeContractArgs", "contractAddress"),
+    ("InvokeContractArgs", "functionName"),
     ("InvokeContractArgs", "args"),
     ("CreateContractArgsV2", "constructorArgs"),
 }
@@ -397,7 +406,7 @@ class Generator:
                 lines += [f'    {self.value(member)}: "{member}",' for member, _ in made.members]
                 lines += ["}"]
         lines.append("")
-        for name, made in sorted(self.types.items()):
+        for _, made in sorted(self.types.items()):
             if isinstance(made, Enum):
                 lines += [f"{member} = {self.value(member)}" for member, _ in made.members]
         return "\n".join(lines) + "\n"
@@ -430,7 +439,7 @@ def main() -> None:
             sys.exit(f"{path} is out of date: run python -m stellar_etl.xdr.generate")
         if not check:
             path.write_text(text)
-            print(f"{path}: {len(text.splitlines())} lines")  # noqa: T201
+            print(f"{path}: {len(text.splitlines())} lines")
 
 
 if __name__ == "__main__":

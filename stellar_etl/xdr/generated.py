@@ -125,16 +125,19 @@ def d_LedgerCloseMetaV1(b: bytes, p: int) -> Any:
     (n,) = U_I(b, p)
     p += 4
     f_evictedKeys = []
+    f_evictedKeys_raw = []
     for _ in range(n):
+        q = p
         f_evictedKeys_x, p = d_LedgerKey(b, p)
         f_evictedKeys.append(f_evictedKeys_x)
+        f_evictedKeys_raw.append(b[q:p])
     (n,) = U_I(b, p)
     p += 4
     f_unused = []
     for _ in range(n):
         f_unused_x, p = d_LedgerEntry(b, p)
         f_unused.append(f_unused_x)
-    return {"ext": f_ext, "ledgerHeader": f_ledgerHeader, "txSet": f_txSet, "txProcessing": f_txProcessing, "upgradesProcessing": f_upgradesProcessing, "scpInfo": f_scpInfo, "totalByteSizeOfLiveSorobanState": f_totalByteSizeOfLiveSorobanState, "evictedKeys": f_evictedKeys, "unused": f_unused}, p
+    return {"ext": f_ext, "ledgerHeader": f_ledgerHeader, "txSet": f_txSet, "txProcessing": f_txProcessing, "upgradesProcessing": f_upgradesProcessing, "scpInfo": f_scpInfo, "totalByteSizeOfLiveSorobanState": f_totalByteSizeOfLiveSorobanState, "evictedKeys": f_evictedKeys, "evictedKeys_raw": f_evictedKeys_raw, "unused": f_unused}, p
 
 
 def d_LedgerCloseMetaV2(b: bytes, p: int) -> Any:
@@ -164,10 +167,13 @@ def d_LedgerCloseMetaV2(b: bytes, p: int) -> Any:
     (n,) = U_I(b, p)
     p += 4
     f_evictedKeys = []
+    f_evictedKeys_raw = []
     for _ in range(n):
+        q = p
         f_evictedKeys_x, p = d_LedgerKey(b, p)
         f_evictedKeys.append(f_evictedKeys_x)
-    return {"ext": f_ext, "ledgerHeader": f_ledgerHeader, "txSet": f_txSet, "txProcessing": f_txProcessing, "upgradesProcessing": f_upgradesProcessing, "scpInfo": f_scpInfo, "totalByteSizeOfLiveSorobanState": f_totalByteSizeOfLiveSorobanState, "evictedKeys": f_evictedKeys}, p
+        f_evictedKeys_raw.append(b[q:p])
+    return {"ext": f_ext, "ledgerHeader": f_ledgerHeader, "txSet": f_txSet, "txProcessing": f_txProcessing, "upgradesProcessing": f_upgradesProcessing, "scpInfo": f_scpInfo, "totalByteSizeOfLiveSorobanState": f_totalByteSizeOfLiveSorobanState, "evictedKeys": f_evictedKeys, "evictedKeys_raw": f_evictedKeys_raw}, p
 
 
 def d_LedgerHeaderHistoryEntry(b: bytes, p: int) -> Any:
@@ -625,36 +631,42 @@ def d_LedgerHeader_ext(b: bytes, p: int) -> Any:
 
 
 def d_TransactionV0Envelope(b: bytes, p: int) -> Any:
+    q = p
     f_tx, p = d_TransactionV0(b, p)
+    f_tx_raw = b[q:p]
     (n,) = U_I(b, p)
     p += 4
     f_signatures = []
     for _ in range(n):
         f_signatures_x, p = d_DecoratedSignature(b, p)
         f_signatures.append(f_signatures_x)
-    return {"tx": f_tx, "signatures": f_signatures}, p
+    return {"tx": f_tx, "tx_raw": f_tx_raw, "signatures": f_signatures}, p
 
 
 def d_TransactionV1Envelope(b: bytes, p: int) -> Any:
+    q = p
     f_tx, p = d_Transaction(b, p)
+    f_tx_raw = b[q:p]
     (n,) = U_I(b, p)
     p += 4
     f_signatures = []
     for _ in range(n):
         f_signatures_x, p = d_DecoratedSignature(b, p)
         f_signatures.append(f_signatures_x)
-    return {"tx": f_tx, "signatures": f_signatures}, p
+    return {"tx": f_tx, "tx_raw": f_tx_raw, "signatures": f_signatures}, p
 
 
 def d_FeeBumpTransactionEnvelope(b: bytes, p: int) -> Any:
+    q = p
     f_tx, p = d_FeeBumpTransaction(b, p)
+    f_tx_raw = b[q:p]
     (n,) = U_I(b, p)
     p += 4
     f_signatures = []
     for _ in range(n):
         f_signatures_x, p = d_DecoratedSignature(b, p)
         f_signatures.append(f_signatures_x)
-    return {"tx": f_tx, "signatures": f_signatures}, p
+    return {"tx": f_tx, "tx_raw": f_tx_raw, "signatures": f_signatures}, p
 
 
 def d_TransactionResult(b: bytes, p: int) -> Any:
@@ -3324,16 +3336,22 @@ def d_LedgerFootprint(b: bytes, p: int) -> Any:
     (n,) = U_I(b, p)
     p += 4
     f_readOnly = []
+    f_readOnly_raw = []
     for _ in range(n):
+        q = p
         f_readOnly_x, p = d_LedgerKey(b, p)
         f_readOnly.append(f_readOnly_x)
+        f_readOnly_raw.append(b[q:p])
     (n,) = U_I(b, p)
     p += 4
     f_readWrite = []
+    f_readWrite_raw = []
     for _ in range(n):
+        q = p
         f_readWrite_x, p = d_LedgerKey(b, p)
         f_readWrite.append(f_readWrite_x)
-    return {"readOnly": f_readOnly, "readWrite": f_readWrite}, p
+        f_readWrite_raw.append(b[q:p])
+    return {"readOnly": f_readOnly, "readOnly_raw": f_readOnly_raw, "readWrite": f_readWrite, "readWrite_raw": f_readWrite_raw}, p
 
 
 def d_PathPaymentStrictReceiveResult_success(b: bytes, p: int) -> Any:
@@ -3419,13 +3437,17 @@ def d_LiquidityPoolParameters(b: bytes, p: int) -> Any:
 
 
 def d_InvokeContractArgs(b: bytes, p: int) -> Any:
+    q = p
     f_contractAddress, p = d_SCAddress(b, p)
+    f_contractAddress_raw = b[q:p]
+    q = p
     (n,) = U_I(b, p)
     p += 4
     f_functionName = b[p : p + n]
     p += (n + 3) & -4
     if p > len(b):
         raise ValueError(f'{n} bytes at byte {p} are not all there')
+    f_functionName_raw = b[q:p]
     (n,) = U_I(b, p)
     p += 4
     f_args = []
@@ -3435,7 +3457,7 @@ def d_InvokeContractArgs(b: bytes, p: int) -> Any:
         f_args_x, p = d_SCVal(b, p)
         f_args.append(f_args_x)
         f_args_raw.append(b[q:p])
-    return {"contractAddress": f_contractAddress, "functionName": f_functionName, "args": f_args, "args_raw": f_args_raw}, p
+    return {"contractAddress": f_contractAddress, "contractAddress_raw": f_contractAddress_raw, "functionName": f_functionName, "functionName_raw": f_functionName_raw, "args": f_args, "args_raw": f_args_raw}, p
 
 
 def d_CreateContractArgs(b: bytes, p: int) -> Any:

@@ -1,0 +1,226 @@
+"""One ledger as the transforms read it: header, transactions in the order they were applied, and what hashes prove."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from stellar_etl.xdr import names
+
+
+class LedgerError(ValueError):
+    """A ledger contradicts itself, its neighbour or its network; the message names it."""
+
+
+FEE_BUMP_INNER_SUCCESS = names.txFEE_BUMP_INNER_SUCCESS
+FEE_BUMP_INNER_FAILED = names.txFEE_BUMP_INNER_FAILED
+
+
+def network_id(passphrase: str) -> bytes:
+    """What a network's transaction hashes begin with."""
+    return hashlib.sha256(passphrase.encode()).digest()
+
+
+def transaction_hash(envelope: tuple[Any, ...], network: bytes) -> bytes:
+    """The hash of an envelope's transaction, that its signatures sign."""
+    kind, content = envelope[0], envelope[1]
+    if kind == names.ENVELOPE_TYPE_TX_V0:
+        # A V0 transaction is signed as the V1 transaction that it stands for: only its source's key type is left out.
+        tagged = b"\0\0\0\2" + b"\0\0\0\0" + content["tx_raw"]
+    elif kind == names.ENVELOPE_TYPE_TX:
+        tagged = b"\0\0\0\2" + content["tx_raw"]
+    else:
+        tagged = b"\0\0\0\5" + content["tx_raw"]
+    return hashlib.sha256(network + tagged).digest()
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One applied transaction.
+
+    Attributes:
+        index: its place in the ledger, from 1.
+        hash: its hash.
+        envelope: `TransactionEnvelope`.
+        outcome: `TransactionResultMeta` or `TransactionResultMetaV1`.
+    """
+
+    ledger_sequence: int
+    index: int
+    hash: bytes
+    envelope: tuple[Any, ...]
+    outcome: dict[str, Any]
+
+    @property
+    def id(self) -> int:
+        """Its TOID, with operation order 0 (SEP-35)."""
+        return self.ledger_sequence << 32 | self.index << 12
+
+    @cached_property
+    def is_fee_bump(self) -> bool:
+        """Whether it wraps another transaction."""
+        return bool(self.envelope[0] == names.ENVELOPE_TYPE_TX_FEE_BUMP)
+
+    @cached_property
+    def inner_envelope(self) -> tuple[int, dict[str, Any]]:
+        """The envelope that holds the operations: the wrapped one of a fee bump, else its own."""
+        if self.is_fee_bump:
+            wrapped: tuple[int, dict[str, Any]] = self.envelope[1]["tx"]["innerTx"]
+            return wrapped
+        return self.envelope[0], self.envelope[1]
+
+    @cached_property
+    def tx(self) -> dict[str, Any]:
+        """`Transaction` or `TransactionV0`."""
+        tx: dict[str, Any] = self.inner_envelope[1]["tx"]
+        return tx
+
+    @cached_property
+    def source(self) -> tuple[int, Any]:
+        """The source as a `MuxedAccount`."""
+        if self.inner_envelope[0] == names.ENVELOPE_TYPE_TX_V0:
+            return names.KEY_TYPE_ED25519, self.tx["sourceAccountEd25519"]
+        source: tuple[int, Any] = self.tx["sourceAccount"]
+        return source
+
+    @property
+    def operations(self) -> list[dict[str, Any]]:
+        """Its operations, in order."""
+        operations: list[dict[str, Any]] = self.tx["operations"]
+        return operations
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """`TransactionResult`."""
+        result: dict[str, Any] = self.outcome["result"]["result"]
+        return result
+
+    @cached_property
+    def successful(self) -> bool:
+        """Whether its operations took effect."""
+        return self.result["result"][0] in (names.txSUCCESS, FEE_BUMP_INNER_SUCCESS)
+
+    @cached_property
+    def operation_results(self) -> list[tuple[int, Any]]:
+        """`OperationResult` for each operation; empty if it failed before its operations were tried."""
+        code, value = self.result["result"]
+        if code in (FEE_BUMP_INNER_SUCCESS, FEE_BUMP_INNER_FAILED):
+            code, value = value["result"]["result"]
+        return value if code in (names.txSUCCESS, names.txFAILED) else []
+
+    @cached_property
+    def soroban_data(self) -> dict[str, Any] | None:
+        """`SorobanTransactionData`, None for a classic transaction."""
+        ext = self.tx["ext"]
+        return ext[1] if ext[0] == 1 else None
+
+    @property
+    def meta(self) -> tuple[Any, ...]:
+        """`TransactionMeta`."""
+        meta: tuple[Any, ...] = self.outcome["txApplyProcessing"]
+        return meta
+
+    def operation_changes(self, index: int) -> list[tuple[int, Any]]:
+        """The ledger entry changes of an operation, empty if it made none."""
+        version, meta = self.meta[0], self.meta[1]
+        operations = meta if version == 0 else meta["operations"]
+        return operations[index]["changes"] if index < len(operations) else []
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """One closed ledger.
+
+    Attributes:
+        version: of `LedgerCloseMeta`: 0, 1 or 2.
+        meta: its content.
+        network: the network's id, for transaction hashes.
+    """
+
+    version: int
+    meta: dict[str, Any]
+    network: bytes
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """`LedgerHeader`."""
+        header: dict[str, Any] = self.meta["ledgerHeader"]["header"]
+        return header
+
+    @property
+    def sequence(self) -> int:
+        """Its sequence number."""
+        return int(self.header["ledgerSeq"])
+
+    @property
+    def hash(self) -> bytes:
+        """The hash of its header, as the network recorded it."""
+        value: bytes = self.meta["ledgerHeader"]["hash"]
+        return value
+
+    @cached_property
+    def closed_at(self) -> str:
+        """Its close time, RFC 3339 UTC, whole seconds."""
+        return f"{datetime.fromtimestamp(self.close_time, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+    @property
+    def close_time(self) -> int:
+        """Its close time in seconds since 1970."""
+        return int(self.header["scpValue"]["closeTime"])
+
+    def envelopes(self) -> Iterator[tuple[Any, ...]]:
+        """The transaction set's envelopes, in the set's order."""
+        tx_set = self.meta["txSet"]
+        if self.version == 0:
+            yield from tx_set["txs"]
+            return
+        for kind, phase in tx_set[1]["phases"]:
+            if kind == 0:
+                for _, component in phase:
+                    yield from component["txs"]
+            else:
+                for stage in phase["executionStages"]:
+                    for cluster in stage:
+                        yield from cluster
+
+    @cached_property
+    def transactions(self) -> list[Transaction]:
+        """Its transactions, in the order they were applied.
+
+        Raises:
+            LedgerError: a result belongs to no transaction of the set: the ledger is damaged or another network's.
+        """
+        by_hash = {transaction_hash(envelope, self.network): envelope for envelope in self.envelopes()}
+        found = []
+        for index, outcome in enumerate(self.meta["txProcessing"], start=1):
+            key = outcome["result"]["transactionHash"]
+            if key not in by_hash:
+                raise LedgerError(
+                    f"ledger {self.sequence}: result {index} is of transaction {key.hex()}, which is not in the "
+                    f"ledger: it belongs to another network than the lake says, or is damaged"
+                )
+            found.append(Transaction(self.sequence, index, key, by_hash[key], outcome))
+        return found
+
+    def verify(self, previous: Ledger | None) -> None:
+        """Checks what hashes prove: the header, the results, and the chain to the ledger before.
+
+        Raises:
+            LedgerError: naming the ledger and what doesn't match.
+        """
+        if hashlib.sha256(self.header["raw"]).digest() != self.hash:
+            raise LedgerError(f"ledger {self.sequence}: the header's hash is not {self.hash.hex()}: it is damaged")
+        results = len(self.meta["txProcessing"]).to_bytes(4, "big") + b"".join(
+            outcome["result_raw"] for outcome in self.meta["txProcessing"]
+        )
+        if hashlib.sha256(results).digest() != self.header["txSetResultHash"]:
+            raise LedgerError(f"ledger {self.sequence}: its results' hash is not the header's: it is damaged")
+        if previous is not None and self.header["previousLedgerHash"] != previous.hash:
+            raise LedgerError(
+                f"ledger {self.sequence} follows {self.header['previousLedgerHash'].hex()}, but ledger "
+                f"{previous.sequence} of this lake is {previous.hash.hex()}: the lake holds two chains"
+            )

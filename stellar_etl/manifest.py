@@ -1,0 +1,52 @@
+"""The manifest: what an export holds, written as its last act. Its absence says that the export is not whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stellar_etl import __version__
+from stellar_etl.ledger import Ledger
+from stellar_etl.output import RowFile
+
+VERSION = 1
+
+
+def manifest(
+    passphrase: str,
+    start: int,
+    end: int,
+    first: Ledger,
+    last: Ledger,
+    files: Mapping[str, RowFile],
+    failed_transforms: int,
+) -> dict[str, Any]:
+    """The manifest of an export.
+
+    Args:
+        passphrase: the network's.
+        start: the first ledger that was asked for.
+        end: the last ledger that was asked for.
+        first: the first ledger that was read.
+        last: the last ledger that was read.
+        files: the files by type.
+        failed_transforms: how many rows could not be made and were left out.
+    """
+    return {
+        "version": VERSION,
+        "exporter": f"stellar-etl {__version__}",
+        "network_passphrase": passphrase,
+        "start_ledger": start,
+        "end_ledger": end,
+        "first_ledger_hash": first.hash.hex(),
+        "first_previous_ledger_hash": first.header["previousLedgerHash"].hex(),
+        "last_ledger_hash": last.hash.hex(),
+        "first_closed_at": first.closed_at,
+        "last_closed_at": last.closed_at,
+        "ledgers": last.sequence - first.sequence + 1,
+        "failed_transforms": failed_transforms,
+        "files": [
+            {"type": type_, "name": file.name, "rows": file.rows, "bytes": file.bytes, "crc32c": file.crc32c}
+            for type_, file in files.items()
+        ],
+    }

@@ -1,0 +1,40 @@
+"""Rows of `history_assets`: the assets of payments and sell offers, each once a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stellar_etl.ledger import Ledger
+from stellar_etl.transforms import operations
+from stellar_etl.transforms.operations import Operation
+from stellar_etl.transforms.values import asset_parts
+from stellar_etl.xdr import names
+
+items = operations.items
+
+_ASSETS_OF = {names.PAYMENT: "asset", names.MANAGE_SELL_OFFER: "selling"}
+
+
+class Assets:
+    """Remembers what was seen, so that each asset comes once, as the first ledger shows it."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def row(self, ledger: Ledger, operation: Operation) -> dict[str, Any] | None:
+        """The row of an operation's asset, None if it has none or the asset was seen; failed operations count."""
+        field = _ASSETS_OF.get(operation.type)
+        if field is None:
+            return None
+        type_, code, issuer, id_ = asset_parts(operation.body[field])
+        if id_ in self._seen:
+            return None
+        self._seen.add(id_)
+        return {
+            "asset_code": code,
+            "asset_issuer": issuer,
+            "asset_type": type_,
+            "asset_id": id_,
+            "closed_at": ledger.closed_at,
+            "ledger_sequence": ledger.sequence,
+        }

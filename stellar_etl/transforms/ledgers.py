@@ -1,0 +1,60 @@
+"""Rows of `history_ledgers`: one a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from stellar_etl import strkey
+from stellar_etl.ledger import Ledger
+from stellar_etl.transforms.values import base64, code_name
+from stellar_etl.xdr import names
+
+
+def items(ledger: Ledger) -> Iterator[Ledger]:
+    """The ledger itself."""
+    yield ledger
+
+
+def row(ledger: Ledger, item: Ledger) -> dict[str, Any]:
+    """The ledger's row.
+
+    `transaction_count` and `operation_count` count what succeeded; `tx_set_operation_count` counts all operations, as
+    text.
+    """
+    header, meta = ledger.header, ledger.meta
+    value = header["scpValue"]
+    successful = [transaction for transaction in ledger.transactions if transaction.successful]
+    kind, signed = value["ext"]
+    signature = signed if kind == names.STELLAR_VALUE_SIGNED else None
+    if kind == names.STELLAR_VALUE_EMPTY_TX_SET:
+        signature = signed["lcValueSignature"]
+    ext = meta["ext"] if ledger.version > 0 else (0, None)
+    evicted = meta.get("evictedKeys") or []
+    size = meta.get("totalByteSizeOfLiveSorobanState", 0)
+    return {
+        "sequence": ledger.sequence,
+        "ledger_hash": ledger.hash.hex(),
+        "previous_ledger_hash": header["previousLedgerHash"].hex(),
+        "ledger_header": base64(header["raw"]),
+        "transaction_count": len(successful),
+        "operation_count": sum(len(transaction.operations) for transaction in successful),
+        "successful_transaction_count": len(successful),
+        "failed_transaction_count": len(ledger.transactions) - len(successful),
+        "tx_set_operation_count": str(sum(len(transaction.operations) for transaction in ledger.transactions)),
+        "closed_at": ledger.closed_at,
+        "total_coins": header["totalCoins"],
+        "fee_pool": header["feePool"],
+        "base_fee": header["baseFee"],
+        "base_reserve": header["baseReserve"],
+        "max_tx_set_size": header["maxTxSetSize"],
+        "protocol_version": header["ledgerVersion"],
+        "id": ledger.sequence << 32,
+        "soroban_fee_write_1kb": ext[1]["sorobanFeeWrite1KB"] if ext[1] else 0,
+        "node_id": strkey.account(signature["nodeID"][1]) if signature else "",
+        "signature": base64(signature["signature"]) if signature else "",
+        "total_byte_size_of_bucket_list": size,
+        "total_byte_size_of_live_soroban_state": size,
+        "evicted_ledger_keys_type": [code_name("LedgerEntryType", key[0]) for key in evicted] or None,
+        "evicted_ledger_keys_hash": [base64(raw) for raw in meta.get("evictedKeys_raw", ())] or None,
+    }

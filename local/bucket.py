@@ -187,7 +187,11 @@ def main(argv: list[str] | None = None) -> None:
     correct_emulator()
     folder = FolderStorage(arguments.root.resolve())
     buckets.create_bucket(arguments.bucket, folder)
-    with ThreadingHTTPServer(("127.0.0.1", arguments.port), partial(server.RequestHandler, folder)) as httpd:
+    try:
+        httpd = ThreadingHTTPServer(("127.0.0.1", arguments.port), partial(server.RequestHandler, folder))
+    except OSError as error:
+        parser.error(f"--port {arguments.port}: cannot listen there: {error.strerror}")
+    with httpd:
         print(f"gs://{arguments.bucket} on http://127.0.0.1:{httpd.server_port}", flush=True)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import socket
+import sys
 import warnings
 from pathlib import Path
 
@@ -29,7 +31,15 @@ def main(argv: list[str] | None = None) -> None:
     )
     arguments = parser.parse_args(argv)
 
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", arguments.port))
+        except OSError as error:
+            parser.error(f"--port {arguments.port}: cannot listen there: {error.strerror}")
+
     # Imported late: --help and usage errors need neither DuckDB nor the emulator.
+    import duckdb
     from bqemulator.config import LogFormat, LogLevel, PersistenceMode, Settings
     from bqemulator.observability.logging_ import configure_logging
 
@@ -45,21 +55,23 @@ def main(argv: list[str] | None = None) -> None:
     arguments.data_dir.mkdir(parents=True, exist_ok=True)
     arguments.gcs_root.mkdir(parents=True, exist_ok=True)
     corrections.apply()
-    run_forever(
-        Settings(
-            rest_host="127.0.0.1",
-            rest_port=arguments.port,
-            grpc_host="127.0.0.1",
-            grpc_port=0,
-            persistence_mode=PersistenceMode.PERSISTENT,
-            data_dir=arguments.data_dir,
-            gcs_local_root=arguments.gcs_root,
-            enable_format_extensions=False,  # they are downloaded at start
-            query_cache_ttl_seconds=0,
-            log_level=log_level,
-            log_format=LogFormat.CONSOLE,
-        )
+    settings = Settings(
+        rest_host="127.0.0.1",
+        rest_port=arguments.port,
+        grpc_host="127.0.0.1",
+        grpc_port=0,
+        persistence_mode=PersistenceMode.PERSISTENT,
+        data_dir=arguments.data_dir,
+        gcs_local_root=arguments.gcs_root,
+        enable_format_extensions=False,  # they are downloaded at start
+        query_cache_ttl_seconds=0,
+        log_level=log_level,
+        log_format=LogFormat.CONSOLE,
     )
+    try:
+        run_forever(settings)
+    except duckdb.IOException as error:
+        sys.exit(f"--data-dir {arguments.data_dir}: {str(error).splitlines()[0]}")
 
 
 if __name__ == "__main__":

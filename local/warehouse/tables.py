@@ -16,7 +16,7 @@ from bqemulator.domain.errors import (
     resource_not_found,
 )
 from bqemulator.storage.sql_identifiers import quoted_table_ref
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 
 from local.warehouse import schema
 from local.warehouse.transaction import transaction
@@ -98,6 +98,29 @@ async def change_table(
         return routes._table_to_rest(store_table(context, old, new))
 
 
+@router.delete("/{table_id}", status_code=204)
+async def delete_table(project_id: str, dataset_id: str, table_id: str, context: Context) -> Response:
+    """Remove a table or a view in one step.
+
+    Raises:
+        NotFoundError: There is no such table (404).
+    """
+    table = context.catalog.get_table(project_id, dataset_id, table_id)
+    if table is None:
+        raise resource_not_found(ResourceRef("table", project_id, dataset_id, table_id))
+    remove_table(context, table)
+    return Response(status_code=204)
+
+
+def remove_table(context: AppContext, table: TableMeta) -> None:
+    """Drop a table or view, in DuckDB and in the catalog."""
+    kind = "VIEW" if table.table_type == "VIEW" else "TABLE"
+    reference = quoted_table_ref(table.project_id, table.dataset_id, table.table_id)
+    with transaction(context.engine):
+        context.engine.execute(f"DROP {kind} IF EXISTS {reference}")
+        context.catalog.delete_table(table.project_id, table.dataset_id, table.table_id)
+
+
 def store_table(context: AppContext, old: TableMeta, new: TableMeta) -> TableMeta:
     """Write a changed table to the catalog, and add the columns that it gained to the DuckDB table.
 
@@ -123,10 +146,7 @@ def drop_expired(context: AppContext) -> None:
     for dataset in context.catalog.list_all_datasets():
         for table in context.catalog.list_tables(dataset.project_id, dataset.dataset_id):
             if table.expiration_time is not None and table.expiration_time <= now:
-                with transaction(context.engine):
-                    reference = quoted_table_ref(table.project_id, table.dataset_id, table.table_id)
-                    context.engine.execute(f"DROP TABLE IF EXISTS {reference}")
-                    context.catalog.delete_table(table.project_id, table.dataset_id, table.table_id)
+                remove_table(context, table)
 
 
 def read_table_with_expiry(

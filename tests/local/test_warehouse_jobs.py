@@ -13,12 +13,14 @@ from collections.abc import Iterator
 
 import google.cloud.bigquery as bq
 import pytest
-from google.api_core.exceptions import BadRequest, Conflict, NotFound
+from google.api_core.exceptions import BadRequest, Conflict, GoogleAPICallError, NotFound
 
 from tests.local.emulators import Server, bigquery_client, running, warehouse
 
 DATASET = "local.stellar"
-SLOW = "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 60000)) AS a, UNNEST(GENERATE_ARRAY(1, {})) AS b WHERE a < b"
+ENDLESS = """
+    SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 60000)) AS a, UNNEST(GENERATE_ARRAY(1, 10000000)) AS b
+    WHERE a < b"""
 ONCE = {"retry": None, "job_retry": None}
 
 
@@ -72,27 +74,30 @@ def test_a_job_keeps_its_configuration_and_its_times(client):
     assert before - dt.timedelta(seconds=1) <= job.created <= job.started <= job.ended <= dt.datetime.now(dt.UTC)
 
 
-def test_a_running_job_can_be_found_waited_for_and_stops_nothing_else(client, server):
-    submitted = client.query(SLOW.format(60000), job_id="running", **ONCE)
+def test_a_running_job_is_found_and_stops_nothing_else_until_it_is_cancelled(client, server):
+    submitted = client.query(ENDLESS, job_id="running", **ONCE)
     assert submitted.state == "RUNNING"
     urllib.request.urlopen(f"{server.url}/healthz", timeout=1).close()
     found = client.get_job("running", timeout=1)
     assert (found.state, found.ended) == ("RUNNING", None)
     with pytest.raises(Conflict):
         client.query("SELECT 1", job_id="running", **ONCE)
-    assert len(list(found.result())) == 1
-    assert client.get_job("running").state == "DONE"
-
-
-def test_a_running_job_can_be_cancelled(client):
-    job = client.query(SLOW.format(10**7), job_id="cancelled", **ONCE)
-    started = time.monotonic()
-    job.cancel()
-    while client.get_job("cancelled").state != "DONE":
-        time.sleep(0.05)
-    assert time.monotonic() - started < 5
-    assert client.get_job("cancelled").error_result["reason"] == "stopped"
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        result = pool.submit(found.result, retry=None)
+        assert not concurrent.futures.wait([result], timeout=0.5).done
+        bigquery_client(server).cancel_job("running")
+        assert isinstance(result.exception(timeout=5), GoogleAPICallError)
+    after = client.get_job("running")
+    assert (after.state, after.error_result["reason"]) == ("DONE", "stopped")
     assert [row[0] for row in client.query("SELECT 1").result()] == [1]
+
+
+def test_a_job_that_waits_is_pending_and_runs_in_its_turn(client, server):
+    client.query(ENDLESS, job_id="first", **ONCE)
+    second = client.query("SELECT 2", job_id="second", **ONCE)
+    assert second.state == "PENDING"
+    client.cancel_job("first")
+    assert [row[0] for row in second.result(retry=None)] == [2]
 
 
 def test_jobs_run_one_at_a_time(client, server):
@@ -107,6 +112,16 @@ def test_jobs_run_one_at_a_time(client, server):
         jobs = sorted(pool.map(insert, range(24)), key=lambda job: job.started)
     assert all(job.ended <= following.started for job, following in itertools.pairwise(jobs))
     assert client.get_table(f"{DATASET}.serial").num_rows == 24
+
+
+def test_a_stop_does_not_wait_for_a_running_job(tmp_path):
+    with running(warehouse(tmp_path)) as server:
+        client = bigquery_client(server)
+        client.create_dataset(DATASET)
+        client.query(ENDLESS, job_id="endless", **ONCE)
+        started = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - started < 5
 
 
 def test_a_dry_run_is_no_job(client):

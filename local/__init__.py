@@ -1,0 +1,1 @@
+"""The laptop stack: emulators, pods as processes, the sample network, start and stop. Knows no DAG."""

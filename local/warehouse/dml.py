@@ -77,7 +77,7 @@ def delete_and_insert(sql: str) -> dict[str, str]:
         The statement for the rows to be ``deleted``, then the one for those to be ``inserted``; nothing if ``sql``
         is no ``MERGE … ON FALSE``, or one that reads its own target, which has to see it as it was.
     """
-    if not sql.lstrip().upper().startswith("MERGE"):
+    if "MERGE" not in sql.upper():
         return {}
     merge = sqlglot.parse_one(sql, read="bigquery")
     if not isinstance(merge, exp.Merge) or not _is_false(merge.args["on"]):
@@ -117,7 +117,11 @@ def qualify_tables_and_check(original: Any, sql: str, project_id: str) -> str:
     Raises:
         InvalidQueryError: A DELETE or UPDATE has no WHERE, which BigQuery demands.
     """
-    statement = sqlglot.parse_one(original(sql, project_id), read="duckdb")
+    duckdb_sql: str = original(sql, project_id)
+    try:
+        statement = sqlglot.parse_one(duckdb_sql, read="duckdb")
+    except sqlglot.errors.ParseError:
+        return duckdb_sql  # DuckDB says what is wrong with it
     if isinstance(statement, exp.Delete | exp.Update) and not statement.args.get("where"):
         raise InvalidQueryError(f"{statement.key.upper()} must have a WHERE clause", location="query")
     if isinstance(statement, exp.Merge):

@@ -7,6 +7,7 @@ import re
 from typing import Annotated, Any
 from uuid import uuid4
 
+import duckdb
 from bqemulator.api.dependencies import AppContext, get_caller, get_context
 from bqemulator.api.routes import jobs as routes
 from bqemulator.catalog.etag import generate_etag
@@ -193,7 +194,8 @@ class Jobs:
             return error.result
         if isinstance(error, DomainError):
             return {"reason": error.bq_reason, "message": error.message}
-        _log.warning("warehouse.job_failed", job_id=job.job_id, exc_info=error)
+        if not isinstance(error, duckdb.Error):
+            _log.warning("warehouse.job_failed", job_id=job.job_id, exc_info=error)
         return {
             "reason": "invalidQuery" if job.job_type == "QUERY" else "invalid",
             "message": f"Error while reading data, error message: {error}" if job.job_type == "LOAD" else str(error),
@@ -224,6 +226,23 @@ async def insert_job(
     job_id = body.get("jobReference", {}).get("jobId") or f"job_{uuid4().hex}"
     jobs.start(project_id, job_id, configuration, caller)
     return _resource(await jobs.wait(project_id, job_id, ANSWER_AFTER))
+
+
+@router.post("/queries")
+async def query(
+    project_id: str, request: Request, context: TheContext, jobs: TheJobs, caller: TheCaller
+) -> dict[str, Any]:
+    """Run a query and answer with its rows: a job like any other, whose id the server chooses."""
+    body = await request.json()
+    if body.get("dryRun"):
+        async with jobs.database:
+            return await routes.query(project_id, request, context, caller)
+    job_id = f"job_{uuid4().hex}"
+    jobs.start(project_id, job_id, {"query": body, "labels": body.get("labels", {})}, caller)
+    results = await get_query_results(
+        project_id, job_id, context, jobs, body.get("maxResults", 10000), timeout_ms=body.get("timeoutMs", 10000)
+    )
+    return {**results, "kind": "bigquery#queryResponse"}
 
 
 @router.get("/jobs/{job_id}")
@@ -304,6 +323,9 @@ class OneAtATime:
 
 
 def _needs_no_database(method: str, path: str) -> bool:
-    if method == "GET":
-        return re.search(r"/(jobs|queries)(/[^/]+)?$|^/(healthz|readyz|metrics)$", path) is not None
-    return method == "POST" and re.search(r"^/bigquery/v2/projects/[^/]+/jobs(/[^/]+/cancel)?$", path) is not None
+    """Whether a request reads what is in memory, or starts a job that takes its turn by itself."""
+    without = {
+        "GET": r"/(jobs|queries)(/[^/]+)?$|^/(healthz|readyz|metrics)$",
+        "POST": r"^/bigquery/v2/projects/[^/]+/(queries|jobs(/[^/]+/cancel)?)$",
+    }
+    return method in without and re.search(without[method], path) is not None

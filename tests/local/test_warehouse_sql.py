@@ -163,6 +163,23 @@ def test_on_false_with_an_empty_source_deletes_and_with_an_empty_range_inserts(c
     assert rows(client, f"SELECT COUNT(*) FROM `{table}`") == [(0,)]
 
 
+def test_a_query_that_waits_for_its_rows_runs_the_same_statements(client, table):
+    for name in (table, f"{table}_staging"):
+        run(client, f"CREATE TABLE `{name}` (id INT64, seq INT64, v STRING)")
+    fill(client, f"{table}_staging", 0, 9, "new")
+    replace = f"""
+        -- replaces a range
+        MERGE `{table}` AS T USING `{table}_staging` AS S ON FALSE
+        WHEN NOT MATCHED BY SOURCE AND T.seq BETWEEN 0 AND 0 THEN DELETE
+        WHEN NOT MATCHED THEN INSERT (id, seq, v) VALUES (S.id, S.seq, S.v)"""
+    assert client.query_and_wait(replace, retry=None, job_retry=None).num_dml_affected_rows == 10
+    assert client.query_and_wait(replace, retry=None, job_retry=None).num_dml_affected_rows == 20
+    found = client.query_and_wait(f"SELECT id FROM `{table}` ORDER BY id", page_size=4)
+    assert [row.id for row in found] == list(range(10))
+    with pytest.raises(BadRequest):
+        client.query_and_wait("SELECT nope", retry=None, job_retry=None)
+
+
 def test_replacing_ten_thousand_rows_of_a_million_takes_less_than_a_second(client, table):
     for name in (table, f"{table}_staging"):
         run(client, f"CREATE TABLE `{name}` (id INT64, seq INT64, v STRING)")

@@ -18,12 +18,6 @@ class PublishOperator(TableJobsOperator):
 
     builder = "build_apply_gcs_changes_to_bq_task"
 
-    def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Makes the published table, or adds the columns that it lacks."""
-        warehouse.ensure_published(
-            warehouse.config.table_id(self.table.data_type), self.table.table_id, self.table.closed_at_column
-        )
-
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One merge."""
         statement = publish(

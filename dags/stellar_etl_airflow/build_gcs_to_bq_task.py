@@ -22,15 +22,18 @@ class LoadToStagingOperator(TableJobsOperator):
     builder = "build_gcs_to_bq_task"
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Makes sure that the dataset is this network's, and makes the staging table anew."""
+        """Makes sure that the dataset is this network's, and makes the tables that the batch needs.
+
+        The staging table gets the published table's own schema, not the file's: a table that has grown holds its
+        nested columns in another order, and BigQuery matches the fields of a RECORD by their place.
+        """
         guard_network(warehouse.client, warehouse.dataset_id, batch_of(context).network_passphrase)
-        staging = f"{warehouse.dataset_id}.{self.staging_id(context)}"
-        warehouse.client.delete_table(staging, not_found_ok=True)
+        published = warehouse.ensure_published(self.table)
         ensure_table(
             warehouse.client,
-            staging,
+            f"{warehouse.dataset_id}.{self.staging_id(context)}",
             Layout(
-                warehouse.schema(self.table.table_id),
+                published,
                 expires=datetime.now(UTC) + timedelta(days=STAGING_DAYS),
                 description=f"{self.table.data_type} of {context['ti'].dag_id} {context['ti'].run_id}, to be published",
             ),
@@ -43,7 +46,6 @@ class LoadToStagingOperator(TableJobsOperator):
             "sourceUris": [file.uri],
             "sourceFormat": "NEWLINE_DELIMITED_JSON",
             "destinationTable": warehouse.reference(self.staging_id(context)),
-            "schema": {"fields": warehouse.schema(self.table.table_id)},
             "createDisposition": "CREATE_NEVER",
             "writeDisposition": "WRITE_TRUNCATE",
             "ignoreUnknownValues": False,

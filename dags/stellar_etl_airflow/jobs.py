@@ -129,24 +129,25 @@ class Warehouse:
         """The columns of the table's schema file."""
         return column_names(self.schema(table_id))
 
-    def ensure_published(self, table_id: str, schema_id: str, closed_at_column: str) -> None:
-        """Makes or grows a published table, partitioned and clustered as the Variables say.
+    def ensure_published(self, table: Table) -> list[dict[str, Any]]:
+        """Makes or grows a published table, partitioned and clustered as the Variables say; gives its schema.
 
         Raises:
             WarehouseError: the partition is not by close time, or not as the table has it.
+            SchemaError: a column has another type than in the schema file.
         """
-        partition = self.config.partition_fields.get(table_id) or self.config.partition_fields.get(schema_id)
+        table_id = self.config.table_id(table.data_type)
+        partition = self.config.partition_fields.get(table_id)
         if partition:
-            check_partition(table_id, partition.field, closed_at_column)
-        clusters = self.config.cluster_fields.get(table_id) or self.config.cluster_fields.get(schema_id) or ()
-        ensure_table(
+            check_partition(table_id, partition.field, table.closed_at_column)
+        return ensure_table(
             self.client,
             f"{self.dataset_id}.{table_id}",
             Layout(
-                self.schema(schema_id),
+                self.schema(table.table_id),
                 partition_type=partition.type if partition else None,
                 partition_field=partition.field if partition else None,
-                cluster_fields=tuple(clusters),
+                cluster_fields=tuple(self.config.cluster_fields.get(table_id, ())),
             ),
         )
 

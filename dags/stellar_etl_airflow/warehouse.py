@@ -109,8 +109,8 @@ def guard_network(client: bigquery.Client, dataset_id: str, passphrase: str) -> 
     raise WarehouseError(f"dataset {dataset_id} changed {_RACES} times while its network was being noted: try again")
 
 
-def ensure_table(client: bigquery.Client, name: str, layout: Layout) -> None:
-    """Makes the table if it is missing, and adds the columns that it lacks.
+def ensure_table(client: bigquery.Client, name: str, layout: Layout) -> list[dict[str, Any]]:
+    """Makes the table if it is missing, and adds the columns that it lacks; gives its schema.
 
     Args:
         client: a BigQuery client.
@@ -130,7 +130,7 @@ def ensure_table(client: bigquery.Client, name: str, layout: Layout) -> None:
             except Conflict:
                 continue  # another task made it first: it may lack columns of ours
             log.info("made table %s", name)
-            return
+            return [dict(field) for field in layout.fields]
         _check_existing(table, layout)
         existing = [field.to_api_repr() for field in table.schema]
         try:
@@ -138,14 +138,14 @@ def ensure_table(client: bigquery.Client, name: str, layout: Layout) -> None:
         except SchemaError as error:
             raise SchemaError(f"table {name}: {error}") from None
         if not has_grown(existing, fields):
-            return
+            return existing
         table.schema = [bigquery.SchemaField.from_api_repr(field) for field in fields]
         try:
             client.update_table(table, ["schema"])
         except PreconditionFailed:
             continue  # somebody changed the table since it was read
         log.info("added columns to table %s", name)
-        return
+        return fields
     raise WarehouseError(f"table {name} changed {_RACES} times while it was being made ready: try again")
 
 

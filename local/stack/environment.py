@@ -1,0 +1,122 @@
+"""What the stack's processes are told by their environment. Pure."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.stack.layout import PROJECT, REPO, Layout, Options
+
+PARALLELISM = 4
+"""Tasks at a time: on two cores more of them only wait for each other."""
+
+CONNECT_ARGS = {"timeout": 60}
+"""How long a process waits for the metadata database while another writes, in seconds."""
+
+
+def bin_folder() -> str:
+    """Where the environment's programs lie."""
+    return str(Path(sys.executable).parent)
+
+
+def base_environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """The parts of the caller's environment that programs need; nothing of Airflow, Google or Kubernetes."""
+    kept = {key: inherited[key] for key in ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER") if key in inherited}
+    return {
+        **kept,
+        "PATH": os.pathsep.join([bin_folder(), inherited.get("PATH", os.defpath)]),
+        "PYTHONPATH": os.pathsep.join([str(REPO), str(REPO / "dags")]),
+        "PYTHONUNBUFFERED": "1",
+        # On two cores more threads only wait for each other.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def emulator_hosts(ports: Mapping[str, int]) -> dict[str, str]:
+    """Where Google's clients find the emulators; the scheme is needed."""
+    return {
+        "BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{ports['warehouse']}",
+        "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{ports['bucket']}",
+    }
+
+
+def airflow_environment(
+    layout: Layout, ports: Mapping[str, int], options: Options, keys: Mapping[str, str], inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment of every Airflow process.
+
+    Args:
+        layout: where the stack lies.
+        ports: the port of each service.
+        options: what the stack was started with.
+        keys: its secrets.
+        inherited: the caller's environment.
+    """
+    api = f"http://127.0.0.1:{ports['airflow']}"
+    sections: dict[str, dict[str, object]] = {
+        "CORE": {
+            "DAGS_FOLDER": options.dags,
+            "EXECUTOR": "LocalExecutor",
+            "PARALLELISM": PARALLELISM,
+            "LOAD_EXAMPLES": False,
+            "DAGS_ARE_PAUSED_AT_CREATION": True,
+            "FERNET_KEY": keys["fernet_key"],
+            "SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,  # the API server listens on loopback alone
+            "EXECUTION_API_SERVER_URL": f"{api}/execution/",
+        },
+        "DATABASE": {
+            "SQL_ALCHEMY_CONN": f"sqlite:///{layout.airflow_home / 'airflow.db'}",
+            "SQL_ALCHEMY_CONNECT_ARGS": "local.stack.environment.CONNECT_ARGS",
+        },
+        "API": {
+            "HOST": "127.0.0.1",
+            "PORT": ports["airflow"],
+            "BASE_URL": api,
+            "SECRET_KEY": keys["secret_key"],
+            "WORKERS": 1,
+            "EXPOSE_CONFIG": False,
+        },
+        "API_AUTH": {"JWT_SECRET": keys["jwt_secret"]},
+        "LOGGING": {"BASE_LOG_FOLDER": layout.airflow_home / "logs", "COLORED_CONSOLE_LOG": False},
+        "SCHEDULER": {
+            # A laptop's user waits for each task: look for the next one often, and for lost ones soon.
+            "SCHEDULER_IDLE_SLEEP_TIME": 0.3,
+            "SCHEDULER_HEARTBEAT_SEC": 2,
+            "SCHEDULER_HEALTH_CHECK_THRESHOLD": 15,
+            "ORPHANED_TASKS_CHECK_INTERVAL": 10,
+            "TASK_INSTANCE_HEARTBEAT_SEC": 5,
+            "TASK_INSTANCE_HEARTBEAT_TIMEOUT": 30,
+            "TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 5,
+            "ENABLE_HEALTH_CHECK": False,
+        },
+        "DAG_PROCESSOR": {"REFRESH_INTERVAL": 10, "MIN_FILE_PROCESS_INTERVAL": 30, "PARSING_PROCESSES": 1},
+        "TRIGGERER": {"CAPACITY": 100},
+        "USAGE_DATA_COLLECTION": {"ENABLED": False},
+    }
+    configured = {
+        f"AIRFLOW__{section}__{key}": str(value)
+        for section, values in sections.items()
+        for key, value in values.items()
+    }
+    google = {
+        "conn_type": "google_cloud_platform",
+        "extra": {"project": PROJECT, "is_anonymous": True, "num_retries": 1},
+    }
+    kubernetes = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(layout.kubeconfig)}}
+    return {
+        **base_environment(inherited),
+        **emulator_hosts(ports),
+        **configured,
+        "AIRFLOW_HOME": str(layout.airflow_home),
+        "AIRFLOW_CONN_GOOGLE_CLOUD_PLATFORM_CONNECTION": json.dumps(google),
+        "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(kubernetes),
+        "STELLAR_ETL_SCHEDULE": options.schedule,
+        "STELLAR_ETL_START_DATE": options.start_date,
+        "STELLAR_ETL_END_DATE": options.end_date,
+        # What passed while a DAG was paused is not made up for on a laptop: backfills are asked for.
+        "STELLAR_ETL_CATCHUP": "false",
+    }

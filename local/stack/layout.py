@@ -1,0 +1,145 @@
+"""Where a stack keeps its things, and what it remembers between starts."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from base64 import urlsafe_b64encode
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+PROJECT = "local"
+DATASET = "stellar"
+BUCKET = "stellar-etl-local"
+
+PORTS = ("bucket", "warehouse", "cluster", "airflow")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders and files of one stack, all below `root`."""
+
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        """What the stack remembers: ports and options."""
+        return self.root / "stack.json"
+
+    @property
+    def secrets(self) -> Path:
+        """Airflow's keys, readable by the owner alone."""
+        return self.root / "secrets.json"
+
+    @property
+    def token(self) -> Path:
+        """The local cluster's token, readable by the owner alone."""
+        return self.root / "cluster" / "token"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """How Airflow reaches the local cluster, readable by the owner alone."""
+        return self.root / "cluster" / "kubeconfig"
+
+    @property
+    def images(self) -> Path:
+        """What the local cluster runs for an image."""
+        return self.root / "cluster" / "images.json"
+
+    @property
+    def airflow_home(self) -> Path:
+        """Airflow's home: its database, configuration and task logs."""
+        return self.root / "airflow"
+
+    @property
+    def variables(self) -> Path:
+        """The Airflow Variables that the stack imports."""
+        return self.root / "airflow_variables.json"
+
+    @property
+    def logs(self) -> Path:
+        """A log for each service."""
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        """What is running: a file for each service."""
+        return self.root / "run"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a stack is started with.
+
+    Attributes:
+        lake: the lake of ledgers, as the Variable `txmeta_datastore_path` has it.
+        schedule: a cron expression for the data DAGs.
+        start_date: UTC, where schedules begin.
+        end_date: UTC, the last data interval: an unpaused DAG makes no run after it.
+        dags: the folder of DAG files.
+    """
+
+    lake: str = str(REPO / ".local" / "lake")
+    schedule: str = "*/10 * * * *"
+    start_date: str = ""
+    end_date: str = ""
+    dags: str = str(REPO / "dags")
+
+
+@dataclass
+class State:
+    """What a stack remembers between starts, in `stack.json`."""
+
+    ports: dict[str, int]
+    options: Options = field(default_factory=Options)
+
+    def save(self, layout: Layout) -> None:
+        """Writes it, whole or not at all."""
+        write_private(layout.state, json.dumps(asdict(self), indent=2))
+
+    @classmethod
+    def load(cls, layout: Layout) -> State | None:
+        """What was saved, None for a new stack."""
+        try:
+            saved = json.loads(layout.state.read_text())
+        except FileNotFoundError:
+            return None
+        return cls(saved["ports"], Options(**saved["options"]))
+
+
+def free_ports(names: tuple[str, ...] = PORTS) -> dict[str, int]:
+    """A free loopback port for each name, all different."""
+    sockets = {name: socket.socket() for name in names}
+    try:
+        for held in sockets.values():
+            held.bind(("127.0.0.1", 0))
+        return {name: held.getsockname()[1] for name, held in sockets.items()}
+    finally:
+        for held in sockets.values():
+            held.close()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner reads, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    aside.touch(mode=0o600)
+    aside.write_text(text)
+    aside.replace(path)
+
+
+def ensure_secrets(layout: Layout) -> dict[str, str]:
+    """The stack's keys, made once."""
+    if not layout.secrets.exists():
+        made = {
+            "jwt_secret": secrets.token_urlsafe(48),
+            "secret_key": secrets.token_urlsafe(48),
+            "fernet_key": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        }
+        write_private(layout.secrets, json.dumps(made))
+    if not layout.token.exists():
+        write_private(layout.token, secrets.token_urlsafe(32))
+    kept: dict[str, str] = json.loads(layout.secrets.read_text())
+    return kept

@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NoReturn
 
 from stellar_etl import __version__
@@ -148,6 +147,7 @@ def _lake(arguments: argparse.Namespace) -> Any:
 
 def _ledger_range(arguments: argparse.Namespace) -> None:
     from stellar_etl.ledger_range import ledger_range, parse_time
+    from stellar_etl.output import write_whole
 
     start = parse_time("--start-time", arguments.start_time)
     end = parse_time("--end-time", arguments.end_time)
@@ -155,11 +155,7 @@ def _ledger_range(arguments: argparse.Namespace) -> None:
     if not arguments.output:
         sys.stdout.write(text)
         return
-    path = Path(arguments.output)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text)
-    aside.replace(path)
+    write_whole(arguments.output, text)
 
 
 def _export_one(arguments: argparse.Namespace) -> None:

@@ -27,6 +27,46 @@ def encode_row(row: Mapping[str, Any]) -> bytes:
     return line
 
 
+def is_special(name: str) -> bool:
+    """Whether a name is a device such as /dev/stdout, or a pipe: those are written to, never replaced."""
+    path = Path(name).absolute()
+    # A redirected /dev/stdout leads to a regular file, which must not be replaced either.
+    return path.parts[1] in ("dev", "proc") or (path.exists() and not path.is_file())
+
+
+def put(path: Path, name: str) -> None:
+    """Gives a finished file its final name; what goes to a device is copied to it.
+
+    Raises:
+        ExportError: there is a folder of that name.
+    """
+    if Path(name).is_dir():
+        raise ExportError(f"{name} is a folder: name a file in it")
+    if not is_special(name):
+        path.replace(name)
+        return
+    with path.open("rb") as source, Path(name).open("ab") as target:
+        shutil.copyfileobj(source, target)
+
+
+def write_whole(name: str, text: str) -> None:
+    """Writes a small file that is whole or not there.
+
+    Raises:
+        ExportError: there is a folder of that name.
+        OSError: it can't be written.
+    """
+    if is_special(name):
+        aside = None
+    else:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(name).parent
+    with tempfile.TemporaryDirectory(prefix=".stellar-etl-", dir=aside) as folder:
+        path = Path(folder) / "text"
+        path.write_text(text)
+        put(path, name)
+
+
 class RowFile:
     """One file of rows, written aside.
 
@@ -89,7 +129,7 @@ class Output:
     def _path_aside(self, name: str) -> Path:
         """A path to write to that is no final name: on the same file system as the final one, if that is a file."""
         try:
-            if self._bucket is None:
+            if self._bucket is None and not is_special(name):
                 parent = Path(name).parent
                 parent.mkdir(parents=True, exist_ok=True)
                 folder = Path(tempfile.mkdtemp(prefix=".stellar-etl-", dir=parent))
@@ -115,21 +155,23 @@ class Output:
         return file
 
     def publish(self, manifest_name: str, manifest: Mapping[str, Any]) -> None:
-        """Gives every file its final name, the manifest last.
+        """Gives every file its final name, the manifest last; what goes to a device has none.
 
         Raises:
             ExportError: a file could not be written or uploaded.
         """
-        path = self._path_aside(manifest_name)
-        path.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         for file in self._files:
             file.close()
             self._move(file.path, file.name, "application/x-ndjson")
+        if self._bucket is None and any(is_special(file.name) for file in self._files):
+            return
+        path = self._path_aside(manifest_name)
+        path.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         self._move(path, manifest_name, "application/json")
 
     def _move(self, path: Path, name: str, content_type: str) -> None:
         if self._bucket is None:
-            path.replace(name)
+            put(path, name)
             return
         from stellar_etl.bucket import upload
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from local.stack import Stack, StackError
-from local.stack.layout import REPO
+from local.stack.layout import REPO, dataset_of
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,6 +72,8 @@ def _up(stack: Stack, arguments: argparse.Namespace) -> int:
     for name in ("lake", "dags"):
         if name in changes and "://" not in changes[name]:
             changes[name] = str(Path(changes[name]).resolve())
+    if "lake" in changes:
+        changes["dataset"] = dataset_of(changes["lake"])
     if arguments.foreground:
         return stack.run_in_foreground(**changes)
     begun = time.monotonic()

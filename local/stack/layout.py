@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import socket
 from base64 import urlsafe_b64encode
@@ -64,6 +65,11 @@ class Layout:
         return self.root / "logs"
 
     @property
+    def data(self) -> tuple[Path, ...]:
+        """What holds tables, objects, pods and runs; ports, keys and the sample lake are not among them."""
+        return (self.root / "bq", self.root / "gcs", self.root / "cluster", self.airflow_home, self.logs)
+
+    @property
     def run(self) -> Path:
         """What is running: a file for each service."""
         return self.root / "run"
@@ -75,6 +81,7 @@ class Options:
 
     Attributes:
         lake: the lake of ledgers, as the Variable `txmeta_datastore_path` has it.
+        dataset: the BigQuery dataset, one for each network.
         schedule: a cron expression for the data DAGs.
         start_date: UTC, where schedules begin.
         end_date: UTC, the last data interval: an unpaused DAG makes no run after it.
@@ -82,6 +89,7 @@ class Options:
     """
 
     lake: str = str(REPO / ".local" / "lake")
+    dataset: str = DATASET
     schedule: str = "*/10 * * * *"
     start_date: str = ""
     end_date: str = ""
@@ -107,6 +115,12 @@ class State:
         except FileNotFoundError:
             return None
         return cls(saved["ports"], Options(**saved["options"]))
+
+
+def dataset_of(lake: str) -> str:
+    """The dataset for a lake that a user names: one for each, so that networks don't meet in a table."""
+    name = re.sub(r"\W+", "_", lake.rstrip("/").rsplit("/", 1)[-1].lower())
+    return f"{DATASET}_{name}"
 
 
 def free_ports(names: tuple[str, ...] = PORTS) -> dict[str, int]:

@@ -19,9 +19,9 @@ import psutil
 import requests
 
 from local.stack.environment import airflow_environment
+from local.stack.health import answers
 from local.stack.layout import (
     BUCKET,
-    DATASET,
     PROJECT,
     REPO,
     Layout,
@@ -32,7 +32,6 @@ from local.stack.layout import (
     write_private,
 )
 from local.stack.services import Service, services
-from local.stack.supervisor import answers
 
 START_SECONDS = 180
 
@@ -257,7 +256,8 @@ class Stack:
         return 0
 
     def _make_dataset(self) -> None:
-        self.bigquery("POST", "datasets", {"datasetReference": {"projectId": PROJECT, "datasetId": DATASET}}, ok=(409,))
+        reference = {"projectId": PROJECT, "datasetId": self.state().options.dataset}
+        self.bigquery("POST", "datasets", {"datasetReference": reference}, ok=(409,))
 
     # Asking -----------------------------------------------------------------------------------------------------
 
@@ -301,7 +301,9 @@ class Stack:
             project=PROJECT,
             credentials=AnonymousCredentials(),
             client_options=ClientOptions(api_endpoint=f"http://127.0.0.1:{self.state().ports['warehouse']}"),
-            default_query_job_config=bigquery.QueryJobConfig(default_dataset=f"{PROJECT}.{DATASET}"),
+            default_query_job_config=bigquery.QueryJobConfig(
+                default_dataset=f"{PROJECT}.{self.state().options.dataset}"
+            ),
         )
         try:
             return [dict(row.items()) for row in client.query(sql, job_retry=None).result()]
@@ -332,7 +334,7 @@ def laptop_variables(shipped: Mapping[str, Any], options: Options) -> dict[str, 
         **shipped,
         "affinity": {},
         "bq_project": PROJECT,
-        "bq_dataset": DATASET,
+        "bq_dataset": options.dataset,
         "gcs_exported_data_bucket_name": BUCKET,
         "schema_filepath": str(REPO / "schemas"),
         "txmeta_datastore_path": options.lake,

@@ -13,11 +13,10 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.stack.health import answers
 from local.stack.layout import Layout, State, ensure_secrets, write_private
 from local.stack.services import Service, image_map, services
 
@@ -27,17 +26,6 @@ UNWELL_SECONDS = 60.0
 STEADY_SECONDS = 20.0
 PATIENCE = (0.0, 0.5, 1.0, 2.0, 4.0, 4.0)
 """Seconds before each further start of a service that keeps dying."""
-
-
-def answers(url: str, seconds: float = 2.0) -> bool:
-    """Whether a server answers at all; a refusal for want of a token is an answer."""
-    try:
-        urllib.request.urlopen(url, timeout=seconds).close()  # noqa: S310 - a service of ours
-    except urllib.error.HTTPError as error:
-        return error.code < 500
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 @dataclass

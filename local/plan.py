@@ -1,0 +1,109 @@
+"""Which runs a job needs: the schedule, and one run for each interval. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+DAY_MINUTES = 24 * 60
+
+
+class PlanError(ValueError):
+    """The asked times can't be served; the message says what to change."""
+
+
+def parse_time(option: str, text: str) -> datetime:
+    """A time with its zone, in UTC.
+
+    Raises:
+        PlanError: it is none, and names the option.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise PlanError(f"{option} {text!r} is not a time; write it like 2026-01-01T00:10:00Z") from None
+    if moment.tzinfo is None:
+        raise PlanError(f"{option} {text!r} has no time zone; write it like 2026-01-01T00:10:00Z")
+    return moment.astimezone(UTC)
+
+
+def spelt(moment: datetime) -> str:
+    """A time as users and Airflow write it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def schedule(minutes: int) -> str:
+    """The cron expression of an interval.
+
+    Raises:
+        PlanError: cron can't say it.
+    """
+    if minutes > 0 and 60 % minutes == 0:
+        return f"*/{minutes} * * * *" if minutes < 60 else "0 * * * *"
+    if minutes > 0 and minutes % 60 == 0 and DAY_MINUTES % minutes == 0:
+        return f"0 */{minutes // 60} * * *" if minutes < DAY_MINUTES else "0 0 * * *"
+    raise PlanError(f"--interval {minutes}: an interval has to divide an hour, or be hours that divide a day")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A half-open interval of close times, in UTC."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def run_id(self) -> str:
+        """A name for a run over it."""
+        return "range__" + re.sub(r"[-:]", "", f"{spelt(self.start)}_{spelt(self.end)}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a job.
+
+    Attributes:
+        schedule: the cron expression of the data DAGs.
+        intervals: what is loaded, one run each, in order and without gaps.
+        by_schedule: whether the intervals are those of the schedule, so that Airflow's backfill makes them; otherwise
+            the runs get their times as params.
+    """
+
+    schedule: str
+    intervals: tuple[Interval, ...]
+    by_schedule: bool
+
+    @property
+    def start(self) -> datetime:
+        """Where it begins."""
+        return self.intervals[0].start
+
+    @property
+    def end(self) -> datetime:
+        """Where it ends."""
+        return self.intervals[-1].end
+
+
+def make_plan(start: datetime, end: datetime, minutes: int) -> Plan:
+    """Cuts a range at the schedule's boundaries.
+
+    Args:
+        start: the first close time.
+        end: the end, excluded.
+        minutes: the schedule's interval.
+
+    Raises:
+        PlanError: the range is empty, or the interval none that cron can say.
+    """
+    cron, step = schedule(minutes), timedelta(minutes=minutes)
+    if start >= end:
+        raise PlanError(f"--from {spelt(start)} has to be before --to {spelt(end)}")
+    midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    cut = midnight + (start - midnight) // step * step
+    whole = cut == start
+    intervals = []
+    while cut < end:
+        intervals.append(Interval(max(cut, start), min(cut + step, end)))
+        cut += step
+    return Plan(cron, tuple(intervals), whole and cut == end)

@@ -1,0 +1,162 @@
+"""What a job brought: for each table rows, ledgers, gaps and duplicates, and for each stage its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from local.plan import spelt
+from stellar_etl_airflow.tables import LEDGERS, TABLES, Table
+
+Query = Callable[[str], list[dict[str, Any]]]
+
+HEADER_COUNTS = {
+    "transactions": "successful_transaction_count + failed_transaction_count",
+    "operations": "tx_set_operation_count",
+}
+"""How many rows of a type each ledger has, told by its header; a gap is a ledger whose rows are fewer or more."""
+
+STAGES = {
+    "get_ledger_range_from_times": "time to ledgers",
+    "export": "export",
+    "verify_export": "verify",
+    "load": "load into staging",
+    "check": "check",
+    "merge": "merge",
+    "batch_stats": "batch stats",
+    "delete_staging": "delete staging",
+}
+"""Tasks, without the table's name before the dot, in the order of a batch."""
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """One published table.
+
+    Attributes:
+        table: its name.
+        rows: how many it has.
+        first_ledger: its lowest ledger, None if it is empty.
+        last_ledger: its highest ledger.
+        gaps: ledgers that are missing, or whose rows are not as many as the ledger's header says; None where no
+            header says.
+        duplicates: rows beyond the first of their key.
+        failed_checks: how many runs of its check task failed.
+    """
+
+    table: str
+    rows: int
+    first_ledger: int | None
+    last_ledger: int | None
+    gaps: int | None
+    duplicates: int
+    failed_checks: int
+
+    @property
+    def good(self) -> bool:
+        """Whether it is there, whole and clean."""
+        return self.rows > 0 and not (self.gaps or self.duplicates or self.failed_checks)
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """One kind of task over all runs; times in seconds."""
+
+    stage: str
+    tasks: int
+    median_seconds: float
+    longest_seconds: float
+    total_seconds: float
+
+
+def totals_sql(table: Table) -> str:
+    """Rows, ledgers and duplicates of a table."""
+    keys = ", ".join(table.keys)
+    return (
+        f"SELECT COUNT(*) AS row_count, MIN({table.ledger_column}) AS first_ledger, "
+        f"MAX({table.ledger_column}) AS last_ledger, "
+        f"COUNT(*) - (SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {table.table_id})) AS duplicates "
+        f"FROM {table.table_id}"
+    )
+
+
+def gaps_sql(table: Table, start: datetime, end: datetime) -> str | None:
+    """How many ledgers that closed from `start` on and before `end` are missing or incomplete; None if nothing tells."""
+
+    def within(column: str) -> str:
+        return f"{column} >= TIMESTAMP '{spelt(start)}' AND {column} < TIMESTAMP '{spelt(end)}'"
+
+    headers = f"FROM {LEDGERS.table_id} WHERE {within(LEDGERS.closed_at_column)}"
+    if table is LEDGERS:
+        return f"SELECT MAX(sequence) - MIN(sequence) + 1 - COUNT(DISTINCT sequence) AS gaps {headers}"
+    if table.data_type not in HEADER_COUNTS:
+        return None
+    return (
+        f"SELECT COUNT(*) AS gaps FROM (SELECT sequence, {HEADER_COUNTS[table.data_type]} AS expected {headers}) AS a "
+        f"FULL JOIN (SELECT {table.ledger_column} AS sequence, COUNT(*) AS found FROM {table.table_id} "
+        f"WHERE {within(table.closed_at_column)} GROUP BY 1) AS b ON a.sequence = b.sequence "
+        "WHERE COALESCE(a.expected, -1) <> COALESCE(b.found, 0)"
+    )
+
+
+def table_reports(
+    query: Query, start: datetime, end: datetime, task_instances: Sequence[Mapping[str, Any]]
+) -> list[TableReport]:
+    """Reports on every table that a DAG publishes.
+
+    Args:
+        query: runs SQL in the warehouse.
+        start: the first close time of the job.
+        end: its end, excluded.
+        task_instances: the job's tasks, as Airflow's REST API gives them.
+    """
+    reports = []
+    for table in TABLES.values():
+        totals = query(totals_sql(table))[0]
+        gaps_query = gaps_sql(table, start, end)
+        failed = [
+            task
+            for task in task_instances
+            if task["task_id"] == f"{table.data_type}.check" and task["state"] in ("failed", "up_for_retry")
+        ]
+        reports.append(
+            TableReport(
+                table.table_id,
+                totals["row_count"],
+                totals["first_ledger"],
+                totals["last_ledger"],
+                query(gaps_query)[0]["gaps"] or 0 if gaps_query else None,
+                totals["duplicates"],
+                len(failed),
+            )
+        )
+    return reports
+
+
+def stage_reports(task_instances: Sequence[Mapping[str, Any]]) -> list[StageReport]:
+    """Reports on every stage, in the order of a batch."""
+    seconds: dict[str, list[float]] = {}
+    for task in task_instances:
+        if task["start_date"] and task["end_date"]:
+            spent = datetime.fromisoformat(task["end_date"]) - datetime.fromisoformat(task["start_date"])
+            seconds.setdefault(task["task_id"].rsplit(".", 1)[-1], []).append(spent.total_seconds())
+    order = [*STAGES, *(name for name in seconds if name not in STAGES)]
+    return [
+        StageReport(
+            STAGES.get(name, name),
+            len(seconds[name]),
+            round(median(seconds[name]), 2),
+            round(max(seconds[name]), 2),
+            round(sum(seconds[name]), 2),
+        )
+        for name in order
+        if name in seconds
+    ]
+
+
+def as_rows(reports: Sequence[TableReport] | Sequence[StageReport]) -> list[dict[str, Any]]:
+    """Reports as rows of a table, or for JSON."""
+    return [asdict(report) for report in reports]

@@ -1,0 +1,314 @@
+"""The main job on a laptop: `./run_local.sh`, or `python -m local.run`.
+
+Starts the stack, has the scheduler run the data DAGs over consecutive intervals of a lake, shows progress, and reports
+what the tables hold. Status 0 only if every run succeeded and every table is whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from local.__main__ import print_table
+from local.plan import Interval, Plan, PlanError, make_plan, parse_time, spelt
+from local.report import StageReport, TableReport, as_rows, stage_reports, table_reports
+from local.sample import END, START, ensure_sample_lake
+from local.stack import Stack, StackError
+from local.stack.layout import DATASET, REPO, dataset_of, write_private
+
+DAGS = ("history_archive_without_captive_core", "history_archive_with_captive_core")
+FINAL = ("success", "failed")
+PARALLEL_RUNS = 3
+POLL_SECONDS = 1.5
+NEWS_SECONDS = 10.0
+PARSE_SECONDS = 90
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a user asked for."""
+
+    plan: Plan
+    lake: str
+    dataset: str
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="./run_local.sh",
+        description="Copies a lake of ledgers into tables: Airflow, BigQuery, Cloud Storage and Kubernetes on this "
+        "machine, no account needed. Without --lake it generates a sample network first.",
+    )
+    parser.add_argument("--lake", metavar="PATH", help="a lake of ledgers: a folder (default: a generated sample)")
+    parser.add_argument("--from", dest="start", metavar="T", help="load ledgers that closed from T on")
+    parser.add_argument("--to", dest="end", metavar="T", help="load ledgers that closed before T")
+    parser.add_argument("--interval", type=int, default=10, metavar="MINUTES", help="of one run (default: 10)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to FILE too")
+    parser.add_argument("--keep", action="store_true", help="leave the stack up, with Airflow's UI")
+    parser.add_argument("--fresh", action="store_true", help="begin with an empty stack: deletes its tables and runs")
+    parser.add_argument(
+        "--dir", type=Path, default=REPO / ".local", metavar="DIR", help="the stack's folder (default: .local)"
+    )
+    return parser
+
+
+def job_of(arguments: argparse.Namespace) -> Job:
+    """What the arguments ask for.
+
+    Raises:
+        PlanError: they don't fit together.
+    """
+    if arguments.lake and not (arguments.start and arguments.end):
+        raise PlanError("--lake needs --from and --to: the close times to load")
+    start = parse_time("--from", arguments.start) if arguments.start else START
+    end = parse_time("--to", arguments.end) if arguments.end else END
+    plan = make_plan(start, end, arguments.interval)
+    if not arguments.lake:
+        return Job(plan, str((arguments.dir / "lake").resolve()), DATASET)
+    lake = arguments.lake
+    if "://" not in lake:
+        lake = str(Path(lake).resolve())
+        if not Path(lake).is_dir():
+            raise PlanError(f"--lake {arguments.lake}: there is no such folder")
+    return Job(plan, lake, dataset_of(lake))
+
+
+def say(text: str) -> None:
+    """A line of progress, with the time since the job began."""
+    elapsed = int(time.monotonic() - say_since)
+    print(f"{elapsed // 60:02d}:{elapsed % 60:02d}  {text}", flush=True)
+
+
+say_since = time.monotonic()
+
+
+class Runs:
+    """The job's DAG runs."""
+
+    def __init__(self, stack: Stack, plan: Plan) -> None:
+        self._stack, self._plan = stack, plan
+        self._ids: dict[str, list[str]] = {}
+        self._since = datetime.now(UTC)
+
+    def wait_for_dags(self) -> None:
+        """Waits until Airflow has read the DAG files.
+
+        Raises:
+            StackError: a file can't be imported, or it takes too long.
+        """
+        deadline = time.monotonic() + PARSE_SECONDS
+        while True:
+            errors = self._stack.rest("GET", "importErrors")["import_errors"]
+            if errors:
+                raise StackError(f"{errors[0]['filename']} can't be imported:\n{errors[0]['stack_trace']}")
+            known = {dag["dag_id"] for dag in self._stack.rest("GET", "dags?limit=200")["dags"]}
+            if known.issuperset(DAGS):
+                return
+            if time.monotonic() > deadline:
+                log = self._stack.layout.logs / "dag-processor.log"
+                raise StackError(f"Airflow has not read the DAG files in {PARSE_SECONDS} s: see {log}")
+            time.sleep(0.5)
+
+    def start(self) -> None:
+        """Unpauses the DAGs, and asks for a run for each interval."""
+        for dag_id in DAGS:
+            self._stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
+            self._ids[dag_id] = self._backfill(dag_id) if self._plan.by_schedule else self._by_params(dag_id)
+
+    def _backfill(self, dag_id: str) -> list[str]:
+        intervals = self._plan.intervals
+        made = self._stack.rest(
+            "POST",
+            "backfills",
+            {
+                "dag_id": dag_id,
+                "from_date": spelt(intervals[0].start),
+                "to_date": spelt(intervals[-1].start),
+                "max_active_runs": PARALLEL_RUNS,
+                "reprocess_behavior": "completed",
+            },
+        )
+        deadline = time.monotonic() + PARSE_SECONDS
+        while True:
+            found = self._stack.rest(
+                "GET",
+                f"dags/{dag_id}/dagRuns?limit=1000&logical_date_gte={spelt(intervals[0].start)}"
+                f"&logical_date_lte={spelt(intervals[-1].start)}",
+            )["dag_runs"]
+            if len(found) >= len(intervals):
+                return sorted(run["dag_run_id"] for run in found)
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"backfill {made['id']} of {dag_id} made {len(found)} runs, not {len(intervals)}: "
+                    "python -m local airflow -- backfill --help"
+                )
+            time.sleep(0.5)
+
+    def _by_params(self, dag_id: str) -> list[str]:
+        return [self._by_param(dag_id, interval) for interval in self._plan.intervals]
+
+    def _by_param(self, dag_id: str, interval: Interval) -> str:
+        run = self._stack.rest(
+            "POST",
+            f"dags/{dag_id}/dagRuns",
+            {
+                "dag_run_id": f"{interval.run_id}__asked_{self._since:%Y%m%dT%H%M%S}",
+                "logical_date": None,
+                "conf": {"start_time": spelt(interval.start), "end_time": spelt(interval.end)},
+            },
+        )
+        return str(run["dag_run_id"])
+
+    def states(self) -> dict[str, dict[str, str]]:
+        """The state of each run, by DAG and run id."""
+        states: dict[str, dict[str, str]] = {}
+        for dag_id, ids in self._ids.items():
+            runs = self._stack.rest("GET", f"dags/{dag_id}/dagRuns?limit=1000&order_by=-run_after")["dag_runs"]
+            states[dag_id] = {run["dag_run_id"]: run["state"] for run in runs if run["dag_run_id"] in ids}
+        return states
+
+    def task_instances(self) -> list[dict[str, Any]]:
+        """The tasks of all runs, as Airflow gives them."""
+        tasks: list[dict[str, Any]] = []
+        for dag_id, ids in self._ids.items():
+            for run_id in ids:
+                path = f"dags/{dag_id}/dagRuns/{run_id.replace('+', '%2B')}/taskInstances?limit=200"
+                tasks += self._stack.rest("GET", path)["task_instances"]
+        return tasks
+
+    def follow(self) -> dict[str, dict[str, str]]:
+        """Waits until all runs have ended, with news of them; gives their states."""
+        said, last = 0.0, ""
+        known: dict[tuple[str, str], str] = {}
+        while True:
+            states = self.states()
+            for dag_id, runs in states.items():
+                for run_id, state in runs.items():
+                    if state in FINAL and known.get((dag_id, run_id)) != state:
+                        say(f"{dag_id} {run_id}: {state}")
+                    known[dag_id, run_id] = state
+            if all(state in FINAL for runs in states.values() for state in runs.values()):
+                return states
+            if time.monotonic() - said >= NEWS_SECONDS:
+                said, news = time.monotonic(), _news(self.task_instances())
+                if news != last:
+                    say(news)
+                last = news
+            time.sleep(POLL_SECONDS)
+
+
+def _news(tasks: Sequence[dict[str, Any]]) -> str:
+    states = Counter(task["state"] for task in tasks)
+    busy = Counter(task["task_id"] for task in tasks if task["state"] in ("running", "deferred"))
+    retrying = sorted({task["task_id"] for task in tasks if task["state"] == "up_for_retry"})
+    text = f"{states['success']} of {len(tasks)} tasks done"
+    if busy:
+        text += "; running: " + ", ".join(f"{name} ×{count}" if count > 1 else name for name, count in busy.items())
+    if retrying:
+        text += f"; to be tried again: {', '.join(retrying)}"
+    if states["failed"]:
+        text += f"; failed: {states['failed']}"
+    return text
+
+
+def _print_report(tables: Sequence[TableReport], stages: Sequence[StageReport]) -> None:
+    rows = as_rows(tables)
+    for row in rows:
+        row["gaps"] = "-" if row["gaps"] is None else row["gaps"]
+    print()
+    print_table(rows)
+    print()
+    print_table(as_rows(stages))
+    print()
+
+
+def run(stack: Stack, job: Job) -> dict[str, Any]:
+    """Does the job; gives the report as JSON holds it.
+
+    Raises:
+        StackError: it can't be done.
+    """
+    begun = time.monotonic()
+    plan = job.plan
+    say(f"{len(plan.intervals)} runs a DAG, {spelt(plan.start)} to {spelt(plan.end)}, from {job.lake}")
+    started = stack.up(
+        lake=job.lake,
+        dataset=job.dataset,
+        schedule=plan.schedule,
+        start_date=spelt(plan.start),
+        end_date=spelt(plan.end),
+    )
+    say(f"the stack is up{'' if started else ' already'}; Airflow's UI is at {stack.ui}")
+    runs = Runs(stack, plan)
+    runs.wait_for_dags()
+    runs.start()
+    states = runs.follow()
+    tasks = runs.task_instances()
+    tables, stages = table_reports(stack.query, plan.start, plan.end, tasks), stage_reports(tasks)
+    _print_report(tables, stages)
+    failed = [task for task in tasks if task["state"] == "failed"]
+    for task in failed:
+        log = f"airflow/logs/dag_id={task['dag_id']}/run_id={task['dag_run_id']}/task_id={task['task_id']}"
+        print(f"failed: {task['dag_id']} {task['dag_run_id']} {task['task_id']}: see {stack.layout.root / log}")
+    all_ended_well = all(state == "success" for states_of in states.values() for state in states_of.values())
+    return {
+        "ok": all_ended_well and all(table.good for table in tables),
+        "ui": stack.ui,
+        "from": spelt(plan.start),
+        "to": spelt(plan.end),
+        "lake": job.lake,
+        "seconds": round(time.monotonic() - begun, 1),
+        "runs": states,
+        "tables": as_rows(tables),
+        "stages": as_rows(stages),
+    }
+
+
+def _interrupted(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Does the job; status 1 if anything failed, 130 if it was interrupted."""
+    arguments = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _interrupted)
+    stack = Stack(arguments.dir)
+    up = True
+    try:
+        job = job_of(arguments)
+        if arguments.fresh:
+            stack.down()
+            for folder in stack.layout.data:
+                shutil.rmtree(folder, ignore_errors=True)
+        if not arguments.lake:
+            ensure_sample_lake(Path(job.lake))
+        report = run(stack, job)
+        if arguments.json:
+            write_private(arguments.json, json.dumps(report, indent=2))
+        up = arguments.keep
+    except (PlanError, StackError) as error:
+        print(f"run_local.sh: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: stopping the stack", file=sys.stderr)
+        return 130
+    finally:
+        if not arguments.keep:
+            stack.down()
+    place = f"Airflow's UI is at {stack.ui}" if up else f"python -m local up shows Airflow's UI at {stack.ui}"
+    print(f"{'all is well' if report['ok'] else 'NOT well'}, after {report['seconds']:.0f} s; {place}")
+    return 0 if report["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from local.plan import spelt
+from local.sample import END, START, ensure_sample_lake
 from local.stack import Stack, StackError
 from local.stack.layout import REPO, dataset_of
 
@@ -74,6 +76,10 @@ def _up(stack: Stack, arguments: argparse.Namespace) -> int:
             changes[name] = str(Path(changes[name]).resolve())
     if "lake" in changes:
         changes["dataset"] = dataset_of(changes["lake"])
+    elif stack.options.lake == str(stack.sample_lake):
+        ensure_sample_lake(stack.sample_lake)
+        if not stack.options.start_date:
+            changes = {"start_date": spelt(START), "end_date": spelt(END)} | changes
     if arguments.foreground:
         return stack.run_in_foreground(**changes)
     begun = time.monotonic()

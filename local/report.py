@@ -84,7 +84,7 @@ def totals_sql(table: Table) -> str:
 
 
 def gaps_sql(table: Table, start: datetime, end: datetime) -> str | None:
-    """How many ledgers that closed from `start` on and before `end` are missing or incomplete; None if nothing tells."""
+    """How many ledgers that closed in [start, end) are missing or incomplete; None where nothing tells."""
 
     def within(column: str) -> str:
         return f"{column} >= TIMESTAMP '{spelt(start)}' AND {column} < TIMESTAMP '{spelt(end)}'"

@@ -213,7 +213,7 @@ def _news(tasks: Sequence[dict[str, Any]]) -> str:
     retrying = sorted({task["task_id"] for task in tasks if task["state"] == "up_for_retry"})
     text = f"{states['success']} of {len(tasks)} tasks done"
     if busy:
-        text += "; running: " + ", ".join(f"{name} ×{count}" if count > 1 else name for name, count in busy.items())
+        text += "; running: " + ", ".join(f"{count} {name}" if count > 1 else name for name, count in busy.items())
     if retrying:
         text += f"; to be tried again: {', '.join(retrying)}"
     if states["failed"]:

@@ -8,13 +8,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from local.database import DATABASE, USER
 from local.stack.layout import PROJECT, REPO, Layout, Options
 
 PARALLELISM = 4
 """Tasks at a time: on two cores more of them only wait for each other."""
-
-CONNECT_ARGS = {"timeout": 60}
-"""How long a process waits for the metadata database while another writes, in seconds."""
 
 
 def bin_folder() -> str:
@@ -44,6 +42,12 @@ def emulator_hosts(ports: Mapping[str, int]) -> dict[str, str]:
     }
 
 
+def database_url(layout: Layout, ports: Mapping[str, int]) -> str:
+    """Where Airflow's database is, with its password."""
+    password = layout.database_password.read_text()
+    return f"postgresql+psycopg2://{USER}:{password}@127.0.0.1:{ports['database']}/{DATABASE}"
+
+
 def airflow_environment(
     layout: Layout, ports: Mapping[str, int], options: Options, keys: Mapping[str, str], inherited: Mapping[str, str]
 ) -> dict[str, str]:
@@ -69,8 +73,7 @@ def airflow_environment(
             "EXECUTION_API_SERVER_URL": f"{api}/execution/",
         },
         "DATABASE": {
-            "SQL_ALCHEMY_CONN": f"sqlite:///{layout.airflow_home / 'airflow.db'}",
-            "SQL_ALCHEMY_CONNECT_ARGS": "local.stack.environment.CONNECT_ARGS",
+            "SQL_ALCHEMY_CONN": database_url(layout, ports),
         },
         "API": {
             "HOST": "127.0.0.1",

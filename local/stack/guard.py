@@ -1,7 +1,8 @@
-"""Holds one program with all that it starts: `python -m local.stack.guard PIDFILE [--leave] -- PROGRAM ARG…`.
+"""Holds one program with all that it starts: `python -m local.stack.guard PIDFILE [OPTIONS] -- PROGRAM ARG…`.
 
 When the program ends, whatever it left running ends too, unless `--leave` is given. When the guard is told to stop, or
-its own parent dies, however it dies, the program gets SIGTERM, a grace time, and then everything is killed.
+its own parent dies, however it dies, the program gets SIGTERM (or signal N of `--stop=N`), a grace time, and then
+everything is killed.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def kill_descendants() -> None:
 def main() -> int:
     """Runs the program; gives its exit status."""
     separator = sys.argv.index("--")
-    pid_file, leave = Path(sys.argv[1]), "--leave" in sys.argv[2:separator]
+    options = sys.argv[2:separator]
+    pid_file, leave = Path(sys.argv[1]), "--leave" in options
+    stop_signal = next((int(option[7:]) for option in options if option.startswith("--stop=")), signal.SIGTERM)
     parent = os.getppid()
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -69,7 +72,7 @@ def main() -> int:
         with contextlib.suppress(subprocess.TimeoutExpired):
             program.wait(timeout=0.2)
     if stopping and program.poll() is None:
-        program.terminate()
+        program.send_signal(stop_signal)
         with contextlib.suppress(subprocess.TimeoutExpired):
             program.wait(timeout=GRACE_SECONDS)
     if stopping or not leave:

@@ -7,7 +7,8 @@ import re
 import secrets
 import socket
 from base64 import urlsafe_b64encode
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
@@ -15,7 +16,7 @@ PROJECT = "local"
 DATASET = "stellar"
 BUCKET = "stellar-etl-local"
 
-PORTS = ("bucket", "warehouse", "cluster", "airflow")
+PORTS = ("database", "bucket", "warehouse", "cluster", "airflow")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Layout:
         return self.root / "secrets.json"
 
     @property
+    def database_password(self) -> Path:
+        """The database's password, readable by the owner alone."""
+        return self.root / "database.password"
+
+    @property
     def token(self) -> Path:
         """The local cluster's token, readable by the owner alone."""
         return self.root / "cluster" / "token"
@@ -51,7 +57,7 @@ class Layout:
 
     @property
     def airflow_home(self) -> Path:
-        """Airflow's home: its database, configuration and task logs."""
+        """Airflow's home: its configuration and task logs."""
         return self.root / "airflow"
 
     @property
@@ -67,7 +73,14 @@ class Layout:
     @property
     def data(self) -> tuple[Path, ...]:
         """What holds tables, objects, pods and runs; ports, keys and the sample lake are not among them."""
-        return (self.root / "bq", self.root / "gcs", self.root / "cluster", self.airflow_home, self.logs)
+        return (
+            self.root / "database",
+            self.root / "bq",
+            self.root / "gcs",
+            self.root / "cluster",
+            self.airflow_home,
+            self.logs,
+        )
 
     @property
     def run(self) -> Path:
@@ -88,7 +101,7 @@ class Options:
         dags: the folder of DAG files.
     """
 
-    lake: str = str(REPO / ".local" / "lake")
+    lake: str
     dataset: str = DATASET
     schedule: str = "*/10 * * * *"
     start_date: str = ""
@@ -101,7 +114,7 @@ class State:
     """What a stack remembers between starts, in `stack.json`."""
 
     ports: dict[str, int]
-    options: Options = field(default_factory=Options)
+    options: Options
 
     def save(self, layout: Layout) -> None:
         """Writes it, whole or not at all."""
@@ -123,12 +136,16 @@ def dataset_of(lake: str) -> str:
     return f"{DATASET}_{name}"
 
 
-def free_ports(names: tuple[str, ...] = PORTS) -> dict[str, int]:
-    """A free loopback port for each name, all different."""
-    sockets = {name: socket.socket() for name in names}
+def free_ports(wanted: Mapping[str, int] | None = None) -> dict[str, int]:
+    """A free loopback port for each service, all different: the wanted one if it is free."""
+    sockets = {name: socket.socket() for name in PORTS}
     try:
-        for held in sockets.values():
-            held.bind(("127.0.0.1", 0))
+        for name, held in sockets.items():
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that just ended is no obstacle
+            try:
+                held.bind(("127.0.0.1", (wanted or {}).get(name, 0)))
+            except OSError:
+                held.bind(("127.0.0.1", 0))
         return {name: held.getsockname()[1] for name, held in sockets.items()}
     finally:
         for held in sockets.values():
@@ -153,7 +170,8 @@ def ensure_secrets(layout: Layout) -> dict[str, str]:
             "fernet_key": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         }
         write_private(layout.secrets, json.dumps(made))
-    if not layout.token.exists():
-        write_private(layout.token, secrets.token_urlsafe(32))
+    for path in (layout.token, layout.database_password):
+        if not path.exists():
+            write_private(path, secrets.token_urlsafe(32))
     kept: dict[str, str] = json.loads(layout.secrets.read_text())
     return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ class Service:
         port: where it listens, None if it doesn't.
         health: the URL that answers when it is well, empty if there is none.
         leaves: whether what it started goes on when it dies: pods do.
+        stop: the signal that ends it in good order.
         needs_database: whether it waits until Airflow's database is made.
     """
 
@@ -29,6 +31,7 @@ class Service:
     port: int | None = None
     health: str = ""
     leaves: bool = False
+    stop: signal.Signals = signal.SIGTERM
     needs_database: bool = False
 
 
@@ -55,6 +58,19 @@ def services(layout: Layout, state: State, keys: Mapping[str, str], inherited: M
 
     api = ports["airflow"]
     return [
+        Service(
+            "database",
+            (
+                python, "-m", "local.database",
+                "--data-dir", str(layout.root / "database"),
+                "--port", str(ports["database"]),
+                "--password-file", str(layout.database_password),
+            ),
+            plain,
+            ports["database"],
+            f"tcp://127.0.0.1:{ports['database']}",
+            stop=signal.SIGINT,
+        ),
         emulator("bucket", "--root", str(layout.root), "--bucket", BUCKET, health="/"),
         emulator(
             "warehouse",

@@ -124,6 +124,17 @@ class Stack:
         return result
 
     @property
+    def sample_lake(self) -> Path:
+        """The folder of the generated ledgers."""
+        return self.layout.root / "lake"
+
+    @property
+    def options(self) -> Options:
+        """What the stack was started with, or would be."""
+        state = State.load(self.layout)
+        return state.options if state else Options(lake=str(self.sample_lake))
+
+    @property
     def ui(self) -> str:
         """Where Airflow's UI is."""
         return f"http://127.0.0.1:{self.state().ports['airflow']}"
@@ -137,10 +148,11 @@ class Stack:
 
     def configure(self, **changes: str) -> bool:
         """Saves the stack's options; gives whether they changed."""
-        state = State.load(self.layout) or State(free_ports())
-        options = replace(state.options if self.layout.state.exists() else Options(), **changes)
-        changed = options != state.options or not self.layout.state.exists()
-        State(state.ports, options).save(self.layout)
+        saved = State.load(self.layout)
+        options = replace(self.options, **changes)
+        ports = saved.ports if saved and self.supervisor() else free_ports(saved.ports if saved else None)
+        changed = saved is None or options != saved.options
+        State(ports, options).save(self.layout)
         variables = laptop_variables(json.loads((REPO / "airflow_variables.json").read_text()), options)
         write_private(self.layout.variables, json.dumps(variables, indent=2))
         return changed

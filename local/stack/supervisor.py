@@ -130,7 +130,8 @@ class Supervisor:
     def _start(self, held: Held, now: float) -> None:
         name = held.service.name
         argv = [sys.executable, "-m", "local.stack.guard", str(self.layout.run / f"{name}.json")]
-        argv += [*(["--leave"] if held.service.leaves else []), "--", *held.service.argv]
+        argv += [f"--stop={held.service.stop:d}", *(["--leave"] if held.service.leaves else [])]
+        argv += ["--", *held.service.argv]
         held.guard = self._spawn(argv, held.service, name)
         held.started = now
         held.starts += 1

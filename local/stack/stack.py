@@ -34,6 +34,7 @@ from local.stack.layout import (
 from local.stack.services import Service, services
 
 START_SECONDS = 180
+RESTART_SECONDS = 90
 
 
 class StackError(Exception):
@@ -74,6 +75,7 @@ class Stack:
 
     def __init__(self, root: Path) -> None:
         self.layout = Layout(root.resolve())
+        self._session: requests.Session | None = None
 
     # What is there ----------------------------------------------------------------------------------------------
 
@@ -320,24 +322,41 @@ class Stack:
         try:
             return [dict(row.items()) for row in client.query(sql, job_retry=None).result()]
         except GoogleAPICallError as error:
-            raise StackError(error.message) from None
+            said = [details.get("message") for details in error.errors] + [error.message]
+            raise StackError(next(filter(None, said)).partition("\n\nLocation:")[0]) from None
 
     def rest(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """One call of Airflow's REST API, below /api/v2.
+        """One call of Airflow's REST API, below /api/v2. A GET waits for a server that is being started again.
 
         Raises:
             StackError: with Airflow's message.
         """
-        if not hasattr(self, "_session"):
-            self._session = requests.Session()
-            token = self._session.get(f"{self.ui}/auth/token", timeout=30)
+        deadline = time.monotonic() + (RESTART_SECONDS if method == "GET" else 0)
+        while True:
+            try:
+                answer = self._airflow().request(method, f"{self.ui}/api/v2/{path}", json=body, timeout=60)
+            except requests.RequestException as error:
+                problem = f"Airflow's API server does not answer: {error}"
+            else:
+                if answer.status_code < 400:
+                    result: dict[str, Any] = answer.json() if answer.content else {}
+                    return result
+                problem = f"Airflow refused {method} {path}: {answer.text}"
+                if answer.status_code < 500:
+                    raise StackError(problem)
+            if time.monotonic() >= deadline:
+                raise StackError(problem)
+            time.sleep(0.5)
+
+    def _airflow(self) -> requests.Session:
+        """A session with a token."""
+        if self._session is None:
+            session = requests.Session()
+            token = session.get(f"{self.ui}/auth/token", timeout=60)
             token.raise_for_status()
-            self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
-        answer = self._session.request(method, f"{self.ui}/api/v2/{path}", json=body, timeout=60)
-        if answer.status_code >= 400:
-            raise StackError(f"Airflow refused {method} {path}: {answer.text}")
-        result: dict[str, Any] = answer.json() if answer.content else {}
-        return result
+            session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+            self._session = session
+        return self._session
 
 
 def laptop_variables(shipped: Mapping[str, Any], options: Options) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""One stack for the tests of this folder: `./run_local.sh` brought the sample network into it, and left it up."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.stack import Stack
+from tests.shared import REPO
+
+EXPORTED = {
+    "history_ledgers": "ledgers",
+    "history_transactions": "transactions",
+    "history_operations": "operations",
+    "history_assets": "assets",
+}
+"""Data types by table."""
+
+
+def run_local(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the README's command, as a user does."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "PYTHON"))}
+    return subprocess.run(
+        ["./run_local.sh", "--dir", str(folder), *arguments],
+        cwd=REPO,
+        env=inherited,
+        capture_output=True,
+        text=True,
+        timeout=420,
+        check=False,
+    )
+
+
+@dataclass
+class Sample:
+    """A stack with the sample network in its tables."""
+
+    stack: Stack
+    report: dict[str, Any]
+    output: str
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
+    folder = tmp_path_factory.mktemp("sample")
+    done = run_local(folder, "--keep", "--json", str(folder / "report.json"))
+    stack = Stack(folder)
+    try:
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield Sample(stack, json.loads((folder / "report.json").read_text()), done.stdout)
+    finally:
+        stack.down()

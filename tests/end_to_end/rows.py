@@ -1,0 +1,56 @@
+"""Compares published rows with exported ones: each brought to the form that its table's schema gives it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from local.stack import Stack
+from stellar_etl_airflow.tables import BATCH_COLUMNS
+from tests.shared import REPO
+
+Field = Mapping[str, Any]
+
+
+def schema(table_id: str) -> list[Field]:
+    fields = json.loads((REPO / "schemas" / f"{table_id}_schema.json").read_text())
+    return [field for field in fields if field["name"] not in BATCH_COLUMNS]
+
+
+def _value(value: Any, field: Field) -> Any:
+    if field["mode"] == "REPEATED":
+        return [_value(item, {**field, "mode": "NULLABLE"}) for item in value or []]
+    if field["type"] == "RECORD":
+        held = canonical(value or {}, field["fields"])
+        return held if any(item not in (None, []) for item in held.values()) else None
+    if value is None:
+        return None
+    if field["type"] == "TIMESTAMP":
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return moment.astimezone(UTC).isoformat()
+    if field["type"] in ("INTEGER", "FLOAT"):
+        return int(value) if field["type"] == "INTEGER" else float(value)
+    if field["type"] == "BYTES":
+        return (base64.b64decode(value) if isinstance(value, str) else value).hex()
+    if field["type"] == "JSON":
+        return json.loads(value) if isinstance(value, str) else value
+    return value
+
+
+def canonical(row: Mapping[str, Any], fields: Iterable[Field]) -> dict[str, Any]:
+    """A row as its schema has it: absent is null, numbers are numbers, times are in UTC."""
+    return {field["name"]: _value(row.get(field["name"]), field) for field in fields}
+
+
+def as_set(rows: Iterable[Mapping[str, Any]], table_id: str) -> list[str]:
+    """Rows in a form that compares, doubled ones kept, without the columns that describe the load."""
+    fields = schema(table_id)
+    return sorted(json.dumps(canonical(row, fields), sort_keys=True) for row in rows)
+
+
+def published(stack: Stack, table_id: str, where: str = "TRUE") -> list[str]:
+    """What a table holds."""
+    return as_set(stack.query(f"SELECT * FROM {table_id} WHERE {where}"), table_id)

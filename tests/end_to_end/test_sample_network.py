@@ -1,0 +1,158 @@
+"""The main job over the sample network, then every way in which its ranges can be loaded again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.stack import Stack
+from stellar_etl_airflow.tables import TABLES, Publish
+from tests.end_to_end.conftest import EXPORTED, Sample, run_local
+from tests.end_to_end.rows import as_set, published
+
+pytestmark = pytest.mark.end_to_end
+
+FIRST, LAST = 3, 362
+"""The ledgers that closed in the sample's three intervals, one each five seconds."""
+
+
+@pytest.fixture(scope="module")
+def exported(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """What the exporter alone writes for these ledgers."""
+    folder = tmp_path_factory.mktemp("export")
+    subprocess.run(
+        [
+            str(Path(sys.executable).with_name("stellar-etl")),
+            *("export_all_history", "-s", str(FIRST), "-e", str(LAST)),
+            *("--datastore-path", str(sample.stack.sample_lake), "-o", str(folder)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return {
+        type_: [json.loads(line) for line in (folder / f"{FIRST}-{LAST}-{type_}.txt").read_text().splitlines()]
+        for type_ in EXPORTED.values()
+    }
+
+
+def expected(table_id: str, exported: dict[str, list[dict[str, Any]]]) -> list[str]:
+    table, rows = TABLES[EXPORTED[table_id]], exported[EXPORTED[table_id]]
+    if table.publish is Publish.KEEP_EARLIEST:
+        by_key: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for row in sorted(rows, key=lambda row: row["ledger_sequence"]):
+            by_key.setdefault(tuple(row[key] for key in table.keys), row)
+        rows = list(by_key.values())
+    return as_set(rows, table_id)
+
+
+def assert_tables_hold(stack: Stack, exported: dict[str, list[dict[str, Any]]]) -> None:
+    for table_id in EXPORTED:
+        assert published(stack, table_id) == expected(table_id, exported), table_id
+
+
+def trigger(stack: Stack, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
+    stack.rest("POST", f"dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
+
+
+def wait_for(stack: Stack, path: str, *states: str, seconds: float = 180) -> str:
+    """Waits until a run or a task is in one of the states."""
+    deadline = time.monotonic() + seconds
+    while (state := stack.rest("GET", path)["state"]) not in states:
+        assert time.monotonic() < deadline, f"{path} is {state}"
+        time.sleep(0.3)
+    return str(state)
+
+
+def staging_tables(stack: Stack) -> list[str]:
+    listed = stack.bigquery("GET", "datasets/stellar/tables?maxResults=1000")
+    names = [table["tableReference"]["tableId"] for table in listed.get("tables", [])]
+    return [name for name in names if "staging" in name]
+
+
+def test_the_report_says_that_all_is_well(sample: Sample) -> None:
+    report = sample.report
+    assert report["ok"]
+    assert [len(runs) for runs in report["runs"].values()] == [3, 3]
+    tables = {table["table"]: table for table in report["tables"]}
+    assert tables.keys() == EXPORTED.keys()
+    for table_id in ("history_ledgers", "history_transactions", "history_operations"):
+        table = tables[table_id]
+        assert (table["first_ledger"], table["last_ledger"]) == (FIRST, LAST)
+        assert (table["gaps"], table["duplicates"], table["failed_checks"]) == (0, 0, 0)
+    assert all(table_id in sample.output for table_id in EXPORTED)
+    assert report["ui"] in sample.output
+    assert {stage["stage"] for stage in report["stages"]} >= {"export", "verify", "load into staging", "merge"}
+
+
+def test_the_tables_hold_what_the_exporter_writes(sample: Sample, exported: dict[str, Any]) -> None:
+    assert_tables_hold(sample.stack, exported)
+    assert staging_tables(sample.stack) == []
+
+
+def test_unpausing_made_no_run_of_its_own(sample: Sample) -> None:
+    runs = sample.stack.rest("GET", "dags/~/dagRuns?limit=100")["dag_runs"]
+    assert {run["run_type"] for run in runs} == {"backfill"}
+    assert len(runs) == 6
+
+
+def test_one_row_of_batch_stats_for_each_table_and_range(sample: Sample) -> None:
+    rows = sample.stack.query(
+        "SELECT table_id, start_ledger, end_ledger, COUNT(*) AS times FROM history_archives_dag_runs GROUP BY 1, 2, 3"
+    )
+    assert len(rows) == 12
+    assert {row["times"] for row in rows} == {1}
+
+
+def test_other_chunks_under_other_runs_end_in_the_same_rows(sample: Sample, exported: dict[str, Any]) -> None:
+    done = run_local(
+        sample.stack.layout.root,
+        *("--keep", "--interval", "15", "--from", "2026-01-01T00:04:00Z", "--to", "2026-01-01T00:27:30Z"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_tables_hold(sample.stack, exported)
+    batches = sample.stack.query("SELECT DISTINCT batch_id FROM history_operations ORDER BY 1")
+    assert sum(row["batch_id"].startswith("range__") for row in batches) == 2
+
+
+def test_a_run_by_ledgers_ends_in_the_same_rows(sample: Sample, exported: dict[str, Any]) -> None:
+    dag_id, run_id = "history_archive_with_captive_core", "by-ledgers~1+1:00"
+    trigger(sample.stack, dag_id, run_id, {"start_ledger": 100, "end_ledger": 140})
+    path = f"dags/{dag_id}/dagRuns/by-ledgers~1%2B1:00"
+    assert wait_for(sample.stack, path, "success", "failed") == "success"
+    assert_tables_hold(sample.stack, exported)
+    rows = sample.stack.query(
+        "SELECT batch_id, MIN(ledger_sequence) AS low, MAX(ledger_sequence) AS high FROM history_transactions "
+        "WHERE ledger_sequence BETWEEN 100 AND 140 GROUP BY 1"
+    )
+    assert [tuple(row.values()) for row in rows] == [(run_id, 100, 140)]
+
+
+def test_tasks_cleared_in_mid_run_end_in_the_same_rows(sample: Sample, exported: dict[str, Any]) -> None:
+    dag_id, run_id = "history_archive_with_captive_core", "cleared"
+    trigger(
+        sample.stack, dag_id, run_id, {"start_time": "2026-01-01T00:10:00Z", "end_time": "2026-01-01T00:20:00Z"}
+    )
+    path = f"dags/{dag_id}/dagRuns/{run_id}"
+    for task_id in ("export", "operations.merge"):
+        wait_for(sample.stack, f"{path}/taskInstances/{task_id}", "running", "success")
+        sample.stack.rest(
+            "POST",
+            f"dags/{dag_id}/clearTaskInstances",
+            {
+                "dry_run": False,
+                "dag_run_id": run_id,
+                "task_ids": [task_id],
+                "include_downstream": True,
+                "only_failed": False,
+                "reset_dag_runs": True,
+            },
+        )
+    assert wait_for(sample.stack, path, "success", "failed") == "success"
+    assert_tables_hold(sample.stack, exported)
+    assert staging_tables(sample.stack) == []

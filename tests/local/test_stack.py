@@ -1,0 +1,194 @@
+"""The laptop stack as its user sees it: up, status, query, logs, down, and what happens when its parts are killed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local.stack import Stack
+from tests.shared import REPO
+
+pytestmark = pytest.mark.end_to_end
+
+SERVICES = {
+    "database", "bucket", "warehouse", "cluster", "api-server", "scheduler", "dag-processor", "triggerer",
+}  # fmt: skip
+
+
+def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "local", arguments[0], "--dir", str(folder), *arguments[1:]],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """All processes that know the stack's folder, by their command line, environment or working folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            known = [*process.cmdline(), *process.environ().values(), process.cwd()]
+        except psutil.Error:
+            continue
+        if process.pid != os.getpid() and any(str(folder) in text for text in known):
+            found.append(process)
+    return found
+
+
+def assert_nothing_is_left(folder: Path) -> None:
+    wait_until(lambda: not processes_of(folder), 30, f"still there: {processes_of(folder)}")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    done = command(folder, "up")
+    try:
+        assert done.returncode == 0, done.stderr
+        yield Stack(folder)
+    finally:
+        command(folder, "down")
+        assert_nothing_is_left(folder)
+
+
+def pid(stack: Stack, service: str) -> int | None:
+    return next(status.pid for status in stack.status() if status.name == service)
+
+
+def test_up_again_changes_nothing(stack: Stack) -> None:
+    before = {status.name: status.pid for status in stack.status()}
+    done = command(stack.layout.root, "up")
+    assert done.returncode == 0
+    assert "already" in done.stdout
+    assert stack.ui in done.stdout
+    assert {status.name: status.pid for status in stack.status()} == before
+
+
+def test_status_shows_every_service(stack: Stack) -> None:
+    done = command(stack.layout.root, "status", "--json")
+    assert done.returncode == 0
+    services = json.loads(done.stdout)["services"]
+    assert {service["name"] for service in services} == SERVICES
+    assert all(service["well"] for service in services)
+    assert SERVICES <= set(command(stack.layout.root, "status").stdout.split())
+
+
+def test_every_server_listens_on_loopback_alone(stack: Stack) -> None:
+    listening = [
+        connection.laddr.ip
+        for process in processes_of(stack.layout.root)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 5
+    assert set(listening) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def test_secrets_are_on_no_command_line(stack: Stack) -> None:
+    secrets = [*json.loads(stack.layout.secrets.read_text()).values()]
+    secrets += [path.read_text() for path in (stack.layout.token, stack.layout.database_password)]
+    words = [word for process in processes_of(stack.layout.root) for word in process.cmdline()]
+    assert not [word for word in words if any(secret in word for secret in secrets)]
+
+
+def test_query_in_three_formats(stack: Stack) -> None:
+    sql = "SELECT 1 AS one, 'a,b' AS text, TIMESTAMP '2026-01-01' AS moment"
+    table = command(stack.layout.root, "query", sql).stdout
+    assert table.splitlines()[0].split() == ["one", "text", "moment"]
+    assert "a,b" in table
+    ndjson = command(stack.layout.root, "query", sql, "--format", "ndjson").stdout
+    assert json.loads(ndjson) == {"one": 1, "text": "a,b", "moment": "2026-01-01T00:00:00Z"}
+    rows = list(csv.reader(io.StringIO(command(stack.layout.root, "query", sql, "--format", "csv").stdout)))
+    assert rows == [["one", "text", "moment"], ["1", "a,b", "2026-01-01T00:00:00Z"]]
+
+
+def test_a_wrong_query_is_one_line(stack: Stack) -> None:
+    done = command(stack.layout.root, "query", "SELECT * FROM nothing_of_this_name")
+    assert done.returncode == 1
+    assert "nothing_of_this_name" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_logs_of_one_service(stack: Stack) -> None:
+    done = command(stack.layout.root, "logs", "cluster", "-n", "5")
+    assert done.returncode == 0
+    assert "serving on http://127.0.0.1" in done.stdout
+    unknown = command(stack.layout.root, "logs", "nobody")
+    assert unknown.returncode == 1
+    assert "scheduler" in unknown.stderr
+
+
+def test_airflow_knows_the_dags_and_their_variables(stack: Stack) -> None:
+    dags = {dag["dag_id"]: dag for dag in stack.rest("GET", "dags")["dags"]}
+    assert {"history_archive_with_captive_core", "history_archive_without_captive_core"} <= dags.keys()
+    assert all(dag["is_paused"] for dag in dags.values())
+    assert stack.rest("GET", "importErrors")["import_errors"] == []
+    assert stack.rest("GET", "variables/bq_dataset")["value"] == "stellar"
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_what_is_killed_is_back_on_the_same_data(stack: Stack, service: str) -> None:
+    before = pid(stack, service)
+    assert before is not None
+    if service == "warehouse":
+        stack.query("CREATE OR REPLACE TABLE kept AS SELECT 42 AS answer")
+    psutil.Process(before).kill()
+    wait_until(lambda: pid(stack, service) not in (None, before), 5, f"{service} was not started again")
+    wait_until(lambda: all(status.well for status in stack.status()), 60, f"{service} did not get well")
+    if service == "warehouse":
+        assert stack.query("SELECT answer FROM kept") == [{"answer": 42}]
+    if service == "database":
+        assert "dags" in stack.rest("GET", "dags")
+
+
+def test_a_killed_supervisor_takes_everything_with_it_and_up_begins_anew(stack: Stack) -> None:
+    supervisor = stack.supervisor()
+    assert supervisor is not None
+    supervisor.kill()
+    assert_nothing_is_left(stack.layout.root)
+    assert command(stack.layout.root, "status").returncode == 1
+    assert command(stack.layout.root, "up").returncode == 0
+    assert stack.query("SELECT answer FROM kept") == [{"answer": 42}]
+
+
+def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local", "up", "--foreground", "--dir", str(tmp_path)],
+        cwd=REPO,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert any("the stack is up" in line for line in process.stdout)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) == 0
+    assert_nothing_is_left(tmp_path)
+
+
+def test_query_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:
+    done = command(tmp_path, "query", "SELECT 1")
+    assert done.returncode == 1
+    assert "python -m local up" in done.stderr

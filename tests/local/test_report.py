@@ -1,0 +1,168 @@
+"""The report finds gaps and duplicates that are planted in real tables."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from google.cloud import bigquery
+
+from local.plan import parse_time
+from local.report import stage_reports, table_reports
+from tests.local import emulators
+from tests.shared import REPO
+
+START, END = parse_time("t", "2026-01-01T00:00:00Z"), parse_time("t", "2026-01-01T01:00:00Z")
+
+ROW = {"id": "INTEGER", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"}
+COLUMNS = {
+    "history_ledgers": {
+        "sequence": "INTEGER",
+        "closed_at": "TIMESTAMP",
+        "successful_transaction_count": "INTEGER",
+        "failed_transaction_count": "INTEGER",
+        "tx_set_operation_count": "INTEGER",
+    },
+    "history_transactions": ROW,
+    "history_operations": ROW,
+    "history_assets": {
+        "asset_type": "STRING",
+        "asset_code": "STRING",
+        "asset_issuer": "STRING",
+        "ledger_sequence": "INTEGER",
+        "closed_at": "TIMESTAMP",
+    },
+}
+"""The columns that the report reads; a test holds them against the schema files."""
+
+LEDGER = {"successful_transaction_count": 1, "failed_transaction_count": 1, "tx_set_operation_count": 3}
+
+
+def rows_of(sequences):
+    """Ledgers with two transactions and three operations each."""
+    closed = {sequence: f"2026-01-01T00:00:{sequence:02d}Z" for sequence in sequences}
+    return {
+        "history_ledgers": [{"sequence": n, "closed_at": closed[n], **LEDGER} for n in sequences],
+        "history_transactions": [
+            {"id": n * 10 + i, "ledger_sequence": n, "closed_at": closed[n]} for n in sequences for i in range(2)
+        ],
+        "history_operations": [
+            {"id": n * 10 + i, "ledger_sequence": n, "closed_at": closed[n]} for n in sequences for i in range(3)
+        ],
+        "history_assets": [
+            {"asset_type": "native", "asset_code": "", "asset_issuer": "", "ledger_sequence": 1, "closed_at": closed[1]}
+        ],
+    }
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A warehouse, and the folder of its bucket."""
+    folder = tmp_path_factory.mktemp("warehouse")
+    bucket = folder / "gcs" / emulators.BUCKET
+    bucket.mkdir(parents=True)
+    with emulators.running(emulators.warehouse(folder)) as server:
+        yield server, bucket
+
+
+@pytest.fixture
+def report(server):
+    """Loads rows into new tables, and reports on them by table."""
+    warehouse, bucket = server
+    client = emulators.bigquery_client(warehouse)
+    client.delete_dataset("stellar", delete_contents=True, not_found_ok=True)
+    client.create_dataset("stellar")
+
+    def query(sql):
+        config = bigquery.QueryJobConfig(default_dataset="local.stellar")
+        return [dict(row.items()) for row in client.query(sql, job_config=config, job_retry=None).result()]
+
+    def load(table_id, rows):
+        (bucket / f"{table_id}.txt").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        config = bigquery.LoadJobConfig(source_format="NEWLINE_DELIMITED_JSON")
+        client.load_table_from_uri(
+            f"gs://{emulators.BUCKET}/{table_id}.txt", f"local.stellar.{table_id}", job_config=config
+        ).result()
+
+    def make(tables, task_instances=()):
+        for table_id, rows in tables.items():
+            schema = [bigquery.SchemaField(name, kind) for name, kind in COLUMNS[table_id].items()]
+            client.create_table(bigquery.Table(f"local.stellar.{table_id}", schema=schema))
+            if rows:
+                load(table_id, rows)
+        return {found.table: found for found in table_reports(query, START, END, task_instances)}
+
+    return make
+
+
+@pytest.mark.parametrize("table_id", sorted(COLUMNS))
+def test_the_columns_are_those_of_the_schema_files(table_id):
+    fields = json.loads((REPO / "schemas" / f"{table_id}_schema.json").read_text())
+    types = {field["name"]: field["type"] for field in fields}
+    assert {name: types[name] for name in COLUMNS[table_id]} == COLUMNS[table_id]
+
+
+def test_whole_tables_are_good(report):
+    found = report(rows_of(range(1, 6)))
+    assert all(table.good for table in found.values())
+    ledgers = found["history_ledgers"]
+    assert (ledgers.rows, ledgers.first_ledger, ledgers.last_ledger, ledgers.gaps) == (5, 1, 5, 0)
+    assert found["history_operations"].rows == 15
+    assert found["history_assets"].gaps is None
+
+
+def test_a_missing_ledger_is_a_gap(report):
+    found = report(rows_of([1, 2, 4, 5]))
+    assert found["history_ledgers"].gaps == 1
+    assert not found["history_ledgers"].good
+
+
+def test_a_missing_row_is_a_gap_of_its_ledger(report):
+    tables = rows_of(range(1, 6))
+    del tables["history_transactions"][3]
+    found = report(tables)
+    assert found["history_transactions"].gaps == 1
+    assert found["history_operations"].gaps == 0
+
+
+def test_rows_of_an_unknown_ledger_are_a_gap(report):
+    tables = rows_of(range(1, 6))
+    tables["history_operations"].append({"id": 77, "ledger_sequence": 7, "closed_at": "2026-01-01T00:00:07Z"})
+    assert report(tables)["history_operations"].gaps == 1
+
+
+def test_doubled_rows_are_duplicates(report):
+    tables = rows_of(range(1, 6))
+    tables["history_operations"] += tables["history_operations"][:2]
+    found = report(tables)
+    assert found["history_operations"].duplicates == 2
+    assert not found["history_operations"].good
+
+
+def test_an_empty_table_is_not_good(report):
+    found = report({**rows_of(range(1, 6)), "history_assets": []})
+    assert not found["history_assets"].good
+
+
+def test_failed_checks_are_counted_for_their_table(report):
+    task = {"task_id": "operations.check", "state": "failed"}
+    found = report(rows_of(range(1, 6)), [task])
+    assert found["history_operations"].failed_checks == 1
+    assert found["history_transactions"].failed_checks == 0
+    assert not found["history_operations"].good
+
+
+def test_stages_add_up_over_tables_in_the_order_of_a_batch():
+    def task(task_id, seconds):
+        return {
+            "task_id": task_id,
+            "start_date": "2026-01-01T00:00:00Z",
+            "end_date": f"2026-01-01T00:00:{seconds:02d}Z",
+        }
+
+    stages = stage_reports([task("a.merge", 4), task("b.merge", 2), task("export", 9)])
+    assert [(stage.stage, stage.tasks, stage.total_seconds) for stage in stages] == [
+        ("export", 1, 9.0),
+        ("merge", 2, 6.0),
+    ]
+    assert stages[1].longest_seconds == 4.0

@@ -1,0 +1,51 @@
+"""The main job's command line, where it can't do what is asked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.shared import REPO
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "local.run", *arguments],
+        cwd=REPO,
+        env={**os.environ, "PYTHONPATH": str(REPO / "dags")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_names_every_option():
+    done = run("--help")
+    assert done.returncode == 0
+    for option in ("--lake", "--from", "--to", "--interval", "--json", "--keep", "--fresh", "--dir"):
+        assert option in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--lake", "/tmp"], "--lake needs --from and --to"),
+        (["--from", "yesterday"], "--from 'yesterday' is not a time"),
+        (["--interval", "7"], "--interval 7"),
+        (["--to", "2025-12-31T00:00:00Z"], "has to be before --to"),
+        (
+            ["--lake", "nowhere", "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T01:00:00Z"],
+            "--lake nowhere: there is no such folder",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(tmp_path, arguments, words):
+    done = run("--dir", str(tmp_path / "stack"), *arguments)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "stack").exists()

@@ -135,9 +135,7 @@ def test_a_run_by_ledgers_ends_in_the_same_rows(sample: Sample, exported: dict[s
 
 def test_tasks_cleared_in_mid_run_end_in_the_same_rows(sample: Sample, exported: dict[str, Any]) -> None:
     dag_id, run_id = "history_archive_with_captive_core", "cleared"
-    trigger(
-        sample.stack, dag_id, run_id, {"start_time": "2026-01-01T00:10:00Z", "end_time": "2026-01-01T00:20:00Z"}
-    )
+    trigger(sample.stack, dag_id, run_id, {"start_time": "2026-01-01T00:10:00Z", "end_time": "2026-01-01T00:20:00Z"})
     path = f"dags/{dag_id}/dagRuns/{run_id}"
     for task_id in ("export", "operations.merge"):
         wait_for(sample.stack, f"{path}/taskInstances/{task_id}", "running", "success")

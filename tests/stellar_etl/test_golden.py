@@ -1,0 +1,40 @@
+"""Rows of recorded mainnet ledgers are those that the reference exporter wrote: all of them, and none else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.shared import SHARED, needs_shared
+from tests.stellar_etl.program import as_set, rows, succeed
+
+pytestmark = needs_shared
+
+RANGES = {"30820015": (30820015, 30820015), "30822015-30822019": (30822015, 30822019)}
+RECORDED = [
+    ("30820015", "transactions"),
+    ("30820015", "operations"),
+    ("30820015", "assets"),
+    ("30822015-30822019", "ledgers"),
+    ("30822015-30822019", "transactions"),
+    ("30822015-30822019", "operations"),
+]
+LAKE = SHARED / "ledgers" / "pubnet"
+
+
+@pytest.mark.parametrize(("folder", "type_"), RECORDED)
+def test_a_single_export_writes_the_recorded_rows(tmp_path: Path, folder: str, type_: str) -> None:
+    first, last = RANGES[folder]
+    succeed(f"export_{type_}", "-s", first, "-e", last, "--datastore-path", LAKE, "-o", tmp_path / "rows.txt")
+    assert as_set(rows(tmp_path / "rows.txt")) == as_set(rows(SHARED / "golden" / folder / f"{type_}.ndjson"))
+
+
+@pytest.mark.parametrize("folder", RANGES)
+def test_one_pass_writes_the_recorded_rows_of_every_type(tmp_path: Path, folder: str) -> None:
+    first, last = RANGES[folder]
+    succeed("export_all_history", "-s", first, "-e", last, "--datastore-path", LAKE, "-o", tmp_path)
+    for recorded, type_ in RECORDED:
+        if recorded == folder:
+            written = rows(tmp_path / f"{first}-{last}-{type_}.txt")
+            assert as_set(written) == as_set(rows(SHARED / "golden" / folder / f"{type_}.ndjson")), type_

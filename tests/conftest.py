@@ -1,11 +1,17 @@
-"""What all tests share: an Airflow home of their own, and no Variable, connection or emulator of the developer's."""
+"""What all tests share: an Airflow home of their own, no Variable, connection or emulator of the developer's, and a
+small sample lake."""
 
 from __future__ import annotations
 
 import atexit
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+from pathlib import Path
+
+import pytest
 
 # Before anything imports Airflow: it reads these once.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
@@ -19,3 +25,19 @@ for name in list(os.environ):
         "KUBECONFIG",
     ):
         del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ledgers 3 to 42 of the sample network; 3 closed at 2026-01-01T00:00:00Z, then one each five seconds."""
+    folder = tmp_path_factory.mktemp("lake") / "sample"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "local.sample_network", "--out", str(folder)),
+            *("--ledgers", "40", "--transactions-per-ledger", "4"),
+        ],
+        cwd=Path(__file__).resolve().parent.parent,
+        check=True,
+        capture_output=True,
+    )
+    return folder

@@ -17,11 +17,13 @@ import pytest
 import zstandard
 
 from stellar_etl import __version__
-from tests.stellar_etl.conftest import FIRST, LAST
 from tests.stellar_etl.program import PROGRAM, as_set, fail, rows, run, succeed
 
 TYPES = ("ledgers", "transactions", "operations", "assets")
 NOT_YET = 75
+
+FIRST, LAST = 3, 42
+"""The ledgers of the lake."""
 
 
 @pytest.fixture

@@ -1,0 +1,145 @@
+"""The schema files: every column described, the kinds that BigQuery has, and room for all that the exporter writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stellar_etl_airflow.tables import BATCH_COLUMNS, BATCH_STATS_TABLE_ID, TABLES
+from tests.shared import REPO, SHARED, needs_shared
+from tests.stellar_etl.program import rows, succeed
+
+FILES = sorted((REPO / "schemas").glob("*_schema.json"))
+TYPES = {"STRING", "INTEGER", "FLOAT", "NUMERIC", "BOOLEAN", "TIMESTAMP", "DATE", "DATETIME", "BYTES", "RECORD", "JSON"}
+
+Field = Mapping[str, Any]
+
+
+def read(path: Path) -> list[Field]:
+    fields: list[Field] = json.loads(path.read_text())
+    return fields
+
+
+def all_fields(fields: list[Field], prefix: str = "") -> Iterator[tuple[str, Field]]:
+    for field in fields:
+        name = f"{prefix}{field['name']}"
+        yield name, field
+        yield from all_fields(field.get("fields", []), f"{name}.")
+
+
+def test_there_is_one_for_each_published_table_and_no_other() -> None:
+    expected = {table.table_id for table in TABLES.values()} | {BATCH_STATS_TABLE_ID}
+    assert {path.name.removesuffix("_schema.json") for path in FILES} == expected
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_column_is_described_and_of_a_known_kind(path: Path) -> None:
+    fields = list(all_fields(read(path)))
+    assert len({name.lower() for name, _ in fields}) == len(fields)
+    for name, field in fields:
+        assert field["type"] in TYPES, name
+        assert field["mode"] in ("NULLABLE", "REQUIRED", "REPEATED"), name
+        assert len(field.get("description", "")) > 8, name
+        assert field["description"][-1] in ".;)", name
+        assert (field["type"] == "RECORD") == bool(field.get("fields")), name
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.data_type)
+def test_the_columns_of_the_registry_are_there(table: Any) -> None:
+    fields = {field["name"]: field for field in read(REPO / "schemas" / f"{table.table_id}_schema.json")}
+    assert fields[table.ledger_column]["type"] == "INTEGER"
+    assert fields[table.closed_at_column]["type"] == "TIMESTAMP"
+    assert set(table.keys) <= fields.keys()
+    assert set(BATCH_COLUMNS) <= fields.keys()
+
+
+@needs_shared
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.data_type)
+def test_the_columns_are_those_of_the_recorded_tables(table: Any) -> None:
+    ours = dict(all_fields(read(REPO / "schemas" / f"{table.table_id}_schema.json")))
+    with (SHARED / "facts" / "bigquery_columns.tsv").open() as file:
+        recorded = [row for row in csv.DictReader(file, delimiter="\t") if row["table"] == table.table_id]
+    assert recorded
+    for row in recorded:
+        field = ours[row["column"]]
+        assert (field["type"], field["mode"] == "REPEATED") == (row["type"], row["mode"] == "REPEATED"), row["column"]
+
+
+def problems(value: Any, field: Field, name: str) -> Iterator[str]:
+    """What BigQuery would refuse of a value."""
+    if field["mode"] == "REPEATED":
+        if not isinstance(value, (list, type(None))) or None in (value or []):
+            yield f"{name}: {value!r} is no list"
+        for item in value or []:
+            yield from problems(item, {**field, "mode": "NULLABLE"}, name)
+    elif value is None:
+        if field["mode"] == "REQUIRED":
+            yield f"{name} is missing"
+    elif field["type"] == "RECORD":
+        known = {inner["name"]: inner for inner in field["fields"]}
+        if not isinstance(value, dict):
+            yield f"{name}: {value!r} is no record"
+            return
+        for key, item in value.items():
+            if key in known:
+                yield from problems(item, known[key], f"{name}.{key}")
+            else:
+                yield f"{name}.{key} is unknown"
+    elif not fits(value, field["type"]):
+        yield f"{name}: {value!r} is no {field['type']}"
+
+
+def fits(value: Any, kind: str) -> bool:
+    if kind == "BOOLEAN":
+        return isinstance(value, bool)
+    if kind == "INTEGER":
+        return not isinstance(value, (bool, float)) and -(2**63) <= int(value) < 2**63
+    if kind in ("FLOAT", "NUMERIC"):
+        return not isinstance(value, bool) and float(value) == float(value)
+    if kind in ("TIMESTAMP", "DATETIME"):
+        return isinstance(value, str) and datetime.fromisoformat(value) is not None
+    return kind == "JSON" or isinstance(value, str)
+
+
+def export(lake: Path, first: int, last: int, folder: Path) -> None:
+    extra = "batch_id=x,batch_run_date=2026-01-01T00:00:00,batch_insert_ts=2026-01-01T00:00:00Z"
+    arguments = ("-s", first, "-e", last, "--datastore-path", lake, "-o", folder, "-u", extra)
+    succeed("export_all_history", *arguments)
+
+
+def assert_rows_fit(folder: Path) -> None:
+    for table in TABLES.values():
+        fields = read(REPO / "schemas" / f"{table.table_id}_schema.json")
+        whole = {"name": table.table_id, "type": "RECORD", "mode": "NULLABLE", "fields": fields}
+        exported = rows(next(folder.glob(f"*-{table.data_type}.txt")))
+        assert exported
+        found = {problem for row in exported for problem in problems(row, whole, table.table_id)}
+        assert not found, sorted(found)[:10]
+
+
+def test_the_rows_of_the_sample_network_fit(lake: Path, tmp_path: Path) -> None:
+    export(lake, 3, 42, tmp_path)
+    assert_rows_fit(tmp_path)
+
+
+@needs_shared
+def test_the_rows_of_recorded_ledgers_fit(tmp_path: Path) -> None:
+    export(SHARED / "ledgers" / "pubnet", 30822015, 30822019, tmp_path)
+    assert_rows_fit(tmp_path)
+
+
+def test_a_row_that_does_not_fit_would_be_seen() -> None:
+    field = {
+        "name": "x",
+        "type": "RECORD",
+        "mode": "NULLABLE",
+        "fields": [{"name": "a", "type": "INTEGER", "mode": "NULLABLE"}],
+    }
+    assert list(problems({"a": 1.7}, field, "x")) == ["x.a: 1.7 is no INTEGER"]
+    assert list(problems({"b": 1}, field, "x")) == ["x.b is unknown"]

@@ -33,7 +33,11 @@ def pairs(option: str) -> Callable[[str], dict[str, str]]:
 
     def parse(text: str) -> dict[str, str]:
         found: dict[str, str] = {}
-        for record in csv.reader([text], strict=True):
+        try:
+            records = list(csv.reader([text], strict=True))
+        except csv.Error as error:
+            raise argparse.ArgumentTypeError(f"{option}: {text!r} is not one CSV record: {error}") from None
+        for record in records:
             for pair in record:
                 key, equals, value = pair.partition("=")
                 if not equals or not key:

@@ -20,7 +20,10 @@ def parse_time(option: str, text: str) -> datetime:
         raise ExportError(f"{option} {text!r} is not a time; write it like 2026-01-01T00:10:00+00:00") from None
     if moment.tzinfo is None:
         raise ExportError(f"{option} {text!r} has no time zone; write it like 2026-01-01T00:10:00+00:00")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ExportError(f"{option} {text!r} is before year 1 or after year 9999 in UTC") from None
 
 
 def ledger_range(lake: Lake, start: datetime, end: datetime) -> dict[str, int]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow.providers.cncf.kubernetes.utils.pod_manager import PodPhase
 from airflow.providers.google.cloud.hooks.gcs import GCSHook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException
@@ -77,8 +78,13 @@ class ExportOperator(StellarPodOperator):
         ]  # fmt: skip
 
     def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Context) -> k8s.V1Pod:
-        """Finds this task's pod or makes one, and leaves the attempt that it serves."""
-        pod = super().get_or_create_pod(pod_request_obj, context)
+        """Finds this task's pod or makes one, and leaves the attempt that it serves.
+
+        A pod that ended well while no try was watching has done the work; the provider's operator would run it again.
+        """
+        pod = self.find_pod(pod_request_obj.metadata.namespace, context)
+        if pod is None or pod.status.phase != PodPhase.SUCCEEDED:
+            pod = super().get_or_create_pod(pod_request_obj, context)
         try:
             attempt = ExportAttempt.from_json(json.loads(pod.metadata.annotations[ATTEMPT_ANNOTATION]))
         except (KeyError, TypeError, ValueError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow.providers.cncf.kubernetes.backcompat.backwards_compat_converters import convert_affinity
-from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.operators.pod import FoundMoreThanOnePodFailure, KubernetesPodOperator
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException
 from kubernetes.client import models as k8s
@@ -26,6 +26,8 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
     - Pods have no fixed name, a deadline and a grace period, and are deleted when they finish.
     - A task that was killed fails: the provider's operator deletes the pod and then reports success
       (https://github.com/apache/airflow/issues/73006).
+    - A pod that is being deleted is nobody's: the provider's operator counts it, finds two pods where a try made a new
+      one, and fails that try and each further one (https://github.com/apache/airflow/issues/10544).
     - A result that was lost fails the task: the provider's deferrable operator drops it when the pod had
       ended before the task came back to it.
     """
@@ -66,6 +68,34 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
             self.active_deadline_seconds = int(self.execution_timeout.total_seconds())
         self.labels = {"app": PROGRAM, "builder": re.sub(r"[^A-Za-z0-9.-]", "-", self.builder)}
         self.arguments = list(self.pod_arguments(context))
+
+    def find_pod(self, namespace: str, context: Context, *, exclude_checked: bool = True) -> k8s.V1Pod | None:
+        """The pod of this task: this try's own, or one of an earlier try that is there to stay.
+
+        Several can be there if the reply to a create was lost: the newest does the work, the others are deleted.
+        """
+        try:
+            found = super().find_pod(namespace, context, exclude_checked=exclude_checked)
+            pods = [found] if found else []
+        except FoundMoreThanOnePodFailure:
+            selector = self._build_find_pod_label_selector(context, exclude_checked=exclude_checked)
+            pods = self.client.list_namespaced_pod(namespace=namespace, label_selector=selector).items
+        for pod in pods:
+            if self.pod is not None and pod.metadata.name == self.pod.metadata.name:
+                return pod
+        staying = sorted(
+            (pod for pod in pods if pod.metadata.deletion_timestamp is None),
+            key=lambda pod: (pod.metadata.creation_timestamp, pod.metadata.name),
+        )
+        for pod in staying[:-1]:
+            self.log.warning("pod %s is of this task too: deleting it", pod.metadata.name)
+            self.pod_manager.delete_pod(pod)
+        return staying[-1] if staying else None
+
+    def _get_pod_from_task_state_store(self, context: Context) -> k8s.V1Pod | None:
+        """The pod that an earlier try noted, unless it is being deleted. Older providers note none, and never ask."""
+        pod = super()._get_pod_from_task_state_store(context)
+        return None if pod is None or pod.metadata.deletion_timestamp else pod
 
     def execute(self, context: Context) -> Any:
         """Runs the pod and gives what it left as its result."""

@@ -385,7 +385,7 @@ def _revoke_sponsorship(operation: Operation, body: Any) -> Details:
 def _clawback(operation: Operation, body: Any) -> Details:
     return {
         **asset_details(body["asset"]),
-        **account_details("from", body["from"]),
+        **account_details("from", body["from_"]),  # as the SDK's definition spells it
         "amount": amount(body["amount"]),
     }
 

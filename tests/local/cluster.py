@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +40,23 @@ def is_alive(process: psutil.Process) -> bool:
 
 @dataclass
 class Cluster:
-    """One server, its folder, and a client."""
+    """One server, its folder, and a client. Images find this environment's programs, and `env`."""
 
     root: Path
     port: int
+    env: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         self.token = secrets.token_hex(8)
         (self.root / "token").write_text(self.token)
-        (self.root / "images.json").write_text(json.dumps({"tools:*": {"path": [str(Path(sys.executable).parent)]}}))
+        image = {"path": [str(Path(sys.executable).parent)], "env": self.env}
+        (self.root / "images.json").write_text(json.dumps({"tools:*": image}))
 
     @classmethod
-    def make(cls, root: Path) -> Cluster:
-        cluster = cls(root, free_port())
+    def make(cls, root: Path, **env: str) -> Cluster:
+        cluster = cls(root, free_port(), env)
         cluster.start()
         return cluster
 

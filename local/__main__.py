@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from local.plan import spelt
 from local.sample import END, START, ensure_sample_lake
+from local.show import as_text, print_table
 from local.stack import Stack, StackError
 from local.stack.layout import REPO, dataset_of
 
@@ -116,50 +116,17 @@ def _status(stack: Stack, arguments: argparse.Namespace) -> int:
     return 0 if well else 1
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, (dict, list)):
-        return json.dumps(value, default=_text, ensure_ascii=False)
-    if isinstance(value, bytes):
-        return value.hex()
-    return "" if value is None else str(value)
-
-
-def print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Rows as a table with columns in line; numbers to the right."""
-    if not rows:
-        print("(no rows)")
-        return
-    columns = list(rows[0])
-    cells = [[_text(row[column]) for column in columns] for row in rows]
-    widths = [max(len(name), *(len(row[index]) for row in cells)) for index, name in enumerate(columns)]
-    right = [all(isinstance(row[column], (int, float, type(None))) for row in rows) for column in columns]
-
-    def line(values: Sequence[str]) -> str:
-        aligned = (
-            value.rjust(width) if number else value.ljust(width)
-            for value, width, number in zip(values, widths, right, strict=True)
-        )
-        return "  ".join(aligned).rstrip()
-
-    print(line(columns))
-    print("  ".join("-" * width for width in widths))
-    for row in cells:
-        print(line(row))
-
-
 def _query(stack: Stack, arguments: argparse.Namespace) -> int:
     rows = stack.query(arguments.sql)
     if arguments.format == "table":
         print_table(rows)
     elif arguments.format == "ndjson":
         for row in rows:
-            print(json.dumps(row, default=_text, ensure_ascii=False))
+            print(json.dumps(row, default=as_text, ensure_ascii=False))
     elif rows:
         writer = csv.writer(sys.stdout)
         writer.writerow(rows[0])
-        writer.writerows([_text(value) for value in row.values()] for row in rows)
+        writer.writerows([as_text(value) for value in row.values()] for row in rows)
     return 0
 
 

@@ -19,10 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local.__main__ import print_table
 from local.plan import Interval, Plan, PlanError, make_plan, parse_time, spelt
 from local.report import StageReport, TableReport, as_rows, stage_reports, table_reports
 from local.sample import END, START, ensure_sample_lake
+from local.show import print_table
 from local.stack import Stack, StackError
 from local.stack.layout import DATASET, REPO, dataset_of, write_private
 
@@ -83,20 +83,28 @@ def job_of(arguments: argparse.Namespace) -> Job:
     return Job(plan, lake, dataset_of(lake))
 
 
-def say(text: str) -> None:
-    """A line of progress, with the time since the job began."""
-    elapsed = int(time.monotonic() - say_since)
-    print(f"{elapsed // 60:02d}:{elapsed % 60:02d}  {text}", flush=True)
+class News:
+    """Lines of progress, each with the time since the job began."""
 
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
 
-say_since = time.monotonic()
+    @property
+    def seconds(self) -> float:
+        """The time since the job began."""
+        return time.monotonic() - self._begun
+
+    def say(self, text: str) -> None:
+        """Prints a line."""
+        minutes, seconds = divmod(int(self.seconds), 60)
+        print(f"{minutes:02d}:{seconds:02d}  {text}", flush=True)
 
 
 class Runs:
     """The job's DAG runs."""
 
-    def __init__(self, stack: Stack, plan: Plan) -> None:
-        self._stack, self._plan = stack, plan
+    def __init__(self, stack: Stack, plan: Plan, news: News) -> None:
+        self._stack, self._plan, self._news = stack, plan, news
         self._ids: dict[str, list[str]] = {}
         self._since = datetime.now(UTC)
 
@@ -195,19 +203,19 @@ class Runs:
             for dag_id, runs in states.items():
                 for run_id, state in runs.items():
                     if state in FINAL and known.get((dag_id, run_id)) != state:
-                        say(f"{dag_id} {run_id}: {state}")
+                        self._news.say(f"{dag_id} {run_id}: {state}")
                     known[dag_id, run_id] = state
             if all(state in FINAL for runs in states.values() for state in runs.values()):
                 return states
             if time.monotonic() - said >= NEWS_SECONDS:
-                said, news = time.monotonic(), _news(self.task_instances())
+                said, news = time.monotonic(), _summary(self.task_instances())
                 if news != last:
-                    say(news)
+                    self._news.say(news)
                 last = news
             time.sleep(POLL_SECONDS)
 
 
-def _news(tasks: Sequence[dict[str, Any]]) -> str:
+def _summary(tasks: Sequence[dict[str, Any]]) -> str:
     states = Counter(task["state"] for task in tasks)
     busy = Counter(task["task_id"] for task in tasks if task["state"] in ("running", "deferred"))
     retrying = sorted({task["task_id"] for task in tasks if task["state"] == "up_for_retry"})
@@ -238,9 +246,8 @@ def run(stack: Stack, job: Job) -> dict[str, Any]:
     Raises:
         StackError: it can't be done.
     """
-    begun = time.monotonic()
-    plan = job.plan
-    say(f"{len(plan.intervals)} runs a DAG, {spelt(plan.start)} to {spelt(plan.end)}, from {job.lake}")
+    news, plan = News(), job.plan
+    news.say(f"{len(plan.intervals)} runs a DAG, {spelt(plan.start)} to {spelt(plan.end)}, from {job.lake}")
     started = stack.up(
         lake=job.lake,
         dataset=job.dataset,
@@ -248,8 +255,8 @@ def run(stack: Stack, job: Job) -> dict[str, Any]:
         start_date=spelt(plan.start),
         end_date=spelt(plan.end),
     )
-    say(f"the stack is up{'' if started else ' already'}; Airflow's UI is at {stack.ui}")
-    runs = Runs(stack, plan)
+    news.say(f"the stack is up{'' if started else ' already'}; Airflow's UI is at {stack.ui}")
+    runs = Runs(stack, plan, news)
     runs.wait_for_dags()
     runs.start()
     states = runs.follow()
@@ -267,7 +274,7 @@ def run(stack: Stack, job: Job) -> dict[str, Any]:
         "from": spelt(plan.start),
         "to": spelt(plan.end),
         "lake": job.lake,
-        "seconds": round(time.monotonic() - begun, 1),
+        "seconds": round(news.seconds, 1),
         "runs": states,
         "tables": as_rows(tables),
         "stages": as_rows(stages),

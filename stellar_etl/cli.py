@@ -175,9 +175,12 @@ def _export_all(arguments: argparse.Namespace) -> None:
             raise ExportError(f"--types: there is no type {type_!r}; known are {', '.join(HISTORY)}")
     stem = f"{arguments.output.rstrip('/')}/{arguments.start_ledger}-{arguments.end_ledger}"
     names = {type_: f"{stem}-{arguments.file_names.get(type_, f'{type_}.txt')}" for type_ in types}
-    if len(set(names.values())) < len(names) or not names:
-        raise ExportError("--types and --file-names must give at least one type, and each a file of its own")
-    _export(arguments, names, f"{stem}-manifest.json")
+    manifest_name = f"{stem}-manifest.json"
+    if len({*names.values(), manifest_name}) <= len(names) or not names:
+        raise ExportError(
+            "--types and --file-names must give at least one type, and each a file of its own, not manifest.json"
+        )
+    _export(arguments, names, manifest_name)
 
 
 def _export(arguments: argparse.Namespace, names: dict[str, str], manifest_name: str) -> None:

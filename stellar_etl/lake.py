@@ -11,6 +11,7 @@ import os
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -87,22 +88,40 @@ class BucketStore:
 
     def partitions(self) -> Iterable[str]:
         """The names of the folders below the prefix."""
-        listing = self._bucket.client.list_blobs(self._bucket, prefix=self._prefix, delimiter="/")
-        for _ in listing:  # the folders are known once the pages are read
-            pass
+        with self._listed():
+            listing = self._bucket.client.list_blobs(self._bucket, prefix=self._prefix, delimiter="/")
+            for _ in listing:  # the folders are known once the pages are read
+                pass
         return [name.removeprefix(self._prefix).rstrip("/") for name in listing.prefixes]
 
     def names(self, partition: str) -> Iterable[str]:
         """The names of the objects in a folder."""
         folder = f"{self._prefix}{partition}/"
-        return [blob.name.removeprefix(folder) for blob in self._bucket.client.list_blobs(self._bucket, prefix=folder)]
+        with self._listed():
+            blobs = list(self._bucket.client.list_blobs(self._bucket, prefix=folder))
+        return [blob.name.removeprefix(folder) for blob in blobs]
+
+    @contextmanager
+    def _listed(self) -> Iterator[None]:
+        from google.api_core.exceptions import NotFound
+
+        from stellar_etl.bucket import problems_of
+
+        try:
+            with problems_of(f"{self.place} can't be listed"):
+                yield
+        except NotFound:
+            raise ExportError(f"{self.place} can't be listed: there is no bucket of that name") from None
 
     def read(self, name: str) -> bytes:
         """An object's bytes."""
         from google.api_core.exceptions import NotFound
 
+        from stellar_etl.bucket import problems_of
+
         try:
-            data: bytes = self._bucket.blob(self._prefix + name).download_as_bytes()
+            with problems_of(f"{self.place}/{name} can't be read"):
+                data: bytes = self._bucket.blob(self._prefix + name).download_as_bytes()
         except NotFound as error:
             raise FileNotFoundError(f"{self.place}/{name}") from error
         return data

@@ -206,14 +206,26 @@ class Ledger:
             found.append(Transaction(self.sequence, index, key, by_hash[key], outcome))
         return found
 
+    @property
+    def transaction_set_hash(self) -> bytes:
+        """The hash of its transaction set, from the set's bytes; the older form begins with the ledger before it."""
+        tx_set = self.meta["txSet"]
+        if self.version == 0:
+            content = tx_set["previousLedgerHash"] + b"".join(envelope[2] for envelope in tx_set["txs"])
+        else:
+            content = tx_set[2]
+        return hashlib.sha256(content).digest()
+
     def verify(self, previous: Ledger | None) -> None:
-        """Checks what hashes prove: the header, the results, and the chain to the ledger before.
+        """Checks what hashes prove: the header, the transactions, the results, and the chain to the ledger before.
 
         Raises:
             LedgerError: naming the ledger and what doesn't match.
         """
         if hashlib.sha256(self.header["raw"]).digest() != self.hash:
             raise LedgerError(f"ledger {self.sequence}: the header's hash is not {self.hash.hex()}: it is damaged")
+        if self.transaction_set_hash != self.header["scpValue"]["txSetHash"]:
+            raise LedgerError(f"ledger {self.sequence}: its transactions' hash is not the header's: it is damaged")
         results = len(self.meta["txProcessing"]).to_bytes(4, "big") + b"".join(
             outcome["result_raw"] for outcome in self.meta["txProcessing"]
         )

@@ -128,6 +128,7 @@ class VerifyExportOperator(SettingsAtRunTime, BaseOperator):
             bucket,
             {name: export.file_name(name) for name in self.data_types},
             {name: stored for name, (_, stored) in objects.items()},
+            export.max_failed_transforms,
         )
         for data_type, file in sorted(batch.files.items()):
             self.log.info("%s: %d rows, %d bytes, %s", data_type, file.rows, file.bytes, file.uri)

@@ -30,6 +30,7 @@ def verified_batch(
     bucket: str,
     file_names: Mapping[str, str],
     objects: Mapping[str, StoredObject],
+    max_failed_transforms: int = 0,
 ) -> Batch:
     """Compares a manifest with what was asked for and with the bucket.
 
@@ -39,6 +40,7 @@ def verified_batch(
         bucket: the bucket's name.
         file_names: the file name for each data type that was asked for.
         objects: the objects below the attempt's prefix, by name.
+        max_failed_transforms: how many rows may be left out.
 
     Raises:
         ManifestError: naming everything that doesn't match.
@@ -51,6 +53,11 @@ def verified_batch(
             raise ManifestError(
                 f"the export {attempt.prefix} is not whole: {'; '.join(problems)}. Clear the export task and what "
                 f"follows it: it exports the range again, below a prefix of its own"
+            )
+        if (failed := manifest["failed_transforms"]) > max_failed_transforms:
+            raise ManifestError(
+                f"{failed} rows of the export {attempt.prefix} could not be made, and were left out: the export pod's "
+                f"log names each. The Variable 'max_failed_transforms' says how many may be ({max_failed_transforms})"
             )
         return Batch(
             attempt=attempt,

@@ -71,6 +71,9 @@ class ExportSettings(BucketSettings):
 
     output_file_names: dict[str, _Name] = Field(description="the file name for each data type")
     txmeta_datastore_path: _Name = Field(description="the lake of ledgers: gs://…, https://… or a folder")
+    max_failed_transforms: int = Field(
+        default=0, ge=0, description="how many rows of a batch may be left out because they could not be made"
+    )
     use_testnet: bool = Field(default=False, description="export the test network")
     use_futurenet: bool = Field(default=False, description="export the future network")
 

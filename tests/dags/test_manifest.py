@@ -27,6 +27,7 @@ def manifest(**changes):
         "ledgers": 10,
         "first_closed_at": "2026-01-01T00:10:00Z",
         "last_closed_at": "2026-01-01T00:10:45Z",
+        "failed_transforms": 0,
         "files": [file("ledgers", LEDGERS), file("assets", ASSETS, rows=0, bytes=0)],
     }
     return json.dumps(whole | changes)
@@ -62,6 +63,13 @@ def test_a_whole_export_becomes_a_batch():
 def test_a_difference_is_named(text, bucket, message):
     with pytest.raises(ManifestError, match=message):
         verified_batch(text, ATTEMPT, "bucket", NAMES, bucket)
+
+
+def test_rows_that_could_not_be_made_stop_the_batch_above_the_limit():
+    text = manifest(failed_transforms=3)
+    with pytest.raises(ManifestError, match=r"3 rows .* could not be made.*'max_failed_transforms'"):
+        verified_batch(text, ATTEMPT, "bucket", NAMES, BUCKET)
+    assert verified_batch(text, ATTEMPT, "bucket", NAMES, BUCKET, max_failed_transforms=3).ledgers == 10
 
 
 def test_all_differences_are_named_at_once():

@@ -56,6 +56,15 @@ def test_a_missing_bucket_is_named(lake: Path, server: emulators.Server) -> None
     assert "no-such-bucket" in line
 
 
+def test_a_lake_in_a_missing_bucket_is_named(tmp_path: Path, server: emulators.Server) -> None:
+    place = "gs://no-such-bucket/lake"
+    line = fail(
+        *("export_ledgers", "-s", 5, "-e", 6, "--datastore-path", place, "-o", tmp_path / "l.txt"),
+        STORAGE_EMULATOR_HOST=server.url,
+    )
+    assert place in line
+
+
 def test_a_lake_in_a_bucket_is_the_lake_in_the_folder(
     lake: Path, tmp_path: Path, server: emulators.Server, storage: gcs.Client
 ) -> None:

@@ -217,6 +217,16 @@ def test_a_changed_ledger_is_refused_and_named(own_lake: Path, tmp_path: Path) -
     succeed(*arguments, "--no-verify")
 
 
+def test_a_changed_signature_is_refused_and_named(own_lake: Path, tmp_path: Path) -> None:
+    """Of all that a ledger holds, signatures are in the transaction set's hash alone."""
+    path = ledger_file(own_lake, 12)
+    succeed("export_transactions", "-s", 12, "-e", 12, "--datastore-path", own_lake, "-o", tmp_path / "before.txt")
+    signature = base64.b64decode(rows(tmp_path / "before.txt")[0]["tx_envelope"])[-64:]
+    damage(path, signature)
+    line = fail("export_ledgers", "-s", 5, "-e", 30, "--datastore-path", own_lake, "-o", tmp_path / "l.txt")
+    assert "ledger 12: its transactions' hash" in line
+
+
 @pytest.mark.parametrize("content", [b"", b"no zstd", None])
 def test_a_damaged_object_is_named(own_lake: Path, tmp_path: Path, content: bytes | None) -> None:
     path = ledger_file(own_lake, 12)
@@ -244,6 +254,7 @@ def test_a_lake_of_another_network_is_refused(lake: Path, tmp_path: Path) -> Non
         (["-s", "5"], "-e/--end-ledger"),
         (["-s", "5", "-e", "6", "--types", "ledgers,trades_of_mars"], "trades_of_mars"),
         (["-s", "5", "-e", "6", "--file-names", "ledgers=x.txt,operations=x.txt"], "a file of its own"),
+        (["-s", "5", "-e", "6", "--file-names", "ledgers=manifest.json"], "not manifest.json"),
         (["-s", "5", "-e", "6", "-u", "novalue"], "'novalue' must look like key=value"),
         (["-s", "5", "-e", "6", "--cloud-storage-bucket", "b"], "needs --cloud-provider gcp"),
         (["-s", "5", "-e", "6", "--cloud-provider", "gcp"], "needs --cloud-storage-bucket"),

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import hmac
 import json
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import suppress
@@ -132,7 +133,8 @@ class Api:
             raise Refusal(409, "AlreadyExists", f'{plural} "{name}" already exists')
         metadata["namespace"] = namespace
         if plural == "pods":
-            obj["spec"].setdefault("terminationGracePeriodSeconds", DEFAULT_GRACE)
+            if obj["spec"].get("terminationGracePeriodSeconds") is None:
+                obj["spec"]["terminationGracePeriodSeconds"] = DEFAULT_GRACE
             obj["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
         self._store.add(plural, obj)
         answer = copy.deepcopy(obj)
@@ -157,6 +159,7 @@ class Api:
         obj, plural = self._find(request), request.match_info["plural"]
         if plural != "pods":
             self._store.remove(plural, obj)
+            shutil.rmtree(self._store.folder(plural, obj), ignore_errors=True)
             return web.json_response({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
         options = await _object(request) if request.can_read_body else {}
         asked = options.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
@@ -182,7 +185,8 @@ class Api:
                 and matches_fields(fields, obj)
             )
 
-        selected({"metadata": {"namespace": namespace}})  # a selector that can't be read is refused at once
+        matches_labels(labels, {})  # selectors that can't be read are refused at once
+        matches_fields(fields, {})
         return selected
 
     async def _list(self, request: web.Request) -> web.StreamResponse:

@@ -7,7 +7,7 @@ import signal
 from aiohttp import web
 
 from local.cluster.api import Refusal
-from local.cluster.kubelet import Kubelet
+from local.cluster.kubelet import FINAL_PHASES, Kubelet
 from local.cluster.store import Object, Store
 
 FAULTS = ("evict", "out-of-memory", "vanish")
@@ -30,6 +30,8 @@ class Control:
             raise Refusal(404, "NotFound", f'pods "{name}" not found')
         if fault not in FAULTS:
             raise Refusal(404, "NotFound", f"unknown fault {fault!r}: known are {', '.join(FAULTS)}")
+        if fault != "vanish" and pod["status"]["phase"] in FINAL_PHASES:
+            raise Refusal(409, "Conflict", f'pods "{name}" has ended')
         self._apply(pod, fault)
         return web.json_response({"status": "Success"})
 
@@ -40,5 +42,7 @@ class Control:
             self._kubelet.delete(pod, 0)
         else:
             container = self._kubelet.container(pod, pod["spec"]["containers"][0]["name"])
+            if not container.alive:
+                raise Refusal(409, "Conflict", "the pod's first container is not running")
             container.mark_out_of_memory()
             container.signal(signal.SIGKILL)

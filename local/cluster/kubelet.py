@@ -193,14 +193,20 @@ class Kubelet:
                 pod.object, spec, pod.folders, self._images, lambda kind, key: self._store.find(kind, namespace, key)
             )
             await container.start(run)
-        except (CannotStart, OSError, ValueError) as error:
-            problem = error if isinstance(error, CannotStart) else CannotStart("CreateContainerError", str(error))
-            if str(pod.waiting.get(name)) != str(problem):
-                self._store.add_event(pod.object, "Failed", str(problem), "Warning")
-            pod.waiting[name] = problem
+        except CannotStart as error:
+            self._cannot_start(pod, name, error)
+        except (OSError, ValueError) as error:
+            self._cannot_start(pod, name, CannotStart("CreateContainerError", str(error)))
+        except (AttributeError, LookupError, TypeError) as error:  # a spec that validation let through
+            self._cannot_start(pod, name, CannotStart("CreateContainerConfigError", f"invalid spec: {error!r}"))
         else:
             pod.waiting.pop(name, None)
             self._store.add_event(pod.object, "Started", f"Started container {name}")
+
+    def _cannot_start(self, pod: Pod, name: str, problem: CannotStart) -> None:
+        if str(pod.waiting.get(name)) != str(problem):
+            self._store.add_event(pod.object, "Failed", str(problem), "Warning")
+        pod.waiting[name] = problem
 
     def _find_failure(self, pod: Pod) -> None:
         lost = [container for _, container in pod.all_containers if container.lost]

@@ -76,13 +76,13 @@ def make_run(pod: Spec, container: Spec, folders: PodFolders, images: Images, lo
     path = os.pathsep.join([*(image.path if image else ()), os.defpath])
     env = {"PATH": path, "HOME": str(work), "HOSTNAME": pod["metadata"]["name"], "LANG": "C.UTF-8"}
     env |= image.env if image else {}
-    asked = _environment(pod, container, env, lookup)
+    asked = _environment(pod, container, lookup)
     env |= {key: to_host(value, mounts) for key, value in asked.items()}
     argv = [*(container.get("command") or []), *(container.get("args") or [])]
     if not argv:
         raise CannotStart("CreateContainerError", "no command specified: images of this cluster have no entry point")
     return Run(
-        argv=XCOM_SIDECAR_ARGV if sidecar else [to_host(_expand(part, {**env, **asked}), mounts) for part in argv],
+        argv=XCOM_SIDECAR_ARGV if sidecar else [to_host(_expand(part, asked), mounts) for part in argv],
         env=env,
         cwd=_working_directory(container, work, mounts),
         mounts=mounts,
@@ -112,7 +112,10 @@ def _mount(pod: Spec, container: Spec, folders: PodFolders, lookup: Lookup) -> d
         if volume is None:
             raise CannotStart("CreateContainerConfigError", f'volume "{mount["name"]}" not found')
         host = _volume(volume, folders.volume(mount["name"]), lookup)
-        mounts[mount["mountPath"].rstrip("/")] = str(host / mount.get("subPath", ""))
+        part = host / (mount.get("subPath") or "")
+        if "emptyDir" in volume:
+            part.mkdir(parents=True, exist_ok=True)
+        mounts[mount["mountPath"].rstrip("/")] = str(part)
     return mounts
 
 
@@ -152,7 +155,7 @@ def _value(data: Mapping[str, bytes], key: str, kind: str, name: str) -> bytes:
     return data[key]
 
 
-def _environment(pod: Spec, container: Spec, base: Mapping[str, str], lookup: Lookup) -> dict[str, str]:
+def _environment(pod: Spec, container: Spec, lookup: Lookup) -> dict[str, str]:
     env: dict[str, str] = {}
     for source in container.get("envFrom") or []:
         for kind, key in (("configmaps", "configMapRef"), ("secrets", "secretRef")):
@@ -164,7 +167,7 @@ def _environment(pod: Spec, container: Spec, base: Mapping[str, str], lookup: Lo
             value = _value_from(pod, container, variable["valueFrom"], lookup)
             env |= {} if value is None else {variable["name"]: value}
         else:
-            env[variable["name"]] = _expand(variable.get("value") or "", {**base, **env})
+            env[variable["name"]] = _expand(variable.get("value") or "", env)
     return env
 
 
@@ -193,5 +196,5 @@ def _field(pod: Spec, path: str) -> str:
 
 
 def _expand(text: str, env: Mapping[str, str]) -> str:
-    """Replace ``$(NAME)`` as Kubernetes does: unknown names stay, ``$$`` is a dollar."""
+    """Replace ``$(NAME)`` as Kubernetes does: by variables of the spec; others stay, ``$$`` is a dollar."""
     return VARIABLE.sub(lambda found: "$" if found[1] is None else env.get(found[1], found[0]), text)

@@ -18,12 +18,14 @@ class SelectorError(ValueError):
 
 def matches_labels(selector: str, labels: Mapping[str, str]) -> bool:
     """Whether an object with these labels is selected; every term of the selector has to hold."""
-    return all(_label_term_holds(term, labels) for term in _terms(selector))
+    held = [_label_term_holds(term, labels) for term in _terms(selector)]  # each, so that each is read
+    return all(held)
 
 
 def matches_fields(selector: str, obj: Mapping[str, Any]) -> bool:
     """Whether the object's fields (dotted paths, an absent one is empty) have the values that are asked for."""
-    return all(_field_term_holds(term, obj) for term in _terms(selector))
+    held = [_field_term_holds(term, obj) for term in _terms(selector)]
+    return all(held)
 
 
 def field_of(obj: Mapping[str, Any], path: str) -> Any:

@@ -10,6 +10,7 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])
 QUALIFIED_NAME = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 LONGEST_NAME = 253
+TIMES = ("activeDeadlineSeconds", "terminationGracePeriodSeconds")
 
 
 def problems(plural: str, obj: Mapping[str, Any]) -> list[str]:
@@ -43,6 +44,7 @@ def _pod_problems(spec: Mapping[str, Any]) -> list[str]:
     found = [_invalid("spec.containers.name", name) for name in names if not _is_name(name)]
     found += ["spec.containers.name: Duplicate value"] if len(set(names)) < len(names) else []
     found += ["spec.containers.image: Required value"] if not all(c.get("image") for c in containers) else []
+    found += [_invalid(f"spec.{field}", spec[field]) for field in TIMES if not _is_time(spec.get(field))]
     if spec.get("restartPolicy") != "Never":
         found.append('spec.restartPolicy: Unsupported value: this cluster restarts no container; supported: "Never"')
     return found
@@ -50,6 +52,10 @@ def _pod_problems(spec: Mapping[str, Any]) -> list[str]:
 
 def _is_name(name: object) -> bool:
     return isinstance(name, str) and len(name) <= LONGEST_NAME and NAME.fullmatch(name) is not None
+
+
+def _is_time(value: object) -> bool:
+    return value is None or (isinstance(value, int) and value >= 0)
 
 
 def _invalid(field: str, value: object) -> str:

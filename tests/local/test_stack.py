@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -96,12 +97,11 @@ def test_status_shows_every_service(stack: Stack) -> None:
 
 
 def test_every_server_listens_on_loopback_alone(stack: Stack) -> None:
-    listening = [
-        connection.laddr.ip
-        for process in processes_of(stack.layout.root)
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    ]
+    listening = []
+    for process in processes_of(stack.layout.root):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            connections = process.net_connections("inet")
+            listening += [held.laddr.ip for held in connections if held.status == psutil.CONN_LISTEN]
     assert len(listening) >= 5
     assert set(listening) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
@@ -109,7 +109,10 @@ def test_every_server_listens_on_loopback_alone(stack: Stack) -> None:
 def test_secrets_are_on_no_command_line(stack: Stack) -> None:
     secrets = [*json.loads(stack.layout.secrets.read_text()).values()]
     secrets += [path.read_text() for path in (stack.layout.token, stack.layout.database_password)]
-    words = [word for process in processes_of(stack.layout.root) for word in process.cmdline()]
+    words = []
+    for process in processes_of(stack.layout.root):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            words += process.cmdline()
     assert not [word for word in words if any(secret in word for secret in secrets)]
 
 
@@ -150,6 +153,8 @@ def test_airflow_knows_the_dags_and_their_variables(stack: Stack) -> None:
 
 @pytest.mark.parametrize("service", sorted(SERVICES))
 def test_what_is_killed_is_back_on_the_same_data(stack: Stack, service: str) -> None:
+    # What the kill before this one took with it may still be on its way back.
+    wait_until(lambda: all(status.well for status in stack.status()), 60, "the stack did not get well")
     before = pid(stack, service)
     assert before is not None
     if service == "warehouse":

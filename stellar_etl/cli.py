@@ -16,7 +16,8 @@ from stellar_etl import __version__
 from stellar_etl.errors import EXIT_FAILED, ExportError
 
 DEFAULT_LAKE = "sdf-ledger-close-meta/v1/ledgers"
-SINGLE_EXPORTS = ("ledgers", "transactions", "operations", "assets")
+ODD_COMMANDS = {"token_transfers": "export_token_transfer"}
+"""The other types' commands are named `export_{type}`."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -114,15 +115,16 @@ def build_parser() -> Parser:
     times.add_argument("-o", "--output", default="exported_range.txt", metavar="FILE", help="empty for standard output")
     _network_options(times)
 
-    for type_ in SINGLE_EXPORTS:
-        single = command(f"export_{type_}", f"export {type_}", _export_one)
+    from stellar_etl.transforms import HISTORY
+
+    for type_ in HISTORY:
+        name = ODD_COMMANDS.get(type_, f"export_{type_}")
+        single = command(name, f"export {type_.replace('_', ' ')}", _export_one)
         single.set_defaults(type=type_)
         single.add_argument(
             "-o", "--output", default=f"exported_{type_}.txt", metavar="FILE", help="the file or object to write"
         )
         _export_options(single)
-
-    from stellar_etl.transforms import HISTORY
 
     everything = command("export_all_history", "export several types in one pass over the ledgers", _export_all)
     everything.add_argument("-o", "--output", default="exported_history", metavar="DIR", help="the folder to write to")

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from stellar_etl.ledger import Ledger
-from stellar_etl.transforms import assets, ledgers, operations, transactions
+from stellar_etl.transforms import (
+    assets,
+    contract_events,
+    effects,
+    ledger_transaction,
+    ledgers,
+    operations,
+    token_transfers,
+    trades,
+    transactions,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,11 @@ HISTORY: dict[str, Callable[[], Transform]] = {
     "ledgers": lambda: Transform(ledgers.items, ledgers.row),
     "transactions": lambda: Transform(transactions.items, transactions.row),
     "operations": lambda: Transform(operations.items, operations.row),
+    "effects": lambda: Transform(effects.items, effects.row),
+    "trades": lambda: Transform(trades.items, trades.row),
     "assets": lambda: Transform(assets.items, assets.Assets().row),
+    "contract_events": lambda: Transform(contract_events.items, contract_events.row),
+    "token_transfers": lambda: Transform(token_transfers.items, token_transfers.row),
+    "ledger_transaction": lambda: Transform(ledger_transaction.items, ledger_transaction.row),
 }
 """For each history type a factory, called once a run: some transforms remember what they saw."""

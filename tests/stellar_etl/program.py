@@ -14,6 +14,10 @@ PROGRAM = str(Path(sys.executable).with_name("stellar-etl"))
 Row = dict[str, Any]
 
 
+def command(type_: str) -> str:
+    return "export_token_transfer" if type_ == "token_transfers" else f"export_{type_}"
+
+
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [PROGRAM, *map(str, arguments)],

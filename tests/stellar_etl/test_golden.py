@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.shared import SHARED, needs_shared
-from tests.stellar_etl.program import as_set, rows, succeed
+from tests.stellar_etl.program import as_set, command, rows, succeed
 
 pytestmark = needs_shared
 
@@ -16,9 +16,13 @@ RECORDED = [
     ("30820015", "transactions"),
     ("30820015", "operations"),
     ("30820015", "assets"),
+    ("30820015", "effects"),
+    ("30820015", "token_transfers"),
     ("30822015-30822019", "ledgers"),
     ("30822015-30822019", "transactions"),
     ("30822015-30822019", "operations"),
+    ("30822015-30822019", "effects"),
+    ("30822015-30822019", "token_transfers"),
 ]
 LAKE = SHARED / "ledgers" / "pubnet"
 
@@ -26,7 +30,7 @@ LAKE = SHARED / "ledgers" / "pubnet"
 @pytest.mark.parametrize(("folder", "type_"), RECORDED)
 def test_a_single_export_writes_the_recorded_rows(tmp_path: Path, folder: str, type_: str) -> None:
     first, last = RANGES[folder]
-    succeed(f"export_{type_}", "-s", first, "-e", last, "--datastore-path", LAKE, "-o", tmp_path / "rows.txt")
+    succeed(command(type_), "-s", first, "-e", last, "--datastore-path", LAKE, "-o", tmp_path / "rows.txt")
     assert as_set(rows(tmp_path / "rows.txt")) == as_set(rows(SHARED / "golden" / folder / f"{type_}.ndjson"))
 
 

@@ -13,12 +13,21 @@ import pytest
 
 from stellar_etl.xdr import names
 from tests.shared import SHARED, needs_shared
-from tests.stellar_etl.program import Row, as_set, rows, succeed
+from tests.stellar_etl.program import Row, as_set, command, rows, succeed
 
 pytestmark = needs_shared
 
 VECTORS = SHARED / "golden" / "vectors"
-KINDS = ("ledgers", "transactions", "operations", "assets")
+KINDS = (
+    "ledgers",
+    "transactions",
+    "operations",
+    "effects",
+    "trades",
+    "assets",
+    "contract_events",
+    "ledger_transaction",
+)
 
 
 def cases() -> list[dict[str, Any]]:
@@ -34,7 +43,7 @@ def kept(some_rows: list[Row], ignored: list[str]) -> list[str]:
 def test_an_export_writes_the_stated_rows(tmp_path: Path, case: dict[str, Any]) -> None:
     sequence, output = case["ledger_sequence"], tmp_path / "rows.txt"
     succeed(
-        *(f"export_{case['kind']}", "-s", sequence, "-e", sequence, "-o", output),
+        *(command(case["kind"]), "-s", sequence, "-e", sequence, "-o", output),
         *("--datastore-path", VECTORS / "lake" / case["slug"]),
         # The inputs are literals of unit tests: nothing made their hashes match. A row that can't be made is an error.
         *("--no-verify", "--strict-export"),

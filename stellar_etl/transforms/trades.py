@@ -1,0 +1,223 @@
+"""Rows of `history_trades`: one a claim atom, an offer or a pool that an operation traded with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from stellar_etl import strkey
+from stellar_etl.ledger import Ledger, Transaction
+from stellar_etl.transforms import operations
+from stellar_etl.transforms.operations import Operation
+from stellar_etl.transforms.values import amount, asset_parts, muxed
+from stellar_etl.xdr import names
+
+ORDER_BOOK, LIQUIDITY_POOL = 1, 2
+"""The column `trade_type`."""
+
+_SELLER_IS_EXACT = {names.PATH_PAYMENT_STRICT_RECEIVE: True, names.PATH_PAYMENT_STRICT_SEND: False}
+
+_TRADING = {
+    names.MANAGE_SELL_OFFER,
+    names.MANAGE_BUY_OFFER,
+    names.CREATE_PASSIVE_SELL_OFFER,
+    *_SELLER_IS_EXACT,
+}
+
+_SYNTHETIC_OFFER = 1 << 62
+"""Marks a buying offer's id as an operation's: one that is filled at once never gets an id of its own."""
+
+_MAX_INT64 = (1 << 63) - 1
+
+_BIPS = 10_000
+
+States = dict[tuple[Any, ...], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One claim atom with what it needs of its operation.
+
+    Attributes:
+        operation: the operation that claimed.
+        order: its place among the operation's claims, from 0.
+        claim: `ClaimAtom`, None if the operation's result tells of no success, so that `row` can say so.
+        offer_id: the offer that the operation left behind, 0 if it left none: the network counts offers from 1.
+        states: the offers and pools that the operation changed, as they were before, by key.
+    """
+
+    operation: Operation
+    order: int
+    claim: tuple[int, dict[str, Any]] | None
+    offer_id: int
+    states: States
+
+    @property
+    def transaction(self) -> Transaction:
+        """The operation's transaction."""
+        return self.operation.transaction
+
+    @property
+    def index(self) -> int:
+        """The operation's place in the transaction, from 0."""
+        return self.operation.index
+
+
+def items(ledger: Ledger) -> Iterator[Trade]:
+    """The trades of the ledger's successful transactions."""
+    for transaction in ledger.transactions:
+        if not transaction.successful:
+            continue
+        for operation in operations.of(transaction):
+            if operation.type not in _TRADING:
+                continue
+            claims, offer_id = _claimed(operation)
+            states = _states(operation) if claims else {}
+            for order, claim in enumerate(claims):
+                # The network also writes claims of nothing for nothing; they keep their place in the order.
+                if claim is None or claim[1]["amountSold"] or claim[1]["amountBought"]:
+                    yield Trade(operation, order, claim, offer_id, states)
+
+
+def _claimed(operation: Operation) -> tuple[list[Any], int]:
+    """What the operation claimed, and the id of the offer that it left behind."""
+    code, result = operation.result or (None, None)
+    success = result[1][1] if code == names.opINNER and result else None
+    if not isinstance(success, dict):
+        return [None], 0
+    if operation.type in _SELLER_IS_EXACT:
+        return success["offers"], 0
+    offer = success["offer"][1]
+    return success["offersClaimed"], offer["offerID"] if offer else 0
+
+
+def _states(operation: Operation) -> States:
+    """The offers and pools that the operation changed, as they were before; the last state of each counts."""
+    found: States = {}
+    for kind, entry in operation.transaction.operation_changes(operation.index):
+        if kind == names.LEDGER_ENTRY_STATE:
+            type_, content = entry["data"]
+            if type_ == names.OFFER:
+                found[content["sellerID"][1], content["offerID"]] = content
+            elif type_ == names.LIQUIDITY_POOL:
+                found[(content["liquidityPoolID"],)] = content["body"][1]
+    return found
+
+
+def row(ledger: Ledger, trade: Trade) -> dict[str, Any]:
+    """One trade's row.
+
+    Raises:
+        ValueError: the operation's result tells of no success, an amount is negative, or the state of what was traded
+            with is not told.
+    """
+    if trade.claim is None:
+        raise ValueError("its transaction was successful, but its result tells of no success")
+    (kind, claim), operation = trade.claim, trade.operation
+    if claim["amountSold"] < 0 or claim["amountBought"] < 0:
+        raise ValueError(f"claim {trade.order} is of a negative amount")
+    selling_type, selling_code, selling_issuer, selling_id = asset_parts(claim["assetSold"])
+    buying_type, buying_code, buying_issuer, buying_id = asset_parts(claim["assetBought"])
+    return {
+        "order": trade.order,
+        "ledger_closed_at": ledger.closed_at,
+        "selling_asset_code": selling_code,
+        "selling_asset_issuer": selling_issuer,
+        "selling_asset_type": selling_type,
+        "selling_asset_id": selling_id,
+        "selling_amount": amount(claim["amountSold"]),
+        "buying_account_address": muxed(operation.source)[0],
+        "buying_asset_code": buying_code,
+        "buying_asset_issuer": buying_issuer,
+        "buying_asset_type": buying_type,
+        "buying_asset_id": buying_id,
+        "buying_amount": amount(claim["amountBought"]),
+        "buying_offer_id": trade.offer_id or _SYNTHETIC_OFFER | operation.id,
+        "history_operation_id": operation.id,
+        "seller_is_exact": _SELLER_IS_EXACT.get(operation.type),
+        **(_pool(trade, claim) if kind == names.CLAIM_ATOM_TYPE_LIQUIDITY_POOL else _offer(trade, kind, claim)),
+    }
+
+
+def _offer(trade: Trade, kind: int, claim: dict[str, Any]) -> dict[str, Any]:
+    seller = claim["sellerEd25519"] if kind == names.CLAIM_ATOM_TYPE_V0 else claim["sellerID"][1]
+    state = _state(trade, seller, claim["offerID"])
+    return {
+        "selling_account_address": strkey.account(seller),
+        "price_n": state["price"]["n"],
+        "price_d": state["price"]["d"],
+        "selling_offer_id": claim["offerID"],
+        "selling_liquidity_pool_id": None,
+        "selling_liquidity_pool_id_strkey": None,
+        "liquidity_pool_fee": None,
+        "rounding_slippage": None,
+        "trade_type": ORDER_BOOK,
+    }
+
+
+def _pool(trade: Trade, claim: dict[str, Any]) -> dict[str, Any]:
+    pool = claim["liquidityPoolID"]
+    state = _state(trade, pool)
+    return {
+        "selling_account_address": "",
+        "price_n": claim["amountBought"],
+        "price_d": claim["amountSold"],
+        "selling_offer_id": None,
+        "selling_liquidity_pool_id": pool.hex(),
+        "selling_liquidity_pool_id_strkey": strkey.liquidity_pool(pool),
+        "liquidity_pool_fee": state["params"]["fee"],
+        "rounding_slippage": _rounding_slippage(trade.operation, claim, state),
+        "trade_type": LIQUIDITY_POOL,
+    }
+
+
+def _state(trade: Trade, *key: Any) -> dict[str, Any]:
+    state = trade.states.get(key)
+    if state is None:
+        raise ValueError(f"the state before claim {trade.order} is not told")
+    return state
+
+
+def _rounding_slippage(operation: Operation, claim: dict[str, Any], state: dict[str, Any]) -> int:
+    """By how many ten thousandths rounding changed what the pool paid.
+
+    Raises:
+        ValueError: the amounts can't be of this pool.
+    """
+    exact = _SELLER_IS_EXACT.get(operation.type)
+    if exact is None:
+        raise ValueError("only a path payment trades with a pool")
+    disbursed, deposited = state["reserveA"], state["reserveB"]
+    if claim["assetSold"] != state["params"]["assetA"]:
+        disbursed, deposited = deposited, disbursed
+    # Of a strict receive the reference exporter takes what came out as if it had been paid in: the column keeps that.
+    paid = claim["amountSold"] if exact else claim["amountBought"]
+    slippage = payout_slippage(deposited, disbursed, paid, state["params"]["fee"])
+    if slippage is not None:
+        return slippage
+    if exact:
+        return _MAX_INT64
+    raise ValueError("the pool can't have paid for this amount")
+
+
+def payout_slippage(deposited: int, disbursed: int, paid: int, fee: int) -> int | None:
+    """By how many ten thousandths a pool's payout was rounded down (CAP-38); None if the pool can't pay.
+
+    Args:
+        deposited: the pool's reserve of what is paid in.
+        disbursed: its reserve of what it pays out.
+        paid: how much is paid in.
+        fee: the pool's fee in ten thousandths.
+    """
+    rest = _BIPS - fee
+    dividend, divisor = disbursed * paid * rest, deposited * _BIPS + paid * rest
+    if not 0 <= fee < _BIPS or paid > _MAX_INT64 - deposited or divisor == 0:
+        return None
+    payout = dividend // divisor
+    if not 0 < payout <= _MAX_INT64:
+        return None
+    if dividend % divisor == 0:
+        return 0
+    unrounded = dividend * _BIPS // divisor
+    return (unrounded - payout * _BIPS) * _BIPS // unrounded // 100

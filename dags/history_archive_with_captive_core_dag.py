@@ -1,10 +1,11 @@
 """
-# Transactions and operations
+# What happened in the ledgers
 
-Copies what happened in the ledgers of each data interval into `history_transactions` and `history_operations`: one pod
-finds the interval's ledgers, one pod exports them, the files are held against their manifest, and each table is
-loaded into staging, checked, published by one statement, and noted in `history_archives_dag_runs`. The name is the
-one it has always had: these rows once needed a captive stellar-core, and now come from the lake of ledgers.
+Copies transactions, operations, effects, trades, contract events and token transfers of each data interval's ledgers
+into tables of their own: one pod finds the interval's ledgers, one pod exports them, the files are held against their
+manifest, and each table is loaded into staging, checked, published by one statement, and noted in
+`history_archives_dag_runs`. The name is the one it has always had: these rows once needed a captive stellar-core, and
+now come from the lake of ledgers.
 
 **Who runs it**: the schedule, every ten minutes; for intervals that passed,
 `airflow backfill create --dag-id history_archive_with_captive_core …`; a person, with the params `start_time` and
@@ -29,13 +30,13 @@ from stellar_etl_airflow.build_export_task import build_export_task, build_verif
 from stellar_etl_airflow.build_gcs_to_bq_task import build_gcs_to_bq_task
 from stellar_etl_airflow.build_time_task import build_time_task
 from stellar_etl_airflow.default import get_default_dag_args, get_range_params, get_schedule_args
-from stellar_etl_airflow.tables import OPERATIONS, TRANSACTIONS
+from stellar_etl_airflow.tables import CONTRACT_EVENTS, EFFECTS, OPERATIONS, TOKEN_TRANSFERS, TRADES, TRANSACTIONS
 
-TABLES = (OPERATIONS, TRANSACTIONS)
+TABLES = (OPERATIONS, TRANSACTIONS, EFFECTS, TRADES, CONTRACT_EVENTS, TOKEN_TRANSFERS)
 
 with DAG(
     "history_archive_with_captive_core",
-    description="Transactions and operations of each interval, into BigQuery",
+    description="Transactions, operations, effects, trades and events of each interval, into BigQuery",
     doc_md=__doc__,
     default_args=get_default_dag_args(),
     params=get_range_params(),

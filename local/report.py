@@ -9,15 +9,19 @@ from statistics import median
 from typing import Any
 
 from local.plan import spelt
-from stellar_etl_airflow.tables import LEDGERS, TABLES, Table
+from stellar_etl_airflow.sql import identifier, ledger_of_row
+from stellar_etl_airflow.tables import ENRICHED_OPERATIONS, LEDGERS, TABLES, Table
 
 Query = Callable[[str], list[dict[str, Any]]]
 
 HEADER_COUNTS = {
     "transactions": "successful_transaction_count + failed_transaction_count",
     "operations": "tx_set_operation_count",
+    "enriched_history_operations": "tx_set_operation_count",
 }
 """How many rows of a type each ledger has, told by its header; a gap is a ledger whose rows are fewer or more."""
+
+REPORTED = (*TABLES.values(), ENRICHED_OPERATIONS)
 
 STAGES = {
     "get_ledger_range_from_times": "time to ledgers",
@@ -25,6 +29,7 @@ STAGES = {
     "verify_export": "verify",
     "load": "load into staging",
     "check": "check",
+    "check_sources": "check sources",
     "merge": "merge",
     "batch_stats": "batch stats",
     "delete_staging": "delete staging",
@@ -43,7 +48,7 @@ class TableReport:
         last_ledger: its highest ledger.
         gaps: ledgers that are missing, or whose rows are not as many as the ledger's header says; None where no
             header says.
-        duplicates: rows beyond the first of their key.
+        duplicates: rows beyond the first of their key; None where rows may be identical.
         failed_checks: how many runs of its check task failed.
     """
 
@@ -52,13 +57,13 @@ class TableReport:
     first_ledger: int | None
     last_ledger: int | None
     gaps: int | None
-    duplicates: int
+    duplicates: int | None
     failed_checks: int
 
     @property
     def good(self) -> bool:
-        """Whether it is there, whole and clean."""
-        return self.rows > 0 and not (self.gaps or self.duplicates or self.failed_checks)
+        """Whether it is whole and clean. Nothing may have happened that a table would hold."""
+        return not (self.gaps or self.duplicates or self.failed_checks)
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,12 @@ class StageReport:
 
 def totals_sql(table: Table) -> str:
     """Rows, ledgers and duplicates of a table."""
-    keys = ", ".join(table.keys)
+    ledger, keys = ledger_of_row(table), ", ".join(map(identifier, table.keys))
+    distinct = f"(SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {table.table_id}))"
+    duplicates = f"COUNT(*) - {distinct}" if table.unique else "CAST(NULL AS INT64)"
     return (
-        f"SELECT COUNT(*) AS row_count, MIN({table.ledger_column}) AS first_ledger, "
-        f"MAX({table.ledger_column}) AS last_ledger, "
-        f"COUNT(*) - (SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {table.table_id})) AS duplicates "
-        f"FROM {table.table_id}"
+        f"SELECT COUNT(*) AS row_count, MIN({ledger}) AS first_ledger, MAX({ledger}) AS last_ledger, "
+        f"{duplicates} AS duplicates FROM {table.table_id}"
     )
 
 
@@ -91,12 +96,13 @@ def gaps_sql(table: Table, start: datetime, end: datetime) -> str | None:
 
     headers = f"FROM {LEDGERS.table_id} WHERE {within(LEDGERS.closed_at_column)}"
     if table is LEDGERS:
-        return f"SELECT MAX(sequence) - MIN(sequence) + 1 - COUNT(DISTINCT sequence) AS gaps {headers}"
+        missing = "MAX(sequence) - MIN(sequence) + 1 - COUNT(DISTINCT sequence)"
+        return f"SELECT COALESCE({missing}, 1) AS gaps {headers}"
     if table.data_type not in HEADER_COUNTS:
         return None
     return (
         f"SELECT COUNT(*) AS gaps FROM (SELECT sequence, {HEADER_COUNTS[table.data_type]} AS expected {headers}) AS a "
-        f"FULL JOIN (SELECT {table.ledger_column} AS sequence, COUNT(*) AS found FROM {table.table_id} "
+        f"FULL JOIN (SELECT {ledger_of_row(table)} AS sequence, COUNT(*) AS found FROM {table.table_id} "
         f"WHERE {within(table.closed_at_column)} GROUP BY 1) AS b ON a.sequence = b.sequence "
         "WHERE COALESCE(a.expected, -1) <> COALESCE(b.found, 0)"
     )
@@ -114,7 +120,7 @@ def table_reports(
         task_instances: the job's tasks, as Airflow's REST API gives them.
     """
     reports = []
-    for table in TABLES.values():
+    for table in REPORTED:
         totals = query(totals_sql(table))[0]
         gaps_query = gaps_sql(table, start, end)
         failed = [

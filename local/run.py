@@ -26,7 +26,9 @@ from local.show import print_table
 from local.stack import Stack, StackError
 from local.stack.layout import DATASET, REPO, dataset_of, write_private
 
-DAGS = ("history_archive_without_captive_core", "history_archive_with_captive_core")
+LOADING_DAGS = ("history_archive_without_captive_core", "history_archive_with_captive_core")
+DERIVING_DAGS = ("enriched_history_operations",)
+DAGS = (*LOADING_DAGS, *DERIVING_DAGS)
 FINAL = ("success", "failed")
 PARALLEL_RUNS = 3
 POLL_SECONDS = 1.5
@@ -107,6 +109,7 @@ class Runs:
         self._stack, self._plan, self._news = stack, plan, news
         self._ids: dict[str, list[str]] = {}
         self._since = datetime.now(UTC)
+        self._told: set[tuple[str, str]] = set()
 
     def wait_for_dags(self) -> None:
         """Waits until Airflow has read the DAG files.
@@ -127,11 +130,19 @@ class Runs:
                 raise StackError(f"Airflow has not read the DAG files in {PARSE_SECONDS} s: see {log}")
             time.sleep(0.5)
 
-    def start(self) -> None:
-        """Unpauses the DAGs, and asks for a run for each interval."""
-        for dag_id in DAGS:
-            self._stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
-            self._ids[dag_id] = self._backfill(dag_id) if self._plan.by_schedule else self._by_params(dag_id)
+    def do(self) -> dict[str, dict[str, str]]:
+        """Unpauses the DAGs, asks for a run for each interval, and waits for them; gives their states.
+
+        By schedule, DAGs that derive tables wait for the others themselves; with ranges of their own they don't.
+        """
+        for dag_ids in [DAGS] if self._plan.by_schedule else [LOADING_DAGS, DERIVING_DAGS]:
+            for dag_id in dag_ids:
+                self._stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
+                self._ids[dag_id] = self._backfill(dag_id) if self._plan.by_schedule else self._by_params(dag_id)
+            states = self._follow()
+            if any(state == "failed" for runs in states.values() for state in runs.values()):
+                break
+        return states
 
     def _backfill(self, dag_id: str) -> list[str]:
         intervals = self._plan.intervals
@@ -194,18 +205,21 @@ class Runs:
                 tasks += self._stack.rest("GET", path)["task_instances"]
         return tasks
 
-    def follow(self) -> dict[str, dict[str, str]]:
+    def _follow(self) -> dict[str, dict[str, str]]:
         """Waits until all runs have ended, with news of them; gives their states."""
         said, last = 0.0, ""
-        known: dict[tuple[str, str], str] = {}
         while True:
             states = self.states()
-            for dag_id, runs in states.items():
-                for run_id, state in runs.items():
-                    if state in FINAL and known.get((dag_id, run_id)) != state:
-                        self._news.say(f"{dag_id} {run_id}: {state}")
-                    known[dag_id, run_id] = state
-            if all(state in FINAL for runs in states.values() for state in runs.values()):
+            ended = {
+                (dag_id, run_id) for dag_id, runs in states.items() for run_id, state in runs.items() if state in FINAL
+            }
+            for dag_id, run_id in sorted(ended - self._told):
+                self._news.say(f"{dag_id} {run_id}: {states[dag_id][run_id]}")
+            self._told = ended
+            loading = [state for dag_id in LOADING_DAGS for state in states[dag_id].values()]
+            # What derives from a failed run would be tried for minutes, in vain.
+            in_vain = "failed" in loading and all(state in FINAL for state in loading)
+            if in_vain or len(ended) == sum(map(len, states.values())):
                 return states
             if time.monotonic() - said >= NEWS_SECONDS:
                 said, news = time.monotonic(), _summary(self.task_instances())
@@ -232,7 +246,7 @@ def _summary(tasks: Sequence[dict[str, Any]]) -> str:
 def _print_report(tables: Sequence[TableReport], stages: Sequence[StageReport]) -> None:
     rows = as_rows(tables)
     for row in rows:
-        row["gaps"] = "-" if row["gaps"] is None else row["gaps"]
+        row |= {name: "-" for name in ("gaps", "duplicates") if row[name] is None}
     print()
     print_table(rows)
     print()
@@ -258,8 +272,7 @@ def run(stack: Stack, job: Job) -> dict[str, Any]:
     news.say(f"the stack is up{'' if started else ' already'}; Airflow's UI is at {stack.ui}")
     runs = Runs(stack, plan, news)
     runs.wait_for_dags()
-    runs.start()
-    states = runs.follow()
+    states = runs.do()
     tasks = runs.task_instances()
     tables, stages = table_reports(stack.query, plan.start, plan.end, tasks), stage_reports(tasks)
     _print_report(tables, stages)

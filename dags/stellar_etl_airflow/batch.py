@@ -60,6 +60,14 @@ def _utc(name: str, value: Any) -> datetime:
     return moment.astimezone(UTC)
 
 
+RANGE_PARAMS = ("start_time", "end_time", "start_ledger", "end_ledger")
+
+
+def has_range_params(params: Mapping[str, Any]) -> bool:
+    """Whether a run is asked for a range of its own."""
+    return any(params.get(name) is not None for name in RANGE_PARAMS)
+
+
 def asked_range(
     params: Mapping[str, Any], interval_start: datetime | None, interval_end: datetime | None
 ) -> TimeRange | LedgerRange:
@@ -73,11 +81,7 @@ def asked_range(
     Raises:
         RangeError: params of both kinds, one of a pair, the wrong way round, or nothing to go by.
     """
-    given: dict[str, Any] = {
-        name: params.get(name)
-        for name in ("start_time", "end_time", "start_ledger", "end_ledger")
-        if params.get(name) is not None
-    }
+    given: dict[str, Any] = {name: params[name] for name in RANGE_PARAMS if params.get(name) is not None}
     if not given:
         if interval_start is None or interval_end is None or interval_start >= interval_end:
             raise RangeError(

@@ -8,10 +8,11 @@ run alike: explicit column lists, no `INSERT ROW`, one statement a job.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stellar_etl_airflow.tables import BATCH_STATS_TABLE_ID, Publish, Table
+from stellar_etl_airflow.batch import LedgerRange, TimeRange
+from stellar_etl_airflow.tables import BATCH_STATS_TABLE_ID, LEDGERS, OPERATIONS, TRANSACTIONS, Publish, Table
 
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]{1,61}[a-z0-9]")
 _NAME = re.compile(r"[A-Za-z_0-9][A-Za-z_0-9-]{0,1023}")
@@ -68,6 +69,22 @@ def range_parameters(start: int, end: int, first_closed_at: str, last_closed_at:
     )
 
 
+def ledger_of_row(table: Table) -> str:
+    """The ledger sequence of a table's row."""
+    column = identifier(table.ledger_column)
+    return f"({column} >> {table.ledger_shift})" if table.ledger_shift else column
+
+
+def _ledgers_predicate(table: Table, alias: str = "") -> str:
+    """True for rows of the ledgers @start_ledger to @end_ledger: constants on a bare column, so that clusters prune."""
+    prefix = f"{alias}." if alias else ""
+    start, end = "@start_ledger", "@end_ledger"
+    if table.ledger_shift:
+        factor = 1 << table.ledger_shift  # the laptop's warehouse shifts a parameter within 32 bits
+        start, end = f"@start_ledger * {factor}", f"(@end_ledger + 1) * {factor} - 1"
+    return f"{prefix}{identifier(table.ledger_column)} BETWEEN {start} AND {end}"
+
+
 def range_predicate(table: Table, alias: str = "") -> str:
     """True for a table's rows of the batch's ledgers.
 
@@ -75,7 +92,7 @@ def range_predicate(table: Table, alias: str = "") -> str:
     """
     prefix = f"{alias}." if alias else ""
     return (
-        f"{prefix}{identifier(table.ledger_column)} BETWEEN @start_ledger AND @end_ledger"
+        f"{_ledgers_predicate(table, alias)}"
         f" AND {prefix}{identifier(table.closed_at_column)} BETWEEN @first_closed_at AND @last_closed_at"
     )
 
@@ -88,7 +105,7 @@ def _columns(columns: Iterable[str], alias: str = "") -> str:
 def replace_range(
     table: Table, target: str, staging: str, columns: Sequence[str], parameters: tuple[Parameter, ...]
 ) -> Statement:
-    """Replaces the batch's ledgers in `target` by the staged rows, in one statement.
+    """Replaces the batch's ledgers in `target` by the rows of `staging`, a table or a query, in one statement.
 
     `ON FALSE` is BigQuery's constant false predicate: no join, so identical rows stay as many as they are, and
     `NOT MATCHED BY SOURCE` with constants on the partition column reads just those partitions
@@ -127,6 +144,61 @@ WHEN NOT MATCHED THEN INSERT ({_columns(columns)}) VALUES ({_columns(columns, "S
     return Statement(sql)
 
 
+def derive(query: str, names: Mapping[Table, str]) -> str:
+    """A derived table's query as the source of a merge.
+
+    Args:
+        query: the text of a file in `dags/queries`: `{operations}` is that table's name, which the query calls by its
+            first letter, and `{operations_range}` is true for its rows of the batch.
+        names: the quoted name of each table that it reads.
+    """
+    aliases = {table: table.data_type[0] for table in names}
+    places = {table.data_type: name for table, name in names.items()}
+    places |= {f"{table.data_type}_range": range_predicate(table, aliases[table]) for table in names}
+    return f"(\n{query.format(**places)})"
+
+
+def asked_parameters(asked: TimeRange | LedgerRange) -> tuple[Parameter, ...]:
+    """The parameters that name an asked range."""
+    if isinstance(asked, LedgerRange):
+        return (
+            Parameter("start_ledger", "INT64", str(asked.start)),
+            Parameter("end_ledger", "INT64", str(asked.end)),
+        )
+    return (
+        Parameter("start_time", "TIMESTAMP", asked.start.isoformat()),
+        Parameter("end_time", "TIMESTAMP", asked.end.isoformat()),
+    )
+
+
+def check_sources(names: Mapping[Table, str], asked: TimeRange | LedgerRange) -> Statement:
+    """One row: which ledgers of a range are loaded, how many rows their headers promise, and how many there are."""
+
+    def within(table: Table) -> str:
+        if isinstance(asked, LedgerRange):
+            return _ledgers_predicate(table)
+        closed_at = identifier(table.closed_at_column)
+        return f"{closed_at} >= @start_time AND {closed_at} < @end_time"
+
+    def found(table: Table) -> str:
+        return f"(SELECT COUNT(*) FROM {names[table]} WHERE {within(table)}) AS found_{table.data_type}"
+
+    sql = f"""\
+SELECT
+  COUNT(*) AS ledgers,
+  MIN(sequence) AS first_ledger,
+  MAX(sequence) AS last_ledger,
+  MIN(closed_at) AS first_closed_at,
+  MAX(closed_at) AS last_closed_at,
+  COALESCE(SUM(successful_transaction_count + failed_transaction_count), 0) AS transactions,
+  COALESCE(SUM(tx_set_operation_count), 0) AS operations,
+  {found(TRANSACTIONS)},
+  {found(OPERATIONS)}
+FROM {names[LEDGERS]}
+WHERE {within(LEDGERS)}"""
+    return Statement(sql, asked_parameters(asked))
+
+
 def publish(
     table: Table, target: str, staging: str, columns: Sequence[str], parameters: tuple[Parameter, ...]
 ) -> Statement:
@@ -146,22 +218,26 @@ CHECKS = {
 
 
 def check_staging(table: Table, staging: str, parameters: tuple[Parameter, ...]) -> Statement:
-    """One row: `row_count`, and a count for each of `CHECKS`."""
+    """One row: `row_count`, and a count for each of `CHECKS`.
+
+    Where rows may be identical, only the presence of their keys is checked.
+    """
     keys = [identifier(key) for key in table.keys]
     missing = " OR ".join(f"{key} IS NULL" for key in keys)
-    ledger, closed_at = identifier(table.ledger_column), identifier(table.closed_at_column)
+    closed_at = identifier(table.closed_at_column)
+    repeated = "SUM(copies - 1)" if table.unique else "0"
     sql = f"""\
 SELECT
   COALESCE(SUM(copies), 0) AS row_count,
   COALESCE(SUM(IF({missing}, copies, 0)), 0) AS keys_missing,
-  COALESCE(SUM(copies - 1), 0) AS keys_repeated,
+  COALESCE({repeated}, 0) AS keys_repeated,
   COALESCE(SUM(outside_ledgers), 0) AS ledger_outside_range,
   COALESCE(SUM(outside_times), 0) AS closed_at_outside_range
 FROM (
   SELECT
     {", ".join(keys)},
     COUNT(*) AS copies,
-    COUNTIF(NOT COALESCE({ledger} BETWEEN @start_ledger AND @end_ledger, FALSE)) AS outside_ledgers,
+    COUNTIF(NOT COALESCE({_ledgers_predicate(table)}, FALSE)) AS outside_ledgers,
     COUNTIF(
       NOT COALESCE({closed_at} BETWEEN @first_closed_at AND @last_closed_at, FALSE)
     ) AS outside_times
@@ -177,7 +253,7 @@ def delete_range(table: Table, target: str, start: int, end: int) -> Statement:
     It goes by ledgers alone, because nothing says when ledgers closed whose rows may be wrong: it reads the ledger
     column of the whole table.
     """
-    sql = f"DELETE FROM {target} WHERE {identifier(table.ledger_column)} BETWEEN @start_ledger AND @end_ledger"
+    sql = f"DELETE FROM {target} WHERE {_ledgers_predicate(table)}"
     return Statement(sql, (Parameter("start_ledger", "INT64", str(start)), Parameter("end_ledger", "INT64", str(end))))
 
 

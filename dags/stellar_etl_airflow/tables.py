@@ -26,8 +26,10 @@ class Table:
     Attributes:
         data_type: what the exporter calls these rows; the key of `table_ids` and `output_file_names`.
         table_id: the BigQuery table's usual name; the schema file is `{table_id}_schema.json`.
-        keys: the columns that identify a row.
-        ledger_column: the column that holds the row's ledger sequence.
+        keys: the columns that identify a row; of a table whose rows may be identical, those that are never null.
+        unique: whether no two rows share their keys.
+        ledger_column: the column that holds the row's ledger sequence, or a TOID (SEP-35) with it.
+        ledger_shift: how many bits the sequence is shifted left in that column.
         closed_at_column: the column that holds the ledger's close time; the only one that may partition
             the table, because it is a property of the row and not of the run that loaded it.
         publish: how staged rows enter the table.
@@ -36,7 +38,9 @@ class Table:
     data_type: str
     table_id: str
     keys: tuple[str, ...]
+    unique: bool = True
     ledger_column: str = "ledger_sequence"
+    ledger_shift: int = 0
     closed_at_column: str = "closed_at"
     publish: Publish = Publish.REPLACE_RANGE
 
@@ -44,6 +48,19 @@ class Table:
 LEDGERS = Table("ledgers", "history_ledgers", keys=("sequence",), ledger_column="sequence")
 TRANSACTIONS = Table("transactions", "history_transactions", keys=("id",))
 OPERATIONS = Table("operations", "history_operations", keys=("id",))
+EFFECTS = Table("effects", "history_effects", keys=("id",))
+TRADES = Table(
+    "trades",
+    "history_trades",
+    keys=("history_operation_id", "order"),
+    ledger_column="history_operation_id",
+    ledger_shift=32,
+    closed_at_column="ledger_closed_at",
+)
+CONTRACT_EVENTS = Table(
+    "contract_events", "history_contract_events", keys=("transaction_id", "contract_event_xdr"), unique=False
+)
+TOKEN_TRANSFERS = Table("token_transfers", "token_transfers_raw", keys=("transaction_id", "event_topic"), unique=False)
 ASSETS = Table(
     "assets",
     "history_assets",
@@ -51,8 +68,13 @@ ASSETS = Table(
     publish=Publish.KEEP_EARLIEST,
 )
 
-TABLES: dict[str, Table] = {table.data_type: table for table in (LEDGERS, TRANSACTIONS, OPERATIONS, ASSETS)}
+_ALL = (LEDGERS, TRANSACTIONS, OPERATIONS, EFFECTS, TRADES, CONTRACT_EVENTS, TOKEN_TRANSFERS, ASSETS)
+
+TABLES: dict[str, Table] = {table.data_type: table for table in _ALL}
 """Every table that a DAG publishes, by data type."""
+
+ENRICHED_OPERATIONS = Table("enriched_history_operations", "enriched_history_operations", keys=("op_id",))
+"""Derived from published tables; no export has its rows."""
 
 BATCH_STATS_TABLE_ID = "history_archives_dag_runs"
 """The table that holds one row for each table and range that was published."""

@@ -180,3 +180,34 @@ def test_what_is_no_column_name_never_reaches_sql(name):
 def test_what_is_no_table_name_never_reaches_sql(parts):
     with pytest.raises(ValueError, match="not a project, dataset or table name"):
         table_name(*parts)
+
+
+TRADES = Table("trades", "trades", keys=("op", "n"), ledger_column="op", ledger_shift=32)
+TRADE_COLUMNS = [("op", "INTEGER"), ("n", "INTEGER"), ("closed_at", "TIMESTAMP")]
+
+
+def trade(ledger, order=4097, n=0):
+    minute, second = divmod(ledger * 5, 60)
+    return f"{(ledger << 32) + order}, {n}, TIMESTAMP '2026-01-01 00:{minute:02}:{second:02}+00'"
+
+
+def test_ledgers_are_found_in_the_ids_of_operations(client, make):
+    last = (1 << 32) - 1
+    target = make("trades", TRADE_COLUMNS, [trade(9, last), trade(10, 0, 5), trade(19, last, 5), trade(20, 0)])
+    staging = make("trades_staging", TRADE_COLUMNS, [trade(10), trade(19, last)])
+    (counts,) = run(client, check_staging(TRADES, staging, RANGE))
+    assert {name: value for name, value in counts.items() if value} == {"row_count": 2}
+    run(client, publish(TRADES, target, staging, [column for column, _ in TRADE_COLUMNS], RANGE))
+    assert rows(client, f"SELECT op >> 32, n FROM {target} ORDER BY op") == [(9, 0), (10, 0), (19, 0), (20, 0)]
+    run(client, delete_range(TRADES, target, 10, 19))
+    assert rows(client, f"SELECT op >> 32 FROM {target} ORDER BY op") == [(9,), (20,)]
+
+
+def test_rows_that_may_be_identical_are_no_fault_and_stay_as_many(client, make):
+    table = Table("events", "events", keys=("ledger_sequence", "name"), unique=False)
+    target = make("events", EVENT_COLUMNS, [event(10), event(10), event(10)])
+    staging = make("events_staging", EVENT_COLUMNS, [event(12), event(12)])
+    (counts,) = run(client, check_staging(table, staging, RANGE))
+    assert {name: value for name, value in counts.items() if value} == {"row_count": 2}
+    run(client, publish(table, target, staging, [column for column, _ in EVENT_COLUMNS], RANGE))
+    assert rows(client, f"SELECT ledger_sequence FROM {target}") == [(12,), (12,)]

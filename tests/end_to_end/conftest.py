@@ -13,14 +13,10 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
+from stellar_etl_airflow.tables import TABLES
 from tests.shared import REPO
 
-EXPORTED = {
-    "history_ledgers": "ledgers",
-    "history_transactions": "transactions",
-    "history_operations": "operations",
-    "history_assets": "assets",
-}
+EXPORTED = {table.table_id: data_type for data_type, table in TABLES.items()}
 """Data types by table."""
 
 

@@ -45,7 +45,7 @@ def expected(table_id: str, exported: dict[str, list[dict[str, Any]]]) -> list[s
     table, rows = TABLES[EXPORTED[table_id]], exported[EXPORTED[table_id]]
     if table.publish is Publish.KEEP_EARLIEST:
         by_key: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for row in sorted(rows, key=lambda row: row["ledger_sequence"]):
+        for row in sorted(rows, key=lambda row: row[table.ledger_column]):
             by_key.setdefault(tuple(row[key] for key in table.keys), row)
         rows = list(by_key.values())
     return as_set(rows, table_id)
@@ -78,10 +78,10 @@ def staging_tables(stack: Stack) -> list[str]:
 def test_the_report_says_that_all_is_well(sample: Sample) -> None:
     report = sample.report
     assert report["ok"]
-    assert [len(runs) for runs in report["runs"].values()] == [3, 3]
+    assert [len(runs) for runs in report["runs"].values()] == [3, 3, 3]
     tables = {table["table"]: table for table in report["tables"]}
-    assert tables.keys() == EXPORTED.keys()
-    for table_id in ("history_ledgers", "history_transactions", "history_operations"):
+    assert tables.keys() == {*EXPORTED, "enriched_history_operations"}
+    for table_id in ("history_ledgers", "history_transactions", "history_operations", "enriched_history_operations"):
         table = tables[table_id]
         assert (table["first_ledger"], table["last_ledger"]) == (FIRST, LAST)
         assert (table["gaps"], table["duplicates"], table["failed_checks"]) == (0, 0, 0)
@@ -95,17 +95,29 @@ def test_the_tables_hold_what_the_exporter_writes(sample: Sample, exported: dict
     assert staging_tables(sample.stack) == []
 
 
+def test_enriched_operations_are_the_operations_with_their_transactions(sample: Sample) -> None:
+    sql = (
+        "SELECT COUNT(*) AS n FROM history_operations AS o JOIN history_transactions AS t ON t.id = o.transaction_id "
+        "JOIN enriched_history_operations AS e ON e.op_id = o.id AND e.transaction_hash = t.transaction_hash"
+    )
+    (joined,), (operations,) = (
+        sample.stack.query(sql),
+        sample.stack.query("SELECT COUNT(*) AS n FROM history_operations"),
+    )
+    assert joined["n"] == operations["n"] > 0
+
+
 def test_unpausing_made_no_run_of_its_own(sample: Sample) -> None:
     runs = sample.stack.rest("GET", "dags/~/dagRuns?limit=100")["dag_runs"]
     assert {run["run_type"] for run in runs} == {"backfill"}
-    assert len(runs) == 6
+    assert len(runs) == 9
 
 
 def test_one_row_of_batch_stats_for_each_table_and_range(sample: Sample) -> None:
     rows = sample.stack.query(
         "SELECT table_id, start_ledger, end_ledger, COUNT(*) AS times FROM history_archives_dag_runs GROUP BY 1, 2, 3"
     )
-    assert len(rows) == 12
+    assert len(rows) == 3 * len(TABLES)
     assert {row["times"] for row in rows} == {1}
 
 

@@ -25,6 +25,11 @@ COLUMNS = {
     },
     "history_transactions": ROW,
     "history_operations": ROW,
+    "history_effects": {"id": "STRING", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"},
+    "history_trades": {"history_operation_id": "INTEGER", "order": "INTEGER", "ledger_closed_at": "TIMESTAMP"},
+    "history_contract_events": {"transaction_id": "INTEGER", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"},
+    "token_transfers_raw": {"transaction_id": "INTEGER", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"},
+    "enriched_history_operations": {"op_id": "INTEGER", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"},
     "history_assets": {
         "asset_type": "STRING",
         "asset_code": "STRING",
@@ -48,6 +53,19 @@ def rows_of(sequences):
         ],
         "history_operations": [
             {"id": n * 10 + i, "ledger_sequence": n, "closed_at": closed[n]} for n in sequences for i in range(3)
+        ],
+        "history_effects": [{"id": f"{n}-0", "ledger_sequence": n, "closed_at": closed[n]} for n in sequences],
+        "history_trades": [
+            {"history_operation_id": n << 32 | 4097, "order": 0, "ledger_closed_at": closed[n]} for n in sequences
+        ],
+        "history_contract_events": [
+            {"transaction_id": n, "ledger_sequence": n, "closed_at": closed[n]} for n in sequences for _ in range(2)
+        ],
+        "token_transfers_raw": [
+            {"transaction_id": n, "ledger_sequence": n, "closed_at": closed[n]} for n in sequences for _ in range(2)
+        ],
+        "enriched_history_operations": [
+            {"op_id": n * 10 + i, "ledger_sequence": n, "closed_at": closed[n]} for n in sequences for i in range(3)
         ],
         "history_assets": [
             {"asset_type": "native", "asset_code": "", "asset_issuer": "", "ledger_sequence": 1, "closed_at": closed[1]}
@@ -109,6 +127,8 @@ def test_whole_tables_are_good(report):
     assert (ledgers.rows, ledgers.first_ledger, ledgers.last_ledger, ledgers.gaps) == (5, 1, 5, 0)
     assert found["history_operations"].rows == 15
     assert found["history_assets"].gaps is None
+    assert (found["history_trades"].first_ledger, found["history_trades"].last_ledger) == (1, 5)
+    assert found["token_transfers_raw"].duplicates is None
 
 
 def test_a_missing_ledger_is_a_gap(report):
@@ -139,9 +159,10 @@ def test_doubled_rows_are_duplicates(report):
     assert not found["history_operations"].good
 
 
-def test_an_empty_table_is_not_good(report):
-    found = report({**rows_of(range(1, 6)), "history_assets": []})
-    assert not found["history_assets"].good
+def test_a_range_without_ledgers_is_a_gap_and_one_without_trades_is_none(report):
+    found = report({**rows_of(range(1, 6)), "history_ledgers": [], "history_trades": []})
+    assert not found["history_ledgers"].good
+    assert found["history_trades"].good
 
 
 def test_failed_checks_are_counted_for_their_table(report):

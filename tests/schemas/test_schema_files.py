@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stellar_etl_airflow.tables import BATCH_COLUMNS, BATCH_STATS_TABLE_ID, TABLES
+from stellar_etl_airflow.tables import BATCH_COLUMNS, BATCH_STATS_TABLE_ID, ENRICHED_OPERATIONS, TABLES
 from tests.shared import REPO, SHARED, needs_shared
 from tests.stellar_etl.program import rows, succeed
 
@@ -34,7 +34,7 @@ def all_fields(fields: list[Field], prefix: str = "") -> Iterator[tuple[str, Fie
 
 
 def test_there_is_one_for_each_published_table_and_no_other() -> None:
-    expected = {table.table_id for table in TABLES.values()} | {BATCH_STATS_TABLE_ID}
+    expected = {table.table_id for table in TABLES.values()} | {BATCH_STATS_TABLE_ID, ENRICHED_OPERATIONS.table_id}
     assert {path.name.removesuffix("_schema.json") for path in FILES} == expected
 
 
@@ -68,7 +68,8 @@ def test_the_columns_are_those_of_the_recorded_tables(table: Any) -> None:
     assert recorded
     for row in recorded:
         field = ours[row["column"]]
-        assert (field["type"], field["mode"] == "REPEATED") == (row["type"], row["mode"] == "REPEATED"), row["column"]
+        kind = {"BOOL": "BOOLEAN"}.get(row["type"], row["type"])  # two names of one type
+        assert (field["type"], field["mode"] == "REPEATED") == (kind, row["mode"] == "REPEATED"), row["column"]
 
 
 def problems(value: Any, field: Field, name: str) -> Iterator[str]:
@@ -118,7 +119,7 @@ def assert_rows_fit(folder: Path) -> None:
         fields = read(REPO / "schemas" / f"{table.table_id}_schema.json")
         whole = {"name": table.table_id, "type": "RECORD", "mode": "NULLABLE", "fields": fields}
         exported = rows(next(folder.glob(f"*-{table.data_type}.txt")))
-        assert exported
+        assert exported or table.data_type == "trades", table.table_id  # neither network has any in these ledgers
         found = {problem for row in exported for problem in problems(row, whole, table.table_id)}
         assert not found, sorted(found)[:10]
 

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from local.stack import Stack
@@ -33,6 +34,8 @@ def _value(value: Any, field: Field) -> Any:
         return moment.astimezone(UTC).isoformat()
     if field["type"] in ("INTEGER", "FLOAT"):
         return int(value) if field["type"] == "INTEGER" else float(value)
+    if field["type"] == "NUMERIC":
+        return str(Decimal(str(value)).normalize())
     if field["type"] == "BYTES":
         return (base64.b64decode(value) if isinstance(value, str) else value).hex()
     if field["type"] == "JSON":

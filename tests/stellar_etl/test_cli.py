@@ -159,7 +159,9 @@ def test_extra_fields_stand_in_every_row_whatever_they_hold(lake: Path, tmp_path
 
 def test_limit_bounds_each_type(lake: Path, tmp_path: Path) -> None:
     succeed("export_all_history", "-s", 3, "-e", 30, "--datastore-path", lake, "-o", tmp_path, "--limit", 3)
-    assert [len(rows(path)) for path in sorted(tmp_path.glob("*.txt"))] == [3, 3, 3, 3]
+    counts = {path.stem: len(rows(path)) for path in tmp_path.glob("*.txt")}
+    assert max(counts.values()) == 3
+    assert counts["3-30-ledgers"] == counts["3-30-operations"] == counts["3-30-effects"] == 3
 
 
 def test_a_device_is_written_and_stays_a_device(lake: Path) -> None:

@@ -101,7 +101,7 @@ def test_times_in_every_form(lake: Path, start: str, end: str, expected: dict[st
 
 
 @pytest.mark.parametrize(
-    "command", ["export_effects", "export_trades", "export_everything", "export", "ledgers", "export_ledger"]
+    "command", ["export_effect", "export_token_transfers", "export_everything", "export", "ledgers", "export_ledger"]
 )
 def test_a_command_that_is_not_there_is_one_line_with_those_that_are(command: str) -> None:
     line = fail(command, "-s", 5, "-e", 6)

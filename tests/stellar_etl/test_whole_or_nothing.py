@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stellar_etl import __version__
+from stellar_etl.transforms import HISTORY
 from tests.local import emulators
 from tests.stellar_etl.program import PROGRAM, fail, rows, succeed
 
@@ -54,7 +55,7 @@ def test_the_whole_manifest(lake: Path, tmp_path: Path) -> None:
         "failed_transforms": 0,
     }
     assert [(file["type"], file["name"]) for file in files] == [
-        (type_, f"{tmp_path}/10-12-{type_}.txt") for type_ in ("ledgers", "transactions", "operations", "assets")
+        (type_, f"{tmp_path}/10-12-{type_}.txt") for type_ in HISTORY
     ]
 
 
@@ -90,7 +91,7 @@ def test_objects_come_before_their_manifest(lake: Path, server: emulators.Server
     blobs = list(emulators.storage_client(server).list_blobs(emulators.BUCKET, prefix="order/"))
     # An object's generation is larger than those that were written before.
     names = [blob.name for blob in sorted(blobs, key=lambda blob: blob.generation)]
-    assert len(names) == 5
+    assert len(names) == len(HISTORY) + 1
     assert names[-1] == "order/5-6-manifest.json"
 
 

@@ -38,8 +38,6 @@ def _value(value: Any, field: Field) -> Any:
         return str(Decimal(str(value)).normalize())
     if field["type"] == "BYTES":
         return (base64.b64decode(value) if isinstance(value, str) else value).hex()
-    if field["type"] == "JSON":
-        return json.loads(value) if isinstance(value, str) else value
     return value
 
 

@@ -14,22 +14,24 @@ from stellar_etl_airflow.tables import Table
 
 
 class PublishOperator(TableJobsOperator):
-    """Merges a staging table into its published table, as the registry says for the table."""
+    """Merges a staging table into the published table of each target, as the registry says for the table."""
 
     builder = "build_apply_gcs_changes_to_bq_task"
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One merge."""
-        statement = publish(
-            self.table,
-            warehouse.name(warehouse.config.table_id(self.table.data_type)),
-            warehouse.name(self.staging_id(context)),
-            warehouse.columns(self.table.table_id),
-            parameters_of(batch_of(context)),
-        )
-        return [query_job("merge", statement, warehouse.config.maximum_bytes_billed)]
+        """One merge for each target."""
+        staging, columns = warehouse.name(self.staging_id(context)), warehouse.columns(self.table.table_id)
+        parameters = parameters_of(batch_of(context))
+        return [
+            query_job(
+                f"merge_{target.label}",
+                publish(self.table, warehouse.published(self.table, target), staging, columns, parameters),
+                warehouse.config.maximum_bytes_billed,
+            )
+            for target in warehouse.config.targets
+        ]
 
 
 def build_apply_gcs_changes_to_bq_task(table: Table) -> PublishOperator:
     """A task that publishes a table's staged rows: its range is replaced, or missing keys are inserted."""
-    return PublishOperator(task_id="merge", table=table)
+    return PublishOperator(task_id="merge", table=table, pool=table.pool)

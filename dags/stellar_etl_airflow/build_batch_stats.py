@@ -58,4 +58,4 @@ class BatchStatsOperator(TableJobsOperator):
 
 def build_batch_stats(table: Table) -> BatchStatsOperator:
     """A task that notes what was published, in `history_archives_dag_runs`."""
-    return BatchStatsOperator(task_id="batch_stats", table=table)
+    return BatchStatsOperator(task_id="batch_stats", table=table, pool=table.pool)

@@ -22,7 +22,7 @@ SOURCES = (LEDGERS, TRANSACTIONS, OPERATIONS)
 
 
 def _names(warehouse: Warehouse) -> dict[Table, str]:
-    return {table: warehouse.name(warehouse.config.table_id(table.data_type)) for table in SOURCES}
+    return {table: warehouse.published(table) for table in SOURCES}
 
 
 def missing(found: Mapping[str, Any]) -> list[str]:
@@ -90,7 +90,7 @@ class DerivedTableOperator(BigQueryJobsOperator):
         warehouse.ensure_published(self.table)
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One merge."""
+        """One merge for each target."""
         run, found = Run.of(context), left_by(context, CHECK_TASK)
         query = derive((QUERIES / f"{self.table.table_id}.sql").read_text(), _names(warehouse))
         parameters = (
@@ -102,14 +102,15 @@ class DerivedTableOperator(BigQueryJobsOperator):
             # Of the check and not of this try: a later try has to find the job of this one doing the same work.
             Parameter("batch_insert_ts", "TIMESTAMP", found["checked_at"]),
         )
-        statement = replace_range(
-            self.table,
-            warehouse.name(warehouse.config.table_id(self.table.data_type)),
-            query,
-            warehouse.columns(self.table.table_id),
-            parameters,
-        )
-        return [query_job("merge", statement, warehouse.config.maximum_bytes_billed)]
+        columns = warehouse.columns(self.table.table_id)
+        return [
+            query_job(
+                f"merge_{target.label}",
+                replace_range(self.table, warehouse.published(self.table, target), query, columns, parameters),
+                warehouse.config.maximum_bytes_billed,
+            )
+            for target in warehouse.config.targets
+        ]
 
 
 def build_check_sources_task() -> CheckSourcesOperator:
@@ -119,4 +120,4 @@ def build_check_sources_task() -> CheckSourcesOperator:
 
 def build_bq_insert_job_task(table: Table) -> DerivedTableOperator:
     """A task that makes a derived table's rows of the run's range, by the query of its name in `dags/queries`."""
-    return DerivedTableOperator(task_id="merge", table=table)
+    return DerivedTableOperator(task_id="merge", table=table, pool=table.pool)

@@ -41,7 +41,7 @@ class DeleteRangeOperator(TableJobsOperator):
     builder = "build_delete_data_task"
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One DELETE.
+        """One DELETE for each target.
 
         Raises:
             RangeError: the run was not asked for by ledgers.
@@ -49,9 +49,14 @@ class DeleteRangeOperator(TableJobsOperator):
         asked = Run.of(context).asked
         if not isinstance(asked, LedgerRange):
             raise RangeError("say what to delete by the params start_ledger and end_ledger")
-        target = warehouse.name(warehouse.config.table_id(self.table.data_type))
-        statement = delete_range(self.table, target, asked.start, asked.end)
-        return [query_job("delete", statement, warehouse.config.maximum_bytes_billed)]
+        return [
+            query_job(
+                f"delete_{target.label}",
+                delete_range(self.table, warehouse.published(self.table, target), asked.start, asked.end),
+                warehouse.config.maximum_bytes_billed,
+            )
+            for target in warehouse.config.targets
+        ]
 
 
 def build_delete_staging_task(tables: Sequence[Table]) -> DeleteStagingOperator:
@@ -61,4 +66,4 @@ def build_delete_staging_task(tables: Sequence[Table]) -> DeleteStagingOperator:
 
 def build_delete_data_task(table: Table) -> DeleteRangeOperator:
     """A task that deletes the run's ledger range from a published table."""
-    return DeleteRangeOperator(task_id=f"delete_{table.data_type}", table=table)
+    return DeleteRangeOperator(task_id=f"delete_{table.data_type}", table=table, pool=table.pool)

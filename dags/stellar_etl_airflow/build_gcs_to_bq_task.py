@@ -27,7 +27,8 @@ class LoadToStagingOperator(TableJobsOperator):
         The staging table gets the published table's own schema, not the file's: a table that has grown holds its
         nested columns in another order, and BigQuery matches the fields of a RECORD by their place.
         """
-        guard_network(warehouse.client, warehouse.dataset_id, batch_of(context).network_passphrase)
+        for target in warehouse.config.targets:
+            guard_network(warehouse.client, target.dataset_id, batch_of(context).network_passphrase)
         published = warehouse.ensure_published(self.table)
         ensure_table(
             warehouse.client,

@@ -22,7 +22,7 @@ from google.cloud import bigquery
 from stellar_etl_airflow.batch import staging_table_id
 from stellar_etl_airflow.runtime import GOOGLE_CONNECTION, SettingsAtRunTime, settings
 from stellar_etl_airflow.schema import column_names, read_schema
-from stellar_etl_airflow.settings import WarehouseSettings
+from stellar_etl_airflow.settings import Target, WarehouseSettings
 from stellar_etl_airflow.sql import Statement, table_name
 from stellar_etl_airflow.tables import Table
 from stellar_etl_airflow.warehouse import Layout, WarehouseError, check_partition, ensure_table
@@ -113,9 +113,15 @@ class Warehouse:
                 f"Airflow Variables 'bq_project' and 'bq_dataset'"
             ) from None
 
-    def name(self, table_id: str) -> str:
-        """The table's name between backticks, for SQL."""
+    def name(self, table_id: str, target: Target | None = None) -> str:
+        """A table's name between backticks, for SQL: in the dataset of the work, or in a target."""
+        if target is not None:
+            return table_name(target.project, target.dataset, table_id)
         return table_name(self.project, self.dataset, table_id)
+
+    def published(self, table: Table, target: Target | None = None) -> str:
+        """A published table's name between backticks."""
+        return self.name(self.config.table_id(table.data_type), target)
 
     def reference(self, table_id: str) -> dict[str, str]:
         """The table's name as job configurations spell it."""
@@ -130,7 +136,7 @@ class Warehouse:
         return column_names(self.schema(table_id))
 
     def ensure_published(self, table: Table) -> list[dict[str, Any]]:
-        """Makes or grows a published table, partitioned and clustered as the Variables say; gives its schema.
+        """Makes or grows a published table in each target, as the Variables say; gives its schema in the first.
 
         Raises:
             WarehouseError: the partition is not by close time, or not as the table has it.
@@ -140,16 +146,14 @@ class Warehouse:
         partition = self.config.partition_fields.get(table_id)
         if partition:
             check_partition(table_id, partition.field, table.closed_at_column)
-        return ensure_table(
-            self.client,
-            f"{self.dataset_id}.{table_id}",
-            Layout(
-                self.schema(table.table_id),
-                partition_type=partition.type if partition else None,
-                partition_field=partition.field if partition else None,
-                cluster_fields=tuple(self.config.cluster_fields.get(table_id, ())),
-            ),
+        layout = Layout(
+            self.schema(table.table_id),
+            partition_type=partition.type if partition else None,
+            partition_field=partition.field if partition else None,
+            cluster_fields=tuple(self.config.cluster_fields.get(table_id, ())),
         )
+        made = [ensure_table(self.client, f"{target.dataset_id}.{table_id}", layout) for target in self.config.targets]
+        return made[0]
 
 
 class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):

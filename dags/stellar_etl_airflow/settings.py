@@ -10,9 +10,10 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal, TypeVar, get_origin
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, TypeVar, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stellar_etl_airflow.tables import TABLES
 
@@ -35,11 +36,35 @@ class Partition(_Group):
     field: _Name
 
 
+@dataclass(frozen=True)
+class Target:
+    """A dataset that tables are published in.
+
+    Attributes:
+        label: tells the jobs of one task apart; a part of their ids.
+        project: the Google Cloud project.
+        dataset: the dataset.
+    """
+
+    label: str
+    project: str
+    dataset: str
+
+    @property
+    def dataset_id(self) -> str:
+        """`project.dataset`."""
+        return f"{self.project}.{self.dataset}"
+
+
 class WarehouseSettings(_Group):
     """Where tables live, and how they are made."""
 
     bq_project: _Name = Field(description="the Google Cloud project that holds the datasets")
     bq_dataset: _Name = Field(description="the dataset that the tables are published in")
+    public_project: str = Field(default="", description="the project of a second dataset; empty: `bq_project`")
+    public_dataset: str = Field(
+        default="", description="a second dataset that every table is published in too; empty: none"
+    )
     schema_filepath: _Name = Field(description="the folder of the schema files, as the workers see it")
     table_ids: dict[str, _Name] = Field(description="the table name for each data type")
     partition_fields: dict[str, Partition] = Field(description="how each table is partitioned, by table name")
@@ -49,6 +74,23 @@ class WarehouseSettings(_Group):
     maximum_bytes_billed: Annotated[int, Field(gt=0)] = Field(
         default=1 << 40, description="a query that would read more bytes than this is refused by BigQuery"
     )
+
+    @model_validator(mode="after")
+    def _two_targets(self) -> Self:
+        if self.public_dataset and (self.public_project or self.bq_project) == self.bq_project:
+            if self.public_dataset == self.bq_dataset:
+                raise ValueError("'public_dataset' must be another dataset than 'bq_dataset'")
+        elif self.public_project and not self.public_dataset:
+            raise ValueError("'public_project' is set and 'public_dataset' is not: set both, or neither")
+        return self
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The datasets that tables are published in: the private one, then the public one if there is one."""
+        private = Target("private", self.bq_project, self.bq_dataset)
+        if not self.public_dataset:
+            return (private,)
+        return (private, Target("public", self.public_project or self.bq_project, self.public_dataset))
 
     def table_id(self, data_type: str) -> str:
         """The name of a data type's table.
@@ -173,6 +215,9 @@ def load(group: type[Group], get: Callable[[str], Any]) -> Group:
 
 def _explained(error: ValidationError, group: type[_Group]) -> Iterable[str]:
     for problem in error.errors():
+        if not problem["loc"]:  # of several Variables together
+            yield f"Airflow Variables: {problem['msg'].removeprefix('Value error, ')}"
+            continue
         key, *path = problem["loc"]
         where = "".join(f"[{part!r}]" for part in path)
         field = group.model_fields.get(str(key))

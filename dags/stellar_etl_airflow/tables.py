@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 
 class Publish(Enum):
@@ -44,6 +45,14 @@ class Table:
     closed_at_column: str = "closed_at"
     publish: Publish = Publish.REPLACE_RANGE
 
+    @property
+    def pool(self) -> str:
+        """The pool of those who write the table: it has one slot, for one writer at a time.
+
+        On BigQuery two merges that only insert don't conflict, so that two overlapping runs could double rows.
+        """
+        return f"write_{self.table_id}"
+
 
 LEDGERS = Table("ledgers", "history_ledgers", keys=("sequence",), ledger_column="sequence")
 TRANSACTIONS = Table("transactions", "history_transactions", keys=("id",))
@@ -75,6 +84,16 @@ TABLES: dict[str, Table] = {table.data_type: table for table in _ALL}
 
 ENRICHED_OPERATIONS = Table("enriched_history_operations", "enriched_history_operations", keys=("op_id",))
 """Derived from published tables; no export has its rows."""
+
+POOLS: dict[str, dict[str, Any]] = {
+    table.pool: {
+        "slots": 1,
+        "description": f"One writer at a time for {table.table_id}",
+        "include_deferred": True,  # a merge that waits in the triggerer is still a writer
+    }
+    for table in (*_ALL, ENRICHED_OPERATIONS)
+}
+"""The pools that the DAGs need, as `airflow pools import` takes them; `airflow_pools.json` holds the same."""
 
 BATCH_STATS_TABLE_ID = "history_archives_dag_runs"
 """The table that holds one row for each table and range that was published."""

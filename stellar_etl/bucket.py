@@ -17,8 +17,56 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from requests.exceptions import RequestException
 
 from stellar_etl.errors import ExportError
+from stellar_etl.stores import patience
 
-PATIENCE_SECONDS = 60
+PAGE = 1000
+"""The most names that the service gives at once."""
+
+
+class BucketStore:
+    """A folder of a bucket; STORAGE_EMULATOR_HOST leads to an emulator.
+
+    The client library tries again what passes, and asks for the rest of an object that breaks off.
+    """
+
+    remote = True
+
+    def __init__(self, url: str) -> None:
+        self.place = url.rstrip("/")
+        bucket, _, prefix = self.place.removeprefix("gs://").partition("/")
+        self._bucket = client().bucket(bucket)
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._retry = DEFAULT_RETRY.with_timeout(patience())
+
+    def names(self, after: str, page: int) -> Iterator[str]:
+        """The names after a given one."""
+        try:
+            with problems_of(f"{self.place} can't be listed"):
+                for blob in self._bucket.client.list_blobs(
+                    self._bucket,
+                    prefix=self._prefix,
+                    start_offset=self._prefix + after,
+                    page_size=min(page + 1, PAGE),  # the offset itself may be there
+                    fields="items(name),nextPageToken",
+                    retry=self._retry,
+                ):
+                    name = blob.name.removeprefix(self._prefix)
+                    if name > after:
+                        yield name
+        except NotFound:
+            raise ExportError(f"{self.place} can't be listed: there is no bucket of that name") from None
+
+    def read(self, name: str) -> bytes:
+        """An object's bytes; the library checks their CRC32C."""
+        try:
+            with problems_of(f"{self.place}/{name} can't be read"):
+                data: bytes = self._bucket.blob(self._prefix + name).download_as_bytes(
+                    raw_download=True,  # an object may carry a Content-Encoding, which the library would undo
+                    retry=self._retry,
+                )
+        except NotFound:
+            raise FileNotFoundError(f"{self.place}/{name} can't be read: there is no such object") from None
+        return data
 
 
 @cache
@@ -65,7 +113,7 @@ def upload(bucket: str, name: str, path: Path, content_type: str) -> None:
                 str(path),
                 content_type=content_type,
                 checksum="crc32c",
-                retry=DEFAULT_RETRY.with_timeout(PATIENCE_SECONDS),
+                retry=DEFAULT_RETRY.with_timeout(patience()),
             )
     except NotFound as error:
         raise ExportError(f"{place}: {error}") from None

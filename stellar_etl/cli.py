@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NoReturn
 
 from stellar_etl import __version__
 from stellar_etl.errors import EXIT_FAILED, ExportError
+from stellar_etl.progress import PROGRESS_SECONDS, log_values
 
-DEFAULT_LAKE = "sdf-ledger-close-meta/v1/ledgers"
+PUBLIC_LAKE = "https://aws-public-blockchain.s3.us-east-2.amazonaws.com/v1.1/stellar/ledgers/pubnet"
+"""The public network's ledgers, for everyone to read (https://registry.opendata.aws/aws-public-blockchain/)."""
+
 ODD_COMMANDS = {"token_transfers": "export_token_transfer"}
 """The other types' commands are named `export_{type}`."""
 
@@ -49,15 +53,35 @@ def pairs(option: str) -> Callable[[str], dict[str, str]]:
     return parse
 
 
+def at_least_one(text: str) -> int:
+    """A whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def parquet_name(type_: str) -> str:
+    """A type's Parquet file, as the Go program names it."""
+    return f"exported_{type_}.parquet"
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise ValueError
+    return seconds
+
+
 def _network_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("network")
     group.add_argument("--testnet", action="store_true", help="read the test network (wins over --futurenet)")
     group.add_argument("--futurenet", action="store_true", help="read the future network")
     group.add_argument(
         "--datastore-path",
-        default=DEFAULT_LAKE,
         metavar="PATH",
-        help="the lake of ledgers: a folder or gs://bucket/prefix, or what holds a lake for each network",
+        help="the lake of ledgers, or what holds a lake for each network: a folder, gs://bucket/prefix or "
+        f"https://host/prefix (default: the public network's, {PUBLIC_LAKE})",
     )
     group.add_argument(
         "--network-passphrase",
@@ -66,7 +90,7 @@ def _network_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _export_options(parser: argparse.ArgumentParser) -> None:
+def _export_options(parser: argparse.ArgumentParser, parquet_metavar: str, parquet_help: str) -> None:
     parser.add_argument("-s", "--start-ledger", type=int, default=2, metavar="N", help="first ledger (default 2)")
     parser.add_argument("-e", "--end-ledger", type=int, required=True, metavar="N", help="last ledger, included")
     parser.add_argument(
@@ -84,17 +108,36 @@ def _export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-l", "--limit", type=int, default=-1, metavar="N", help="at most N rows of a type (default: all)"
     )
+    parser.add_argument(
+        "--progress-seconds",
+        type=_seconds,
+        default=PROGRESS_SECONDS,
+        metavar="N",
+        help=f"how long to work between two reports of progress (default {PROGRESS_SECONDS})",
+    )
+    parquet = parser.add_argument_group("parquet")
+    parquet.add_argument("--write-parquet", action="store_true", help="write the rows to a Parquet file too")
+    parquet.add_argument("--parquet-output", default="", metavar=parquet_metavar, help=parquet_help)
     _network_options(parser)
     cloud = parser.add_argument_group("cloud storage")
     cloud.add_argument("--cloud-storage-bucket", default="", metavar="NAME", help="upload to this bucket")
     cloud.add_argument("--cloud-provider", default="", choices=("", "gcp"), help="gcp, or nothing for no upload")
     cloud.add_argument("--cloud-credentials", default="", metavar="FILE", help="a key file; default: the machine's own")
+    ahead = parser.add_argument_group("reading ahead, from a lake that is not a folder")
+    ahead.add_argument(
+        "--num-workers", type=at_least_one, default=10, metavar="N", help="objects on their way at once (default 10)"
+    )
+    ahead.add_argument(
+        "--buffer-size",
+        type=at_least_one,
+        default=200,
+        metavar="N",
+        help="objects on their way or waiting, within 32 MB (default 200)",
+    )
     ignored = parser.add_argument_group("accepted for the Go program's sake, without effect")
     ignored.add_argument("--captive-core", action="store_true", help="ledgers always come from the lake")
-    for name, default in (("--buffer-size", 200), ("--num-workers", 10), ("--retry-limit", 3), ("--retry-wait", 5)):
+    for name, default in (("--retry-limit", 3), ("--retry-wait", 5)):
         ignored.add_argument(name, type=int, default=default, metavar="N", help=f"default {default}")
-    parser.add_argument("--write-parquet", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--parquet-output", default="", help=argparse.SUPPRESS)
 
 
 def build_parser() -> Parser:
@@ -124,7 +167,7 @@ def build_parser() -> Parser:
         single.add_argument(
             "-o", "--output", default=f"exported_{type_}.txt", metavar="FILE", help="the file or object to write"
         )
-        _export_options(single)
+        _export_options(single, "FILE", f"the file or object for it (default: {parquet_name(type_)} beside --output)")
 
     everything = command("export_all_history", "export several types in one pass over the ledgers", _export_all)
     everything.add_argument("-o", "--output", default="exported_history", metavar="DIR", help="the folder to write to")
@@ -138,17 +181,25 @@ def build_parser() -> Parser:
         metavar="T=NAME,…",
         help="the file of each type, written as {start}-{end}-{NAME} (default: {type}.txt)",
     )
-    _export_options(everything)
+    _export_options(everything, "DIR", "the folder for it (default: that of --output)")
 
     command("version", "print the version", lambda _: print(f"stellar-etl {__version__}"))
     return parser
 
 
-def _lake(arguments: argparse.Namespace) -> Any:
+def _lake(arguments: argparse.Namespace, window: Any = None) -> Any:
     from stellar_etl.lake import open_lake
 
     network = "testnet" if arguments.testnet else "futurenet" if arguments.futurenet else "pubnet"
-    return open_lake(arguments.datastore_path, network, arguments.network_passphrase)
+    path = arguments.datastore_path
+    if path is None:
+        if network != "pubnet":
+            raise ExportError(
+                f"--{network} needs --datastore-path: that network begins anew now and then, and its lake with it "
+                f"(of the test network: {PUBLIC_LAKE.removesuffix('pubnet')}testnet/<date of its last reset>)"
+            )
+        path = PUBLIC_LAKE
+    return open_lake(path, network, arguments.network_passphrase, window)
 
 
 def _ledger_range(arguments: argparse.Namespace) -> None:
@@ -165,7 +216,12 @@ def _ledger_range(arguments: argparse.Namespace) -> None:
 
 
 def _export_one(arguments: argparse.Namespace) -> None:
-    _export(arguments, {arguments.type: arguments.output}, f"{arguments.output}.manifest.json")
+    from stellar_etl.output import is_special
+
+    type_, output = arguments.type, arguments.output
+    folder = Path() if is_special(output) else Path(output).parent
+    parquet = arguments.parquet_output or str(folder / parquet_name(type_))
+    _export(arguments, {type_: output}, {type_: parquet}, f"{output}.manifest.json")
 
 
 def _export_all(arguments: argparse.Namespace) -> None:
@@ -175,24 +231,36 @@ def _export_all(arguments: argparse.Namespace) -> None:
     for type_ in [*types, *arguments.file_names]:
         if type_ not in HISTORY:
             raise ExportError(f"--types: there is no type {type_!r}; known are {', '.join(HISTORY)}")
-    stem = f"{arguments.output.rstrip('/')}/{arguments.start_ledger}-{arguments.end_ledger}"
-    names = {type_: f"{stem}-{arguments.file_names.get(type_, f'{type_}.txt')}" for type_ in types}
-    manifest_name = f"{stem}-manifest.json"
-    if len({*names.values(), manifest_name}) <= len(names) or not names:
-        raise ExportError(
-            "--types and --file-names must give at least one type, and each a file of its own, not manifest.json"
-        )
-    _export(arguments, names, manifest_name)
+    span = f"{arguments.start_ledger}-{arguments.end_ledger}"
+    stem = f"{arguments.output.rstrip('/')}/{span}"
+    parquet_stem = f"{(arguments.parquet_output or arguments.output).rstrip('/')}/{span}"
+    _export(
+        arguments,
+        {type_: f"{stem}-{arguments.file_names.get(type_, f'{type_}.txt')}" for type_ in types},
+        {type_: f"{parquet_stem}-{type_}.parquet" for type_ in types},
+        f"{stem}-manifest.json",
+    )
 
 
-def _export(arguments: argparse.Namespace, names: dict[str, str], manifest_name: str) -> None:
+def _export(
+    arguments: argparse.Namespace, names: dict[str, str], parquet_names: dict[str, str], manifest_name: str
+) -> None:
+    from stellar_etl.ahead import Window
     from stellar_etl.export import export_history
 
     start, end = arguments.start_ledger, arguments.end_ledger
     if not 1 <= start <= end:
         raise ExportError(f"--start-ledger {start} must be at least 1 and at most --end-ledger {end}")
-    if arguments.write_parquet or arguments.parquet_output:
-        raise ExportError("--write-parquet is not there yet: rows are written as NDJSON")
+    if arguments.parquet_output and not arguments.write_parquet:
+        raise ExportError("--parquet-output needs --write-parquet")
+    if not arguments.write_parquet:
+        parquet_names = {}
+    written = [*names.values(), *parquet_names.values(), manifest_name]
+    if not names or len(set(written)) < len(written):
+        raise ExportError(
+            "--types and --file-names must give at least one type, and each a file of its own, not manifest.json; "
+            f"with --output and --parquet-output they give {', '.join(written)}"
+        )
     if arguments.cloud_storage_bucket and not arguments.cloud_provider:
         raise ExportError("--cloud-storage-bucket needs --cloud-provider gcp")
     if arguments.cloud_provider and not arguments.cloud_storage_bucket:
@@ -200,19 +268,20 @@ def _export(arguments: argparse.Namespace, names: dict[str, str], manifest_name:
     if arguments.cloud_credentials:
         os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = arguments.cloud_credentials
     statistics = export_history(
-        _lake(arguments),
+        _lake(arguments, Window(arguments.num_workers, arguments.buffer_size)),
         start,
         end,
         names,
         manifest_name,
+        parquet_names=parquet_names,
         bucket=arguments.cloud_storage_bucket or None,
         extra_fields=arguments.extra_fields,
         strict=arguments.strict_export,
         limit=arguments.limit if arguments.limit >= 0 else None,
         verify=not arguments.no_verify,
+        progress_seconds=arguments.progress_seconds,
     )
-    message = json.dumps(json.dumps(statistics.as_dict(), separators=(",", ":")))
-    print(f'time="{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}" level=info msg={message} pid={os.getpid()}', file=sys.stderr)
+    log_values(statistics.as_dict())
 
 
 def _ended(number: int, _frame: object) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator, Mapping
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from stellar_etl.errors import ExportError
 from stellar_etl.lake import Lake
 from stellar_etl.ledger import Ledger, LedgerError
 from stellar_etl.manifest import manifest
-from stellar_etl.output import Output, RowFile
+from stellar_etl.output import ExportFile, Output, RowFile, unwritable
+from stellar_etl.progress import PROGRESS_SECONDS, Progress
 from stellar_etl.transforms import HISTORY
-
-PROGRESS_SECONDS = 5
 
 
 class Statistics:
@@ -40,11 +40,13 @@ def export_history(
     names: Mapping[str, str],
     manifest_name: str,
     *,
+    parquet_names: Mapping[str, str] | None = None,
     bucket: str | None = None,
     extra_fields: Mapping[str, str] | None = None,
     strict: bool = False,
     limit: int | None = None,
     verify: bool = True,
+    progress_seconds: float = PROGRESS_SECONDS,
 ) -> Statistics:
     """Writes a file of rows for each type, then the manifest.
 
@@ -54,79 +56,145 @@ def export_history(
         end: the last ledger.
         names: the file or object to write for each type.
         manifest_name: the file or object of the manifest.
+        parquet_names: the Parquet file or object to write for each type beside the other, None for no Parquet.
         bucket: the bucket to upload to, None for this machine.
         extra_fields: added to every row, as text.
         strict: whether a row that can't be made ends the export; it is counted otherwise.
         limit: how many rows of a type to write at most, None for all.
         verify: whether hashes are checked.
+        progress_seconds: how long to work between two reports of progress.
 
     Raises:
         ExportError: nothing was exported.
     """
     statistics = Statistics()
     extra = dict(extra_fields or {})
-    with Output(bucket) as output:
-        files = {type_: output.open(name) for type_, name in names.items()}
-        transforms = {type_: HISTORY[type_]() for type_ in names}
+    with no_collector(), Output(bucket) as output, Progress(end - start + 1, progress_seconds) as progress:
+        files = {type_: output.open(name, RowFile) for type_, name in names.items()}
+        parquet = _open_parquet(output, parquet_names, extra) if parquet_names else {}
+        exports = [
+            _TypeExport(
+                # A row that doesn't fit its columns shows in the Parquet file, and must then be in neither.
+                type_,
+                [*([parquet[type_]] if parquet else []), file],
+                extra,
+                statistics,
+                progress,
+                strict,
+                limit,
+            )
+            for type_, file in files.items()
+        ]
         first = last = None
-        for ledger in _with_progress(lake.read(start, end, verify=verify), start, end):
+        for ledger in lake.read(start, end, verify=verify):
             first, last = first or ledger, ledger
-            try:
-                for type_, transform in transforms.items():
-                    for item in transform.items(ledger):
-                        if limit is None or files[type_].rows < limit:
-                            _write(ledger, type_, transform.row, item, files[type_], extra, statistics, strict)
-            except LedgerError as error:
-                raise ExportError(str(error)) from None
+            for export in exports:
+                export.add(ledger)
+            progress.ledger_done()
         assert first is not None and last is not None, "a range has at least one ledger"
-        output.publish(manifest_name, manifest(lake.passphrase, start, end, first, last, files, statistics.failed))
+        output.close()
+        output.publish(
+            manifest_name, manifest(lake.passphrase, start, end, first, last, files, statistics.failed, parquet)
+        )
     return statistics
 
 
-def _write(
-    ledger: Ledger,
-    type_: str,
-    make: Any,
-    item: Any,
-    file: RowFile,
-    extra: Mapping[str, str],
-    statistics: Statistics,
-    strict: bool,
-) -> None:
-    statistics.attempted += 1
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """Without Python's cycle collector, which would walk every ledger's values again and again.
+
+    They are trees: each is gone with the last reference to it. What else there is of cycles is small.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        row = make(ledger, item)
-    except LedgerError:
-        raise
-    except Exception as error:
-        statistics.failed += 1
-        problem = f"{type_} of {_place(ledger, item)}: {error!r}"
-        if strict:
-            raise ExportError(f"a row can't be made: {problem}") from error
-        print(f"left out: {problem}", file=sys.stderr)
-        return
-    if row is not None:
-        file.write(row | extra if extra else row)
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _open_parquet(output: Output, names: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, ExportFile]:
+    # Only an export to Parquet needs its library.
+    from stellar_etl.columns import COLUMNS
+    from stellar_etl.parquet import ParquetFile
+
+    return {
+        type_: output.open(name, partial(ParquetFile, columns=COLUMNS[type_], extra_fields=extra))
+        for type_, name in names.items()
+    }
+
+
+class _TypeExport:
+    """The way of one type's rows from ledgers into files."""
+
+    def __init__(
+        self,
+        type_: str,
+        files: Sequence[ExportFile],
+        extra: Mapping[str, str],
+        statistics: Statistics,
+        progress: Progress,
+        strict: bool,
+        limit: int | None,
+    ) -> None:
+        self._type = type_
+        self._transform = HISTORY[type_]()
+        self._files = files
+        self._extra = dict(extra)
+        self._statistics = statistics
+        self._progress = progress
+        self._strict = strict
+        self._limit = limit
+
+    def add(self, ledger: Ledger) -> None:
+        """Writes a ledger's rows.
+
+        Raises:
+            ExportError: the ledger contradicts itself, or a row of it can't be made or written.
+        """
+        limit, counted = self._limit, self._files[-1]
+        try:
+            for item in self._transform.items(ledger):
+                if limit is None or counted.rows < limit:
+                    self._write(ledger, item)
+        except ExportError:
+            raise
+        except LedgerError as error:
+            raise ExportError(str(error)) from None
+        except Exception as error:
+            # How many rows there would be is not known: they can't be counted as left out.
+            raise ExportError(f"the {self._type} of ledger {ledger.sequence} can't be told: {error!r}") from error
+
+    def _write(self, ledger: Ledger, item: Any) -> None:
+        self._statistics.attempted += 1
+        try:
+            row = self._transform.row(ledger, item)
+            if row is None:
+                return
+            if self._extra:
+                row = row | self._extra
+            for file in self._files:
+                file.write(row)
+        except LedgerError:
+            raise
+        except OSError as error:
+            raise unwritable(file.name, error) from None
+        except Exception as error:
+            self._statistics.failed += 1
+            problem = f"{self._type} of {_place(ledger, item)}: {error!r}"
+            if self._strict:
+                raise ExportError(f"a row can't be made: {problem}") from error
+            self._progress.log("error", f"left out: {problem}")
 
 
 def _place(ledger: Ledger, item: Any) -> str:
-    transaction = getattr(item, "transaction", item)
+    """Where in the ledger an item is, as far as it belongs to a transaction and an operation."""
+    operation = getattr(item, "operation", item)
+    transaction = getattr(operation, "transaction", operation)
     place = f"ledger {ledger.sequence}"
-    if hasattr(transaction, "hash") and transaction is not ledger:
+    if transaction is not ledger:
         place += f", transaction {transaction.hash.hex()}"
-    if hasattr(item, "transaction"):
-        place += f", operation {item.index + 1}"
+    if transaction is not operation and operation.index >= 0:
+        place += f", operation {operation.index + 1}"
     return place
-
-
-def _with_progress(ledgers: Iterator[Ledger], start: int, end: int) -> Iterator[Ledger]:
-    """Passes ledgers on, with a line every few seconds."""
-    total, begun, said = end - start + 1, time.monotonic(), time.monotonic()
-    for count, ledger in enumerate(ledgers, start=1):
-        yield ledger
-        now = time.monotonic()
-        if now - said >= PROGRESS_SECONDS:
-            rate = count / (now - begun)
-            left = (total - count) / rate
-            print(f"{count} of {total} ledgers, {rate:.1f} a second, {left:.0f} s left", file=sys.stderr, flush=True)
-            said = now

@@ -1,27 +1,23 @@
-"""Lakes of ledgers in the layout of SEP-54, as Galexie writes them.
+"""Lakes of ledgers in the layout of SEP-54, as Galexie writes them: a store, read by ledger.
 
-Objects lie in partitions: `{HEX}--{first}-{last}/{HEX}--{first}[-{last}].xdr.zst`, where HEX is 0xFFFFFFFF less the
-first ledger, so that names sort newest first. An object is one zstd frame of a `LedgerCloseMetaBatch`.
+An object is one zstd frame of a `LedgerCloseMetaBatch`; `layout` tells of names, `stores` of where they lie.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import re
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import cached_property
-from itertools import pairwise
-from pathlib import Path
-from typing import Protocol
+from itertools import islice, pairwise
 
 import zstandard
 
+from stellar_etl.ahead import Window, read_ahead
 from stellar_etl.errors import ExportError, NotReachedError
+from stellar_etl.layout import EXAMPLE, Layout, Span, compact, inverted, spans_of
 from stellar_etl.ledger import Ledger, LedgerError, network_id
+from stellar_etl.stores import Store, open_store
 from stellar_etl.xdr import XdrError, decode_batch
 
 PASSPHRASES = {
@@ -31,114 +27,9 @@ PASSPHRASES = {
 }
 
 CONFIG = ".config.json"
-_PARTITION = re.compile(r"[0-9A-F]{8}--(\d+)(?:-(\d+))?")
-_OBJECT = re.compile(r"[0-9A-F]{8}--(\d+)(?:-(\d+))?\.xdr\.(?:zst|zstd)")
 
-
-class Store(Protocol):
-    """A folder of objects, wherever it lies."""
-
-    place: str
-
-    def partitions(self) -> Iterable[str]:
-        """The names of its subfolders."""
-
-    def names(self, partition: str) -> Iterable[str]:
-        """The names of the objects in a subfolder."""
-
-    def read(self, name: str) -> bytes:
-        """An object's bytes.
-
-        Raises:
-            FileNotFoundError: there is no such object.
-        """
-
-
-class FolderStore:
-    """A folder of this machine."""
-
-    def __init__(self, path: Path) -> None:
-        self.place = str(path)
-        self._path = path
-
-    def partitions(self) -> Iterable[str]:
-        """The names of its subfolders."""
-        with os.scandir(self._path) as entries:
-            return [entry.name for entry in entries if entry.is_dir()]
-
-    def names(self, partition: str) -> Iterable[str]:
-        """The names of the files in a subfolder."""
-        return [path.name for path in (self._path / partition).iterdir()]
-
-    def read(self, name: str) -> bytes:
-        """A file's bytes."""
-        return (self._path / name).read_bytes()
-
-
-class BucketStore:
-    """A folder of a Google Cloud Storage bucket; STORAGE_EMULATOR_HOST leads to an emulator."""
-
-    def __init__(self, url: str) -> None:
-        from stellar_etl.bucket import client
-
-        self.place = url.rstrip("/")
-        bucket, _, prefix = self.place.removeprefix("gs://").partition("/")
-        self._bucket = client().bucket(bucket)
-        self._prefix = f"{prefix}/" if prefix else ""
-
-    def partitions(self) -> Iterable[str]:
-        """The names of the folders below the prefix."""
-        with self._listed():
-            listing = self._bucket.client.list_blobs(self._bucket, prefix=self._prefix, delimiter="/")
-            for _ in listing:  # the folders are known once the pages are read
-                pass
-        return [name.removeprefix(self._prefix).rstrip("/") for name in listing.prefixes]
-
-    def names(self, partition: str) -> Iterable[str]:
-        """The names of the objects in a folder."""
-        folder = f"{self._prefix}{partition}/"
-        with self._listed():
-            blobs = list(self._bucket.client.list_blobs(self._bucket, prefix=folder))
-        return [blob.name.removeprefix(folder) for blob in blobs]
-
-    @contextmanager
-    def _listed(self) -> Iterator[None]:
-        from google.api_core.exceptions import NotFound
-
-        from stellar_etl.bucket import problems_of
-
-        try:
-            with problems_of(f"{self.place} can't be listed"):
-                yield
-        except NotFound:
-            raise ExportError(f"{self.place} can't be listed: there is no bucket of that name") from None
-
-    def read(self, name: str) -> bytes:
-        """An object's bytes."""
-        from google.api_core.exceptions import NotFound
-
-        from stellar_etl.bucket import problems_of
-
-        try:
-            with problems_of(f"{self.place}/{name} can't be read"):
-                data: bytes = self._bucket.blob(self._prefix + name).download_as_bytes()
-        except NotFound as error:
-            raise FileNotFoundError(f"{self.place}/{name}") from error
-        return data
-
-
-@dataclass(frozen=True, order=True)
-class Span:
-    """Ledgers, both ends included, and where they lie."""
-
-    first: int
-    last: int
-    name: str
-
-
-def compact(sequences: Iterable[tuple[int, int]]) -> str:
-    """Ranges as people write them: `3-5, 9`."""
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in sequences)
+FEW, MANY = 20, 1000
+"""How many names are asked for to find the newest ledger, and how many are looked at: other files may come first."""
 
 
 def decompress(data: bytes) -> bytes:
@@ -162,60 +53,39 @@ class Lake:
         passphrase: the network that the lake says it holds.
     """
 
-    def __init__(self, store: Store, passphrase: str) -> None:
+    def __init__(
+        self, store: Store, passphrase: str, layout: Layout | None = None, window: Window | None = None
+    ) -> None:
         self.store = store
         self.passphrase = passphrase
         self._network = network_id(passphrase)
-        self._objects: dict[str, list[Span]] = {}
-
-    @cached_property
-    def partitions(self) -> list[Span]:
-        """Its partitions, oldest first.
-
-        Raises:
-            ExportError: there is none.
-        """
-        try:
-            names = list(self.store.partitions())
-        except FileNotFoundError:
-            raise ExportError(f"{self.store.place} does not exist: give --datastore-path a lake of ledgers") from None
-        found = sorted(
-            Span(int(match[1]), int(match[2] or match[1]), name)
-            for name in names
-            if (match := _PARTITION.fullmatch(name))
-        )
-        if not found:
-            raise ExportError(f"{self.store.place} is no lake: it has no folder like FFFFFFFF--0-63999")
-        return found
-
-    def objects(self, partition: Span) -> list[Span]:
-        """A partition's objects, oldest first."""
-        if partition.name not in self._objects:
-            self._objects[partition.name] = sorted(
-                Span(int(match[1]), int(match[2] or match[1]), f"{partition.name}/{name}")
-                for name in self.store.names(partition.name)
-                if (match := _OBJECT.fullmatch(name))
-            )
-        return self._objects[partition.name]
-
-    @cached_property
-    def oldest(self) -> Span:
-        """The object with the oldest ledger."""
-        return self._end(self.partitions, 0)
+        self._told_layout = layout
+        self._window = window or Window()
 
     @cached_property
     def newest(self) -> Span:
-        """The object with the newest ledger."""
-        return self._end(self.partitions[::-1], -1)
+        """The object with the newest ledger: the first name.
 
-    def _end(self, partitions: list[Span], index: int) -> Span:
-        for partition in partitions:
-            if objects := self.objects(partition):
-                return objects[index]
-        raise ExportError(f"{self.store.place} holds no ledgers")
+        Raises:
+            ExportError: there is no lake, or it is empty.
+        """
+        place = self.store.place
+        try:
+            newest = next(spans_of(islice(self.store.names("", FEW), MANY)), None)
+        except (FileNotFoundError, NotADirectoryError):
+            raise ExportError(f"{place} does not exist: give --datastore-path a lake of ledgers") from None
+        if newest is None:
+            raise ExportError(f"{place} is no lake, or an empty one: it holds nothing like {EXAMPLE}")
+        return newest
 
-    def spans(self, first: int, last: int) -> list[Span]:
-        """The objects that hold these ledgers, oldest first.
+    @cached_property
+    def _layout(self) -> Layout | None:
+        """How names are computed, None if they must be listed: always on this machine, where listing costs nothing."""
+        told = self._told_layout if self.store.remote else None
+        return told.as_in(self.newest) if told else None
+
+    def spans(self, first: int, last: int) -> Iterable[Span]:
+        """The objects that hold these ledgers, oldest first; whether computed ones are there, reading tells.
 
         Raises:
             NotReachedError: the lake ends before the last one.
@@ -227,18 +97,47 @@ class Lake:
                 f"ledger {last} has not closed yet: the newest ledger of {self.store.place} is {tip}, "
                 f"{last - tip} before it"
             )
-        found = [
-            span
-            for partition in self.partitions
-            if partition.first <= last and partition.last >= first
-            for span in self.objects(partition)
-            if span.first <= last and span.last >= first
-        ]
+        return self._layout.spans(first, last) if self._layout else self._listed(first, last)
+
+    def _listed(self, first: int, last: int) -> list[Span]:
+        """As `spans`, but known to be there.
+
+        Raises:
+            ExportError: ledgers are missing, or are there twice.
+        """
+        found: list[Span] = []
+        for span in self._begun(last, last - first + 2):
+            if span.last < first:
+                break
+            found.append(span)
+        found.reverse()
+        for older, newer in pairwise(found):
+            if newer.first <= older.last:
+                raise ExportError(f"{self.store.place} holds ledger {newer.first} twice: {older.name} and {newer.name}")
         edges = [(first - 1, first - 1), *((span.first, span.last) for span in found), (last + 1, last + 1)]
         missing = [(before[1] + 1, after[0] - 1) for before, after in pairwise(edges) if after[0] > before[1] + 1]
         if missing:
             raise ExportError(f"{self.store.place} lacks ledgers {compact(missing)}: nothing was exported")
         return found
+
+    def _begun(self, sequence: int, page: int) -> Iterator[Span]:
+        """The objects that begin at or before a ledger, newest first; so many are wanted."""
+        nearby = next(spans_of(self.store.names(inverted(sequence), 1)), None)
+        # Their partitions come after that name, but the first one may begin with objects that are newer.
+        return spans_of(self.store.names(nearby.folder + inverted(sequence), page)) if nearby else iter(())
+
+    def at_or_before(self, sequence: int) -> list[Ledger]:
+        """The ledgers of the newest object that begins at or before a ledger, oldest first; empty if there is none.
+
+        Raises:
+            ExportError: the object can't be read.
+        """
+        if self._layout:
+            span = self._layout.span(sequence)
+            with suppress(FileNotFoundError):
+                return self._decoded(span, self.store.read(span.name))
+        found = next(self._begun(sequence, 1), None)
+        return self.load(found) if found else []
 
     def load(self, span: Span) -> list[Ledger]:
         """An object's ledgers, oldest first.
@@ -246,10 +145,17 @@ class Lake:
         Raises:
             ExportError: the object is missing, truncated or damaged.
         """
+        try:
+            data = self.store.read(span.name)
+        except FileNotFoundError as error:
+            raise ExportError(str(error)) from None
+        return self._decoded(span, data)
+
+    def _decoded(self, span: Span, data: bytes) -> list[Ledger]:
         place = f"{self.store.place}/{span.name}"
         try:
-            batch = decode_batch(decompress(self.store.read(span.name)))
-        except (FileNotFoundError, zstandard.ZstdError, XdrError) as error:
+            batch = decode_batch(decompress(data))
+        except (zstandard.ZstdError, XdrError) as error:
             raise ExportError(f"{place} can't be read: {error}") from None
         ledgers = [Ledger(meta[0], meta[1], self._network) for meta in batch["ledgerCloseMetas"]]
         if [ledger.sequence for ledger in ledgers] != list(range(span.first, span.last + 1)):
@@ -264,8 +170,8 @@ class Lake:
             ExportError: a ledger is missing, damaged, or of another chain or network.
         """
         previous = None
-        for span in self.spans(first, last):
-            for ledger in self.load(span):
+        for span, data in self._contents(first, last):
+            for ledger in self._decoded(span, data):
                 if first <= ledger.sequence <= last:
                     if verify:
                         try:
@@ -275,57 +181,41 @@ class Lake:
                     yield ledger
                     previous = ledger
 
-    def first_closed_at_or_after(self, seconds: int) -> int | None:
-        """The smallest ledger that closed at or after a time, None if there is none yet.
+    def _contents(self, first: int, last: int) -> Iterator[tuple[Span, bytes]]:
+        def read(span: Span) -> bytes:
+            return self.store.read(span.name)
 
-        A binary search, first over partitions by their first ledger, then over the objects of one.
-        """
-        partitions = [partition for partition in self.partitions if self.objects_exist(partition)]
-        # The answer lies in the last partition that begins before the time, or is the first ledger of the next.
-        index = bisect_left(partitions, seconds, key=lambda partition: self._closed(self.objects(partition)[0], 0))
-        for partition in partitions[max(index - 1, 0) : index + 1]:
-            objects = self.objects(partition)
-            place = bisect_left(objects, seconds, key=lambda span: self._closed(span, -1))
-            if place < len(objects):
-                return next(ledger.sequence for ledger in self.load(objects[place]) if ledger.close_time >= seconds)
-        return None
-
-    def objects_exist(self, partition: Span) -> bool:
-        """Whether a partition has objects; the newest may be empty while the first one is written."""
-        return partition is not self.partitions[-1] or bool(self.objects(partition))
-
-    def _closed(self, span: Span, index: int) -> int:
-        return self.load(span)[index].close_time
+        spans = self.spans(first, last)
+        try:
+            yield from read_ahead(read, spans, self._window) if self.store.remote else ((s, read(s)) for s in spans)
+        except FileNotFoundError as error:
+            self._listed(first, last)  # names all ledgers that are missing
+            raise ExportError(str(error)) from None
 
 
-def open_lake(path: str, network: str, passphrase: str | None = None) -> Lake:
-    """Opens the lake at a path: a folder, `file://…` or `gs://bucket/prefix`.
+def open_lake(path: str, network: str, passphrase: str | None = None, window: Window | None = None) -> Lake:
+    """Opens the lake at a path: a folder, `file://…`, `gs://bucket/prefix` or `https://host/prefix`.
 
     Args:
         path: the lake itself, or the folder above it that holds one lake for each network.
         network: pubnet, testnet or futurenet; names the subfolder, and the passphrase of a lake without configuration.
         passphrase: the network that it must be, None for any.
+        window: how much of a remote lake is read ahead.
 
     Raises:
         ExportError: there is no such lake, or it is of another network.
     """
     for place in (path, f"{path.rstrip('/')}/{network}"):
-        store: Store = BucketStore(place) if place.startswith("gs://") else _folder(place)
+        store = open_store(place)
         try:
             config = json.loads(store.read(CONFIG))
             found = str(config["networkPassphrase"])
+            layout = Layout.of(config)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (KeyError, TypeError, ValueError) as error:
             raise ExportError(f"{store.place}/{CONFIG} can't be read: {error!r}") from None
         if passphrase is not None and passphrase != found:
             raise ExportError(f"{store.place} holds the network {found!r}, not {passphrase!r}")
-        return Lake(store, found)
-    store = BucketStore(path) if path.startswith("gs://") else _folder(path)
-    return Lake(store, passphrase or PASSPHRASES[network])
-
-
-def _folder(path: str) -> FolderStore:
-    if re.match(r"[a-z][a-z0-9+]*://", path) and not path.startswith("file://"):
-        raise ExportError(f"--datastore-path {path}: a lake lies in a folder or in gs://bucket/prefix")
-    return FolderStore(Path(path.removeprefix("file://")))
+        return Lake(store, found, layout, window)
+    return Lake(open_store(path), passphrase or PASSPHRASES[network], window=window)

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from stellar_etl.xdr import names
 
 
 class LedgerError(ValueError):
     """A ledger contradicts itself, its neighbour or its network; the message names it."""
+
+
+T = TypeVar("T")
+
+
+class cached(Generic[T]):  # noqa: N801 named as what it stands for is
+    """`functools.cached_property` without its lock, which costs more than most of these values up to Python 3.11.
+
+    https://github.com/python/cpython/issues/87634
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self._name = make.__name__
+        self.__doc__ = make.__doc__
+
+    def __get__(self, instance: Any, owner: type | None = None) -> T:
+        """The value, which from now on is the instance's own attribute."""
+        value: T = self._make(instance)
+        instance.__dict__[self._name] = value
+        return value
 
 
 FEE_BUMP_INNER_SUCCESS = names.txFEE_BUMP_INNER_SUCCESS
@@ -47,6 +67,7 @@ class Transaction:
         hash: its hash.
         envelope: `TransactionEnvelope`.
         outcome: `TransactionResultMeta` or `TransactionResultMetaV1`.
+        network: the network's id.
     """
 
     ledger_sequence: int
@@ -54,18 +75,24 @@ class Transaction:
     hash: bytes
     envelope: tuple[Any, ...]
     outcome: dict[str, Any]
+    network: bytes
 
-    @property
+    @cached
     def id(self) -> int:
         """Its TOID, with operation order 0 (SEP-35)."""
         return self.ledger_sequence << 32 | self.index << 12
 
-    @cached_property
+    @cached
+    def hash_text(self) -> str:
+        """Its hash in hex."""
+        return self.hash.hex()
+
+    @cached
     def is_fee_bump(self) -> bool:
         """Whether it wraps another transaction."""
         return bool(self.envelope[0] == names.ENVELOPE_TYPE_TX_FEE_BUMP)
 
-    @cached_property
+    @cached
     def inner_envelope(self) -> tuple[int, dict[str, Any]]:
         """The envelope that holds the operations: the wrapped one of a fee bump, else its own."""
         if self.is_fee_bump:
@@ -73,13 +100,13 @@ class Transaction:
             return wrapped
         return self.envelope[0], self.envelope[1]
 
-    @cached_property
+    @cached
     def tx(self) -> dict[str, Any]:
         """`Transaction` or `TransactionV0`."""
         tx: dict[str, Any] = self.inner_envelope[1]["tx"]
         return tx
 
-    @cached_property
+    @cached
     def source(self) -> tuple[int, Any]:
         """The source as a `MuxedAccount`."""
         if self.inner_envelope[0] == names.ENVELOPE_TYPE_TX_V0:
@@ -88,23 +115,30 @@ class Transaction:
         return source
 
     @property
-    def operations(self) -> list[dict[str, Any]]:
-        """Its operations, in order."""
-        operations: list[dict[str, Any]] = self.tx["operations"]
-        return operations
+    def operation_count(self) -> int:
+        """How many operations it has."""
+        return len(self.tx["operations"])
 
-    @property
+    def operations(self) -> list[Operation]:
+        """Its operations, in order. They refer to it, so it doesn't keep them: nothing here may be a cycle."""
+        return [
+            Operation(self, index, kind, body, operation["sourceAccount"] or self.source)
+            for index, operation in enumerate(self.tx["operations"])
+            for kind, body in (operation["body"],)
+        ]
+
+    @cached
     def result(self) -> dict[str, Any]:
         """`TransactionResult`."""
         result: dict[str, Any] = self.outcome["result"]["result"]
         return result
 
-    @cached_property
+    @cached
     def successful(self) -> bool:
         """Whether its operations took effect."""
         return self.result["result"][0] in (names.txSUCCESS, FEE_BUMP_INNER_SUCCESS)
 
-    @cached_property
+    @cached
     def operation_results(self) -> list[tuple[int, Any]]:
         """`OperationResult` for each operation; empty if it failed before its operations were tried."""
         code, value = self.result["result"]
@@ -112,13 +146,13 @@ class Transaction:
             code, value = value["result"]["result"]
         return value if code in (names.txSUCCESS, names.txFAILED) else []
 
-    @cached_property
+    @cached
     def soroban_data(self) -> dict[str, Any] | None:
         """`SorobanTransactionData`, None for a classic transaction."""
         ext = self.tx["ext"]
         return ext[1] if ext[0] == 1 else None
 
-    @property
+    @cached
     def meta(self) -> tuple[Any, ...]:
         """`TransactionMeta`."""
         meta: tuple[Any, ...] = self.outcome["txApplyProcessing"]
@@ -129,6 +163,41 @@ class Transaction:
         version, meta = self.meta[0], self.meta[1]
         operations = meta if version == 0 else meta["operations"]
         return operations[index]["changes"] if index < len(operations) else []
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation with what it needs of its transaction.
+
+    Attributes:
+        transaction: the transaction.
+        index: its place in the transaction, from 0.
+        type: its `OperationType`.
+        body: its content, None where the type has none.
+        source: its own source account, or else the transaction's, a `MuxedAccount`.
+    """
+
+    transaction: Transaction
+    index: int
+    type: int
+    body: Any
+    source: tuple[int, Any]
+
+    @property
+    def id(self) -> int:
+        """Its TOID: operations count from 1."""
+        return self.transaction.id | self.index + 1
+
+    @property
+    def result(self) -> tuple[int, Any] | None:
+        """Its `OperationResult`, None if the transaction failed before its operations were tried."""
+        results = self.transaction.operation_results
+        return results[self.index] if self.index < len(results) else None
+
+    def success(self) -> Any:
+        """What its result holds, if its transaction was successful."""
+        assert self.result is not None
+        return self.result[1][1][1]
 
 
 @dataclass(frozen=True)
@@ -162,7 +231,7 @@ class Ledger:
         value: bytes = self.meta["ledgerHeader"]["hash"]
         return value
 
-    @cached_property
+    @cached
     def closed_at(self) -> str:
         """Its close time, RFC 3339 UTC, whole seconds."""
         return f"{datetime.fromtimestamp(self.close_time, UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -187,7 +256,7 @@ class Ledger:
                     for cluster in stage:
                         yield from cluster
 
-    @cached_property
+    @cached
     def transactions(self) -> list[Transaction]:
         """Its transactions, in the order they were applied.
 
@@ -203,8 +272,13 @@ class Ledger:
                     f"ledger {self.sequence}: result {index} is of transaction {key.hex()}, which is not in the "
                     f"ledger: it belongs to another network than the lake says, or is damaged"
                 )
-            found.append(Transaction(self.sequence, index, key, by_hash[key], outcome))
+            found.append(Transaction(self.sequence, index, key, by_hash[key], outcome, self.network))
         return found
+
+    @cached
+    def operations(self) -> list[Operation]:
+        """Its transactions' operations, in the order they were applied."""
+        return [operation for transaction in self.transactions for operation in transaction.operations()]
 
     @property
     def transaction_set_hash(self) -> bytes:

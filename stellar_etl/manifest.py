@@ -7,7 +7,7 @@ from typing import Any
 
 from stellar_etl import __version__
 from stellar_etl.ledger import Ledger
-from stellar_etl.output import RowFile
+from stellar_etl.output import ExportFile
 
 VERSION = 1
 
@@ -18,8 +18,9 @@ def manifest(
     end: int,
     first: Ledger,
     last: Ledger,
-    files: Mapping[str, RowFile],
+    files: Mapping[str, ExportFile],
     failed_transforms: int,
+    parquet_files: Mapping[str, ExportFile] | None = None,
 ) -> dict[str, Any]:
     """The manifest of an export.
 
@@ -31,8 +32,9 @@ def manifest(
         last: the last ledger that was read.
         files: the files by type.
         failed_transforms: how many rows could not be made and were left out.
+        parquet_files: the Parquet files by type, which hold the same rows; their key is missing if there are none.
     """
-    return {
+    made = {
         "version": VERSION,
         "exporter": f"stellar-etl {__version__}",
         "network_passphrase": passphrase,
@@ -45,8 +47,13 @@ def manifest(
         "last_closed_at": last.closed_at,
         "ledgers": last.sequence - first.sequence + 1,
         "failed_transforms": failed_transforms,
-        "files": [
-            {"type": type_, "name": file.name, "rows": file.rows, "bytes": file.bytes, "crc32c": file.crc32c}
-            for type_, file in files.items()
-        ],
+        "files": _entries(files),
     }
+    return made | {"parquet_files": _entries(parquet_files)} if parquet_files else made
+
+
+def _entries(files: Mapping[str, ExportFile]) -> list[dict[str, Any]]:
+    return [
+        {"type": type_, "name": file.name, "rows": file.rows, "bytes": file.bytes, "crc32c": file.crc32c}
+        for type_, file in files.items()
+    ]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import google_crc32c
 import orjson
@@ -16,6 +19,10 @@ import orjson
 from stellar_etl.errors import ExportError
 
 _ESCAPES = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
+
+
+CHUNK = 1 << 20
+"""How many bytes of rows are written at once."""
 
 
 def encode_row(row: Mapping[str, Any]) -> bytes:
@@ -67,8 +74,49 @@ def write_whole(name: str, text: str) -> None:
         put(path, name)
 
 
+def unwritable(name: str, error: OSError) -> ExportError:
+    """What a full disk and the like come to: one line that names the file."""
+    return ExportError(f"{name} can't be written: {os.strerror(error.errno) if error.errno else error}")
+
+
+@contextmanager
+def _writing(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(name, error) from None
+
+
+def checksum_text(checksum: google_crc32c.Checksum) -> str:
+    """The checksum as Google Cloud Storage prints it: base64 of the big-endian value."""
+    return base64.b64encode(checksum.digest()).decode()
+
+
+class ExportFile(Protocol):
+    """A file of rows that is written aside: its final name, what it is, and what it holds once it is closed."""
+
+    name: str
+    path: Path
+    rows: int
+    bytes: int
+    content_type: str
+
+    @property
+    def crc32c(self) -> str:
+        """The checksum as Google Cloud Storage prints it."""
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Writes one row."""
+
+    def close(self) -> None:
+        """Ends the writing."""
+
+
+F = TypeVar("F", bound=ExportFile)
+
+
 class RowFile:
-    """One file of rows, written aside.
+    """One file of rows as NDJSON, written aside.
 
     Attributes:
         name: its final name.
@@ -77,30 +125,49 @@ class RowFile:
         bytes: how many bytes they take.
     """
 
+    content_type = "application/x-ndjson"
+
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
         self.path = path
         self.rows = 0
         self.bytes = 0
         self._checksum = google_crc32c.Checksum()
-        self._file = path.open("wb", buffering=1 << 20)
+        self._file = path.open("wb", buffering=0)
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Writes one row."""
         line = encode_row(row)
-        self._file.write(line)
-        self._checksum.update(line)
+        self._pending.append(line)
         self.rows += 1
         self.bytes += len(line)
+        self._pending_bytes += len(line)
+        if self._pending_bytes >= CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        chunk = b"".join(self._pending)
+        self._pending.clear()
+        self._pending_bytes = 0
+        self._checksum.update(chunk)
+        view = memoryview(chunk)
+        while view:  # a disk that is nearly full takes a part
+            view = view[self._file.write(view) :]
 
     @property
     def crc32c(self) -> str:
-        """The checksum as Google Cloud Storage prints it: base64 of the big-endian value."""
-        return base64.b64encode(self._checksum.digest()).decode()
+        """The checksum as Google Cloud Storage prints it."""
+        return checksum_text(self._checksum)
 
     def close(self) -> None:
         """Ends the writing."""
-        self._file.close()
+        if not self._file.closed:
+            try:
+                self._flush()
+            finally:
+                self._file.close()
 
 
 class Output:
@@ -111,9 +178,8 @@ class Output:
 
     def __init__(self, bucket: str | None) -> None:
         self._bucket = bucket
-        self._aside: Path | None = None
-        self._aside_folders: list[Path] = []
-        self._files: list[RowFile] = []
+        self._aside: dict[Path, Path] = {}
+        self._files: list[ExportFile] = []
 
     def __enter__(self) -> Self:
         return self
@@ -122,56 +188,69 @@ class Output:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         for file in self._files:
-            file.close()
-        for folder in self._aside_folders:
+            # What a full disk did not take is tried again here, in vain.
+            with suppress(OSError):
+                file.close()
+        for folder in self._aside.values():
             shutil.rmtree(folder, ignore_errors=True)
 
     def _path_aside(self, name: str) -> Path:
         """A path to write to that is no final name: on the same file system as the final one, if that is a file."""
-        try:
-            if self._bucket is None and not is_special(name):
-                parent = Path(name).parent
+        here = self._bucket is None and not is_special(name)
+        parent = Path(name).parent if here else Path(tempfile.gettempdir())
+        folder = self._aside.get(parent)
+        if folder is None:
+            # Known before it is there: a signal may end the export in between.
+            folder = self._aside[parent] = parent / f".stellar-etl-{secrets.token_hex(8)}"
+            with _writing(name):
                 parent.mkdir(parents=True, exist_ok=True)
-                folder = Path(tempfile.mkdtemp(prefix=".stellar-etl-", dir=parent))
-                self._aside_folders.append(folder)
-            else:
-                if self._aside is None:
-                    self._aside = Path(tempfile.mkdtemp(prefix="stellar-etl-"))
-                    self._aside_folders.append(self._aside)
-                folder = self._aside
-        except OSError as error:
-            raise ExportError(f"{name} can't be written: {error}") from None
+                folder.mkdir(mode=0o700)
         return folder / f"{len(self._files)}-{Path(name).name}"
 
-    def open(self, name: str) -> RowFile:
-        """Begins a file of rows.
+    def open(self, name: str, make: Callable[[str, Path], F]) -> F:
+        """Begins a file.
+
+        Args:
+            name: its final name.
+            make: opens it, by its final name and the path to write it to.
 
         Raises:
             ExportError: its folder can't be written.
         """
         path = self._path_aside(name)
-        file = RowFile(name, path)
+        with _writing(name):
+            file = make(name, path)
         self._files.append(file)
         return file
 
+    def close(self) -> None:
+        """Ends the writing of every file, so that a full disk shows before the first has its final name.
+
+        Raises:
+            ExportError: a file could not be written.
+        """
+        for file in self._files:
+            with _writing(file.name):
+                file.close()
+
     def publish(self, manifest_name: str, manifest: Mapping[str, Any]) -> None:
-        """Gives every file its final name, the manifest last; what goes to a device has none.
+        """Gives every closed file its final name, the manifest last; what goes to a device has none.
 
         Raises:
             ExportError: a file could not be written or uploaded.
         """
-        for file in self._files:
-            file.close()
-            self._move(file.path, file.name, "application/x-ndjson")
-        if self._bucket is None and any(is_special(file.name) for file in self._files):
-            return
         path = self._path_aside(manifest_name)
-        path.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-        self._move(path, manifest_name, "application/json")
+        with _writing(manifest_name):
+            path.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        for file in self._files:
+            self._move(file.path, file.name, file.content_type)
+        if self._bucket is not None or not any(is_special(file.name) for file in self._files):
+            self._move(path, manifest_name, "application/json")
 
     def _move(self, path: Path, name: str, content_type: str) -> None:
         if self._bucket is None:
-            put(path, name)
+            with _writing(name):
+                put(path, name)
             return
         from stellar_etl.bucket import upload
 

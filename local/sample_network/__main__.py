@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from local.sample_network.engine import genesis
+from local.sample_network.engine import Engine
+from local.sample_network.final_state import final_state
 from local.sample_network.lake import LakeError, is_complete, write
-from local.sample_network.scenario import Town
+from local.sample_network.scenario.town import Town
 
 SECONDS_PER_LEDGER = 5
 DEFAULT_START = "2026-01-01T00:00:00Z"
@@ -52,13 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _ledgers(arguments: argparse.Namespace) -> Iterator[tuple[int, bytes]]:
-    engine = genesis(arguments.first_ledger)
+def _ledgers(engine: Engine, arguments: argparse.Namespace) -> Iterator[tuple[int, bytes]]:
     town = Town(engine, arguments.seed, arguments.transactions_per_ledger)
     start, said = int(arguments.start_time.timestamp()), time.monotonic()
     for number in range(arguments.ledgers):
-        meta = engine.close(town.ledger(number), start + SECONDS_PER_LEDGER * number)
-        yield engine.sequence, meta
+        requests, upgrades = town.ledger(number)
+        meta = engine.close(requests, upgrades, start + SECONDS_PER_LEDGER * number)
+        yield engine.chain.sequence, meta
         if time.monotonic() - said > 2:
             said = time.monotonic()
             print(f"{number + 1} of {arguments.ledgers} ledgers", file=sys.stderr, flush=True)
@@ -78,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if is_complete(arguments.out, record):
             print(f"{arguments.out} holds this sample network already")
             return 0
-        size = write(arguments.out, record, _ledgers(arguments))
+        engine = Engine(arguments.first_ledger)
+        size = write(arguments.out, record, _ledgers(engine, arguments), lambda: final_state(engine))
     except LakeError as error:
         print(f"sample_network: {error}", file=sys.stderr)
         return 1

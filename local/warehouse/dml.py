@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 import sqlglot
 from bqemulator.domain.errors import InvalidQueryError
 from bqemulator.sql import catalog_schema

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stellar_etl.ledger import Ledger
+from stellar_etl.ledger import Ledger, Operation
 from stellar_etl.transforms import operations
-from stellar_etl.transforms.operations import Operation
 from stellar_etl.transforms.values import asset_parts
 from stellar_etl.xdr import names
 

@@ -6,17 +6,13 @@ and liquidity pools follows, for all types alike.
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b32decode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-from stellar_etl import strkey
-from stellar_etl.ledger import Ledger, Transaction
-from stellar_etl.transforms import operations, soroban
-from stellar_etl.transforms.operations import Operation, predicate
+from stellar_etl.ledger import Ledger, Operation, Transaction
+from stellar_etl.transforms import contract_values, operations, soroban
+from stellar_etl.transforms.operations import predicate
 from stellar_etl.transforms.values import (
     account_details,
     account_id,
@@ -127,18 +123,17 @@ class Effect:
 
 def items(ledger: Ledger) -> Iterator[Effect]:
     """The effects of a ledger's operations, in the order they were applied; failed transactions have none."""
-    for transaction in ledger.transactions:
-        if transaction.successful:
-            for operation in operations.of(transaction):
-                yield from of(operation, ledger.network)
+    for operation in ledger.operations:
+        if operation.transaction.successful:
+            yield from of(operation)
 
 
-def of(operation: Operation, network: bytes) -> Iterable[Effect]:
+def of(operation: Operation) -> Iterable[Effect]:
     """The effects of an operation of a successful transaction."""
     try:
         return [
             Effect(operation, number, account, type_, details)
-            for number, (account, type_, details) in enumerate(_made(operation, network))
+            for number, (account, type_, details) in enumerate(_made(operation))
         ]
     except Exception as error:  # only this operation's rows are lost, and the row's maker says so
         return [Effect(operation, 0, operation.source, "", {}, error)]
@@ -194,14 +189,12 @@ class _Applied:
 
     Attributes:
         operation: the operation.
-        network: the network's id.
         body: the operation's content.
         source: its source account.
         changes: its changes of the entries that have effects, by ledger key.
     """
 
     operation: Operation
-    network: bytes
     body: Any
     source: Account
     changes: list[_Change]
@@ -211,30 +204,19 @@ class _Applied:
         return (change for change in self.changes if change.type == type_)
 
 
-def _made(operation: Operation, network: bytes) -> Iterator[Made]:
+def _made(operation: Operation) -> Iterator[Made]:
     changes = _changes(operation.transaction.operation_changes(operation.index))
-    applied = _Applied(operation, network, operation.body, operation.source, changes)
+    applied = _Applied(operation, operation.body, operation.source, changes)
     yield from _EFFECTS[operation.type](applied)
     if changes:
         yield from _sponsorships(applied)
         yield from _pools(applied)
 
 
-def _asset_key(asset: tuple[int, Any]) -> bytes:
-    """The XDR of an `Asset` or a `TrustLineAsset`."""
-    kind, value = asset
-    data = kind.to_bytes(4, "big")
-    if kind == names.ASSET_TYPE_NATIVE:
-        return data
-    if kind == names.ASSET_TYPE_POOL_SHARE:
-        return data + bytes(value)
-    return data + bytes(value["assetCode"]) + bytes(4) + bytes(value["issuer"][1])
-
-
 # What tells two entries of a type apart, as it orders in the XDR of their ledger keys.
 _KEYS: dict[int, Callable[[Any], bytes]] = {
     names.ACCOUNT: lambda entry: entry["accountID"][1],
-    names.TRUSTLINE: lambda entry: entry["accountID"][1] + _asset_key(entry["asset"]),
+    names.TRUSTLINE: lambda entry: entry["accountID"][1] + soroban.asset_xdr(entry["asset"]),
     names.DATA: lambda entry: entry["accountID"][1] + len(entry["dataName"]).to_bytes(4, "big") + entry["dataName"],
     names.CLAIMABLE_BALANCE: lambda entry: entry["balanceID"][1],
     names.LIQUIDITY_POOL: lambda entry: entry["liquidityPoolID"],
@@ -621,7 +603,7 @@ def _revoked_pool(op: _Applied) -> Iterator[Made]:
     balances = [change.content for change in op.of(names.CLAIMABLE_BALANCE) if change.before is None]
     if change is None or not balances:
         return
-    for balance in sorted(balances, key=lambda balance: _asset_key(balance["asset"])):
+    for balance in sorted(balances, key=lambda balance: soroban.asset_xdr(balance["asset"])):
         yield from _created_balance(op, balance, balance["claimants"])
     pool, (amount_a, amount_b, shares) = _raised(change)
     ids = {asset_canonical(balance["asset"]): _balance_id(balance["balanceID"]) for balance in balances}
@@ -647,69 +629,23 @@ def _events(operation: Operation) -> list[dict[str, Any]]:
     return events
 
 
-# For each event of an asset's contract: its number of topics, and which of them gives and which receives. These are
-# the forms from before protocol 23, the only ones that the reference exporter makes effects of: since then mint and
-# clawback come without the administrator, and the amount with the receiver's muxed id if there is one.
-_MOVES: dict[bytes, tuple[int, int | None, int | None]] = {
-    b"transfer": (4, 1, 2),
-    b"mint": (4, None, 2),
-    b"clawback": (4, 2, None),
-    b"burn": (3, 1, None),
-}
-
-
 def _invoke_host_function(op: _Applied) -> Iterator[Made]:
     for event in _events(op.operation):
-        topics, (kind, value) = event["body"][1]["topics"], event["body"][1]["data"]
-        kinds = [topic_kind for topic_kind, _ in topics]
-        if kind != names.SCV_I128 or len(topics) < 3 or kinds[0] != names.SCV_SYMBOL or topics[0][1] not in _MOVES:
+        moved = soroban.asset_event(event, op.operation.transaction.network)
+        if moved is None:
             continue
-        size, giver, receiver = _MOVES[topics[0][1]]
-        if kinds[1:] != [names.SCV_ADDRESS] * (size - 2) + [names.SCV_STRING]:
-            continue
-        asset = _asset_of_contract(event["contractID"], topics[-1][1], op.network)
-        if asset is None or event["type"] != names.CONTRACT:
-            continue
-        stroops = (value["hi"] << 64) + value["lo"]
-        details = {**_money(stroops, asset), "contract_event_type": text(topics[0][1])}
-        if giver is not None:
-            yield _moved(op, topics[giver][1], "debited", details)
-        if receiver is not None:
-            yield _moved(op, topics[receiver][1], "credited", details)
+        details = {**_money(moved.stroops, moved.asset), "contract_event_type": moved.name}
+        if moved.giver is not None:
+            yield _moved(op, moved.giver, "debited", details)
+        if moved.receiver is not None:
+            yield _moved(op, moved.receiver, "credited", details)
 
 
 def _moved(op: _Applied, address: tuple[int, Any], way: str, details: Details) -> Made:
     kind, key = address
     if kind == names.SC_ADDRESS_TYPE_ACCOUNT:
         return key, f"account_{way}", details
-    return op.source, f"contract_{way}", {**details, "contract": soroban.address(address)}
-
-
-@lru_cache(maxsize=65536)
-def _asset_of_contract(contract: bytes | None, name: bytes, network: bytes) -> tuple[int, Any] | None:
-    """The asset that an event names, None if the event isn't of that asset's own contract: any contract may claim."""
-    asset = _asset_by_name(name)
-    if asset is None:
-        return None
-    preimage = names.CONTRACT_ID_PREIMAGE_FROM_ASSET.to_bytes(4, "big") + _asset_key(asset)
-    own = hashlib.sha256(names.ENVELOPE_TYPE_CONTRACT_ID.to_bytes(4, "big") + network + preimage).digest()
-    return asset if contract == own else None
-
-
-def _asset_by_name(name: bytes) -> tuple[int, Any] | None:
-    """The asset that `native` or `CODE:ISSUER` means, None if it means none."""
-    if name == b"native":
-        return names.ASSET_TYPE_NATIVE, None
-    code, _, issuer = name.partition(b":")
-    try:
-        key = b32decode(issuer)[1:33]
-    except ValueError:
-        return None
-    if not 1 <= len(code) <= 12 or strkey.account(key).encode() != issuer:
-        return None
-    short = len(code) <= 4
-    kind = names.ASSET_TYPE_CREDIT_ALPHANUM4 if short else names.ASSET_TYPE_CREDIT_ALPHANUM12
-    return kind, {"assetCode": code.ljust(4 if short else 12, b"\0"), "issuer": (names.PUBLIC_KEY_TYPE_ED25519, key)}
+    return op.source, f"contract_{way}", {**details, "contract": contract_values.address(address)}
 
 
 def _lived(op: _Applied) -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from stellar_etl.ledger import Ledger, Transaction
+from stellar_etl.ledger import Ledger, Operation
 from stellar_etl.transforms import soroban
 from stellar_etl.transforms.values import (
     account_details,
@@ -65,52 +64,9 @@ ACCOUNT_FLAGS = {1: "auth_required", 2: "auth_revocable", 4: "auth_immutable", 8
 TRUSTLINE_FLAGS = {1: "authorized", 2: "authorized_to_maintain_liabilities", 4: "clawback_enabled"}
 
 
-@dataclass(frozen=True)
-class Operation:
-    """One operation with what it needs of its transaction.
-
-    Attributes:
-        transaction: the transaction.
-        index: its place in the transaction, from 0.
-        type: its `OperationType`.
-        body: its content, None where the type has none.
-        source: its own source account, or else the transaction's, a `MuxedAccount`.
-    """
-
-    transaction: Transaction
-    index: int
-    type: int
-    body: Any
-    source: tuple[int, Any]
-
-    @property
-    def id(self) -> int:
-        """Its TOID: operations count from 1."""
-        return self.transaction.id | self.index + 1
-
-    @property
-    def result(self) -> tuple[int, Any] | None:
-        """Its `OperationResult`, None if the transaction failed before its operations were tried."""
-        results = self.transaction.operation_results
-        return results[self.index] if self.index < len(results) else None
-
-    def success(self) -> Any:
-        """What its result holds, if its transaction was successful."""
-        assert self.result is not None
-        return self.result[1][1][1]
-
-
-def of(transaction: Transaction) -> Iterator[Operation]:
-    """A transaction's operations."""
-    for index, operation in enumerate(transaction.operations):
-        kind, body = operation["body"]
-        yield Operation(transaction, index, kind, body, operation["sourceAccount"] or transaction.source)
-
-
-def items(ledger: Ledger) -> Iterator[Operation]:
+def items(ledger: Ledger) -> list[Operation]:
     """The ledger's operations, in the order they were applied."""
-    for transaction in ledger.transactions:
-        yield from of(transaction)
+    return ledger.operations
 
 
 def row(ledger: Ledger, operation: Operation) -> dict[str, Any]:
@@ -352,7 +308,7 @@ def _begin_sponsoring(operation: Operation, body: Any) -> Details:
 def _end_sponsoring(operation: Operation, body: Any) -> Details:
     """The account that began: the last operation before this one that sponsors this one's source."""
     ours = _key(operation.source)
-    before = list(of(operation.transaction))[: operation.index]
+    before = operation.transaction.operations()[: operation.index]
     for earlier in reversed(before):
         if earlier.type == names.BEGIN_SPONSORING_FUTURE_RESERVES and earlier.body["sponsoredID"][1] == ours:
             return account_details("begin_sponsor", earlier.source)

@@ -12,7 +12,7 @@ from typing import Any
 
 from stellar_etl import strkey
 from stellar_etl.ledger import Ledger, Transaction
-from stellar_etl.transforms import soroban
+from stellar_etl.transforms.contract_values import address
 from stellar_etl.transforms.values import number
 from stellar_etl.xdr import names
 
@@ -36,7 +36,7 @@ class Event:
     Attributes:
         transaction: the transaction.
         index: its operation's place in the transaction, from 0; -1 for a fee.
-        event: `ContractEvent`, None if the transaction's meta is too old to hold the event of its fee.
+        event: `ContractEvent`, None if the transaction's meta lacks the event of its fee.
     """
 
     transaction: Transaction
@@ -70,12 +70,13 @@ def items(ledger: Ledger) -> Iterator[Event]:
 
 def _fees(transaction: Transaction) -> Iterator[Event]:
     version, meta = transaction.meta[0], transaction.meta[1]
-    if version < _UNIFIED_META:
+    staged = meta["events"] if version >= _UNIFIED_META else []
+    told = [event["event"] for event in staged if event["event"]["body"][1]["topics"][:1] == [FEE]]
+    # A fee of nothing is told by no event; that of any other is missing where unified events were not recorded.
+    if version < _UNIFIED_META or (not told and transaction.result["feeCharged"]):
         yield Event(transaction, -1, None)
-        return
-    for event in meta["events"]:
-        if event["event"]["body"][1]["topics"][:1] == [FEE]:
-            yield Event(transaction, -1, event["event"])
+    for event in told:
+        yield Event(transaction, -1, event)
 
 
 def _of_operations(transaction: Transaction) -> Iterator[Event]:
@@ -94,18 +95,21 @@ def row(ledger: Ledger, item: Event) -> dict[str, Any] | None:
     """
     transaction, event = item.transaction, item.event
     if event is None:
-        raise ValueError(f"transaction meta of version {transaction.meta[0]} holds no unified events")
+        raise ValueError(
+            f"its meta, of version {transaction.meta[0]}, holds no unified events: read a lake that was recorded with "
+            "EMIT_CLASSIC_EVENTS and BACKFILL_STELLAR_ASSET_EVENTS"
+        )
     movement = _fee(ledger, event) if item.index < 0 else _movement(ledger, event)
     if movement is None:
         return None
     sender, receiver = movement.parties.get("from"), movement.parties.get("to")
     return {
-        "transaction_hash": transaction.hash.hex(),
+        "transaction_hash": transaction.hash_text,
         "transaction_id": transaction.id,
         "operation_id": None if item.index < 0 else transaction.id | item.index + 1,
         "event_topic": movement.topic,
-        "from": sender and soroban.address(sender),
-        "to": receiver and soroban.address(receiver),
+        "from": sender and address(sender),
+        "to": receiver and address(receiver),
         **_asset_columns(movement.asset),
         # Multiplied, not divided: the last digit differs, and the recorded rows have it so.
         "amount": number(movement.amount * 0.0000001),
@@ -136,9 +140,9 @@ def _movement(ledger: Ledger, event: dict[str, Any]) -> _Movement | None:
         return None
     addresses = topics[1 : 1 + len(fields)]
     value = _value(data)
-    if value is None or any(address[0] != names.SCV_ADDRESS for address in addresses):
+    if value is None or any(kind != names.SCV_ADDRESS for kind, _ in addresses):
         return None
-    parties = {field: address[1] for field, address in zip(fields, addresses, strict=True)}
+    parties = {field: party for field, (_, party) in zip(fields, addresses, strict=True)}
     return _Movement(name.decode(), parties, value[0], _asset(ledger, event, topics[1 + len(fields) :]), value[1])
 
 
@@ -213,5 +217,5 @@ def _muxed_columns(receiver: tuple[int, Any] | None, muxed_id: int | None) -> di
         return {"to_muxed": None, "to_muxed_id": None}
     # Only an account has a muxed form; the reference exporter leaves the others' empty.
     account = receiver is not None and receiver[0] == names.SC_ADDRESS_TYPE_ACCOUNT
-    address = strkey.muxed_account(receiver[1][1], muxed_id) if account and receiver else ""
-    return {"to_muxed": address, "to_muxed_id": str(muxed_id)}
+    muxed = strkey.muxed_account(receiver[1][1], muxed_id) if account and receiver else ""
+    return {"to_muxed": muxed, "to_muxed_id": str(muxed_id)}

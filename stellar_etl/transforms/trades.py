@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stellar_etl import strkey
-from stellar_etl.ledger import Ledger, Transaction
-from stellar_etl.transforms import operations
-from stellar_etl.transforms.operations import Operation
+from stellar_etl.ledger import Ledger, Operation, Transaction
 from stellar_etl.transforms.values import amount, asset_parts, muxed
 from stellar_etl.xdr import names
 
@@ -66,18 +64,15 @@ class Trade:
 
 def items(ledger: Ledger) -> Iterator[Trade]:
     """The trades of the ledger's successful transactions."""
-    for transaction in ledger.transactions:
-        if not transaction.successful:
+    for operation in ledger.operations:
+        if operation.type not in _TRADING or not operation.transaction.successful:
             continue
-        for operation in operations.of(transaction):
-            if operation.type not in _TRADING:
-                continue
-            claims, offer_id = _claimed(operation)
-            states = _states(operation) if claims else {}
-            for order, claim in enumerate(claims):
-                # The network also writes claims of nothing for nothing; they keep their place in the order.
-                if claim is None or claim[1]["amountSold"] or claim[1]["amountBought"]:
-                    yield Trade(operation, order, claim, offer_id, states)
+        claims, offer_id = _claimed(operation)
+        states = _states(operation) if claims else {}
+        for order, claim in enumerate(claims):
+            # The network also writes claims of nothing for nothing; they keep their place in the order.
+            if claim is None or claim[1]["amountSold"] or claim[1]["amountBought"]:
+                yield Trade(operation, order, claim, offer_id, states)
 
 
 def _claimed(operation: Operation) -> tuple[list[Any], int]:

@@ -22,13 +22,13 @@ def row(ledger: Ledger, transaction: Transaction) -> dict[str, Any]:
     memo_type, memo = _memo(tx["memo"])
     fees = _soroban_fees(ledger, transaction)
     made = {
-        "transaction_hash": transaction.hash.hex(),
+        "transaction_hash": transaction.hash_text,
         "ledger_sequence": ledger.sequence,
         "account": account,
         "account_sequence": tx["seqNum"],
         "max_fee": tx["fee"],
         "fee_charged": result["feeCharged"],
-        "operation_count": len(transaction.operations),
+        "operation_count": transaction.operation_count,
         "tx_envelope": base64(transaction.envelope[2]),
         "tx_result": base64(result["raw"]),
         "tx_meta": base64(transaction.meta[2]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+from binascii import b2a_base64
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +22,7 @@ ASSET_TYPES = {
 
 def base64(data: bytes) -> str:
     """Standard base64."""
-    return b64encode(data).decode()
+    return b2a_base64(data, newline=False).decode("ascii")
 
 
 def text(data: bytes) -> str:

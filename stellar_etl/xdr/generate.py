@@ -25,6 +25,7 @@ RAW_TYPES = {
     "TransactionResult",
     "LedgerHeader",
     "GeneralizedTransactionSet",
+    "ContractEvent",
 }
 """Types whose encoded bytes are kept: they are columns, or what hashes are made of."""
 
@@ -44,6 +45,8 @@ RAW_FIELDS = {
     ("InvokeContractArgs", "functionName"),
     ("InvokeContractArgs", "args"),
     ("CreateContractArgsV2", "constructorArgs"),
+    ("ContractEvent__v0", "topics"),
+    ("ContractEvent__v0", "data"),
 }
 """Fields whose encoded bytes are kept; of an array, each element's."""
 

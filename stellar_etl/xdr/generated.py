@@ -1996,6 +1996,7 @@ def d_SorobanTransactionMetaExt(b: bytes, p: int) -> Any:
 
 
 def d_ContractEvent(b: bytes, p: int) -> Any:
+    start = p
     f_ext, p = d_ExtensionPoint(b, p)
     if U_I(b, p)[0]:
         p += 4
@@ -2007,7 +2008,7 @@ def d_ContractEvent(b: bytes, p: int) -> Any:
     (f_type,) = U_i(b, p)
     p += 4
     f_body, p = d_ContractEvent_body(b, p)
-    return {"ext": f_ext, "contractID": f_contractID, "type": f_type, "body": f_body}, p
+    return {"ext": f_ext, "contractID": f_contractID, "type": f_type, "body": f_body, "raw": b[start:p]}, p
 
 
 def d_SCPStatement(b: bytes, p: int) -> Any:
@@ -3159,11 +3160,16 @@ def d_ContractEvent__v0(b: bytes, p: int) -> Any:
     (n,) = U_I(b, p)
     p += 4
     f_topics = []
+    f_topics_raw = []
     for _ in range(n):
+        q = p
         f_topics_x, p = d_SCVal(b, p)
         f_topics.append(f_topics_x)
+        f_topics_raw.append(b[q:p])
+    q = p
     f_data, p = d_SCVal(b, p)
-    return {"topics": f_topics, "data": f_data}, p
+    f_data_raw = b[q:p]
+    return {"topics": f_topics, "topics_raw": f_topics_raw, "data": f_data, "data_raw": f_data_raw}, p
 
 
 def d_SCPStatement__prepare(b: bytes, p: int) -> Any:

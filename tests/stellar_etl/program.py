@@ -6,12 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from stellar_etl.cli import pairs
+from tests import validator
+from tests.shared import REPO
 
 PROGRAM = str(Path(sys.executable).with_name("stellar-etl"))
 
 Row = dict[str, Any]
+
+BATCH_COLUMNS = {"batch_id", "batch_run_date", "batch_insert_ts"}
+"""What a load adds to every row: a test that adds none is not to be refused for it."""
 
 
 def command(type_: str) -> str:
@@ -19,7 +28,7 @@ def command(type_: str) -> str:
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    done = subprocess.run(
         [PROGRAM, *map(str, arguments)],
         capture_output=True,
         text=True,
@@ -27,6 +36,47 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
         env={**os.environ, **environment},
         check=False,
     )
+    if done.returncode == 0:
+        refused = refused_rows(list(map(str, arguments)))
+        assert not refused, "\n".join(refused[:20])
+    return done
+
+
+def option(arguments: Sequence[str], *names: str) -> str:
+    return next((arguments[place + 1] for place, name in enumerate(arguments[:-1]) if name in names), "")
+
+
+def refused_rows(arguments: Sequence[str]) -> list[str]:
+    """What BigQuery would refuse of the rows that an export wrote to this machine: file, line, column."""
+    output, end = option(arguments, "-o", "--output"), option(arguments, "-e", "--end-ledger")
+    if not arguments or not arguments[0].startswith("export_") or not output:
+        return []
+    start = option(arguments, "-s", "--start-ledger") or "2"
+    name = f"{output}.manifest.json"
+    if arguments[0] == "export_all_history":
+        name = f"{output.rstrip('/')}/{start}-{end}-manifest.json"
+    if option(arguments, "--cloud-provider") or not Path(name).is_file():
+        return []
+    extra = pairs("-u")(option(arguments, "-u", "--extra-fields"))
+    return [
+        f"{file['name']}:{number}: {problem}"
+        for file in json.loads(Path(name).read_text())["files"]
+        if (fields := schema(file["type"]))
+        for number, row in enumerate(rows(Path(file["name"])), start=1)
+        for problem in validator.problems(
+            {key: value for key, value in row.items() if key not in extra},
+            [field for field in fields if field["name"] not in extra.keys() | BATCH_COLUMNS],
+        )
+    ]
+
+
+@cache
+def schema(type_: str) -> list[validator.Field]:
+    """The fields of a type's table, none if it is loaded into none."""
+    table = "token_transfers_raw" if type_ == "token_transfers" else f"history_{type_}"
+    path = REPO / "schemas" / f"{table}_schema.json"
+    fields: list[validator.Field] = json.loads(path.read_text()) if path.exists() else []
+    return fields
 
 
 def succeed(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -14,8 +14,6 @@ import pytest
 import zstandard
 from stellar_sdk import xdr as sdk
 
-from stellar_etl.ledger import Ledger, network_id
-from stellar_etl.transforms import HISTORY
 from stellar_etl.xdr import XdrError, decode_batch, decode_ledger
 from tests.shared import REPO, SHARED, needs_shared
 
@@ -129,23 +127,6 @@ def test_a_difference_would_be_seen(lake: Path) -> None:
     header["feePool"] += 1
     with pytest.raises(AssertionError, match="fee_pool"):
         assert_same(decoded, sdk.LedgerCloseMetaBatch.from_xdr_bytes(data), "batch")
-
-
-@needs_shared
-def test_every_recorded_ledger_is_exported_without_an_error() -> None:
-    for name, (passphrase, ledgers) in recorded_streams().items():
-        transforms = {type_: make() for type_, make in HISTORY.items()}
-        for data in ledgers:
-            version, meta = decode_ledger(data)[:2]
-            ledger = Ledger(version, meta, network_id(passphrase))
-            made = {
-                type_: [row for item in transform.items(ledger) if (row := transform.row(ledger, item)) is not None]
-                for type_, transform in transforms.items()
-            }
-            header = made["ledgers"][0]
-            counts = header["successful_transaction_count"] + header["failed_transaction_count"]
-            assert len(made["transactions"]) == counts, (name, ledger.sequence)
-            assert len(made["operations"]) == int(header["tx_set_operation_count"]), (name, ledger.sequence)
 
 
 def test_truncated_and_longer_bytes_are_refused(lake: Path) -> None:

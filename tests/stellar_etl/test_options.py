@@ -55,7 +55,6 @@ def test_keys_are_in_order_and_markup_is_escaped(lake: Path, tmp_path: Path) -> 
         ("--limit", "few", "-l/--limit"),
         ("--cloud-provider", "acme", "--cloud-provider"),
         ("--num-workers", "many", "--num-workers"),
-        ("--write-parquet", None, "--write-parquet"),
     ],
 )
 def test_a_wrong_value_is_one_line(lake: Path, tmp_path: Path, option: str, text: str | None, words: str) -> None:

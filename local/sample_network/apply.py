@@ -1,0 +1,283 @@
+"""One transaction: its fee, its signatures, its operations, and what result and meta tell of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from local.sample_network import scval
+from local.sample_network.encode import NATIVE, ZERO, array, ed25519_signer, i32, i64, optional, pre_authorized, u32
+from local.sample_network.entries import Account, Entry
+from local.sample_network.keys import contract_of
+from local.sample_network.operations.accounts import remove_signer
+from local.sample_network.operations.contracts import ContractOperation
+from local.sample_network.run import Chain, Failed, Operation, Run
+from local.sample_network.state import State
+from local.sample_network.transactions import NON_REFUNDABLE, Signed
+
+SUCCESS, FAILED, BAD_SEQ, BAD_AUTH, NO_ACCOUNT, BAD_AUTH_EXTRA, BAD_SPONSORSHIP = 0, -1, -5, -6, -8, -10, -14
+BUMP_SUCCESS, BUMP_FAILED = 1, -13
+
+EVENT_BYTES = 8
+"""Bytes of events that one stroop pays for."""
+
+
+class Unexpected(Exception):  # noqa: N818
+    """A story went another way than it was written: the scenario is wrong."""
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """A transaction whose operations ran.
+
+    Attributes:
+        coded: its result code, with the operations' results.
+        meta: its meta up to the events.
+        refund: stroops that are given back.
+        diagnostics: its diagnostic events.
+    """
+
+    coded: bytes
+    meta: bytes
+    refund: int
+    diagnostics: bytes
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What came of a transaction.
+
+    Attributes:
+        result: `TransactionResult`.
+        meta: `TransactionMeta`.
+        refund: `LedgerEntryChanges` of what was given back after all transactions.
+    """
+
+    result: bytes
+    meta: bytes
+    refund: bytes
+
+
+@dataclass
+class Application:
+    """A transaction on its way through a ledger: charged, then run, then refunded."""
+
+    signed: Signed
+    state: State
+    chain: Chain
+    archive: dict[bytes, Entry]
+    fee: int = 0
+    fee_changes: bytes = ZERO
+    _outcome: _Outcome | None = None
+
+    def charge(self) -> None:
+        """Takes the fee, before any transaction of the ledger runs."""
+        account = self.state.account(self.signed.payer)
+        assert account is not None
+        self.fee = self.signed.fee(self.chain.base_fee)
+        self.fee_changes = self._pay(-self.fee)
+
+    def _pay(self, amount: int) -> bytes:
+        account = self.state.account(self.signed.payer)
+        if account is None:
+            return ZERO
+        with self.state.attempt() as attempt:
+            self.state.put(replace(account, balance=account.balance + amount))
+            self.chain.fee_pool -= amount
+            return self.state.changes(attempt)
+
+    # Before the operations ---------------------------------------------------------------------------------------
+
+    def _refused(self, run: Run) -> int:
+        """Why the transaction can't run as a whole, 0 if it can: then its sequence number is taken."""
+        request, source = self.signed.request, self.signed.request.source.key
+        account = self.state.account(source)
+        if account is None:
+            return NO_ACCOUNT
+        least = request.conditions.least_sequence
+        fits = account.sequence == self.signed.sequence - 1
+        if least is not None:
+            fits = least <= account.sequence < self.signed.sequence
+        if not fits:
+            return BAD_SEQ
+        raised = replace(
+            account,
+            sequence=self.signed.sequence,
+            sequence_ledger=self.chain.sequence,
+            sequence_time=self.chain.close_time,
+            level=3,
+        )
+        self.state.put(raised)
+        return self._unsigned(run)
+
+    def _unsigned(self, run: Run) -> int:
+        request, used = self.signed.request, set[bytes]()
+        refused = 0
+        if not self._weighs(request.source.key, 1, used) or not self.signed.signs.issuperset(
+            request.conditions.extra_signers
+        ):
+            refused = BAD_AUTH
+        used.update(request.conditions.extra_signers)
+        sources = {(operation.source or request.source).key: None for operation in request.operations}
+        carried = [
+            self._weighs((asked.source or request.source).key, asked.needs, used) for asked in request.operations
+        ]
+        if not refused and not all(carried):
+            refused = FAILED
+        if not refused and self.signed.signs - used:
+            refused = BAD_AUTH_EXTRA
+        # A signer that is a transaction's hash is used up by it (CAP-21 keeps this for whatever the outcome).
+        for owner in {request.source.key: None, **sources}:
+            account = self.state.account(owner)
+            for signer in account.signers if account else ():
+                if signer.key == pre_authorized(self.signed.inner):
+                    remove_signer(run, owner, signer)
+        return refused
+
+    def _weighs(self, owner: bytes, needed: int, used: set[bytes]) -> bool:
+        """Whether the signatures carry an account's threshold; an account that is not there needs its own key."""
+        account = self.state.account(owner) or Account(owner=owner, balance=0, sequence=0)
+        weights = {ed25519_signer(owner): account.thresholds[0]}
+        weights |= {signer.key: signer.weight for signer in account.signers}
+        weight = 0
+        for key in sorted(self.signed.signs | {pre_authorized(self.signed.inner)}):
+            if weights.get(key):
+                weight += weights[key]
+                used.add(key)
+        return weight >= max(account.thresholds[needed], 1)
+
+    # The operations ----------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Runs it, after all fees were taken."""
+        request = self.signed.request
+        run = Run(
+            self.state, self.chain, (request.source.key, self.signed.sequence), self.archive, memo=request.memo.told
+        )
+        code, before = self._before(run)
+        results: list[bytes] = []
+        metas: list[bytes] = []
+        if code == FAILED:
+            results = [i32(-1) for _ in request.operations]  # opBAD_AUTH
+        elif code == SUCCESS:
+            code = self._operations(run, results, metas)
+        self._compare(code, results)
+        told = ZERO
+        refund = 0
+        if request.contract is not None:
+            consumed = _consumed(run) if code == SUCCESS else 0
+            refund = request.resource_fee - NON_REFUNDABLE - consumed
+            told = u32(1) + self._contract_meta(run, code, consumed)
+        with_results = array(results) if code in (SUCCESS, FAILED) else b""
+        meta = before + array(metas) + ZERO + told
+        self._outcome = _Outcome(i32(code) + with_results, meta, refund, array(run.diagnostics))
+
+    def _before(self, run: Run) -> tuple[int, bytes]:
+        """Sequence number and signatures; gives why it is refused, and the changes."""
+        told = []
+        if self.signed.request.fee_source is not None:
+            with self.state.attempt() as attempt:
+                account = self.state.account(self.signed.payer)
+                assert account is not None
+                self.state.put(account)
+                told.append(self.state.changes(attempt))
+        with self.state.attempt() as attempt:
+            code = self._refused(run)
+            told.append(self.state.changes(attempt))
+        count = sum(int.from_bytes(changes[:4], "big") for changes in told)
+        return code, u32(count) + b"".join(changes[4:] for changes in told)
+
+    def _operations(self, run: Run, results: list[bytes], metas: list[bytes]) -> int:
+        """Runs the operations; gives the transaction's code."""
+        request, id_pool, code = self.signed.request, self.chain.id_pool, SUCCESS
+        with self.state.attempt() as attempt:
+            for index, asked in enumerate(request.operations):
+                run.operation, run.source, run.events = index, asked.source or request.source, []
+                results.append(self._operation(run, index, metas))
+            if len(metas) < len(results):
+                code = FAILED
+            elif run.sponsors:
+                code = BAD_SPONSORSHIP
+            attempt.undone = code != SUCCESS
+        if code != SUCCESS:
+            self.chain.id_pool = id_pool
+            metas.clear()
+        return code
+
+    def _operation(self, run: Run, index: int, metas: list[bytes]) -> bytes:
+        """Runs one operation; gives its result, and adds its meta if it succeeds."""
+        asked = self.signed.request.operations[index]
+        head = i32(0) + i32(asked.number)
+        try:
+            with self.state.attempt() as attempt:
+                held = self._done(run, asked)
+                changes = self.state.changes(attempt)
+        except Failed as failure:
+            return i32(failure.code) if failure.outer else head + i32(failure.code) + failure.payload
+        metas.append(ZERO + changes + array(run.events))
+        return head + i32(0) + held
+
+    def _done(self, run: Run, asked: Operation) -> bytes:
+        """Does what an operation asks for; gives what its result's success holds.
+
+        Raises:
+            Failed: it can't be done.
+        """
+        if self.state.account(run.source.key) is None:
+            raise Failed(-2, outer=True)  # opNO_ACCOUNT
+        held = asked.apply(run)
+        if isinstance(asked, ContractOperation) and _consumed(run) > self.signed.request.resource_fee - NON_REFUNDABLE:
+            raise Failed(asked.insufficient)
+        return held
+
+    def _compare(self, code: int, results: list[bytes]) -> None:
+        expected = self.signed.request.expected
+        if expected is None:
+            return
+        codes = tuple(_code(result) for result in results)
+        if isinstance(expected, int) and code == expected:
+            return
+        if expected != codes:
+            request = self.signed.request
+            asked = ", ".join(type(operation).__name__ for operation in request.operations)
+            raise Unexpected(
+                f"ledger {self.chain.sequence}: a transaction of {asked} ended with {code} {codes}, not {expected}"
+            )
+
+    def _contract_meta(self, run: Run, code: int, consumed: int) -> bytes:
+        """`SorobanTransactionMetaV2`."""
+        rent = run.rent if code == SUCCESS else 0
+        fees = u32(1) + ZERO + i64(NON_REFUNDABLE) + i64(consumed) + i64(rent)
+        return fees + optional(run.returned if code == SUCCESS else None)
+
+    # After all transactions --------------------------------------------------------------------------------------
+
+    def finish(self) -> Applied:
+        """Gives back what is left of the fee; gives the whole result and meta."""
+        outcome = self._outcome
+        assert outcome is not None
+        changes = self._pay(outcome.refund) if outcome.refund else ZERO
+        charged = self.fee - (outcome.refund if changes != ZERO else 0)
+        events = [u32(0) + self._fee_event(self.fee)]
+        if charged != self.fee:
+            events.append(u32(2) + self._fee_event(charged - self.fee))
+        whole = u32(4) + ZERO + outcome.meta + array(events) + outcome.diagnostics
+        if self.signed.request.fee_source is None:
+            return Applied(i64(charged) + outcome.coded + ZERO, whole, changes)
+        code = BUMP_SUCCESS if outcome.coded[:4] == i32(SUCCESS) else BUMP_FAILED
+        inner = self.signed.inner + i64(0) + outcome.coded + ZERO
+        return Applied(i64(charged) + i32(code) + inner + ZERO, whole, changes)
+
+    def _fee_event(self, amount: int) -> bytes:
+        topics = [scval.symbol("fee"), scval.address(scval.of_account(self.signed.payer))]
+        return scval.contract_event(contract_of(NATIVE), topics, scval.i128(amount))
+
+
+def _consumed(run: Run) -> int:
+    """Stroops that rent and events take of the fee that may be given back."""
+    return run.rent + sum(map(len, run.events)) // EVENT_BYTES
+
+
+def _code(result: bytes) -> int:
+    """The code of an operation's result, its frame's code if that failed."""
+    outer = int.from_bytes(result[:4], "big", signed=True)
+    return outer or int.from_bytes(result[8:12], "big", signed=True)

@@ -1,0 +1,56 @@
+"""Ledger keys: what names each entry of the ledger."""
+
+from __future__ import annotations
+
+from local.sample_network.encode import ZERO, account_id, i32, i64, opaque, u32
+from local.sample_network.keys import sha256
+
+
+def account_key(owner: bytes) -> bytes:
+    """`LedgerKey` of an account."""
+    return u32(0) + account_id(owner)
+
+
+def trustline_key(owner: bytes, asset: bytes) -> bytes:
+    """`LedgerKey` of a trust line, by its `TrustLineAsset`."""
+    return u32(1) + account_id(owner) + asset
+
+
+def offer_key(seller: bytes, number: int) -> bytes:
+    """`LedgerKey` of an offer."""
+    return u32(2) + account_id(seller) + i64(number)
+
+
+def data_key(owner: bytes, name: str) -> bytes:
+    """`LedgerKey` of a data entry."""
+    return u32(3) + account_id(owner) + opaque(name.encode())
+
+
+def balance_key(balance: bytes) -> bytes:
+    """`LedgerKey` of a claimable balance."""
+    return u32(4) + ZERO + balance
+
+
+def pool_key(pool: bytes) -> bytes:
+    """`LedgerKey` of a liquidity pool."""
+    return u32(5) + pool
+
+
+def contract_data_key(contract: bytes, key: bytes, *, persistent: bool = True) -> bytes:
+    """`LedgerKey` of what a contract keeps."""
+    return u32(6) + u32(1) + contract + key + i32(int(persistent))
+
+
+def code_key(digest: bytes) -> bytes:
+    """`LedgerKey` of a contract's code."""
+    return u32(7) + digest
+
+
+def config_key(number: int) -> bytes:
+    """`LedgerKey` of a network setting."""
+    return u32(8) + i32(number)
+
+
+def ttl_key(of: bytes) -> bytes:
+    """`LedgerKey` of another entry's lifetime, by that entry's key."""
+    return u32(9) + sha256(of)

@@ -1,0 +1,322 @@
+"""Contract calls: code, contracts, the assets' own contract, and the lives of entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from local.sample_network import scval
+from local.sample_network.encode import ZERO, array, i32, opaque, u32
+from local.sample_network.entries import ContractCode, ContractData, code_key
+from local.sample_network.host import (
+    asset_instance,
+    check_footprint,
+    holding_key,
+    instance_key,
+    lives,
+    move_asset,
+    restore,
+    set_life,
+    trap,
+    write,
+)
+from local.sample_network.keys import NETWORK, contract_of, sha256
+from local.sample_network.run import Operation, Run
+
+Keys = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractOperation(Operation):
+    """An operation of a contract transaction, which has just this one.
+
+    Attributes:
+        insufficient: the result code if the fee does not cover rent and events.
+    """
+
+    insufficient: ClassVar[int]
+    threshold: ClassVar[int] = 1
+
+    @property
+    def footprint(self) -> tuple[Keys, Keys]:
+        """The ledger keys that it reads, and those that it may write."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostFunction(ContractOperation):
+    """`invoke_host_function` of any kind."""
+
+    number: ClassVar[int] = 24
+    insufficient: ClassVar[int] = -5
+    threshold: ClassVar[int] = 2
+
+    @property
+    def function(self) -> bytes:
+        """`HostFunction`."""
+        raise NotImplementedError
+
+    @property
+    def authorized(self) -> bytes | None:
+        """`SorobanAuthorizedFunction` that the source's signature allows, None if nothing asks for it."""
+        return None
+
+    @property
+    def body(self) -> bytes:
+        """`InvokeHostFunctionOp`."""
+        allowed = [] if self.authorized is None else [ZERO + self.authorized + array(())]
+        return self.function + array(allowed)
+
+    def call(self, run: Run) -> bytes:
+        """Runs it; gives what it returns, as `SCVal`."""
+        raise NotImplementedError
+
+    def apply(self, run: Run) -> bytes:
+        """Runs it; gives the hash of what it returned and of its events."""
+        read, written = self.footprint
+        check_footprint(run, (*read, *written))
+        run.returned = self.call(run)
+        return sha256(run.returned + array(run.events))
+
+
+@dataclass(frozen=True)
+class UploadWasm(HostFunction):
+    """Code for contracts."""
+
+    code: bytes
+
+    @property
+    def function(self) -> bytes:
+        """`HostFunction`."""
+        return u32(2) + opaque(self.code)
+
+    @property
+    def footprint(self) -> tuple[Keys, Keys]:
+        """The code's entry."""
+        return (), (code_key(sha256(self.code)),)
+
+    def call(self, run: Run) -> bytes:
+        """Stores the code; gives its hash."""
+        entry = ContractCode(code=self.code)
+        if entry.key not in run.state.entries:
+            write(run, entry)
+        return scval.of_bytes(entry.digest)
+
+
+def _from_address(deployer: bytes, salt: bytes) -> bytes:
+    return u32(0) + scval.of_account(deployer) + salt
+
+
+def contract_id(deployer: bytes, salt: bytes) -> bytes:
+    """The id of the contract that an account makes with a salt."""
+    return sha256(u32(8) + NETWORK + _from_address(deployer, salt))
+
+
+@dataclass(frozen=True)
+class CreateContract(HostFunction):
+    """A contract of some code; `arguments` are the constructor's, None for the older form without."""
+
+    deployer: bytes
+    salt: bytes
+    code: bytes
+    arguments: tuple[bytes, ...] | None = None
+
+    @property
+    def contract(self) -> bytes:
+        """The contract's id."""
+        return contract_id(self.deployer, self.salt)
+
+    @property
+    def _made(self) -> bytes:
+        constructor = b"" if self.arguments is None else array(self.arguments)
+        return _from_address(self.deployer, self.salt) + scval.wasm_executable(self.code) + constructor
+
+    @property
+    def function(self) -> bytes:
+        """`HostFunction`."""
+        return u32(1 if self.arguments is None else 3) + self._made
+
+    @property
+    def authorized(self) -> bytes | None:
+        """The deployer is the source."""
+        return u32(1 if self.arguments is None else 2) + self._made
+
+    @property
+    def footprint(self) -> tuple[Keys, Keys]:
+        """The code, and the instance."""
+        return (code_key(self.code),), (instance_key(self.contract),)
+
+    def call(self, run: Run) -> bytes:
+        """Makes the instance; gives the contract's address."""
+        if instance_key(self.contract) in run.state.entries:
+            raise trap(run, self.contract, "contract already exists", kind=5, code=4)
+        if not lives(run, code_key(self.code)):
+            raise trap(run, self.contract, "Wasm does not exist", kind=5, code=3)
+        storage = None if self.arguments is None else {scval.symbol("args"): scval.vector(self.arguments)}
+        value = scval.instance(scval.wasm_executable(self.code), storage)
+        write(run, ContractData(contract=self.contract, name=scval.INSTANCE_KEY, value=value))
+        return scval.address(scval.of_contract(self.contract))
+
+
+@dataclass(frozen=True)
+class CreateAssetContract(HostFunction):
+    """The contract of an asset; anyone may make it, once."""
+
+    asset: bytes
+
+    @property
+    def function(self) -> bytes:
+        """`HostFunction`."""
+        return u32(1) + u32(1) + self.asset + scval.ASSET_EXECUTABLE
+
+    @property
+    def footprint(self) -> tuple[Keys, Keys]:
+        """The instance."""
+        return (), (instance_key(contract_of(self.asset)),)
+
+    def call(self, run: Run) -> bytes:
+        """Makes the instance; gives the contract's address."""
+        entry = asset_instance(self.asset)
+        if entry.key in run.state.entries:
+            raise trap(run, entry.contract, "contract already exists", kind=5, code=4)
+        write(run, entry)
+        return scval.address(scval.of_contract(entry.contract))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invoke(HostFunction):
+    """A call of a contract's function."""
+
+    @property
+    def target(self) -> bytes:
+        """The contract's id."""
+        raise NotImplementedError
+
+    @property
+    def called(self) -> str:
+        """The function's name."""
+        raise NotImplementedError
+
+    @property
+    def arguments(self) -> tuple[bytes, ...]:
+        """Its arguments, as `SCVal`."""
+        raise NotImplementedError
+
+    @property
+    def _call(self) -> bytes:
+        return scval.of_contract(self.target) + opaque(self.called.encode()) + array(self.arguments)
+
+    @property
+    def function(self) -> bytes:
+        """`HostFunction`."""
+        return u32(0) + self._call
+
+    @property
+    def authorized(self) -> bytes | None:
+        """The call itself."""
+        return i32(0) + self._call
+
+
+@dataclass(frozen=True)
+class AssetCall(Invoke):
+    """`transfer`, `mint` or `burn` of an asset's contract, between addresses (`SCAddress`)."""
+
+    asset: bytes
+    name: str
+    source_address: bytes | None
+    destination: bytes | None
+    amount: int
+
+    @property
+    def target(self) -> bytes:
+        """The asset's contract."""
+        return contract_of(self.asset)
+
+    @property
+    def called(self) -> str:
+        """The function's name."""
+        return self.name
+
+    @property
+    def arguments(self) -> tuple[bytes, ...]:
+        """Who, to whom, how much."""
+        parties = [party for party in (self.source_address, self.destination) if party is not None]
+        return (*map(scval.address, parties), scval.i128(self.amount))
+
+    @property
+    def footprint(self) -> tuple[Keys, Keys]:
+        """The instance, and what both hold."""
+        return (instance_key(self.target),), holdings(self.asset, self.source_address, self.destination)
+
+    def call(self, run: Run) -> bytes:
+        """Moves the amount."""
+        if self.source_address is not None:
+            move_asset(run, self.asset, self.source_address, -self.amount)
+        if self.destination is not None:
+            move_asset(run, self.asset, self.destination, self.amount)
+        if self.source_address is not None and self.destination is not None:
+            run.moved(self.asset, self.source_address, self.destination, self.amount)
+        else:
+            party = self.source_address or self.destination
+            assert party is not None
+            run.emit(self.name, self.asset, [party], scval.i128(self.amount))
+        return scval.VOID
+
+
+def holdings(asset: bytes, *addresses: bytes | None) -> Keys:
+    """The ledger keys of what addresses hold of an asset."""
+    found = (None if address is None else holding_key(asset, address) for address in addresses)
+    return tuple(dict.fromkeys(key for key in found if key is not None))
+
+
+@dataclass(frozen=True)
+class ExtendFootprintTtl(ContractOperation):
+    """A longer life for entries."""
+
+    number: ClassVar[int] = 25
+    insufficient: ClassVar[int] = -3
+    keys: Keys
+    by: int
+
+    @property
+    def body(self) -> bytes:
+        """`ExtendFootprintTTLOp`."""
+        return ZERO + u32(self.by)
+
+    @property
+    def footprint(self) -> tuple[Keys, Keys]:
+        """The entries, to read."""
+        return self.keys, ()
+
+    def apply(self, run: Run) -> bytes:
+        """Extends what lives; what does not is passed over."""
+        for key in self.keys:
+            if lives(run, key):
+                set_life(run, run.state.entries[key], run.chain.sequence + self.by)
+        return b""
+
+
+@dataclass(frozen=True)
+class RestoreFootprint(ContractOperation):
+    """Archived entries live again."""
+
+    number: ClassVar[int] = 26
+    insufficient: ClassVar[int] = -3
+    keys: Keys
+
+    @property
+    def body(self) -> bytes:
+        """`RestoreFootprintOp`."""
+        return ZERO
+
+    @property
+    def footprint(self) -> tuple[Keys, Keys]:
+        """The entries, to write."""
+        return (), self.keys
+
+    def apply(self, run: Run) -> bytes:
+        """Restores what does not live."""
+        for key in self.keys:
+            if not lives(run, key) and (key in run.archive or key in run.state.entries):
+                restore(run, key)
+        return b""

@@ -1,0 +1,138 @@
+"""Offers that meet: taking the best of a book, and what the result tells of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from local.sample_network import scval
+from local.sample_network.encode import account_id, i64, u32
+from local.sample_network.entries import Offer, Pool
+from local.sample_network.exchange import Rounding, adjusted, exchange, promised
+from local.sample_network.funds import move, promise, remove_subentry, room, spendable
+from local.sample_network.run import Run
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What was taken from an offer or from a pool: what it sold, and what it got."""
+
+    maker: Offer | Pool
+    sold_asset: bytes
+    sold: int
+    bought_asset: bytes
+    bought: int
+
+    @property
+    def xdr(self) -> bytes:
+        """`ClaimAtom`."""
+        if isinstance(self.maker, Offer):
+            made = u32(1) + account_id(self.maker.seller) + i64(self.maker.number)
+        else:
+            made = u32(2) + self.maker.number
+        return made + self.sold_asset + i64(self.sold) + self.bought_asset + i64(self.bought)
+
+    def tell(self, run: Run) -> None:
+        """The two events of it."""
+        taker = scval.of_account(run.source.key)
+        maker = (
+            scval.of_account(self.maker.seller) if isinstance(self.maker, Offer) else scval.of_pool(self.maker.number)
+        )
+        run.moved(self.bought_asset, taker, maker, self.bought)
+        run.moved(self.sold_asset, maker, taker, self.sold)
+
+
+class SelfCross(Exception):  # noqa: N818
+    """The best offer is one's own."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What taking from a book came to.
+
+    Attributes:
+        claims: what was taken from whom.
+        wheat: how much was received.
+        sheep: how much was sent.
+        stopped: whether offers were left that were not good enough, or none were left at all.
+    """
+
+    claims: tuple[Claim, ...]
+    wheat: int
+    sheep: int
+    stopped: bool
+
+
+def release(run: Run, offer: Offer) -> None:
+    """Takes back what an offer promises."""
+    selling, buying = promised(offer.n, offer.d, offer.amount)
+    promise(run, offer.seller, offer.selling, selling=-selling)
+    promise(run, offer.seller, offer.buying, buying=-buying)
+
+
+def acquire(run: Run, offer: Offer) -> None:
+    """Promises what an offer may take and bring."""
+    selling, buying = promised(offer.n, offer.d, offer.amount)
+    promise(run, offer.seller, offer.selling, selling=selling)
+    promise(run, offer.seller, offer.buying, buying=buying)
+
+
+def drop(run: Run, offer: Offer) -> None:
+    """Deletes an offer that promises nothing any more."""
+    remove_subentry(run, offer.seller, offer)
+
+
+def best(run: Run, selling: bytes, buying: bytes) -> Offer | None:
+    """The cheapest offer of a book, the oldest of the cheapest."""
+    book = run.state.books.get((selling, buying))
+    return min(book.values(), key=lambda offer: (offer.price, offer.number)) if book else None
+
+
+def take(
+    run: Run,
+    sheep_asset: bytes,
+    sheep_most: int,
+    wheat_asset: bytes,
+    wheat_most: int,
+    rounding: Rounding,
+    acceptable: Callable[[Offer], bool] | None = None,
+) -> Taken:
+    """Buys wheat for sheep from the best offers, up to an amount of either; touches no balance of the buyer.
+
+    Raises:
+        SelfCross: the next best offer is the buyer's own.
+    """
+    claims: list[Claim] = []
+    wheat = sheep = 0
+    while wheat < wheat_most and sheep < sheep_most:
+        offer = best(run, wheat_asset, sheep_asset)
+        if offer is None or (acceptable is not None and not acceptable(offer)):
+            return Taken(tuple(claims), wheat, sheep, stopped=True)
+        if offer.seller == run.source.key:
+            raise SelfCross
+        stays, claim = _cross(run, offer, wheat_most - wheat, sheep_most - sheep, rounding)
+        claims.append(claim)
+        wheat, sheep = wheat + claim.sold, sheep + claim.bought
+        if stays:
+            break
+    return Taken(tuple(claims), wheat, sheep, stopped=False)
+
+
+def _cross(run: Run, offer: Offer, wheat_most: int, sheep_most: int, rounding: Rounding) -> tuple[bool, Claim]:
+    """Takes from one offer; tells whether some of it stays."""
+    release(run, offer)
+    seller, wheat, sheep = offer.seller, offer.selling, offer.buying
+    sends, receives = min(offer.amount, spendable(run, seller, wheat)), room(run, seller, sheep)
+    sends = adjusted(offer.n, offer.d, sends, receives)
+    made = exchange(offer.n, offer.d, sends, wheat_most, sheep_most, receives, rounding)
+    move(run, seller, sheep, made.sheep)
+    move(run, seller, wheat, -made.wheat)
+    left = sends - made.wheat if made.wheat_stays else 0
+    left = adjusted(offer.n, offer.d, min(left, spendable(run, seller, wheat)), room(run, seller, sheep))
+    if left:
+        rest = replace(offer, amount=left)
+        run.state.put(rest)
+        acquire(run, rest)
+    else:
+        drop(run, offer)
+    return made.wheat_stays, Claim(offer, wheat, made.wheat, sheep, made.sheep)

@@ -1,0 +1,1 @@
+"""Who does what: stories that show every operation, its failures included, and the everyday traffic around them."""

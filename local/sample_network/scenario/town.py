@@ -1,0 +1,78 @@
+"""Each ledger's transactions: stories side by side, and the everyday traffic beside them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from local.sample_network import config
+from local.sample_network.config import Upgrade
+from local.sample_network.engine import Engine
+from local.sample_network.scenario import accounts, contracts, markets, rights
+from local.sample_network.scenario.cast import Cast, Step, Story
+from local.sample_network.scenario.everyday import People
+from local.sample_network.transactions import Request
+
+STORIES: tuple[Story, ...] = (
+    markets.offers,
+    contracts.lives,
+    markets.pools,
+    contracts.tokens,
+    rights.balances,
+    accounts.envelopes,
+    contracts.lumens,
+    rights.regulated,
+    rights.sponsors,
+    accounts.signers,
+    markets.paths,
+    accounts.belongings,
+    contracts.rules,
+)
+"""Told over and over, each time with other actors; the first ones show most in a short lake."""
+
+
+class Town:
+    """Makes each ledger's requests from the engine's state and a seed."""
+
+    def __init__(self, engine: Engine, seed: int, transactions_per_ledger: int) -> None:
+        self.engine = engine
+        self.seed = seed
+        self.size = transactions_per_ledger
+        self.people = People(engine, random.Random(seed), transactions_per_ledger)  # noqa: S311
+        self._waiting = self._tellings()
+        self._told: list[Iterator[Step]] = []
+
+    def ledger(self, number: int) -> tuple[list[Request], list[Upgrade]]:
+        """The next ledger's transactions and upgrades; no more transactions than were asked for, but by a little."""
+        first = [config.protocol(self.engine.chain.protocol)] if not number else []
+        if not self.size:
+            return [], first
+        if not number:
+            return self.people.found(), first
+        requests, upgrades = self._stories(max(self.size - 2, 1))
+        everyday = self.people.requests(max(self.size - len(requests), 0), number)
+        return [*requests, *everyday], upgrades
+
+    def _tellings(self) -> Iterator[Iterator[Step]]:
+        telling = 0
+        while True:
+            telling += 1
+            for story in STORIES:
+                yield story(Cast(self.engine, f"{self.seed} {story.__name__} {telling}"))
+
+    def _stories(self, most: int) -> tuple[list[Request], list[Upgrade]]:
+        """A step of each story that is being told, and new stories while there is room."""
+        requests: list[Request] = []
+        upgrades: list[Upgrade] = []
+        told: list[Iterator[Step]] = []
+        while len(requests) < most:
+            story = self._told.pop(0) if self._told else next(self._waiting)
+            step = next(story, None)
+            if step is None:
+                continue
+            told.append(story)
+            requests += [one for one in step if isinstance(one, Request)]
+            upgrades += [one for one in step if isinstance(one, Upgrade)]
+        # Who had no turn comes first the next time.
+        self._told += told
+        return requests, upgrades

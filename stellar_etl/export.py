@@ -153,11 +153,11 @@ class _TypeExport:
         Raises:
             ExportError: the ledger contradicts itself, or a row of it can't be made or written.
         """
-        limit, counted = self._limit, self._files[-1]
+        limit, counted, write = self._limit, self._files[-1], self._write
         try:
             for item in self._transform.items(ledger):
                 if limit is None or counted.rows < limit:
-                    self._write(ledger, item)
+                    write(ledger, item)
         except ExportError:
             raise
         except LedgerError as error:

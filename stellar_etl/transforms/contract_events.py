@@ -8,7 +8,7 @@ from typing import Any
 
 from stellar_etl import strkey
 from stellar_etl.ledger import Ledger, Transaction
-from stellar_etl.transforms.contract_values import value_json
+from stellar_etl.transforms.contract_values import forms
 from stellar_etl.transforms.values import base64, code_name
 
 _DIAGNOSTIC = {False: b"\0\0\0\0", True: b"\0\0\0\1"}
@@ -57,6 +57,8 @@ def row(ledger: Ledger, item: Event) -> dict[str, Any]:
     """One event's row."""
     transaction, event = item.transaction, item.event
     contract, body = event["contractID"], event["body"][1]
+    topics = [forms(raw, topic) for raw, topic in zip(body["topics_raw"], body["topics"], strict=True)]
+    data, data_decoded = forms(body["data_raw"], body["data"])
     return {
         "transaction_hash": transaction.hash_text,
         "transaction_id": transaction.id,
@@ -67,10 +69,10 @@ def row(ledger: Ledger, item: Event) -> dict[str, Any]:
         "contract_id": "" if contract is None else strkey.contract(contract),
         "type": event["type"],
         "type_string": code_name("ContractEventType", event["type"]),
-        "topics": [base64(topic) for topic in body["topics_raw"]],
-        "topics_decoded": [value_json(topic) for topic in body["topics"]],
-        "data": base64(body["data_raw"]),
-        "data_decoded": value_json(body["data"]),
+        "topics": [topic for topic, _ in topics],
+        "topics_decoded": [decoded for _, decoded in topics],
+        "data": data,
+        "data_decoded": data_decoded,
         "contract_event_xdr": base64(_DIAGNOSTIC[item.in_successful_call] + event["raw"]),
         "operation_id": None if item.index < 0 else transaction.id | item.index + 1,
     }

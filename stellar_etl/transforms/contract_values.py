@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stellar_etl import strkey
-from stellar_etl.transforms.values import account_id, camel, text
+from stellar_etl.transforms.values import account_id, base64, camel, text
 from stellar_etl.xdr import names
 
 Value = tuple[int, Any]
@@ -139,6 +139,23 @@ def value_json(value: Value) -> Any:
     """A contract value as JSON (SEP-51): what the SDK's `SCVal.to_json_dict()` gives, without its objects."""
     kind, content = value
     return _JSON_NAMES[kind] if content is None and kind in _VOID else {_JSON_NAMES[kind]: _content_json(kind, content)}
+
+
+_MOST, _LONGEST = 1 << 16, 128
+_remembered: dict[bytes, tuple[str, Any]] = {}
+
+
+def forms(raw: bytes, value: Value) -> tuple[str, Any]:
+    """A value as base64 and as JSON, given its XDR too; what is given is shared, and must not be changed."""
+    # Names, addresses and amounts come again and again.
+    found = _remembered.get(raw)
+    if found is None:
+        found = base64(raw), value_json(value)
+        if len(raw) <= _LONGEST:
+            if len(_remembered) >= _MOST:
+                _remembered.clear()
+            _remembered[raw] = found
+    return found
 
 
 _VOID = {names.SCV_VOID, names.SCV_LEDGER_KEY_CONTRACT_INSTANCE}

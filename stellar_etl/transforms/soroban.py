@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from stellar_etl import strkey
 from stellar_etl.ledger import Transaction
-from stellar_etl.transforms.contract_values import ARMS, address, value_json, value_text
-from stellar_etl.transforms.values import amount_text, asset_canonical, asset_details, base64, code_name, text
+from stellar_etl.transforms.contract_values import ARMS, address, forms, value_text
+from stellar_etl.transforms.values import amount_text, asset_canonical, asset_details, code_name, text
 from stellar_etl.xdr import names
 
 
@@ -127,13 +127,15 @@ def _asset_balance_changes(transaction: Transaction) -> Iterator[dict[str, Any]]
 
 def parameters(values: list[tuple[int, Any]], raws: list[bytes]) -> dict[str, Any]:
     """A call's parameters in the four forms of the row: typed base64, typed text, base64, and decoded JSON."""
-    typed = [{"type": ARMS[kind], "value": base64(raw)} for (kind, _), raw in zip(values, raws, strict=True)]
-    decoded = [{"type": ARMS[value[0]], "value": value_text(value)} for value in values]
+    told = [forms(raw, value) for raw, value in zip(raws, values, strict=True)]
+    types = [ARMS[kind] for kind, _ in values]
     return {
-        "parameters": typed,
-        "parameters_decoded": decoded,
-        "parameters_json": [base64(raw) for raw in raws],
-        "parameters_json_decoded": [value_json(value) for value in values],
+        "parameters": [{"type": type_, "value": encoded} for type_, (encoded, _) in zip(types, told, strict=True)],
+        "parameters_decoded": [
+            {"type": type_, "value": value_text(value)} for type_, value in zip(types, values, strict=True)
+        ],
+        "parameters_json": [encoded for encoded, _ in told],
+        "parameters_json_decoded": [decoded for _, decoded in told],
     }
 
 

@@ -12,6 +12,7 @@ import argparse
 import re
 import struct
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -207,6 +208,13 @@ class Parser:
         return declared, Type(name, shape, size)
 
 
+def _parts(made: Definition) -> Iterable[Type]:
+    """The types that a struct or a union is made of."""
+    if isinstance(made, Struct):
+        return [declared for _, declared in made.fields]
+    return [declared for _, declared in made.arms if declared is not None] if isinstance(made, Union) else []
+
+
 class Generator:
     """Writes decoders for the roots and all that they need."""
 
@@ -216,6 +224,8 @@ class Generator:
         self.formats: set[str] = set()
         self.queue: list[str] = []
         self.wanted: set[str] = set()
+        self.uses: Counter[str] = Counter()
+        self.count_uses()
 
     def value(self, text: str) -> int:
         """A literal or a constant's value."""
@@ -251,27 +261,91 @@ class Generator:
             self.queue.append(name)
         return f"d_{name}"
 
-    def read(self, declared: Type, into: str, indent: str) -> list[str]:
-        """Statements that read a value at `p` into a variable, and move `p`."""
+    def flat(self, declared: Type, into: str) -> tuple[list[tuple[str, str]], list[str]] | None:
+        """How to read a type of fixed size at once, None for others.
+
+        Gives the variables to unpack with the `struct` format of each, and the statements that make the value of them:
+        there are some for structs of such types, for unions of one case, and for booleans.
+        """
         form = self.fixed(declared)
         if form:
-            return [f"{indent}({into},) = {self.unpack(form)}(b, p)", f"{indent}p += {struct.calcsize('>' + form)}"]
+            return [(into, form)], []
         declared = self.resolved(declared)
-        if declared.shape == "*":
-            return [
-                f"{indent}if {self.unpack('I')}(b, p)[0]:",
-                f"{indent}    p += 4",
-                *self.read(Type(declared.name), into, indent + "    "),
-                f"{indent}else:",
-                f"{indent}    {into} = None",
-                f"{indent}    p += 4",
-            ]
+        if declared.shape:
+            return None
+        if declared.name == "bool":
+            return [(f"{into}_h", "I")], [f"{into} = {into}_h == 1"]
+        made = self.types.get(declared.name)
+        if declared.name in RAW_TYPES:
+            return None
+        if isinstance(made, Struct):
+            return self.flat_struct(declared.name, made, into)
+        return self.flat_union(declared.name, made, into) if isinstance(made, Union) else None
+
+    def flat_struct(self, name: str, made: Struct, into: str) -> tuple[list[tuple[str, str]], list[str]] | None:
+        """`flat` for a struct."""
+        run: list[tuple[str, str]] = []
+        after: list[str] = []
+        for key, declared in made.fields:
+            part = None if (name, key) in RAW_FIELDS else self.flat(declared, f"{into}_{key}")
+            if part is None:
+                return None
+            run += part[0]
+            after += part[1]
+        values = ", ".join(f'"{key}": {into}_{key}' for key, _ in made.fields)
+        return run, [*after, f"{into} = {{{values}}}"]
+
+    def flat_union(self, name: str, made: Union, into: str) -> tuple[list[tuple[str, str]], list[str]] | None:
+        """`flat` for a union, if it has one case."""
+        if len(made.arms) > 1 or len(made.arms[0][0]) > 1 or None in made.arms[0][0]:
+            return None
+        (labels, declared) = made.arms[0]
+        part = self.flat(declared, f"{into}_v") if declared else ([], [f"{into}_v = None"])
+        if part is None:
+            return None
+        value = self.value(str(labels[0]))
+        check = [
+            f"if {into}_h != {value}:",
+            f"    raise ValueError(f'{name} {{{into}_h}} before byte {{p}} is unknown')",
+        ]
+        made_of = f"{into} = ({value}, {f'{into}_v' if declared else None})"
+        return [(f"{into}_h", self.switch_form(made)), *part[0]], [*check, *(part[1] if declared else []), made_of]
+
+    def unpacked(self, run: list[tuple[str, str]], indent: str) -> list[str]:
+        """Statements that read variables at once."""
+        form = "".join(part for _, part in run)
+        targets = ", ".join(target for target, _ in run)
+        return [
+            f"{indent}({targets},) = {self.unpack(form)}(b, p)",
+            f"{indent}p += {struct.calcsize('>' + form)}",
+        ]
+
+    def head(self, declared: Type) -> str | None:
+        """The `struct` format of what a value of another size begins with: a flag, a count or a discriminant.
+
+        None for what is read by a decoder of its own. A head is read together with the fields before it.
+        """
+        declared = self.resolved(declared)
+        if declared.shape in ("*", "<") or declared.name == "string":
+            return "I"
+        made = self.types.get(declared.name)
+        if declared.shape or declared.name in RAW_TYPES or not self.is_inlined(declared.name):
+            return None
+        return self.switch_form(made) if isinstance(made, Union) else None
+
+    def read(self, declared: Type, into: str, indent: str) -> list[str]:
+        """Statements that read a value at `p` into a variable, and move `p`."""
+        flat = self.flat(declared, into)
+        if flat:
+            return [*self.unpacked(flat[0], indent), *(f"{indent}{line}" for line in flat[1])]
+        head = self.head(declared)
+        if head:
+            return [*self.unpacked([(f"{into}_h", head)], indent), *self.read_rest(declared, into, indent)]
+        declared = self.resolved(declared)
         if declared.shape == "[":
             return self.read_fixed_array(declared, into, indent)
-        if declared.shape == "<" or declared.name == "string":
-            return self.read_array(declared, into, indent)
-        if declared.name == "bool":
-            return [f"{indent}{into} = {self.unpack('I')}(b, p)[0] == 1", f"{indent}p += 4"]
+        if self.is_inlined(declared.name):
+            return self.inlined(declared.name, into, indent)
         return [f"{indent}{into}, p = {self.need(declared.name)}(b, p)"]
 
     def read_fixed_array(self, declared: Type, into: str, indent: str) -> list[str]:
@@ -284,21 +358,32 @@ class Generator:
         form = element * size
         return [f"{indent}{into} = {self.unpack(form)}(b, p)", f"{indent}p += {struct.calcsize('>' + form)}"]
 
+    def read_rest(self, declared: Type, into: str, indent: str) -> list[str]:
+        """Statements that read a value whose head is in `{into}_h`."""
+        declared = self.resolved(declared)
+        if declared.shape == "*":
+            return [
+                f"{indent}if {into}_h:",
+                *self.read(Type(declared.name), into, indent + "    "),
+                f"{indent}else:",
+                f"{indent}    {into} = None",
+            ]
+        if declared.shape == "<" or declared.name == "string":
+            return self.read_array(declared, into, indent)
+        return self.arms(declared.name, into, indent)
+
     def read_array(self, declared: Type, into: str, indent: str) -> list[str]:
-        """Statements for `type name<n>`; bytes are cut out, and must all be there."""
-        count = [f"{indent}(n,) = {self.unpack('I')}(b, p)", f"{indent}p += 4"]
+        """Statements for `type name<n>` after its length; bytes are cut out, and must all be there."""
         if declared.name in ("opaque", "string"):
             return [
-                *count,
-                f"{indent}{into} = b[p : p + n]",
-                f"{indent}p += (n + 3) & -4",
+                f"{indent}{into} = b[p : p + {into}_h]",
+                f"{indent}p += ({into}_h + 3) & -4",
                 f"{indent}if p > len(b):",
-                f"{indent}    raise ValueError(f'{{n}} bytes at byte {{p}} are not all there')",
+                f"{indent}    raise ValueError(f'{{{into}_h}} bytes at byte {{p}} are not all there')",
             ]
         return [
-            *count,
             f"{indent}{into} = []",
-            f"{indent}for _ in range(n):",
+            f"{indent}for _ in range({into}_h):",
             *self.read(Type(declared.name), f"{into}_x", indent + "    "),
             f"{indent}    {into}.append({into}_x)",
         ]
@@ -313,73 +398,116 @@ class Generator:
                 f"{indent}{into} = []",
                 f"{indent}{into}_raw = []",
                 f"{indent}for _ in range(n):",
-                f"{indent}    q = p",
+                f"{indent}    {into}_q = p",
                 *self.read(Type(declared.name), f"{into}_x", indent + "    "),
                 f"{indent}    {into}.append({into}_x)",
-                f"{indent}    {into}_raw.append(b[q:p])",
+                f"{indent}    {into}_raw.append(b[{into}_q:p])",
             ]
-        return [f"{indent}q = p", *self.read(declared, into, indent), f"{indent}{into}_raw = b[q:p]"]
+        return [f"{indent}{into}_q = p", *self.read(declared, into, indent), f"{indent}{into}_raw = b[{into}_q:p]"]
 
-    def struct(self, name: str, made: Struct) -> list[str]:
-        """A struct's decoder: fields of fixed size in one read."""
+    def struct(self, name: str, made: Struct, into: str, indent: str) -> list[str]:
+        """Statements that read a struct: neighbouring fields of fixed size, and the switch after them, in one read."""
         raw = name in RAW_TYPES
-        lines = ["    start = p"] if raw else []
-        fields = list(made.fields)
+        lines = [f"{indent}{into}_start = p"] if raw else []
+        fields = [(key, declared, f"{into}_{key}") for key, declared in made.fields]
         keys: list[tuple[str, str]] = []
         while fields:
             run: list[tuple[str, str]] = []
-            while fields and (form := self.fixed(fields[0][1])):
-                run.append((fields.pop(0)[0], form))
+            after: list[str] = []
+            while fields and (name, fields[0][0]) not in RAW_FIELDS and (flat := self.flat(*fields[0][1:])):
+                key, _, target = fields.pop(0)
+                run += flat[0]
+                after += flat[1]
+                keys.append((key, target))
+            head = self.head(fields[0][1]) if run and fields and (name, fields[0][0]) not in RAW_FIELDS else None
+            if head:
+                run.append((f"{fields[0][2]}_h", head))
             if run:
-                form = "".join(part for _, part in run)
-                targets = ", ".join(f"f_{key}" for key, _ in run)
-                lines.append(f"    ({targets},) = {self.unpack(form)}(b, p)")
-                lines.append(f"    p += {struct.calcsize('>' + form)}")
-                keys += [(key, f"f_{key}") for key, _ in run]
-                continue
-            key, declared = fields.pop(0)
-            keys.append((key, f"f_{key}"))
-            if (name, key) in RAW_FIELDS:
-                lines += self.read_with_raw(declared, f"f_{key}", "    ")
-                keys.append((f"{key}_raw", f"f_{key}_raw"))
+                lines += [*self.unpacked(run, indent), *(f"{indent}{line}" for line in after)]
+            if not fields:
+                break
+            key, declared, target = fields.pop(0)
+            keys.append((key, target))
+            if head:
+                lines += self.read_rest(declared, target, indent)
+            elif (name, key) in RAW_FIELDS:
+                lines += self.read_with_raw(declared, target, indent)
+                keys.append((f"{key}_raw", f"{target}_raw"))
             else:
-                lines += self.read(declared, f"f_{key}", "    ")
+                lines += self.read(declared, target, indent)
         if raw:
-            keys.append(("raw", "b[start:p]"))
-        return [*lines, "    return {" + ", ".join(f'"{key}": {text}' for key, text in keys) + "}, p"]
+            keys.append(("raw", f"b[{into}_start:p]"))
+        return [*lines, f"{indent}{into} = {{" + ", ".join(f'"{key}": {text}' for key, text in keys) + "}"]
 
-    def union(self, name: str, made: Union) -> list[str]:
-        """A union's decoder."""
-        raw = name in RAW_TYPES
-        ending = ", b[start:p]), p" if raw else "), p"
-        unsigned = self.fixed(made.switch) == "I"
-        lines = ["    start = p"] if raw else []
-        lines += [f"    (t,) = {self.unpack('I' if unsigned else 'i')}(b, p)", "    p += 4"]
-        default: list[str] | None = None
-        for cases, declared in made.arms:
-            body = ["v = None"] if declared is None else [line.strip("\n") for line in self.read(declared, "v", "")]
-            if None in cases:
-                default = body
-            values = [self.value(case) for case in cases if case is not None]
-            if values:
-                test = f"t == {values[0]}" if len(values) == 1 else f"t in {tuple(values)}"
-                lines.append(f"    if {test}:")
-                lines += [f"        {line}" for line in body]
-                lines.append(f"        return (t, v{ending}")
-        if default is not None:
-            return [*lines, *(f"    {line}" for line in default), f"    return (t, v{ending}"]
-        return [*lines, f'    raise ValueError(f"{name} {{t}} at byte {{p - 4}} is unknown")']
+    def switch_form(self, made: Union) -> str:
+        """The `struct` format of a union's discriminant."""
+        return "I" if self.fixed(made.switch) == "I" else "i"
+
+    def union(self, name: str, made: Union, into: str, indent: str) -> list[str]:
+        """Statements that read a union."""
+        start = [f"{indent}{into}_start = p"] if name in RAW_TYPES else []
+        read = self.unpacked([(f"{into}_h", self.switch_form(made))], indent)
+        return [*start, *read, *self.arms(name, into, indent)]
+
+    def arms(self, name: str, into: str, indent: str) -> list[str]:
+        """Statements that read what a union's discriminant, which was read before, says."""
+        made = self.types[name]
+        assert isinstance(made, Union)
+        raw = f", b[{into}_start:p]" if name in RAW_TYPES else ""
+        default = [f"{indent}    raise ValueError(f'{name} {{{into}_h}} at byte {{p - 4}} is unknown')"]
+        cases: dict[int, list[str]] = {}
+        for labels, declared in made.arms:
+            values = [self.value(label) for label in labels if label is not None]
+            if declared is None:
+                body = [f"{indent}    {into} = ({{t}}, None{raw})"]
+            else:
+                body = self.read(declared, f"{into}_v", indent + "    ")
+                body.append(f"{indent}    {into} = ({{t}}, {into}_v{raw})")
+            # The value itself where there is one: a tuple of constants is made but once.
+            cases |= {value: [line.replace("{t}", str(value)) for line in body] for value in values}
+            if None in labels:
+                default = [line.replace("{t}", f"{into}_h") for line in body]
+        return self.choice(sorted(cases.items()), default, f"{into}_h", indent)
+
+    def choice(self, cases: list[tuple[int, list[str]]], default: list[str], variable: str, indent: str) -> list[str]:
+        """Tests for each case; many are halved first, so that none is reached by more than a few tests."""
+        if len(cases) > 4:
+            middle = len(cases) // 2
+            halves = [self.choice(half, default, variable, indent) for half in (cases[:middle], cases[middle:])]
+            low, high = ([f"    {line}" for line in half] for half in halves)
+            return [f"{indent}if {variable} < {cases[middle][0]}:", *low, f"{indent}else:", *high]
+        lines = []
+        for number, (value, body) in enumerate(cases):
+            lines += [f"{indent}{'elif' if number else 'if'} {variable} == {value}:", *body]
+        return [*lines, f"{indent}else:", *default] if cases else default
+
+    def count_uses(self) -> None:
+        """Counts where each type is used, over all types: one that is used once is read where it stands."""
+        for made in self.types.values():
+            for declared in _parts(made):
+                element = self.resolved(Type(self.resolved(declared).name))
+                self.uses[element.name] += 1
+
+    def is_inlined(self, name: str) -> bool:
+        """Whether a type is read where it stands: one that is used once, or is a union of one case."""
+        made = self.types.get(name)  # None for a primitive
+        if isinstance(made, Union) and len(made.arms) == 1:
+            return True
+        return isinstance(made, Struct | Union) and self.uses[name] == 1 and name not in ROOTS
+
+    def inlined(self, name: str, into: str, indent: str) -> list[str]:
+        """Statements that read a struct or a union into a variable."""
+        made = self.types[name]
+        if isinstance(made, Struct):
+            return self.struct(name, made, into, indent)
+        assert isinstance(made, Union), f"{name} is read where it stands, and needs no decoder"
+        return self.union(name, made, into, indent)
 
     def decoder(self, name: str) -> Iterable[str]:
         """The function that decodes a type."""
-        made = self.types[name]
         yield f"def d_{name}(b: bytes, p: int) -> Any:"
-        if isinstance(made, Struct):
-            yield from self.struct(name, made)
-        elif isinstance(made, Union):
-            yield from self.union(name, made)
-        else:
-            raise TypeError(f"{name} is read where it stands, and needs no decoder")
+        yield from self.inlined(name, "x", "    ")
+        yield "    return x, p"
 
     def source(self) -> str:
         """The module."""

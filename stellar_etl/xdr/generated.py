@@ -5,3656 +5,3885 @@ from struct import Struct
 from typing import Any
 
 U_12s = Struct(">12s").unpack_from
+U_12si32s = Struct(">12si32s").unpack_from
 U_32s = Struct(">32s").unpack_from
 U_32s32s = Struct(">32s32s").unpack_from
 U_32s32s32s32s = Struct(">32s32s32s32s").unpack_from
 U_32s32sI = Struct(">32s32sI").unpack_from
 U_32s32sIqqIQIII = Struct(">32s32sIqqIQIII").unpack_from
 U_32sI = Struct(">32sI").unpack_from
-U_32sIq = Struct(">32sIq").unpack_from
-U_32sQ = Struct(">32sQ").unpack_from
+U_32sIqI = Struct(">32sIqI").unpack_from
+U_32sQI = Struct(">32sQI").unpack_from
+U_32si = Struct(">32si").unpack_from
 U_32sq = Struct(">32sq").unpack_from
-U_32sqq = Struct(">32sqq").unpack_from
+U_32sqqiiii = Struct(">32sqqiiii").unpack_from
 U_32sqqq = Struct(">32sqqq").unpack_from
 U_4s = Struct(">4s").unpack_from
+U_4sI = Struct(">4sI").unpack_from
+U_4si32s = Struct(">4si32s").unpack_from
 U_I = Struct(">I").unpack_from
 U_I32s = Struct(">I32s").unpack_from
 U_II = Struct(">II").unpack_from
 U_III = Struct(">III").unpack_from
 U_III32s = Struct(">III32s").unpack_from
 U_IIIII = Struct(">IIIII").unpack_from
-U_IIIIIIIIII = Struct(">IIIIIIIIII").unpack_from
 U_IIIIIIIIqqqqqqI = Struct(">IIIIIIIIqqqqqqI").unpack_from
 U_IIIqqIIIII = Struct(">IIIqqIIIII").unpack_from
+U_IIQ = Struct(">IIQ").unpack_from
 U_IIq = Struct(">IIq").unpack_from
-U_IQ = Struct(">IQ").unpack_from
+U_Ii = Struct(">Ii").unpack_from
 U_Iq = Struct(">Iq").unpack_from
+U_Iqi = Struct(">Iqi").unpack_from
 U_Q = Struct(">Q").unpack_from
 U_Q32s = Struct(">Q32s").unpack_from
-U_QI = Struct(">QI").unpack_from
+U_QII = Struct(">QII").unpack_from
 U_QQ = Struct(">QQ").unpack_from
 U_QQQQ = Struct(">QQQQ").unpack_from
 U_i = Struct(">i").unpack_from
+U_i32s = Struct(">i32s").unpack_from
+U_i32sI = Struct(">i32sI").unpack_from
+U_i32sQi = Struct(">i32sQi").unpack_from
+U_i32si = Struct(">i32si").unpack_from
+U_i32sq = Struct(">i32sq").unpack_from
+U_i32sqqII = Struct(">i32sqqII").unpack_from
+U_iI = Struct(">iI").unpack_from
+U_iIQ = Struct(">iIQ").unpack_from
 U_ii = Struct(">ii").unpack_from
+U_iiIIIIIIIIII = Struct(">iiIIIIIIIIII").unpack_from
+U_iq = Struct(">iq").unpack_from
+U_iqq = Struct(">iqq").unpack_from
+U_iqqq = Struct(">iqqq").unpack_from
 U_q = Struct(">q").unpack_from
 U_qI = Struct(">qI").unpack_from
 U_qQ = Struct(">qQ").unpack_from
 U_qQQQ = Struct(">qQQQ").unpack_from
-U_qq = Struct(">qq").unpack_from
-U_qqI = Struct(">qqI").unpack_from
-U_qqq = Struct(">qqq").unpack_from
+U_qi = Struct(">qi").unpack_from
+U_qii = Struct(">qii").unpack_from
+U_qiiIi = Struct(">qiiIi").unpack_from
+U_qiiq = Struct(">qiiq").unpack_from
+U_qqIi = Struct(">qqIi").unpack_from
+U_qqi = Struct(">qqi").unpack_from
 U_qqqI = Struct(">qqqI").unpack_from
 U_qqqq = Struct(">qqqq").unpack_from
 
 
 def d_LedgerCloseMetaBatch(b: bytes, p: int) -> Any:
-    (f_startSequence, f_endSequence,) = U_II(b, p)
-    p += 8
-    (n,) = U_I(b, p)
-    p += 4
-    f_ledgerCloseMetas = []
-    for _ in range(n):
-        f_ledgerCloseMetas_x, p = d_LedgerCloseMeta(b, p)
-        f_ledgerCloseMetas.append(f_ledgerCloseMetas_x)
-    return {"startSequence": f_startSequence, "endSequence": f_endSequence, "ledgerCloseMetas": f_ledgerCloseMetas}, p
+    (x_startSequence, x_endSequence, x_ledgerCloseMetas_h,) = U_III(b, p)
+    p += 12
+    x_ledgerCloseMetas = []
+    for _ in range(x_ledgerCloseMetas_h):
+        x_ledgerCloseMetas_x, p = d_LedgerCloseMeta(b, p)
+        x_ledgerCloseMetas.append(x_ledgerCloseMetas_x)
+    x = {"startSequence": x_startSequence, "endSequence": x_endSequence, "ledgerCloseMetas": x_ledgerCloseMetas}
+    return x, p
 
 
 def d_LedgerCloseMeta(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
+    (x_h,) = U_i(b, p)
     p += 4
-    if t == 0:
-        v, p = d_LedgerCloseMetaV0(b, p)
-        return (t, v), p
-    if t == 1:
-        v, p = d_LedgerCloseMetaV1(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_LedgerCloseMetaV2(b, p)
-        return (t, v), p
-    raise ValueError(f"LedgerCloseMeta {t} at byte {p - 4} is unknown")
-
-
-def d_LedgerCloseMetaV0(b: bytes, p: int) -> Any:
-    f_ledgerHeader, p = d_LedgerHeaderHistoryEntry(b, p)
-    f_txSet, p = d_TransactionSet(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_txProcessing = []
-    for _ in range(n):
-        f_txProcessing_x, p = d_TransactionResultMeta(b, p)
-        f_txProcessing.append(f_txProcessing_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_upgradesProcessing = []
-    for _ in range(n):
-        f_upgradesProcessing_x, p = d_UpgradeEntryMeta(b, p)
-        f_upgradesProcessing.append(f_upgradesProcessing_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_scpInfo = []
-    for _ in range(n):
-        f_scpInfo_x, p = d_SCPHistoryEntry(b, p)
-        f_scpInfo.append(f_scpInfo_x)
-    return {"ledgerHeader": f_ledgerHeader, "txSet": f_txSet, "txProcessing": f_txProcessing, "upgradesProcessing": f_upgradesProcessing, "scpInfo": f_scpInfo}, p
-
-
-def d_LedgerCloseMetaV1(b: bytes, p: int) -> Any:
-    f_ext, p = d_LedgerCloseMetaExt(b, p)
-    f_ledgerHeader, p = d_LedgerHeaderHistoryEntry(b, p)
-    f_txSet, p = d_GeneralizedTransactionSet(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_txProcessing = []
-    for _ in range(n):
-        f_txProcessing_x, p = d_TransactionResultMeta(b, p)
-        f_txProcessing.append(f_txProcessing_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_upgradesProcessing = []
-    for _ in range(n):
-        f_upgradesProcessing_x, p = d_UpgradeEntryMeta(b, p)
-        f_upgradesProcessing.append(f_upgradesProcessing_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_scpInfo = []
-    for _ in range(n):
-        f_scpInfo_x, p = d_SCPHistoryEntry(b, p)
-        f_scpInfo.append(f_scpInfo_x)
-    (f_totalByteSizeOfLiveSorobanState,) = U_Q(b, p)
-    p += 8
-    (n,) = U_I(b, p)
-    p += 4
-    f_evictedKeys = []
-    f_evictedKeys_raw = []
-    for _ in range(n):
-        q = p
-        f_evictedKeys_x, p = d_LedgerKey(b, p)
-        f_evictedKeys.append(f_evictedKeys_x)
-        f_evictedKeys_raw.append(b[q:p])
-    (n,) = U_I(b, p)
-    p += 4
-    f_unused = []
-    for _ in range(n):
-        f_unused_x, p = d_LedgerEntry(b, p)
-        f_unused.append(f_unused_x)
-    return {"ext": f_ext, "ledgerHeader": f_ledgerHeader, "txSet": f_txSet, "txProcessing": f_txProcessing, "upgradesProcessing": f_upgradesProcessing, "scpInfo": f_scpInfo, "totalByteSizeOfLiveSorobanState": f_totalByteSizeOfLiveSorobanState, "evictedKeys": f_evictedKeys, "evictedKeys_raw": f_evictedKeys_raw, "unused": f_unused}, p
-
-
-def d_LedgerCloseMetaV2(b: bytes, p: int) -> Any:
-    f_ext, p = d_LedgerCloseMetaExt(b, p)
-    f_ledgerHeader, p = d_LedgerHeaderHistoryEntry(b, p)
-    f_txSet, p = d_GeneralizedTransactionSet(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_txProcessing = []
-    for _ in range(n):
-        f_txProcessing_x, p = d_TransactionResultMetaV1(b, p)
-        f_txProcessing.append(f_txProcessing_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_upgradesProcessing = []
-    for _ in range(n):
-        f_upgradesProcessing_x, p = d_UpgradeEntryMeta(b, p)
-        f_upgradesProcessing.append(f_upgradesProcessing_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_scpInfo = []
-    for _ in range(n):
-        f_scpInfo_x, p = d_SCPHistoryEntry(b, p)
-        f_scpInfo.append(f_scpInfo_x)
-    (f_totalByteSizeOfLiveSorobanState,) = U_Q(b, p)
-    p += 8
-    (n,) = U_I(b, p)
-    p += 4
-    f_evictedKeys = []
-    f_evictedKeys_raw = []
-    for _ in range(n):
-        q = p
-        f_evictedKeys_x, p = d_LedgerKey(b, p)
-        f_evictedKeys.append(f_evictedKeys_x)
-        f_evictedKeys_raw.append(b[q:p])
-    return {"ext": f_ext, "ledgerHeader": f_ledgerHeader, "txSet": f_txSet, "txProcessing": f_txProcessing, "upgradesProcessing": f_upgradesProcessing, "scpInfo": f_scpInfo, "totalByteSizeOfLiveSorobanState": f_totalByteSizeOfLiveSorobanState, "evictedKeys": f_evictedKeys, "evictedKeys_raw": f_evictedKeys_raw}, p
+    if x_h == 0:
+        x_v_ledgerHeader, p = d_LedgerHeaderHistoryEntry(b, p)
+        x_v_txSet, p = d_TransactionSet(b, p)
+        (x_v_txProcessing_h,) = U_I(b, p)
+        p += 4
+        x_v_txProcessing = []
+        for _ in range(x_v_txProcessing_h):
+            x_v_txProcessing_x, p = d_TransactionResultMeta(b, p)
+            x_v_txProcessing.append(x_v_txProcessing_x)
+        (x_v_upgradesProcessing_h,) = U_I(b, p)
+        p += 4
+        x_v_upgradesProcessing = []
+        for _ in range(x_v_upgradesProcessing_h):
+            x_v_upgradesProcessing_x, p = d_UpgradeEntryMeta(b, p)
+            x_v_upgradesProcessing.append(x_v_upgradesProcessing_x)
+        (x_v_scpInfo_h,) = U_I(b, p)
+        p += 4
+        x_v_scpInfo = []
+        for _ in range(x_v_scpInfo_h):
+            (x_v_scpInfo_x_h,) = U_i(b, p)
+            p += 4
+            if x_v_scpInfo_x_h == 0:
+                (x_v_scpInfo_x_v_quorumSets_h,) = U_I(b, p)
+                p += 4
+                x_v_scpInfo_x_v_quorumSets = []
+                for _ in range(x_v_scpInfo_x_v_quorumSets_h):
+                    x_v_scpInfo_x_v_quorumSets_x, p = d_SCPQuorumSet(b, p)
+                    x_v_scpInfo_x_v_quorumSets.append(x_v_scpInfo_x_v_quorumSets_x)
+                (x_v_scpInfo_x_v_ledgerMessages_ledgerSeq, x_v_scpInfo_x_v_ledgerMessages_messages_h,) = U_II(b, p)
+                p += 8
+                x_v_scpInfo_x_v_ledgerMessages_messages = []
+                for _ in range(x_v_scpInfo_x_v_ledgerMessages_messages_h):
+                    x_v_scpInfo_x_v_ledgerMessages_messages_x, p = d_SCPEnvelope(b, p)
+                    x_v_scpInfo_x_v_ledgerMessages_messages.append(x_v_scpInfo_x_v_ledgerMessages_messages_x)
+                x_v_scpInfo_x_v_ledgerMessages = {"ledgerSeq": x_v_scpInfo_x_v_ledgerMessages_ledgerSeq, "messages": x_v_scpInfo_x_v_ledgerMessages_messages}
+                x_v_scpInfo_x_v = {"quorumSets": x_v_scpInfo_x_v_quorumSets, "ledgerMessages": x_v_scpInfo_x_v_ledgerMessages}
+                x_v_scpInfo_x = (0, x_v_scpInfo_x_v)
+            else:
+                raise ValueError(f'SCPHistoryEntry {x_v_scpInfo_x_h} at byte {p - 4} is unknown')
+            x_v_scpInfo.append(x_v_scpInfo_x)
+        x_v = {"ledgerHeader": x_v_ledgerHeader, "txSet": x_v_txSet, "txProcessing": x_v_txProcessing, "upgradesProcessing": x_v_upgradesProcessing, "scpInfo": x_v_scpInfo}
+        x = (0, x_v)
+    elif x_h == 1:
+        x_v_ext, p = d_LedgerCloseMetaExt(b, p)
+        x_v_ledgerHeader, p = d_LedgerHeaderHistoryEntry(b, p)
+        x_v_txSet_start = p
+        (x_v_txSet_h,) = U_i(b, p)
+        p += 4
+        if x_v_txSet_h == 1:
+            (x_v_txSet_v_previousLedgerHash, x_v_txSet_v_phases_h,) = U_32sI(b, p)
+            p += 36
+            x_v_txSet_v_phases = []
+            for _ in range(x_v_txSet_v_phases_h):
+                (x_v_txSet_v_phases_x_h,) = U_i(b, p)
+                p += 4
+                if x_v_txSet_v_phases_x_h == 0:
+                    (x_v_txSet_v_phases_x_v_h,) = U_I(b, p)
+                    p += 4
+                    x_v_txSet_v_phases_x_v = []
+                    for _ in range(x_v_txSet_v_phases_x_v_h):
+                        (x_v_txSet_v_phases_x_v_x_h,) = U_i(b, p)
+                        p += 4
+                        if x_v_txSet_v_phases_x_v_x_h == 0:
+                            (x_v_txSet_v_phases_x_v_x_v_baseFee_h,) = U_I(b, p)
+                            p += 4
+                            if x_v_txSet_v_phases_x_v_x_v_baseFee_h:
+                                (x_v_txSet_v_phases_x_v_x_v_baseFee,) = U_q(b, p)
+                                p += 8
+                            else:
+                                x_v_txSet_v_phases_x_v_x_v_baseFee = None
+                            (x_v_txSet_v_phases_x_v_x_v_txs_h,) = U_I(b, p)
+                            p += 4
+                            x_v_txSet_v_phases_x_v_x_v_txs = []
+                            for _ in range(x_v_txSet_v_phases_x_v_x_v_txs_h):
+                                x_v_txSet_v_phases_x_v_x_v_txs_x, p = d_TransactionEnvelope(b, p)
+                                x_v_txSet_v_phases_x_v_x_v_txs.append(x_v_txSet_v_phases_x_v_x_v_txs_x)
+                            x_v_txSet_v_phases_x_v_x_v = {"baseFee": x_v_txSet_v_phases_x_v_x_v_baseFee, "txs": x_v_txSet_v_phases_x_v_x_v_txs}
+                            x_v_txSet_v_phases_x_v_x = (0, x_v_txSet_v_phases_x_v_x_v)
+                        else:
+                            raise ValueError(f'TxSetComponent {x_v_txSet_v_phases_x_v_x_h} at byte {p - 4} is unknown')
+                        x_v_txSet_v_phases_x_v.append(x_v_txSet_v_phases_x_v_x)
+                    x_v_txSet_v_phases_x = (0, x_v_txSet_v_phases_x_v)
+                elif x_v_txSet_v_phases_x_h == 1:
+                    (x_v_txSet_v_phases_x_v_baseFee_h,) = U_I(b, p)
+                    p += 4
+                    if x_v_txSet_v_phases_x_v_baseFee_h:
+                        (x_v_txSet_v_phases_x_v_baseFee,) = U_q(b, p)
+                        p += 8
+                    else:
+                        x_v_txSet_v_phases_x_v_baseFee = None
+                    (x_v_txSet_v_phases_x_v_executionStages_h,) = U_I(b, p)
+                    p += 4
+                    x_v_txSet_v_phases_x_v_executionStages = []
+                    for _ in range(x_v_txSet_v_phases_x_v_executionStages_h):
+                        (x_v_txSet_v_phases_x_v_executionStages_x_h,) = U_I(b, p)
+                        p += 4
+                        x_v_txSet_v_phases_x_v_executionStages_x = []
+                        for _ in range(x_v_txSet_v_phases_x_v_executionStages_x_h):
+                            (x_v_txSet_v_phases_x_v_executionStages_x_x_h,) = U_I(b, p)
+                            p += 4
+                            x_v_txSet_v_phases_x_v_executionStages_x_x = []
+                            for _ in range(x_v_txSet_v_phases_x_v_executionStages_x_x_h):
+                                x_v_txSet_v_phases_x_v_executionStages_x_x_x, p = d_TransactionEnvelope(b, p)
+                                x_v_txSet_v_phases_x_v_executionStages_x_x.append(x_v_txSet_v_phases_x_v_executionStages_x_x_x)
+                            x_v_txSet_v_phases_x_v_executionStages_x.append(x_v_txSet_v_phases_x_v_executionStages_x_x)
+                        x_v_txSet_v_phases_x_v_executionStages.append(x_v_txSet_v_phases_x_v_executionStages_x)
+                    x_v_txSet_v_phases_x_v = {"baseFee": x_v_txSet_v_phases_x_v_baseFee, "executionStages": x_v_txSet_v_phases_x_v_executionStages}
+                    x_v_txSet_v_phases_x = (1, x_v_txSet_v_phases_x_v)
+                else:
+                    raise ValueError(f'TransactionPhase {x_v_txSet_v_phases_x_h} at byte {p - 4} is unknown')
+                x_v_txSet_v_phases.append(x_v_txSet_v_phases_x)
+            x_v_txSet_v = {"previousLedgerHash": x_v_txSet_v_previousLedgerHash, "phases": x_v_txSet_v_phases}
+            x_v_txSet = (1, x_v_txSet_v, b[x_v_txSet_start:p])
+        else:
+            raise ValueError(f'GeneralizedTransactionSet {x_v_txSet_h} at byte {p - 4} is unknown')
+        (x_v_txProcessing_h,) = U_I(b, p)
+        p += 4
+        x_v_txProcessing = []
+        for _ in range(x_v_txProcessing_h):
+            x_v_txProcessing_x, p = d_TransactionResultMeta(b, p)
+            x_v_txProcessing.append(x_v_txProcessing_x)
+        (x_v_upgradesProcessing_h,) = U_I(b, p)
+        p += 4
+        x_v_upgradesProcessing = []
+        for _ in range(x_v_upgradesProcessing_h):
+            x_v_upgradesProcessing_x, p = d_UpgradeEntryMeta(b, p)
+            x_v_upgradesProcessing.append(x_v_upgradesProcessing_x)
+        (x_v_scpInfo_h,) = U_I(b, p)
+        p += 4
+        x_v_scpInfo = []
+        for _ in range(x_v_scpInfo_h):
+            (x_v_scpInfo_x_h,) = U_i(b, p)
+            p += 4
+            if x_v_scpInfo_x_h == 0:
+                (x_v_scpInfo_x_v_quorumSets_h,) = U_I(b, p)
+                p += 4
+                x_v_scpInfo_x_v_quorumSets = []
+                for _ in range(x_v_scpInfo_x_v_quorumSets_h):
+                    x_v_scpInfo_x_v_quorumSets_x, p = d_SCPQuorumSet(b, p)
+                    x_v_scpInfo_x_v_quorumSets.append(x_v_scpInfo_x_v_quorumSets_x)
+                (x_v_scpInfo_x_v_ledgerMessages_ledgerSeq, x_v_scpInfo_x_v_ledgerMessages_messages_h,) = U_II(b, p)
+                p += 8
+                x_v_scpInfo_x_v_ledgerMessages_messages = []
+                for _ in range(x_v_scpInfo_x_v_ledgerMessages_messages_h):
+                    x_v_scpInfo_x_v_ledgerMessages_messages_x, p = d_SCPEnvelope(b, p)
+                    x_v_scpInfo_x_v_ledgerMessages_messages.append(x_v_scpInfo_x_v_ledgerMessages_messages_x)
+                x_v_scpInfo_x_v_ledgerMessages = {"ledgerSeq": x_v_scpInfo_x_v_ledgerMessages_ledgerSeq, "messages": x_v_scpInfo_x_v_ledgerMessages_messages}
+                x_v_scpInfo_x_v = {"quorumSets": x_v_scpInfo_x_v_quorumSets, "ledgerMessages": x_v_scpInfo_x_v_ledgerMessages}
+                x_v_scpInfo_x = (0, x_v_scpInfo_x_v)
+            else:
+                raise ValueError(f'SCPHistoryEntry {x_v_scpInfo_x_h} at byte {p - 4} is unknown')
+            x_v_scpInfo.append(x_v_scpInfo_x)
+        (x_v_totalByteSizeOfLiveSorobanState,) = U_Q(b, p)
+        p += 8
+        (n,) = U_I(b, p)
+        p += 4
+        x_v_evictedKeys = []
+        x_v_evictedKeys_raw = []
+        for _ in range(n):
+            x_v_evictedKeys_q = p
+            x_v_evictedKeys_x, p = d_LedgerKey(b, p)
+            x_v_evictedKeys.append(x_v_evictedKeys_x)
+            x_v_evictedKeys_raw.append(b[x_v_evictedKeys_q:p])
+        (x_v_unused_h,) = U_I(b, p)
+        p += 4
+        x_v_unused = []
+        for _ in range(x_v_unused_h):
+            x_v_unused_x, p = d_LedgerEntry(b, p)
+            x_v_unused.append(x_v_unused_x)
+        x_v = {"ext": x_v_ext, "ledgerHeader": x_v_ledgerHeader, "txSet": x_v_txSet, "txProcessing": x_v_txProcessing, "upgradesProcessing": x_v_upgradesProcessing, "scpInfo": x_v_scpInfo, "totalByteSizeOfLiveSorobanState": x_v_totalByteSizeOfLiveSorobanState, "evictedKeys": x_v_evictedKeys, "evictedKeys_raw": x_v_evictedKeys_raw, "unused": x_v_unused}
+        x = (1, x_v)
+    elif x_h == 2:
+        x_v_ext, p = d_LedgerCloseMetaExt(b, p)
+        x_v_ledgerHeader, p = d_LedgerHeaderHistoryEntry(b, p)
+        x_v_txSet_start = p
+        (x_v_txSet_h,) = U_i(b, p)
+        p += 4
+        if x_v_txSet_h == 1:
+            (x_v_txSet_v_previousLedgerHash, x_v_txSet_v_phases_h,) = U_32sI(b, p)
+            p += 36
+            x_v_txSet_v_phases = []
+            for _ in range(x_v_txSet_v_phases_h):
+                (x_v_txSet_v_phases_x_h,) = U_i(b, p)
+                p += 4
+                if x_v_txSet_v_phases_x_h == 0:
+                    (x_v_txSet_v_phases_x_v_h,) = U_I(b, p)
+                    p += 4
+                    x_v_txSet_v_phases_x_v = []
+                    for _ in range(x_v_txSet_v_phases_x_v_h):
+                        (x_v_txSet_v_phases_x_v_x_h,) = U_i(b, p)
+                        p += 4
+                        if x_v_txSet_v_phases_x_v_x_h == 0:
+                            (x_v_txSet_v_phases_x_v_x_v_baseFee_h,) = U_I(b, p)
+                            p += 4
+                            if x_v_txSet_v_phases_x_v_x_v_baseFee_h:
+                                (x_v_txSet_v_phases_x_v_x_v_baseFee,) = U_q(b, p)
+                                p += 8
+                            else:
+                                x_v_txSet_v_phases_x_v_x_v_baseFee = None
+                            (x_v_txSet_v_phases_x_v_x_v_txs_h,) = U_I(b, p)
+                            p += 4
+                            x_v_txSet_v_phases_x_v_x_v_txs = []
+                            for _ in range(x_v_txSet_v_phases_x_v_x_v_txs_h):
+                                x_v_txSet_v_phases_x_v_x_v_txs_x, p = d_TransactionEnvelope(b, p)
+                                x_v_txSet_v_phases_x_v_x_v_txs.append(x_v_txSet_v_phases_x_v_x_v_txs_x)
+                            x_v_txSet_v_phases_x_v_x_v = {"baseFee": x_v_txSet_v_phases_x_v_x_v_baseFee, "txs": x_v_txSet_v_phases_x_v_x_v_txs}
+                            x_v_txSet_v_phases_x_v_x = (0, x_v_txSet_v_phases_x_v_x_v)
+                        else:
+                            raise ValueError(f'TxSetComponent {x_v_txSet_v_phases_x_v_x_h} at byte {p - 4} is unknown')
+                        x_v_txSet_v_phases_x_v.append(x_v_txSet_v_phases_x_v_x)
+                    x_v_txSet_v_phases_x = (0, x_v_txSet_v_phases_x_v)
+                elif x_v_txSet_v_phases_x_h == 1:
+                    (x_v_txSet_v_phases_x_v_baseFee_h,) = U_I(b, p)
+                    p += 4
+                    if x_v_txSet_v_phases_x_v_baseFee_h:
+                        (x_v_txSet_v_phases_x_v_baseFee,) = U_q(b, p)
+                        p += 8
+                    else:
+                        x_v_txSet_v_phases_x_v_baseFee = None
+                    (x_v_txSet_v_phases_x_v_executionStages_h,) = U_I(b, p)
+                    p += 4
+                    x_v_txSet_v_phases_x_v_executionStages = []
+                    for _ in range(x_v_txSet_v_phases_x_v_executionStages_h):
+                        (x_v_txSet_v_phases_x_v_executionStages_x_h,) = U_I(b, p)
+                        p += 4
+                        x_v_txSet_v_phases_x_v_executionStages_x = []
+                        for _ in range(x_v_txSet_v_phases_x_v_executionStages_x_h):
+                            (x_v_txSet_v_phases_x_v_executionStages_x_x_h,) = U_I(b, p)
+                            p += 4
+                            x_v_txSet_v_phases_x_v_executionStages_x_x = []
+                            for _ in range(x_v_txSet_v_phases_x_v_executionStages_x_x_h):
+                                x_v_txSet_v_phases_x_v_executionStages_x_x_x, p = d_TransactionEnvelope(b, p)
+                                x_v_txSet_v_phases_x_v_executionStages_x_x.append(x_v_txSet_v_phases_x_v_executionStages_x_x_x)
+                            x_v_txSet_v_phases_x_v_executionStages_x.append(x_v_txSet_v_phases_x_v_executionStages_x_x)
+                        x_v_txSet_v_phases_x_v_executionStages.append(x_v_txSet_v_phases_x_v_executionStages_x)
+                    x_v_txSet_v_phases_x_v = {"baseFee": x_v_txSet_v_phases_x_v_baseFee, "executionStages": x_v_txSet_v_phases_x_v_executionStages}
+                    x_v_txSet_v_phases_x = (1, x_v_txSet_v_phases_x_v)
+                else:
+                    raise ValueError(f'TransactionPhase {x_v_txSet_v_phases_x_h} at byte {p - 4} is unknown')
+                x_v_txSet_v_phases.append(x_v_txSet_v_phases_x)
+            x_v_txSet_v = {"previousLedgerHash": x_v_txSet_v_previousLedgerHash, "phases": x_v_txSet_v_phases}
+            x_v_txSet = (1, x_v_txSet_v, b[x_v_txSet_start:p])
+        else:
+            raise ValueError(f'GeneralizedTransactionSet {x_v_txSet_h} at byte {p - 4} is unknown')
+        (x_v_txProcessing_h,) = U_I(b, p)
+        p += 4
+        x_v_txProcessing = []
+        for _ in range(x_v_txProcessing_h):
+            (x_v_txProcessing_x_ext_h,) = U_i(b, p)
+            p += 4
+            if x_v_txProcessing_x_ext_h != 0:
+                raise ValueError(f'ExtensionPoint {x_v_txProcessing_x_ext_h} before byte {p} is unknown')
+            x_v_txProcessing_x_ext = (0, None)
+            x_v_txProcessing_x_result_q = p
+            x_v_txProcessing_x_result, p = d_TransactionResultPair(b, p)
+            x_v_txProcessing_x_result_raw = b[x_v_txProcessing_x_result_q:p]
+            x_v_txProcessing_x_feeProcessing_q = p
+            (x_v_txProcessing_x_feeProcessing_h,) = U_I(b, p)
+            p += 4
+            x_v_txProcessing_x_feeProcessing = []
+            for _ in range(x_v_txProcessing_x_feeProcessing_h):
+                x_v_txProcessing_x_feeProcessing_x, p = d_LedgerEntryChange(b, p)
+                x_v_txProcessing_x_feeProcessing.append(x_v_txProcessing_x_feeProcessing_x)
+            x_v_txProcessing_x_feeProcessing_raw = b[x_v_txProcessing_x_feeProcessing_q:p]
+            x_v_txProcessing_x_txApplyProcessing, p = d_TransactionMeta(b, p)
+            (x_v_txProcessing_x_postTxApplyFeeProcessing_h,) = U_I(b, p)
+            p += 4
+            x_v_txProcessing_x_postTxApplyFeeProcessing = []
+            for _ in range(x_v_txProcessing_x_postTxApplyFeeProcessing_h):
+                x_v_txProcessing_x_postTxApplyFeeProcessing_x, p = d_LedgerEntryChange(b, p)
+                x_v_txProcessing_x_postTxApplyFeeProcessing.append(x_v_txProcessing_x_postTxApplyFeeProcessing_x)
+            x_v_txProcessing_x = {"ext": x_v_txProcessing_x_ext, "result": x_v_txProcessing_x_result, "result_raw": x_v_txProcessing_x_result_raw, "feeProcessing": x_v_txProcessing_x_feeProcessing, "feeProcessing_raw": x_v_txProcessing_x_feeProcessing_raw, "txApplyProcessing": x_v_txProcessing_x_txApplyProcessing, "postTxApplyFeeProcessing": x_v_txProcessing_x_postTxApplyFeeProcessing}
+            x_v_txProcessing.append(x_v_txProcessing_x)
+        (x_v_upgradesProcessing_h,) = U_I(b, p)
+        p += 4
+        x_v_upgradesProcessing = []
+        for _ in range(x_v_upgradesProcessing_h):
+            x_v_upgradesProcessing_x, p = d_UpgradeEntryMeta(b, p)
+            x_v_upgradesProcessing.append(x_v_upgradesProcessing_x)
+        (x_v_scpInfo_h,) = U_I(b, p)
+        p += 4
+        x_v_scpInfo = []
+        for _ in range(x_v_scpInfo_h):
+            (x_v_scpInfo_x_h,) = U_i(b, p)
+            p += 4
+            if x_v_scpInfo_x_h == 0:
+                (x_v_scpInfo_x_v_quorumSets_h,) = U_I(b, p)
+                p += 4
+                x_v_scpInfo_x_v_quorumSets = []
+                for _ in range(x_v_scpInfo_x_v_quorumSets_h):
+                    x_v_scpInfo_x_v_quorumSets_x, p = d_SCPQuorumSet(b, p)
+                    x_v_scpInfo_x_v_quorumSets.append(x_v_scpInfo_x_v_quorumSets_x)
+                (x_v_scpInfo_x_v_ledgerMessages_ledgerSeq, x_v_scpInfo_x_v_ledgerMessages_messages_h,) = U_II(b, p)
+                p += 8
+                x_v_scpInfo_x_v_ledgerMessages_messages = []
+                for _ in range(x_v_scpInfo_x_v_ledgerMessages_messages_h):
+                    x_v_scpInfo_x_v_ledgerMessages_messages_x, p = d_SCPEnvelope(b, p)
+                    x_v_scpInfo_x_v_ledgerMessages_messages.append(x_v_scpInfo_x_v_ledgerMessages_messages_x)
+                x_v_scpInfo_x_v_ledgerMessages = {"ledgerSeq": x_v_scpInfo_x_v_ledgerMessages_ledgerSeq, "messages": x_v_scpInfo_x_v_ledgerMessages_messages}
+                x_v_scpInfo_x_v = {"quorumSets": x_v_scpInfo_x_v_quorumSets, "ledgerMessages": x_v_scpInfo_x_v_ledgerMessages}
+                x_v_scpInfo_x = (0, x_v_scpInfo_x_v)
+            else:
+                raise ValueError(f'SCPHistoryEntry {x_v_scpInfo_x_h} at byte {p - 4} is unknown')
+            x_v_scpInfo.append(x_v_scpInfo_x)
+        (x_v_totalByteSizeOfLiveSorobanState,) = U_Q(b, p)
+        p += 8
+        (n,) = U_I(b, p)
+        p += 4
+        x_v_evictedKeys = []
+        x_v_evictedKeys_raw = []
+        for _ in range(n):
+            x_v_evictedKeys_q = p
+            x_v_evictedKeys_x, p = d_LedgerKey(b, p)
+            x_v_evictedKeys.append(x_v_evictedKeys_x)
+            x_v_evictedKeys_raw.append(b[x_v_evictedKeys_q:p])
+        x_v = {"ext": x_v_ext, "ledgerHeader": x_v_ledgerHeader, "txSet": x_v_txSet, "txProcessing": x_v_txProcessing, "upgradesProcessing": x_v_upgradesProcessing, "scpInfo": x_v_scpInfo, "totalByteSizeOfLiveSorobanState": x_v_totalByteSizeOfLiveSorobanState, "evictedKeys": x_v_evictedKeys, "evictedKeys_raw": x_v_evictedKeys_raw}
+        x = (2, x_v)
+    else:
+        raise ValueError(f'LedgerCloseMeta {x_h} at byte {p - 4} is unknown')
+    return x, p
 
 
 def d_LedgerHeaderHistoryEntry(b: bytes, p: int) -> Any:
-    (f_hash,) = U_32s(b, p)
+    (x_hash,) = U_32s(b, p)
     p += 32
-    f_header, p = d_LedgerHeader(b, p)
-    f_ext, p = d_LedgerHeaderHistoryEntry_ext(b, p)
-    return {"hash": f_hash, "header": f_header, "ext": f_ext}, p
+    x_header_start = p
+    (x_header_ledgerVersion, x_header_previousLedgerHash,) = U_I32s(b, p)
+    p += 36
+    x_header_scpValue, p = d_StellarValue(b, p)
+    (x_header_txSetResultHash, x_header_bucketListHash, x_header_ledgerSeq, x_header_totalCoins, x_header_feePool, x_header_inflationSeq, x_header_idPool, x_header_baseFee, x_header_baseReserve, x_header_maxTxSetSize,) = U_32s32sIqqIQIII(b, p)
+    p += 108
+    x_header_skipList = U_32s32s32s32s(b, p)
+    p += 128
+    (x_header_ext_h,) = U_i(b, p)
+    p += 4
+    if x_header_ext_h == 0:
+        x_header_ext = (0, None)
+    elif x_header_ext_h == 1:
+        (x_header_ext_v_flags, x_header_ext_v_ext_h,) = U_Ii(b, p)
+        p += 8
+        if x_header_ext_v_ext_h != 0:
+            raise ValueError(f'LedgerHeaderExtensionV1_ext {x_header_ext_v_ext_h} before byte {p} is unknown')
+        x_header_ext_v_ext = (0, None)
+        x_header_ext_v = {"flags": x_header_ext_v_flags, "ext": x_header_ext_v_ext}
+        x_header_ext = (1, x_header_ext_v)
+    else:
+        raise ValueError(f'LedgerHeader_ext {x_header_ext_h} at byte {p - 4} is unknown')
+    x_header = {"ledgerVersion": x_header_ledgerVersion, "previousLedgerHash": x_header_previousLedgerHash, "scpValue": x_header_scpValue, "txSetResultHash": x_header_txSetResultHash, "bucketListHash": x_header_bucketListHash, "ledgerSeq": x_header_ledgerSeq, "totalCoins": x_header_totalCoins, "feePool": x_header_feePool, "inflationSeq": x_header_inflationSeq, "idPool": x_header_idPool, "baseFee": x_header_baseFee, "baseReserve": x_header_baseReserve, "maxTxSetSize": x_header_maxTxSetSize, "skipList": x_header_skipList, "ext": x_header_ext, "raw": b[x_header_start:p]}
+    (x_ext_h,) = U_i(b, p)
+    p += 4
+    if x_ext_h != 0:
+        raise ValueError(f'LedgerHeaderHistoryEntry_ext {x_ext_h} before byte {p} is unknown')
+    x_ext = (0, None)
+    x = {"hash": x_hash, "header": x_header, "ext": x_ext}
+    return x, p
 
 
 def d_TransactionSet(b: bytes, p: int) -> Any:
-    (f_previousLedgerHash,) = U_32s(b, p)
-    p += 32
-    (n,) = U_I(b, p)
-    p += 4
-    f_txs = []
-    for _ in range(n):
-        f_txs_x, p = d_TransactionEnvelope(b, p)
-        f_txs.append(f_txs_x)
-    return {"previousLedgerHash": f_previousLedgerHash, "txs": f_txs}, p
+    (x_previousLedgerHash, x_txs_h,) = U_32sI(b, p)
+    p += 36
+    x_txs = []
+    for _ in range(x_txs_h):
+        x_txs_x, p = d_TransactionEnvelope(b, p)
+        x_txs.append(x_txs_x)
+    x = {"previousLedgerHash": x_previousLedgerHash, "txs": x_txs}
+    return x, p
 
 
 def d_TransactionResultMeta(b: bytes, p: int) -> Any:
-    q = p
-    f_result, p = d_TransactionResultPair(b, p)
-    f_result_raw = b[q:p]
-    q = p
-    (n,) = U_I(b, p)
+    x_result_q = p
+    x_result, p = d_TransactionResultPair(b, p)
+    x_result_raw = b[x_result_q:p]
+    x_feeProcessing_q = p
+    (x_feeProcessing_h,) = U_I(b, p)
     p += 4
-    f_feeProcessing = []
-    for _ in range(n):
-        f_feeProcessing_x, p = d_LedgerEntryChange(b, p)
-        f_feeProcessing.append(f_feeProcessing_x)
-    f_feeProcessing_raw = b[q:p]
-    f_txApplyProcessing, p = d_TransactionMeta(b, p)
-    return {"result": f_result, "result_raw": f_result_raw, "feeProcessing": f_feeProcessing, "feeProcessing_raw": f_feeProcessing_raw, "txApplyProcessing": f_txApplyProcessing}, p
+    x_feeProcessing = []
+    for _ in range(x_feeProcessing_h):
+        x_feeProcessing_x, p = d_LedgerEntryChange(b, p)
+        x_feeProcessing.append(x_feeProcessing_x)
+    x_feeProcessing_raw = b[x_feeProcessing_q:p]
+    x_txApplyProcessing, p = d_TransactionMeta(b, p)
+    x = {"result": x_result, "result_raw": x_result_raw, "feeProcessing": x_feeProcessing, "feeProcessing_raw": x_feeProcessing_raw, "txApplyProcessing": x_txApplyProcessing}
+    return x, p
 
 
 def d_UpgradeEntryMeta(b: bytes, p: int) -> Any:
-    f_upgrade, p = d_LedgerUpgrade(b, p)
-    (n,) = U_I(b, p)
+    (x_upgrade_h,) = U_i(b, p)
     p += 4
-    f_changes = []
-    for _ in range(n):
-        f_changes_x, p = d_LedgerEntryChange(b, p)
-        f_changes.append(f_changes_x)
-    return {"upgrade": f_upgrade, "changes": f_changes}, p
-
-
-def d_SCPHistoryEntry(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_SCPHistoryEntryV0(b, p)
-        return (t, v), p
-    raise ValueError(f"SCPHistoryEntry {t} at byte {p - 4} is unknown")
-
-
-def d_LedgerCloseMetaExt(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_LedgerCloseMetaExtV1(b, p)
-        return (t, v), p
-    raise ValueError(f"LedgerCloseMetaExt {t} at byte {p - 4} is unknown")
-
-
-def d_GeneralizedTransactionSet(b: bytes, p: int) -> Any:
-    start = p
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 1:
-        v, p = d_TransactionSetV1(b, p)
-        return (t, v, b[start:p]), p
-    raise ValueError(f"GeneralizedTransactionSet {t} at byte {p - 4} is unknown")
-
-
-def d_LedgerKey(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_LedgerKey_account(b, p)
-        return (t, v), p
-    if t == 1:
-        v, p = d_LedgerKey_trustLine(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_LedgerKey_offer(b, p)
-        return (t, v), p
-    if t == 3:
-        v, p = d_LedgerKey_data(b, p)
-        return (t, v), p
-    if t == 4:
-        v, p = d_LedgerKey_claimableBalance(b, p)
-        return (t, v), p
-    if t == 5:
-        v, p = d_LedgerKey_liquidityPool(b, p)
-        return (t, v), p
-    if t == 6:
-        v, p = d_LedgerKey_contractData(b, p)
-        return (t, v), p
-    if t == 7:
-        v, p = d_LedgerKey_contractCode(b, p)
-        return (t, v), p
-    if t == 8:
-        v, p = d_LedgerKey_configSetting(b, p)
-        return (t, v), p
-    if t == 9:
-        v, p = d_LedgerKey_ttl(b, p)
-        return (t, v), p
-    raise ValueError(f"LedgerKey {t} at byte {p - 4} is unknown")
-
-
-def d_LedgerEntry(b: bytes, p: int) -> Any:
-    (f_lastModifiedLedgerSeq,) = U_I(b, p)
-    p += 4
-    f_data, p = d_LedgerEntry_data(b, p)
-    f_ext, p = d_LedgerEntry_ext(b, p)
-    return {"lastModifiedLedgerSeq": f_lastModifiedLedgerSeq, "data": f_data, "ext": f_ext}, p
-
-
-def d_TransactionResultMetaV1(b: bytes, p: int) -> Any:
-    f_ext, p = d_ExtensionPoint(b, p)
-    q = p
-    f_result, p = d_TransactionResultPair(b, p)
-    f_result_raw = b[q:p]
-    q = p
-    (n,) = U_I(b, p)
-    p += 4
-    f_feeProcessing = []
-    for _ in range(n):
-        f_feeProcessing_x, p = d_LedgerEntryChange(b, p)
-        f_feeProcessing.append(f_feeProcessing_x)
-    f_feeProcessing_raw = b[q:p]
-    f_txApplyProcessing, p = d_TransactionMeta(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_postTxApplyFeeProcessing = []
-    for _ in range(n):
-        f_postTxApplyFeeProcessing_x, p = d_LedgerEntryChange(b, p)
-        f_postTxApplyFeeProcessing.append(f_postTxApplyFeeProcessing_x)
-    return {"ext": f_ext, "result": f_result, "result_raw": f_result_raw, "feeProcessing": f_feeProcessing, "feeProcessing_raw": f_feeProcessing_raw, "txApplyProcessing": f_txApplyProcessing, "postTxApplyFeeProcessing": f_postTxApplyFeeProcessing}, p
-
-
-def d_LedgerHeader(b: bytes, p: int) -> Any:
-    start = p
-    (f_ledgerVersion, f_previousLedgerHash,) = U_I32s(b, p)
-    p += 36
-    f_scpValue, p = d_StellarValue(b, p)
-    (f_txSetResultHash, f_bucketListHash, f_ledgerSeq, f_totalCoins, f_feePool, f_inflationSeq, f_idPool, f_baseFee, f_baseReserve, f_maxTxSetSize,) = U_32s32sIqqIQIII(b, p)
-    p += 108
-    f_skipList = U_32s32s32s32s(b, p)
-    p += 128
-    f_ext, p = d_LedgerHeader_ext(b, p)
-    return {"ledgerVersion": f_ledgerVersion, "previousLedgerHash": f_previousLedgerHash, "scpValue": f_scpValue, "txSetResultHash": f_txSetResultHash, "bucketListHash": f_bucketListHash, "ledgerSeq": f_ledgerSeq, "totalCoins": f_totalCoins, "feePool": f_feePool, "inflationSeq": f_inflationSeq, "idPool": f_idPool, "baseFee": f_baseFee, "baseReserve": f_baseReserve, "maxTxSetSize": f_maxTxSetSize, "skipList": f_skipList, "ext": f_ext, "raw": b[start:p]}, p
-
-
-def d_LedgerHeaderHistoryEntry_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    raise ValueError(f"LedgerHeaderHistoryEntry_ext {t} at byte {p - 4} is unknown")
-
-
-def d_TransactionEnvelope(b: bytes, p: int) -> Any:
-    start = p
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_TransactionV0Envelope(b, p)
-        return (t, v, b[start:p]), p
-    if t == 2:
-        v, p = d_TransactionV1Envelope(b, p)
-        return (t, v, b[start:p]), p
-    if t == 5:
-        v, p = d_FeeBumpTransactionEnvelope(b, p)
-        return (t, v, b[start:p]), p
-    raise ValueError(f"TransactionEnvelope {t} at byte {p - 4} is unknown")
-
-
-def d_TransactionResultPair(b: bytes, p: int) -> Any:
-    (f_transactionHash,) = U_32s(b, p)
-    p += 32
-    f_result, p = d_TransactionResult(b, p)
-    return {"transactionHash": f_transactionHash, "result": f_result}, p
-
-
-def d_LedgerEntryChange(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_LedgerEntry(b, p)
-        return (t, v), p
-    if t == 1:
-        v, p = d_LedgerEntry(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_LedgerKey(b, p)
-        return (t, v), p
-    if t == 3:
-        v, p = d_LedgerEntry(b, p)
-        return (t, v), p
-    if t == 4:
-        v, p = d_LedgerEntry(b, p)
-        return (t, v), p
-    raise ValueError(f"LedgerEntryChange {t} at byte {p - 4} is unknown")
-
-
-def d_TransactionMeta(b: bytes, p: int) -> Any:
-    start = p
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        (n,) = U_I(b, p)
-        p += 4
-        v = []
-        for _ in range(n):
-            v_x, p = d_OperationMeta(b, p)
-            v.append(v_x)
-        return (t, v, b[start:p]), p
-    if t == 1:
-        v, p = d_TransactionMetaV1(b, p)
-        return (t, v, b[start:p]), p
-    if t == 2:
-        v, p = d_TransactionMetaV2(b, p)
-        return (t, v, b[start:p]), p
-    if t == 3:
-        v, p = d_TransactionMetaV3(b, p)
-        return (t, v, b[start:p]), p
-    if t == 4:
-        v, p = d_TransactionMetaV4(b, p)
-        return (t, v, b[start:p]), p
-    raise ValueError(f"TransactionMeta {t} at byte {p - 4} is unknown")
-
-
-def d_LedgerUpgrade(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 1:
-        (v,) = U_I(b, p)
-        p += 4
-        return (t, v), p
-    if t == 2:
-        (v,) = U_I(b, p)
-        p += 4
-        return (t, v), p
-    if t == 3:
-        (v,) = U_I(b, p)
-        p += 4
-        return (t, v), p
-    if t == 4:
-        (v,) = U_I(b, p)
-        p += 4
-        return (t, v), p
-    if t == 5:
-        (v,) = U_I(b, p)
-        p += 4
-        return (t, v), p
-    if t == 6:
-        v, p = d_ConfigUpgradeSetKey(b, p)
-        return (t, v), p
-    if t == 7:
-        (v,) = U_I(b, p)
-        p += 4
-        return (t, v), p
-    raise ValueError(f"LedgerUpgrade {t} at byte {p - 4} is unknown")
-
-
-def d_SCPHistoryEntryV0(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
-    p += 4
-    f_quorumSets = []
-    for _ in range(n):
-        f_quorumSets_x, p = d_SCPQuorumSet(b, p)
-        f_quorumSets.append(f_quorumSets_x)
-    f_ledgerMessages, p = d_LedgerSCPMessages(b, p)
-    return {"quorumSets": f_quorumSets, "ledgerMessages": f_ledgerMessages}, p
-
-
-def d_LedgerCloseMetaExtV1(b: bytes, p: int) -> Any:
-    f_ext, p = d_ExtensionPoint(b, p)
-    (f_sorobanFeeWrite1KB,) = U_q(b, p)
-    p += 8
-    return {"ext": f_ext, "sorobanFeeWrite1KB": f_sorobanFeeWrite1KB}, p
-
-
-def d_TransactionSetV1(b: bytes, p: int) -> Any:
-    (f_previousLedgerHash,) = U_32s(b, p)
-    p += 32
-    (n,) = U_I(b, p)
-    p += 4
-    f_phases = []
-    for _ in range(n):
-        f_phases_x, p = d_TransactionPhase(b, p)
-        f_phases.append(f_phases_x)
-    return {"previousLedgerHash": f_previousLedgerHash, "phases": f_phases}, p
-
-
-def d_LedgerKey_account(b: bytes, p: int) -> Any:
-    f_accountID, p = d_PublicKey(b, p)
-    return {"accountID": f_accountID}, p
-
-
-def d_LedgerKey_trustLine(b: bytes, p: int) -> Any:
-    f_accountID, p = d_PublicKey(b, p)
-    f_asset, p = d_TrustLineAsset(b, p)
-    return {"accountID": f_accountID, "asset": f_asset}, p
-
-
-def d_LedgerKey_offer(b: bytes, p: int) -> Any:
-    f_sellerID, p = d_PublicKey(b, p)
-    (f_offerID,) = U_q(b, p)
-    p += 8
-    return {"sellerID": f_sellerID, "offerID": f_offerID}, p
-
-
-def d_LedgerKey_data(b: bytes, p: int) -> Any:
-    f_accountID, p = d_PublicKey(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_dataName = b[p : p + n]
-    p += (n + 3) & -4
-    if p > len(b):
-        raise ValueError(f'{n} bytes at byte {p} are not all there')
-    return {"accountID": f_accountID, "dataName": f_dataName}, p
-
-
-def d_LedgerKey_claimableBalance(b: bytes, p: int) -> Any:
-    f_balanceID, p = d_ClaimableBalanceID(b, p)
-    return {"balanceID": f_balanceID}, p
-
-
-def d_LedgerKey_liquidityPool(b: bytes, p: int) -> Any:
-    (f_liquidityPoolID,) = U_32s(b, p)
-    p += 32
-    return {"liquidityPoolID": f_liquidityPoolID}, p
-
-
-def d_LedgerKey_contractData(b: bytes, p: int) -> Any:
-    f_contract, p = d_SCAddress(b, p)
-    f_key, p = d_SCVal(b, p)
-    (f_durability,) = U_i(b, p)
-    p += 4
-    return {"contract": f_contract, "key": f_key, "durability": f_durability}, p
-
-
-def d_LedgerKey_contractCode(b: bytes, p: int) -> Any:
-    (f_hash,) = U_32s(b, p)
-    p += 32
-    return {"hash": f_hash}, p
-
-
-def d_LedgerKey_configSetting(b: bytes, p: int) -> Any:
-    (f_configSettingID,) = U_i(b, p)
-    p += 4
-    return {"configSettingID": f_configSettingID}, p
-
-
-def d_LedgerKey_ttl(b: bytes, p: int) -> Any:
-    (f_keyHash,) = U_32s(b, p)
-    p += 32
-    return {"keyHash": f_keyHash}, p
-
-
-def d_LedgerEntry_data(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_AccountEntry(b, p)
-        return (t, v), p
-    if t == 1:
-        v, p = d_TrustLineEntry(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_OfferEntry(b, p)
-        return (t, v), p
-    if t == 3:
-        v, p = d_DataEntry(b, p)
-        return (t, v), p
-    if t == 4:
-        v, p = d_ClaimableBalanceEntry(b, p)
-        return (t, v), p
-    if t == 5:
-        v, p = d_LiquidityPoolEntry(b, p)
-        return (t, v), p
-    if t == 6:
-        v, p = d_ContractDataEntry(b, p)
-        return (t, v), p
-    if t == 7:
-        v, p = d_ContractCodeEntry(b, p)
-        return (t, v), p
-    if t == 8:
-        v, p = d_ConfigSettingEntry(b, p)
-        return (t, v), p
-    if t == 9:
-        v, p = d_TTLEntry(b, p)
-        return (t, v), p
-    raise ValueError(f"LedgerEntry_data {t} at byte {p - 4} is unknown")
-
-
-def d_LedgerEntry_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_LedgerEntryExtensionV1(b, p)
-        return (t, v), p
-    raise ValueError(f"LedgerEntry_ext {t} at byte {p - 4} is unknown")
-
-
-def d_ExtensionPoint(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    raise ValueError(f"ExtensionPoint {t} at byte {p - 4} is unknown")
-
-
-def d_StellarValue(b: bytes, p: int) -> Any:
-    (f_txSetHash, f_closeTime,) = U_32sQ(b, p)
-    p += 40
-    (n,) = U_I(b, p)
-    p += 4
-    f_upgrades = []
-    for _ in range(n):
-        (n,) = U_I(b, p)
-        p += 4
-        f_upgrades_x = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-        f_upgrades.append(f_upgrades_x)
-    f_ext, p = d_StellarValue_ext(b, p)
-    return {"txSetHash": f_txSetHash, "closeTime": f_closeTime, "upgrades": f_upgrades, "ext": f_ext}, p
-
-
-def d_LedgerHeader_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_LedgerHeaderExtensionV1(b, p)
-        return (t, v), p
-    raise ValueError(f"LedgerHeader_ext {t} at byte {p - 4} is unknown")
-
-
-def d_TransactionV0Envelope(b: bytes, p: int) -> Any:
-    q = p
-    f_tx, p = d_TransactionV0(b, p)
-    f_tx_raw = b[q:p]
-    (n,) = U_I(b, p)
-    p += 4
-    f_signatures = []
-    for _ in range(n):
-        f_signatures_x, p = d_DecoratedSignature(b, p)
-        f_signatures.append(f_signatures_x)
-    return {"tx": f_tx, "tx_raw": f_tx_raw, "signatures": f_signatures}, p
-
-
-def d_TransactionV1Envelope(b: bytes, p: int) -> Any:
-    q = p
-    f_tx, p = d_Transaction(b, p)
-    f_tx_raw = b[q:p]
-    (n,) = U_I(b, p)
-    p += 4
-    f_signatures = []
-    for _ in range(n):
-        f_signatures_x, p = d_DecoratedSignature(b, p)
-        f_signatures.append(f_signatures_x)
-    return {"tx": f_tx, "tx_raw": f_tx_raw, "signatures": f_signatures}, p
-
-
-def d_FeeBumpTransactionEnvelope(b: bytes, p: int) -> Any:
-    q = p
-    f_tx, p = d_FeeBumpTransaction(b, p)
-    f_tx_raw = b[q:p]
-    (n,) = U_I(b, p)
-    p += 4
-    f_signatures = []
-    for _ in range(n):
-        f_signatures_x, p = d_DecoratedSignature(b, p)
-        f_signatures.append(f_signatures_x)
-    return {"tx": f_tx, "tx_raw": f_tx_raw, "signatures": f_signatures}, p
-
-
-def d_TransactionResult(b: bytes, p: int) -> Any:
-    start = p
-    (f_feeCharged,) = U_q(b, p)
-    p += 8
-    f_result, p = d_TransactionResult_result(b, p)
-    f_ext, p = d_TransactionResult_ext(b, p)
-    return {"feeCharged": f_feeCharged, "result": f_result, "ext": f_ext, "raw": b[start:p]}, p
-
-
-def d_OperationMeta(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
-    p += 4
-    f_changes = []
-    for _ in range(n):
-        f_changes_x, p = d_LedgerEntryChange(b, p)
-        f_changes.append(f_changes_x)
-    return {"changes": f_changes}, p
-
-
-def d_TransactionMetaV1(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
-    p += 4
-    f_txChanges = []
-    for _ in range(n):
-        f_txChanges_x, p = d_LedgerEntryChange(b, p)
-        f_txChanges.append(f_txChanges_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_operations = []
-    for _ in range(n):
-        f_operations_x, p = d_OperationMeta(b, p)
-        f_operations.append(f_operations_x)
-    return {"txChanges": f_txChanges, "operations": f_operations}, p
-
-
-def d_TransactionMetaV2(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
-    p += 4
-    f_txChangesBefore = []
-    for _ in range(n):
-        f_txChangesBefore_x, p = d_LedgerEntryChange(b, p)
-        f_txChangesBefore.append(f_txChangesBefore_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_operations = []
-    for _ in range(n):
-        f_operations_x, p = d_OperationMeta(b, p)
-        f_operations.append(f_operations_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_txChangesAfter = []
-    for _ in range(n):
-        f_txChangesAfter_x, p = d_LedgerEntryChange(b, p)
-        f_txChangesAfter.append(f_txChangesAfter_x)
-    return {"txChangesBefore": f_txChangesBefore, "operations": f_operations, "txChangesAfter": f_txChangesAfter}, p
-
-
-def d_TransactionMetaV3(b: bytes, p: int) -> Any:
-    f_ext, p = d_ExtensionPoint(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_txChangesBefore = []
-    for _ in range(n):
-        f_txChangesBefore_x, p = d_LedgerEntryChange(b, p)
-        f_txChangesBefore.append(f_txChangesBefore_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_operations = []
-    for _ in range(n):
-        f_operations_x, p = d_OperationMeta(b, p)
-        f_operations.append(f_operations_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_txChangesAfter = []
-    for _ in range(n):
-        f_txChangesAfter_x, p = d_LedgerEntryChange(b, p)
-        f_txChangesAfter.append(f_txChangesAfter_x)
-    if U_I(b, p)[0]:
-        p += 4
-        f_sorobanMeta, p = d_SorobanTransactionMeta(b, p)
+    if x_upgrade_h < 4:
+        if x_upgrade_h == 1:
+            (x_upgrade_v,) = U_I(b, p)
+            p += 4
+            x_upgrade = (1, x_upgrade_v)
+        elif x_upgrade_h == 2:
+            (x_upgrade_v,) = U_I(b, p)
+            p += 4
+            x_upgrade = (2, x_upgrade_v)
+        elif x_upgrade_h == 3:
+            (x_upgrade_v,) = U_I(b, p)
+            p += 4
+            x_upgrade = (3, x_upgrade_v)
+        else:
+            raise ValueError(f'LedgerUpgrade {x_upgrade_h} at byte {p - 4} is unknown')
     else:
-        f_sorobanMeta = None
-        p += 4
-    return {"ext": f_ext, "txChangesBefore": f_txChangesBefore, "operations": f_operations, "txChangesAfter": f_txChangesAfter, "sorobanMeta": f_sorobanMeta}, p
-
-
-def d_TransactionMetaV4(b: bytes, p: int) -> Any:
-    f_ext, p = d_ExtensionPoint(b, p)
-    (n,) = U_I(b, p)
+        if x_upgrade_h == 4:
+            (x_upgrade_v,) = U_I(b, p)
+            p += 4
+            x_upgrade = (4, x_upgrade_v)
+        elif x_upgrade_h == 5:
+            (x_upgrade_v,) = U_I(b, p)
+            p += 4
+            x_upgrade = (5, x_upgrade_v)
+        elif x_upgrade_h == 6:
+            (x_upgrade_v_contractID, x_upgrade_v_contentHash,) = U_32s32s(b, p)
+            p += 64
+            x_upgrade_v = {"contractID": x_upgrade_v_contractID, "contentHash": x_upgrade_v_contentHash}
+            x_upgrade = (6, x_upgrade_v)
+        elif x_upgrade_h == 7:
+            (x_upgrade_v,) = U_I(b, p)
+            p += 4
+            x_upgrade = (7, x_upgrade_v)
+        else:
+            raise ValueError(f'LedgerUpgrade {x_upgrade_h} at byte {p - 4} is unknown')
+    (x_changes_h,) = U_I(b, p)
     p += 4
-    f_txChangesBefore = []
-    for _ in range(n):
-        f_txChangesBefore_x, p = d_LedgerEntryChange(b, p)
-        f_txChangesBefore.append(f_txChangesBefore_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_operations = []
-    for _ in range(n):
-        f_operations_x, p = d_OperationMetaV2(b, p)
-        f_operations.append(f_operations_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_txChangesAfter = []
-    for _ in range(n):
-        f_txChangesAfter_x, p = d_LedgerEntryChange(b, p)
-        f_txChangesAfter.append(f_txChangesAfter_x)
-    if U_I(b, p)[0]:
-        p += 4
-        f_sorobanMeta, p = d_SorobanTransactionMetaV2(b, p)
-    else:
-        f_sorobanMeta = None
-        p += 4
-    (n,) = U_I(b, p)
-    p += 4
-    f_events = []
-    for _ in range(n):
-        f_events_x, p = d_TransactionEvent(b, p)
-        f_events.append(f_events_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_diagnosticEvents = []
-    for _ in range(n):
-        f_diagnosticEvents_x, p = d_DiagnosticEvent(b, p)
-        f_diagnosticEvents.append(f_diagnosticEvents_x)
-    return {"ext": f_ext, "txChangesBefore": f_txChangesBefore, "operations": f_operations, "txChangesAfter": f_txChangesAfter, "sorobanMeta": f_sorobanMeta, "events": f_events, "diagnosticEvents": f_diagnosticEvents}, p
-
-
-def d_ConfigUpgradeSetKey(b: bytes, p: int) -> Any:
-    (f_contractID, f_contentHash,) = U_32s32s(b, p)
-    p += 64
-    return {"contractID": f_contractID, "contentHash": f_contentHash}, p
+    x_changes = []
+    for _ in range(x_changes_h):
+        x_changes_x, p = d_LedgerEntryChange(b, p)
+        x_changes.append(x_changes_x)
+    x = {"upgrade": x_upgrade, "changes": x_changes}
+    return x, p
 
 
 def d_SCPQuorumSet(b: bytes, p: int) -> Any:
-    (f_threshold,) = U_I(b, p)
-    p += 4
-    (n,) = U_I(b, p)
-    p += 4
-    f_validators = []
-    for _ in range(n):
-        f_validators_x, p = d_PublicKey(b, p)
-        f_validators.append(f_validators_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_innerSets = []
-    for _ in range(n):
-        f_innerSets_x, p = d_SCPQuorumSet(b, p)
-        f_innerSets.append(f_innerSets_x)
-    return {"threshold": f_threshold, "validators": f_validators, "innerSets": f_innerSets}, p
-
-
-def d_LedgerSCPMessages(b: bytes, p: int) -> Any:
-    (f_ledgerSeq,) = U_I(b, p)
-    p += 4
-    (n,) = U_I(b, p)
-    p += 4
-    f_messages = []
-    for _ in range(n):
-        f_messages_x, p = d_SCPEnvelope(b, p)
-        f_messages.append(f_messages_x)
-    return {"ledgerSeq": f_ledgerSeq, "messages": f_messages}, p
-
-
-def d_TransactionPhase(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        (n,) = U_I(b, p)
-        p += 4
-        v = []
-        for _ in range(n):
-            v_x, p = d_TxSetComponent(b, p)
-            v.append(v_x)
-        return (t, v), p
-    if t == 1:
-        v, p = d_ParallelTxsComponent(b, p)
-        return (t, v), p
-    raise ValueError(f"TransactionPhase {t} at byte {p - 4} is unknown")
-
-
-def d_PublicKey(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        (v,) = U_32s(b, p)
-        p += 32
-        return (t, v), p
-    raise ValueError(f"PublicKey {t} at byte {p - 4} is unknown")
-
-
-def d_TrustLineAsset(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_AlphaNum4(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_AlphaNum12(b, p)
-        return (t, v), p
-    if t == 3:
-        (v,) = U_32s(b, p)
-        p += 32
-        return (t, v), p
-    raise ValueError(f"TrustLineAsset {t} at byte {p - 4} is unknown")
-
-
-def d_ClaimableBalanceID(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        (v,) = U_32s(b, p)
-        p += 32
-        return (t, v), p
-    raise ValueError(f"ClaimableBalanceID {t} at byte {p - 4} is unknown")
-
-
-def d_SCAddress(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_PublicKey(b, p)
-        return (t, v), p
-    if t == 1:
-        (v,) = U_32s(b, p)
-        p += 32
-        return (t, v), p
-    if t == 2:
-        v, p = d_MuxedEd25519Account(b, p)
-        return (t, v), p
-    if t == 3:
-        v, p = d_ClaimableBalanceID(b, p)
-        return (t, v), p
-    if t == 4:
-        (v,) = U_32s(b, p)
-        p += 32
-        return (t, v), p
-    raise ValueError(f"SCAddress {t} at byte {p - 4} is unknown")
-
-
-def d_SCVal(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = U_I(b, p)[0] == 1
-        p += 4
-        return (t, v), p
-    if t == 1:
-        v = None
-        return (t, v), p
-    if t == 2:
-        v, p = d_SCError(b, p)
-        return (t, v), p
-    if t == 3:
-        (v,) = U_I(b, p)
-        p += 4
-        return (t, v), p
-    if t == 4:
-        (v,) = U_i(b, p)
-        p += 4
-        return (t, v), p
-    if t == 5:
-        (v,) = U_Q(b, p)
-        p += 8
-        return (t, v), p
-    if t == 6:
-        (v,) = U_q(b, p)
-        p += 8
-        return (t, v), p
-    if t == 7:
-        (v,) = U_Q(b, p)
-        p += 8
-        return (t, v), p
-    if t == 8:
-        (v,) = U_Q(b, p)
-        p += 8
-        return (t, v), p
-    if t == 9:
-        v, p = d_UInt128Parts(b, p)
-        return (t, v), p
-    if t == 10:
-        v, p = d_Int128Parts(b, p)
-        return (t, v), p
-    if t == 11:
-        v, p = d_UInt256Parts(b, p)
-        return (t, v), p
-    if t == 12:
-        v, p = d_Int256Parts(b, p)
-        return (t, v), p
-    if t == 13:
-        (n,) = U_I(b, p)
-        p += 4
-        v = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-        return (t, v), p
-    if t == 14:
-        (n,) = U_I(b, p)
-        p += 4
-        v = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-        return (t, v), p
-    if t == 15:
-        (n,) = U_I(b, p)
-        p += 4
-        v = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-        return (t, v), p
-    if t == 16:
-        if U_I(b, p)[0]:
-            p += 4
-            (n,) = U_I(b, p)
-            p += 4
-            v = []
-            for _ in range(n):
-                v_x, p = d_SCVal(b, p)
-                v.append(v_x)
-        else:
-            v = None
-            p += 4
-        return (t, v), p
-    if t == 17:
-        if U_I(b, p)[0]:
-            p += 4
-            (n,) = U_I(b, p)
-            p += 4
-            v = []
-            for _ in range(n):
-                v_x, p = d_SCMapEntry(b, p)
-                v.append(v_x)
-        else:
-            v = None
-            p += 4
-        return (t, v), p
-    if t == 18:
-        v, p = d_SCAddress(b, p)
-        return (t, v), p
-    if t == 19:
-        v, p = d_SCContractInstance(b, p)
-        return (t, v), p
-    if t == 20:
-        v = None
-        return (t, v), p
-    if t == 21:
-        v, p = d_SCNonceKey(b, p)
-        return (t, v), p
-    if t == 22:
-        (n,) = U_I(b, p)
-        p += 4
-        v = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-        return (t, v), p
-    raise ValueError(f"SCVal {t} at byte {p - 4} is unknown")
-
-
-def d_AccountEntry(b: bytes, p: int) -> Any:
-    f_accountID, p = d_PublicKey(b, p)
-    (f_balance, f_seqNum, f_numSubEntries,) = U_qqI(b, p)
-    p += 20
-    if U_I(b, p)[0]:
-        p += 4
-        f_inflationDest, p = d_PublicKey(b, p)
-    else:
-        f_inflationDest = None
-        p += 4
-    (f_flags,) = U_I(b, p)
-    p += 4
-    (n,) = U_I(b, p)
-    p += 4
-    f_homeDomain = b[p : p + n]
-    p += (n + 3) & -4
-    if p > len(b):
-        raise ValueError(f'{n} bytes at byte {p} are not all there')
-    (f_thresholds,) = U_4s(b, p)
-    p += 4
-    (n,) = U_I(b, p)
-    p += 4
-    f_signers = []
-    for _ in range(n):
-        f_signers_x, p = d_Signer(b, p)
-        f_signers.append(f_signers_x)
-    f_ext, p = d_AccountEntry_ext(b, p)
-    return {"accountID": f_accountID, "balance": f_balance, "seqNum": f_seqNum, "numSubEntries": f_numSubEntries, "inflationDest": f_inflationDest, "flags": f_flags, "homeDomain": f_homeDomain, "thresholds": f_thresholds, "signers": f_signers, "ext": f_ext}, p
-
-
-def d_TrustLineEntry(b: bytes, p: int) -> Any:
-    f_accountID, p = d_PublicKey(b, p)
-    f_asset, p = d_TrustLineAsset(b, p)
-    (f_balance, f_limit, f_flags,) = U_qqI(b, p)
-    p += 20
-    f_ext, p = d_TrustLineEntry_ext(b, p)
-    return {"accountID": f_accountID, "asset": f_asset, "balance": f_balance, "limit": f_limit, "flags": f_flags, "ext": f_ext}, p
-
-
-def d_OfferEntry(b: bytes, p: int) -> Any:
-    f_sellerID, p = d_PublicKey(b, p)
-    (f_offerID,) = U_q(b, p)
+    (x_threshold, x_validators_h,) = U_II(b, p)
     p += 8
-    f_selling, p = d_Asset(b, p)
-    f_buying, p = d_Asset(b, p)
-    (f_amount,) = U_q(b, p)
-    p += 8
-    f_price, p = d_Price(b, p)
-    (f_flags,) = U_I(b, p)
+    x_validators = []
+    for _ in range(x_validators_h):
+        (x_validators_x_h, x_validators_x_v,) = U_i32s(b, p)
+        p += 36
+        if x_validators_x_h != 0:
+            raise ValueError(f'PublicKey {x_validators_x_h} before byte {p} is unknown')
+        x_validators_x = (0, x_validators_x_v)
+        x_validators.append(x_validators_x)
+    (x_innerSets_h,) = U_I(b, p)
     p += 4
-    f_ext, p = d_OfferEntry_ext(b, p)
-    return {"sellerID": f_sellerID, "offerID": f_offerID, "selling": f_selling, "buying": f_buying, "amount": f_amount, "price": f_price, "flags": f_flags, "ext": f_ext}, p
-
-
-def d_DataEntry(b: bytes, p: int) -> Any:
-    f_accountID, p = d_PublicKey(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_dataName = b[p : p + n]
-    p += (n + 3) & -4
-    if p > len(b):
-        raise ValueError(f'{n} bytes at byte {p} are not all there')
-    (n,) = U_I(b, p)
-    p += 4
-    f_dataValue = b[p : p + n]
-    p += (n + 3) & -4
-    if p > len(b):
-        raise ValueError(f'{n} bytes at byte {p} are not all there')
-    f_ext, p = d_DataEntry_ext(b, p)
-    return {"accountID": f_accountID, "dataName": f_dataName, "dataValue": f_dataValue, "ext": f_ext}, p
-
-
-def d_ClaimableBalanceEntry(b: bytes, p: int) -> Any:
-    f_balanceID, p = d_ClaimableBalanceID(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_claimants = []
-    for _ in range(n):
-        f_claimants_x, p = d_Claimant(b, p)
-        f_claimants.append(f_claimants_x)
-    f_asset, p = d_Asset(b, p)
-    (f_amount,) = U_q(b, p)
-    p += 8
-    f_ext, p = d_ClaimableBalanceEntry_ext(b, p)
-    return {"balanceID": f_balanceID, "claimants": f_claimants, "asset": f_asset, "amount": f_amount, "ext": f_ext}, p
-
-
-def d_LiquidityPoolEntry(b: bytes, p: int) -> Any:
-    (f_liquidityPoolID,) = U_32s(b, p)
-    p += 32
-    f_body, p = d_LiquidityPoolEntry_body(b, p)
-    return {"liquidityPoolID": f_liquidityPoolID, "body": f_body}, p
-
-
-def d_ContractDataEntry(b: bytes, p: int) -> Any:
-    f_ext, p = d_ExtensionPoint(b, p)
-    f_contract, p = d_SCAddress(b, p)
-    f_key, p = d_SCVal(b, p)
-    (f_durability,) = U_i(b, p)
-    p += 4
-    f_val, p = d_SCVal(b, p)
-    return {"ext": f_ext, "contract": f_contract, "key": f_key, "durability": f_durability, "val": f_val}, p
-
-
-def d_ContractCodeEntry(b: bytes, p: int) -> Any:
-    f_ext, p = d_ContractCodeEntry_ext(b, p)
-    (f_hash,) = U_32s(b, p)
-    p += 32
-    (n,) = U_I(b, p)
-    p += 4
-    f_code = b[p : p + n]
-    p += (n + 3) & -4
-    if p > len(b):
-        raise ValueError(f'{n} bytes at byte {p} are not all there')
-    return {"ext": f_ext, "hash": f_hash, "code": f_code}, p
-
-
-def d_ConfigSettingEntry(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        (v,) = U_I(b, p)
-        p += 4
-        return (t, v), p
-    if t == 1:
-        v, p = d_ConfigSettingContractComputeV0(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_ConfigSettingContractLedgerCostV0(b, p)
-        return (t, v), p
-    if t == 3:
-        v, p = d_ConfigSettingContractHistoricalDataV0(b, p)
-        return (t, v), p
-    if t == 4:
-        v, p = d_ConfigSettingContractEventsV0(b, p)
-        return (t, v), p
-    if t == 5:
-        v, p = d_ConfigSettingContractBandwidthV0(b, p)
-        return (t, v), p
-    if t == 6:
-        (n,) = U_I(b, p)
-        p += 4
-        v = []
-        for _ in range(n):
-            v_x, p = d_ContractCostParamEntry(b, p)
-            v.append(v_x)
-        return (t, v), p
-    if t == 7:
-        (n,) = U_I(b, p)
-        p += 4
-        v = []
-        for _ in range(n):
-            v_x, p = d_ContractCostParamEntry(b, p)
-            v.append(v_x)
-        return (t, v), p
-    if t == 8:
-        (v,) = U_I(b, p)
-        p += 4
-        return (t, v), p
-    if t == 9:
-        (v,) = U_I(b, p)
-        p += 4
-        return (t, v), p
-    if t == 10:
-        v, p = d_StateArchivalSettings(b, p)
-        return (t, v), p
-    if t == 11:
-        v, p = d_ConfigSettingContractExecutionLanesV0(b, p)
-        return (t, v), p
-    if t == 12:
-        (n,) = U_I(b, p)
-        p += 4
-        v = []
-        for _ in range(n):
-            (v_x,) = U_Q(b, p)
-            p += 8
-            v.append(v_x)
-        return (t, v), p
-    if t == 13:
-        v, p = d_EvictionIterator(b, p)
-        return (t, v), p
-    if t == 14:
-        v, p = d_ConfigSettingContractParallelComputeV0(b, p)
-        return (t, v), p
-    if t == 15:
-        v, p = d_ConfigSettingContractLedgerCostExtV0(b, p)
-        return (t, v), p
-    if t == 16:
-        v, p = d_ConfigSettingSCPTiming(b, p)
-        return (t, v), p
-    if t == 17:
-        v, p = d_FrozenLedgerKeys(b, p)
-        return (t, v), p
-    if t == 18:
-        v, p = d_FrozenLedgerKeysDelta(b, p)
-        return (t, v), p
-    if t == 19:
-        v, p = d_FreezeBypassTxs(b, p)
-        return (t, v), p
-    if t == 20:
-        v, p = d_FreezeBypassTxsDelta(b, p)
-        return (t, v), p
-    raise ValueError(f"ConfigSettingEntry {t} at byte {p - 4} is unknown")
-
-
-def d_TTLEntry(b: bytes, p: int) -> Any:
-    (f_keyHash, f_liveUntilLedgerSeq,) = U_32sI(b, p)
-    p += 36
-    return {"keyHash": f_keyHash, "liveUntilLedgerSeq": f_liveUntilLedgerSeq}, p
-
-
-def d_LedgerEntryExtensionV1(b: bytes, p: int) -> Any:
-    if U_I(b, p)[0]:
-        p += 4
-        f_sponsoringID, p = d_PublicKey(b, p)
-    else:
-        f_sponsoringID = None
-        p += 4
-    f_ext, p = d_LedgerEntryExtensionV1_ext(b, p)
-    return {"sponsoringID": f_sponsoringID, "ext": f_ext}, p
-
-
-def d_StellarValue_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_LedgerCloseValueSignature(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_StellarValue__proposedValue(b, p)
-        return (t, v), p
-    raise ValueError(f"StellarValue_ext {t} at byte {p - 4} is unknown")
-
-
-def d_LedgerHeaderExtensionV1(b: bytes, p: int) -> Any:
-    (f_flags,) = U_I(b, p)
-    p += 4
-    f_ext, p = d_LedgerHeaderExtensionV1_ext(b, p)
-    return {"flags": f_flags, "ext": f_ext}, p
-
-
-def d_TransactionV0(b: bytes, p: int) -> Any:
-    (f_sourceAccountEd25519, f_fee, f_seqNum,) = U_32sIq(b, p)
-    p += 44
-    if U_I(b, p)[0]:
-        p += 4
-        f_timeBounds, p = d_TimeBounds(b, p)
-    else:
-        f_timeBounds = None
-        p += 4
-    f_memo, p = d_Memo(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_operations = []
-    for _ in range(n):
-        f_operations_x, p = d_Operation(b, p)
-        f_operations.append(f_operations_x)
-    f_ext, p = d_TransactionV0_ext(b, p)
-    return {"sourceAccountEd25519": f_sourceAccountEd25519, "fee": f_fee, "seqNum": f_seqNum, "timeBounds": f_timeBounds, "memo": f_memo, "operations": f_operations, "ext": f_ext}, p
-
-
-def d_DecoratedSignature(b: bytes, p: int) -> Any:
-    (f_hint,) = U_4s(b, p)
-    p += 4
-    (n,) = U_I(b, p)
-    p += 4
-    f_signature = b[p : p + n]
-    p += (n + 3) & -4
-    if p > len(b):
-        raise ValueError(f'{n} bytes at byte {p} are not all there')
-    return {"hint": f_hint, "signature": f_signature}, p
-
-
-def d_Transaction(b: bytes, p: int) -> Any:
-    f_sourceAccount, p = d_MuxedAccount(b, p)
-    (f_fee, f_seqNum,) = U_Iq(b, p)
-    p += 12
-    f_cond, p = d_Preconditions(b, p)
-    f_memo, p = d_Memo(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_operations = []
-    for _ in range(n):
-        f_operations_x, p = d_Operation(b, p)
-        f_operations.append(f_operations_x)
-    f_ext, p = d_Transaction_ext(b, p)
-    return {"sourceAccount": f_sourceAccount, "fee": f_fee, "seqNum": f_seqNum, "cond": f_cond, "memo": f_memo, "operations": f_operations, "ext": f_ext}, p
-
-
-def d_FeeBumpTransaction(b: bytes, p: int) -> Any:
-    f_feeSource, p = d_MuxedAccount(b, p)
-    (f_fee,) = U_q(b, p)
-    p += 8
-    f_innerTx, p = d_FeeBumpTransaction_innerTx(b, p)
-    f_ext, p = d_FeeBumpTransaction_ext(b, p)
-    return {"feeSource": f_feeSource, "fee": f_fee, "innerTx": f_innerTx, "ext": f_ext}, p
-
-
-def d_TransactionResult_result(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t in (1, -13):
-        v, p = d_InnerTransactionResultPair(b, p)
-        return (t, v), p
-    if t in (0, -1):
-        (n,) = U_I(b, p)
-        p += 4
-        v = []
-        for _ in range(n):
-            v_x, p = d_OperationResult(b, p)
-            v.append(v_x)
-        return (t, v), p
-    if t in (-2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -14, -15, -16, -17, -18):
-        v = None
-        return (t, v), p
-    raise ValueError(f"TransactionResult_result {t} at byte {p - 4} is unknown")
-
-
-def d_TransactionResult_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    raise ValueError(f"TransactionResult_ext {t} at byte {p - 4} is unknown")
-
-
-def d_SorobanTransactionMeta(b: bytes, p: int) -> Any:
-    f_ext, p = d_SorobanTransactionMetaExt(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_events = []
-    for _ in range(n):
-        f_events_x, p = d_ContractEvent(b, p)
-        f_events.append(f_events_x)
-    f_returnValue, p = d_SCVal(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_diagnosticEvents = []
-    for _ in range(n):
-        f_diagnosticEvents_x, p = d_DiagnosticEvent(b, p)
-        f_diagnosticEvents.append(f_diagnosticEvents_x)
-    return {"ext": f_ext, "events": f_events, "returnValue": f_returnValue, "diagnosticEvents": f_diagnosticEvents}, p
-
-
-def d_OperationMetaV2(b: bytes, p: int) -> Any:
-    f_ext, p = d_ExtensionPoint(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_changes = []
-    for _ in range(n):
-        f_changes_x, p = d_LedgerEntryChange(b, p)
-        f_changes.append(f_changes_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_events = []
-    for _ in range(n):
-        f_events_x, p = d_ContractEvent(b, p)
-        f_events.append(f_events_x)
-    return {"ext": f_ext, "changes": f_changes, "events": f_events}, p
-
-
-def d_SorobanTransactionMetaV2(b: bytes, p: int) -> Any:
-    f_ext, p = d_SorobanTransactionMetaExt(b, p)
-    if U_I(b, p)[0]:
-        p += 4
-        f_returnValue, p = d_SCVal(b, p)
-    else:
-        f_returnValue = None
-        p += 4
-    return {"ext": f_ext, "returnValue": f_returnValue}, p
-
-
-def d_TransactionEvent(b: bytes, p: int) -> Any:
-    (f_stage,) = U_i(b, p)
-    p += 4
-    f_event, p = d_ContractEvent(b, p)
-    return {"stage": f_stage, "event": f_event}, p
-
-
-def d_DiagnosticEvent(b: bytes, p: int) -> Any:
-    f_inSuccessfulContractCall = U_I(b, p)[0] == 1
-    p += 4
-    f_event, p = d_ContractEvent(b, p)
-    return {"inSuccessfulContractCall": f_inSuccessfulContractCall, "event": f_event}, p
+    x_innerSets = []
+    for _ in range(x_innerSets_h):
+        x_innerSets_x, p = d_SCPQuorumSet(b, p)
+        x_innerSets.append(x_innerSets_x)
+    x = {"threshold": x_threshold, "validators": x_validators, "innerSets": x_innerSets}
+    return x, p
 
 
 def d_SCPEnvelope(b: bytes, p: int) -> Any:
-    f_statement, p = d_SCPStatement(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_signature = b[p : p + n]
-    p += (n + 3) & -4
-    if p > len(b):
-        raise ValueError(f'{n} bytes at byte {p} are not all there')
-    return {"statement": f_statement, "signature": f_signature}, p
-
-
-def d_TxSetComponent(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_TxSetComponent_txsMaybeDiscountedFee(b, p)
-        return (t, v), p
-    raise ValueError(f"TxSetComponent {t} at byte {p - 4} is unknown")
-
-
-def d_ParallelTxsComponent(b: bytes, p: int) -> Any:
-    if U_I(b, p)[0]:
-        p += 4
-        (f_baseFee,) = U_q(b, p)
-        p += 8
-    else:
-        f_baseFee = None
-        p += 4
-    (n,) = U_I(b, p)
-    p += 4
-    f_executionStages = []
-    for _ in range(n):
-        (n,) = U_I(b, p)
-        p += 4
-        f_executionStages_x = []
-        for _ in range(n):
-            (n,) = U_I(b, p)
-            p += 4
-            f_executionStages_x_x = []
-            for _ in range(n):
-                f_executionStages_x_x_x, p = d_TransactionEnvelope(b, p)
-                f_executionStages_x_x.append(f_executionStages_x_x_x)
-            f_executionStages_x.append(f_executionStages_x_x)
-        f_executionStages.append(f_executionStages_x)
-    return {"baseFee": f_baseFee, "executionStages": f_executionStages}, p
-
-
-def d_AlphaNum4(b: bytes, p: int) -> Any:
-    (f_assetCode,) = U_4s(b, p)
-    p += 4
-    f_issuer, p = d_PublicKey(b, p)
-    return {"assetCode": f_assetCode, "issuer": f_issuer}, p
-
-
-def d_AlphaNum12(b: bytes, p: int) -> Any:
-    (f_assetCode,) = U_12s(b, p)
-    p += 12
-    f_issuer, p = d_PublicKey(b, p)
-    return {"assetCode": f_assetCode, "issuer": f_issuer}, p
-
-
-def d_MuxedEd25519Account(b: bytes, p: int) -> Any:
-    (f_id, f_ed25519,) = U_Q32s(b, p)
-    p += 40
-    return {"id": f_id, "ed25519": f_ed25519}, p
-
-
-def d_SCError(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        (v,) = U_I(b, p)
-        p += 4
-        return (t, v), p
-    if t in (1, 2, 3, 4, 5, 6, 7, 8, 9):
-        (v,) = U_i(b, p)
-        p += 4
-        return (t, v), p
-    raise ValueError(f"SCError {t} at byte {p - 4} is unknown")
-
-
-def d_UInt128Parts(b: bytes, p: int) -> Any:
-    (f_hi, f_lo,) = U_QQ(b, p)
-    p += 16
-    return {"hi": f_hi, "lo": f_lo}, p
-
-
-def d_Int128Parts(b: bytes, p: int) -> Any:
-    (f_hi, f_lo,) = U_qQ(b, p)
-    p += 16
-    return {"hi": f_hi, "lo": f_lo}, p
-
-
-def d_UInt256Parts(b: bytes, p: int) -> Any:
-    (f_hi_hi, f_hi_lo, f_lo_hi, f_lo_lo,) = U_QQQQ(b, p)
-    p += 32
-    return {"hi_hi": f_hi_hi, "hi_lo": f_hi_lo, "lo_hi": f_lo_hi, "lo_lo": f_lo_lo}, p
-
-
-def d_Int256Parts(b: bytes, p: int) -> Any:
-    (f_hi_hi, f_hi_lo, f_lo_hi, f_lo_lo,) = U_qQQQ(b, p)
-    p += 32
-    return {"hi_hi": f_hi_hi, "hi_lo": f_hi_lo, "lo_hi": f_lo_hi, "lo_lo": f_lo_lo}, p
-
-
-def d_SCMapEntry(b: bytes, p: int) -> Any:
-    f_key, p = d_SCVal(b, p)
-    f_val, p = d_SCVal(b, p)
-    return {"key": f_key, "val": f_val}, p
-
-
-def d_SCContractInstance(b: bytes, p: int) -> Any:
-    f_executable, p = d_ContractExecutable(b, p)
-    if U_I(b, p)[0]:
-        p += 4
-        (n,) = U_I(b, p)
-        p += 4
-        f_storage = []
-        for _ in range(n):
-            f_storage_x, p = d_SCMapEntry(b, p)
-            f_storage.append(f_storage_x)
-    else:
-        f_storage = None
-        p += 4
-    return {"executable": f_executable, "storage": f_storage}, p
-
-
-def d_SCNonceKey(b: bytes, p: int) -> Any:
-    (f_nonce,) = U_q(b, p)
-    p += 8
-    return {"nonce": f_nonce}, p
-
-
-def d_Signer(b: bytes, p: int) -> Any:
-    f_key, p = d_SignerKey(b, p)
-    (f_weight,) = U_I(b, p)
-    p += 4
-    return {"key": f_key, "weight": f_weight}, p
-
-
-def d_AccountEntry_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_AccountEntryExtensionV1(b, p)
-        return (t, v), p
-    raise ValueError(f"AccountEntry_ext {t} at byte {p - 4} is unknown")
-
-
-def d_TrustLineEntry_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_TrustLineEntry__v1(b, p)
-        return (t, v), p
-    raise ValueError(f"TrustLineEntry_ext {t} at byte {p - 4} is unknown")
-
-
-def d_Asset(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_AlphaNum4(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_AlphaNum12(b, p)
-        return (t, v), p
-    raise ValueError(f"Asset {t} at byte {p - 4} is unknown")
-
-
-def d_Price(b: bytes, p: int) -> Any:
-    (f_n, f_d,) = U_ii(b, p)
-    p += 8
-    return {"n": f_n, "d": f_d}, p
-
-
-def d_OfferEntry_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    raise ValueError(f"OfferEntry_ext {t} at byte {p - 4} is unknown")
-
-
-def d_DataEntry_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    raise ValueError(f"DataEntry_ext {t} at byte {p - 4} is unknown")
-
-
-def d_Claimant(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_Claimant_v0(b, p)
-        return (t, v), p
-    raise ValueError(f"Claimant {t} at byte {p - 4} is unknown")
-
-
-def d_ClaimableBalanceEntry_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_ClaimableBalanceEntryExtensionV1(b, p)
-        return (t, v), p
-    raise ValueError(f"ClaimableBalanceEntry_ext {t} at byte {p - 4} is unknown")
-
-
-def d_LiquidityPoolEntry_body(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_LiquidityPoolEntry__constantProduct(b, p)
-        return (t, v), p
-    raise ValueError(f"LiquidityPoolEntry_body {t} at byte {p - 4} is unknown")
-
-
-def d_ContractCodeEntry_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_ContractCodeEntry__v1(b, p)
-        return (t, v), p
-    raise ValueError(f"ContractCodeEntry_ext {t} at byte {p - 4} is unknown")
-
-
-def d_ConfigSettingContractComputeV0(b: bytes, p: int) -> Any:
-    (f_ledgerMaxInstructions, f_txMaxInstructions, f_feeRatePerInstructionsIncrement, f_txMemoryLimit,) = U_qqqI(b, p)
-    p += 28
-    return {"ledgerMaxInstructions": f_ledgerMaxInstructions, "txMaxInstructions": f_txMaxInstructions, "feeRatePerInstructionsIncrement": f_feeRatePerInstructionsIncrement, "txMemoryLimit": f_txMemoryLimit}, p
-
-
-def d_ConfigSettingContractLedgerCostV0(b: bytes, p: int) -> Any:
-    (f_ledgerMaxDiskReadEntries, f_ledgerMaxDiskReadBytes, f_ledgerMaxWriteLedgerEntries, f_ledgerMaxWriteBytes, f_txMaxDiskReadEntries, f_txMaxDiskReadBytes, f_txMaxWriteLedgerEntries, f_txMaxWriteBytes, f_feeDiskReadLedgerEntry, f_feeWriteLedgerEntry, f_feeDiskRead1KB, f_sorobanStateTargetSizeBytes, f_rentFee1KBSorobanStateSizeLow, f_rentFee1KBSorobanStateSizeHigh, f_sorobanStateRentFeeGrowthFactor,) = U_IIIIIIIIqqqqqqI(b, p)
-    p += 84
-    return {"ledgerMaxDiskReadEntries": f_ledgerMaxDiskReadEntries, "ledgerMaxDiskReadBytes": f_ledgerMaxDiskReadBytes, "ledgerMaxWriteLedgerEntries": f_ledgerMaxWriteLedgerEntries, "ledgerMaxWriteBytes": f_ledgerMaxWriteBytes, "txMaxDiskReadEntries": f_txMaxDiskReadEntries, "txMaxDiskReadBytes": f_txMaxDiskReadBytes, "txMaxWriteLedgerEntries": f_txMaxWriteLedgerEntries, "txMaxWriteBytes": f_txMaxWriteBytes, "feeDiskReadLedgerEntry": f_feeDiskReadLedgerEntry, "feeWriteLedgerEntry": f_feeWriteLedgerEntry, "feeDiskRead1KB": f_feeDiskRead1KB, "sorobanStateTargetSizeBytes": f_sorobanStateTargetSizeBytes, "rentFee1KBSorobanStateSizeLow": f_rentFee1KBSorobanStateSizeLow, "rentFee1KBSorobanStateSizeHigh": f_rentFee1KBSorobanStateSizeHigh, "sorobanStateRentFeeGrowthFactor": f_sorobanStateRentFeeGrowthFactor}, p
-
-
-def d_ConfigSettingContractHistoricalDataV0(b: bytes, p: int) -> Any:
-    (f_feeHistorical1KB,) = U_q(b, p)
-    p += 8
-    return {"feeHistorical1KB": f_feeHistorical1KB}, p
-
-
-def d_ConfigSettingContractEventsV0(b: bytes, p: int) -> Any:
-    (f_txMaxContractEventsSizeBytes, f_feeContractEvents1KB,) = U_Iq(b, p)
-    p += 12
-    return {"txMaxContractEventsSizeBytes": f_txMaxContractEventsSizeBytes, "feeContractEvents1KB": f_feeContractEvents1KB}, p
-
-
-def d_ConfigSettingContractBandwidthV0(b: bytes, p: int) -> Any:
-    (f_ledgerMaxTxsSizeBytes, f_txMaxSizeBytes, f_feeTxSize1KB,) = U_IIq(b, p)
-    p += 16
-    return {"ledgerMaxTxsSizeBytes": f_ledgerMaxTxsSizeBytes, "txMaxSizeBytes": f_txMaxSizeBytes, "feeTxSize1KB": f_feeTxSize1KB}, p
-
-
-def d_ContractCostParamEntry(b: bytes, p: int) -> Any:
-    f_ext, p = d_ExtensionPoint(b, p)
-    (f_constTerm, f_linearTerm,) = U_qq(b, p)
-    p += 16
-    return {"ext": f_ext, "constTerm": f_constTerm, "linearTerm": f_linearTerm}, p
-
-
-def d_StateArchivalSettings(b: bytes, p: int) -> Any:
-    (f_maxEntryTTL, f_minTemporaryTTL, f_minPersistentTTL, f_persistentRentRateDenominator, f_tempRentRateDenominator, f_maxEntriesToArchive, f_liveSorobanStateSizeWindowSampleSize, f_liveSorobanStateSizeWindowSamplePeriod, f_evictionScanSize, f_startingEvictionScanLevel,) = U_IIIqqIIIII(b, p)
+    (x_statement_nodeID_h, x_statement_nodeID_v, x_statement_slotIndex, x_statement_pledges_h,) = U_i32sQi(b, p)
     p += 48
-    return {"maxEntryTTL": f_maxEntryTTL, "minTemporaryTTL": f_minTemporaryTTL, "minPersistentTTL": f_minPersistentTTL, "persistentRentRateDenominator": f_persistentRentRateDenominator, "tempRentRateDenominator": f_tempRentRateDenominator, "maxEntriesToArchive": f_maxEntriesToArchive, "liveSorobanStateSizeWindowSampleSize": f_liveSorobanStateSizeWindowSampleSize, "liveSorobanStateSizeWindowSamplePeriod": f_liveSorobanStateSizeWindowSamplePeriod, "evictionScanSize": f_evictionScanSize, "startingEvictionScanLevel": f_startingEvictionScanLevel}, p
-
-
-def d_ConfigSettingContractExecutionLanesV0(b: bytes, p: int) -> Any:
-    (f_ledgerMaxTxCount,) = U_I(b, p)
-    p += 4
-    return {"ledgerMaxTxCount": f_ledgerMaxTxCount}, p
-
-
-def d_EvictionIterator(b: bytes, p: int) -> Any:
-    (f_bucketListLevel,) = U_I(b, p)
-    p += 4
-    f_isCurrBucket = U_I(b, p)[0] == 1
-    p += 4
-    (f_bucketFileOffset,) = U_Q(b, p)
-    p += 8
-    return {"bucketListLevel": f_bucketListLevel, "isCurrBucket": f_isCurrBucket, "bucketFileOffset": f_bucketFileOffset}, p
-
-
-def d_ConfigSettingContractParallelComputeV0(b: bytes, p: int) -> Any:
-    (f_ledgerMaxDependentTxClusters,) = U_I(b, p)
-    p += 4
-    return {"ledgerMaxDependentTxClusters": f_ledgerMaxDependentTxClusters}, p
-
-
-def d_ConfigSettingContractLedgerCostExtV0(b: bytes, p: int) -> Any:
-    (f_txMaxFootprintEntries, f_feeWrite1KB,) = U_Iq(b, p)
-    p += 12
-    return {"txMaxFootprintEntries": f_txMaxFootprintEntries, "feeWrite1KB": f_feeWrite1KB}, p
-
-
-def d_ConfigSettingSCPTiming(b: bytes, p: int) -> Any:
-    (f_ledgerTargetCloseTimeMilliseconds, f_nominationTimeoutInitialMilliseconds, f_nominationTimeoutIncrementMilliseconds, f_ballotTimeoutInitialMilliseconds, f_ballotTimeoutIncrementMilliseconds,) = U_IIIII(b, p)
-    p += 20
-    return {"ledgerTargetCloseTimeMilliseconds": f_ledgerTargetCloseTimeMilliseconds, "nominationTimeoutInitialMilliseconds": f_nominationTimeoutInitialMilliseconds, "nominationTimeoutIncrementMilliseconds": f_nominationTimeoutIncrementMilliseconds, "ballotTimeoutInitialMilliseconds": f_ballotTimeoutInitialMilliseconds, "ballotTimeoutIncrementMilliseconds": f_ballotTimeoutIncrementMilliseconds}, p
-
-
-def d_FrozenLedgerKeys(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
-    p += 4
-    f_keys = []
-    for _ in range(n):
-        (n,) = U_I(b, p)
-        p += 4
-        f_keys_x = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-        f_keys.append(f_keys_x)
-    return {"keys": f_keys}, p
-
-
-def d_FrozenLedgerKeysDelta(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
-    p += 4
-    f_keysToFreeze = []
-    for _ in range(n):
-        (n,) = U_I(b, p)
-        p += 4
-        f_keysToFreeze_x = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-        f_keysToFreeze.append(f_keysToFreeze_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_keysToUnfreeze = []
-    for _ in range(n):
-        (n,) = U_I(b, p)
-        p += 4
-        f_keysToUnfreeze_x = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-        f_keysToUnfreeze.append(f_keysToUnfreeze_x)
-    return {"keysToFreeze": f_keysToFreeze, "keysToUnfreeze": f_keysToUnfreeze}, p
-
-
-def d_FreezeBypassTxs(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
-    p += 4
-    f_txHashes = []
-    for _ in range(n):
-        (f_txHashes_x,) = U_32s(b, p)
+    if x_statement_nodeID_h != 0:
+        raise ValueError(f'PublicKey {x_statement_nodeID_h} before byte {p} is unknown')
+    x_statement_nodeID = (0, x_statement_nodeID_v)
+    if x_statement_pledges_h == 0:
+        (x_statement_pledges_v_quorumSetHash,) = U_32s(b, p)
         p += 32
-        f_txHashes.append(f_txHashes_x)
-    return {"txHashes": f_txHashes}, p
-
-
-def d_FreezeBypassTxsDelta(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
-    p += 4
-    f_addTxs = []
-    for _ in range(n):
-        (f_addTxs_x,) = U_32s(b, p)
-        p += 32
-        f_addTxs.append(f_addTxs_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_removeTxs = []
-    for _ in range(n):
-        (f_removeTxs_x,) = U_32s(b, p)
-        p += 32
-        f_removeTxs.append(f_removeTxs_x)
-    return {"addTxs": f_addTxs, "removeTxs": f_removeTxs}, p
-
-
-def d_LedgerEntryExtensionV1_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    raise ValueError(f"LedgerEntryExtensionV1_ext {t} at byte {p - 4} is unknown")
-
-
-def d_LedgerCloseValueSignature(b: bytes, p: int) -> Any:
-    f_nodeID, p = d_PublicKey(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_signature = b[p : p + n]
-    p += (n + 3) & -4
-    if p > len(b):
-        raise ValueError(f'{n} bytes at byte {p} are not all there')
-    return {"nodeID": f_nodeID, "signature": f_signature}, p
-
-
-def d_StellarValue__proposedValue(b: bytes, p: int) -> Any:
-    (f_txSetHash, f_previousLedgerHash, f_previousLedgerVersion,) = U_32s32sI(b, p)
-    p += 68
-    f_lcValueSignature, p = d_LedgerCloseValueSignature(b, p)
-    return {"txSetHash": f_txSetHash, "previousLedgerHash": f_previousLedgerHash, "previousLedgerVersion": f_previousLedgerVersion, "lcValueSignature": f_lcValueSignature}, p
-
-
-def d_LedgerHeaderExtensionV1_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    raise ValueError(f"LedgerHeaderExtensionV1_ext {t} at byte {p - 4} is unknown")
-
-
-def d_TimeBounds(b: bytes, p: int) -> Any:
-    (f_minTime, f_maxTime,) = U_QQ(b, p)
-    p += 16
-    return {"minTime": f_minTime, "maxTime": f_maxTime}, p
-
-
-def d_Memo(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        (n,) = U_I(b, p)
+        x_statement_pledges_v_ballot, p = d_SCPBallot(b, p)
+        (x_statement_pledges_v_prepared_h,) = U_I(b, p)
         p += 4
-        v = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-        return (t, v), p
-    if t == 2:
-        (v,) = U_Q(b, p)
-        p += 8
-        return (t, v), p
-    if t == 3:
-        (v,) = U_32s(b, p)
-        p += 32
-        return (t, v), p
-    if t == 4:
-        (v,) = U_32s(b, p)
-        p += 32
-        return (t, v), p
-    raise ValueError(f"Memo {t} at byte {p - 4} is unknown")
-
-
-def d_Operation(b: bytes, p: int) -> Any:
-    if U_I(b, p)[0]:
-        p += 4
-        f_sourceAccount, p = d_MuxedAccount(b, p)
-    else:
-        f_sourceAccount = None
-        p += 4
-    f_body, p = d_Operation_body(b, p)
-    return {"sourceAccount": f_sourceAccount, "body": f_body}, p
-
-
-def d_TransactionV0_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    raise ValueError(f"TransactionV0_ext {t} at byte {p - 4} is unknown")
-
-
-def d_MuxedAccount(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        (v,) = U_32s(b, p)
-        p += 32
-        return (t, v), p
-    if t == 256:
-        v, p = d_MuxedAccount_med25519(b, p)
-        return (t, v), p
-    raise ValueError(f"MuxedAccount {t} at byte {p - 4} is unknown")
-
-
-def d_Preconditions(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_TimeBounds(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_PreconditionsV2(b, p)
-        return (t, v), p
-    raise ValueError(f"Preconditions {t} at byte {p - 4} is unknown")
-
-
-def d_Transaction_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_SorobanTransactionData(b, p)
-        return (t, v), p
-    raise ValueError(f"Transaction_ext {t} at byte {p - 4} is unknown")
-
-
-def d_FeeBumpTransaction_innerTx(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 2:
-        v, p = d_TransactionV1Envelope(b, p)
-        return (t, v), p
-    raise ValueError(f"FeeBumpTransaction_innerTx {t} at byte {p - 4} is unknown")
-
-
-def d_FeeBumpTransaction_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    raise ValueError(f"FeeBumpTransaction_ext {t} at byte {p - 4} is unknown")
-
-
-def d_InnerTransactionResultPair(b: bytes, p: int) -> Any:
-    (f_transactionHash,) = U_32s(b, p)
-    p += 32
-    f_result, p = d_InnerTransactionResult(b, p)
-    return {"transactionHash": f_transactionHash, "result": f_result}, p
-
-
-def d_OperationResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_OperationResult_tr(b, p)
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5, -6):
-        v = None
-        return (t, v), p
-    raise ValueError(f"OperationResult {t} at byte {p - 4} is unknown")
-
-
-def d_SorobanTransactionMetaExt(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_SorobanTransactionMetaExtV1(b, p)
-        return (t, v), p
-    raise ValueError(f"SorobanTransactionMetaExt {t} at byte {p - 4} is unknown")
-
-
-def d_ContractEvent(b: bytes, p: int) -> Any:
-    start = p
-    f_ext, p = d_ExtensionPoint(b, p)
-    if U_I(b, p)[0]:
-        p += 4
-        (f_contractID,) = U_32s(b, p)
-        p += 32
-    else:
-        f_contractID = None
-        p += 4
-    (f_type,) = U_i(b, p)
-    p += 4
-    f_body, p = d_ContractEvent_body(b, p)
-    return {"ext": f_ext, "contractID": f_contractID, "type": f_type, "body": f_body, "raw": b[start:p]}, p
-
-
-def d_SCPStatement(b: bytes, p: int) -> Any:
-    f_nodeID, p = d_PublicKey(b, p)
-    (f_slotIndex,) = U_Q(b, p)
-    p += 8
-    f_pledges, p = d_SCPStatement_pledges(b, p)
-    return {"nodeID": f_nodeID, "slotIndex": f_slotIndex, "pledges": f_pledges}, p
-
-
-def d_TxSetComponent_txsMaybeDiscountedFee(b: bytes, p: int) -> Any:
-    if U_I(b, p)[0]:
-        p += 4
-        (f_baseFee,) = U_q(b, p)
-        p += 8
-    else:
-        f_baseFee = None
-        p += 4
-    (n,) = U_I(b, p)
-    p += 4
-    f_txs = []
-    for _ in range(n):
-        f_txs_x, p = d_TransactionEnvelope(b, p)
-        f_txs.append(f_txs_x)
-    return {"baseFee": f_baseFee, "txs": f_txs}, p
-
-
-def d_ContractExecutable(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        (v,) = U_32s(b, p)
-        p += 32
-        return (t, v), p
-    if t == 1:
-        v = None
-        return (t, v), p
-    if t == 2:
-        v, p = d_ContractExecutableExternalRef(b, p)
-        return (t, v), p
-    raise ValueError(f"ContractExecutable {t} at byte {p - 4} is unknown")
-
-
-def d_SignerKey(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        (v,) = U_32s(b, p)
-        p += 32
-        return (t, v), p
-    if t == 1:
-        (v,) = U_32s(b, p)
-        p += 32
-        return (t, v), p
-    if t == 2:
-        (v,) = U_32s(b, p)
-        p += 32
-        return (t, v), p
-    if t == 3:
-        v, p = d_SignerKey_ed25519SignedPayload(b, p)
-        return (t, v), p
-    raise ValueError(f"SignerKey {t} at byte {p - 4} is unknown")
-
-
-def d_AccountEntryExtensionV1(b: bytes, p: int) -> Any:
-    f_liabilities, p = d_Liabilities(b, p)
-    f_ext, p = d_AccountEntryExtensionV1_ext(b, p)
-    return {"liabilities": f_liabilities, "ext": f_ext}, p
-
-
-def d_TrustLineEntry__v1(b: bytes, p: int) -> Any:
-    f_liabilities, p = d_Liabilities(b, p)
-    f_ext, p = d_TrustLineEntry___ext(b, p)
-    return {"liabilities": f_liabilities, "ext": f_ext}, p
-
-
-def d_Claimant_v0(b: bytes, p: int) -> Any:
-    f_destination, p = d_PublicKey(b, p)
-    f_predicate, p = d_ClaimPredicate(b, p)
-    return {"destination": f_destination, "predicate": f_predicate}, p
-
-
-def d_ClaimableBalanceEntryExtensionV1(b: bytes, p: int) -> Any:
-    f_ext, p = d_ClaimableBalanceEntryExtensionV1_ext(b, p)
-    (f_flags,) = U_I(b, p)
-    p += 4
-    return {"ext": f_ext, "flags": f_flags}, p
-
-
-def d_LiquidityPoolEntry__constantProduct(b: bytes, p: int) -> Any:
-    f_params, p = d_LiquidityPoolConstantProductParameters(b, p)
-    (f_reserveA, f_reserveB, f_totalPoolShares, f_poolSharesTrustLineCount,) = U_qqqq(b, p)
-    p += 32
-    return {"params": f_params, "reserveA": f_reserveA, "reserveB": f_reserveB, "totalPoolShares": f_totalPoolShares, "poolSharesTrustLineCount": f_poolSharesTrustLineCount}, p
-
-
-def d_ContractCodeEntry__v1(b: bytes, p: int) -> Any:
-    f_ext, p = d_ExtensionPoint(b, p)
-    f_costInputs, p = d_ContractCodeCostInputs(b, p)
-    return {"ext": f_ext, "costInputs": f_costInputs}, p
-
-
-def d_Operation_body(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_CreateAccountOp(b, p)
-        return (t, v), p
-    if t == 1:
-        v, p = d_PaymentOp(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_PathPaymentStrictReceiveOp(b, p)
-        return (t, v), p
-    if t == 3:
-        v, p = d_ManageSellOfferOp(b, p)
-        return (t, v), p
-    if t == 4:
-        v, p = d_CreatePassiveSellOfferOp(b, p)
-        return (t, v), p
-    if t == 5:
-        v, p = d_SetOptionsOp(b, p)
-        return (t, v), p
-    if t == 6:
-        v, p = d_ChangeTrustOp(b, p)
-        return (t, v), p
-    if t == 7:
-        v, p = d_AllowTrustOp(b, p)
-        return (t, v), p
-    if t == 8:
-        v, p = d_MuxedAccount(b, p)
-        return (t, v), p
-    if t == 9:
-        v = None
-        return (t, v), p
-    if t == 10:
-        v, p = d_ManageDataOp(b, p)
-        return (t, v), p
-    if t == 11:
-        v, p = d_BumpSequenceOp(b, p)
-        return (t, v), p
-    if t == 12:
-        v, p = d_ManageBuyOfferOp(b, p)
-        return (t, v), p
-    if t == 13:
-        v, p = d_PathPaymentStrictSendOp(b, p)
-        return (t, v), p
-    if t == 14:
-        v, p = d_CreateClaimableBalanceOp(b, p)
-        return (t, v), p
-    if t == 15:
-        v, p = d_ClaimClaimableBalanceOp(b, p)
-        return (t, v), p
-    if t == 16:
-        v, p = d_BeginSponsoringFutureReservesOp(b, p)
-        return (t, v), p
-    if t == 17:
-        v = None
-        return (t, v), p
-    if t == 18:
-        v, p = d_RevokeSponsorshipOp(b, p)
-        return (t, v), p
-    if t == 19:
-        v, p = d_ClawbackOp(b, p)
-        return (t, v), p
-    if t == 20:
-        v, p = d_ClawbackClaimableBalanceOp(b, p)
-        return (t, v), p
-    if t == 21:
-        v, p = d_SetTrustLineFlagsOp(b, p)
-        return (t, v), p
-    if t == 22:
-        v, p = d_LiquidityPoolDepositOp(b, p)
-        return (t, v), p
-    if t == 23:
-        v, p = d_LiquidityPoolWithdrawOp(b, p)
-        return (t, v), p
-    if t == 24:
-        v, p = d_InvokeHostFunctionOp(b, p)
-        return (t, v), p
-    if t == 25:
-        v, p = d_ExtendFootprintTTLOp(b, p)
-        return (t, v), p
-    if t == 26:
-        v, p = d_RestoreFootprintOp(b, p)
-        return (t, v), p
-    raise ValueError(f"Operation_body {t} at byte {p - 4} is unknown")
-
-
-def d_MuxedAccount_med25519(b: bytes, p: int) -> Any:
-    (f_id, f_ed25519,) = U_Q32s(b, p)
-    p += 40
-    return {"id": f_id, "ed25519": f_ed25519}, p
-
-
-def d_PreconditionsV2(b: bytes, p: int) -> Any:
-    if U_I(b, p)[0]:
-        p += 4
-        f_timeBounds, p = d_TimeBounds(b, p)
-    else:
-        f_timeBounds = None
-        p += 4
-    if U_I(b, p)[0]:
-        p += 4
-        f_ledgerBounds, p = d_LedgerBounds(b, p)
-    else:
-        f_ledgerBounds = None
-        p += 4
-    if U_I(b, p)[0]:
-        p += 4
-        (f_minSeqNum,) = U_q(b, p)
-        p += 8
-    else:
-        f_minSeqNum = None
-        p += 4
-    (f_minSeqAge, f_minSeqLedgerGap,) = U_QI(b, p)
-    p += 12
-    (n,) = U_I(b, p)
-    p += 4
-    f_extraSigners = []
-    for _ in range(n):
-        f_extraSigners_x, p = d_SignerKey(b, p)
-        f_extraSigners.append(f_extraSigners_x)
-    return {"timeBounds": f_timeBounds, "ledgerBounds": f_ledgerBounds, "minSeqNum": f_minSeqNum, "minSeqAge": f_minSeqAge, "minSeqLedgerGap": f_minSeqLedgerGap, "extraSigners": f_extraSigners}, p
-
-
-def d_SorobanTransactionData(b: bytes, p: int) -> Any:
-    f_ext, p = d_SorobanTransactionData_ext(b, p)
-    f_resources, p = d_SorobanResources(b, p)
-    (f_resourceFee,) = U_q(b, p)
-    p += 8
-    return {"ext": f_ext, "resources": f_resources, "resourceFee": f_resourceFee}, p
-
-
-def d_InnerTransactionResult(b: bytes, p: int) -> Any:
-    (f_feeCharged,) = U_q(b, p)
-    p += 8
-    f_result, p = d_InnerTransactionResult_result(b, p)
-    f_ext, p = d_InnerTransactionResult_ext(b, p)
-    return {"feeCharged": f_feeCharged, "result": f_result, "ext": f_ext}, p
-
-
-def d_OperationResult_tr(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_CreateAccountResult(b, p)
-        return (t, v), p
-    if t == 1:
-        v, p = d_PaymentResult(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_PathPaymentStrictReceiveResult(b, p)
-        return (t, v), p
-    if t == 3:
-        v, p = d_ManageSellOfferResult(b, p)
-        return (t, v), p
-    if t == 4:
-        v, p = d_ManageSellOfferResult(b, p)
-        return (t, v), p
-    if t == 5:
-        v, p = d_SetOptionsResult(b, p)
-        return (t, v), p
-    if t == 6:
-        v, p = d_ChangeTrustResult(b, p)
-        return (t, v), p
-    if t == 7:
-        v, p = d_AllowTrustResult(b, p)
-        return (t, v), p
-    if t == 8:
-        v, p = d_AccountMergeResult(b, p)
-        return (t, v), p
-    if t == 9:
-        v, p = d_InflationResult(b, p)
-        return (t, v), p
-    if t == 10:
-        v, p = d_ManageDataResult(b, p)
-        return (t, v), p
-    if t == 11:
-        v, p = d_BumpSequenceResult(b, p)
-        return (t, v), p
-    if t == 12:
-        v, p = d_ManageBuyOfferResult(b, p)
-        return (t, v), p
-    if t == 13:
-        v, p = d_PathPaymentStrictSendResult(b, p)
-        return (t, v), p
-    if t == 14:
-        v, p = d_CreateClaimableBalanceResult(b, p)
-        return (t, v), p
-    if t == 15:
-        v, p = d_ClaimClaimableBalanceResult(b, p)
-        return (t, v), p
-    if t == 16:
-        v, p = d_BeginSponsoringFutureReservesResult(b, p)
-        return (t, v), p
-    if t == 17:
-        v, p = d_EndSponsoringFutureReservesResult(b, p)
-        return (t, v), p
-    if t == 18:
-        v, p = d_RevokeSponsorshipResult(b, p)
-        return (t, v), p
-    if t == 19:
-        v, p = d_ClawbackResult(b, p)
-        return (t, v), p
-    if t == 20:
-        v, p = d_ClawbackClaimableBalanceResult(b, p)
-        return (t, v), p
-    if t == 21:
-        v, p = d_SetTrustLineFlagsResult(b, p)
-        return (t, v), p
-    if t == 22:
-        v, p = d_LiquidityPoolDepositResult(b, p)
-        return (t, v), p
-    if t == 23:
-        v, p = d_LiquidityPoolWithdrawResult(b, p)
-        return (t, v), p
-    if t == 24:
-        v, p = d_InvokeHostFunctionResult(b, p)
-        return (t, v), p
-    if t == 25:
-        v, p = d_ExtendFootprintTTLResult(b, p)
-        return (t, v), p
-    if t == 26:
-        v, p = d_RestoreFootprintResult(b, p)
-        return (t, v), p
-    raise ValueError(f"OperationResult_tr {t} at byte {p - 4} is unknown")
-
-
-def d_SorobanTransactionMetaExtV1(b: bytes, p: int) -> Any:
-    f_ext, p = d_ExtensionPoint(b, p)
-    (f_totalNonRefundableResourceFeeCharged, f_totalRefundableResourceFeeCharged, f_rentFeeCharged,) = U_qqq(b, p)
-    p += 24
-    return {"ext": f_ext, "totalNonRefundableResourceFeeCharged": f_totalNonRefundableResourceFeeCharged, "totalRefundableResourceFeeCharged": f_totalRefundableResourceFeeCharged, "rentFeeCharged": f_rentFeeCharged}, p
-
-
-def d_ContractEvent_body(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_ContractEvent__v0(b, p)
-        return (t, v), p
-    raise ValueError(f"ContractEvent_body {t} at byte {p - 4} is unknown")
-
-
-def d_SCPStatement_pledges(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_SCPStatement__prepare(b, p)
-        return (t, v), p
-    if t == 1:
-        v, p = d_SCPStatement__confirm(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_SCPStatement__externalize(b, p)
-        return (t, v), p
-    if t == 3:
-        v, p = d_SCPNomination(b, p)
-        return (t, v), p
-    raise ValueError(f"SCPStatement_pledges {t} at byte {p - 4} is unknown")
-
-
-def d_ContractExecutableExternalRef(b: bytes, p: int) -> Any:
-    f_executable_owner, p = d_SCAddress(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_tag = b[p : p + n]
-    p += (n + 3) & -4
-    if p > len(b):
-        raise ValueError(f'{n} bytes at byte {p} are not all there')
-    return {"executable_owner": f_executable_owner, "tag": f_tag}, p
-
-
-def d_SignerKey_ed25519SignedPayload(b: bytes, p: int) -> Any:
-    (f_ed25519,) = U_32s(b, p)
-    p += 32
-    (n,) = U_I(b, p)
-    p += 4
-    f_payload = b[p : p + n]
-    p += (n + 3) & -4
-    if p > len(b):
-        raise ValueError(f'{n} bytes at byte {p} are not all there')
-    return {"ed25519": f_ed25519, "payload": f_payload}, p
-
-
-def d_Liabilities(b: bytes, p: int) -> Any:
-    (f_buying, f_selling,) = U_qq(b, p)
-    p += 16
-    return {"buying": f_buying, "selling": f_selling}, p
-
-
-def d_AccountEntryExtensionV1_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 2:
-        v, p = d_AccountEntryExtensionV2(b, p)
-        return (t, v), p
-    raise ValueError(f"AccountEntryExtensionV1_ext {t} at byte {p - 4} is unknown")
-
-
-def d_TrustLineEntry___ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 2:
-        v, p = d_TrustLineEntryExtensionV2(b, p)
-        return (t, v), p
-    raise ValueError(f"TrustLineEntry___ext {t} at byte {p - 4} is unknown")
-
-
-def d_ClaimPredicate(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        (n,) = U_I(b, p)
-        p += 4
-        v = []
-        for _ in range(n):
-            v_x, p = d_ClaimPredicate(b, p)
-            v.append(v_x)
-        return (t, v), p
-    if t == 2:
-        (n,) = U_I(b, p)
-        p += 4
-        v = []
-        for _ in range(n):
-            v_x, p = d_ClaimPredicate(b, p)
-            v.append(v_x)
-        return (t, v), p
-    if t == 3:
-        if U_I(b, p)[0]:
-            p += 4
-            v, p = d_ClaimPredicate(b, p)
+        if x_statement_pledges_v_prepared_h:
+            x_statement_pledges_v_prepared, p = d_SCPBallot(b, p)
         else:
-            v = None
-            p += 4
-        return (t, v), p
-    if t == 4:
-        (v,) = U_q(b, p)
-        p += 8
-        return (t, v), p
-    if t == 5:
-        (v,) = U_q(b, p)
-        p += 8
-        return (t, v), p
-    raise ValueError(f"ClaimPredicate {t} at byte {p - 4} is unknown")
-
-
-def d_ClaimableBalanceEntryExtensionV1_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    raise ValueError(f"ClaimableBalanceEntryExtensionV1_ext {t} at byte {p - 4} is unknown")
-
-
-def d_LiquidityPoolConstantProductParameters(b: bytes, p: int) -> Any:
-    f_assetA, p = d_Asset(b, p)
-    f_assetB, p = d_Asset(b, p)
-    (f_fee,) = U_i(b, p)
-    p += 4
-    return {"assetA": f_assetA, "assetB": f_assetB, "fee": f_fee}, p
-
-
-def d_ContractCodeCostInputs(b: bytes, p: int) -> Any:
-    f_ext, p = d_ExtensionPoint(b, p)
-    (f_nInstructions, f_nFunctions, f_nGlobals, f_nTableEntries, f_nTypes, f_nDataSegments, f_nElemSegments, f_nImports, f_nExports, f_nDataSegmentBytes,) = U_IIIIIIIIII(b, p)
-    p += 40
-    return {"ext": f_ext, "nInstructions": f_nInstructions, "nFunctions": f_nFunctions, "nGlobals": f_nGlobals, "nTableEntries": f_nTableEntries, "nTypes": f_nTypes, "nDataSegments": f_nDataSegments, "nElemSegments": f_nElemSegments, "nImports": f_nImports, "nExports": f_nExports, "nDataSegmentBytes": f_nDataSegmentBytes}, p
-
-
-def d_CreateAccountOp(b: bytes, p: int) -> Any:
-    f_destination, p = d_PublicKey(b, p)
-    (f_startingBalance,) = U_q(b, p)
-    p += 8
-    return {"destination": f_destination, "startingBalance": f_startingBalance}, p
-
-
-def d_PaymentOp(b: bytes, p: int) -> Any:
-    f_destination, p = d_MuxedAccount(b, p)
-    f_asset, p = d_Asset(b, p)
-    (f_amount,) = U_q(b, p)
-    p += 8
-    return {"destination": f_destination, "asset": f_asset, "amount": f_amount}, p
-
-
-def d_PathPaymentStrictReceiveOp(b: bytes, p: int) -> Any:
-    f_sendAsset, p = d_Asset(b, p)
-    (f_sendMax,) = U_q(b, p)
-    p += 8
-    f_destination, p = d_MuxedAccount(b, p)
-    f_destAsset, p = d_Asset(b, p)
-    (f_destAmount,) = U_q(b, p)
-    p += 8
-    (n,) = U_I(b, p)
-    p += 4
-    f_path = []
-    for _ in range(n):
-        f_path_x, p = d_Asset(b, p)
-        f_path.append(f_path_x)
-    return {"sendAsset": f_sendAsset, "sendMax": f_sendMax, "destination": f_destination, "destAsset": f_destAsset, "destAmount": f_destAmount, "path": f_path}, p
-
-
-def d_ManageSellOfferOp(b: bytes, p: int) -> Any:
-    f_selling, p = d_Asset(b, p)
-    f_buying, p = d_Asset(b, p)
-    (f_amount,) = U_q(b, p)
-    p += 8
-    f_price, p = d_Price(b, p)
-    (f_offerID,) = U_q(b, p)
-    p += 8
-    return {"selling": f_selling, "buying": f_buying, "amount": f_amount, "price": f_price, "offerID": f_offerID}, p
-
-
-def d_CreatePassiveSellOfferOp(b: bytes, p: int) -> Any:
-    f_selling, p = d_Asset(b, p)
-    f_buying, p = d_Asset(b, p)
-    (f_amount,) = U_q(b, p)
-    p += 8
-    f_price, p = d_Price(b, p)
-    return {"selling": f_selling, "buying": f_buying, "amount": f_amount, "price": f_price}, p
-
-
-def d_SetOptionsOp(b: bytes, p: int) -> Any:
-    if U_I(b, p)[0]:
+            x_statement_pledges_v_prepared = None
+        (x_statement_pledges_v_preparedPrime_h,) = U_I(b, p)
         p += 4
-        f_inflationDest, p = d_PublicKey(b, p)
-    else:
-        f_inflationDest = None
-        p += 4
-    if U_I(b, p)[0]:
-        p += 4
-        (f_clearFlags,) = U_I(b, p)
-        p += 4
-    else:
-        f_clearFlags = None
-        p += 4
-    if U_I(b, p)[0]:
-        p += 4
-        (f_setFlags,) = U_I(b, p)
-        p += 4
-    else:
-        f_setFlags = None
-        p += 4
-    if U_I(b, p)[0]:
-        p += 4
-        (f_masterWeight,) = U_I(b, p)
-        p += 4
-    else:
-        f_masterWeight = None
-        p += 4
-    if U_I(b, p)[0]:
-        p += 4
-        (f_lowThreshold,) = U_I(b, p)
-        p += 4
-    else:
-        f_lowThreshold = None
-        p += 4
-    if U_I(b, p)[0]:
-        p += 4
-        (f_medThreshold,) = U_I(b, p)
-        p += 4
-    else:
-        f_medThreshold = None
-        p += 4
-    if U_I(b, p)[0]:
-        p += 4
-        (f_highThreshold,) = U_I(b, p)
-        p += 4
-    else:
-        f_highThreshold = None
-        p += 4
-    if U_I(b, p)[0]:
-        p += 4
-        (n,) = U_I(b, p)
-        p += 4
-        f_homeDomain = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-    else:
-        f_homeDomain = None
-        p += 4
-    if U_I(b, p)[0]:
-        p += 4
-        f_signer, p = d_Signer(b, p)
-    else:
-        f_signer = None
-        p += 4
-    return {"inflationDest": f_inflationDest, "clearFlags": f_clearFlags, "setFlags": f_setFlags, "masterWeight": f_masterWeight, "lowThreshold": f_lowThreshold, "medThreshold": f_medThreshold, "highThreshold": f_highThreshold, "homeDomain": f_homeDomain, "signer": f_signer}, p
-
-
-def d_ChangeTrustOp(b: bytes, p: int) -> Any:
-    f_line, p = d_ChangeTrustAsset(b, p)
-    (f_limit,) = U_q(b, p)
-    p += 8
-    return {"line": f_line, "limit": f_limit}, p
-
-
-def d_AllowTrustOp(b: bytes, p: int) -> Any:
-    f_trustor, p = d_PublicKey(b, p)
-    f_asset, p = d_AssetCode(b, p)
-    (f_authorize,) = U_I(b, p)
-    p += 4
-    return {"trustor": f_trustor, "asset": f_asset, "authorize": f_authorize}, p
-
-
-def d_ManageDataOp(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
-    p += 4
-    f_dataName = b[p : p + n]
-    p += (n + 3) & -4
-    if p > len(b):
-        raise ValueError(f'{n} bytes at byte {p} are not all there')
-    if U_I(b, p)[0]:
-        p += 4
-        (n,) = U_I(b, p)
-        p += 4
-        f_dataValue = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-    else:
-        f_dataValue = None
-        p += 4
-    return {"dataName": f_dataName, "dataValue": f_dataValue}, p
-
-
-def d_BumpSequenceOp(b: bytes, p: int) -> Any:
-    (f_bumpTo,) = U_q(b, p)
-    p += 8
-    return {"bumpTo": f_bumpTo}, p
-
-
-def d_ManageBuyOfferOp(b: bytes, p: int) -> Any:
-    f_selling, p = d_Asset(b, p)
-    f_buying, p = d_Asset(b, p)
-    (f_buyAmount,) = U_q(b, p)
-    p += 8
-    f_price, p = d_Price(b, p)
-    (f_offerID,) = U_q(b, p)
-    p += 8
-    return {"selling": f_selling, "buying": f_buying, "buyAmount": f_buyAmount, "price": f_price, "offerID": f_offerID}, p
-
-
-def d_PathPaymentStrictSendOp(b: bytes, p: int) -> Any:
-    f_sendAsset, p = d_Asset(b, p)
-    (f_sendAmount,) = U_q(b, p)
-    p += 8
-    f_destination, p = d_MuxedAccount(b, p)
-    f_destAsset, p = d_Asset(b, p)
-    (f_destMin,) = U_q(b, p)
-    p += 8
-    (n,) = U_I(b, p)
-    p += 4
-    f_path = []
-    for _ in range(n):
-        f_path_x, p = d_Asset(b, p)
-        f_path.append(f_path_x)
-    return {"sendAsset": f_sendAsset, "sendAmount": f_sendAmount, "destination": f_destination, "destAsset": f_destAsset, "destMin": f_destMin, "path": f_path}, p
-
-
-def d_CreateClaimableBalanceOp(b: bytes, p: int) -> Any:
-    f_asset, p = d_Asset(b, p)
-    (f_amount,) = U_q(b, p)
-    p += 8
-    (n,) = U_I(b, p)
-    p += 4
-    f_claimants = []
-    for _ in range(n):
-        f_claimants_x, p = d_Claimant(b, p)
-        f_claimants.append(f_claimants_x)
-    return {"asset": f_asset, "amount": f_amount, "claimants": f_claimants}, p
-
-
-def d_ClaimClaimableBalanceOp(b: bytes, p: int) -> Any:
-    f_balanceID, p = d_ClaimableBalanceID(b, p)
-    return {"balanceID": f_balanceID}, p
-
-
-def d_BeginSponsoringFutureReservesOp(b: bytes, p: int) -> Any:
-    f_sponsoredID, p = d_PublicKey(b, p)
-    return {"sponsoredID": f_sponsoredID}, p
-
-
-def d_RevokeSponsorshipOp(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_LedgerKey(b, p)
-        return (t, v), p
-    if t == 1:
-        v, p = d_RevokeSponsorshipOp_signer(b, p)
-        return (t, v), p
-    raise ValueError(f"RevokeSponsorshipOp {t} at byte {p - 4} is unknown")
-
-
-def d_ClawbackOp(b: bytes, p: int) -> Any:
-    f_asset, p = d_Asset(b, p)
-    f_from_, p = d_MuxedAccount(b, p)
-    (f_amount,) = U_q(b, p)
-    p += 8
-    return {"asset": f_asset, "from_": f_from_, "amount": f_amount}, p
-
-
-def d_ClawbackClaimableBalanceOp(b: bytes, p: int) -> Any:
-    f_balanceID, p = d_ClaimableBalanceID(b, p)
-    return {"balanceID": f_balanceID}, p
-
-
-def d_SetTrustLineFlagsOp(b: bytes, p: int) -> Any:
-    f_trustor, p = d_PublicKey(b, p)
-    f_asset, p = d_Asset(b, p)
-    (f_clearFlags, f_setFlags,) = U_II(b, p)
-    p += 8
-    return {"trustor": f_trustor, "asset": f_asset, "clearFlags": f_clearFlags, "setFlags": f_setFlags}, p
-
-
-def d_LiquidityPoolDepositOp(b: bytes, p: int) -> Any:
-    (f_liquidityPoolID, f_maxAmountA, f_maxAmountB,) = U_32sqq(b, p)
-    p += 48
-    f_minPrice, p = d_Price(b, p)
-    f_maxPrice, p = d_Price(b, p)
-    return {"liquidityPoolID": f_liquidityPoolID, "maxAmountA": f_maxAmountA, "maxAmountB": f_maxAmountB, "minPrice": f_minPrice, "maxPrice": f_maxPrice}, p
-
-
-def d_LiquidityPoolWithdrawOp(b: bytes, p: int) -> Any:
-    (f_liquidityPoolID, f_amount, f_minAmountA, f_minAmountB,) = U_32sqqq(b, p)
-    p += 56
-    return {"liquidityPoolID": f_liquidityPoolID, "amount": f_amount, "minAmountA": f_minAmountA, "minAmountB": f_minAmountB}, p
-
-
-def d_InvokeHostFunctionOp(b: bytes, p: int) -> Any:
-    f_hostFunction, p = d_HostFunction(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_auth = []
-    for _ in range(n):
-        f_auth_x, p = d_SorobanAuthorizationEntry(b, p)
-        f_auth.append(f_auth_x)
-    return {"hostFunction": f_hostFunction, "auth": f_auth}, p
-
-
-def d_ExtendFootprintTTLOp(b: bytes, p: int) -> Any:
-    f_ext, p = d_ExtensionPoint(b, p)
-    (f_extendTo,) = U_I(b, p)
-    p += 4
-    return {"ext": f_ext, "extendTo": f_extendTo}, p
-
-
-def d_RestoreFootprintOp(b: bytes, p: int) -> Any:
-    f_ext, p = d_ExtensionPoint(b, p)
-    return {"ext": f_ext}, p
-
-
-def d_LedgerBounds(b: bytes, p: int) -> Any:
-    (f_minLedger, f_maxLedger,) = U_II(b, p)
-    p += 8
-    return {"minLedger": f_minLedger, "maxLedger": f_maxLedger}, p
-
-
-def d_SorobanTransactionData_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_SorobanResourcesExtV0(b, p)
-        return (t, v), p
-    raise ValueError(f"SorobanTransactionData_ext {t} at byte {p - 4} is unknown")
-
-
-def d_SorobanResources(b: bytes, p: int) -> Any:
-    f_footprint, p = d_LedgerFootprint(b, p)
-    (f_instructions, f_diskReadBytes, f_writeBytes,) = U_III(b, p)
-    p += 12
-    return {"footprint": f_footprint, "instructions": f_instructions, "diskReadBytes": f_diskReadBytes, "writeBytes": f_writeBytes}, p
-
-
-def d_InnerTransactionResult_result(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t in (0, -1):
-        (n,) = U_I(b, p)
-        p += 4
-        v = []
-        for _ in range(n):
-            v_x, p = d_OperationResult(b, p)
-            v.append(v_x)
-        return (t, v), p
-    if t in (-2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -14, -15, -16, -17, -18):
-        v = None
-        return (t, v), p
-    raise ValueError(f"InnerTransactionResult_result {t} at byte {p - 4} is unknown")
-
-
-def d_InnerTransactionResult_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    raise ValueError(f"InnerTransactionResult_ext {t} at byte {p - 4} is unknown")
-
-
-def d_CreateAccountResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3, -4):
-        v = None
-        return (t, v), p
-    raise ValueError(f"CreateAccountResult {t} at byte {p - 4} is unknown")
-
-
-def d_PaymentResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5, -6, -7, -8, -9):
-        v = None
-        return (t, v), p
-    raise ValueError(f"PaymentResult {t} at byte {p - 4} is unknown")
-
-
-def d_PathPaymentStrictReceiveResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_PathPaymentStrictReceiveResult_success(b, p)
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5, -6, -7, -8):
-        v = None
-        return (t, v), p
-    if t == -9:
-        v, p = d_Asset(b, p)
-        return (t, v), p
-    if t in (-10, -11, -12):
-        v = None
-        return (t, v), p
-    raise ValueError(f"PathPaymentStrictReceiveResult {t} at byte {p - 4} is unknown")
-
-
-def d_ManageSellOfferResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_ManageOfferSuccessResult(b, p)
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12):
-        v = None
-        return (t, v), p
-    raise ValueError(f"ManageSellOfferResult {t} at byte {p - 4} is unknown")
-
-
-def d_SetOptionsResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5, -6, -7, -8, -9, -10):
-        v = None
-        return (t, v), p
-    raise ValueError(f"SetOptionsResult {t} at byte {p - 4} is unknown")
-
-
-def d_ChangeTrustResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5, -6, -7, -8):
-        v = None
-        return (t, v), p
-    raise ValueError(f"ChangeTrustResult {t} at byte {p - 4} is unknown")
-
-
-def d_AllowTrustResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5, -6):
-        v = None
-        return (t, v), p
-    raise ValueError(f"AllowTrustResult {t} at byte {p - 4} is unknown")
-
-
-def d_AccountMergeResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        (v,) = U_q(b, p)
-        p += 8
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5, -6, -7):
-        v = None
-        return (t, v), p
-    raise ValueError(f"AccountMergeResult {t} at byte {p - 4} is unknown")
-
-
-def d_InflationResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        (n,) = U_I(b, p)
-        p += 4
-        v = []
-        for _ in range(n):
-            v_x, p = d_InflationPayout(b, p)
-            v.append(v_x)
-        return (t, v), p
-    if t == -1:
-        v = None
-        return (t, v), p
-    raise ValueError(f"InflationResult {t} at byte {p - 4} is unknown")
-
-
-def d_ManageDataResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3, -4):
-        v = None
-        return (t, v), p
-    raise ValueError(f"ManageDataResult {t} at byte {p - 4} is unknown")
-
-
-def d_BumpSequenceResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == -1:
-        v = None
-        return (t, v), p
-    raise ValueError(f"BumpSequenceResult {t} at byte {p - 4} is unknown")
-
-
-def d_ManageBuyOfferResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_ManageOfferSuccessResult(b, p)
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12):
-        v = None
-        return (t, v), p
-    raise ValueError(f"ManageBuyOfferResult {t} at byte {p - 4} is unknown")
-
-
-def d_PathPaymentStrictSendResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_PathPaymentStrictSendResult_success(b, p)
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5, -6, -7, -8):
-        v = None
-        return (t, v), p
-    if t == -9:
-        v, p = d_Asset(b, p)
-        return (t, v), p
-    if t in (-10, -11, -12):
-        v = None
-        return (t, v), p
-    raise ValueError(f"PathPaymentStrictSendResult {t} at byte {p - 4} is unknown")
-
-
-def d_CreateClaimableBalanceResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_ClaimableBalanceID(b, p)
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5):
-        v = None
-        return (t, v), p
-    raise ValueError(f"CreateClaimableBalanceResult {t} at byte {p - 4} is unknown")
-
-
-def d_ClaimClaimableBalanceResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5, -6):
-        v = None
-        return (t, v), p
-    raise ValueError(f"ClaimClaimableBalanceResult {t} at byte {p - 4} is unknown")
-
-
-def d_BeginSponsoringFutureReservesResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3):
-        v = None
-        return (t, v), p
-    raise ValueError(f"BeginSponsoringFutureReservesResult {t} at byte {p - 4} is unknown")
-
-
-def d_EndSponsoringFutureReservesResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == -1:
-        v = None
-        return (t, v), p
-    raise ValueError(f"EndSponsoringFutureReservesResult {t} at byte {p - 4} is unknown")
-
-
-def d_RevokeSponsorshipResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5):
-        v = None
-        return (t, v), p
-    raise ValueError(f"RevokeSponsorshipResult {t} at byte {p - 4} is unknown")
-
-
-def d_ClawbackResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3, -4):
-        v = None
-        return (t, v), p
-    raise ValueError(f"ClawbackResult {t} at byte {p - 4} is unknown")
-
-
-def d_ClawbackClaimableBalanceResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3):
-        v = None
-        return (t, v), p
-    raise ValueError(f"ClawbackClaimableBalanceResult {t} at byte {p - 4} is unknown")
-
-
-def d_SetTrustLineFlagsResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5):
-        v = None
-        return (t, v), p
-    raise ValueError(f"SetTrustLineFlagsResult {t} at byte {p - 4} is unknown")
-
-
-def d_LiquidityPoolDepositResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5, -6, -7, -8):
-        v = None
-        return (t, v), p
-    raise ValueError(f"LiquidityPoolDepositResult {t} at byte {p - 4} is unknown")
-
-
-def d_LiquidityPoolWithdrawResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5, -6):
-        v = None
-        return (t, v), p
-    raise ValueError(f"LiquidityPoolWithdrawResult {t} at byte {p - 4} is unknown")
-
-
-def d_InvokeHostFunctionResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        (v,) = U_32s(b, p)
-        p += 32
-        return (t, v), p
-    if t in (-1, -2, -3, -4, -5):
-        v = None
-        return (t, v), p
-    raise ValueError(f"InvokeHostFunctionResult {t} at byte {p - 4} is unknown")
-
-
-def d_ExtendFootprintTTLResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3):
-        v = None
-        return (t, v), p
-    raise ValueError(f"ExtendFootprintTTLResult {t} at byte {p - 4} is unknown")
-
-
-def d_RestoreFootprintResult(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t in (-1, -2, -3):
-        v = None
-        return (t, v), p
-    raise ValueError(f"RestoreFootprintResult {t} at byte {p - 4} is unknown")
-
-
-def d_ContractEvent__v0(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
-    p += 4
-    f_topics = []
-    f_topics_raw = []
-    for _ in range(n):
-        q = p
-        f_topics_x, p = d_SCVal(b, p)
-        f_topics.append(f_topics_x)
-        f_topics_raw.append(b[q:p])
-    q = p
-    f_data, p = d_SCVal(b, p)
-    f_data_raw = b[q:p]
-    return {"topics": f_topics, "topics_raw": f_topics_raw, "data": f_data, "data_raw": f_data_raw}, p
-
-
-def d_SCPStatement__prepare(b: bytes, p: int) -> Any:
-    (f_quorumSetHash,) = U_32s(b, p)
-    p += 32
-    f_ballot, p = d_SCPBallot(b, p)
-    if U_I(b, p)[0]:
-        p += 4
-        f_prepared, p = d_SCPBallot(b, p)
-    else:
-        f_prepared = None
-        p += 4
-    if U_I(b, p)[0]:
-        p += 4
-        f_preparedPrime, p = d_SCPBallot(b, p)
-    else:
-        f_preparedPrime = None
-        p += 4
-    (f_nC, f_nH,) = U_II(b, p)
-    p += 8
-    return {"quorumSetHash": f_quorumSetHash, "ballot": f_ballot, "prepared": f_prepared, "preparedPrime": f_preparedPrime, "nC": f_nC, "nH": f_nH}, p
-
-
-def d_SCPStatement__confirm(b: bytes, p: int) -> Any:
-    f_ballot, p = d_SCPBallot(b, p)
-    (f_nPrepared, f_nCommit, f_nH, f_quorumSetHash,) = U_III32s(b, p)
-    p += 44
-    return {"ballot": f_ballot, "nPrepared": f_nPrepared, "nCommit": f_nCommit, "nH": f_nH, "quorumSetHash": f_quorumSetHash}, p
-
-
-def d_SCPStatement__externalize(b: bytes, p: int) -> Any:
-    f_commit, p = d_SCPBallot(b, p)
-    (f_nH, f_commitQuorumSetHash,) = U_I32s(b, p)
-    p += 36
-    return {"commit": f_commit, "nH": f_nH, "commitQuorumSetHash": f_commitQuorumSetHash}, p
-
-
-def d_SCPNomination(b: bytes, p: int) -> Any:
-    (f_quorumSetHash,) = U_32s(b, p)
-    p += 32
-    (n,) = U_I(b, p)
-    p += 4
-    f_votes = []
-    for _ in range(n):
-        (n,) = U_I(b, p)
-        p += 4
-        f_votes_x = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-        f_votes.append(f_votes_x)
-    (n,) = U_I(b, p)
-    p += 4
-    f_accepted = []
-    for _ in range(n):
-        (n,) = U_I(b, p)
-        p += 4
-        f_accepted_x = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-        f_accepted.append(f_accepted_x)
-    return {"quorumSetHash": f_quorumSetHash, "votes": f_votes, "accepted": f_accepted}, p
-
-
-def d_AccountEntryExtensionV2(b: bytes, p: int) -> Any:
-    (f_numSponsored, f_numSponsoring,) = U_II(b, p)
-    p += 8
-    (n,) = U_I(b, p)
-    p += 4
-    f_signerSponsoringIDs = []
-    for _ in range(n):
-        if U_I(b, p)[0]:
-            p += 4
-            f_signerSponsoringIDs_x, p = d_PublicKey(b, p)
+        if x_statement_pledges_v_preparedPrime_h:
+            x_statement_pledges_v_preparedPrime, p = d_SCPBallot(b, p)
         else:
-            f_signerSponsoringIDs_x = None
+            x_statement_pledges_v_preparedPrime = None
+        (x_statement_pledges_v_nC, x_statement_pledges_v_nH,) = U_II(b, p)
+        p += 8
+        x_statement_pledges_v = {"quorumSetHash": x_statement_pledges_v_quorumSetHash, "ballot": x_statement_pledges_v_ballot, "prepared": x_statement_pledges_v_prepared, "preparedPrime": x_statement_pledges_v_preparedPrime, "nC": x_statement_pledges_v_nC, "nH": x_statement_pledges_v_nH}
+        x_statement_pledges = (0, x_statement_pledges_v)
+    elif x_statement_pledges_h == 1:
+        x_statement_pledges_v_ballot, p = d_SCPBallot(b, p)
+        (x_statement_pledges_v_nPrepared, x_statement_pledges_v_nCommit, x_statement_pledges_v_nH, x_statement_pledges_v_quorumSetHash,) = U_III32s(b, p)
+        p += 44
+        x_statement_pledges_v = {"ballot": x_statement_pledges_v_ballot, "nPrepared": x_statement_pledges_v_nPrepared, "nCommit": x_statement_pledges_v_nCommit, "nH": x_statement_pledges_v_nH, "quorumSetHash": x_statement_pledges_v_quorumSetHash}
+        x_statement_pledges = (1, x_statement_pledges_v)
+    elif x_statement_pledges_h == 2:
+        x_statement_pledges_v_commit, p = d_SCPBallot(b, p)
+        (x_statement_pledges_v_nH, x_statement_pledges_v_commitQuorumSetHash,) = U_I32s(b, p)
+        p += 36
+        x_statement_pledges_v = {"commit": x_statement_pledges_v_commit, "nH": x_statement_pledges_v_nH, "commitQuorumSetHash": x_statement_pledges_v_commitQuorumSetHash}
+        x_statement_pledges = (2, x_statement_pledges_v)
+    elif x_statement_pledges_h == 3:
+        (x_statement_pledges_v_quorumSetHash, x_statement_pledges_v_votes_h,) = U_32sI(b, p)
+        p += 36
+        x_statement_pledges_v_votes = []
+        for _ in range(x_statement_pledges_v_votes_h):
+            (x_statement_pledges_v_votes_x_h,) = U_I(b, p)
             p += 4
-        f_signerSponsoringIDs.append(f_signerSponsoringIDs_x)
-    f_ext, p = d_AccountEntryExtensionV2_ext(b, p)
-    return {"numSponsored": f_numSponsored, "numSponsoring": f_numSponsoring, "signerSponsoringIDs": f_signerSponsoringIDs, "ext": f_ext}, p
-
-
-def d_TrustLineEntryExtensionV2(b: bytes, p: int) -> Any:
-    (f_liquidityPoolUseCount,) = U_i(b, p)
-    p += 4
-    f_ext, p = d_TrustLineEntryExtensionV2_ext(b, p)
-    return {"liquidityPoolUseCount": f_liquidityPoolUseCount, "ext": f_ext}, p
-
-
-def d_ChangeTrustAsset(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_AlphaNum4(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_AlphaNum12(b, p)
-        return (t, v), p
-    if t == 3:
-        v, p = d_LiquidityPoolParameters(b, p)
-        return (t, v), p
-    raise ValueError(f"ChangeTrustAsset {t} at byte {p - 4} is unknown")
-
-
-def d_AssetCode(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 1:
-        (v,) = U_4s(b, p)
+            x_statement_pledges_v_votes_x = b[p : p + x_statement_pledges_v_votes_x_h]
+            p += (x_statement_pledges_v_votes_x_h + 3) & -4
+            if p > len(b):
+                raise ValueError(f'{x_statement_pledges_v_votes_x_h} bytes at byte {p} are not all there')
+            x_statement_pledges_v_votes.append(x_statement_pledges_v_votes_x)
+        (x_statement_pledges_v_accepted_h,) = U_I(b, p)
         p += 4
-        return (t, v), p
-    if t == 2:
-        (v,) = U_12s(b, p)
+        x_statement_pledges_v_accepted = []
+        for _ in range(x_statement_pledges_v_accepted_h):
+            (x_statement_pledges_v_accepted_x_h,) = U_I(b, p)
+            p += 4
+            x_statement_pledges_v_accepted_x = b[p : p + x_statement_pledges_v_accepted_x_h]
+            p += (x_statement_pledges_v_accepted_x_h + 3) & -4
+            if p > len(b):
+                raise ValueError(f'{x_statement_pledges_v_accepted_x_h} bytes at byte {p} are not all there')
+            x_statement_pledges_v_accepted.append(x_statement_pledges_v_accepted_x)
+        x_statement_pledges_v = {"quorumSetHash": x_statement_pledges_v_quorumSetHash, "votes": x_statement_pledges_v_votes, "accepted": x_statement_pledges_v_accepted}
+        x_statement_pledges = (3, x_statement_pledges_v)
+    else:
+        raise ValueError(f'SCPStatement_pledges {x_statement_pledges_h} at byte {p - 4} is unknown')
+    x_statement = {"nodeID": x_statement_nodeID, "slotIndex": x_statement_slotIndex, "pledges": x_statement_pledges}
+    (x_signature_h,) = U_I(b, p)
+    p += 4
+    x_signature = b[p : p + x_signature_h]
+    p += (x_signature_h + 3) & -4
+    if p > len(b):
+        raise ValueError(f'{x_signature_h} bytes at byte {p} are not all there')
+    x = {"statement": x_statement, "signature": x_signature}
+    return x, p
+
+
+def d_LedgerCloseMetaExt(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h == 0:
+        x = (0, None)
+    elif x_h == 1:
+        (x_v_ext_h, x_v_sorobanFeeWrite1KB,) = U_iq(b, p)
         p += 12
-        return (t, v), p
-    raise ValueError(f"AssetCode {t} at byte {p - 4} is unknown")
+        if x_v_ext_h != 0:
+            raise ValueError(f'ExtensionPoint {x_v_ext_h} before byte {p} is unknown')
+        x_v_ext = (0, None)
+        x_v = {"ext": x_v_ext, "sorobanFeeWrite1KB": x_v_sorobanFeeWrite1KB}
+        x = (1, x_v)
+    else:
+        raise ValueError(f'LedgerCloseMetaExt {x_h} at byte {p - 4} is unknown')
+    return x, p
 
 
-def d_RevokeSponsorshipOp_signer(b: bytes, p: int) -> Any:
-    f_accountID, p = d_PublicKey(b, p)
-    f_signerKey, p = d_SignerKey(b, p)
-    return {"accountID": f_accountID, "signerKey": f_signerKey}, p
-
-
-def d_HostFunction(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
+def d_TransactionEnvelope(b: bytes, p: int) -> Any:
+    x_start = p
+    (x_h,) = U_i(b, p)
     p += 4
-    if t == 0:
-        v, p = d_InvokeContractArgs(b, p)
-        return (t, v), p
-    if t == 1:
-        v, p = d_CreateContractArgs(b, p)
-        return (t, v), p
-    if t == 2:
-        (n,) = U_I(b, p)
+    if x_h == 0:
+        x_v_tx_q = p
+        (x_v_tx_sourceAccountEd25519, x_v_tx_fee, x_v_tx_seqNum, x_v_tx_timeBounds_h,) = U_32sIqI(b, p)
+        p += 48
+        if x_v_tx_timeBounds_h:
+            (x_v_tx_timeBounds_minTime, x_v_tx_timeBounds_maxTime,) = U_QQ(b, p)
+            p += 16
+            x_v_tx_timeBounds = {"minTime": x_v_tx_timeBounds_minTime, "maxTime": x_v_tx_timeBounds_maxTime}
+        else:
+            x_v_tx_timeBounds = None
+        x_v_tx_memo, p = d_Memo(b, p)
+        (x_v_tx_operations_h,) = U_I(b, p)
         p += 4
-        v = b[p : p + n]
-        p += (n + 3) & -4
-        if p > len(b):
-            raise ValueError(f'{n} bytes at byte {p} are not all there')
-        return (t, v), p
-    if t == 3:
-        v, p = d_CreateContractArgsV2(b, p)
-        return (t, v), p
-    raise ValueError(f"HostFunction {t} at byte {p - 4} is unknown")
-
-
-def d_SorobanAuthorizationEntry(b: bytes, p: int) -> Any:
-    f_credentials, p = d_SorobanCredentials(b, p)
-    f_rootInvocation, p = d_SorobanAuthorizedInvocation(b, p)
-    return {"credentials": f_credentials, "rootInvocation": f_rootInvocation}, p
-
-
-def d_SorobanResourcesExtV0(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
-    p += 4
-    f_archivedSorobanEntries = []
-    for _ in range(n):
-        (f_archivedSorobanEntries_x,) = U_I(b, p)
+        x_v_tx_operations = []
+        for _ in range(x_v_tx_operations_h):
+            x_v_tx_operations_x, p = d_Operation(b, p)
+            x_v_tx_operations.append(x_v_tx_operations_x)
+        (x_v_tx_ext_h,) = U_i(b, p)
         p += 4
-        f_archivedSorobanEntries.append(f_archivedSorobanEntries_x)
-    return {"archivedSorobanEntries": f_archivedSorobanEntries}, p
+        if x_v_tx_ext_h != 0:
+            raise ValueError(f'TransactionV0_ext {x_v_tx_ext_h} before byte {p} is unknown')
+        x_v_tx_ext = (0, None)
+        x_v_tx = {"sourceAccountEd25519": x_v_tx_sourceAccountEd25519, "fee": x_v_tx_fee, "seqNum": x_v_tx_seqNum, "timeBounds": x_v_tx_timeBounds, "memo": x_v_tx_memo, "operations": x_v_tx_operations, "ext": x_v_tx_ext}
+        x_v_tx_raw = b[x_v_tx_q:p]
+        (x_v_signatures_h,) = U_I(b, p)
+        p += 4
+        x_v_signatures = []
+        for _ in range(x_v_signatures_h):
+            x_v_signatures_x, p = d_DecoratedSignature(b, p)
+            x_v_signatures.append(x_v_signatures_x)
+        x_v = {"tx": x_v_tx, "tx_raw": x_v_tx_raw, "signatures": x_v_signatures}
+        x = (0, x_v, b[x_start:p])
+    elif x_h == 2:
+        x_v, p = d_TransactionV1Envelope(b, p)
+        x = (2, x_v, b[x_start:p])
+    elif x_h == 5:
+        x_v_tx_q = p
+        x_v_tx, p = d_FeeBumpTransaction(b, p)
+        x_v_tx_raw = b[x_v_tx_q:p]
+        (x_v_signatures_h,) = U_I(b, p)
+        p += 4
+        x_v_signatures = []
+        for _ in range(x_v_signatures_h):
+            x_v_signatures_x, p = d_DecoratedSignature(b, p)
+            x_v_signatures.append(x_v_signatures_x)
+        x_v = {"tx": x_v_tx, "tx_raw": x_v_tx_raw, "signatures": x_v_signatures}
+        x = (5, x_v, b[x_start:p])
+    else:
+        raise ValueError(f'TransactionEnvelope {x_h} at byte {p - 4} is unknown')
+    return x, p
 
 
-def d_LedgerFootprint(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
+def d_LedgerKey(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
     p += 4
-    f_readOnly = []
-    f_readOnly_raw = []
-    for _ in range(n):
-        q = p
-        f_readOnly_x, p = d_LedgerKey(b, p)
-        f_readOnly.append(f_readOnly_x)
-        f_readOnly_raw.append(b[q:p])
-    (n,) = U_I(b, p)
-    p += 4
-    f_readWrite = []
-    f_readWrite_raw = []
-    for _ in range(n):
-        q = p
-        f_readWrite_x, p = d_LedgerKey(b, p)
-        f_readWrite.append(f_readWrite_x)
-        f_readWrite_raw.append(b[q:p])
-    return {"readOnly": f_readOnly, "readOnly_raw": f_readOnly_raw, "readWrite": f_readWrite, "readWrite_raw": f_readWrite_raw}, p
+    if x_h < 5:
+        if x_h < 2:
+            if x_h == 0:
+                (x_v_accountID_h, x_v_accountID_v,) = U_i32s(b, p)
+                p += 36
+                if x_v_accountID_h != 0:
+                    raise ValueError(f'PublicKey {x_v_accountID_h} before byte {p} is unknown')
+                x_v_accountID = (0, x_v_accountID_v)
+                x_v = {"accountID": x_v_accountID}
+                x = (0, x_v)
+            elif x_h == 1:
+                (x_v_accountID_h, x_v_accountID_v,) = U_i32s(b, p)
+                p += 36
+                if x_v_accountID_h != 0:
+                    raise ValueError(f'PublicKey {x_v_accountID_h} before byte {p} is unknown')
+                x_v_accountID = (0, x_v_accountID_v)
+                x_v_asset, p = d_TrustLineAsset(b, p)
+                x_v = {"accountID": x_v_accountID, "asset": x_v_asset}
+                x = (1, x_v)
+            else:
+                raise ValueError(f'LedgerKey {x_h} at byte {p - 4} is unknown')
+        else:
+            if x_h == 2:
+                (x_v_sellerID_h, x_v_sellerID_v, x_v_offerID,) = U_i32sq(b, p)
+                p += 44
+                if x_v_sellerID_h != 0:
+                    raise ValueError(f'PublicKey {x_v_sellerID_h} before byte {p} is unknown')
+                x_v_sellerID = (0, x_v_sellerID_v)
+                x_v = {"sellerID": x_v_sellerID, "offerID": x_v_offerID}
+                x = (2, x_v)
+            elif x_h == 3:
+                (x_v_accountID_h, x_v_accountID_v, x_v_dataName_h,) = U_i32sI(b, p)
+                p += 40
+                if x_v_accountID_h != 0:
+                    raise ValueError(f'PublicKey {x_v_accountID_h} before byte {p} is unknown')
+                x_v_accountID = (0, x_v_accountID_v)
+                x_v_dataName = b[p : p + x_v_dataName_h]
+                p += (x_v_dataName_h + 3) & -4
+                if p > len(b):
+                    raise ValueError(f'{x_v_dataName_h} bytes at byte {p} are not all there')
+                x_v = {"accountID": x_v_accountID, "dataName": x_v_dataName}
+                x = (3, x_v)
+            elif x_h == 4:
+                (x_v_balanceID_h, x_v_balanceID_v,) = U_i32s(b, p)
+                p += 36
+                if x_v_balanceID_h != 0:
+                    raise ValueError(f'ClaimableBalanceID {x_v_balanceID_h} before byte {p} is unknown')
+                x_v_balanceID = (0, x_v_balanceID_v)
+                x_v = {"balanceID": x_v_balanceID}
+                x = (4, x_v)
+            else:
+                raise ValueError(f'LedgerKey {x_h} at byte {p - 4} is unknown')
+    else:
+        if x_h < 7:
+            if x_h == 5:
+                (x_v_liquidityPoolID,) = U_32s(b, p)
+                p += 32
+                x_v = {"liquidityPoolID": x_v_liquidityPoolID}
+                x = (5, x_v)
+            elif x_h == 6:
+                x_v_contract, p = d_SCAddress(b, p)
+                x_v_key, p = d_SCVal(b, p)
+                (x_v_durability,) = U_i(b, p)
+                p += 4
+                x_v = {"contract": x_v_contract, "key": x_v_key, "durability": x_v_durability}
+                x = (6, x_v)
+            else:
+                raise ValueError(f'LedgerKey {x_h} at byte {p - 4} is unknown')
+        else:
+            if x_h == 7:
+                (x_v_hash,) = U_32s(b, p)
+                p += 32
+                x_v = {"hash": x_v_hash}
+                x = (7, x_v)
+            elif x_h == 8:
+                (x_v_configSettingID,) = U_i(b, p)
+                p += 4
+                x_v = {"configSettingID": x_v_configSettingID}
+                x = (8, x_v)
+            elif x_h == 9:
+                (x_v_keyHash,) = U_32s(b, p)
+                p += 32
+                x_v = {"keyHash": x_v_keyHash}
+                x = (9, x_v)
+            else:
+                raise ValueError(f'LedgerKey {x_h} at byte {p - 4} is unknown')
+    return x, p
 
 
-def d_PathPaymentStrictReceiveResult_success(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
-    p += 4
-    f_offers = []
-    for _ in range(n):
-        f_offers_x, p = d_ClaimAtom(b, p)
-        f_offers.append(f_offers_x)
-    f_last, p = d_SimplePaymentResult(b, p)
-    return {"offers": f_offers, "last": f_last}, p
-
-
-def d_ManageOfferSuccessResult(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
-    p += 4
-    f_offersClaimed = []
-    for _ in range(n):
-        f_offersClaimed_x, p = d_ClaimAtom(b, p)
-        f_offersClaimed.append(f_offersClaimed_x)
-    f_offer, p = d_ManageOfferSuccessResult_offer(b, p)
-    return {"offersClaimed": f_offersClaimed, "offer": f_offer}, p
-
-
-def d_InflationPayout(b: bytes, p: int) -> Any:
-    f_destination, p = d_PublicKey(b, p)
-    (f_amount,) = U_q(b, p)
+def d_LedgerEntry(b: bytes, p: int) -> Any:
+    (x_lastModifiedLedgerSeq, x_data_h,) = U_Ii(b, p)
     p += 8
-    return {"destination": f_destination, "amount": f_amount}, p
-
-
-def d_PathPaymentStrictSendResult_success(b: bytes, p: int) -> Any:
-    (n,) = U_I(b, p)
+    if x_data_h < 5:
+        if x_data_h < 2:
+            if x_data_h == 0:
+                (x_data_v_accountID_h, x_data_v_accountID_v, x_data_v_balance, x_data_v_seqNum, x_data_v_numSubEntries, x_data_v_inflationDest_h,) = U_i32sqqII(b, p)
+                p += 60
+                if x_data_v_accountID_h != 0:
+                    raise ValueError(f'PublicKey {x_data_v_accountID_h} before byte {p} is unknown')
+                x_data_v_accountID = (0, x_data_v_accountID_v)
+                if x_data_v_inflationDest_h:
+                    (x_data_v_inflationDest_h, x_data_v_inflationDest_v,) = U_i32s(b, p)
+                    p += 36
+                    if x_data_v_inflationDest_h != 0:
+                        raise ValueError(f'PublicKey {x_data_v_inflationDest_h} before byte {p} is unknown')
+                    x_data_v_inflationDest = (0, x_data_v_inflationDest_v)
+                else:
+                    x_data_v_inflationDest = None
+                (x_data_v_flags, x_data_v_homeDomain_h,) = U_II(b, p)
+                p += 8
+                x_data_v_homeDomain = b[p : p + x_data_v_homeDomain_h]
+                p += (x_data_v_homeDomain_h + 3) & -4
+                if p > len(b):
+                    raise ValueError(f'{x_data_v_homeDomain_h} bytes at byte {p} are not all there')
+                (x_data_v_thresholds, x_data_v_signers_h,) = U_4sI(b, p)
+                p += 8
+                x_data_v_signers = []
+                for _ in range(x_data_v_signers_h):
+                    x_data_v_signers_x, p = d_Signer(b, p)
+                    x_data_v_signers.append(x_data_v_signers_x)
+                (x_data_v_ext_h,) = U_i(b, p)
+                p += 4
+                if x_data_v_ext_h == 0:
+                    x_data_v_ext = (0, None)
+                elif x_data_v_ext_h == 1:
+                    (x_data_v_ext_v_liabilities_buying, x_data_v_ext_v_liabilities_selling, x_data_v_ext_v_ext_h,) = U_qqi(b, p)
+                    p += 20
+                    x_data_v_ext_v_liabilities = {"buying": x_data_v_ext_v_liabilities_buying, "selling": x_data_v_ext_v_liabilities_selling}
+                    if x_data_v_ext_v_ext_h == 0:
+                        x_data_v_ext_v_ext = (0, None)
+                    elif x_data_v_ext_v_ext_h == 2:
+                        (x_data_v_ext_v_ext_v_numSponsored, x_data_v_ext_v_ext_v_numSponsoring, x_data_v_ext_v_ext_v_signerSponsoringIDs_h,) = U_III(b, p)
+                        p += 12
+                        x_data_v_ext_v_ext_v_signerSponsoringIDs = []
+                        for _ in range(x_data_v_ext_v_ext_v_signerSponsoringIDs_h):
+                            (x_data_v_ext_v_ext_v_signerSponsoringIDs_x_h,) = U_I(b, p)
+                            p += 4
+                            if x_data_v_ext_v_ext_v_signerSponsoringIDs_x_h:
+                                (x_data_v_ext_v_ext_v_signerSponsoringIDs_x_h, x_data_v_ext_v_ext_v_signerSponsoringIDs_x_v,) = U_i32s(b, p)
+                                p += 36
+                                if x_data_v_ext_v_ext_v_signerSponsoringIDs_x_h != 0:
+                                    raise ValueError(f'PublicKey {x_data_v_ext_v_ext_v_signerSponsoringIDs_x_h} before byte {p} is unknown')
+                                x_data_v_ext_v_ext_v_signerSponsoringIDs_x = (0, x_data_v_ext_v_ext_v_signerSponsoringIDs_x_v)
+                            else:
+                                x_data_v_ext_v_ext_v_signerSponsoringIDs_x = None
+                            x_data_v_ext_v_ext_v_signerSponsoringIDs.append(x_data_v_ext_v_ext_v_signerSponsoringIDs_x)
+                        (x_data_v_ext_v_ext_v_ext_h,) = U_i(b, p)
+                        p += 4
+                        if x_data_v_ext_v_ext_v_ext_h == 0:
+                            x_data_v_ext_v_ext_v_ext = (0, None)
+                        elif x_data_v_ext_v_ext_v_ext_h == 3:
+                            (x_data_v_ext_v_ext_v_ext_v_ext_h, x_data_v_ext_v_ext_v_ext_v_seqLedger, x_data_v_ext_v_ext_v_ext_v_seqTime,) = U_iIQ(b, p)
+                            p += 16
+                            if x_data_v_ext_v_ext_v_ext_v_ext_h != 0:
+                                raise ValueError(f'ExtensionPoint {x_data_v_ext_v_ext_v_ext_v_ext_h} before byte {p} is unknown')
+                            x_data_v_ext_v_ext_v_ext_v_ext = (0, None)
+                            x_data_v_ext_v_ext_v_ext_v = {"ext": x_data_v_ext_v_ext_v_ext_v_ext, "seqLedger": x_data_v_ext_v_ext_v_ext_v_seqLedger, "seqTime": x_data_v_ext_v_ext_v_ext_v_seqTime}
+                            x_data_v_ext_v_ext_v_ext = (3, x_data_v_ext_v_ext_v_ext_v)
+                        else:
+                            raise ValueError(f'AccountEntryExtensionV2_ext {x_data_v_ext_v_ext_v_ext_h} at byte {p - 4} is unknown')
+                        x_data_v_ext_v_ext_v = {"numSponsored": x_data_v_ext_v_ext_v_numSponsored, "numSponsoring": x_data_v_ext_v_ext_v_numSponsoring, "signerSponsoringIDs": x_data_v_ext_v_ext_v_signerSponsoringIDs, "ext": x_data_v_ext_v_ext_v_ext}
+                        x_data_v_ext_v_ext = (2, x_data_v_ext_v_ext_v)
+                    else:
+                        raise ValueError(f'AccountEntryExtensionV1_ext {x_data_v_ext_v_ext_h} at byte {p - 4} is unknown')
+                    x_data_v_ext_v = {"liabilities": x_data_v_ext_v_liabilities, "ext": x_data_v_ext_v_ext}
+                    x_data_v_ext = (1, x_data_v_ext_v)
+                else:
+                    raise ValueError(f'AccountEntry_ext {x_data_v_ext_h} at byte {p - 4} is unknown')
+                x_data_v = {"accountID": x_data_v_accountID, "balance": x_data_v_balance, "seqNum": x_data_v_seqNum, "numSubEntries": x_data_v_numSubEntries, "inflationDest": x_data_v_inflationDest, "flags": x_data_v_flags, "homeDomain": x_data_v_homeDomain, "thresholds": x_data_v_thresholds, "signers": x_data_v_signers, "ext": x_data_v_ext}
+                x_data = (0, x_data_v)
+            elif x_data_h == 1:
+                (x_data_v_accountID_h, x_data_v_accountID_v,) = U_i32s(b, p)
+                p += 36
+                if x_data_v_accountID_h != 0:
+                    raise ValueError(f'PublicKey {x_data_v_accountID_h} before byte {p} is unknown')
+                x_data_v_accountID = (0, x_data_v_accountID_v)
+                x_data_v_asset, p = d_TrustLineAsset(b, p)
+                (x_data_v_balance, x_data_v_limit, x_data_v_flags, x_data_v_ext_h,) = U_qqIi(b, p)
+                p += 24
+                if x_data_v_ext_h == 0:
+                    x_data_v_ext = (0, None)
+                elif x_data_v_ext_h == 1:
+                    (x_data_v_ext_v_liabilities_buying, x_data_v_ext_v_liabilities_selling, x_data_v_ext_v_ext_h,) = U_qqi(b, p)
+                    p += 20
+                    x_data_v_ext_v_liabilities = {"buying": x_data_v_ext_v_liabilities_buying, "selling": x_data_v_ext_v_liabilities_selling}
+                    if x_data_v_ext_v_ext_h == 0:
+                        x_data_v_ext_v_ext = (0, None)
+                    elif x_data_v_ext_v_ext_h == 2:
+                        (x_data_v_ext_v_ext_v_liquidityPoolUseCount, x_data_v_ext_v_ext_v_ext_h,) = U_ii(b, p)
+                        p += 8
+                        if x_data_v_ext_v_ext_v_ext_h != 0:
+                            raise ValueError(f'TrustLineEntryExtensionV2_ext {x_data_v_ext_v_ext_v_ext_h} before byte {p} is unknown')
+                        x_data_v_ext_v_ext_v_ext = (0, None)
+                        x_data_v_ext_v_ext_v = {"liquidityPoolUseCount": x_data_v_ext_v_ext_v_liquidityPoolUseCount, "ext": x_data_v_ext_v_ext_v_ext}
+                        x_data_v_ext_v_ext = (2, x_data_v_ext_v_ext_v)
+                    else:
+                        raise ValueError(f'TrustLineEntry___ext {x_data_v_ext_v_ext_h} at byte {p - 4} is unknown')
+                    x_data_v_ext_v = {"liabilities": x_data_v_ext_v_liabilities, "ext": x_data_v_ext_v_ext}
+                    x_data_v_ext = (1, x_data_v_ext_v)
+                else:
+                    raise ValueError(f'TrustLineEntry_ext {x_data_v_ext_h} at byte {p - 4} is unknown')
+                x_data_v = {"accountID": x_data_v_accountID, "asset": x_data_v_asset, "balance": x_data_v_balance, "limit": x_data_v_limit, "flags": x_data_v_flags, "ext": x_data_v_ext}
+                x_data = (1, x_data_v)
+            else:
+                raise ValueError(f'LedgerEntry_data {x_data_h} at byte {p - 4} is unknown')
+        else:
+            if x_data_h == 2:
+                x_data_v, p = d_OfferEntry(b, p)
+                x_data = (2, x_data_v)
+            elif x_data_h == 3:
+                (x_data_v_accountID_h, x_data_v_accountID_v, x_data_v_dataName_h,) = U_i32sI(b, p)
+                p += 40
+                if x_data_v_accountID_h != 0:
+                    raise ValueError(f'PublicKey {x_data_v_accountID_h} before byte {p} is unknown')
+                x_data_v_accountID = (0, x_data_v_accountID_v)
+                x_data_v_dataName = b[p : p + x_data_v_dataName_h]
+                p += (x_data_v_dataName_h + 3) & -4
+                if p > len(b):
+                    raise ValueError(f'{x_data_v_dataName_h} bytes at byte {p} are not all there')
+                (x_data_v_dataValue_h,) = U_I(b, p)
+                p += 4
+                x_data_v_dataValue = b[p : p + x_data_v_dataValue_h]
+                p += (x_data_v_dataValue_h + 3) & -4
+                if p > len(b):
+                    raise ValueError(f'{x_data_v_dataValue_h} bytes at byte {p} are not all there')
+                (x_data_v_ext_h,) = U_i(b, p)
+                p += 4
+                if x_data_v_ext_h != 0:
+                    raise ValueError(f'DataEntry_ext {x_data_v_ext_h} before byte {p} is unknown')
+                x_data_v_ext = (0, None)
+                x_data_v = {"accountID": x_data_v_accountID, "dataName": x_data_v_dataName, "dataValue": x_data_v_dataValue, "ext": x_data_v_ext}
+                x_data = (3, x_data_v)
+            elif x_data_h == 4:
+                (x_data_v_balanceID_h, x_data_v_balanceID_v, x_data_v_claimants_h,) = U_i32sI(b, p)
+                p += 40
+                if x_data_v_balanceID_h != 0:
+                    raise ValueError(f'ClaimableBalanceID {x_data_v_balanceID_h} before byte {p} is unknown')
+                x_data_v_balanceID = (0, x_data_v_balanceID_v)
+                x_data_v_claimants = []
+                for _ in range(x_data_v_claimants_h):
+                    (x_data_v_claimants_x_h,) = U_i(b, p)
+                    p += 4
+                    if x_data_v_claimants_x_h == 0:
+                        (x_data_v_claimants_x_v_destination_h, x_data_v_claimants_x_v_destination_v,) = U_i32s(b, p)
+                        p += 36
+                        if x_data_v_claimants_x_v_destination_h != 0:
+                            raise ValueError(f'PublicKey {x_data_v_claimants_x_v_destination_h} before byte {p} is unknown')
+                        x_data_v_claimants_x_v_destination = (0, x_data_v_claimants_x_v_destination_v)
+                        x_data_v_claimants_x_v_predicate, p = d_ClaimPredicate(b, p)
+                        x_data_v_claimants_x_v = {"destination": x_data_v_claimants_x_v_destination, "predicate": x_data_v_claimants_x_v_predicate}
+                        x_data_v_claimants_x = (0, x_data_v_claimants_x_v)
+                    else:
+                        raise ValueError(f'Claimant {x_data_v_claimants_x_h} at byte {p - 4} is unknown')
+                    x_data_v_claimants.append(x_data_v_claimants_x)
+                x_data_v_asset, p = d_Asset(b, p)
+                (x_data_v_amount, x_data_v_ext_h,) = U_qi(b, p)
+                p += 12
+                if x_data_v_ext_h == 0:
+                    x_data_v_ext = (0, None)
+                elif x_data_v_ext_h == 1:
+                    (x_data_v_ext_v_ext_h, x_data_v_ext_v_flags,) = U_iI(b, p)
+                    p += 8
+                    if x_data_v_ext_v_ext_h != 0:
+                        raise ValueError(f'ClaimableBalanceEntryExtensionV1_ext {x_data_v_ext_v_ext_h} before byte {p} is unknown')
+                    x_data_v_ext_v_ext = (0, None)
+                    x_data_v_ext_v = {"ext": x_data_v_ext_v_ext, "flags": x_data_v_ext_v_flags}
+                    x_data_v_ext = (1, x_data_v_ext_v)
+                else:
+                    raise ValueError(f'ClaimableBalanceEntry_ext {x_data_v_ext_h} at byte {p - 4} is unknown')
+                x_data_v = {"balanceID": x_data_v_balanceID, "claimants": x_data_v_claimants, "asset": x_data_v_asset, "amount": x_data_v_amount, "ext": x_data_v_ext}
+                x_data = (4, x_data_v)
+            else:
+                raise ValueError(f'LedgerEntry_data {x_data_h} at byte {p - 4} is unknown')
+    else:
+        if x_data_h < 7:
+            if x_data_h == 5:
+                (x_data_v_liquidityPoolID, x_data_v_body_h,) = U_32si(b, p)
+                p += 36
+                if x_data_v_body_h == 0:
+                    x_data_v_body_v_params, p = d_LiquidityPoolConstantProductParameters(b, p)
+                    (x_data_v_body_v_reserveA, x_data_v_body_v_reserveB, x_data_v_body_v_totalPoolShares, x_data_v_body_v_poolSharesTrustLineCount,) = U_qqqq(b, p)
+                    p += 32
+                    x_data_v_body_v = {"params": x_data_v_body_v_params, "reserveA": x_data_v_body_v_reserveA, "reserveB": x_data_v_body_v_reserveB, "totalPoolShares": x_data_v_body_v_totalPoolShares, "poolSharesTrustLineCount": x_data_v_body_v_poolSharesTrustLineCount}
+                    x_data_v_body = (0, x_data_v_body_v)
+                else:
+                    raise ValueError(f'LiquidityPoolEntry_body {x_data_v_body_h} at byte {p - 4} is unknown')
+                x_data_v = {"liquidityPoolID": x_data_v_liquidityPoolID, "body": x_data_v_body}
+                x_data = (5, x_data_v)
+            elif x_data_h == 6:
+                (x_data_v_ext_h,) = U_i(b, p)
+                p += 4
+                if x_data_v_ext_h != 0:
+                    raise ValueError(f'ExtensionPoint {x_data_v_ext_h} before byte {p} is unknown')
+                x_data_v_ext = (0, None)
+                x_data_v_contract, p = d_SCAddress(b, p)
+                x_data_v_key, p = d_SCVal(b, p)
+                (x_data_v_durability,) = U_i(b, p)
+                p += 4
+                x_data_v_val, p = d_SCVal(b, p)
+                x_data_v = {"ext": x_data_v_ext, "contract": x_data_v_contract, "key": x_data_v_key, "durability": x_data_v_durability, "val": x_data_v_val}
+                x_data = (6, x_data_v)
+            else:
+                raise ValueError(f'LedgerEntry_data {x_data_h} at byte {p - 4} is unknown')
+        else:
+            if x_data_h == 7:
+                (x_data_v_ext_h,) = U_i(b, p)
+                p += 4
+                if x_data_v_ext_h == 0:
+                    x_data_v_ext = (0, None)
+                elif x_data_v_ext_h == 1:
+                    (x_data_v_ext_v_ext_h, x_data_v_ext_v_costInputs_ext_h, x_data_v_ext_v_costInputs_nInstructions, x_data_v_ext_v_costInputs_nFunctions, x_data_v_ext_v_costInputs_nGlobals, x_data_v_ext_v_costInputs_nTableEntries, x_data_v_ext_v_costInputs_nTypes, x_data_v_ext_v_costInputs_nDataSegments, x_data_v_ext_v_costInputs_nElemSegments, x_data_v_ext_v_costInputs_nImports, x_data_v_ext_v_costInputs_nExports, x_data_v_ext_v_costInputs_nDataSegmentBytes,) = U_iiIIIIIIIIII(b, p)
+                    p += 48
+                    if x_data_v_ext_v_ext_h != 0:
+                        raise ValueError(f'ExtensionPoint {x_data_v_ext_v_ext_h} before byte {p} is unknown')
+                    x_data_v_ext_v_ext = (0, None)
+                    if x_data_v_ext_v_costInputs_ext_h != 0:
+                        raise ValueError(f'ExtensionPoint {x_data_v_ext_v_costInputs_ext_h} before byte {p} is unknown')
+                    x_data_v_ext_v_costInputs_ext = (0, None)
+                    x_data_v_ext_v_costInputs = {"ext": x_data_v_ext_v_costInputs_ext, "nInstructions": x_data_v_ext_v_costInputs_nInstructions, "nFunctions": x_data_v_ext_v_costInputs_nFunctions, "nGlobals": x_data_v_ext_v_costInputs_nGlobals, "nTableEntries": x_data_v_ext_v_costInputs_nTableEntries, "nTypes": x_data_v_ext_v_costInputs_nTypes, "nDataSegments": x_data_v_ext_v_costInputs_nDataSegments, "nElemSegments": x_data_v_ext_v_costInputs_nElemSegments, "nImports": x_data_v_ext_v_costInputs_nImports, "nExports": x_data_v_ext_v_costInputs_nExports, "nDataSegmentBytes": x_data_v_ext_v_costInputs_nDataSegmentBytes}
+                    x_data_v_ext_v = {"ext": x_data_v_ext_v_ext, "costInputs": x_data_v_ext_v_costInputs}
+                    x_data_v_ext = (1, x_data_v_ext_v)
+                else:
+                    raise ValueError(f'ContractCodeEntry_ext {x_data_v_ext_h} at byte {p - 4} is unknown')
+                (x_data_v_hash, x_data_v_code_h,) = U_32sI(b, p)
+                p += 36
+                x_data_v_code = b[p : p + x_data_v_code_h]
+                p += (x_data_v_code_h + 3) & -4
+                if p > len(b):
+                    raise ValueError(f'{x_data_v_code_h} bytes at byte {p} are not all there')
+                x_data_v = {"ext": x_data_v_ext, "hash": x_data_v_hash, "code": x_data_v_code}
+                x_data = (7, x_data_v)
+            elif x_data_h == 8:
+                x_data_v, p = d_ConfigSettingEntry(b, p)
+                x_data = (8, x_data_v)
+            elif x_data_h == 9:
+                (x_data_v_keyHash, x_data_v_liveUntilLedgerSeq,) = U_32sI(b, p)
+                p += 36
+                x_data_v = {"keyHash": x_data_v_keyHash, "liveUntilLedgerSeq": x_data_v_liveUntilLedgerSeq}
+                x_data = (9, x_data_v)
+            else:
+                raise ValueError(f'LedgerEntry_data {x_data_h} at byte {p - 4} is unknown')
+    (x_ext_h,) = U_i(b, p)
     p += 4
-    f_offers = []
-    for _ in range(n):
-        f_offers_x, p = d_ClaimAtom(b, p)
-        f_offers.append(f_offers_x)
-    f_last, p = d_SimplePaymentResult(b, p)
-    return {"offers": f_offers, "last": f_last}, p
+    if x_ext_h == 0:
+        x_ext = (0, None)
+    elif x_ext_h == 1:
+        (x_ext_v_sponsoringID_h,) = U_I(b, p)
+        p += 4
+        if x_ext_v_sponsoringID_h:
+            (x_ext_v_sponsoringID_h, x_ext_v_sponsoringID_v,) = U_i32s(b, p)
+            p += 36
+            if x_ext_v_sponsoringID_h != 0:
+                raise ValueError(f'PublicKey {x_ext_v_sponsoringID_h} before byte {p} is unknown')
+            x_ext_v_sponsoringID = (0, x_ext_v_sponsoringID_v)
+        else:
+            x_ext_v_sponsoringID = None
+        (x_ext_v_ext_h,) = U_i(b, p)
+        p += 4
+        if x_ext_v_ext_h != 0:
+            raise ValueError(f'LedgerEntryExtensionV1_ext {x_ext_v_ext_h} before byte {p} is unknown')
+        x_ext_v_ext = (0, None)
+        x_ext_v = {"sponsoringID": x_ext_v_sponsoringID, "ext": x_ext_v_ext}
+        x_ext = (1, x_ext_v)
+    else:
+        raise ValueError(f'LedgerEntry_ext {x_ext_h} at byte {p - 4} is unknown')
+    x = {"lastModifiedLedgerSeq": x_lastModifiedLedgerSeq, "data": x_data, "ext": x_ext}
+    return x, p
+
+
+def d_TransactionResultPair(b: bytes, p: int) -> Any:
+    (x_transactionHash,) = U_32s(b, p)
+    p += 32
+    x_result_start = p
+    (x_result_feeCharged, x_result_result_h,) = U_qi(b, p)
+    p += 12
+    if x_result_result_h < -8:
+        if x_result_result_h < -13:
+            if x_result_result_h < -16:
+                if x_result_result_h == -18:
+                    x_result_result = (-18, None)
+                elif x_result_result_h == -17:
+                    x_result_result = (-17, None)
+                else:
+                    raise ValueError(f'TransactionResult_result {x_result_result_h} at byte {p - 4} is unknown')
+            else:
+                if x_result_result_h == -16:
+                    x_result_result = (-16, None)
+                elif x_result_result_h == -15:
+                    x_result_result = (-15, None)
+                elif x_result_result_h == -14:
+                    x_result_result = (-14, None)
+                else:
+                    raise ValueError(f'TransactionResult_result {x_result_result_h} at byte {p - 4} is unknown')
+        else:
+            if x_result_result_h < -11:
+                if x_result_result_h == -13:
+                    (x_result_result_v_transactionHash,) = U_32s(b, p)
+                    p += 32
+                    (x_result_result_v_result_feeCharged, x_result_result_v_result_result_h,) = U_qi(b, p)
+                    p += 12
+                    if x_result_result_v_result_result_h < -8:
+                        if x_result_result_v_result_result_h < -14:
+                            if x_result_result_v_result_result_h == -18:
+                                x_result_result_v_result_result = (-18, None)
+                            elif x_result_result_v_result_result_h == -17:
+                                x_result_result_v_result_result = (-17, None)
+                            elif x_result_result_v_result_result_h == -16:
+                                x_result_result_v_result_result = (-16, None)
+                            elif x_result_result_v_result_result_h == -15:
+                                x_result_result_v_result_result = (-15, None)
+                            else:
+                                raise ValueError(f'InnerTransactionResult_result {x_result_result_v_result_result_h} at byte {p - 4} is unknown')
+                        else:
+                            if x_result_result_v_result_result_h < -11:
+                                if x_result_result_v_result_result_h == -14:
+                                    x_result_result_v_result_result = (-14, None)
+                                elif x_result_result_v_result_result_h == -12:
+                                    x_result_result_v_result_result = (-12, None)
+                                else:
+                                    raise ValueError(f'InnerTransactionResult_result {x_result_result_v_result_result_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_result_result_v_result_result_h == -11:
+                                    x_result_result_v_result_result = (-11, None)
+                                elif x_result_result_v_result_result_h == -10:
+                                    x_result_result_v_result_result = (-10, None)
+                                elif x_result_result_v_result_result_h == -9:
+                                    x_result_result_v_result_result = (-9, None)
+                                else:
+                                    raise ValueError(f'InnerTransactionResult_result {x_result_result_v_result_result_h} at byte {p - 4} is unknown')
+                    else:
+                        if x_result_result_v_result_result_h < -4:
+                            if x_result_result_v_result_result_h == -8:
+                                x_result_result_v_result_result = (-8, None)
+                            elif x_result_result_v_result_result_h == -7:
+                                x_result_result_v_result_result = (-7, None)
+                            elif x_result_result_v_result_result_h == -6:
+                                x_result_result_v_result_result = (-6, None)
+                            elif x_result_result_v_result_result_h == -5:
+                                x_result_result_v_result_result = (-5, None)
+                            else:
+                                raise ValueError(f'InnerTransactionResult_result {x_result_result_v_result_result_h} at byte {p - 4} is unknown')
+                        else:
+                            if x_result_result_v_result_result_h < -2:
+                                if x_result_result_v_result_result_h == -4:
+                                    x_result_result_v_result_result = (-4, None)
+                                elif x_result_result_v_result_result_h == -3:
+                                    x_result_result_v_result_result = (-3, None)
+                                else:
+                                    raise ValueError(f'InnerTransactionResult_result {x_result_result_v_result_result_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_result_result_v_result_result_h == -2:
+                                    x_result_result_v_result_result = (-2, None)
+                                elif x_result_result_v_result_result_h == -1:
+                                    (x_result_result_v_result_result_v_h,) = U_I(b, p)
+                                    p += 4
+                                    x_result_result_v_result_result_v = []
+                                    for _ in range(x_result_result_v_result_result_v_h):
+                                        x_result_result_v_result_result_v_x, p = d_OperationResult(b, p)
+                                        x_result_result_v_result_result_v.append(x_result_result_v_result_result_v_x)
+                                    x_result_result_v_result_result = (-1, x_result_result_v_result_result_v)
+                                elif x_result_result_v_result_result_h == 0:
+                                    (x_result_result_v_result_result_v_h,) = U_I(b, p)
+                                    p += 4
+                                    x_result_result_v_result_result_v = []
+                                    for _ in range(x_result_result_v_result_result_v_h):
+                                        x_result_result_v_result_result_v_x, p = d_OperationResult(b, p)
+                                        x_result_result_v_result_result_v.append(x_result_result_v_result_result_v_x)
+                                    x_result_result_v_result_result = (0, x_result_result_v_result_result_v)
+                                else:
+                                    raise ValueError(f'InnerTransactionResult_result {x_result_result_v_result_result_h} at byte {p - 4} is unknown')
+                    (x_result_result_v_result_ext_h,) = U_i(b, p)
+                    p += 4
+                    if x_result_result_v_result_ext_h != 0:
+                        raise ValueError(f'InnerTransactionResult_ext {x_result_result_v_result_ext_h} before byte {p} is unknown')
+                    x_result_result_v_result_ext = (0, None)
+                    x_result_result_v_result = {"feeCharged": x_result_result_v_result_feeCharged, "result": x_result_result_v_result_result, "ext": x_result_result_v_result_ext}
+                    x_result_result_v = {"transactionHash": x_result_result_v_transactionHash, "result": x_result_result_v_result}
+                    x_result_result = (-13, x_result_result_v)
+                elif x_result_result_h == -12:
+                    x_result_result = (-12, None)
+                else:
+                    raise ValueError(f'TransactionResult_result {x_result_result_h} at byte {p - 4} is unknown')
+            else:
+                if x_result_result_h == -11:
+                    x_result_result = (-11, None)
+                elif x_result_result_h == -10:
+                    x_result_result = (-10, None)
+                elif x_result_result_h == -9:
+                    x_result_result = (-9, None)
+                else:
+                    raise ValueError(f'TransactionResult_result {x_result_result_h} at byte {p - 4} is unknown')
+    else:
+        if x_result_result_h < -3:
+            if x_result_result_h < -6:
+                if x_result_result_h == -8:
+                    x_result_result = (-8, None)
+                elif x_result_result_h == -7:
+                    x_result_result = (-7, None)
+                else:
+                    raise ValueError(f'TransactionResult_result {x_result_result_h} at byte {p - 4} is unknown')
+            else:
+                if x_result_result_h == -6:
+                    x_result_result = (-6, None)
+                elif x_result_result_h == -5:
+                    x_result_result = (-5, None)
+                elif x_result_result_h == -4:
+                    x_result_result = (-4, None)
+                else:
+                    raise ValueError(f'TransactionResult_result {x_result_result_h} at byte {p - 4} is unknown')
+        else:
+            if x_result_result_h < -1:
+                if x_result_result_h == -3:
+                    x_result_result = (-3, None)
+                elif x_result_result_h == -2:
+                    x_result_result = (-2, None)
+                else:
+                    raise ValueError(f'TransactionResult_result {x_result_result_h} at byte {p - 4} is unknown')
+            else:
+                if x_result_result_h == -1:
+                    (x_result_result_v_h,) = U_I(b, p)
+                    p += 4
+                    x_result_result_v = []
+                    for _ in range(x_result_result_v_h):
+                        x_result_result_v_x, p = d_OperationResult(b, p)
+                        x_result_result_v.append(x_result_result_v_x)
+                    x_result_result = (-1, x_result_result_v)
+                elif x_result_result_h == 0:
+                    (x_result_result_v_h,) = U_I(b, p)
+                    p += 4
+                    x_result_result_v = []
+                    for _ in range(x_result_result_v_h):
+                        x_result_result_v_x, p = d_OperationResult(b, p)
+                        x_result_result_v.append(x_result_result_v_x)
+                    x_result_result = (0, x_result_result_v)
+                elif x_result_result_h == 1:
+                    (x_result_result_v_transactionHash,) = U_32s(b, p)
+                    p += 32
+                    (x_result_result_v_result_feeCharged, x_result_result_v_result_result_h,) = U_qi(b, p)
+                    p += 12
+                    if x_result_result_v_result_result_h < -8:
+                        if x_result_result_v_result_result_h < -14:
+                            if x_result_result_v_result_result_h == -18:
+                                x_result_result_v_result_result = (-18, None)
+                            elif x_result_result_v_result_result_h == -17:
+                                x_result_result_v_result_result = (-17, None)
+                            elif x_result_result_v_result_result_h == -16:
+                                x_result_result_v_result_result = (-16, None)
+                            elif x_result_result_v_result_result_h == -15:
+                                x_result_result_v_result_result = (-15, None)
+                            else:
+                                raise ValueError(f'InnerTransactionResult_result {x_result_result_v_result_result_h} at byte {p - 4} is unknown')
+                        else:
+                            if x_result_result_v_result_result_h < -11:
+                                if x_result_result_v_result_result_h == -14:
+                                    x_result_result_v_result_result = (-14, None)
+                                elif x_result_result_v_result_result_h == -12:
+                                    x_result_result_v_result_result = (-12, None)
+                                else:
+                                    raise ValueError(f'InnerTransactionResult_result {x_result_result_v_result_result_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_result_result_v_result_result_h == -11:
+                                    x_result_result_v_result_result = (-11, None)
+                                elif x_result_result_v_result_result_h == -10:
+                                    x_result_result_v_result_result = (-10, None)
+                                elif x_result_result_v_result_result_h == -9:
+                                    x_result_result_v_result_result = (-9, None)
+                                else:
+                                    raise ValueError(f'InnerTransactionResult_result {x_result_result_v_result_result_h} at byte {p - 4} is unknown')
+                    else:
+                        if x_result_result_v_result_result_h < -4:
+                            if x_result_result_v_result_result_h == -8:
+                                x_result_result_v_result_result = (-8, None)
+                            elif x_result_result_v_result_result_h == -7:
+                                x_result_result_v_result_result = (-7, None)
+                            elif x_result_result_v_result_result_h == -6:
+                                x_result_result_v_result_result = (-6, None)
+                            elif x_result_result_v_result_result_h == -5:
+                                x_result_result_v_result_result = (-5, None)
+                            else:
+                                raise ValueError(f'InnerTransactionResult_result {x_result_result_v_result_result_h} at byte {p - 4} is unknown')
+                        else:
+                            if x_result_result_v_result_result_h < -2:
+                                if x_result_result_v_result_result_h == -4:
+                                    x_result_result_v_result_result = (-4, None)
+                                elif x_result_result_v_result_result_h == -3:
+                                    x_result_result_v_result_result = (-3, None)
+                                else:
+                                    raise ValueError(f'InnerTransactionResult_result {x_result_result_v_result_result_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_result_result_v_result_result_h == -2:
+                                    x_result_result_v_result_result = (-2, None)
+                                elif x_result_result_v_result_result_h == -1:
+                                    (x_result_result_v_result_result_v_h,) = U_I(b, p)
+                                    p += 4
+                                    x_result_result_v_result_result_v = []
+                                    for _ in range(x_result_result_v_result_result_v_h):
+                                        x_result_result_v_result_result_v_x, p = d_OperationResult(b, p)
+                                        x_result_result_v_result_result_v.append(x_result_result_v_result_result_v_x)
+                                    x_result_result_v_result_result = (-1, x_result_result_v_result_result_v)
+                                elif x_result_result_v_result_result_h == 0:
+                                    (x_result_result_v_result_result_v_h,) = U_I(b, p)
+                                    p += 4
+                                    x_result_result_v_result_result_v = []
+                                    for _ in range(x_result_result_v_result_result_v_h):
+                                        x_result_result_v_result_result_v_x, p = d_OperationResult(b, p)
+                                        x_result_result_v_result_result_v.append(x_result_result_v_result_result_v_x)
+                                    x_result_result_v_result_result = (0, x_result_result_v_result_result_v)
+                                else:
+                                    raise ValueError(f'InnerTransactionResult_result {x_result_result_v_result_result_h} at byte {p - 4} is unknown')
+                    (x_result_result_v_result_ext_h,) = U_i(b, p)
+                    p += 4
+                    if x_result_result_v_result_ext_h != 0:
+                        raise ValueError(f'InnerTransactionResult_ext {x_result_result_v_result_ext_h} before byte {p} is unknown')
+                    x_result_result_v_result_ext = (0, None)
+                    x_result_result_v_result = {"feeCharged": x_result_result_v_result_feeCharged, "result": x_result_result_v_result_result, "ext": x_result_result_v_result_ext}
+                    x_result_result_v = {"transactionHash": x_result_result_v_transactionHash, "result": x_result_result_v_result}
+                    x_result_result = (1, x_result_result_v)
+                else:
+                    raise ValueError(f'TransactionResult_result {x_result_result_h} at byte {p - 4} is unknown')
+    (x_result_ext_h,) = U_i(b, p)
+    p += 4
+    if x_result_ext_h != 0:
+        raise ValueError(f'TransactionResult_ext {x_result_ext_h} before byte {p} is unknown')
+    x_result_ext = (0, None)
+    x_result = {"feeCharged": x_result_feeCharged, "result": x_result_result, "ext": x_result_ext, "raw": b[x_result_start:p]}
+    x = {"transactionHash": x_transactionHash, "result": x_result}
+    return x, p
+
+
+def d_LedgerEntryChange(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h < 2:
+        if x_h == 0:
+            x_v, p = d_LedgerEntry(b, p)
+            x = (0, x_v)
+        elif x_h == 1:
+            x_v, p = d_LedgerEntry(b, p)
+            x = (1, x_v)
+        else:
+            raise ValueError(f'LedgerEntryChange {x_h} at byte {p - 4} is unknown')
+    else:
+        if x_h == 2:
+            x_v, p = d_LedgerKey(b, p)
+            x = (2, x_v)
+        elif x_h == 3:
+            x_v, p = d_LedgerEntry(b, p)
+            x = (3, x_v)
+        elif x_h == 4:
+            x_v, p = d_LedgerEntry(b, p)
+            x = (4, x_v)
+        else:
+            raise ValueError(f'LedgerEntryChange {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_TransactionMeta(b: bytes, p: int) -> Any:
+    x_start = p
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h < 2:
+        if x_h == 0:
+            (x_v_h,) = U_I(b, p)
+            p += 4
+            x_v = []
+            for _ in range(x_v_h):
+                x_v_x, p = d_OperationMeta(b, p)
+                x_v.append(x_v_x)
+            x = (0, x_v, b[x_start:p])
+        elif x_h == 1:
+            (x_v_txChanges_h,) = U_I(b, p)
+            p += 4
+            x_v_txChanges = []
+            for _ in range(x_v_txChanges_h):
+                x_v_txChanges_x, p = d_LedgerEntryChange(b, p)
+                x_v_txChanges.append(x_v_txChanges_x)
+            (x_v_operations_h,) = U_I(b, p)
+            p += 4
+            x_v_operations = []
+            for _ in range(x_v_operations_h):
+                x_v_operations_x, p = d_OperationMeta(b, p)
+                x_v_operations.append(x_v_operations_x)
+            x_v = {"txChanges": x_v_txChanges, "operations": x_v_operations}
+            x = (1, x_v, b[x_start:p])
+        else:
+            raise ValueError(f'TransactionMeta {x_h} at byte {p - 4} is unknown')
+    else:
+        if x_h == 2:
+            (x_v_txChangesBefore_h,) = U_I(b, p)
+            p += 4
+            x_v_txChangesBefore = []
+            for _ in range(x_v_txChangesBefore_h):
+                x_v_txChangesBefore_x, p = d_LedgerEntryChange(b, p)
+                x_v_txChangesBefore.append(x_v_txChangesBefore_x)
+            (x_v_operations_h,) = U_I(b, p)
+            p += 4
+            x_v_operations = []
+            for _ in range(x_v_operations_h):
+                x_v_operations_x, p = d_OperationMeta(b, p)
+                x_v_operations.append(x_v_operations_x)
+            (x_v_txChangesAfter_h,) = U_I(b, p)
+            p += 4
+            x_v_txChangesAfter = []
+            for _ in range(x_v_txChangesAfter_h):
+                x_v_txChangesAfter_x, p = d_LedgerEntryChange(b, p)
+                x_v_txChangesAfter.append(x_v_txChangesAfter_x)
+            x_v = {"txChangesBefore": x_v_txChangesBefore, "operations": x_v_operations, "txChangesAfter": x_v_txChangesAfter}
+            x = (2, x_v, b[x_start:p])
+        elif x_h == 3:
+            (x_v_ext_h, x_v_txChangesBefore_h,) = U_iI(b, p)
+            p += 8
+            if x_v_ext_h != 0:
+                raise ValueError(f'ExtensionPoint {x_v_ext_h} before byte {p} is unknown')
+            x_v_ext = (0, None)
+            x_v_txChangesBefore = []
+            for _ in range(x_v_txChangesBefore_h):
+                x_v_txChangesBefore_x, p = d_LedgerEntryChange(b, p)
+                x_v_txChangesBefore.append(x_v_txChangesBefore_x)
+            (x_v_operations_h,) = U_I(b, p)
+            p += 4
+            x_v_operations = []
+            for _ in range(x_v_operations_h):
+                x_v_operations_x, p = d_OperationMeta(b, p)
+                x_v_operations.append(x_v_operations_x)
+            (x_v_txChangesAfter_h,) = U_I(b, p)
+            p += 4
+            x_v_txChangesAfter = []
+            for _ in range(x_v_txChangesAfter_h):
+                x_v_txChangesAfter_x, p = d_LedgerEntryChange(b, p)
+                x_v_txChangesAfter.append(x_v_txChangesAfter_x)
+            (x_v_sorobanMeta_h,) = U_I(b, p)
+            p += 4
+            if x_v_sorobanMeta_h:
+                x_v_sorobanMeta_ext, p = d_SorobanTransactionMetaExt(b, p)
+                (x_v_sorobanMeta_events_h,) = U_I(b, p)
+                p += 4
+                x_v_sorobanMeta_events = []
+                for _ in range(x_v_sorobanMeta_events_h):
+                    x_v_sorobanMeta_events_x, p = d_ContractEvent(b, p)
+                    x_v_sorobanMeta_events.append(x_v_sorobanMeta_events_x)
+                x_v_sorobanMeta_returnValue, p = d_SCVal(b, p)
+                (x_v_sorobanMeta_diagnosticEvents_h,) = U_I(b, p)
+                p += 4
+                x_v_sorobanMeta_diagnosticEvents = []
+                for _ in range(x_v_sorobanMeta_diagnosticEvents_h):
+                    x_v_sorobanMeta_diagnosticEvents_x, p = d_DiagnosticEvent(b, p)
+                    x_v_sorobanMeta_diagnosticEvents.append(x_v_sorobanMeta_diagnosticEvents_x)
+                x_v_sorobanMeta = {"ext": x_v_sorobanMeta_ext, "events": x_v_sorobanMeta_events, "returnValue": x_v_sorobanMeta_returnValue, "diagnosticEvents": x_v_sorobanMeta_diagnosticEvents}
+            else:
+                x_v_sorobanMeta = None
+            x_v = {"ext": x_v_ext, "txChangesBefore": x_v_txChangesBefore, "operations": x_v_operations, "txChangesAfter": x_v_txChangesAfter, "sorobanMeta": x_v_sorobanMeta}
+            x = (3, x_v, b[x_start:p])
+        elif x_h == 4:
+            (x_v_ext_h, x_v_txChangesBefore_h,) = U_iI(b, p)
+            p += 8
+            if x_v_ext_h != 0:
+                raise ValueError(f'ExtensionPoint {x_v_ext_h} before byte {p} is unknown')
+            x_v_ext = (0, None)
+            x_v_txChangesBefore = []
+            for _ in range(x_v_txChangesBefore_h):
+                x_v_txChangesBefore_x, p = d_LedgerEntryChange(b, p)
+                x_v_txChangesBefore.append(x_v_txChangesBefore_x)
+            (x_v_operations_h,) = U_I(b, p)
+            p += 4
+            x_v_operations = []
+            for _ in range(x_v_operations_h):
+                (x_v_operations_x_ext_h, x_v_operations_x_changes_h,) = U_iI(b, p)
+                p += 8
+                if x_v_operations_x_ext_h != 0:
+                    raise ValueError(f'ExtensionPoint {x_v_operations_x_ext_h} before byte {p} is unknown')
+                x_v_operations_x_ext = (0, None)
+                x_v_operations_x_changes = []
+                for _ in range(x_v_operations_x_changes_h):
+                    x_v_operations_x_changes_x, p = d_LedgerEntryChange(b, p)
+                    x_v_operations_x_changes.append(x_v_operations_x_changes_x)
+                (x_v_operations_x_events_h,) = U_I(b, p)
+                p += 4
+                x_v_operations_x_events = []
+                for _ in range(x_v_operations_x_events_h):
+                    x_v_operations_x_events_x, p = d_ContractEvent(b, p)
+                    x_v_operations_x_events.append(x_v_operations_x_events_x)
+                x_v_operations_x = {"ext": x_v_operations_x_ext, "changes": x_v_operations_x_changes, "events": x_v_operations_x_events}
+                x_v_operations.append(x_v_operations_x)
+            (x_v_txChangesAfter_h,) = U_I(b, p)
+            p += 4
+            x_v_txChangesAfter = []
+            for _ in range(x_v_txChangesAfter_h):
+                x_v_txChangesAfter_x, p = d_LedgerEntryChange(b, p)
+                x_v_txChangesAfter.append(x_v_txChangesAfter_x)
+            (x_v_sorobanMeta_h,) = U_I(b, p)
+            p += 4
+            if x_v_sorobanMeta_h:
+                x_v_sorobanMeta_ext, p = d_SorobanTransactionMetaExt(b, p)
+                (x_v_sorobanMeta_returnValue_h,) = U_I(b, p)
+                p += 4
+                if x_v_sorobanMeta_returnValue_h:
+                    x_v_sorobanMeta_returnValue, p = d_SCVal(b, p)
+                else:
+                    x_v_sorobanMeta_returnValue = None
+                x_v_sorobanMeta = {"ext": x_v_sorobanMeta_ext, "returnValue": x_v_sorobanMeta_returnValue}
+            else:
+                x_v_sorobanMeta = None
+            (x_v_events_h,) = U_I(b, p)
+            p += 4
+            x_v_events = []
+            for _ in range(x_v_events_h):
+                (x_v_events_x_stage,) = U_i(b, p)
+                p += 4
+                x_v_events_x_event, p = d_ContractEvent(b, p)
+                x_v_events_x = {"stage": x_v_events_x_stage, "event": x_v_events_x_event}
+                x_v_events.append(x_v_events_x)
+            (x_v_diagnosticEvents_h,) = U_I(b, p)
+            p += 4
+            x_v_diagnosticEvents = []
+            for _ in range(x_v_diagnosticEvents_h):
+                x_v_diagnosticEvents_x, p = d_DiagnosticEvent(b, p)
+                x_v_diagnosticEvents.append(x_v_diagnosticEvents_x)
+            x_v = {"ext": x_v_ext, "txChangesBefore": x_v_txChangesBefore, "operations": x_v_operations, "txChangesAfter": x_v_txChangesAfter, "sorobanMeta": x_v_sorobanMeta, "events": x_v_events, "diagnosticEvents": x_v_diagnosticEvents}
+            x = (4, x_v, b[x_start:p])
+        else:
+            raise ValueError(f'TransactionMeta {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_StellarValue(b: bytes, p: int) -> Any:
+    (x_txSetHash, x_closeTime, x_upgrades_h,) = U_32sQI(b, p)
+    p += 44
+    x_upgrades = []
+    for _ in range(x_upgrades_h):
+        (x_upgrades_x_h,) = U_I(b, p)
+        p += 4
+        x_upgrades_x = b[p : p + x_upgrades_x_h]
+        p += (x_upgrades_x_h + 3) & -4
+        if p > len(b):
+            raise ValueError(f'{x_upgrades_x_h} bytes at byte {p} are not all there')
+        x_upgrades.append(x_upgrades_x)
+    (x_ext_h,) = U_i(b, p)
+    p += 4
+    if x_ext_h == 0:
+        x_ext = (0, None)
+    elif x_ext_h == 1:
+        x_ext_v, p = d_LedgerCloseValueSignature(b, p)
+        x_ext = (1, x_ext_v)
+    elif x_ext_h == 2:
+        (x_ext_v_txSetHash, x_ext_v_previousLedgerHash, x_ext_v_previousLedgerVersion,) = U_32s32sI(b, p)
+        p += 68
+        x_ext_v_lcValueSignature, p = d_LedgerCloseValueSignature(b, p)
+        x_ext_v = {"txSetHash": x_ext_v_txSetHash, "previousLedgerHash": x_ext_v_previousLedgerHash, "previousLedgerVersion": x_ext_v_previousLedgerVersion, "lcValueSignature": x_ext_v_lcValueSignature}
+        x_ext = (2, x_ext_v)
+    else:
+        raise ValueError(f'StellarValue_ext {x_ext_h} at byte {p - 4} is unknown')
+    x = {"txSetHash": x_txSetHash, "closeTime": x_closeTime, "upgrades": x_upgrades, "ext": x_ext}
+    return x, p
 
 
 def d_SCPBallot(b: bytes, p: int) -> Any:
-    (f_counter,) = U_I(b, p)
-    p += 4
-    (n,) = U_I(b, p)
-    p += 4
-    f_value = b[p : p + n]
-    p += (n + 3) & -4
+    (x_counter, x_value_h,) = U_II(b, p)
+    p += 8
+    x_value = b[p : p + x_value_h]
+    p += (x_value_h + 3) & -4
     if p > len(b):
-        raise ValueError(f'{n} bytes at byte {p} are not all there')
-    return {"counter": f_counter, "value": f_value}, p
+        raise ValueError(f'{x_value_h} bytes at byte {p} are not all there')
+    x = {"counter": x_counter, "value": x_value}
+    return x, p
 
 
-def d_AccountEntryExtensionV2_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
+def d_Memo(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
     p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 3:
-        v, p = d_AccountEntryExtensionV3(b, p)
-        return (t, v), p
-    raise ValueError(f"AccountEntryExtensionV2_ext {t} at byte {p - 4} is unknown")
+    if x_h < 2:
+        if x_h == 0:
+            x = (0, None)
+        elif x_h == 1:
+            (x_v_h,) = U_I(b, p)
+            p += 4
+            x_v = b[p : p + x_v_h]
+            p += (x_v_h + 3) & -4
+            if p > len(b):
+                raise ValueError(f'{x_v_h} bytes at byte {p} are not all there')
+            x = (1, x_v)
+        else:
+            raise ValueError(f'Memo {x_h} at byte {p - 4} is unknown')
+    else:
+        if x_h == 2:
+            (x_v,) = U_Q(b, p)
+            p += 8
+            x = (2, x_v)
+        elif x_h == 3:
+            (x_v,) = U_32s(b, p)
+            p += 32
+            x = (3, x_v)
+        elif x_h == 4:
+            (x_v,) = U_32s(b, p)
+            p += 32
+            x = (4, x_v)
+        else:
+            raise ValueError(f'Memo {x_h} at byte {p - 4} is unknown')
+    return x, p
 
 
-def d_TrustLineEntryExtensionV2_ext(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
+def d_Operation(b: bytes, p: int) -> Any:
+    (x_sourceAccount_h,) = U_I(b, p)
     p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    raise ValueError(f"TrustLineEntryExtensionV2_ext {t} at byte {p - 4} is unknown")
-
-
-def d_LiquidityPoolParameters(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
+    if x_sourceAccount_h:
+        x_sourceAccount, p = d_MuxedAccount(b, p)
+    else:
+        x_sourceAccount = None
+    (x_body_h,) = U_i(b, p)
     p += 4
-    if t == 0:
-        v, p = d_LiquidityPoolConstantProductParameters(b, p)
-        return (t, v), p
-    raise ValueError(f"LiquidityPoolParameters {t} at byte {p - 4} is unknown")
+    if x_body_h < 13:
+        if x_body_h < 6:
+            if x_body_h < 3:
+                if x_body_h == 0:
+                    (x_body_v_destination_h, x_body_v_destination_v, x_body_v_startingBalance,) = U_i32sq(b, p)
+                    p += 44
+                    if x_body_v_destination_h != 0:
+                        raise ValueError(f'PublicKey {x_body_v_destination_h} before byte {p} is unknown')
+                    x_body_v_destination = (0, x_body_v_destination_v)
+                    x_body_v = {"destination": x_body_v_destination, "startingBalance": x_body_v_startingBalance}
+                    x_body = (0, x_body_v)
+                elif x_body_h == 1:
+                    x_body_v_destination, p = d_MuxedAccount(b, p)
+                    x_body_v_asset, p = d_Asset(b, p)
+                    (x_body_v_amount,) = U_q(b, p)
+                    p += 8
+                    x_body_v = {"destination": x_body_v_destination, "asset": x_body_v_asset, "amount": x_body_v_amount}
+                    x_body = (1, x_body_v)
+                elif x_body_h == 2:
+                    x_body_v_sendAsset, p = d_Asset(b, p)
+                    (x_body_v_sendMax,) = U_q(b, p)
+                    p += 8
+                    x_body_v_destination, p = d_MuxedAccount(b, p)
+                    x_body_v_destAsset, p = d_Asset(b, p)
+                    (x_body_v_destAmount, x_body_v_path_h,) = U_qI(b, p)
+                    p += 12
+                    x_body_v_path = []
+                    for _ in range(x_body_v_path_h):
+                        x_body_v_path_x, p = d_Asset(b, p)
+                        x_body_v_path.append(x_body_v_path_x)
+                    x_body_v = {"sendAsset": x_body_v_sendAsset, "sendMax": x_body_v_sendMax, "destination": x_body_v_destination, "destAsset": x_body_v_destAsset, "destAmount": x_body_v_destAmount, "path": x_body_v_path}
+                    x_body = (2, x_body_v)
+                else:
+                    raise ValueError(f'Operation_body {x_body_h} at byte {p - 4} is unknown')
+            else:
+                if x_body_h == 3:
+                    x_body_v_selling, p = d_Asset(b, p)
+                    x_body_v_buying, p = d_Asset(b, p)
+                    (x_body_v_amount, x_body_v_price_n, x_body_v_price_d, x_body_v_offerID,) = U_qiiq(b, p)
+                    p += 24
+                    x_body_v_price = {"n": x_body_v_price_n, "d": x_body_v_price_d}
+                    x_body_v = {"selling": x_body_v_selling, "buying": x_body_v_buying, "amount": x_body_v_amount, "price": x_body_v_price, "offerID": x_body_v_offerID}
+                    x_body = (3, x_body_v)
+                elif x_body_h == 4:
+                    x_body_v_selling, p = d_Asset(b, p)
+                    x_body_v_buying, p = d_Asset(b, p)
+                    (x_body_v_amount, x_body_v_price_n, x_body_v_price_d,) = U_qii(b, p)
+                    p += 16
+                    x_body_v_price = {"n": x_body_v_price_n, "d": x_body_v_price_d}
+                    x_body_v = {"selling": x_body_v_selling, "buying": x_body_v_buying, "amount": x_body_v_amount, "price": x_body_v_price}
+                    x_body = (4, x_body_v)
+                elif x_body_h == 5:
+                    (x_body_v_inflationDest_h,) = U_I(b, p)
+                    p += 4
+                    if x_body_v_inflationDest_h:
+                        (x_body_v_inflationDest_h, x_body_v_inflationDest_v,) = U_i32s(b, p)
+                        p += 36
+                        if x_body_v_inflationDest_h != 0:
+                            raise ValueError(f'PublicKey {x_body_v_inflationDest_h} before byte {p} is unknown')
+                        x_body_v_inflationDest = (0, x_body_v_inflationDest_v)
+                    else:
+                        x_body_v_inflationDest = None
+                    (x_body_v_clearFlags_h,) = U_I(b, p)
+                    p += 4
+                    if x_body_v_clearFlags_h:
+                        (x_body_v_clearFlags,) = U_I(b, p)
+                        p += 4
+                    else:
+                        x_body_v_clearFlags = None
+                    (x_body_v_setFlags_h,) = U_I(b, p)
+                    p += 4
+                    if x_body_v_setFlags_h:
+                        (x_body_v_setFlags,) = U_I(b, p)
+                        p += 4
+                    else:
+                        x_body_v_setFlags = None
+                    (x_body_v_masterWeight_h,) = U_I(b, p)
+                    p += 4
+                    if x_body_v_masterWeight_h:
+                        (x_body_v_masterWeight,) = U_I(b, p)
+                        p += 4
+                    else:
+                        x_body_v_masterWeight = None
+                    (x_body_v_lowThreshold_h,) = U_I(b, p)
+                    p += 4
+                    if x_body_v_lowThreshold_h:
+                        (x_body_v_lowThreshold,) = U_I(b, p)
+                        p += 4
+                    else:
+                        x_body_v_lowThreshold = None
+                    (x_body_v_medThreshold_h,) = U_I(b, p)
+                    p += 4
+                    if x_body_v_medThreshold_h:
+                        (x_body_v_medThreshold,) = U_I(b, p)
+                        p += 4
+                    else:
+                        x_body_v_medThreshold = None
+                    (x_body_v_highThreshold_h,) = U_I(b, p)
+                    p += 4
+                    if x_body_v_highThreshold_h:
+                        (x_body_v_highThreshold,) = U_I(b, p)
+                        p += 4
+                    else:
+                        x_body_v_highThreshold = None
+                    (x_body_v_homeDomain_h,) = U_I(b, p)
+                    p += 4
+                    if x_body_v_homeDomain_h:
+                        (x_body_v_homeDomain_h,) = U_I(b, p)
+                        p += 4
+                        x_body_v_homeDomain = b[p : p + x_body_v_homeDomain_h]
+                        p += (x_body_v_homeDomain_h + 3) & -4
+                        if p > len(b):
+                            raise ValueError(f'{x_body_v_homeDomain_h} bytes at byte {p} are not all there')
+                    else:
+                        x_body_v_homeDomain = None
+                    (x_body_v_signer_h,) = U_I(b, p)
+                    p += 4
+                    if x_body_v_signer_h:
+                        x_body_v_signer, p = d_Signer(b, p)
+                    else:
+                        x_body_v_signer = None
+                    x_body_v = {"inflationDest": x_body_v_inflationDest, "clearFlags": x_body_v_clearFlags, "setFlags": x_body_v_setFlags, "masterWeight": x_body_v_masterWeight, "lowThreshold": x_body_v_lowThreshold, "medThreshold": x_body_v_medThreshold, "highThreshold": x_body_v_highThreshold, "homeDomain": x_body_v_homeDomain, "signer": x_body_v_signer}
+                    x_body = (5, x_body_v)
+                else:
+                    raise ValueError(f'Operation_body {x_body_h} at byte {p - 4} is unknown')
+        else:
+            if x_body_h < 9:
+                if x_body_h == 6:
+                    (x_body_v_line_h,) = U_i(b, p)
+                    p += 4
+                    if x_body_v_line_h == 0:
+                        x_body_v_line = (0, None)
+                    elif x_body_v_line_h == 1:
+                        (x_body_v_line_v_assetCode, x_body_v_line_v_issuer_h, x_body_v_line_v_issuer_v,) = U_4si32s(b, p)
+                        p += 40
+                        if x_body_v_line_v_issuer_h != 0:
+                            raise ValueError(f'PublicKey {x_body_v_line_v_issuer_h} before byte {p} is unknown')
+                        x_body_v_line_v_issuer = (0, x_body_v_line_v_issuer_v)
+                        x_body_v_line_v = {"assetCode": x_body_v_line_v_assetCode, "issuer": x_body_v_line_v_issuer}
+                        x_body_v_line = (1, x_body_v_line_v)
+                    elif x_body_v_line_h == 2:
+                        (x_body_v_line_v_assetCode, x_body_v_line_v_issuer_h, x_body_v_line_v_issuer_v,) = U_12si32s(b, p)
+                        p += 48
+                        if x_body_v_line_v_issuer_h != 0:
+                            raise ValueError(f'PublicKey {x_body_v_line_v_issuer_h} before byte {p} is unknown')
+                        x_body_v_line_v_issuer = (0, x_body_v_line_v_issuer_v)
+                        x_body_v_line_v = {"assetCode": x_body_v_line_v_assetCode, "issuer": x_body_v_line_v_issuer}
+                        x_body_v_line = (2, x_body_v_line_v)
+                    elif x_body_v_line_h == 3:
+                        (x_body_v_line_v_h,) = U_i(b, p)
+                        p += 4
+                        if x_body_v_line_v_h == 0:
+                            x_body_v_line_v_v, p = d_LiquidityPoolConstantProductParameters(b, p)
+                            x_body_v_line_v = (0, x_body_v_line_v_v)
+                        else:
+                            raise ValueError(f'LiquidityPoolParameters {x_body_v_line_v_h} at byte {p - 4} is unknown')
+                        x_body_v_line = (3, x_body_v_line_v)
+                    else:
+                        raise ValueError(f'ChangeTrustAsset {x_body_v_line_h} at byte {p - 4} is unknown')
+                    (x_body_v_limit,) = U_q(b, p)
+                    p += 8
+                    x_body_v = {"line": x_body_v_line, "limit": x_body_v_limit}
+                    x_body = (6, x_body_v)
+                elif x_body_h == 7:
+                    (x_body_v_trustor_h, x_body_v_trustor_v, x_body_v_asset_h,) = U_i32si(b, p)
+                    p += 40
+                    if x_body_v_trustor_h != 0:
+                        raise ValueError(f'PublicKey {x_body_v_trustor_h} before byte {p} is unknown')
+                    x_body_v_trustor = (0, x_body_v_trustor_v)
+                    if x_body_v_asset_h == 1:
+                        (x_body_v_asset_v,) = U_4s(b, p)
+                        p += 4
+                        x_body_v_asset = (1, x_body_v_asset_v)
+                    elif x_body_v_asset_h == 2:
+                        (x_body_v_asset_v,) = U_12s(b, p)
+                        p += 12
+                        x_body_v_asset = (2, x_body_v_asset_v)
+                    else:
+                        raise ValueError(f'AssetCode {x_body_v_asset_h} at byte {p - 4} is unknown')
+                    (x_body_v_authorize,) = U_I(b, p)
+                    p += 4
+                    x_body_v = {"trustor": x_body_v_trustor, "asset": x_body_v_asset, "authorize": x_body_v_authorize}
+                    x_body = (7, x_body_v)
+                elif x_body_h == 8:
+                    x_body_v, p = d_MuxedAccount(b, p)
+                    x_body = (8, x_body_v)
+                else:
+                    raise ValueError(f'Operation_body {x_body_h} at byte {p - 4} is unknown')
+            else:
+                if x_body_h == 9:
+                    x_body = (9, None)
+                elif x_body_h == 10:
+                    (x_body_v_dataName_h,) = U_I(b, p)
+                    p += 4
+                    x_body_v_dataName = b[p : p + x_body_v_dataName_h]
+                    p += (x_body_v_dataName_h + 3) & -4
+                    if p > len(b):
+                        raise ValueError(f'{x_body_v_dataName_h} bytes at byte {p} are not all there')
+                    (x_body_v_dataValue_h,) = U_I(b, p)
+                    p += 4
+                    if x_body_v_dataValue_h:
+                        (x_body_v_dataValue_h,) = U_I(b, p)
+                        p += 4
+                        x_body_v_dataValue = b[p : p + x_body_v_dataValue_h]
+                        p += (x_body_v_dataValue_h + 3) & -4
+                        if p > len(b):
+                            raise ValueError(f'{x_body_v_dataValue_h} bytes at byte {p} are not all there')
+                    else:
+                        x_body_v_dataValue = None
+                    x_body_v = {"dataName": x_body_v_dataName, "dataValue": x_body_v_dataValue}
+                    x_body = (10, x_body_v)
+                elif x_body_h == 11:
+                    (x_body_v_bumpTo,) = U_q(b, p)
+                    p += 8
+                    x_body_v = {"bumpTo": x_body_v_bumpTo}
+                    x_body = (11, x_body_v)
+                elif x_body_h == 12:
+                    x_body_v_selling, p = d_Asset(b, p)
+                    x_body_v_buying, p = d_Asset(b, p)
+                    (x_body_v_buyAmount, x_body_v_price_n, x_body_v_price_d, x_body_v_offerID,) = U_qiiq(b, p)
+                    p += 24
+                    x_body_v_price = {"n": x_body_v_price_n, "d": x_body_v_price_d}
+                    x_body_v = {"selling": x_body_v_selling, "buying": x_body_v_buying, "buyAmount": x_body_v_buyAmount, "price": x_body_v_price, "offerID": x_body_v_offerID}
+                    x_body = (12, x_body_v)
+                else:
+                    raise ValueError(f'Operation_body {x_body_h} at byte {p - 4} is unknown')
+    else:
+        if x_body_h < 20:
+            if x_body_h < 16:
+                if x_body_h == 13:
+                    x_body_v_sendAsset, p = d_Asset(b, p)
+                    (x_body_v_sendAmount,) = U_q(b, p)
+                    p += 8
+                    x_body_v_destination, p = d_MuxedAccount(b, p)
+                    x_body_v_destAsset, p = d_Asset(b, p)
+                    (x_body_v_destMin, x_body_v_path_h,) = U_qI(b, p)
+                    p += 12
+                    x_body_v_path = []
+                    for _ in range(x_body_v_path_h):
+                        x_body_v_path_x, p = d_Asset(b, p)
+                        x_body_v_path.append(x_body_v_path_x)
+                    x_body_v = {"sendAsset": x_body_v_sendAsset, "sendAmount": x_body_v_sendAmount, "destination": x_body_v_destination, "destAsset": x_body_v_destAsset, "destMin": x_body_v_destMin, "path": x_body_v_path}
+                    x_body = (13, x_body_v)
+                elif x_body_h == 14:
+                    x_body_v_asset, p = d_Asset(b, p)
+                    (x_body_v_amount, x_body_v_claimants_h,) = U_qI(b, p)
+                    p += 12
+                    x_body_v_claimants = []
+                    for _ in range(x_body_v_claimants_h):
+                        (x_body_v_claimants_x_h,) = U_i(b, p)
+                        p += 4
+                        if x_body_v_claimants_x_h == 0:
+                            (x_body_v_claimants_x_v_destination_h, x_body_v_claimants_x_v_destination_v,) = U_i32s(b, p)
+                            p += 36
+                            if x_body_v_claimants_x_v_destination_h != 0:
+                                raise ValueError(f'PublicKey {x_body_v_claimants_x_v_destination_h} before byte {p} is unknown')
+                            x_body_v_claimants_x_v_destination = (0, x_body_v_claimants_x_v_destination_v)
+                            x_body_v_claimants_x_v_predicate, p = d_ClaimPredicate(b, p)
+                            x_body_v_claimants_x_v = {"destination": x_body_v_claimants_x_v_destination, "predicate": x_body_v_claimants_x_v_predicate}
+                            x_body_v_claimants_x = (0, x_body_v_claimants_x_v)
+                        else:
+                            raise ValueError(f'Claimant {x_body_v_claimants_x_h} at byte {p - 4} is unknown')
+                        x_body_v_claimants.append(x_body_v_claimants_x)
+                    x_body_v = {"asset": x_body_v_asset, "amount": x_body_v_amount, "claimants": x_body_v_claimants}
+                    x_body = (14, x_body_v)
+                elif x_body_h == 15:
+                    (x_body_v_balanceID_h, x_body_v_balanceID_v,) = U_i32s(b, p)
+                    p += 36
+                    if x_body_v_balanceID_h != 0:
+                        raise ValueError(f'ClaimableBalanceID {x_body_v_balanceID_h} before byte {p} is unknown')
+                    x_body_v_balanceID = (0, x_body_v_balanceID_v)
+                    x_body_v = {"balanceID": x_body_v_balanceID}
+                    x_body = (15, x_body_v)
+                else:
+                    raise ValueError(f'Operation_body {x_body_h} at byte {p - 4} is unknown')
+            else:
+                if x_body_h == 16:
+                    (x_body_v_sponsoredID_h, x_body_v_sponsoredID_v,) = U_i32s(b, p)
+                    p += 36
+                    if x_body_v_sponsoredID_h != 0:
+                        raise ValueError(f'PublicKey {x_body_v_sponsoredID_h} before byte {p} is unknown')
+                    x_body_v_sponsoredID = (0, x_body_v_sponsoredID_v)
+                    x_body_v = {"sponsoredID": x_body_v_sponsoredID}
+                    x_body = (16, x_body_v)
+                elif x_body_h == 17:
+                    x_body = (17, None)
+                elif x_body_h == 18:
+                    (x_body_v_h,) = U_i(b, p)
+                    p += 4
+                    if x_body_v_h == 0:
+                        x_body_v_v, p = d_LedgerKey(b, p)
+                        x_body_v = (0, x_body_v_v)
+                    elif x_body_v_h == 1:
+                        (x_body_v_v_accountID_h, x_body_v_v_accountID_v,) = U_i32s(b, p)
+                        p += 36
+                        if x_body_v_v_accountID_h != 0:
+                            raise ValueError(f'PublicKey {x_body_v_v_accountID_h} before byte {p} is unknown')
+                        x_body_v_v_accountID = (0, x_body_v_v_accountID_v)
+                        x_body_v_v_signerKey, p = d_SignerKey(b, p)
+                        x_body_v_v = {"accountID": x_body_v_v_accountID, "signerKey": x_body_v_v_signerKey}
+                        x_body_v = (1, x_body_v_v)
+                    else:
+                        raise ValueError(f'RevokeSponsorshipOp {x_body_v_h} at byte {p - 4} is unknown')
+                    x_body = (18, x_body_v)
+                elif x_body_h == 19:
+                    x_body_v_asset, p = d_Asset(b, p)
+                    x_body_v_from_, p = d_MuxedAccount(b, p)
+                    (x_body_v_amount,) = U_q(b, p)
+                    p += 8
+                    x_body_v = {"asset": x_body_v_asset, "from_": x_body_v_from_, "amount": x_body_v_amount}
+                    x_body = (19, x_body_v)
+                else:
+                    raise ValueError(f'Operation_body {x_body_h} at byte {p - 4} is unknown')
+        else:
+            if x_body_h < 23:
+                if x_body_h == 20:
+                    (x_body_v_balanceID_h, x_body_v_balanceID_v,) = U_i32s(b, p)
+                    p += 36
+                    if x_body_v_balanceID_h != 0:
+                        raise ValueError(f'ClaimableBalanceID {x_body_v_balanceID_h} before byte {p} is unknown')
+                    x_body_v_balanceID = (0, x_body_v_balanceID_v)
+                    x_body_v = {"balanceID": x_body_v_balanceID}
+                    x_body = (20, x_body_v)
+                elif x_body_h == 21:
+                    (x_body_v_trustor_h, x_body_v_trustor_v,) = U_i32s(b, p)
+                    p += 36
+                    if x_body_v_trustor_h != 0:
+                        raise ValueError(f'PublicKey {x_body_v_trustor_h} before byte {p} is unknown')
+                    x_body_v_trustor = (0, x_body_v_trustor_v)
+                    x_body_v_asset, p = d_Asset(b, p)
+                    (x_body_v_clearFlags, x_body_v_setFlags,) = U_II(b, p)
+                    p += 8
+                    x_body_v = {"trustor": x_body_v_trustor, "asset": x_body_v_asset, "clearFlags": x_body_v_clearFlags, "setFlags": x_body_v_setFlags}
+                    x_body = (21, x_body_v)
+                elif x_body_h == 22:
+                    (x_body_v_liquidityPoolID, x_body_v_maxAmountA, x_body_v_maxAmountB, x_body_v_minPrice_n, x_body_v_minPrice_d, x_body_v_maxPrice_n, x_body_v_maxPrice_d,) = U_32sqqiiii(b, p)
+                    p += 64
+                    x_body_v_minPrice = {"n": x_body_v_minPrice_n, "d": x_body_v_minPrice_d}
+                    x_body_v_maxPrice = {"n": x_body_v_maxPrice_n, "d": x_body_v_maxPrice_d}
+                    x_body_v = {"liquidityPoolID": x_body_v_liquidityPoolID, "maxAmountA": x_body_v_maxAmountA, "maxAmountB": x_body_v_maxAmountB, "minPrice": x_body_v_minPrice, "maxPrice": x_body_v_maxPrice}
+                    x_body = (22, x_body_v)
+                else:
+                    raise ValueError(f'Operation_body {x_body_h} at byte {p - 4} is unknown')
+            else:
+                if x_body_h == 23:
+                    (x_body_v_liquidityPoolID, x_body_v_amount, x_body_v_minAmountA, x_body_v_minAmountB,) = U_32sqqq(b, p)
+                    p += 56
+                    x_body_v = {"liquidityPoolID": x_body_v_liquidityPoolID, "amount": x_body_v_amount, "minAmountA": x_body_v_minAmountA, "minAmountB": x_body_v_minAmountB}
+                    x_body = (23, x_body_v)
+                elif x_body_h == 24:
+                    (x_body_v_hostFunction_h,) = U_i(b, p)
+                    p += 4
+                    if x_body_v_hostFunction_h == 0:
+                        x_body_v_hostFunction_v, p = d_InvokeContractArgs(b, p)
+                        x_body_v_hostFunction = (0, x_body_v_hostFunction_v)
+                    elif x_body_v_hostFunction_h == 1:
+                        x_body_v_hostFunction_v, p = d_CreateContractArgs(b, p)
+                        x_body_v_hostFunction = (1, x_body_v_hostFunction_v)
+                    elif x_body_v_hostFunction_h == 2:
+                        (x_body_v_hostFunction_v_h,) = U_I(b, p)
+                        p += 4
+                        x_body_v_hostFunction_v = b[p : p + x_body_v_hostFunction_v_h]
+                        p += (x_body_v_hostFunction_v_h + 3) & -4
+                        if p > len(b):
+                            raise ValueError(f'{x_body_v_hostFunction_v_h} bytes at byte {p} are not all there')
+                        x_body_v_hostFunction = (2, x_body_v_hostFunction_v)
+                    elif x_body_v_hostFunction_h == 3:
+                        x_body_v_hostFunction_v, p = d_CreateContractArgsV2(b, p)
+                        x_body_v_hostFunction = (3, x_body_v_hostFunction_v)
+                    else:
+                        raise ValueError(f'HostFunction {x_body_v_hostFunction_h} at byte {p - 4} is unknown')
+                    (x_body_v_auth_h,) = U_I(b, p)
+                    p += 4
+                    x_body_v_auth = []
+                    for _ in range(x_body_v_auth_h):
+                        (x_body_v_auth_x_credentials_h,) = U_i(b, p)
+                        p += 4
+                        if x_body_v_auth_x_credentials_h == 0:
+                            x_body_v_auth_x_credentials = (0, None)
+                        elif x_body_v_auth_x_credentials_h == 1:
+                            x_body_v_auth_x_credentials_v, p = d_SorobanAddressCredentials(b, p)
+                            x_body_v_auth_x_credentials = (1, x_body_v_auth_x_credentials_v)
+                        elif x_body_v_auth_x_credentials_h == 2:
+                            x_body_v_auth_x_credentials_v, p = d_SorobanAddressCredentials(b, p)
+                            x_body_v_auth_x_credentials = (2, x_body_v_auth_x_credentials_v)
+                        elif x_body_v_auth_x_credentials_h == 3:
+                            x_body_v_auth_x_credentials_v_addressCredentials, p = d_SorobanAddressCredentials(b, p)
+                            (x_body_v_auth_x_credentials_v_delegates_h,) = U_I(b, p)
+                            p += 4
+                            x_body_v_auth_x_credentials_v_delegates = []
+                            for _ in range(x_body_v_auth_x_credentials_v_delegates_h):
+                                x_body_v_auth_x_credentials_v_delegates_x, p = d_SorobanDelegateSignature(b, p)
+                                x_body_v_auth_x_credentials_v_delegates.append(x_body_v_auth_x_credentials_v_delegates_x)
+                            x_body_v_auth_x_credentials_v = {"addressCredentials": x_body_v_auth_x_credentials_v_addressCredentials, "delegates": x_body_v_auth_x_credentials_v_delegates}
+                            x_body_v_auth_x_credentials = (3, x_body_v_auth_x_credentials_v)
+                        else:
+                            raise ValueError(f'SorobanCredentials {x_body_v_auth_x_credentials_h} at byte {p - 4} is unknown')
+                        x_body_v_auth_x_rootInvocation, p = d_SorobanAuthorizedInvocation(b, p)
+                        x_body_v_auth_x = {"credentials": x_body_v_auth_x_credentials, "rootInvocation": x_body_v_auth_x_rootInvocation}
+                        x_body_v_auth.append(x_body_v_auth_x)
+                    x_body_v = {"hostFunction": x_body_v_hostFunction, "auth": x_body_v_auth}
+                    x_body = (24, x_body_v)
+                elif x_body_h == 25:
+                    (x_body_v_ext_h, x_body_v_extendTo,) = U_iI(b, p)
+                    p += 8
+                    if x_body_v_ext_h != 0:
+                        raise ValueError(f'ExtensionPoint {x_body_v_ext_h} before byte {p} is unknown')
+                    x_body_v_ext = (0, None)
+                    x_body_v = {"ext": x_body_v_ext, "extendTo": x_body_v_extendTo}
+                    x_body = (25, x_body_v)
+                elif x_body_h == 26:
+                    (x_body_v_ext_h,) = U_i(b, p)
+                    p += 4
+                    if x_body_v_ext_h != 0:
+                        raise ValueError(f'ExtensionPoint {x_body_v_ext_h} before byte {p} is unknown')
+                    x_body_v_ext = (0, None)
+                    x_body_v = {"ext": x_body_v_ext}
+                    x_body = (26, x_body_v)
+                else:
+                    raise ValueError(f'Operation_body {x_body_h} at byte {p - 4} is unknown')
+    x = {"sourceAccount": x_sourceAccount, "body": x_body}
+    return x, p
+
+
+def d_DecoratedSignature(b: bytes, p: int) -> Any:
+    (x_hint, x_signature_h,) = U_4sI(b, p)
+    p += 8
+    x_signature = b[p : p + x_signature_h]
+    p += (x_signature_h + 3) & -4
+    if p > len(b):
+        raise ValueError(f'{x_signature_h} bytes at byte {p} are not all there')
+    x = {"hint": x_hint, "signature": x_signature}
+    return x, p
+
+
+def d_TransactionV1Envelope(b: bytes, p: int) -> Any:
+    x_tx_q = p
+    x_tx, p = d_Transaction(b, p)
+    x_tx_raw = b[x_tx_q:p]
+    (x_signatures_h,) = U_I(b, p)
+    p += 4
+    x_signatures = []
+    for _ in range(x_signatures_h):
+        x_signatures_x, p = d_DecoratedSignature(b, p)
+        x_signatures.append(x_signatures_x)
+    x = {"tx": x_tx, "tx_raw": x_tx_raw, "signatures": x_signatures}
+    return x, p
+
+
+def d_FeeBumpTransaction(b: bytes, p: int) -> Any:
+    x_feeSource, p = d_MuxedAccount(b, p)
+    (x_fee, x_innerTx_h,) = U_qi(b, p)
+    p += 12
+    if x_innerTx_h == 2:
+        x_innerTx_v, p = d_TransactionV1Envelope(b, p)
+        x_innerTx = (2, x_innerTx_v)
+    else:
+        raise ValueError(f'FeeBumpTransaction_innerTx {x_innerTx_h} at byte {p - 4} is unknown')
+    (x_ext_h,) = U_i(b, p)
+    p += 4
+    if x_ext_h != 0:
+        raise ValueError(f'FeeBumpTransaction_ext {x_ext_h} before byte {p} is unknown')
+    x_ext = (0, None)
+    x = {"feeSource": x_feeSource, "fee": x_fee, "innerTx": x_innerTx, "ext": x_ext}
+    return x, p
+
+
+def d_TrustLineAsset(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h == 0:
+        x = (0, None)
+    elif x_h == 1:
+        (x_v_assetCode, x_v_issuer_h, x_v_issuer_v,) = U_4si32s(b, p)
+        p += 40
+        if x_v_issuer_h != 0:
+            raise ValueError(f'PublicKey {x_v_issuer_h} before byte {p} is unknown')
+        x_v_issuer = (0, x_v_issuer_v)
+        x_v = {"assetCode": x_v_assetCode, "issuer": x_v_issuer}
+        x = (1, x_v)
+    elif x_h == 2:
+        (x_v_assetCode, x_v_issuer_h, x_v_issuer_v,) = U_12si32s(b, p)
+        p += 48
+        if x_v_issuer_h != 0:
+            raise ValueError(f'PublicKey {x_v_issuer_h} before byte {p} is unknown')
+        x_v_issuer = (0, x_v_issuer_v)
+        x_v = {"assetCode": x_v_assetCode, "issuer": x_v_issuer}
+        x = (2, x_v)
+    elif x_h == 3:
+        (x_v,) = U_32s(b, p)
+        p += 32
+        x = (3, x_v)
+    else:
+        raise ValueError(f'TrustLineAsset {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_SCAddress(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h < 2:
+        if x_h == 0:
+            (x_v_h, x_v_v,) = U_i32s(b, p)
+            p += 36
+            if x_v_h != 0:
+                raise ValueError(f'PublicKey {x_v_h} before byte {p} is unknown')
+            x_v = (0, x_v_v)
+            x = (0, x_v)
+        elif x_h == 1:
+            (x_v,) = U_32s(b, p)
+            p += 32
+            x = (1, x_v)
+        else:
+            raise ValueError(f'SCAddress {x_h} at byte {p - 4} is unknown')
+    else:
+        if x_h == 2:
+            (x_v_id, x_v_ed25519,) = U_Q32s(b, p)
+            p += 40
+            x_v = {"id": x_v_id, "ed25519": x_v_ed25519}
+            x = (2, x_v)
+        elif x_h == 3:
+            (x_v_h, x_v_v,) = U_i32s(b, p)
+            p += 36
+            if x_v_h != 0:
+                raise ValueError(f'ClaimableBalanceID {x_v_h} before byte {p} is unknown')
+            x_v = (0, x_v_v)
+            x = (3, x_v)
+        elif x_h == 4:
+            (x_v,) = U_32s(b, p)
+            p += 32
+            x = (4, x_v)
+        else:
+            raise ValueError(f'SCAddress {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_SCVal(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h < 11:
+        if x_h < 5:
+            if x_h < 2:
+                if x_h == 0:
+                    (x_v_h,) = U_I(b, p)
+                    p += 4
+                    x_v = x_v_h == 1
+                    x = (0, x_v)
+                elif x_h == 1:
+                    x = (1, None)
+                else:
+                    raise ValueError(f'SCVal {x_h} at byte {p - 4} is unknown')
+            else:
+                if x_h == 2:
+                    (x_v_h,) = U_i(b, p)
+                    p += 4
+                    if x_v_h < 5:
+                        if x_v_h < 2:
+                            if x_v_h == 0:
+                                (x_v_v,) = U_I(b, p)
+                                p += 4
+                                x_v = (0, x_v_v)
+                            elif x_v_h == 1:
+                                (x_v_v,) = U_i(b, p)
+                                p += 4
+                                x_v = (1, x_v_v)
+                            else:
+                                raise ValueError(f'SCError {x_v_h} at byte {p - 4} is unknown')
+                        else:
+                            if x_v_h == 2:
+                                (x_v_v,) = U_i(b, p)
+                                p += 4
+                                x_v = (2, x_v_v)
+                            elif x_v_h == 3:
+                                (x_v_v,) = U_i(b, p)
+                                p += 4
+                                x_v = (3, x_v_v)
+                            elif x_v_h == 4:
+                                (x_v_v,) = U_i(b, p)
+                                p += 4
+                                x_v = (4, x_v_v)
+                            else:
+                                raise ValueError(f'SCError {x_v_h} at byte {p - 4} is unknown')
+                    else:
+                        if x_v_h < 7:
+                            if x_v_h == 5:
+                                (x_v_v,) = U_i(b, p)
+                                p += 4
+                                x_v = (5, x_v_v)
+                            elif x_v_h == 6:
+                                (x_v_v,) = U_i(b, p)
+                                p += 4
+                                x_v = (6, x_v_v)
+                            else:
+                                raise ValueError(f'SCError {x_v_h} at byte {p - 4} is unknown')
+                        else:
+                            if x_v_h == 7:
+                                (x_v_v,) = U_i(b, p)
+                                p += 4
+                                x_v = (7, x_v_v)
+                            elif x_v_h == 8:
+                                (x_v_v,) = U_i(b, p)
+                                p += 4
+                                x_v = (8, x_v_v)
+                            elif x_v_h == 9:
+                                (x_v_v,) = U_i(b, p)
+                                p += 4
+                                x_v = (9, x_v_v)
+                            else:
+                                raise ValueError(f'SCError {x_v_h} at byte {p - 4} is unknown')
+                    x = (2, x_v)
+                elif x_h == 3:
+                    (x_v,) = U_I(b, p)
+                    p += 4
+                    x = (3, x_v)
+                elif x_h == 4:
+                    (x_v,) = U_i(b, p)
+                    p += 4
+                    x = (4, x_v)
+                else:
+                    raise ValueError(f'SCVal {x_h} at byte {p - 4} is unknown')
+        else:
+            if x_h < 8:
+                if x_h == 5:
+                    (x_v,) = U_Q(b, p)
+                    p += 8
+                    x = (5, x_v)
+                elif x_h == 6:
+                    (x_v,) = U_q(b, p)
+                    p += 8
+                    x = (6, x_v)
+                elif x_h == 7:
+                    (x_v,) = U_Q(b, p)
+                    p += 8
+                    x = (7, x_v)
+                else:
+                    raise ValueError(f'SCVal {x_h} at byte {p - 4} is unknown')
+            else:
+                if x_h == 8:
+                    (x_v,) = U_Q(b, p)
+                    p += 8
+                    x = (8, x_v)
+                elif x_h == 9:
+                    (x_v_hi, x_v_lo,) = U_QQ(b, p)
+                    p += 16
+                    x_v = {"hi": x_v_hi, "lo": x_v_lo}
+                    x = (9, x_v)
+                elif x_h == 10:
+                    (x_v_hi, x_v_lo,) = U_qQ(b, p)
+                    p += 16
+                    x_v = {"hi": x_v_hi, "lo": x_v_lo}
+                    x = (10, x_v)
+                else:
+                    raise ValueError(f'SCVal {x_h} at byte {p - 4} is unknown')
+    else:
+        if x_h < 17:
+            if x_h < 14:
+                if x_h == 11:
+                    (x_v_hi_hi, x_v_hi_lo, x_v_lo_hi, x_v_lo_lo,) = U_QQQQ(b, p)
+                    p += 32
+                    x_v = {"hi_hi": x_v_hi_hi, "hi_lo": x_v_hi_lo, "lo_hi": x_v_lo_hi, "lo_lo": x_v_lo_lo}
+                    x = (11, x_v)
+                elif x_h == 12:
+                    (x_v_hi_hi, x_v_hi_lo, x_v_lo_hi, x_v_lo_lo,) = U_qQQQ(b, p)
+                    p += 32
+                    x_v = {"hi_hi": x_v_hi_hi, "hi_lo": x_v_hi_lo, "lo_hi": x_v_lo_hi, "lo_lo": x_v_lo_lo}
+                    x = (12, x_v)
+                elif x_h == 13:
+                    (x_v_h,) = U_I(b, p)
+                    p += 4
+                    x_v = b[p : p + x_v_h]
+                    p += (x_v_h + 3) & -4
+                    if p > len(b):
+                        raise ValueError(f'{x_v_h} bytes at byte {p} are not all there')
+                    x = (13, x_v)
+                else:
+                    raise ValueError(f'SCVal {x_h} at byte {p - 4} is unknown')
+            else:
+                if x_h == 14:
+                    (x_v_h,) = U_I(b, p)
+                    p += 4
+                    x_v = b[p : p + x_v_h]
+                    p += (x_v_h + 3) & -4
+                    if p > len(b):
+                        raise ValueError(f'{x_v_h} bytes at byte {p} are not all there')
+                    x = (14, x_v)
+                elif x_h == 15:
+                    (x_v_h,) = U_I(b, p)
+                    p += 4
+                    x_v = b[p : p + x_v_h]
+                    p += (x_v_h + 3) & -4
+                    if p > len(b):
+                        raise ValueError(f'{x_v_h} bytes at byte {p} are not all there')
+                    x = (15, x_v)
+                elif x_h == 16:
+                    (x_v_h,) = U_I(b, p)
+                    p += 4
+                    if x_v_h:
+                        (x_v_h,) = U_I(b, p)
+                        p += 4
+                        x_v = []
+                        for _ in range(x_v_h):
+                            x_v_x, p = d_SCVal(b, p)
+                            x_v.append(x_v_x)
+                    else:
+                        x_v = None
+                    x = (16, x_v)
+                else:
+                    raise ValueError(f'SCVal {x_h} at byte {p - 4} is unknown')
+        else:
+            if x_h < 20:
+                if x_h == 17:
+                    (x_v_h,) = U_I(b, p)
+                    p += 4
+                    if x_v_h:
+                        (x_v_h,) = U_I(b, p)
+                        p += 4
+                        x_v = []
+                        for _ in range(x_v_h):
+                            x_v_x, p = d_SCMapEntry(b, p)
+                            x_v.append(x_v_x)
+                    else:
+                        x_v = None
+                    x = (17, x_v)
+                elif x_h == 18:
+                    x_v, p = d_SCAddress(b, p)
+                    x = (18, x_v)
+                elif x_h == 19:
+                    x_v_executable, p = d_ContractExecutable(b, p)
+                    (x_v_storage_h,) = U_I(b, p)
+                    p += 4
+                    if x_v_storage_h:
+                        (x_v_storage_h,) = U_I(b, p)
+                        p += 4
+                        x_v_storage = []
+                        for _ in range(x_v_storage_h):
+                            x_v_storage_x, p = d_SCMapEntry(b, p)
+                            x_v_storage.append(x_v_storage_x)
+                    else:
+                        x_v_storage = None
+                    x_v = {"executable": x_v_executable, "storage": x_v_storage}
+                    x = (19, x_v)
+                else:
+                    raise ValueError(f'SCVal {x_h} at byte {p - 4} is unknown')
+            else:
+                if x_h == 20:
+                    x = (20, None)
+                elif x_h == 21:
+                    (x_v_nonce,) = U_q(b, p)
+                    p += 8
+                    x_v = {"nonce": x_v_nonce}
+                    x = (21, x_v)
+                elif x_h == 22:
+                    (x_v_h,) = U_I(b, p)
+                    p += 4
+                    x_v = b[p : p + x_v_h]
+                    p += (x_v_h + 3) & -4
+                    if p > len(b):
+                        raise ValueError(f'{x_v_h} bytes at byte {p} are not all there')
+                    x = (22, x_v)
+                else:
+                    raise ValueError(f'SCVal {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_Signer(b: bytes, p: int) -> Any:
+    x_key, p = d_SignerKey(b, p)
+    (x_weight,) = U_I(b, p)
+    p += 4
+    x = {"key": x_key, "weight": x_weight}
+    return x, p
+
+
+def d_OfferEntry(b: bytes, p: int) -> Any:
+    (x_sellerID_h, x_sellerID_v, x_offerID,) = U_i32sq(b, p)
+    p += 44
+    if x_sellerID_h != 0:
+        raise ValueError(f'PublicKey {x_sellerID_h} before byte {p} is unknown')
+    x_sellerID = (0, x_sellerID_v)
+    x_selling, p = d_Asset(b, p)
+    x_buying, p = d_Asset(b, p)
+    (x_amount, x_price_n, x_price_d, x_flags, x_ext_h,) = U_qiiIi(b, p)
+    p += 24
+    x_price = {"n": x_price_n, "d": x_price_d}
+    if x_ext_h != 0:
+        raise ValueError(f'OfferEntry_ext {x_ext_h} before byte {p} is unknown')
+    x_ext = (0, None)
+    x = {"sellerID": x_sellerID, "offerID": x_offerID, "selling": x_selling, "buying": x_buying, "amount": x_amount, "price": x_price, "flags": x_flags, "ext": x_ext}
+    return x, p
+
+
+def d_ClaimPredicate(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h < 3:
+        if x_h == 0:
+            x = (0, None)
+        elif x_h == 1:
+            (x_v_h,) = U_I(b, p)
+            p += 4
+            x_v = []
+            for _ in range(x_v_h):
+                x_v_x, p = d_ClaimPredicate(b, p)
+                x_v.append(x_v_x)
+            x = (1, x_v)
+        elif x_h == 2:
+            (x_v_h,) = U_I(b, p)
+            p += 4
+            x_v = []
+            for _ in range(x_v_h):
+                x_v_x, p = d_ClaimPredicate(b, p)
+                x_v.append(x_v_x)
+            x = (2, x_v)
+        else:
+            raise ValueError(f'ClaimPredicate {x_h} at byte {p - 4} is unknown')
+    else:
+        if x_h == 3:
+            (x_v_h,) = U_I(b, p)
+            p += 4
+            if x_v_h:
+                x_v, p = d_ClaimPredicate(b, p)
+            else:
+                x_v = None
+            x = (3, x_v)
+        elif x_h == 4:
+            (x_v,) = U_q(b, p)
+            p += 8
+            x = (4, x_v)
+        elif x_h == 5:
+            (x_v,) = U_q(b, p)
+            p += 8
+            x = (5, x_v)
+        else:
+            raise ValueError(f'ClaimPredicate {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_Asset(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h == 0:
+        x = (0, None)
+    elif x_h == 1:
+        (x_v_assetCode, x_v_issuer_h, x_v_issuer_v,) = U_4si32s(b, p)
+        p += 40
+        if x_v_issuer_h != 0:
+            raise ValueError(f'PublicKey {x_v_issuer_h} before byte {p} is unknown')
+        x_v_issuer = (0, x_v_issuer_v)
+        x_v = {"assetCode": x_v_assetCode, "issuer": x_v_issuer}
+        x = (1, x_v)
+    elif x_h == 2:
+        (x_v_assetCode, x_v_issuer_h, x_v_issuer_v,) = U_12si32s(b, p)
+        p += 48
+        if x_v_issuer_h != 0:
+            raise ValueError(f'PublicKey {x_v_issuer_h} before byte {p} is unknown')
+        x_v_issuer = (0, x_v_issuer_v)
+        x_v = {"assetCode": x_v_assetCode, "issuer": x_v_issuer}
+        x = (2, x_v)
+    else:
+        raise ValueError(f'Asset {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_LiquidityPoolConstantProductParameters(b: bytes, p: int) -> Any:
+    x_assetA, p = d_Asset(b, p)
+    x_assetB, p = d_Asset(b, p)
+    (x_fee,) = U_i(b, p)
+    p += 4
+    x = {"assetA": x_assetA, "assetB": x_assetB, "fee": x_fee}
+    return x, p
+
+
+def d_ConfigSettingEntry(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h < 10:
+        if x_h < 5:
+            if x_h < 2:
+                if x_h == 0:
+                    (x_v,) = U_I(b, p)
+                    p += 4
+                    x = (0, x_v)
+                elif x_h == 1:
+                    (x_v_ledgerMaxInstructions, x_v_txMaxInstructions, x_v_feeRatePerInstructionsIncrement, x_v_txMemoryLimit,) = U_qqqI(b, p)
+                    p += 28
+                    x_v = {"ledgerMaxInstructions": x_v_ledgerMaxInstructions, "txMaxInstructions": x_v_txMaxInstructions, "feeRatePerInstructionsIncrement": x_v_feeRatePerInstructionsIncrement, "txMemoryLimit": x_v_txMemoryLimit}
+                    x = (1, x_v)
+                else:
+                    raise ValueError(f'ConfigSettingEntry {x_h} at byte {p - 4} is unknown')
+            else:
+                if x_h == 2:
+                    (x_v_ledgerMaxDiskReadEntries, x_v_ledgerMaxDiskReadBytes, x_v_ledgerMaxWriteLedgerEntries, x_v_ledgerMaxWriteBytes, x_v_txMaxDiskReadEntries, x_v_txMaxDiskReadBytes, x_v_txMaxWriteLedgerEntries, x_v_txMaxWriteBytes, x_v_feeDiskReadLedgerEntry, x_v_feeWriteLedgerEntry, x_v_feeDiskRead1KB, x_v_sorobanStateTargetSizeBytes, x_v_rentFee1KBSorobanStateSizeLow, x_v_rentFee1KBSorobanStateSizeHigh, x_v_sorobanStateRentFeeGrowthFactor,) = U_IIIIIIIIqqqqqqI(b, p)
+                    p += 84
+                    x_v = {"ledgerMaxDiskReadEntries": x_v_ledgerMaxDiskReadEntries, "ledgerMaxDiskReadBytes": x_v_ledgerMaxDiskReadBytes, "ledgerMaxWriteLedgerEntries": x_v_ledgerMaxWriteLedgerEntries, "ledgerMaxWriteBytes": x_v_ledgerMaxWriteBytes, "txMaxDiskReadEntries": x_v_txMaxDiskReadEntries, "txMaxDiskReadBytes": x_v_txMaxDiskReadBytes, "txMaxWriteLedgerEntries": x_v_txMaxWriteLedgerEntries, "txMaxWriteBytes": x_v_txMaxWriteBytes, "feeDiskReadLedgerEntry": x_v_feeDiskReadLedgerEntry, "feeWriteLedgerEntry": x_v_feeWriteLedgerEntry, "feeDiskRead1KB": x_v_feeDiskRead1KB, "sorobanStateTargetSizeBytes": x_v_sorobanStateTargetSizeBytes, "rentFee1KBSorobanStateSizeLow": x_v_rentFee1KBSorobanStateSizeLow, "rentFee1KBSorobanStateSizeHigh": x_v_rentFee1KBSorobanStateSizeHigh, "sorobanStateRentFeeGrowthFactor": x_v_sorobanStateRentFeeGrowthFactor}
+                    x = (2, x_v)
+                elif x_h == 3:
+                    (x_v_feeHistorical1KB,) = U_q(b, p)
+                    p += 8
+                    x_v = {"feeHistorical1KB": x_v_feeHistorical1KB}
+                    x = (3, x_v)
+                elif x_h == 4:
+                    (x_v_txMaxContractEventsSizeBytes, x_v_feeContractEvents1KB,) = U_Iq(b, p)
+                    p += 12
+                    x_v = {"txMaxContractEventsSizeBytes": x_v_txMaxContractEventsSizeBytes, "feeContractEvents1KB": x_v_feeContractEvents1KB}
+                    x = (4, x_v)
+                else:
+                    raise ValueError(f'ConfigSettingEntry {x_h} at byte {p - 4} is unknown')
+        else:
+            if x_h < 7:
+                if x_h == 5:
+                    (x_v_ledgerMaxTxsSizeBytes, x_v_txMaxSizeBytes, x_v_feeTxSize1KB,) = U_IIq(b, p)
+                    p += 16
+                    x_v = {"ledgerMaxTxsSizeBytes": x_v_ledgerMaxTxsSizeBytes, "txMaxSizeBytes": x_v_txMaxSizeBytes, "feeTxSize1KB": x_v_feeTxSize1KB}
+                    x = (5, x_v)
+                elif x_h == 6:
+                    (x_v_h,) = U_I(b, p)
+                    p += 4
+                    x_v = []
+                    for _ in range(x_v_h):
+                        (x_v_x_ext_h, x_v_x_constTerm, x_v_x_linearTerm,) = U_iqq(b, p)
+                        p += 20
+                        if x_v_x_ext_h != 0:
+                            raise ValueError(f'ExtensionPoint {x_v_x_ext_h} before byte {p} is unknown')
+                        x_v_x_ext = (0, None)
+                        x_v_x = {"ext": x_v_x_ext, "constTerm": x_v_x_constTerm, "linearTerm": x_v_x_linearTerm}
+                        x_v.append(x_v_x)
+                    x = (6, x_v)
+                else:
+                    raise ValueError(f'ConfigSettingEntry {x_h} at byte {p - 4} is unknown')
+            else:
+                if x_h == 7:
+                    (x_v_h,) = U_I(b, p)
+                    p += 4
+                    x_v = []
+                    for _ in range(x_v_h):
+                        (x_v_x_ext_h, x_v_x_constTerm, x_v_x_linearTerm,) = U_iqq(b, p)
+                        p += 20
+                        if x_v_x_ext_h != 0:
+                            raise ValueError(f'ExtensionPoint {x_v_x_ext_h} before byte {p} is unknown')
+                        x_v_x_ext = (0, None)
+                        x_v_x = {"ext": x_v_x_ext, "constTerm": x_v_x_constTerm, "linearTerm": x_v_x_linearTerm}
+                        x_v.append(x_v_x)
+                    x = (7, x_v)
+                elif x_h == 8:
+                    (x_v,) = U_I(b, p)
+                    p += 4
+                    x = (8, x_v)
+                elif x_h == 9:
+                    (x_v,) = U_I(b, p)
+                    p += 4
+                    x = (9, x_v)
+                else:
+                    raise ValueError(f'ConfigSettingEntry {x_h} at byte {p - 4} is unknown')
+    else:
+        if x_h < 15:
+            if x_h < 12:
+                if x_h == 10:
+                    (x_v_maxEntryTTL, x_v_minTemporaryTTL, x_v_minPersistentTTL, x_v_persistentRentRateDenominator, x_v_tempRentRateDenominator, x_v_maxEntriesToArchive, x_v_liveSorobanStateSizeWindowSampleSize, x_v_liveSorobanStateSizeWindowSamplePeriod, x_v_evictionScanSize, x_v_startingEvictionScanLevel,) = U_IIIqqIIIII(b, p)
+                    p += 48
+                    x_v = {"maxEntryTTL": x_v_maxEntryTTL, "minTemporaryTTL": x_v_minTemporaryTTL, "minPersistentTTL": x_v_minPersistentTTL, "persistentRentRateDenominator": x_v_persistentRentRateDenominator, "tempRentRateDenominator": x_v_tempRentRateDenominator, "maxEntriesToArchive": x_v_maxEntriesToArchive, "liveSorobanStateSizeWindowSampleSize": x_v_liveSorobanStateSizeWindowSampleSize, "liveSorobanStateSizeWindowSamplePeriod": x_v_liveSorobanStateSizeWindowSamplePeriod, "evictionScanSize": x_v_evictionScanSize, "startingEvictionScanLevel": x_v_startingEvictionScanLevel}
+                    x = (10, x_v)
+                elif x_h == 11:
+                    (x_v_ledgerMaxTxCount,) = U_I(b, p)
+                    p += 4
+                    x_v = {"ledgerMaxTxCount": x_v_ledgerMaxTxCount}
+                    x = (11, x_v)
+                else:
+                    raise ValueError(f'ConfigSettingEntry {x_h} at byte {p - 4} is unknown')
+            else:
+                if x_h == 12:
+                    (x_v_h,) = U_I(b, p)
+                    p += 4
+                    x_v = []
+                    for _ in range(x_v_h):
+                        (x_v_x,) = U_Q(b, p)
+                        p += 8
+                        x_v.append(x_v_x)
+                    x = (12, x_v)
+                elif x_h == 13:
+                    (x_v_bucketListLevel, x_v_isCurrBucket_h, x_v_bucketFileOffset,) = U_IIQ(b, p)
+                    p += 16
+                    x_v_isCurrBucket = x_v_isCurrBucket_h == 1
+                    x_v = {"bucketListLevel": x_v_bucketListLevel, "isCurrBucket": x_v_isCurrBucket, "bucketFileOffset": x_v_bucketFileOffset}
+                    x = (13, x_v)
+                elif x_h == 14:
+                    (x_v_ledgerMaxDependentTxClusters,) = U_I(b, p)
+                    p += 4
+                    x_v = {"ledgerMaxDependentTxClusters": x_v_ledgerMaxDependentTxClusters}
+                    x = (14, x_v)
+                else:
+                    raise ValueError(f'ConfigSettingEntry {x_h} at byte {p - 4} is unknown')
+        else:
+            if x_h < 18:
+                if x_h == 15:
+                    (x_v_txMaxFootprintEntries, x_v_feeWrite1KB,) = U_Iq(b, p)
+                    p += 12
+                    x_v = {"txMaxFootprintEntries": x_v_txMaxFootprintEntries, "feeWrite1KB": x_v_feeWrite1KB}
+                    x = (15, x_v)
+                elif x_h == 16:
+                    (x_v_ledgerTargetCloseTimeMilliseconds, x_v_nominationTimeoutInitialMilliseconds, x_v_nominationTimeoutIncrementMilliseconds, x_v_ballotTimeoutInitialMilliseconds, x_v_ballotTimeoutIncrementMilliseconds,) = U_IIIII(b, p)
+                    p += 20
+                    x_v = {"ledgerTargetCloseTimeMilliseconds": x_v_ledgerTargetCloseTimeMilliseconds, "nominationTimeoutInitialMilliseconds": x_v_nominationTimeoutInitialMilliseconds, "nominationTimeoutIncrementMilliseconds": x_v_nominationTimeoutIncrementMilliseconds, "ballotTimeoutInitialMilliseconds": x_v_ballotTimeoutInitialMilliseconds, "ballotTimeoutIncrementMilliseconds": x_v_ballotTimeoutIncrementMilliseconds}
+                    x = (16, x_v)
+                elif x_h == 17:
+                    (x_v_keys_h,) = U_I(b, p)
+                    p += 4
+                    x_v_keys = []
+                    for _ in range(x_v_keys_h):
+                        (x_v_keys_x_h,) = U_I(b, p)
+                        p += 4
+                        x_v_keys_x = b[p : p + x_v_keys_x_h]
+                        p += (x_v_keys_x_h + 3) & -4
+                        if p > len(b):
+                            raise ValueError(f'{x_v_keys_x_h} bytes at byte {p} are not all there')
+                        x_v_keys.append(x_v_keys_x)
+                    x_v = {"keys": x_v_keys}
+                    x = (17, x_v)
+                else:
+                    raise ValueError(f'ConfigSettingEntry {x_h} at byte {p - 4} is unknown')
+            else:
+                if x_h == 18:
+                    (x_v_keysToFreeze_h,) = U_I(b, p)
+                    p += 4
+                    x_v_keysToFreeze = []
+                    for _ in range(x_v_keysToFreeze_h):
+                        (x_v_keysToFreeze_x_h,) = U_I(b, p)
+                        p += 4
+                        x_v_keysToFreeze_x = b[p : p + x_v_keysToFreeze_x_h]
+                        p += (x_v_keysToFreeze_x_h + 3) & -4
+                        if p > len(b):
+                            raise ValueError(f'{x_v_keysToFreeze_x_h} bytes at byte {p} are not all there')
+                        x_v_keysToFreeze.append(x_v_keysToFreeze_x)
+                    (x_v_keysToUnfreeze_h,) = U_I(b, p)
+                    p += 4
+                    x_v_keysToUnfreeze = []
+                    for _ in range(x_v_keysToUnfreeze_h):
+                        (x_v_keysToUnfreeze_x_h,) = U_I(b, p)
+                        p += 4
+                        x_v_keysToUnfreeze_x = b[p : p + x_v_keysToUnfreeze_x_h]
+                        p += (x_v_keysToUnfreeze_x_h + 3) & -4
+                        if p > len(b):
+                            raise ValueError(f'{x_v_keysToUnfreeze_x_h} bytes at byte {p} are not all there')
+                        x_v_keysToUnfreeze.append(x_v_keysToUnfreeze_x)
+                    x_v = {"keysToFreeze": x_v_keysToFreeze, "keysToUnfreeze": x_v_keysToUnfreeze}
+                    x = (18, x_v)
+                elif x_h == 19:
+                    (x_v_txHashes_h,) = U_I(b, p)
+                    p += 4
+                    x_v_txHashes = []
+                    for _ in range(x_v_txHashes_h):
+                        (x_v_txHashes_x,) = U_32s(b, p)
+                        p += 32
+                        x_v_txHashes.append(x_v_txHashes_x)
+                    x_v = {"txHashes": x_v_txHashes}
+                    x = (19, x_v)
+                elif x_h == 20:
+                    (x_v_addTxs_h,) = U_I(b, p)
+                    p += 4
+                    x_v_addTxs = []
+                    for _ in range(x_v_addTxs_h):
+                        (x_v_addTxs_x,) = U_32s(b, p)
+                        p += 32
+                        x_v_addTxs.append(x_v_addTxs_x)
+                    (x_v_removeTxs_h,) = U_I(b, p)
+                    p += 4
+                    x_v_removeTxs = []
+                    for _ in range(x_v_removeTxs_h):
+                        (x_v_removeTxs_x,) = U_32s(b, p)
+                        p += 32
+                        x_v_removeTxs.append(x_v_removeTxs_x)
+                    x_v = {"addTxs": x_v_addTxs, "removeTxs": x_v_removeTxs}
+                    x = (20, x_v)
+                else:
+                    raise ValueError(f'ConfigSettingEntry {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_OperationResult(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h < -3:
+        if x_h == -6:
+            x = (-6, None)
+        elif x_h == -5:
+            x = (-5, None)
+        elif x_h == -4:
+            x = (-4, None)
+        else:
+            raise ValueError(f'OperationResult {x_h} at byte {p - 4} is unknown')
+    else:
+        if x_h == -3:
+            x = (-3, None)
+        elif x_h == -2:
+            x = (-2, None)
+        elif x_h == -1:
+            x = (-1, None)
+        elif x_h == 0:
+            (x_v_h,) = U_i(b, p)
+            p += 4
+            if x_v_h < 13:
+                if x_v_h < 6:
+                    if x_v_h < 3:
+                        if x_v_h == 0:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -2:
+                                if x_v_v_h == -4:
+                                    x_v_v = (-4, None)
+                                elif x_v_v_h == -3:
+                                    x_v_v = (-3, None)
+                                else:
+                                    raise ValueError(f'CreateAccountResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h == -2:
+                                    x_v_v = (-2, None)
+                                elif x_v_v_h == -1:
+                                    x_v_v = (-1, None)
+                                elif x_v_v_h == 0:
+                                    x_v_v = (0, None)
+                                else:
+                                    raise ValueError(f'CreateAccountResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (0, x_v_v)
+                        elif x_v_h == 1:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -4:
+                                if x_v_v_h < -7:
+                                    if x_v_v_h == -9:
+                                        x_v_v = (-9, None)
+                                    elif x_v_v_h == -8:
+                                        x_v_v = (-8, None)
+                                    else:
+                                        raise ValueError(f'PaymentResult {x_v_v_h} at byte {p - 4} is unknown')
+                                else:
+                                    if x_v_v_h == -7:
+                                        x_v_v = (-7, None)
+                                    elif x_v_v_h == -6:
+                                        x_v_v = (-6, None)
+                                    elif x_v_v_h == -5:
+                                        x_v_v = (-5, None)
+                                    else:
+                                        raise ValueError(f'PaymentResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h < -2:
+                                    if x_v_v_h == -4:
+                                        x_v_v = (-4, None)
+                                    elif x_v_v_h == -3:
+                                        x_v_v = (-3, None)
+                                    else:
+                                        raise ValueError(f'PaymentResult {x_v_v_h} at byte {p - 4} is unknown')
+                                else:
+                                    if x_v_v_h == -2:
+                                        x_v_v = (-2, None)
+                                    elif x_v_v_h == -1:
+                                        x_v_v = (-1, None)
+                                    elif x_v_v_h == 0:
+                                        x_v_v = (0, None)
+                                    else:
+                                        raise ValueError(f'PaymentResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (1, x_v_v)
+                        elif x_v_h == 2:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -6:
+                                if x_v_v_h < -9:
+                                    if x_v_v_h == -12:
+                                        x_v_v = (-12, None)
+                                    elif x_v_v_h == -11:
+                                        x_v_v = (-11, None)
+                                    elif x_v_v_h == -10:
+                                        x_v_v = (-10, None)
+                                    else:
+                                        raise ValueError(f'PathPaymentStrictReceiveResult {x_v_v_h} at byte {p - 4} is unknown')
+                                else:
+                                    if x_v_v_h == -9:
+                                        x_v_v_v, p = d_Asset(b, p)
+                                        x_v_v = (-9, x_v_v_v)
+                                    elif x_v_v_h == -8:
+                                        x_v_v = (-8, None)
+                                    elif x_v_v_h == -7:
+                                        x_v_v = (-7, None)
+                                    else:
+                                        raise ValueError(f'PathPaymentStrictReceiveResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h < -3:
+                                    if x_v_v_h == -6:
+                                        x_v_v = (-6, None)
+                                    elif x_v_v_h == -5:
+                                        x_v_v = (-5, None)
+                                    elif x_v_v_h == -4:
+                                        x_v_v = (-4, None)
+                                    else:
+                                        raise ValueError(f'PathPaymentStrictReceiveResult {x_v_v_h} at byte {p - 4} is unknown')
+                                else:
+                                    if x_v_v_h == -3:
+                                        x_v_v = (-3, None)
+                                    elif x_v_v_h == -2:
+                                        x_v_v = (-2, None)
+                                    elif x_v_v_h == -1:
+                                        x_v_v = (-1, None)
+                                    elif x_v_v_h == 0:
+                                        (x_v_v_v_offers_h,) = U_I(b, p)
+                                        p += 4
+                                        x_v_v_v_offers = []
+                                        for _ in range(x_v_v_v_offers_h):
+                                            x_v_v_v_offers_x, p = d_ClaimAtom(b, p)
+                                            x_v_v_v_offers.append(x_v_v_v_offers_x)
+                                        x_v_v_v_last, p = d_SimplePaymentResult(b, p)
+                                        x_v_v_v = {"offers": x_v_v_v_offers, "last": x_v_v_v_last}
+                                        x_v_v = (0, x_v_v_v)
+                                    else:
+                                        raise ValueError(f'PathPaymentStrictReceiveResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (2, x_v_v)
+                        else:
+                            raise ValueError(f'OperationResult_tr {x_v_h} at byte {p - 4} is unknown')
+                    else:
+                        if x_v_h == 3:
+                            x_v_v, p = d_ManageSellOfferResult(b, p)
+                            x_v = (3, x_v_v)
+                        elif x_v_h == 4:
+                            x_v_v, p = d_ManageSellOfferResult(b, p)
+                            x_v = (4, x_v_v)
+                        elif x_v_h == 5:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -5:
+                                if x_v_v_h < -8:
+                                    if x_v_v_h == -10:
+                                        x_v_v = (-10, None)
+                                    elif x_v_v_h == -9:
+                                        x_v_v = (-9, None)
+                                    else:
+                                        raise ValueError(f'SetOptionsResult {x_v_v_h} at byte {p - 4} is unknown')
+                                else:
+                                    if x_v_v_h == -8:
+                                        x_v_v = (-8, None)
+                                    elif x_v_v_h == -7:
+                                        x_v_v = (-7, None)
+                                    elif x_v_v_h == -6:
+                                        x_v_v = (-6, None)
+                                    else:
+                                        raise ValueError(f'SetOptionsResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h < -2:
+                                    if x_v_v_h == -5:
+                                        x_v_v = (-5, None)
+                                    elif x_v_v_h == -4:
+                                        x_v_v = (-4, None)
+                                    elif x_v_v_h == -3:
+                                        x_v_v = (-3, None)
+                                    else:
+                                        raise ValueError(f'SetOptionsResult {x_v_v_h} at byte {p - 4} is unknown')
+                                else:
+                                    if x_v_v_h == -2:
+                                        x_v_v = (-2, None)
+                                    elif x_v_v_h == -1:
+                                        x_v_v = (-1, None)
+                                    elif x_v_v_h == 0:
+                                        x_v_v = (0, None)
+                                    else:
+                                        raise ValueError(f'SetOptionsResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (5, x_v_v)
+                        else:
+                            raise ValueError(f'OperationResult_tr {x_v_h} at byte {p - 4} is unknown')
+                else:
+                    if x_v_h < 9:
+                        if x_v_h == 6:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -4:
+                                if x_v_v_h == -8:
+                                    x_v_v = (-8, None)
+                                elif x_v_v_h == -7:
+                                    x_v_v = (-7, None)
+                                elif x_v_v_h == -6:
+                                    x_v_v = (-6, None)
+                                elif x_v_v_h == -5:
+                                    x_v_v = (-5, None)
+                                else:
+                                    raise ValueError(f'ChangeTrustResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h < -2:
+                                    if x_v_v_h == -4:
+                                        x_v_v = (-4, None)
+                                    elif x_v_v_h == -3:
+                                        x_v_v = (-3, None)
+                                    else:
+                                        raise ValueError(f'ChangeTrustResult {x_v_v_h} at byte {p - 4} is unknown')
+                                else:
+                                    if x_v_v_h == -2:
+                                        x_v_v = (-2, None)
+                                    elif x_v_v_h == -1:
+                                        x_v_v = (-1, None)
+                                    elif x_v_v_h == 0:
+                                        x_v_v = (0, None)
+                                    else:
+                                        raise ValueError(f'ChangeTrustResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (6, x_v_v)
+                        elif x_v_h == 7:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -3:
+                                if x_v_v_h == -6:
+                                    x_v_v = (-6, None)
+                                elif x_v_v_h == -5:
+                                    x_v_v = (-5, None)
+                                elif x_v_v_h == -4:
+                                    x_v_v = (-4, None)
+                                else:
+                                    raise ValueError(f'AllowTrustResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h == -3:
+                                    x_v_v = (-3, None)
+                                elif x_v_v_h == -2:
+                                    x_v_v = (-2, None)
+                                elif x_v_v_h == -1:
+                                    x_v_v = (-1, None)
+                                elif x_v_v_h == 0:
+                                    x_v_v = (0, None)
+                                else:
+                                    raise ValueError(f'AllowTrustResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (7, x_v_v)
+                        elif x_v_h == 8:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -3:
+                                if x_v_v_h == -7:
+                                    x_v_v = (-7, None)
+                                elif x_v_v_h == -6:
+                                    x_v_v = (-6, None)
+                                elif x_v_v_h == -5:
+                                    x_v_v = (-5, None)
+                                elif x_v_v_h == -4:
+                                    x_v_v = (-4, None)
+                                else:
+                                    raise ValueError(f'AccountMergeResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h == -3:
+                                    x_v_v = (-3, None)
+                                elif x_v_v_h == -2:
+                                    x_v_v = (-2, None)
+                                elif x_v_v_h == -1:
+                                    x_v_v = (-1, None)
+                                elif x_v_v_h == 0:
+                                    (x_v_v_v,) = U_q(b, p)
+                                    p += 8
+                                    x_v_v = (0, x_v_v_v)
+                                else:
+                                    raise ValueError(f'AccountMergeResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (8, x_v_v)
+                        else:
+                            raise ValueError(f'OperationResult_tr {x_v_h} at byte {p - 4} is unknown')
+                    else:
+                        if x_v_h == 9:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h == -1:
+                                x_v_v = (-1, None)
+                            elif x_v_v_h == 0:
+                                (x_v_v_v_h,) = U_I(b, p)
+                                p += 4
+                                x_v_v_v = []
+                                for _ in range(x_v_v_v_h):
+                                    (x_v_v_v_x_destination_h, x_v_v_v_x_destination_v, x_v_v_v_x_amount,) = U_i32sq(b, p)
+                                    p += 44
+                                    if x_v_v_v_x_destination_h != 0:
+                                        raise ValueError(f'PublicKey {x_v_v_v_x_destination_h} before byte {p} is unknown')
+                                    x_v_v_v_x_destination = (0, x_v_v_v_x_destination_v)
+                                    x_v_v_v_x = {"destination": x_v_v_v_x_destination, "amount": x_v_v_v_x_amount}
+                                    x_v_v_v.append(x_v_v_v_x)
+                                x_v_v = (0, x_v_v_v)
+                            else:
+                                raise ValueError(f'InflationResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (9, x_v_v)
+                        elif x_v_h == 10:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -2:
+                                if x_v_v_h == -4:
+                                    x_v_v = (-4, None)
+                                elif x_v_v_h == -3:
+                                    x_v_v = (-3, None)
+                                else:
+                                    raise ValueError(f'ManageDataResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h == -2:
+                                    x_v_v = (-2, None)
+                                elif x_v_v_h == -1:
+                                    x_v_v = (-1, None)
+                                elif x_v_v_h == 0:
+                                    x_v_v = (0, None)
+                                else:
+                                    raise ValueError(f'ManageDataResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (10, x_v_v)
+                        elif x_v_h == 11:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h == -1:
+                                x_v_v = (-1, None)
+                            elif x_v_v_h == 0:
+                                x_v_v = (0, None)
+                            else:
+                                raise ValueError(f'BumpSequenceResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (11, x_v_v)
+                        elif x_v_h == 12:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -6:
+                                if x_v_v_h < -9:
+                                    if x_v_v_h == -12:
+                                        x_v_v = (-12, None)
+                                    elif x_v_v_h == -11:
+                                        x_v_v = (-11, None)
+                                    elif x_v_v_h == -10:
+                                        x_v_v = (-10, None)
+                                    else:
+                                        raise ValueError(f'ManageBuyOfferResult {x_v_v_h} at byte {p - 4} is unknown')
+                                else:
+                                    if x_v_v_h == -9:
+                                        x_v_v = (-9, None)
+                                    elif x_v_v_h == -8:
+                                        x_v_v = (-8, None)
+                                    elif x_v_v_h == -7:
+                                        x_v_v = (-7, None)
+                                    else:
+                                        raise ValueError(f'ManageBuyOfferResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h < -3:
+                                    if x_v_v_h == -6:
+                                        x_v_v = (-6, None)
+                                    elif x_v_v_h == -5:
+                                        x_v_v = (-5, None)
+                                    elif x_v_v_h == -4:
+                                        x_v_v = (-4, None)
+                                    else:
+                                        raise ValueError(f'ManageBuyOfferResult {x_v_v_h} at byte {p - 4} is unknown')
+                                else:
+                                    if x_v_v_h == -3:
+                                        x_v_v = (-3, None)
+                                    elif x_v_v_h == -2:
+                                        x_v_v = (-2, None)
+                                    elif x_v_v_h == -1:
+                                        x_v_v = (-1, None)
+                                    elif x_v_v_h == 0:
+                                        x_v_v_v, p = d_ManageOfferSuccessResult(b, p)
+                                        x_v_v = (0, x_v_v_v)
+                                    else:
+                                        raise ValueError(f'ManageBuyOfferResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (12, x_v_v)
+                        else:
+                            raise ValueError(f'OperationResult_tr {x_v_h} at byte {p - 4} is unknown')
+            else:
+                if x_v_h < 20:
+                    if x_v_h < 16:
+                        if x_v_h == 13:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -6:
+                                if x_v_v_h < -9:
+                                    if x_v_v_h == -12:
+                                        x_v_v = (-12, None)
+                                    elif x_v_v_h == -11:
+                                        x_v_v = (-11, None)
+                                    elif x_v_v_h == -10:
+                                        x_v_v = (-10, None)
+                                    else:
+                                        raise ValueError(f'PathPaymentStrictSendResult {x_v_v_h} at byte {p - 4} is unknown')
+                                else:
+                                    if x_v_v_h == -9:
+                                        x_v_v_v, p = d_Asset(b, p)
+                                        x_v_v = (-9, x_v_v_v)
+                                    elif x_v_v_h == -8:
+                                        x_v_v = (-8, None)
+                                    elif x_v_v_h == -7:
+                                        x_v_v = (-7, None)
+                                    else:
+                                        raise ValueError(f'PathPaymentStrictSendResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h < -3:
+                                    if x_v_v_h == -6:
+                                        x_v_v = (-6, None)
+                                    elif x_v_v_h == -5:
+                                        x_v_v = (-5, None)
+                                    elif x_v_v_h == -4:
+                                        x_v_v = (-4, None)
+                                    else:
+                                        raise ValueError(f'PathPaymentStrictSendResult {x_v_v_h} at byte {p - 4} is unknown')
+                                else:
+                                    if x_v_v_h == -3:
+                                        x_v_v = (-3, None)
+                                    elif x_v_v_h == -2:
+                                        x_v_v = (-2, None)
+                                    elif x_v_v_h == -1:
+                                        x_v_v = (-1, None)
+                                    elif x_v_v_h == 0:
+                                        (x_v_v_v_offers_h,) = U_I(b, p)
+                                        p += 4
+                                        x_v_v_v_offers = []
+                                        for _ in range(x_v_v_v_offers_h):
+                                            x_v_v_v_offers_x, p = d_ClaimAtom(b, p)
+                                            x_v_v_v_offers.append(x_v_v_v_offers_x)
+                                        x_v_v_v_last, p = d_SimplePaymentResult(b, p)
+                                        x_v_v_v = {"offers": x_v_v_v_offers, "last": x_v_v_v_last}
+                                        x_v_v = (0, x_v_v_v)
+                                    else:
+                                        raise ValueError(f'PathPaymentStrictSendResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (13, x_v_v)
+                        elif x_v_h == 14:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -2:
+                                if x_v_v_h == -5:
+                                    x_v_v = (-5, None)
+                                elif x_v_v_h == -4:
+                                    x_v_v = (-4, None)
+                                elif x_v_v_h == -3:
+                                    x_v_v = (-3, None)
+                                else:
+                                    raise ValueError(f'CreateClaimableBalanceResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h == -2:
+                                    x_v_v = (-2, None)
+                                elif x_v_v_h == -1:
+                                    x_v_v = (-1, None)
+                                elif x_v_v_h == 0:
+                                    (x_v_v_v_h, x_v_v_v_v,) = U_i32s(b, p)
+                                    p += 36
+                                    if x_v_v_v_h != 0:
+                                        raise ValueError(f'ClaimableBalanceID {x_v_v_v_h} before byte {p} is unknown')
+                                    x_v_v_v = (0, x_v_v_v_v)
+                                    x_v_v = (0, x_v_v_v)
+                                else:
+                                    raise ValueError(f'CreateClaimableBalanceResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (14, x_v_v)
+                        elif x_v_h == 15:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -3:
+                                if x_v_v_h == -6:
+                                    x_v_v = (-6, None)
+                                elif x_v_v_h == -5:
+                                    x_v_v = (-5, None)
+                                elif x_v_v_h == -4:
+                                    x_v_v = (-4, None)
+                                else:
+                                    raise ValueError(f'ClaimClaimableBalanceResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h == -3:
+                                    x_v_v = (-3, None)
+                                elif x_v_v_h == -2:
+                                    x_v_v = (-2, None)
+                                elif x_v_v_h == -1:
+                                    x_v_v = (-1, None)
+                                elif x_v_v_h == 0:
+                                    x_v_v = (0, None)
+                                else:
+                                    raise ValueError(f'ClaimClaimableBalanceResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (15, x_v_v)
+                        else:
+                            raise ValueError(f'OperationResult_tr {x_v_h} at byte {p - 4} is unknown')
+                    else:
+                        if x_v_h == 16:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h == -3:
+                                x_v_v = (-3, None)
+                            elif x_v_v_h == -2:
+                                x_v_v = (-2, None)
+                            elif x_v_v_h == -1:
+                                x_v_v = (-1, None)
+                            elif x_v_v_h == 0:
+                                x_v_v = (0, None)
+                            else:
+                                raise ValueError(f'BeginSponsoringFutureReservesResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (16, x_v_v)
+                        elif x_v_h == 17:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h == -1:
+                                x_v_v = (-1, None)
+                            elif x_v_v_h == 0:
+                                x_v_v = (0, None)
+                            else:
+                                raise ValueError(f'EndSponsoringFutureReservesResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (17, x_v_v)
+                        elif x_v_h == 18:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -2:
+                                if x_v_v_h == -5:
+                                    x_v_v = (-5, None)
+                                elif x_v_v_h == -4:
+                                    x_v_v = (-4, None)
+                                elif x_v_v_h == -3:
+                                    x_v_v = (-3, None)
+                                else:
+                                    raise ValueError(f'RevokeSponsorshipResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h == -2:
+                                    x_v_v = (-2, None)
+                                elif x_v_v_h == -1:
+                                    x_v_v = (-1, None)
+                                elif x_v_v_h == 0:
+                                    x_v_v = (0, None)
+                                else:
+                                    raise ValueError(f'RevokeSponsorshipResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (18, x_v_v)
+                        elif x_v_h == 19:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -2:
+                                if x_v_v_h == -4:
+                                    x_v_v = (-4, None)
+                                elif x_v_v_h == -3:
+                                    x_v_v = (-3, None)
+                                else:
+                                    raise ValueError(f'ClawbackResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h == -2:
+                                    x_v_v = (-2, None)
+                                elif x_v_v_h == -1:
+                                    x_v_v = (-1, None)
+                                elif x_v_v_h == 0:
+                                    x_v_v = (0, None)
+                                else:
+                                    raise ValueError(f'ClawbackResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (19, x_v_v)
+                        else:
+                            raise ValueError(f'OperationResult_tr {x_v_h} at byte {p - 4} is unknown')
+                else:
+                    if x_v_h < 23:
+                        if x_v_h == 20:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h == -3:
+                                x_v_v = (-3, None)
+                            elif x_v_v_h == -2:
+                                x_v_v = (-2, None)
+                            elif x_v_v_h == -1:
+                                x_v_v = (-1, None)
+                            elif x_v_v_h == 0:
+                                x_v_v = (0, None)
+                            else:
+                                raise ValueError(f'ClawbackClaimableBalanceResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (20, x_v_v)
+                        elif x_v_h == 21:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -2:
+                                if x_v_v_h == -5:
+                                    x_v_v = (-5, None)
+                                elif x_v_v_h == -4:
+                                    x_v_v = (-4, None)
+                                elif x_v_v_h == -3:
+                                    x_v_v = (-3, None)
+                                else:
+                                    raise ValueError(f'SetTrustLineFlagsResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h == -2:
+                                    x_v_v = (-2, None)
+                                elif x_v_v_h == -1:
+                                    x_v_v = (-1, None)
+                                elif x_v_v_h == 0:
+                                    x_v_v = (0, None)
+                                else:
+                                    raise ValueError(f'SetTrustLineFlagsResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (21, x_v_v)
+                        elif x_v_h == 22:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -4:
+                                if x_v_v_h == -8:
+                                    x_v_v = (-8, None)
+                                elif x_v_v_h == -7:
+                                    x_v_v = (-7, None)
+                                elif x_v_v_h == -6:
+                                    x_v_v = (-6, None)
+                                elif x_v_v_h == -5:
+                                    x_v_v = (-5, None)
+                                else:
+                                    raise ValueError(f'LiquidityPoolDepositResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h < -2:
+                                    if x_v_v_h == -4:
+                                        x_v_v = (-4, None)
+                                    elif x_v_v_h == -3:
+                                        x_v_v = (-3, None)
+                                    else:
+                                        raise ValueError(f'LiquidityPoolDepositResult {x_v_v_h} at byte {p - 4} is unknown')
+                                else:
+                                    if x_v_v_h == -2:
+                                        x_v_v = (-2, None)
+                                    elif x_v_v_h == -1:
+                                        x_v_v = (-1, None)
+                                    elif x_v_v_h == 0:
+                                        x_v_v = (0, None)
+                                    else:
+                                        raise ValueError(f'LiquidityPoolDepositResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (22, x_v_v)
+                        else:
+                            raise ValueError(f'OperationResult_tr {x_v_h} at byte {p - 4} is unknown')
+                    else:
+                        if x_v_h == 23:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -3:
+                                if x_v_v_h == -6:
+                                    x_v_v = (-6, None)
+                                elif x_v_v_h == -5:
+                                    x_v_v = (-5, None)
+                                elif x_v_v_h == -4:
+                                    x_v_v = (-4, None)
+                                else:
+                                    raise ValueError(f'LiquidityPoolWithdrawResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h == -3:
+                                    x_v_v = (-3, None)
+                                elif x_v_v_h == -2:
+                                    x_v_v = (-2, None)
+                                elif x_v_v_h == -1:
+                                    x_v_v = (-1, None)
+                                elif x_v_v_h == 0:
+                                    x_v_v = (0, None)
+                                else:
+                                    raise ValueError(f'LiquidityPoolWithdrawResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (23, x_v_v)
+                        elif x_v_h == 24:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h < -2:
+                                if x_v_v_h == -5:
+                                    x_v_v = (-5, None)
+                                elif x_v_v_h == -4:
+                                    x_v_v = (-4, None)
+                                elif x_v_v_h == -3:
+                                    x_v_v = (-3, None)
+                                else:
+                                    raise ValueError(f'InvokeHostFunctionResult {x_v_v_h} at byte {p - 4} is unknown')
+                            else:
+                                if x_v_v_h == -2:
+                                    x_v_v = (-2, None)
+                                elif x_v_v_h == -1:
+                                    x_v_v = (-1, None)
+                                elif x_v_v_h == 0:
+                                    (x_v_v_v,) = U_32s(b, p)
+                                    p += 32
+                                    x_v_v = (0, x_v_v_v)
+                                else:
+                                    raise ValueError(f'InvokeHostFunctionResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (24, x_v_v)
+                        elif x_v_h == 25:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h == -3:
+                                x_v_v = (-3, None)
+                            elif x_v_v_h == -2:
+                                x_v_v = (-2, None)
+                            elif x_v_v_h == -1:
+                                x_v_v = (-1, None)
+                            elif x_v_v_h == 0:
+                                x_v_v = (0, None)
+                            else:
+                                raise ValueError(f'ExtendFootprintTTLResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (25, x_v_v)
+                        elif x_v_h == 26:
+                            (x_v_v_h,) = U_i(b, p)
+                            p += 4
+                            if x_v_v_h == -3:
+                                x_v_v = (-3, None)
+                            elif x_v_v_h == -2:
+                                x_v_v = (-2, None)
+                            elif x_v_v_h == -1:
+                                x_v_v = (-1, None)
+                            elif x_v_v_h == 0:
+                                x_v_v = (0, None)
+                            else:
+                                raise ValueError(f'RestoreFootprintResult {x_v_v_h} at byte {p - 4} is unknown')
+                            x_v = (26, x_v_v)
+                        else:
+                            raise ValueError(f'OperationResult_tr {x_v_h} at byte {p - 4} is unknown')
+            x = (0, x_v)
+        else:
+            raise ValueError(f'OperationResult {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_OperationMeta(b: bytes, p: int) -> Any:
+    (x_changes_h,) = U_I(b, p)
+    p += 4
+    x_changes = []
+    for _ in range(x_changes_h):
+        x_changes_x, p = d_LedgerEntryChange(b, p)
+        x_changes.append(x_changes_x)
+    x = {"changes": x_changes}
+    return x, p
+
+
+def d_SorobanTransactionMetaExt(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h == 0:
+        x = (0, None)
+    elif x_h == 1:
+        (x_v_ext_h, x_v_totalNonRefundableResourceFeeCharged, x_v_totalRefundableResourceFeeCharged, x_v_rentFeeCharged,) = U_iqqq(b, p)
+        p += 28
+        if x_v_ext_h != 0:
+            raise ValueError(f'ExtensionPoint {x_v_ext_h} before byte {p} is unknown')
+        x_v_ext = (0, None)
+        x_v = {"ext": x_v_ext, "totalNonRefundableResourceFeeCharged": x_v_totalNonRefundableResourceFeeCharged, "totalRefundableResourceFeeCharged": x_v_totalRefundableResourceFeeCharged, "rentFeeCharged": x_v_rentFeeCharged}
+        x = (1, x_v)
+    else:
+        raise ValueError(f'SorobanTransactionMetaExt {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_ContractEvent(b: bytes, p: int) -> Any:
+    x_start = p
+    (x_ext_h, x_contractID_h,) = U_iI(b, p)
+    p += 8
+    if x_ext_h != 0:
+        raise ValueError(f'ExtensionPoint {x_ext_h} before byte {p} is unknown')
+    x_ext = (0, None)
+    if x_contractID_h:
+        (x_contractID,) = U_32s(b, p)
+        p += 32
+    else:
+        x_contractID = None
+    (x_type, x_body_h,) = U_ii(b, p)
+    p += 8
+    if x_body_h == 0:
+        (n,) = U_I(b, p)
+        p += 4
+        x_body_v_topics = []
+        x_body_v_topics_raw = []
+        for _ in range(n):
+            x_body_v_topics_q = p
+            x_body_v_topics_x, p = d_SCVal(b, p)
+            x_body_v_topics.append(x_body_v_topics_x)
+            x_body_v_topics_raw.append(b[x_body_v_topics_q:p])
+        x_body_v_data_q = p
+        x_body_v_data, p = d_SCVal(b, p)
+        x_body_v_data_raw = b[x_body_v_data_q:p]
+        x_body_v = {"topics": x_body_v_topics, "topics_raw": x_body_v_topics_raw, "data": x_body_v_data, "data_raw": x_body_v_data_raw}
+        x_body = (0, x_body_v)
+    else:
+        raise ValueError(f'ContractEvent_body {x_body_h} at byte {p - 4} is unknown')
+    x = {"ext": x_ext, "contractID": x_contractID, "type": x_type, "body": x_body, "raw": b[x_start:p]}
+    return x, p
+
+
+def d_DiagnosticEvent(b: bytes, p: int) -> Any:
+    (x_inSuccessfulContractCall_h,) = U_I(b, p)
+    p += 4
+    x_inSuccessfulContractCall = x_inSuccessfulContractCall_h == 1
+    x_event, p = d_ContractEvent(b, p)
+    x = {"inSuccessfulContractCall": x_inSuccessfulContractCall, "event": x_event}
+    return x, p
+
+
+def d_LedgerCloseValueSignature(b: bytes, p: int) -> Any:
+    (x_nodeID_h, x_nodeID_v, x_signature_h,) = U_i32sI(b, p)
+    p += 40
+    if x_nodeID_h != 0:
+        raise ValueError(f'PublicKey {x_nodeID_h} before byte {p} is unknown')
+    x_nodeID = (0, x_nodeID_v)
+    x_signature = b[p : p + x_signature_h]
+    p += (x_signature_h + 3) & -4
+    if p > len(b):
+        raise ValueError(f'{x_signature_h} bytes at byte {p} are not all there')
+    x = {"nodeID": x_nodeID, "signature": x_signature}
+    return x, p
+
+
+def d_MuxedAccount(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h == 0:
+        (x_v,) = U_32s(b, p)
+        p += 32
+        x = (0, x_v)
+    elif x_h == 256:
+        (x_v_id, x_v_ed25519,) = U_Q32s(b, p)
+        p += 40
+        x_v = {"id": x_v_id, "ed25519": x_v_ed25519}
+        x = (256, x_v)
+    else:
+        raise ValueError(f'MuxedAccount {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_SignerKey(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h == 0:
+        (x_v,) = U_32s(b, p)
+        p += 32
+        x = (0, x_v)
+    elif x_h == 1:
+        (x_v,) = U_32s(b, p)
+        p += 32
+        x = (1, x_v)
+    elif x_h == 2:
+        (x_v,) = U_32s(b, p)
+        p += 32
+        x = (2, x_v)
+    elif x_h == 3:
+        (x_v_ed25519, x_v_payload_h,) = U_32sI(b, p)
+        p += 36
+        x_v_payload = b[p : p + x_v_payload_h]
+        p += (x_v_payload_h + 3) & -4
+        if p > len(b):
+            raise ValueError(f'{x_v_payload_h} bytes at byte {p} are not all there')
+        x_v = {"ed25519": x_v_ed25519, "payload": x_v_payload}
+        x = (3, x_v)
+    else:
+        raise ValueError(f'SignerKey {x_h} at byte {p - 4} is unknown')
+    return x, p
 
 
 def d_InvokeContractArgs(b: bytes, p: int) -> Any:
-    q = p
-    f_contractAddress, p = d_SCAddress(b, p)
-    f_contractAddress_raw = b[q:p]
-    q = p
-    (n,) = U_I(b, p)
+    x_contractAddress_q = p
+    x_contractAddress, p = d_SCAddress(b, p)
+    x_contractAddress_raw = b[x_contractAddress_q:p]
+    x_functionName_q = p
+    (x_functionName_h,) = U_I(b, p)
     p += 4
-    f_functionName = b[p : p + n]
-    p += (n + 3) & -4
+    x_functionName = b[p : p + x_functionName_h]
+    p += (x_functionName_h + 3) & -4
     if p > len(b):
-        raise ValueError(f'{n} bytes at byte {p} are not all there')
-    f_functionName_raw = b[q:p]
+        raise ValueError(f'{x_functionName_h} bytes at byte {p} are not all there')
+    x_functionName_raw = b[x_functionName_q:p]
     (n,) = U_I(b, p)
     p += 4
-    f_args = []
-    f_args_raw = []
+    x_args = []
+    x_args_raw = []
     for _ in range(n):
-        q = p
-        f_args_x, p = d_SCVal(b, p)
-        f_args.append(f_args_x)
-        f_args_raw.append(b[q:p])
-    return {"contractAddress": f_contractAddress, "contractAddress_raw": f_contractAddress_raw, "functionName": f_functionName, "functionName_raw": f_functionName_raw, "args": f_args, "args_raw": f_args_raw}, p
+        x_args_q = p
+        x_args_x, p = d_SCVal(b, p)
+        x_args.append(x_args_x)
+        x_args_raw.append(b[x_args_q:p])
+    x = {"contractAddress": x_contractAddress, "contractAddress_raw": x_contractAddress_raw, "functionName": x_functionName, "functionName_raw": x_functionName_raw, "args": x_args, "args_raw": x_args_raw}
+    return x, p
 
 
 def d_CreateContractArgs(b: bytes, p: int) -> Any:
-    f_contractIDPreimage, p = d_ContractIDPreimage(b, p)
-    f_executable, p = d_ContractExecutable(b, p)
-    return {"contractIDPreimage": f_contractIDPreimage, "executable": f_executable}, p
+    x_contractIDPreimage, p = d_ContractIDPreimage(b, p)
+    x_executable, p = d_ContractExecutable(b, p)
+    x = {"contractIDPreimage": x_contractIDPreimage, "executable": x_executable}
+    return x, p
 
 
 def d_CreateContractArgsV2(b: bytes, p: int) -> Any:
-    f_contractIDPreimage, p = d_ContractIDPreimage(b, p)
-    f_executable, p = d_ContractExecutable(b, p)
+    x_contractIDPreimage, p = d_ContractIDPreimage(b, p)
+    x_executable, p = d_ContractExecutable(b, p)
     (n,) = U_I(b, p)
     p += 4
-    f_constructorArgs = []
-    f_constructorArgs_raw = []
+    x_constructorArgs = []
+    x_constructorArgs_raw = []
     for _ in range(n):
-        q = p
-        f_constructorArgs_x, p = d_SCVal(b, p)
-        f_constructorArgs.append(f_constructorArgs_x)
-        f_constructorArgs_raw.append(b[q:p])
-    return {"contractIDPreimage": f_contractIDPreimage, "executable": f_executable, "constructorArgs": f_constructorArgs, "constructorArgs_raw": f_constructorArgs_raw}, p
-
-
-def d_SorobanCredentials(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v = None
-        return (t, v), p
-    if t == 1:
-        v, p = d_SorobanAddressCredentials(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_SorobanAddressCredentials(b, p)
-        return (t, v), p
-    if t == 3:
-        v, p = d_SorobanAddressCredentialsWithDelegates(b, p)
-        return (t, v), p
-    raise ValueError(f"SorobanCredentials {t} at byte {p - 4} is unknown")
-
-
-def d_SorobanAuthorizedInvocation(b: bytes, p: int) -> Any:
-    f_function, p = d_SorobanAuthorizedFunction(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_subInvocations = []
-    for _ in range(n):
-        f_subInvocations_x, p = d_SorobanAuthorizedInvocation(b, p)
-        f_subInvocations.append(f_subInvocations_x)
-    return {"function": f_function, "subInvocations": f_subInvocations}, p
-
-
-def d_ClaimAtom(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_ClaimOfferAtomV0(b, p)
-        return (t, v), p
-    if t == 1:
-        v, p = d_ClaimOfferAtom(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_ClaimLiquidityAtom(b, p)
-        return (t, v), p
-    raise ValueError(f"ClaimAtom {t} at byte {p - 4} is unknown")
-
-
-def d_SimplePaymentResult(b: bytes, p: int) -> Any:
-    f_destination, p = d_PublicKey(b, p)
-    f_asset, p = d_Asset(b, p)
-    (f_amount,) = U_q(b, p)
-    p += 8
-    return {"destination": f_destination, "asset": f_asset, "amount": f_amount}, p
-
-
-def d_ManageOfferSuccessResult_offer(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t in (0, 1):
-        v, p = d_OfferEntry(b, p)
-        return (t, v), p
-    if t == 2:
-        v = None
-        return (t, v), p
-    raise ValueError(f"ManageOfferSuccessResult_offer {t} at byte {p - 4} is unknown")
-
-
-def d_AccountEntryExtensionV3(b: bytes, p: int) -> Any:
-    f_ext, p = d_ExtensionPoint(b, p)
-    (f_seqLedger, f_seqTime,) = U_IQ(b, p)
-    p += 12
-    return {"ext": f_ext, "seqLedger": f_seqLedger, "seqTime": f_seqTime}, p
-
-
-def d_ContractIDPreimage(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_ContractIDPreimage_fromAddress(b, p)
-        return (t, v), p
-    if t == 1:
-        v, p = d_Asset(b, p)
-        return (t, v), p
-    raise ValueError(f"ContractIDPreimage {t} at byte {p - 4} is unknown")
+        x_constructorArgs_q = p
+        x_constructorArgs_x, p = d_SCVal(b, p)
+        x_constructorArgs.append(x_constructorArgs_x)
+        x_constructorArgs_raw.append(b[x_constructorArgs_q:p])
+    x = {"contractIDPreimage": x_contractIDPreimage, "executable": x_executable, "constructorArgs": x_constructorArgs, "constructorArgs_raw": x_constructorArgs_raw}
+    return x, p
 
 
 def d_SorobanAddressCredentials(b: bytes, p: int) -> Any:
-    f_address, p = d_SCAddress(b, p)
-    (f_nonce, f_signatureExpirationLedger,) = U_qI(b, p)
+    x_address, p = d_SCAddress(b, p)
+    (x_nonce, x_signatureExpirationLedger,) = U_qI(b, p)
     p += 12
-    f_signature, p = d_SCVal(b, p)
-    return {"address": f_address, "nonce": f_nonce, "signatureExpirationLedger": f_signatureExpirationLedger, "signature": f_signature}, p
-
-
-def d_SorobanAddressCredentialsWithDelegates(b: bytes, p: int) -> Any:
-    f_addressCredentials, p = d_SorobanAddressCredentials(b, p)
-    (n,) = U_I(b, p)
-    p += 4
-    f_delegates = []
-    for _ in range(n):
-        f_delegates_x, p = d_SorobanDelegateSignature(b, p)
-        f_delegates.append(f_delegates_x)
-    return {"addressCredentials": f_addressCredentials, "delegates": f_delegates}, p
-
-
-def d_SorobanAuthorizedFunction(b: bytes, p: int) -> Any:
-    (t,) = U_i(b, p)
-    p += 4
-    if t == 0:
-        v, p = d_InvokeContractArgs(b, p)
-        return (t, v), p
-    if t == 1:
-        v, p = d_CreateContractArgs(b, p)
-        return (t, v), p
-    if t == 2:
-        v, p = d_CreateContractArgsV2(b, p)
-        return (t, v), p
-    raise ValueError(f"SorobanAuthorizedFunction {t} at byte {p - 4} is unknown")
-
-
-def d_ClaimOfferAtomV0(b: bytes, p: int) -> Any:
-    (f_sellerEd25519, f_offerID,) = U_32sq(b, p)
-    p += 40
-    f_assetSold, p = d_Asset(b, p)
-    (f_amountSold,) = U_q(b, p)
-    p += 8
-    f_assetBought, p = d_Asset(b, p)
-    (f_amountBought,) = U_q(b, p)
-    p += 8
-    return {"sellerEd25519": f_sellerEd25519, "offerID": f_offerID, "assetSold": f_assetSold, "amountSold": f_amountSold, "assetBought": f_assetBought, "amountBought": f_amountBought}, p
-
-
-def d_ClaimOfferAtom(b: bytes, p: int) -> Any:
-    f_sellerID, p = d_PublicKey(b, p)
-    (f_offerID,) = U_q(b, p)
-    p += 8
-    f_assetSold, p = d_Asset(b, p)
-    (f_amountSold,) = U_q(b, p)
-    p += 8
-    f_assetBought, p = d_Asset(b, p)
-    (f_amountBought,) = U_q(b, p)
-    p += 8
-    return {"sellerID": f_sellerID, "offerID": f_offerID, "assetSold": f_assetSold, "amountSold": f_amountSold, "assetBought": f_assetBought, "amountBought": f_amountBought}, p
-
-
-def d_ClaimLiquidityAtom(b: bytes, p: int) -> Any:
-    (f_liquidityPoolID,) = U_32s(b, p)
-    p += 32
-    f_assetSold, p = d_Asset(b, p)
-    (f_amountSold,) = U_q(b, p)
-    p += 8
-    f_assetBought, p = d_Asset(b, p)
-    (f_amountBought,) = U_q(b, p)
-    p += 8
-    return {"liquidityPoolID": f_liquidityPoolID, "assetSold": f_assetSold, "amountSold": f_amountSold, "assetBought": f_assetBought, "amountBought": f_amountBought}, p
-
-
-def d_ContractIDPreimage_fromAddress(b: bytes, p: int) -> Any:
-    f_address, p = d_SCAddress(b, p)
-    (f_salt,) = U_32s(b, p)
-    p += 32
-    return {"address": f_address, "salt": f_salt}, p
+    x_signature, p = d_SCVal(b, p)
+    x = {"address": x_address, "nonce": x_nonce, "signatureExpirationLedger": x_signatureExpirationLedger, "signature": x_signature}
+    return x, p
 
 
 def d_SorobanDelegateSignature(b: bytes, p: int) -> Any:
-    f_address, p = d_SCAddress(b, p)
-    f_signature, p = d_SCVal(b, p)
-    (n,) = U_I(b, p)
+    x_address, p = d_SCAddress(b, p)
+    x_signature, p = d_SCVal(b, p)
+    (x_nestedDelegates_h,) = U_I(b, p)
     p += 4
-    f_nestedDelegates = []
-    for _ in range(n):
-        f_nestedDelegates_x, p = d_SorobanDelegateSignature(b, p)
-        f_nestedDelegates.append(f_nestedDelegates_x)
-    return {"address": f_address, "signature": f_signature, "nestedDelegates": f_nestedDelegates}, p
+    x_nestedDelegates = []
+    for _ in range(x_nestedDelegates_h):
+        x_nestedDelegates_x, p = d_SorobanDelegateSignature(b, p)
+        x_nestedDelegates.append(x_nestedDelegates_x)
+    x = {"address": x_address, "signature": x_signature, "nestedDelegates": x_nestedDelegates}
+    return x, p
+
+
+def d_SorobanAuthorizedInvocation(b: bytes, p: int) -> Any:
+    (x_function_h,) = U_i(b, p)
+    p += 4
+    if x_function_h == 0:
+        x_function_v, p = d_InvokeContractArgs(b, p)
+        x_function = (0, x_function_v)
+    elif x_function_h == 1:
+        x_function_v, p = d_CreateContractArgs(b, p)
+        x_function = (1, x_function_v)
+    elif x_function_h == 2:
+        x_function_v, p = d_CreateContractArgsV2(b, p)
+        x_function = (2, x_function_v)
+    else:
+        raise ValueError(f'SorobanAuthorizedFunction {x_function_h} at byte {p - 4} is unknown')
+    (x_subInvocations_h,) = U_I(b, p)
+    p += 4
+    x_subInvocations = []
+    for _ in range(x_subInvocations_h):
+        x_subInvocations_x, p = d_SorobanAuthorizedInvocation(b, p)
+        x_subInvocations.append(x_subInvocations_x)
+    x = {"function": x_function, "subInvocations": x_subInvocations}
+    return x, p
+
+
+def d_Transaction(b: bytes, p: int) -> Any:
+    x_sourceAccount, p = d_MuxedAccount(b, p)
+    (x_fee, x_seqNum, x_cond_h,) = U_Iqi(b, p)
+    p += 16
+    if x_cond_h == 0:
+        x_cond = (0, None)
+    elif x_cond_h == 1:
+        (x_cond_v_minTime, x_cond_v_maxTime,) = U_QQ(b, p)
+        p += 16
+        x_cond_v = {"minTime": x_cond_v_minTime, "maxTime": x_cond_v_maxTime}
+        x_cond = (1, x_cond_v)
+    elif x_cond_h == 2:
+        (x_cond_v_timeBounds_h,) = U_I(b, p)
+        p += 4
+        if x_cond_v_timeBounds_h:
+            (x_cond_v_timeBounds_minTime, x_cond_v_timeBounds_maxTime,) = U_QQ(b, p)
+            p += 16
+            x_cond_v_timeBounds = {"minTime": x_cond_v_timeBounds_minTime, "maxTime": x_cond_v_timeBounds_maxTime}
+        else:
+            x_cond_v_timeBounds = None
+        (x_cond_v_ledgerBounds_h,) = U_I(b, p)
+        p += 4
+        if x_cond_v_ledgerBounds_h:
+            (x_cond_v_ledgerBounds_minLedger, x_cond_v_ledgerBounds_maxLedger,) = U_II(b, p)
+            p += 8
+            x_cond_v_ledgerBounds = {"minLedger": x_cond_v_ledgerBounds_minLedger, "maxLedger": x_cond_v_ledgerBounds_maxLedger}
+        else:
+            x_cond_v_ledgerBounds = None
+        (x_cond_v_minSeqNum_h,) = U_I(b, p)
+        p += 4
+        if x_cond_v_minSeqNum_h:
+            (x_cond_v_minSeqNum,) = U_q(b, p)
+            p += 8
+        else:
+            x_cond_v_minSeqNum = None
+        (x_cond_v_minSeqAge, x_cond_v_minSeqLedgerGap, x_cond_v_extraSigners_h,) = U_QII(b, p)
+        p += 16
+        x_cond_v_extraSigners = []
+        for _ in range(x_cond_v_extraSigners_h):
+            x_cond_v_extraSigners_x, p = d_SignerKey(b, p)
+            x_cond_v_extraSigners.append(x_cond_v_extraSigners_x)
+        x_cond_v = {"timeBounds": x_cond_v_timeBounds, "ledgerBounds": x_cond_v_ledgerBounds, "minSeqNum": x_cond_v_minSeqNum, "minSeqAge": x_cond_v_minSeqAge, "minSeqLedgerGap": x_cond_v_minSeqLedgerGap, "extraSigners": x_cond_v_extraSigners}
+        x_cond = (2, x_cond_v)
+    else:
+        raise ValueError(f'Preconditions {x_cond_h} at byte {p - 4} is unknown')
+    x_memo, p = d_Memo(b, p)
+    (x_operations_h,) = U_I(b, p)
+    p += 4
+    x_operations = []
+    for _ in range(x_operations_h):
+        x_operations_x, p = d_Operation(b, p)
+        x_operations.append(x_operations_x)
+    (x_ext_h,) = U_i(b, p)
+    p += 4
+    if x_ext_h == 0:
+        x_ext = (0, None)
+    elif x_ext_h == 1:
+        (x_ext_v_ext_h,) = U_i(b, p)
+        p += 4
+        if x_ext_v_ext_h == 0:
+            x_ext_v_ext = (0, None)
+        elif x_ext_v_ext_h == 1:
+            (x_ext_v_ext_v_archivedSorobanEntries_h,) = U_I(b, p)
+            p += 4
+            x_ext_v_ext_v_archivedSorobanEntries = []
+            for _ in range(x_ext_v_ext_v_archivedSorobanEntries_h):
+                (x_ext_v_ext_v_archivedSorobanEntries_x,) = U_I(b, p)
+                p += 4
+                x_ext_v_ext_v_archivedSorobanEntries.append(x_ext_v_ext_v_archivedSorobanEntries_x)
+            x_ext_v_ext_v = {"archivedSorobanEntries": x_ext_v_ext_v_archivedSorobanEntries}
+            x_ext_v_ext = (1, x_ext_v_ext_v)
+        else:
+            raise ValueError(f'SorobanTransactionData_ext {x_ext_v_ext_h} at byte {p - 4} is unknown')
+        (n,) = U_I(b, p)
+        p += 4
+        x_ext_v_resources_footprint_readOnly = []
+        x_ext_v_resources_footprint_readOnly_raw = []
+        for _ in range(n):
+            x_ext_v_resources_footprint_readOnly_q = p
+            x_ext_v_resources_footprint_readOnly_x, p = d_LedgerKey(b, p)
+            x_ext_v_resources_footprint_readOnly.append(x_ext_v_resources_footprint_readOnly_x)
+            x_ext_v_resources_footprint_readOnly_raw.append(b[x_ext_v_resources_footprint_readOnly_q:p])
+        (n,) = U_I(b, p)
+        p += 4
+        x_ext_v_resources_footprint_readWrite = []
+        x_ext_v_resources_footprint_readWrite_raw = []
+        for _ in range(n):
+            x_ext_v_resources_footprint_readWrite_q = p
+            x_ext_v_resources_footprint_readWrite_x, p = d_LedgerKey(b, p)
+            x_ext_v_resources_footprint_readWrite.append(x_ext_v_resources_footprint_readWrite_x)
+            x_ext_v_resources_footprint_readWrite_raw.append(b[x_ext_v_resources_footprint_readWrite_q:p])
+        x_ext_v_resources_footprint = {"readOnly": x_ext_v_resources_footprint_readOnly, "readOnly_raw": x_ext_v_resources_footprint_readOnly_raw, "readWrite": x_ext_v_resources_footprint_readWrite, "readWrite_raw": x_ext_v_resources_footprint_readWrite_raw}
+        (x_ext_v_resources_instructions, x_ext_v_resources_diskReadBytes, x_ext_v_resources_writeBytes,) = U_III(b, p)
+        p += 12
+        x_ext_v_resources = {"footprint": x_ext_v_resources_footprint, "instructions": x_ext_v_resources_instructions, "diskReadBytes": x_ext_v_resources_diskReadBytes, "writeBytes": x_ext_v_resources_writeBytes}
+        (x_ext_v_resourceFee,) = U_q(b, p)
+        p += 8
+        x_ext_v = {"ext": x_ext_v_ext, "resources": x_ext_v_resources, "resourceFee": x_ext_v_resourceFee}
+        x_ext = (1, x_ext_v)
+    else:
+        raise ValueError(f'Transaction_ext {x_ext_h} at byte {p - 4} is unknown')
+    x = {"sourceAccount": x_sourceAccount, "fee": x_fee, "seqNum": x_seqNum, "cond": x_cond, "memo": x_memo, "operations": x_operations, "ext": x_ext}
+    return x, p
+
+
+def d_SCMapEntry(b: bytes, p: int) -> Any:
+    x_key, p = d_SCVal(b, p)
+    x_val, p = d_SCVal(b, p)
+    x = {"key": x_key, "val": x_val}
+    return x, p
+
+
+def d_ContractExecutable(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h == 0:
+        (x_v,) = U_32s(b, p)
+        p += 32
+        x = (0, x_v)
+    elif x_h == 1:
+        x = (1, None)
+    elif x_h == 2:
+        x_v_executable_owner, p = d_SCAddress(b, p)
+        (x_v_tag_h,) = U_I(b, p)
+        p += 4
+        x_v_tag = b[p : p + x_v_tag_h]
+        p += (x_v_tag_h + 3) & -4
+        if p > len(b):
+            raise ValueError(f'{x_v_tag_h} bytes at byte {p} are not all there')
+        x_v = {"executable_owner": x_v_executable_owner, "tag": x_v_tag}
+        x = (2, x_v)
+    else:
+        raise ValueError(f'ContractExecutable {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_ClaimAtom(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h == 0:
+        (x_v_sellerEd25519, x_v_offerID,) = U_32sq(b, p)
+        p += 40
+        x_v_assetSold, p = d_Asset(b, p)
+        (x_v_amountSold,) = U_q(b, p)
+        p += 8
+        x_v_assetBought, p = d_Asset(b, p)
+        (x_v_amountBought,) = U_q(b, p)
+        p += 8
+        x_v = {"sellerEd25519": x_v_sellerEd25519, "offerID": x_v_offerID, "assetSold": x_v_assetSold, "amountSold": x_v_amountSold, "assetBought": x_v_assetBought, "amountBought": x_v_amountBought}
+        x = (0, x_v)
+    elif x_h == 1:
+        (x_v_sellerID_h, x_v_sellerID_v, x_v_offerID,) = U_i32sq(b, p)
+        p += 44
+        if x_v_sellerID_h != 0:
+            raise ValueError(f'PublicKey {x_v_sellerID_h} before byte {p} is unknown')
+        x_v_sellerID = (0, x_v_sellerID_v)
+        x_v_assetSold, p = d_Asset(b, p)
+        (x_v_amountSold,) = U_q(b, p)
+        p += 8
+        x_v_assetBought, p = d_Asset(b, p)
+        (x_v_amountBought,) = U_q(b, p)
+        p += 8
+        x_v = {"sellerID": x_v_sellerID, "offerID": x_v_offerID, "assetSold": x_v_assetSold, "amountSold": x_v_amountSold, "assetBought": x_v_assetBought, "amountBought": x_v_amountBought}
+        x = (1, x_v)
+    elif x_h == 2:
+        (x_v_liquidityPoolID,) = U_32s(b, p)
+        p += 32
+        x_v_assetSold, p = d_Asset(b, p)
+        (x_v_amountSold,) = U_q(b, p)
+        p += 8
+        x_v_assetBought, p = d_Asset(b, p)
+        (x_v_amountBought,) = U_q(b, p)
+        p += 8
+        x_v = {"liquidityPoolID": x_v_liquidityPoolID, "assetSold": x_v_assetSold, "amountSold": x_v_amountSold, "assetBought": x_v_assetBought, "amountBought": x_v_amountBought}
+        x = (2, x_v)
+    else:
+        raise ValueError(f'ClaimAtom {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_SimplePaymentResult(b: bytes, p: int) -> Any:
+    (x_destination_h, x_destination_v,) = U_i32s(b, p)
+    p += 36
+    if x_destination_h != 0:
+        raise ValueError(f'PublicKey {x_destination_h} before byte {p} is unknown')
+    x_destination = (0, x_destination_v)
+    x_asset, p = d_Asset(b, p)
+    (x_amount,) = U_q(b, p)
+    p += 8
+    x = {"destination": x_destination, "asset": x_asset, "amount": x_amount}
+    return x, p
+
+
+def d_ManageSellOfferResult(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h < -6:
+        if x_h < -9:
+            if x_h == -12:
+                x = (-12, None)
+            elif x_h == -11:
+                x = (-11, None)
+            elif x_h == -10:
+                x = (-10, None)
+            else:
+                raise ValueError(f'ManageSellOfferResult {x_h} at byte {p - 4} is unknown')
+        else:
+            if x_h == -9:
+                x = (-9, None)
+            elif x_h == -8:
+                x = (-8, None)
+            elif x_h == -7:
+                x = (-7, None)
+            else:
+                raise ValueError(f'ManageSellOfferResult {x_h} at byte {p - 4} is unknown')
+    else:
+        if x_h < -3:
+            if x_h == -6:
+                x = (-6, None)
+            elif x_h == -5:
+                x = (-5, None)
+            elif x_h == -4:
+                x = (-4, None)
+            else:
+                raise ValueError(f'ManageSellOfferResult {x_h} at byte {p - 4} is unknown')
+        else:
+            if x_h == -3:
+                x = (-3, None)
+            elif x_h == -2:
+                x = (-2, None)
+            elif x_h == -1:
+                x = (-1, None)
+            elif x_h == 0:
+                x_v, p = d_ManageOfferSuccessResult(b, p)
+                x = (0, x_v)
+            else:
+                raise ValueError(f'ManageSellOfferResult {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
+def d_ManageOfferSuccessResult(b: bytes, p: int) -> Any:
+    (x_offersClaimed_h,) = U_I(b, p)
+    p += 4
+    x_offersClaimed = []
+    for _ in range(x_offersClaimed_h):
+        x_offersClaimed_x, p = d_ClaimAtom(b, p)
+        x_offersClaimed.append(x_offersClaimed_x)
+    (x_offer_h,) = U_i(b, p)
+    p += 4
+    if x_offer_h == 0:
+        x_offer_v, p = d_OfferEntry(b, p)
+        x_offer = (0, x_offer_v)
+    elif x_offer_h == 1:
+        x_offer_v, p = d_OfferEntry(b, p)
+        x_offer = (1, x_offer_v)
+    elif x_offer_h == 2:
+        x_offer = (2, None)
+    else:
+        raise ValueError(f'ManageOfferSuccessResult_offer {x_offer_h} at byte {p - 4} is unknown')
+    x = {"offersClaimed": x_offersClaimed, "offer": x_offer}
+    return x, p
+
+
+def d_ContractIDPreimage(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h == 0:
+        x_v_address, p = d_SCAddress(b, p)
+        (x_v_salt,) = U_32s(b, p)
+        p += 32
+        x_v = {"address": x_v_address, "salt": x_v_salt}
+        x = (0, x_v)
+    elif x_h == 1:
+        x_v, p = d_Asset(b, p)
+        x = (1, x_v)
+    else:
+        raise ValueError(f'ContractIDPreimage {x_h} at byte {p - 4} is unknown')
+    return x, p

@@ -97,7 +97,8 @@ def range_predicate(table: Table, alias: str = "") -> str:
     )
 
 
-def _columns(columns: Iterable[str], alias: str = "") -> str:
+def column_list(columns: Iterable[str], alias: str = "") -> str:
+    """Column names between backticks, with a comma between them, behind an alias if one is given."""
     prefix = f"{alias}." if alias else ""
     return ", ".join(prefix + identifier(column) for column in columns)
 
@@ -116,7 +117,7 @@ MERGE {target} AS T
 USING {staging} AS S
 ON FALSE
 WHEN NOT MATCHED BY SOURCE AND {range_predicate(table, "T")} THEN DELETE
-WHEN NOT MATCHED THEN INSERT ({_columns(columns)}) VALUES ({_columns(columns)})"""
+WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns)})"""
     return Statement(sql, parameters)
 
 
@@ -133,14 +134,14 @@ def keep_earliest(table: Table, target: str, staging: str, columns: Sequence[str
     sql = f"""\
 MERGE {target} AS T
 USING (
-  SELECT {_columns(columns)}
+  SELECT {column_list(columns)}
   FROM {staging}
   WHERE TRUE
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY {_columns(table.keys)} ORDER BY {ledger}) = 1
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY {column_list(table.keys)} ORDER BY {ledger}) = 1
 ) AS S
 ON {match}
 WHEN MATCHED AND S.{ledger} < T.{ledger} THEN UPDATE SET {update}
-WHEN NOT MATCHED THEN INSERT ({_columns(columns)}) VALUES ({_columns(columns, "S")})"""
+WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns, "S")})"""
     return Statement(sql)
 
 
@@ -278,5 +279,5 @@ MERGE {target} AS T
 USING (SELECT {source}) AS S
 ON {match}
 WHEN MATCHED THEN UPDATE SET {update}
-WHEN NOT MATCHED THEN INSERT ({_columns(names)}) VALUES ({_columns(names, "S")})"""
+WHEN NOT MATCHED THEN INSERT ({column_list(names)}) VALUES ({column_list(names, "S")})"""
     return Statement(sql, tuple(row))

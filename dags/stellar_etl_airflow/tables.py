@@ -34,6 +34,8 @@ class Table:
         closed_at_column: the column that holds the ledger's close time; the only one that may partition
             the table, because it is a property of the row and not of the run that loaded it.
         publish: how staged rows enter the table.
+        entry_keys: of a table of changes, the columns that identify the ledger entry that changed: the table then has a
+            point-in-time table beside it.
     """
 
     data_type: str
@@ -44,6 +46,7 @@ class Table:
     ledger_shift: int = 0
     closed_at_column: str = "closed_at"
     publish: Publish = Publish.REPLACE_RANGE
+    entry_keys: tuple[str, ...] = ()
 
     @property
     def pool(self) -> str:

@@ -1,0 +1,120 @@
+"""The SQL of point-in-time tables: what each ledger entry is now, merged by key out of changes. Pure, like `sql`.
+
+A point-in-time table holds one row for each entry that ever was. A deleted entry keeps its last row, with `deleted`
+set, so that an older batch that runs late can't bring it back; the view on the table hides it. A newer row is one of a
+later ledger, or of the same ledger, loaded again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stellar_etl_airflow.sql import Parameter, Statement, column_list, identifier
+from stellar_etl_airflow.tables import Table
+
+DELETED = "deleted"
+"""The column that says that an entry is gone; the row is its state before that."""
+
+
+def _same_entry(table: Table) -> str:
+    return " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.entry_keys)
+
+
+def _newest(table: Table, source: str, columns: Sequence[str], where: str) -> str:
+    """Of each entry in a source the row of its latest ledger."""
+    return f"""\
+  SELECT {column_list(columns)}
+  FROM {source}
+  WHERE {where}
+  QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY {column_list(table.entry_keys)} ORDER BY {identifier(table.ledger_column)} DESC
+  ) = 1"""
+
+
+def _overwrite(table: Table, columns: Sequence[str]) -> str:
+    return ", ".join(
+        f"{identifier(column)} = S.{identifier(column)}" for column in columns if column not in table.entry_keys
+    )
+
+
+def merge_changes(table: Table, state: str, staging: str, columns: Sequence[str], base_ledger: int) -> Statement:
+    """Brings a batch of changes into the point-in-time table.
+
+    Args:
+        table: the table of changes.
+        state: the quoted name of its point-in-time table.
+        staging: the quoted name of the batch's staging table.
+        columns: the columns of both.
+        base_ledger: the ledger of the full load that the table begins with; changes up to it are in that load. 0 for a
+            table without one.
+    """
+    ledger = identifier(table.ledger_column)
+    sql = f"""\
+MERGE {state} AS T
+USING (
+{_newest(table, staging, columns, f"{ledger} > @base_ledger")}
+) AS S
+ON {_same_entry(table)}
+WHEN MATCHED AND S.{ledger} >= T.{ledger} THEN UPDATE SET {_overwrite(table, columns)}
+WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns, "S")})"""
+    return Statement(sql, (Parameter("base_ledger", "INT64", str(base_ledger)),))
+
+
+def merge_full_load(table: Table, state: str, staging: str, columns: Sequence[str], base_ledger: int) -> Statement:
+    """Makes a full load of all entries at a ledger the point-in-time table's base.
+
+    An entry of the table that the load lacks, and that has no change after that ledger, is gone: it becomes a tombstone
+    of that ledger.
+
+    Args:
+        table: the table of changes.
+        state: the quoted name of its point-in-time table.
+        staging: the quoted name of the staging table, which holds every entry there was.
+        columns: the columns of both.
+        base_ledger: the ledger of the load.
+    """
+    ledger = identifier(table.ledger_column)
+    gone = f"{identifier(DELETED)} = TRUE, {ledger} = @base_ledger"
+    sql = f"""\
+MERGE {state} AS T
+USING {staging} AS S
+ON {_same_entry(table)}
+WHEN MATCHED AND T.{ledger} <= @base_ledger THEN UPDATE SET {_overwrite(table, columns)}
+WHEN NOT MATCHED BY TARGET THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns, "S")})
+WHEN NOT MATCHED BY SOURCE AND T.{ledger} <= @base_ledger AND NOT T.{identifier(DELETED)} THEN UPDATE SET {gone}"""
+    return Statement(sql, (Parameter("base_ledger", "INT64", str(base_ledger)),))
+
+
+def rebuild(table: Table, state: str, changes: str, base: str | None, columns: Sequence[str]) -> Statement:
+    """Recomputes the point-in-time table, as one statement: a reader sees the old rows or the new ones.
+
+    Args:
+        table: the table of changes.
+        state: the quoted name of its point-in-time table.
+        changes: the quoted name of the table of changes.
+        base: the quoted name of the table that keeps the full load, None if there was none.
+        columns: the columns of all of them.
+    """
+    ledger = identifier(table.ledger_column)
+    source, where = changes, "TRUE"
+    if base is not None:
+        after = f"{ledger} > (SELECT COALESCE(MAX({ledger}), 0) FROM {base})"
+        source = f"""(
+    SELECT {column_list(columns)} FROM {base}
+    UNION ALL
+    SELECT {column_list(columns)} FROM {changes} WHERE {after}
+  )"""
+    sql = f"""\
+MERGE {state} AS T
+USING (
+{_newest(table, source, columns, where)}
+) AS S
+ON FALSE
+WHEN NOT MATCHED BY SOURCE THEN DELETE
+WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns)})"""
+    return Statement(sql)
+
+
+def current_view(state: str, columns: Sequence[str]) -> str:
+    """The query of the view that shows what there is now."""
+    return f"SELECT {column_list(columns)} FROM {state} WHERE NOT {identifier(DELETED)}"

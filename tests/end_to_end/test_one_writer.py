@@ -1,0 +1,63 @@
+"""Overlapping runs at once: each table has one writer at a time, and the rows are right in the end."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from collections import defaultdict
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from local.stack import Stack
+from tests.end_to_end.conftest import Sample
+from tests.end_to_end.rows import published
+from tests.end_to_end.test_sample_network import trigger, wait_for
+
+pytestmark = pytest.mark.end_to_end
+
+DAG = "history_archive_without_captive_core"
+RANGES = {"overlap-1": (20, 60), "overlap-2": (40, 90), "overlap-3": (30, 70)}
+
+
+def merges(stack: Stack) -> dict[str, list[tuple[datetime, datetime]]]:
+    """For each table when its merges' jobs were asked for, and when they ended."""
+    found = defaultdict(list)
+    for run_id, table in itertools.product(RANGES, ("ledgers", "assets")):
+        path = f"dags/{DAG}/dagRuns/{run_id}/taskInstances/{table}.merge/xcomEntries/return_value?deserialize=true"
+        for job_id in stack.rest("GET", path)["value"]["jobs"]:
+            times = stack.bigquery("GET", f"jobs/{job_id}")["statistics"]
+            moments = (int(times[key]) / 1000 for key in ("creationTime", "endTime"))
+            found[table].append(tuple(map(datetime.fromtimestamp, moments)))
+    return found
+
+
+def test_overlapping_runs_write_one_after_the_other(sample: Sample) -> None:
+    stack = sample.stack
+    before = {table: published(stack, table) for table in ("history_ledgers", "history_assets")}
+    for run_id, (first, last) in RANGES.items():
+        trigger(stack, DAG, run_id, {"start_ledger": first, "end_ledger": last})
+    for run_id in RANGES:
+        assert wait_for(stack, f"dags/{DAG}/dagRuns/{run_id}", "success", "failed") == "success"
+    assert {table: published(stack, table) for table in before} == before
+    for table, spans in merges(stack).items():
+        assert len(spans) == len(RANGES)
+        spans.sort()
+        assert all(left[1] <= right[0] for left, right in itertools.pairwise(spans)), (table, spans)
+
+
+def test_a_pool_that_is_missing_is_named_where_people_look(sample: Sample) -> None:
+    airflow = [sys.executable, "-m", "local", "airflow", "--dir", str(sample.stack.layout.root), "--"]
+    pool = "write_history_assets"
+    sample.stack.rest("DELETE", f"pools/{pool}")
+    try:
+        subprocess.run([*airflow, "dags", "reserialize"], check=True, capture_output=True)
+        warnings = sample.stack.rest("GET", f"dagWarnings?dag_id={DAG}")["dag_warnings"]
+        assert [warning["message"] for warning in warnings] == [
+            f"Dag '{DAG}' references non-existent pools: ['{pool}']"
+        ]
+    finally:
+        pools = Path(__file__).resolve().parents[2] / "airflow_pools.json"
+        subprocess.run([*airflow, "pools", "import", str(pools)], check=True, capture_output=True)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from local.sample_network.apply import Application, Applied
 from local.sample_network.config import FEE_WRITE_1KB, Upgrade
 from local.sample_network.encode import ZERO, account_id, array, i32, i64, opaque, present, u32, u64
-from local.sample_network.entries import Account, ContractCode, ContractData, Entry, Ttl
+from local.sample_network.entries import Account, Entry, Ttl
+from local.sample_network.host import persists
 from local.sample_network.keys import NETWORK, PASSPHRASE, public_key, sha256, sign
 from local.sample_network.run import Chain
 from local.sample_network.state import State
@@ -118,10 +119,8 @@ class Engine:
         for ttl in [entry for entry in self.state.entries.values() if isinstance(entry, Ttl)]:
             if ttl.live_until >= self.chain.sequence:
                 continue
-            entry = self.state.entries[ttl.of]
-            assert isinstance(entry, ContractData | ContractCode)
-            if isinstance(entry, ContractCode) or entry.persistent:
-                self.archive[ttl.of] = entry
+            if persists(ttl.of):
+                self.archive[ttl.of] = self.state.entries[ttl.of]
             for key in (ttl.of, ttl.key):
                 self.state.remove(key)
                 keys.append(key)
@@ -185,8 +184,8 @@ def _stages(calls: list[Signed]) -> list[list[list[Signed]]]:
 def _conflict(one: Signed, other: Signed) -> bool:
     assert one.request.contract is not None
     assert other.request.contract is not None
-    read, written = map(set, one.request.contract.footprint)
-    other_read, other_written = map(set, other.request.contract.footprint)
+    read, written = map(set, one.request.contract.touched)
+    other_read, other_written = map(set, other.request.contract.touched)
     same_source = one.request.source.key == other.request.source.key
     return same_source or bool(written & (other_read | other_written) or read & other_written)
 

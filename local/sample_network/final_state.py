@@ -4,13 +4,37 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections import defaultdict
 from typing import Any
 
 from local.sample_network.engine import TOTAL_COINS, Engine
-from local.sample_network.entries import Entry
+from local.sample_network.entries import (
+    Account,
+    ClaimableBalance,
+    ConfigSetting,
+    ContractCode,
+    ContractData,
+    Data,
+    Entry,
+    Offer,
+    Pool,
+    Trustline,
+    Ttl,
+)
 from local.sample_network.keys import PASSPHRASE
 from stellar_etl import strkey
+
+ARCHIVED: tuple[type[Entry], ...] = (ContractData, ContractCode)
+KINDS: tuple[type[Entry], ...] = (
+    Account,
+    Trustline,
+    Offer,
+    Data,
+    ClaimableBalance,
+    Pool,
+    *ARCHIVED,
+    Ttl,
+    ConfigSetting,
+)
 
 
 def _told(entry: Entry) -> dict[str, Any]:
@@ -32,8 +56,9 @@ def final_state(engine: Engine) -> str:
         entry tells its fields (amounts in stroops, keys as StrKeys, what is binary in hexadecimal), its ledger key and
         its `LedgerEntry` as base64.
     """
-    held: dict[str, dict[str, list[dict[str, Any]]]] = {"entries": defaultdict(list), "archived": defaultdict(list)}
-    for group, entries in (("entries", engine.state.entries), ("archived", engine.archive)):
+    held: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for group, entries, kinds in (("entries", engine.state.entries, KINDS), ("archived", engine.archive, ARCHIVED)):
+        held[group] = {kind.plural: [] for kind in kinds}
         for _, entry in sorted(entries.items()):
             held[group][entry.plural].append(_told(entry))
     state = {

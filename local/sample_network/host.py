@@ -11,6 +11,7 @@ from local.sample_network.entries import (
     ContractCode,
     ContractData,
     Entry,
+    Nonce,
     Ttl,
     account_key,
     contract_data_key,
@@ -24,7 +25,10 @@ from local.sample_network.run import Failed, Run
 TRAPPED = -2
 ARCHIVED = -4
 
-RENT_DIVISOR = 256
+BALANCE_LIFE = 518_400
+"""Ledgers that an asset's contract gives a balance whenever it writes one: a balance is not evicted in a short lake."""
+
+RENT_DIVISOR = 4096
 """Bytes times ledgers that one stroop pays for. The public network's formula has more terms and the same direction."""
 
 
@@ -33,7 +37,7 @@ def instance_key(contract: bytes) -> bytes:
     return contract_data_key(contract, scval.INSTANCE_KEY)
 
 
-def trap(run: Run, contract: bytes, message: str, *, kind: int = 0, code: int = 6) -> Failed:
+def trap(run: Run, contract: bytes | None, message: str, *, kind: int = 0, code: int = 6) -> Failed:
     """The failure of a contract that gave up, told in a diagnostic event."""
     topics = [scval.symbol("error"), scval.error(kind, code)]
     event = scval.contract_event(contract, topics, scval.string(message), kind=2)
@@ -51,11 +55,12 @@ def check_footprint(run: Run, keys: tuple[bytes, ...]) -> None:
     """Fails if an entry that the transaction names has been archived, or waits for it."""
     for key in keys:
         ttl = run.state.get(Ttl, ttl_key(key))
-        if key in run.archive or (ttl is not None and _persists(ttl.of) and ttl.live_until < run.chain.sequence):
+        if key in run.archive or (ttl is not None and persists(ttl.of) and ttl.live_until < run.chain.sequence):
             raise Failed(ARCHIVED)
 
 
-def _persists(key: bytes) -> bool:
+def persists(key: bytes) -> bool:
+    """Whether the entry of a contract's data or code is archived when it expires, not deleted."""
     return key[:4] == b"\0\0\0\7" or key[-1] == 1
 
 
@@ -69,6 +74,16 @@ def write(run: Run, entry: ContractData | ContractCode) -> None:
         set_life(run, entry, run.chain.sequence + life - 1)
 
 
+def use_nonce(run: Run, owner: bytes, number: int, until: int) -> None:
+    """Marks an account's signature of a call as used, or traps if it was."""
+    mark = Nonce(owner=owner, number=number)
+    if mark.key in run.state.entries:
+        raise trap(run, None, "nonce already exists for address", kind=9, code=4)
+    run.rent += len(mark.xdr)
+    run.state.put(mark)
+    set_life(run, mark, until)
+
+
 def set_life(run: Run, entry: Entry, live_until: int) -> None:
     """Gives an entry a longer life, and counts what it costs."""
     known = run.state.get(Ttl, ttl_key(entry.key))
@@ -79,12 +94,10 @@ def set_life(run: Run, entry: Entry, live_until: int) -> None:
 
 
 def restore(run: Run, key: bytes) -> None:
-    """Brings an entry back: from the archive, or one that expired and still waits for it."""
-    entry = run.archive.get(key) or run.state.entries[key]
+    """Brings an entry back from the archive."""
+    entry = run.archive[key]
     run.state.restore(entry)
-    live_until = run.chain.sequence + MIN_PERSISTENT_TTL - 1
-    known = run.state.get(Ttl, ttl_key(key))
-    run.state.restore(replace(known, live_until=live_until) if known else Ttl(of=key, live_until=live_until))
+    run.state.restore(Ttl(of=key, live_until=run.chain.sequence + MIN_PERSISTENT_TTL - 1))
     run.rent += len(entry.xdr) + len(entry.xdr) * MIN_PERSISTENT_TTL // RENT_DIVISOR
 
 
@@ -151,3 +164,4 @@ def move_asset(run: Run, asset: bytes, address: bytes, amount: int) -> None:
     known = run.state.get(ContractData, key)
     new = ContractData(contract=contract_of(asset), name=balance_name(contract), value=value)
     write(run, replace(known, value=value) if known else new)
+    set_life(run, run.state.entries[key], run.chain.sequence + BALANCE_LIFE)

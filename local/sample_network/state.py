@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from local.sample_network.encode import array, u32
-from local.sample_network.entries import Account, ContractCode, ContractData, Entry, Offer, account_key
+from local.sample_network.entries import Account, ContractCode, ContractData, Entry, Nonce, Offer, account_key
 
 CREATED, UPDATED, REMOVED, STATE, RESTORED = (u32(kind) for kind in range(5))
 
@@ -54,7 +54,7 @@ class State:
                     book[key] = known
                 else:
                     del book[key]
-            elif isinstance(known, ContractData | ContractCode):
+            elif isinstance(known, ContractData | ContractCode | Nonce):
                 self.soroban_size += sign * len(known.xdr)
         if entry is not None:
             self.entries[key] = entry

@@ -179,9 +179,10 @@ def _resources(request: Request) -> bytes:
     operation = request.contract
     if operation is None:
         return ZERO
-    read, written = operation.footprint
-    footprint = array(sorted(read)) + array(sorted(written))
-    return u32(1) + ZERO + footprint + u32(INSTRUCTIONS) + u32(20_000) + u32(20_000) + i64(request.resource_fee)
+    read, written = map(sorted, operation.touched)
+    back = [u32(written.index(key)) for key in operation.restoring]
+    footprint = (u32(1) + array(sorted(back)) if back else ZERO) + array(read) + array(written)
+    return u32(1) + footprint + u32(INSTRUCTIONS) + u32(20_000) + u32(20_000) + i64(request.resource_fee)
 
 
 def signed(request: Request, sequence: int, close_time: int) -> Signed:

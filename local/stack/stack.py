@@ -359,6 +359,14 @@ class Stack:
         return self._session
 
 
+def network_of(lake: str) -> str:
+    """The passphrase that a folder of ledgers names, empty if it names none."""
+    with contextlib.suppress(OSError, ValueError):
+        config = json.loads((Path(lake) / ".config.json").read_text())
+        return str(config.get("networkPassphrase", ""))
+    return ""
+
+
 def laptop_variables(shipped: Mapping[str, Any], options: Options) -> dict[str, Any]:
     """The shipped Variables with what differs on a laptop."""
     return {
@@ -367,6 +375,7 @@ def laptop_variables(shipped: Mapping[str, Any], options: Options) -> dict[str, 
         "bq_project": PROJECT,
         "bq_dataset": options.dataset,
         "gcs_exported_data_bucket_name": BUCKET,
+        "network_passphrase": network_of(options.lake),
         "schema_filepath": str(REPO / "schemas"),
         "txmeta_datastore_path": options.lake,
     }

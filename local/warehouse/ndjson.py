@@ -23,7 +23,8 @@ def literal(text: str) -> str:
 def select(fields: Sequence[Field], paths: Sequence[str]) -> str:
     """The query that reads rows of these fields out of these files.
 
-    A REPEATED field that is null or missing is an empty array, as in BigQuery, where no array is NULL.
+    A REPEATED field that is null or missing is an empty array, as in BigQuery, where no array is NULL; one record where
+    an array of records is due is that array's only one.
 
     Args:
         fields: The target's schema.
@@ -80,14 +81,18 @@ def _files(paths: Sequence[str]) -> str:
 
 
 def _read_type(field: Field) -> str:
-    """The type to read a field as: the column's, with text where a value has to be looked at first."""
+    """The type to read a field as: the column's, with text or JSON where a value has to be looked at first."""
     kind = type_of(field)
     if kind == "RECORD":
-        parts = (f"{quoted(part['name'])} {_read_type(part)}" for part in field["fields"])
-        single = f"STRUCT({', '.join(parts)})"
-    else:
-        single = "VARCHAR" if kind in _READ_AS_TEXT else duckdb_type({**field, "mode": "NULLABLE"})
+        return "JSON" if mode_of(field) == "REPEATED" else _struct(field)
+    single = "VARCHAR" if kind in _READ_AS_TEXT else duckdb_type({**field, "mode": "NULLABLE"})
     return f"{single}[]" if mode_of(field) == "REPEATED" else single
+
+
+def _struct(field: Field) -> str:
+    """The type to read one record as."""
+    parts = (f"{quoted(part['name'])} {_read_type(part)}" for part in field["fields"])
+    return f"STRUCT({', '.join(parts)})"
 
 
 def _has_to_be_converted(field: Field) -> bool:
@@ -108,8 +113,11 @@ def _checked(field: Field, value: str, name: str, depth: int = 0) -> str:
         present = f"coalesce({value}, {_error(f'Missing required field: {name}')})"
         return _checked(single, present if type_of(field) != "RECORD" else value, name, depth)
     if mode == "REPEATED":
+        element = f"e{depth}"
+        if type_of(field) == "RECORD":
+            several = f"CASE json_type({value}) WHEN 'OBJECT' THEN json_array({value}) ELSE {value} END"
+            value = f"list_transform(CAST({several} AS JSON[]), lambda {element}: {_unpacked(field, element, name)})"
         if _has_to_be_converted(single):
-            element = f"e{depth}"
             value = f"list_transform({value}, lambda {element}: {_checked(single, element, name, depth + 1)})"
         return f"coalesce({value}, [])"
     if type_of(field) == "RECORD":
@@ -120,6 +128,25 @@ def _checked(field: Field, value: str, name: str, depth: int = 0) -> str:
         )
         return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({parts}) END"
     return _scalar(type_of(field), duckdb_type(single), value, name)
+
+
+def _unpacked(field: Field, value: str, name: str) -> str:
+    """The expression for one record of JSON, as the type that it would have been read as."""
+    parts = []
+    for part in field["fields"]:
+        inside = f"json_extract({value}, {literal('$.' + quoted(part['name']))})"
+        if type_of(part) == "RECORD" and mode_of(part) != "REPEATED":
+            inside = _unpacked(part, inside, f"{name}.{part['name']}")
+        elif mode_of(part) != "REPEATED" and type_of(part) != "JSON":
+            inside = f"CAST(json_extract_string({value}, {literal('$.' + quoted(part['name']))}) AS {_read_type(part)})"
+        else:
+            inside = f"CAST({inside} AS {_read_type(part)})"
+        parts.append(f"{quoted(part['name'])} := {inside}")
+    refused = _error(f"Invalid value for record: {name}")
+    return (
+        f"CASE WHEN {value} IS NULL OR json_type({value}) = 'NULL' THEN NULL "
+        f"WHEN json_type({value}) = 'OBJECT' THEN struct_pack({', '.join(parts)}) ELSE {refused} END"
+    )
 
 
 def _scalar(kind: str, target: str, value: str, name: str) -> str:

@@ -23,9 +23,16 @@ def schema(table_id: str) -> list[Field]:
 
 def _value(value: Any, field: Field) -> Any:
     if field["mode"] == "REPEATED":
-        return [_value(item, {**field, "mode": "NULLABLE"}) for item in value or []]
+        items = [value] if isinstance(value, dict) else value or []
+        return [_value(item, {**field, "mode": "NULLABLE"}) for item in items]
     if field["type"] == "RECORD":
-        held = canonical(value or {}, field["fields"])
+        parts = {inner["name"]: inner["type"] for inner in field["fields"]}
+        # Queries give JSON inside a record as its text.
+        decoded = {
+            name: json.loads(item) if parts.get(name) == "JSON" and isinstance(item, str) else item
+            for name, item in (value or {}).items()
+        }
+        held = canonical(decoded, field["fields"])
         return held if any(item not in (None, []) for item in held.values()) else None
     if value is None:
         return None
@@ -34,6 +41,8 @@ def _value(value: Any, field: Field) -> Any:
         return moment.astimezone(UTC).isoformat()
     if field["type"] in ("INTEGER", "FLOAT"):
         return int(value) if field["type"] == "INTEGER" else float(value)
+    if field["type"] == "STRING":
+        return str(value)
     if field["type"] == "NUMERIC":
         return str(Decimal(str(value)).normalize())
     if field["type"] == "BYTES":

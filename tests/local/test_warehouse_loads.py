@@ -137,6 +137,13 @@ def test_missing_and_null_fields_are_null_or_empty_arrays(client, bucket, table)
     assert one == two == {**{field.name: None for field in SCHEMA}, "id": 1, "signers": []}
 
 
+def test_one_record_where_an_array_is_due_is_its_only_one(client, bucket, table):
+    """The exporter writes prices and predicates so, and the published tables hold arrays of them."""
+    client.create_table(bq.Table(table, SCHEMA))
+    load(client, table, write(bucket / "one.txt", {"id": 1, "details": {"claimants": {"and": [1], "not": True}}}))
+    assert only_row(client, table)["details"]["claimants"] == [{"and": [1], "not": True}]
+
+
 def test_seconds_since_1970_are_a_timestamp(client, bucket, table):
     client.create_table(bq.Table(table, [SchemaField("t", "TIMESTAMP")]))
     load(client, table, write(bucket / "epoch.txt", {"t": 1595895040}))
@@ -157,6 +164,8 @@ def test_seconds_since_1970_are_a_timestamp(client, bucket, table):
         ({"unknown": 1}, "No such field: unknown"),
         ({"details": {"amount": 1.5}}, "details.amount"),
         ({"details": {"unknown": 1}}, "No such field: details.unknown"),
+        ({"details": {"claimants": [1]}}, "record: details.claimants"),
+        ({"details": {"claimants": {"and": [1.5]}}}, "details.claimants.and"),
         ({"details": {"claimants": [{"or": 1}]}}, "No such field: details.claimants.or"),
     ],
     ids=str,

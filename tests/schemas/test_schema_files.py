@@ -75,6 +75,8 @@ def test_the_columns_are_those_of_the_recorded_tables(table: Any) -> None:
 def problems(value: Any, field: Field, name: str) -> Iterator[str]:
     """What BigQuery would refuse of a value."""
     if field["mode"] == "REPEATED":
+        if isinstance(value, dict):  # one record where an array of them is due is its only one
+            value = [value]
         if not isinstance(value, (list, type(None))) or None in (value or []):
             yield f"{name}: {value!r} is no list"
         for item in value or []:
@@ -105,6 +107,8 @@ def fits(value: Any, kind: str) -> bool:
         return not isinstance(value, bool) and float(value) == float(value)
     if kind in ("TIMESTAMP", "DATETIME"):
         return isinstance(value, str) and datetime.fromisoformat(value) is not None
+    if kind == "STRING":
+        return isinstance(value, str) or type(value) is int  # a number is taken as its text
     return kind == "JSON" or isinstance(value, str)
 
 

@@ -5,7 +5,7 @@ Entries never change; `dataclasses.replace` makes the next state. `modified` is 
 
 from local.sample_network.entries.base import Entry
 from local.sample_network.entries.classic import Account, Data, Offer, Signer, Trustline
-from local.sample_network.entries.contracts import ConfigSetting, ContractCode, ContractData, Ttl
+from local.sample_network.entries.contracts import ConfigSetting, ContractCode, ContractData, Nonce, Ttl
 from local.sample_network.entries.keys import (
     account_key,
     balance_key,
@@ -13,6 +13,7 @@ from local.sample_network.entries.keys import (
     config_key,
     contract_data_key,
     data_key,
+    nonce_key,
     offer_key,
     pool_key,
     trustline_key,
@@ -28,6 +29,7 @@ __all__ = [
     "ContractData",
     "Data",
     "Entry",
+    "Nonce",
     "Offer",
     "Pool",
     "Signer",
@@ -39,6 +41,7 @@ __all__ = [
     "config_key",
     "contract_data_key",
     "data_key",
+    "nonce_key",
     "offer_key",
     "pool_key",
     "trustline_key",

@@ -8,7 +8,7 @@ from typing import Any
 
 from local.sample_network.encode import ZERO, i32, opaque, u32
 from local.sample_network.entries.base import Entry
-from local.sample_network.entries.keys import code_key, config_key, contract_data_key, ttl_key
+from local.sample_network.entries.keys import code_key, config_key, contract_data_key, nonce_key, ttl_key
 from local.sample_network.keys import sha256
 from stellar_etl import strkey
 
@@ -42,6 +42,36 @@ class ContractData(Entry):
             "key": self.name.hex(),
             "val": self.value.hex(),
             "durability": "persistent" if self.persistent else "temporary",
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nonce(Entry):
+    """That an account's signature of a contract call was used: it stays until the signature expires."""
+
+    plural = "contract_data"
+
+    owner: bytes
+    number: int
+
+    @cached_property
+    def key(self) -> bytes:
+        """`LedgerKey`."""
+        return nonce_key(self.owner, self.number)
+
+    @cached_property
+    def content(self) -> bytes:
+        """`ContractDataEntry`, its value void."""
+        return ZERO + self.key[4:] + u32(1)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What it says."""
+        return {
+            "contract_id": strkey.account(self.owner),
+            "key": self.key[-16:-4].hex(),
+            "val": u32(1).hex(),
+            "durability": "temporary",
         }
 
 

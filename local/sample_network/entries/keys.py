@@ -41,6 +41,11 @@ def contract_data_key(contract: bytes, key: bytes, *, persistent: bool = True) -
     return u32(6) + u32(1) + contract + key + i32(int(persistent))
 
 
+def nonce_key(owner: bytes, number: int) -> bytes:
+    """`LedgerKey` of the mark that an account's signature of a contract call was used."""
+    return u32(6) + u32(0) + account_id(owner) + u32(21) + i64(number) + i32(0)
+
+
 def code_key(digest: bytes) -> bytes:
     """`LedgerKey` of a contract's code."""
     return u32(7) + digest

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from local.sample_network import scval
-from local.sample_network.encode import ZERO, array, i32, opaque, u32
-from local.sample_network.entries import ContractCode, ContractData, code_key
+from local.sample_network.encode import ZERO, array, i32, i64, opaque, u32
+from local.sample_network.entries import ContractCode, ContractData, code_key, nonce_key
 from local.sample_network.host import (
     asset_instance,
     check_footprint,
@@ -18,9 +18,10 @@ from local.sample_network.host import (
     restore,
     set_life,
     trap,
+    use_nonce,
     write,
 )
-from local.sample_network.keys import NETWORK, contract_of, sha256
+from local.sample_network.keys import NETWORK, contract_of, sha256, sign
 from local.sample_network.run import Operation, Run
 
 Keys = tuple[bytes, ...]
@@ -32,24 +33,53 @@ class ContractOperation(Operation):
 
     Attributes:
         insufficient: the result code if the fee does not cover rent and events.
+        restoring: archived entries that it brings back before its work (CAP-66).
     """
 
     insufficient: ClassVar[int]
     threshold: ClassVar[int] = 1
 
+    restoring: Keys = ()
+
     @property
     def footprint(self) -> tuple[Keys, Keys]:
-        """The ledger keys that it reads, and those that it may write."""
+        """The ledger keys that its work reads, and those that it may write."""
         raise NotImplementedError
+
+    @property
+    def touched(self) -> tuple[Keys, Keys]:
+        """All ledger keys that it reads, and all that it may write."""
+        return self.footprint
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """An account's word that a call may act for it, whoever sends it: good once, until a ledger."""
+
+    owner: bytes
+    nonce: int
+    until: int
+
+    def xdr(self, invocation: bytes) -> bytes:
+        """`SorobanCredentials`, with the signature of an invocation."""
+        terms = i64(self.nonce) + u32(self.until)
+        signature = sign(self.owner, sha256(u32(9) + NETWORK + terms + invocation))
+        signed = scval.record(public_key=scval.of_bytes(self.owner), signature=scval.of_bytes(signature))
+        return u32(1) + scval.of_account(self.owner) + terms + scval.vector([signed])
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostFunction(ContractOperation):
-    """`invoke_host_function` of any kind."""
+    """`invoke_host_function` of any kind.
+
+    Attributes:
+        authorization: who allows it, None if it is the source.
+    """
 
     number: ClassVar[int] = 24
     insufficient: ClassVar[int] = -5
     threshold: ClassVar[int] = 2
+    authorization: Authorization | None = None
 
     @property
     def function(self) -> bytes:
@@ -64,8 +94,21 @@ class HostFunction(ContractOperation):
     @property
     def body(self) -> bytes:
         """`InvokeHostFunctionOp`."""
-        allowed = [] if self.authorized is None else [ZERO + self.authorized + array(())]
-        return self.function + array(allowed)
+        if self.authorized is None:
+            return self.function + ZERO
+        invocation = self.authorized + array(())
+        return self.function + array(
+            [(ZERO if self.authorization is None else self.authorization.xdr(invocation)) + invocation]
+        )
+
+    @property
+    def touched(self) -> tuple[Keys, Keys]:
+        """The footprint, with the mark that a signature was used."""
+        read, written = self.footprint
+        return read, written if self.authorization is None else (
+            *written,
+            nonce_key(self.authorization.owner, self.authorization.nonce),
+        )
 
     def call(self, run: Run) -> bytes:
         """Runs it; gives what it returns, as `SCVal`."""
@@ -73,8 +116,12 @@ class HostFunction(ContractOperation):
 
     def apply(self, run: Run) -> bytes:
         """Runs it; gives the hash of what it returned and of its events."""
-        read, written = self.footprint
-        check_footprint(run, (*read, *written))
+        for key in self.restoring:
+            restore(run, key)
+        read, written = self.touched
+        check_footprint(run, tuple(key for key in (*read, *written) if key not in self.restoring))
+        if self.authorization is not None:
+            use_nonce(run, self.authorization.owner, self.authorization.nonce, self.authorization.until)
         run.returned = self.call(run)
         return sha256(run.returned + array(run.events))
 
@@ -315,8 +362,8 @@ class RestoreFootprint(ContractOperation):
         return (), self.keys
 
     def apply(self, run: Run) -> bytes:
-        """Restores what does not live."""
+        """Restores what is archived; what lives, or expired a moment ago and is still there, is passed over."""
         for key in self.keys:
-            if not lives(run, key) and (key in run.archive or key in run.state.entries):
+            if key in run.archive and key not in run.state.entries:
                 restore(run, key)
         return b""

@@ -42,7 +42,7 @@ def _check(run: Run, asset: bytes, *, no_trust: int, not_authorized: int) -> Non
     if asset == NATIVE or issuer_of(asset) == owner:
         return
     line = trustline(run, owner, asset)
-    if line is None or (no_trust == -2 and not line.balance):
+    if line is None:
         raise Failed(no_trust)
     if not line.flags & AUTHORIZED:
         raise Failed(not_authorized)

@@ -191,6 +191,31 @@ class Remember(VaultCall):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Recall(VaultCall):
+    """Gives back what is kept under a name (`SCVal`)."""
+
+    function_name: ClassVar[str] = "recall"
+    name: bytes
+
+    @property
+    def arguments(self) -> tuple[bytes, ...]:
+        """The name."""
+        return (self.name,)
+
+    @property
+    def writes(self) -> Keys:
+        """The entry: it might have to be restored."""
+        return (contract_data_key(self.contract, self.name),)
+
+    def call(self, run: Run) -> bytes:
+        """Gives the value."""
+        kept = run.state.get(ContractData, self.writes[0])
+        if kept is None:
+            raise trap(run, self.contract, "nothing is kept under this name")
+        return kept.value
+
+
+@dataclass(frozen=True, kw_only=True)
 class Describe(VaultCall):
     """Publishes one event with a value of every kind."""
 

@@ -59,10 +59,17 @@ class Cast:
         owned = (offer for book in books for offer in book.values() if offer.seller == self.key(role))
         return sorted(owned, key=lambda offer: offer.number)
 
-    def does(self, role: str, *operations: Operation, expected: tuple[int, ...] | int = (), **more: Any) -> Request:
+    def does(
+        self,
+        role: str,
+        *operations: Operation,
+        expected: tuple[int, ...] | int = (),
+        number: int | None = None,
+        **more: Any,
+    ) -> Request:
         """A transaction of an actor; all its operations succeed unless other codes are expected."""
         codes = (0,) * len(operations) if expected == () else expected
-        return Request(source=self.party(role), operations=operations, expected=codes, **more)
+        return Request(source=self.party(role, number), operations=operations, expected=codes, **more)
 
     def found(self, *roles: str, amount: int = 1_000 * XLM) -> Request:
         """Accounts for actors, by the network's first account."""

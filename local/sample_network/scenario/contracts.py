@@ -11,6 +11,7 @@ from local.sample_network.host import instance_key
 from local.sample_network.keys import contract_of, sha256
 from local.sample_network.operations.contracts import (
     AssetCall,
+    Authorization,
     CreateAssetContract,
     CreateContract,
     ExtendFootprintTtl,
@@ -23,6 +24,7 @@ from local.sample_network.operations.vault import (
     Describe,
     Increment,
     Panic,
+    Recall,
     Remember,
     Vault,
     Withdraw,
@@ -38,6 +40,14 @@ LONG = 5_000
 
 ENOUGH = 2_000_000
 """Stroops for a long life's rent."""
+
+
+def founding(cast: Cast) -> Iterator[Step]:
+    """Once: the contract of lumens, for good."""
+    yield [cast.found("founder")]
+    yield [cast.does("founder", CreateAssetContract(NATIVE))]
+    keys = (instance_key(contract_of(NATIVE)),)
+    yield [cast.does("founder", ExtendFootprintTtl(keys, 100 * LONG), resource_fee=50_000_000)]
 
 
 def tokens(cast: Cast) -> Iterator[Step]:
@@ -60,6 +70,11 @@ def tokens(cast: Cast) -> Iterator[Step]:
     yield [cast.does("issuer", AssetCall(usd, "mint", None, safe, 50 * XLM))]
     yield [cast.does("holder", AssetCall(usd, "transfer", holder, safe, 120 * XLM))]
     yield [cast.does("holder", AssetCall(usd, "burn", holder, None, 30 * XLM))]
+    # The holder signs, somebody else sends; the same signature a second time is refused.
+    word = Authorization(cast.key("holder"), 2**40 + cast.engine.chain.sequence, cast.engine.chain.sequence + 12)
+    sent = AssetCall(usd, "transfer", holder, safe, 2 * XLM, authorization=word)
+    yield [cast.does("keeper", sent)]
+    yield [cast.does("keeper", sent, expected=TRAPPED)]
     yield [
         # To the issuer: burnt. Somebody without a trust line, and more than there is: trapped.
         cast.does("holder", AssetCall(usd, "transfer", holder, issuer, XLM)),
@@ -77,12 +92,8 @@ def lumens(cast: Cast) -> Iterator[Step]:
     """Lumens in a contract's keeping: they are the network's all the same."""
     code = wasm("vault")
     vault = Vault(contract_id(cast.key("keeper"), sha256(b"lumens")), sha256(code))
-    native = instance_key(contract_of(NATIVE))
     keeper = scval.of_account(cast.key("keeper"))
     yield [cast.found("keeper", "friend")]
-    if native not in cast.engine.state.entries:
-        yield [cast.does("friend", CreateAssetContract(NATIVE))]
-        yield [cast.does("friend", ExtendFootprintTtl((native,), LONG * 100), resource_fee=50_000_000)]
     yield [cast.does("keeper", UploadWasm(code))]
     arguments = (scval.address(keeper), scval.of_u32(3), scval.string("constructed"))
     create = CreateContract(cast.key("keeper"), sha256(b"lumens"), sha256(code), arguments)
@@ -126,14 +137,22 @@ def lives(cast: Cast) -> Iterator[Step]:
     yield [cast.does("other", Remember(vault=vault, name=name, value=scval.of_bool(False), persistent=False))]
     yield [cast.does("other", ExtendFootprintTtl(vault.keys, 100))]
     note = contract_data_key(vault.contract, name)
-    for _ in range(2 * config.MIN_PERSISTENT_TTL):
-        if note in cast.engine.archive:
-            break
-        yield []
+    yield from _until_archived(cast, note)
     yield [cast.does("keeper", Remember(vault=vault, name=name, value=scval.VOID), expected=ARCHIVED)]
     yield [cast.does("other", RestoreFootprint((note,)), resource_fee=short, expected=(-3,))]
     yield [cast.does("keeper", RestoreFootprint((note,)))]
     yield [cast.does("keeper", Remember(vault=vault, name=name, value=scval.of_u32(2)))]
+    yield from _until_archived(cast, note)
+    recall = Recall(vault=vault, name=name, restoring=(note,))
+    yield [cast.does("other", recall)]
+    yield [cast.does("keeper", Recall(vault=vault, name=scval.symbol("never kept")), expected=TRAPPED)]
+
+
+def _until_archived(cast: Cast, key: bytes) -> Iterator[Step]:
+    for _ in range(2 * config.MIN_PERSISTENT_TTL):
+        if key in cast.engine.archive:
+            break
+        yield []
 
 
 def rules(cast: Cast) -> Iterator[Step]:

@@ -95,6 +95,8 @@ def pools(cast: Cast) -> Iterator[Step]:
     yield [
         # All its euros are the pool's or gone: only the pool still keeps the trust line.
         cast.does("owner", cast.pays("issuer", _held(cast, "owner", eur), eur)),
+        # LINE_FULL
+        cast.does("issuer", cast.pays("payee", LIMIT, eur), expected=(-8,)),
         cast.does("payee", ChangeTrust(eur, LIMIT // 2)),
     ]
     yield [cast.does("owner", ChangeTrust(eur, 0), expected=(-7,))]  # CANNOT_DELETE

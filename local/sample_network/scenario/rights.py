@@ -178,13 +178,15 @@ def sponsors(cast: Cast) -> Iterator[Step]:
         cast.does("heir", RevokeSponsorship(account_key(cast.key("nobody"))), expected=(-1,)),  # DOES_NOT_EXIST
     ]
     # Back to the one whose reserves they are.
+    (offer,) = cast.offers("ward")
     yield [
+        cast.does("sponsor", RevokeSponsorship(offer.key)),
         cast.does(
             "heir",
             RevokeSponsorship(data_key(ward, "sponsored")),
             RevokeSignerSponsorship(ward, key),
             RevokeSponsorship(trustline_key(ward, usd)),
-        )
+        ),
     ]
     # And from the owner to a sponsor.
     yield [cast.does("sponsor", begin, RevokeSponsorship(data_key(ward, "sponsored"), source=by_ward), end)]
@@ -203,7 +205,6 @@ def sponsors(cast: Cast) -> Iterator[Step]:
         cast.does("sponsor", BeginSponsoring(cast.key("sponsor")), expected=(-1,)),  # MALFORMED
         cast.does("heir", ClaimClaimableBalance(balance), AccountMerge(cast.party("issuer")), expected=(0, -7)),
     ]
-    (offer,) = cast.offers("ward")
     yield [
         cast.does(
             "ward",
@@ -214,3 +215,16 @@ def sponsors(cast: Cast) -> Iterator[Step]:
         )
     ]
     yield [cast.does("ward", AccountMerge(cast.party("heir", 2**63)))]
+    # One that stays sponsored.
+    child = cast.party("child")
+    yield [
+        cast.does(
+            "sponsor",
+            BeginSponsoring(child.key),
+            CreateAccount(child.key, XLM),
+            ChangeTrust(usd, LIMIT, source=child),
+            ManageData("sponsored", b"still", source=child),
+            SetOptions(signer=(key, 1), source=child),
+            EndSponsoring(source=child),
+        )
+    ]

@@ -54,6 +54,7 @@ class Town:
         return [*requests, *everyday], upgrades
 
     def _tellings(self) -> Iterator[Iterator[Step]]:
+        yield contracts.founding(Cast(self.engine, f"{self.seed} founding"))
         telling = 0
         while True:
             telling += 1

@@ -107,6 +107,14 @@ def asked_range(
     )
 
 
+_ATTEMPT_START = "%Y%m%dT%H%M%SZ"
+
+
+def run_folder(object_prefix: str, run_id: str) -> str:
+    """The folder of a run's export attempts, without slashes at its ends."""
+    return "/".join(part for part in (object_prefix.strip("/"), quote(run_id, safe="")) if part)
+
+
 @dataclass(frozen=True)
 class ExportAttempt:
     """One try at exporting a range; every try writes below a prefix of its own.
@@ -127,12 +135,21 @@ class ExportAttempt:
     ) -> ExportAttempt:
         """A new attempt, below `{object_prefix}/{percent-encoded run_id}/{attempt}`.
 
-        The attempt's name is its start with a random suffix, so that no two pods share a folder.
+        The attempt's name is its start with a suffix of its own, so that no two attempts share a folder.
         """
-        moment = started_at.astimezone(UTC)
-        name = f"{moment:%Y%m%dT%H%M%SZ}-{suffix}"
-        parts = [object_prefix.strip("/"), quote(run_id, safe=""), name]
-        return cls(ledgers, "/".join(part for part in parts if part), f"{moment:%Y-%m-%dT%H:%M:%SZ}")
+        name = f"{started_at.astimezone(UTC):{_ATTEMPT_START}}-{suffix}"
+        return cls.at(ledgers, f"{run_folder(object_prefix, run_id)}/{name}")
+
+    @classmethod
+    def at(cls, ledgers: LedgerRange, prefix: str) -> ExportAttempt:
+        """The attempt that has a prefix, which `begin` made.
+
+        Raises:
+            ValueError: the prefix is no attempt's.
+        """
+        start = prefix.rsplit("/", 1)[-1].partition("-")[0]
+        moment = datetime.strptime(start, _ATTEMPT_START)
+        return cls(ledgers, prefix, f"{moment:%Y-%m-%dT%H:%M:%SZ}")
 
     @property
     def name(self) -> str:

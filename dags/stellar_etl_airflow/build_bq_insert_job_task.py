@@ -12,11 +12,10 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from stellar_etl_airflow.batch import LedgerRange, has_range_params
 from stellar_etl_airflow.jobs import BigQueryJobsOperator, Job, Warehouse, query_job
-from stellar_etl_airflow.runtime import Run, left_by
+from stellar_etl_airflow.runtime import SOURCES_TASK, Run, left_by
 from stellar_etl_airflow.sql import Parameter, asked_parameters, check_sources, derive, range_parameters, replace_range
 from stellar_etl_airflow.tables import LEDGERS, OPERATIONS, TRANSACTIONS, Table
 
-CHECK_TASK = "check_sources"
 QUERIES = Path(__file__).resolve().parents[1] / "queries"
 SOURCES = (LEDGERS, TRANSACTIONS, OPERATIONS)
 
@@ -91,7 +90,7 @@ class DerivedTableOperator(BigQueryJobsOperator):
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One merge for each target."""
-        run, found = Run.of(context), left_by(context, CHECK_TASK)
+        run, found = Run.of(context), left_by(context, SOURCES_TASK)
         query = derive((QUERIES / f"{self.table.table_id}.sql").read_text(), _names(warehouse))
         parameters = (
             *range_parameters(
@@ -115,7 +114,7 @@ class DerivedTableOperator(BigQueryJobsOperator):
 
 def build_check_sources_task() -> CheckSourcesOperator:
     """A task that checks that ledgers, transactions and operations of the run's range are loaded whole."""
-    return CheckSourcesOperator(task_id=CHECK_TASK)
+    return CheckSourcesOperator(task_id=SOURCES_TASK)
 
 
 def build_bq_insert_job_task(table: Table) -> DerivedTableOperator:

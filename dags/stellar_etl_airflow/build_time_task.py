@@ -8,11 +8,15 @@ from typing import Any
 from airflow.sdk import Context
 
 from stellar_etl_airflow.batch import LedgerRange
-from stellar_etl_airflow.pods import StellarPodOperator, network_arguments
+from stellar_etl_airflow.exports import network_arguments
+from stellar_etl_airflow.pods import StellarPodOperator
 from stellar_etl_airflow.runtime import TIME_TASK, Run, settings
 from stellar_etl_airflow.settings import ExportSettings
 
 XCOM_FILE = "/airflow/xcom/return.json"
+
+LAKE_VARIABLE = "STELLAR_ETL_DATASTORE_PATH"
+"""Where our exporter finds the lake; the Go program's command has no option for it, and asks the network itself."""
 
 
 def _spelt(moment: datetime) -> str:
@@ -39,6 +43,10 @@ class TimeToLedgerRangeOperator(StellarPodOperator):
             "--output", XCOM_FILE,
             *network_arguments(settings(ExportSettings)),
         ]  # fmt: skip
+
+    def pod_environment(self, context: Context) -> dict[str, str]:
+        """The lake of ledgers."""
+        return {LAKE_VARIABLE: settings(ExportSettings).txmeta_datastore_path}
 
     def execute(self, context: Context) -> Any:
         """Gives the ledger range of the run."""

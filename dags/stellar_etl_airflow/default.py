@@ -1,16 +1,23 @@
 """What all DAGs share: arguments, schedule, params. All of it is fixed while a file is parsed.
 
 The schedule comes from the environment of the Airflow processes, so that one set of DAG files serves every
-deployment and importing them touches nothing else.
+deployment. Importing them touches nothing else but one Variable, the owner's name.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, Param
+
+from stellar_etl_airflow.alerts import report_failure
+from stellar_etl_airflow.runtime import settings
+from stellar_etl_airflow.settings import OwnerSettings
+
+log = logging.getLogger(__name__)
 
 SCHEDULE = "STELLAR_ETL_SCHEDULE"
 START_DATE = "STELLAR_ETL_START_DATE"
@@ -34,10 +41,21 @@ def _moment(name: str) -> datetime | None:
     return moment.astimezone(UTC)
 
 
+def _owner() -> str:
+    """The Variable `owner`: Airflow takes it from the DAG file, so that it can't wait until a task runs."""
+    try:
+        return settings(OwnerSettings).owner
+    except Exception as error:  # a DAG must import whatever becomes of its owner's name
+        owner = OwnerSettings().owner
+        log.warning("Airflow Variable 'owner' can't be read, so that the owner is %s: %s", owner, error)
+        return owner
+
+
 def get_default_dag_args() -> dict[str, Any]:
-    """`default_args` of every DAG: owner, retries and their pace."""
+    """`default_args` of every DAG: owner, retries and their pace, and who is told of a failure."""
     return {
-        "owner": "stellar-etl",
+        "owner": _owner(),
+        "on_failure_callback": report_failure,
         "depends_on_past": False,
         "retries": 5,
         "retry_delay": timedelta(seconds=30),
@@ -66,6 +84,10 @@ def get_schedule_args() -> dict[str, Any]:
     }
 
 
+_MOMENT = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2})$"
+"""A time with its zone. Airflow checks no `date-time` by itself: the format makes the UI's form show a calendar."""
+
+
 def get_range_params() -> dict[str, Param]:
     """The params by which a run is asked for a range of its own, in place of its data interval."""
     return {
@@ -73,13 +95,15 @@ def get_range_params() -> dict[str, Param]:
             None,
             type=["null", "string"],
             format="date-time",
-            description="load ledgers that closed from here on",
+            pattern=_MOMENT,
+            description="load ledgers that closed from here on, such as 2026-01-01T00:10:00Z",
         ),
         "end_time": Param(
             None,
             type=["null", "string"],
             format="date-time",
-            description="load ledgers that closed before this",
+            pattern=_MOMENT,
+            description="load ledgers that closed before this, such as 2026-01-01T00:20:00Z",
         ),
         "start_ledger": Param(
             None,

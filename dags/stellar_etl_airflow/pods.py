@@ -8,15 +8,28 @@ from typing import Any
 
 from airflow.providers.cncf.kubernetes.backcompat.backwards_compat_converters import convert_affinity
 from airflow.providers.cncf.kubernetes.operators.pod import FoundMoreThanOnePodFailure, KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
+from airflow.providers.cncf.kubernetes.utils.pod_manager import PodPhase
+from airflow.providers.cncf.kubernetes.utils.xcom_sidecar import PodDefaults
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException
+from kubernetes.client import ApiClient
 from kubernetes.client import models as k8s
 
 from stellar_etl_airflow.runtime import SettingsAtRunTime, settings
-from stellar_etl_airflow.settings import ExportSettings, PodSettings
+from stellar_etl_airflow.settings import ExportSettings, PodSettings, SettingsError
 
 PROGRAM = "stellar-etl"
 GRACE_SECONDS = 30
+
+KEY_SECRET = "stellar-etl-api-key"  # noqa: S105  the secret's name
+"""The Kubernetes secret, in the pods' namespace, that holds the Google key file if `api_key_path` is set."""
+
+KEY_ITEM = "key.json"
+"""The key file's name in the secret and in the pods."""
+
+KEY_FOLDER = "/var/run/secrets/stellar-etl"
+"""Where pods find it, read-only."""
 
 
 class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
@@ -53,12 +66,16 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         """What stands behind `stellar-etl` on the command line."""
         raise NotImplementedError
 
+    def pod_environment(self, context: Context) -> dict[str, str]:
+        """The pod's environment variables; none by default."""
+        return {}
+
     def apply_settings(self, context: Context) -> None:
         """Sets the pod's fields from the Variables."""
-        pod = settings(PodSettings)
+        self.pod_settings = pod = settings(PodSettings)
         self.image = pod.image_name
         self.image_pull_policy = pod.image_pull_policy
-        self.namespace = pod.k8s_namespace or pod.namespace
+        self.namespace = pod.pods_namespace
         self.service_account_name = pod.k8s_service_account or None
         self.affinity = convert_affinity(pod.affinity) if pod.affinity else {}
         self.config_file = pod.kube_config_location or None
@@ -67,7 +84,24 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         if self.execution_timeout is not None:
             self.active_deadline_seconds = int(self.execution_timeout.total_seconds())
         self.labels = {"app": PROGRAM, "builder": re.sub(r"[^A-Za-z0-9.-]", "-", self.builder)}
-        self.arguments = list(self.pod_arguments(context))
+        self.arguments = list(map(literal, self.pod_arguments(context)))
+        environment = self.pod_environment(context)
+        self.volumes, self.volume_mounts = [], []
+        if pod.api_key_path:
+            item = k8s.V1KeyToPath(key=KEY_ITEM, path=KEY_ITEM)
+            secret = k8s.V1SecretVolumeSource(secret_name=KEY_SECRET, items=[item])
+            self.volumes.append(k8s.V1Volume(name=KEY_SECRET, secret=secret))
+            self.volume_mounts.append(k8s.V1VolumeMount(name=KEY_SECRET, mount_path=KEY_FOLDER, read_only=True))
+            environment["GOOGLE_APPLICATION_CREDENTIALS"] = f"{KEY_FOLDER}/{KEY_ITEM}"
+        self.env_vars = [k8s.V1EnvVar(name=name, value=literal(value)) for name, value in environment.items()]
+
+    def build_pod_request_obj(self, context: Context | None = None, **kwargs: Any) -> k8s.V1Pod:
+        """The pod; its sidecar has the image that the Variable says, which the provider reads from the connection."""
+        request = super().build_pod_request_obj(context, **kwargs)
+        for container in request.spec.containers:
+            if container.name == PodDefaults.SIDECAR_CONTAINER_NAME:
+                container.image = self.pod_settings.kubernetes_sidecar_image or container.image
+        return request
 
     def find_pod(self, namespace: str, context: Context, *, exclude_checked: bool = True) -> k8s.V1Pod | None:
         """The pod of this task: this try's own, or one of an earlier try that is there to stay.
@@ -91,6 +125,15 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
             self.log.warning("pod %s is of this task too: deleting it", pod.metadata.name)
             self.pod_manager.delete_pod(pod)
         return staying[-1] if staying else None
+
+    def is_a_pod_ending(self, context: Context) -> bool:
+        """Whether a pod of this task is being deleted whose program may still run."""
+        selector = self._build_find_pod_label_selector(context, exclude_checked=False)
+        pods = self.client.list_namespaced_pod(
+            namespace=self.pod_settings.pods_namespace, label_selector=selector
+        ).items
+        ended = (PodPhase.SUCCEEDED, PodPhase.FAILED)
+        return any(pod.metadata.deletion_timestamp and pod.status.phase not in ended for pod in pods)
 
     def _get_pod_from_task_state_store(self, context: Context) -> k8s.V1Pod | None:
         """The pod that an earlier try noted, unless it is being deleted. Older providers note none, and never ask."""
@@ -126,7 +169,32 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
             raise AirflowException("the task was killed and its pod deleted: its work is not done")
 
 
-def network_arguments(export: ExportSettings) -> list[str]:
-    """The arguments that name the network and where its ledgers come from."""
-    network = ["--testnet"] if export.use_testnet else ["--futurenet"] if export.use_futurenet else []
-    return [*network, "--datastore-path", export.txmeta_datastore_path]
+def literal(text: str) -> str:
+    """An argument or a variable's value as a pod's spec has to spell it, so that the program gets just that.
+
+    Kubernetes takes `$(NAME)` for an environment variable of the container, and `$$` for a dollar.
+    """
+    return text.replace("$", "$$")
+
+
+def export_volume(export: ExportSettings) -> k8s.V1Volume:
+    """The volume that pods write to.
+
+    Raises:
+        SettingsError: a part of `volume_config` is none that Kubernetes knows: it would be left out, and pods would
+            write to a folder that is gone with them.
+    """
+    source = export.volume_config
+    described = {"name": export.volume_name, **source}
+    try:
+        pod = PodGenerator.deserialize_model_dict({"spec": {"volumes": [described], "containers": []}})
+        volume = pod.spec.volumes[0]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise SettingsError(f"Airflow Variable 'volume_config' is no volume source of Kubernetes: {error}") from None
+    understood = ApiClient().sanitize_for_serialization(volume)
+    if len(source) != 1 or understood != described:
+        raise SettingsError(
+            f"Airflow Variable 'volume_config' must be one volume source of Kubernetes, such as "
+            f'{{"persistentVolumeClaim": {{"claimName": "exports"}}}}, not {source!r}'
+        )
+    return volume

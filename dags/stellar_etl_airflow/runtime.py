@@ -5,16 +5,28 @@ The Airflow edge that all our operators share. Nothing here is called while a DA
 
 from __future__ import annotations
 
+import difflib
+import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 from airflow.sdk import Context, Variable
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from stellar_etl_airflow.batch import Batch, ExportAttempt, LedgerRange, TimeRange, asked_range
-from stellar_etl_airflow.settings import Group, TimeoutSettings, load
+from stellar_etl_airflow.batch import (
+    RANGE_PARAMS,
+    Batch,
+    ExportAttempt,
+    LedgerRange,
+    RangeError,
+    TimeRange,
+    asked_range,
+)
+from stellar_etl_airflow.settings import GoogleSettings, Group, SettingsError, TimeoutSettings, load
 
 GOOGLE_CONNECTION = "google_cloud_platform_connection"
 """The one Google connection of the project."""
@@ -22,6 +34,7 @@ GOOGLE_CONNECTION = "google_cloud_platform_connection"
 TIME_TASK = "get_ledger_range_from_times"
 EXPORT_TASK = "export"
 VERIFY_TASK = "verify_export"
+SOURCES_TASK = "check_sources"
 
 ATTEMPT_KEY = "attempt"
 """The XCom key under which the export task leaves its `ExportAttempt`."""
@@ -40,6 +53,13 @@ def settings(group: type[Group]) -> Group:
     return load(group, _variable)
 
 
+def _check_names(params: Mapping[str, Any]) -> None:
+    """Refuses a param that looks misspelt: the run would load its data interval in place of the range."""
+    for name in sorted(set(params) - set(RANGE_PARAMS)):
+        if close := difflib.get_close_matches(name, RANGE_PARAMS, n=1):
+            raise RangeError(f"there is no param {name!r}; did you mean {close[0]!r}?")
+
+
 @dataclass(frozen=True)
 class Run:
     """The DAG run that a task belongs to."""
@@ -55,18 +75,19 @@ class Run:
         """Reads it from the task's context.
 
         Raises:
-            RangeError: the run's params don't say a range.
+            AirflowFailException: the run's params don't say a range; no retry would find another.
         """
-        dag_run = context["dag_run"]
+        dag_run, params = context["dag_run"], context.get("params") or {}
+        try:
+            _check_names(params)
+            asked = asked_range(params, dag_run.data_interval_start, dag_run.data_interval_end)
+        except RangeError as error:
+            raise AirflowFailException(str(error)) from None
         return cls(
             dag_id=dag_run.dag_id,
             run_id=dag_run.run_id,
             task_id=context["ti"].task_id,
-            asked=asked_range(
-                context.get("params") or {},
-                dag_run.data_interval_start,
-                dag_run.data_interval_end,
-            ),
+            asked=asked,
             run_after=dag_run.run_after,
         )
 
@@ -81,12 +102,15 @@ def left_by(context: Context, task_id: str, key: str = "return_value") -> Mappin
     """What another task of this run left under a key.
 
     Raises:
-        AirflowException: nothing, naming the task.
+        AirflowException: nothing, naming the task, and the command that runs it alone.
     """
-    value = context["ti"].xcom_pull(task_ids=task_id, key=key)
+    ti = context["ti"]
+    value = ti.xcom_pull(task_ids=task_id, key=key)
     if not isinstance(value, Mapping):
+        command = shlex.join(["airflow", "tasks", "test", ti.dag_id, task_id, ti.run_id])
         raise AirflowException(
-            f"task {task_id!r} left no result in this run: run it first, or clear it together with this task"
+            f"task {task_id!r} left no result in this run: clear it together with this task; "
+            f"or, in a run that `airflow dags trigger` made, run it by hand first: {command}"
         )
     return value
 
@@ -106,6 +130,19 @@ def batch_of(context: Context) -> Batch:
     return Batch.from_json(left_by(context, VERIFY_TASK))
 
 
+def _use_key(path: str) -> None:
+    """Has Google's clients of this process, which runs one task, take a key file where the connection names none.
+
+    Raises:
+        SettingsError: there is no such file.
+    """
+    if not path:
+        return
+    if not Path(path).is_file():
+        raise SettingsError(f"Airflow Variable 'api_key_path': this worker has no file {path!r}")
+    os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = path
+
+
 class SettingsAtRunTime:
     """Gives an operator its settings just before it runs, on re-entry after a deferral too.
 
@@ -120,6 +157,7 @@ class SettingsAtRunTime:
         seconds = settings(TimeoutSettings).task_timeout.get(self.builder)
         if seconds is not None:
             self.execution_timeout = timedelta(seconds=seconds)
+        _use_key(settings(GoogleSettings).api_key_path)
         self.apply_settings(context)
 
     def apply_settings(self, context: Context) -> None:

@@ -7,15 +7,18 @@ what is expected. Every key is listed, with its type and default, in `airflow_va
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from stellar_etl_airflow.tables import TABLES
+from stellar_etl_airflow.tables import ENRICHED_OPERATIONS, TABLES
 
 
 class SettingsError(ValueError):
@@ -108,9 +111,63 @@ class BucketSettings(_Group):
     gcs_exported_object_prefix: str = Field(description="the folder in the bucket, below which each run has its own")
 
 
-class ExportSettings(BucketSettings):
-    """What the pods are told to export."""
+class GoogleSettings(_Group):
+    """As whom Google Cloud is used."""
 
+    api_key_path: str = Field(
+        default="",
+        description="a Google key file, as the workers see it; empty: the connection's, or Workload Identity",
+    )
+
+    @model_validator(mode="after")
+    def _absolute(self) -> Self:
+        _check_absolute("api_key_path", self.api_key_path)
+        return self
+
+
+PASSPHRASES = {
+    "pubnet": "Public Global Stellar Network ; September 2015",
+    "testnet": "Test SDF Network ; September 2015",
+    "futurenet": "Test SDF Future Network ; October 2022",
+}
+"""The passphrases of the networks that have a name of their own
+(https://developers.stellar.org/docs/networks)."""
+
+_VOLUME_KEYS = ("volume_config", "volume_name", "image_output_path", "local_output_path", "output_path")
+
+
+def _listed(keys: Iterable[str]) -> str:
+    names = [repr(key) for key in keys]
+    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _check_absolute(key: str, path: str) -> None:
+    if path and not path.startswith("/"):
+        raise ValueError(f"{key!r} must be an absolute path, not {path!r}")
+
+
+class ExportSettings(BucketSettings):
+    """What the pods are told to export, and how it comes back."""
+
+    export_mode: Literal["one_pass", "per_type"] = Field(
+        default="one_pass", description="one pod for all tables, or one pod a table in turn"
+    )
+    manifest: Literal["required", "derived"] = Field(
+        default="required", description="whether the exporter writes a manifest, or it is made from the exported files"
+    )
+    network_passphrase: str = Field(
+        default="", description="the network's passphrase; empty: as `use_testnet` and `use_futurenet` say"
+    )
+    use_captive_core: bool = Field(default=False, description="pass `--captive-core` to the exporter")
+    volume_config: dict[str, Any] = Field(
+        default_factory=dict, description="the source of a volume that pods write to, as in a pod's spec; empty: none"
+    )
+    volume_name: str = Field(default="", description="the volume's name in the pods")
+    image_output_path: str = Field(default="", description="where the volume is mounted in the pods")
+    local_output_path: str = Field(default="", description="where the workers see the volume")
+    output_path: str = Field(
+        default="", description="the workers' folder that poststart.sh moves finished files to, and that is loaded"
+    )
     output_file_names: dict[str, _Name] = Field(description="the file name for each data type")
     txmeta_datastore_path: _Name = Field(description="the lake of ledgers: gs://…, https://… or a folder")
     max_failed_transforms: int = Field(
@@ -118,6 +175,30 @@ class ExportSettings(BucketSettings):
     )
     use_testnet: bool = Field(default=False, description="export the test network")
     use_futurenet: bool = Field(default=False, description="export the future network")
+
+    @field_validator("volume_config", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return {} if value == "" else value
+
+    @model_validator(mode="after")
+    def _whole_volume(self) -> Self:
+        given = [key for key in _VOLUME_KEYS if getattr(self, key)]
+        missing = [key for key in _VOLUME_KEYS if key not in given]
+        if given and missing:
+            raise ValueError(
+                f"{_listed(given)} set, and {_listed(missing)} not: pods write to a volume if all five are set, and to "
+                f"the bucket if none is"
+            )
+        for key in ("image_output_path", "local_output_path", "output_path"):
+            _check_absolute(key, getattr(self, key))
+        return self
+
+    @property
+    def passphrase(self) -> str:
+        """The passphrase of the network that is exported."""
+        network = "testnet" if self.use_testnet else "futurenet" if self.use_futurenet else "pubnet"
+        return self.network_passphrase or PASSPHRASES[network]
 
     def file_name(self, data_type: str) -> str:
         """The file name of a data type's rows.
@@ -128,8 +209,8 @@ class ExportSettings(BucketSettings):
         return _entry("output_file_names", self.output_file_names, data_type)
 
 
-class PodSettings(_Group):
-    """How and where pods run."""
+class PodSettings(GoogleSettings):
+    """How and where pods run, and as whom."""
 
     image_name: _Name = Field(description="the exporter's image")
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
@@ -143,6 +224,29 @@ class PodSettings(_Group):
         default_factory=dict, description="requests and limits of the pods, by builder, or `default`"
     )
     kube_config_location: str = Field(default="", description="a kubeconfig file; empty: the connection's cluster")
+    kubernetes_sidecar_image: str = Field(
+        default="", description="the image of the container that hands a pod's result over; empty: Airflow's"
+    )
+
+    @property
+    def pods_namespace(self) -> str:
+        """The pods' namespace."""
+        return self.k8s_namespace or self.namespace
+
+
+class OwnerSettings(_Group):
+    """Who the DAGs belong to: the one group that is read while a DAG file is parsed."""
+
+    owner: _Name = Field(default="stellar-etl", description="who owns the tasks, in Airflow's lists")
+
+
+class AlertSettings(_Group):
+    """Where failures are reported to."""
+
+    sentry_dsn: str = Field(
+        default="", description="the Sentry project that hears of a task's last failure; empty: none does"
+    )
+    sentry_environment: str = Field(default="", description="the environment that Sentry's events name")
 
 
 class TimeoutSettings(_Group):
@@ -153,7 +257,14 @@ class TimeoutSettings(_Group):
     )
 
 
-GROUPS: tuple[type[_Group], ...] = (WarehouseSettings, ExportSettings, PodSettings, TimeoutSettings)
+GROUPS: tuple[type[_Group], ...] = (
+    WarehouseSettings,
+    ExportSettings,
+    PodSettings,
+    TimeoutSettings,
+    OwnerSettings,
+    AlertSettings,
+)
 """Together these name every Variable of the project."""
 
 Group = TypeVar("Group", bound=_Group)
@@ -197,16 +308,15 @@ def load(group: type[Group], get: Callable[[str], Any]) -> Group:
     Raises:
         SettingsError: naming every key that is missing or wrong, with what is expected of it.
     """
-    values = {}
+    values, missing = {}, []
     for key, field in group.model_fields.items():
         raw = get(key)
         if raw is not None:
             values[key] = _parsed(group, key, raw)
         elif field.is_required():
-            raise SettingsError(
-                f"Airflow Variable {key!r} is not set: {field.description}. "
-                f"Import airflow_variables.json, or set it under Admin > Variables."
-            )
+            missing.append(f"Airflow Variable {key!r} is not set: {field.description}")
+    if missing:
+        raise SettingsError(f"{'; '.join(missing)}. Import airflow_variables.json, or set it under Admin > Variables.")
     try:
         return group.model_validate(values)
     except ValidationError as error:
@@ -225,12 +335,115 @@ def _explained(error: ValidationError, group: type[_Group]) -> Iterable[str]:
         yield f"Airflow Variable {key!r}{where}{purpose}: {problem['msg']}, not {problem['input']!r}"
 
 
-def check_keys(variables: Mapping[str, Any]) -> list[str]:
-    """A message for each key that the project doesn't know, with the right spelling where one is close."""
-    known = known_keys()
+BUILDERS = (
+    "build_apply_gcs_changes_to_bq_task",
+    "build_batch_stats",
+    "build_bq_insert_job_task",
+    "build_check_task",
+    "build_delete_data_task",
+    "build_export_task",
+    "build_gcs_to_bq_task",
+    "build_time_task",
+    "build_verify_task",
+)
+"""The keys of `task_timeout`."""
+
+POD_BUILDERS = ("build_export_task", "build_time_task")
+"""The keys of `resources`, beside `default`."""
+
+
+def _unknown(what: str, given: Iterable[str], known: Collection[str]) -> list[str]:
     messages = []
-    for key in sorted(set(variables) - set(known)):
+    for key in sorted(set(given) - set(known)):
         close = difflib.get_close_matches(key, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        messages.append(f"unknown Airflow Variable {key!r}{hint}")
+        messages.append(f"unknown {what} {key!r}{hint}")
     return messages
+
+
+def check_keys(variables: Mapping[str, Any]) -> list[str]:
+    """A message for each key that the project doesn't know, with the right spelling where one is close."""
+    return _unknown("Airflow Variable", variables, known_keys())
+
+
+def check_entries(get: Callable[[str], Any]) -> list[str]:
+    """A message for each entry that no table and no builder has, and for each that a table lacks.
+
+    Args:
+        get: gives a Variable's value by key; each must be valid by itself.
+    """
+    warehouse, export = load(WarehouseSettings, get), load(ExportSettings, get)
+    tables = (*TABLES.values(), ENRICHED_OPERATIONS)
+    names = [warehouse.table_ids.get(table.data_type, table.table_id) for table in tables]
+    entries: dict[str, tuple[Mapping[str, Any], Collection[str]]] = {
+        "cluster_fields": (warehouse.cluster_fields, names),
+        "output_file_names": (export.output_file_names, TABLES),
+        "partition_fields": (warehouse.partition_fields, names),
+        "resources": (load(PodSettings, get).resources, ("default", *POD_BUILDERS)),
+        "table_ids": (warehouse.table_ids, [table.data_type for table in tables]),
+        "task_timeout": (load(TimeoutSettings, get).task_timeout, BUILDERS),
+    }
+    messages = []
+    for key, (given, known) in entries.items():
+        messages += _unknown(f"entry of Airflow Variable {key!r}:", given, known)
+        if key in ("table_ids", "output_file_names"):
+            messages += [f"Airflow Variable {key!r} has no entry {name!r}" for name in known if name not in given]
+    return messages
+
+
+def check(variables: Mapping[str, Any]) -> list[str]:
+    """What is wrong with Variables, a message each; empty if nothing is."""
+    messages = check_keys(variables)
+    valid = True
+    for group in GROUPS:
+        try:
+            load(group, variables.get)
+        except SettingsError as error:
+            messages.append(str(error))
+            valid = False
+    return messages + check_entries(variables.get) if valid else messages
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        variables = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path}: not a file of Airflow Variables: {error}") from None
+    if not isinstance(variables, dict):
+        raise SettingsError(f"{path}: not a file of Airflow Variables: it must hold one object, of values by key")
+    return variables
+
+
+def main() -> int:
+    """`python -m stellar_etl_airflow.settings check [FILE…]`: checks files of Variables before they are imported.
+
+    Exit status 0, or 1 with a line for each problem.
+    """
+    parser = argparse.ArgumentParser(prog="python -m stellar_etl_airflow.settings")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("check", help="check files of Airflow Variables before they are imported")
+    shipped = Path(__file__).resolve().parents[2] / "airflow_variables.json"
+    command.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        default=[shipped],
+        metavar="FILE",
+        help="as `airflow variables import` takes it; of several, the later ones win (default: airflow_variables.json)",
+    )
+    variables: dict[str, Any] = {}
+    try:
+        for path in parser.parse_args().files:
+            variables |= _read(path)
+        messages = check(variables)
+    except SettingsError as error:
+        messages = [str(error)]
+    for message in messages:
+        print(message, file=sys.stderr)
+    if not messages:
+        print(f"{len(variables)} Airflow Variables, nothing wrong with them")
+    return 1 if messages else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

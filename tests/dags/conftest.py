@@ -8,11 +8,15 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_value as safe
 
 from tests.local import emulators
+from tests.local.cluster import IMAGE, NAMESPACE, Cluster
 from tests.shared import REPO
 
 START = datetime(2026, 1, 1, 0, 10, tzinfo=UTC)
+TIMES = {"start_time": "2026-01-01T00:00:30Z", "end_time": "2026-01-01T00:02:00Z"}
+"""Ledgers 9 to 26 of the small sample lake closed in between."""
 
 
 @pytest.fixture(scope="session")
@@ -107,3 +111,58 @@ def make_context():
 
     make.xcoms = xcoms
     return make
+
+
+@pytest.fixture(scope="session")
+def bucket(tmp_path_factory):
+    with emulators.running(emulators.bucket(tmp_path_factory.mktemp("bucket"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory, bucket):
+    cluster = Cluster.make(tmp_path_factory.mktemp("cluster"), STORAGE_EMULATOR_HOST=bucket.url)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def start(cluster, bucket, lake, airflow_environment, make_context, monkeypatch, request):
+    """Begins a try of a task: gives the operator and its context. Each test has a run of its own."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket.url)
+    connections = {
+        "KUBERNETES_DEFAULT": {"conn_type": "kubernetes", "extra": {"kube_config_path": str(cluster.kubeconfig)}},
+        "GOOGLE_CLOUD_PLATFORM_CONNECTION": {
+            "conn_type": "google_cloud_platform",
+            "extra": {"project": "local", "is_anonymous": True},
+        },
+    }
+    for name, connection in connections.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
+    airflow_environment(
+        image_name=IMAGE,
+        namespace=NAMESPACE,
+        affinity={},
+        txmeta_datastore_path=str(lake),
+        gcs_exported_data_bucket_name=emulators.BUCKET,
+    )
+
+    def start(task, **changes):
+        context = make_context(task.task_id, TIMES, run_id=request.node.name, **changes)
+        task.startup_check_interval_seconds = 0.2  # pods of this cluster start at once
+        task.pre_execute(context)
+        return task, context
+
+    make_context.xcoms["get_ledger_range_from_times", "return_value"] = {"start": 9, "end": 27}
+    return start
+
+
+@pytest.fixture
+def pods(cluster, request):
+    """Gives the pods of the test's run."""
+
+    def pods():
+        found = cluster.api.list_namespaced_pod(NAMESPACE).items
+        return [pod for pod in found if pod.metadata.labels.get("run_id") == safe(request.node.name)]
+
+    return pods

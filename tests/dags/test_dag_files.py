@@ -14,14 +14,18 @@ from tests.shared import REPO
 
 PARSE = """
 import json, socket, sqlite3, sys
+reached = []
 def refused(*args, **kwargs):
-    raise AssertionError("a DAG file reached outside while it was parsed: %r" % (args,))
+    reached.append("a DAG file reached outside while it was parsed: %r" % (args,))
+    raise AssertionError(reached[-1])
 import airflow.sdk
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 import airflow.sdk.definitions.variable as variable, airflow.sdk.definitions.connection as connection
-variable.Variable.get = connection.Connection.get = refused
-socket.socket.connect = sqlite3.connect = refused
+get = variable.Variable.get
+variable.Variable.get = lambda key, **kwargs: get(key, **kwargs) if key == "owner" else refused(key)
+connection.Connection.get = refused
+socket.socket.connect = sqlite3.connect = sqlite3.dbapi2.connect = refused
 bag = DagBag(sys.argv[1], load_op_links=False)
 dags = {dag_id: DagSerialization.to_dict(dag) for dag_id, dag in sorted(bag.dags.items())}
 for dag in dags.values():
@@ -32,6 +36,8 @@ print(json.dumps({
     "tasks": {dag_id: {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks}
               for dag_id, dag in bag.dags.items()},
     "retries": {dag_id: [task.retries for task in dag.tasks] for dag_id, dag in bag.dags.items()},
+    "owners": sorted({dag.owner for dag in bag.dags.values()}),
+    "reached": reached,
     "docs": {dag_id: dag.doc_md or "" for dag_id, dag in bag.dags.items()},
 }))
 """
@@ -55,12 +61,27 @@ def parsed():
 
 
 def test_every_dag_file_imports_with_nothing_set_and_nothing_reachable(parsed):
-    assert parsed["errors"] == {}
+    assert (parsed["errors"], parsed["reached"]) == ({}, [])
     assert sorted(parsed["dags"]) == [
         "enriched_history_operations",
         "history_archive_with_captive_core",
         "history_archive_without_captive_core",
     ]
+
+
+def test_the_owner_is_the_one_variable_that_is_read_while_parsing(parsed):
+    assert parsed["owners"] == ["stellar-etl"]
+    assert parse(AIRFLOW_VAR_OWNER="data-team")["owners"] == ["data-team"]
+
+
+def test_an_owner_that_cannot_be_read_stops_no_import(parsed):
+    """The database can't be reached; then a name that is none."""
+    found = parse(_AIRFLOW_PROCESS_CONTEXT="server")
+    assert found["reached"], "Airflow asked its database"
+    assert (found["errors"], found["owners"]) == ({}, ["stellar-etl"])
+    found = parse(AIRFLOW_VAR_OWNER="")
+    assert (found["errors"], found["owners"]) == ({}, ["stellar-etl"])
+    assert sorted(found["dags"]) == sorted(parsed["dags"])
 
 
 def test_the_same_files_serialise_the_same_twice(parsed):
@@ -111,7 +132,7 @@ def test_schedule_start_and_end_come_from_the_environment(parsed):
     assert timetable(changed)["end_date"]
 
 
-def test_a_wrong_start_date_is_named():
+def test_a_wrong_start_date_is_named(parsed):
     errors = parse(STELLAR_ETL_START_DATE="yesterday")["errors"]
     assert all("STELLAR_ETL_START_DATE: 'yesterday' is not a time" in text for text in errors.values())
-    assert len(errors) == len(parse()["dags"])
+    assert len(errors) == len(parsed["dags"])

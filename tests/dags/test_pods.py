@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
 from stellar_etl_airflow.batch import ExportAttempt
-from stellar_etl_airflow.build_export_task import ATTEMPT_ANNOTATION, build_export_task
+from stellar_etl_airflow.build_export_task import ATTEMPT_ANNOTATION, STEP_ANNOTATION, build_export_task
 from stellar_etl_airflow.build_time_task import build_time_task
 from stellar_etl_airflow.settings import SettingsError
-from stellar_etl_airflow.tables import LEDGERS, OPERATIONS
+from stellar_etl_airflow.tables import LEDGERS, OPERATIONS, TOKEN_TRANSFERS
 
 KUBECONFIG = {
     "apiVersion": "v1",
@@ -99,7 +100,7 @@ def test_what_a_user_types_stays_one_argument(pod_of, airflow_environment):
     path = "gs://bucket/a b; rm -rf / $(whoami) {{ ds }}"
     airflow_environment(txmeta_datastore_path=path)
     _, container = pod_of(build_export_task((LEDGERS,)))
-    assert option(container["args"], "--datastore-path") == path
+    assert option(container["args"], "--datastore-path") == path.replace("$", "$$"), "Kubernetes reads $$ as $"
     assert container["command"] == ["stellar-etl"]
 
 
@@ -159,3 +160,173 @@ def test_a_killed_task_fails(pod_of):
 def test_a_pod_whose_result_was_lost_fails_the_task():
     with pytest.raises(AirflowException, match="its result is lost"):
         build_time_task()._checked(None)
+
+
+def test_the_time_pod_finds_the_lake_by_its_environment(pod_of):
+    """The Go program's command has no option for it."""
+    _, container = pod_of(build_time_task())
+    assert "--datastore-path" not in container["args"]
+    assert environment(container) == {"STELLAR_ETL_DATASTORE_PATH": "gs://my-project-ledgers/pubnet"}
+
+
+def environment(container):
+    return {variable["name"]: variable["value"] for variable in container["env"] or []}
+
+
+# The options of the Go program's exports, and of its command for times.
+GO_EXPORT = {
+    "--start-ledger", "--end-ledger", "--output", "--extra-fields", "--cloud-provider", "--cloud-storage-bucket",
+    "--datastore-path", "--captive-core", "--testnet", "--futurenet", "--strict-export",
+}  # fmt: skip
+GO_TIMES = {"--start-time", "--end-time", "--output", "--testnet", "--futurenet"}
+
+
+def options(arguments):
+    return {argument for argument in arguments if argument.startswith("--")}
+
+
+def test_export_mode_per_type_asks_each_pod_for_one_table_as_the_go_program_knows_it(pod_of, airflow_environment):
+    airflow_environment(export_mode="per_type", manifest="derived", use_captive_core=True, use_testnet=True)
+    commands = {}
+    for table in (LEDGERS, OPERATIONS, TOKEN_TRANSFERS):
+        pod, container = pod_of(build_export_task((table,)))
+        attempt = ExportAttempt.from_json(json.loads(pod["metadata"]["annotations"][ATTEMPT_ANNOTATION]))
+        assert options(container["args"]) <= GO_EXPORT
+        assert option(container["args"], "--output") == attempt.object_name(f"{table.data_type}.txt")
+        commands[table.data_type] = container["args"][0]
+    assert commands == {
+        "ledgers": "export_ledgers",
+        "operations": "export_operations",
+        "token_transfers": "export_token_transfer",
+    }
+    _, container = pod_of(build_time_task())
+    assert options(container["args"]) <= GO_TIMES
+
+
+def test_export_mode_per_type_runs_a_pod_for_each_table_in_turn(pod_of, airflow_environment):
+    airflow_environment(export_mode="per_type")
+    task = build_export_task((LEDGERS, OPERATIONS))
+    pod, _ = pod_of(task)
+    assert pod["metadata"]["annotations"][STEP_ANNOTATION] == "ledgers"
+    steps = task.export.steps(task.attempt)
+    assert [step.name for step in steps] == ["ledgers", "operations"]
+    task.take(steps[1])
+    pod = task.build_pod_request_obj(None)
+    assert pod.spec.containers[0].args[0] == "export_operations"
+    assert pod.metadata.annotations[STEP_ANNOTATION] == "operations"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "allowed", "strict"), [("required", 0, False), ("derived", 0, True), ("derived", 1, False)]
+)
+def test_manifest_derived_has_the_exporter_end_where_a_row_cant_be_made(
+    manifest, allowed, strict, pod_of, airflow_environment
+):
+    airflow_environment(manifest=manifest, max_failed_transforms=allowed)
+    _, container = pod_of(build_export_task((OPERATIONS,)))
+    assert ("--strict-export" in container["args"]) == strict
+    assert option(container["args"], "--types") == ("operations" if manifest == "required" else "operations,ledgers")
+
+
+def test_use_captive_core_adds_its_option_to_exports_alone(pod_of, airflow_environment):
+    assert "--captive-core" not in pod_of(build_export_task((LEDGERS,)))[1]["args"]
+    airflow_environment(use_captive_core=True)
+    assert "--captive-core" in pod_of(build_export_task((LEDGERS,)))[1]["args"]
+    assert "--captive-core" not in pod_of(build_time_task())[1]["args"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "flags"),
+    [
+        ({"use_testnet": True}, ["--testnet"]),
+        ({"use_futurenet": True}, ["--futurenet"]),
+        ({"use_testnet": True, "use_futurenet": True}, ["--testnet"]),
+        ({}, []),
+    ],
+)
+def test_the_network_of_the_variables_reaches_both_pods(variables, flags, pod_of, airflow_environment):
+    airflow_environment(**variables)
+    for task in (build_time_task(), build_export_task((LEDGERS,))):
+        assert [argument for argument in pod_of(task)[1]["args"] if argument in ("--testnet", "--futurenet")] == flags
+
+
+def test_kubernetes_sidecar_image_is_that_of_the_container_that_hands_the_result_over(pod_of, airflow_environment):
+    pod, _ = pod_of(build_time_task())
+    assert pod["spec"]["containers"][1]["image"].startswith("alpine")
+    airflow_environment(kubernetes_sidecar_image="registry.example/alpine:3")
+    pod, container = pod_of(build_time_task())
+    assert pod["spec"]["containers"][1]["image"] == "registry.example/alpine:3"
+    assert container["image"] == "stellar/stellar-etl:0.1.0"
+
+
+def test_api_key_path_gives_pods_a_secret_and_never_the_key(pod_of, airflow_environment, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+    key = tmp_path / "key.json"
+    key.write_text('{"private_key": "do not show"}')
+    airflow_environment(api_key_path=str(key))
+    for task in (build_time_task(), build_export_task((LEDGERS,))):
+        pod, container = pod_of(task)
+        (volume,) = [volume for volume in pod["spec"]["volumes"] if volume["secret"]]
+        assert volume["secret"]["secret_name"] == "stellar-etl-api-key"
+        (mount,) = [mount for mount in container["volume_mounts"] if mount["name"] == volume["name"]]
+        assert mount["read_only"]
+        path = f"{mount['mount_path']}/{volume['secret']['items'][0]['path']}"
+        assert environment(container)["GOOGLE_APPLICATION_CREDENTIALS"] == path
+        assert "do not show" not in json.dumps(pod, default=str) + caplog.text
+        assert os.environ["GOOGLE_APPLICATION_CREDENTIALS"] == str(key)
+
+
+def test_without_an_api_key_path_pods_go_by_their_service_account(pod_of):
+    pod, container = pod_of(build_export_task((LEDGERS,)))
+    assert not pod["spec"]["volumes"]
+    assert not container["volume_mounts"]
+    assert environment(container) == {}
+
+
+def test_an_api_key_path_that_the_worker_lacks_is_named(pod_of, airflow_environment):
+    airflow_environment(api_key_path="/nowhere/key.json")
+    with pytest.raises(SettingsError, match="'api_key_path': this worker has no file '/nowhere/key.json'"):
+        pod_of(build_export_task((LEDGERS,)))
+
+
+VOLUME = {
+    "volume_config": {"persistentVolumeClaim": {"claimName": "exports"}},
+    "volume_name": "etl-data",
+    "image_output_path": "/data/",
+    "local_output_path": "/mnt/data",
+    "output_path": "/mnt/finished",
+}
+
+
+@pytest.mark.parametrize("mode", ["one_pass", "per_type"])
+def test_volume_config_volume_name_and_image_output_path_have_pods_write_to_the_volume(
+    mode, pod_of, airflow_environment
+):
+    airflow_environment(export_mode=mode, **VOLUME)
+    pod, container = pod_of(build_export_task((LEDGERS,)))
+    (volume,), (mount,) = pod["spec"]["volumes"], container["volume_mounts"]
+    assert volume["persistent_volume_claim"]["claim_name"] == "exports", VOLUME["volume_config"]
+    assert volume["name"] == mount["name"] == VOLUME["volume_name"]
+    assert mount["mount_path"] == VOLUME["image_output_path"].rstrip("/")
+    assert option(container["args"], "--output").startswith("/data/dag-exported/")
+    assert not options(container["args"]) & {"--cloud-provider", "--cloud-storage-bucket"}
+    assert "etl-data" not in str(pod_of(build_time_task()))
+
+
+@pytest.mark.parametrize("key", VOLUME)
+def test_half_a_volume_is_refused(key, pod_of, airflow_environment):
+    airflow_environment(**{name: value for name, value in VOLUME.items() if name != key})
+    with pytest.raises(SettingsError, match=f"and {key!r} is not: pods write to a volume if all five are set"):
+        pod_of(build_export_task((LEDGERS,)))
+
+
+@pytest.mark.parametrize("key", ["image_output_path", "local_output_path", "output_path"])
+def test_a_path_that_is_not_absolute_is_refused(key, pod_of, airflow_environment):
+    airflow_environment(**{**VOLUME, key: "data"})
+    with pytest.raises(SettingsError, match=f"{key!r} must be an absolute path, not 'data'"):
+        pod_of(build_export_task((LEDGERS,)))
+
+
+def test_an_empty_volume_config_is_none(pod_of, airflow_environment):
+    airflow_environment(volume_config="")
+    assert not pod_of(build_export_task((LEDGERS,)))[0]["spec"]["volumes"]

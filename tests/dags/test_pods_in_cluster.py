@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
 
 import pytest
@@ -14,61 +14,12 @@ from stellar_etl_airflow.build_time_task import build_time_task
 from stellar_etl_airflow.manifest import ManifestError
 from stellar_etl_airflow.tables import LEDGERS, OPERATIONS
 from tests.local import emulators
-from tests.local.cluster import IMAGE, NAMESPACE, Cluster, wait_until
+from tests.local.cluster import NAMESPACE, wait_until
 
 TABLES = (LEDGERS, OPERATIONS)
-TIMES = {"start_time": "2026-01-01T00:00:30Z", "end_time": "2026-01-01T00:02:00Z"}
 
 
-@pytest.fixture(scope="module")
-def bucket(tmp_path_factory):
-    with emulators.running(emulators.bucket(tmp_path_factory.mktemp("bucket"))) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory, bucket):
-    cluster = Cluster.make(tmp_path_factory.mktemp("cluster"), STORAGE_EMULATOR_HOST=bucket.url)
-    yield cluster
-    cluster.stop()
-
-
-@pytest.fixture
-def start(cluster, bucket, lake, airflow_environment, make_context, monkeypatch, request):
-    """Begins a try of a task: gives the operator and its context. Each test has a run of its own."""
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket.url)
-    connections = {
-        "KUBERNETES_DEFAULT": {"conn_type": "kubernetes", "extra": {"kube_config_path": str(cluster.kubeconfig)}},
-        "GOOGLE_CLOUD_PLATFORM_CONNECTION": {
-            "conn_type": "google_cloud_platform",
-            "extra": {"project": "local", "is_anonymous": True},
-        },
-    }
-    for name, connection in connections.items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
-    airflow_environment(
-        image_name=IMAGE,
-        namespace=NAMESPACE,
-        affinity={},
-        txmeta_datastore_path=str(lake),
-        gcs_exported_data_bucket_name=emulators.BUCKET,
-    )
-
-    def start(task, **changes):
-        context = make_context(task.task_id, TIMES, run_id=request.node.name, **changes)
-        task.pre_execute(context)
-        return task, context
-
-    make_context.xcoms["get_ledger_range_from_times", "return_value"] = {"start": 9, "end": 27}
-    return start
-
-
-def pods_of(cluster, request):
-    found = cluster.api.list_namespaced_pod(NAMESPACE).items
-    return [pod for pod in found if pod.metadata.labels.get("run_id") == request.node.name]
-
-
-def test_times_export_and_verification(start, make_context, cluster, request):
+def test_times_export_and_verification(start, make_context, cluster, pods):
     task, context = start(build_time_task())
     make_context.xcoms["get_ledger_range_from_times", "return_value"] = task.execute(context)
     assert make_context.xcoms["get_ledger_range_from_times", "return_value"] == {"start": 9, "end": 27}
@@ -78,14 +29,16 @@ def test_times_export_and_verification(start, make_context, cluster, request):
     batch = Batch.from_json(task.execute(context))
     assert (batch.range.start, batch.range.end, batch.ledgers) == (9, 26, 18)
     assert batch.files["ledgers"].rows == 18
-    wait_until(lambda: not pods_of(cluster, request), "pods are left")
+    wait_until(lambda: not pods(), "pods are left")
 
 
-def test_the_exporters_last_words_are_the_tasks_error(start, airflow_environment):
-    airflow_environment(txmeta_datastore_path="/nowhere")
-    task, context = start(build_time_task())
-    with pytest.raises(AirflowException, match="/nowhere does not exist"):
-        task.execute(context)
+@pytest.mark.parametrize("path", ["/nowhere", "/nowhere/$(HOME) $$ $(whoami)"])
+def test_the_exporters_last_words_are_the_tasks_error(start, airflow_environment, path):
+    airflow_environment(txmeta_datastore_path=path)
+    for build in (build_time_task, lambda: build_export_task(TABLES)):
+        task, context = start(build())
+        with pytest.raises(AirflowException, match=re.escape(f"{path} does not exist")):
+            task.execute(context)
 
 
 def test_a_file_that_was_changed_in_the_bucket_is_found(start, make_context, bucket):
@@ -102,19 +55,23 @@ def test_a_file_that_was_changed_in_the_bucket_is_found(start, make_context, buc
 def begin(start, **changes):
     """A try that makes its pod, and is then lost."""
     task, context = start(build_export_task(TABLES), **changes)
-    request = task.build_pod_request_obj(context)
-    return task.get_or_create_pod(request, context).metadata.name
+    return begin_step(task, context, task.begin(context)[0])
 
 
-def test_a_try_goes_on_with_the_pod_of_a_lost_one(start, make_context, cluster, request):
+def begin_step(task, context, step):
+    task.take(step)
+    return task.get_or_create_pod(task.build_pod_request_obj(context), context).metadata.name
+
+
+def test_a_try_goes_on_with_the_pod_of_a_lost_one(start, make_context, cluster, pods):
     first = begin(start)
     attempt = make_context.xcoms["export", "attempt"]
     assert begin(start, try_number=2) == first
     assert make_context.xcoms["export", "attempt"] == attempt
-    assert [pod.metadata.name for pod in pods_of(cluster, request)] == [first]
+    assert [pod.metadata.name for pod in pods()] == [first]
 
 
-def test_a_pod_that_ended_well_unwatched_has_done_the_work(start, make_context, cluster, request):
+def test_a_pod_that_ended_well_unwatched_has_done_the_work(start, make_context, cluster, pods):
     first = begin(start)
     attempt = make_context.xcoms["export", "attempt"]
     cluster.wait_for(first, "Succeeded")
@@ -123,10 +80,10 @@ def test_a_pod_that_ended_well_unwatched_has_done_the_work(start, make_context, 
     assert make_context.xcoms["export", "attempt"] == attempt
     verify, context = start(build_verify_task(TABLES))
     assert verify.execute(context)["files"]["ledgers"]["rows"] == 18
-    wait_until(lambda: not pods_of(cluster, request), "the pod is left")
+    wait_until(lambda: not pods(), "the pod is left")
 
 
-def test_a_pod_that_failed_unwatched_is_replaced(start, make_context, cluster, request, airflow_environment, lake):
+def test_a_pod_that_failed_unwatched_is_replaced(start, make_context, cluster, pods, airflow_environment, lake):
     airflow_environment(txmeta_datastore_path="/nowhere")
     first = begin(start)
     cluster.wait_for(first, "Failed")
@@ -137,7 +94,7 @@ def test_a_pod_that_failed_unwatched_is_replaced(start, make_context, cluster, r
     assert make_context.xcoms["export", "attempt"] != attempt
 
 
-def test_a_pod_that_is_being_deleted_is_nobodys(start, make_context, cluster, request):
+def test_a_pod_that_is_being_deleted_is_nobodys(start, make_context, cluster, pods):
     first = begin(start)
     cluster.api.delete_namespaced_pod(first, NAMESPACE, grace_period_seconds=5)
     task, context = start(build_export_task(TABLES), try_number=2)
@@ -145,7 +102,7 @@ def test_a_pod_that_is_being_deleted_is_nobodys(start, make_context, cluster, re
     assert task.pod.metadata.name != first
 
 
-def test_of_two_pods_the_newest_stays(start, cluster, request):
+def test_of_two_pods_the_newest_stays(start, cluster, pods):
     """As after a create whose reply was lost."""
     first = cluster.pod(begin(start)).metadata
     time.sleep(1)  # times of creation are whole seconds
@@ -153,4 +110,4 @@ def test_of_two_pods_the_newest_stays(start, cluster, request):
     cluster.create("sleep", "60", metadata=metadata)
     task, context = start(build_export_task(TABLES), try_number=2)
     assert task.find_pod(NAMESPACE, context).metadata.name == "the-second"
-    wait_until(lambda: [pod.metadata.name for pod in pods_of(cluster, request)] == ["the-second"], "the first is left")
+    wait_until(lambda: [pod.metadata.name for pod in pods()] == ["the-second"], "the first is left")

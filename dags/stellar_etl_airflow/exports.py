@@ -1,0 +1,168 @@
+"""What an export runs: its pods' command lines, and the files that they leave. Pure.
+
+`one_pass` reads each ledger once, for all tables, in one pod; `per_type` runs a pod for each table in turn, with the
+single commands that the Go program has too (https://github.com/stellar/stellar-etl). A pod writes to the bucket, or to
+a volume, under the same names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from stellar_etl_airflow.batch import ExportAttempt, LedgerRange, extra_fields
+from stellar_etl_airflow.settings import ExportSettings
+from stellar_etl_airflow.tables import LEDGERS
+
+ALL_TYPES = "all"
+"""The name of the one step of a `one_pass` export."""
+
+_COMMANDS = {"token_transfers": "export_token_transfer"}
+"""The commands that are not called `export_{type}`."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One pod of an export.
+
+    Attributes:
+        name: a data type, or `ALL_TYPES`.
+        arguments: what stands behind `stellar-etl` on the command line.
+        leaves: the names of the objects that show that it is done: the manifest, which is written last, or the rows.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    leaves: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Export:
+    """What a run exports, whichever attempt it is.
+
+    Attributes:
+        settings: the Variables.
+        data_types: the tables' types.
+        ledgers: the range.
+        fields: what every row says of the run, beside the start of the attempt.
+    """
+
+    settings: ExportSettings
+    data_types: tuple[str, ...]
+    ledgers: LedgerRange
+    fields: Mapping[str, str]
+
+    @property
+    def file_names(self) -> dict[str, str]:
+        """The file name for each exported type.
+
+        A derived manifest needs the ledgers' headers, which say how many rows there must be: they are exported with
+        tables that lack them, and loaded into none.
+        """
+        types = list(self.data_types)
+        if self.settings.manifest == "derived" and LEDGERS.data_type not in types:
+            types.append(LEDGERS.data_type)
+        return {data_type: self.settings.file_name(data_type) for data_type in types}
+
+    def manifests(self, attempt: ExportAttempt) -> list[str]:
+        """The names of the manifests that the pods write, none if the manifest is derived."""
+        if self.settings.manifest == "derived":
+            return []
+        if self.settings.export_mode == "one_pass":
+            return [attempt.manifest_object]
+        return [_manifest_of(attempt.object_name(name)) for name in self.file_names.values()]
+
+    def leaves(self, attempt: ExportAttempt) -> list[str]:
+        """The names of all that the pods write, the manifests last."""
+        return [*map(attempt.object_name, self.file_names.values()), *self.manifests(attempt)]
+
+    def steps(self, attempt: ExportAttempt) -> list[Step]:
+        """The pods of an attempt, in the order in which they run."""
+        derived = self.settings.manifest == "derived"
+        names, root = self.file_names, self._root
+        if self.settings.export_mode == "one_pass":
+            arguments = (
+                "export_all_history",
+                *self._range,
+                "--output", f"{root}{attempt.prefix}",
+                "--types", ",".join(names),
+                "--file-names", extra_fields(names),
+                *self._options(attempt),
+            )  # fmt: skip
+            leaves = map(attempt.object_name, names.values()) if derived else [attempt.manifest_object]
+            return [Step(ALL_TYPES, arguments, frozenset(leaves))]
+        steps = []
+        for data_type, file_name in names.items():
+            name = attempt.object_name(file_name)
+            command = _COMMANDS.get(data_type, f"export_{data_type}")
+            arguments = (command, *self._range, "--output", f"{root}{name}", *self._options(attempt))
+            steps.append(Step(data_type, arguments, frozenset({name if derived else _manifest_of(name)})))
+        return steps
+
+    @property
+    def _root(self) -> str:
+        """What stands before an object's name in a pod."""
+        return f"{self.settings.image_output_path.rstrip('/')}/" if self.settings.volume_config else ""
+
+    @property
+    def _range(self) -> tuple[str, ...]:
+        return ("--start-ledger", str(self.ledgers.start), "--end-ledger", str(self.ledgers.end))
+
+    def _options(self, attempt: ExportAttempt) -> list[str]:
+        settings = self.settings
+        bucket = ["--cloud-provider", "gcp", "--cloud-storage-bucket", settings.gcs_exported_data_bucket_name]
+        return [
+            "--extra-fields", extra_fields({**self.fields, "batch_insert_ts": attempt.started_at}),
+            *([] if settings.volume_config else bucket),
+            *network_arguments(settings),
+            "--datastore-path", settings.txmeta_datastore_path,
+            *(["--captive-core"] if settings.use_captive_core else []),
+            # Without a manifest nothing says how many rows were left out.
+            *(["--strict-export"] if settings.manifest == "derived" and not settings.max_failed_transforms else []),
+        ]  # fmt: skip
+
+    def fingerprint(self, image: str) -> str:
+        """The same for the same work: files that other settings or another image made are not gone on with."""
+        steps = self.steps(ExportAttempt(self.ledgers, "", ""))
+        work = [image, self.settings.manifest, [step.arguments for step in steps]]
+        return hashlib.sha256(json.dumps(work).encode()).hexdigest()[:12]
+
+
+def _manifest_of(name: str) -> str:
+    return f"{name}.manifest.json"
+
+
+def network_arguments(settings: ExportSettings) -> list[str]:
+    """The arguments that name the network; none for the public one."""
+    return ["--testnet"] if settings.use_testnet else ["--futurenet"] if settings.use_futurenet else []
+
+
+def attempt_suffix(fingerprint: str, token: str) -> str:
+    """The end of an attempt's name: what it does, and what makes it one of a kind."""
+    return f"{fingerprint}-{token}"
+
+
+def does(attempt: ExportAttempt, fingerprint: str) -> bool:
+    """Whether an attempt does the work that has this fingerprint."""
+    return attempt.name.split("-")[1:2] == [fingerprint]
+
+
+def to_do(steps: Sequence[Step], names: Collection[str]) -> list[Step]:
+    """The steps from the first on that has not left its files."""
+    undone = (number for number, step in enumerate(steps) if not step.leaves <= set(names))
+    return list(steps[next(undone, len(steps)) :])
+
+
+def attempts_below(folder: str, names: Iterable[str], ledgers: LedgerRange) -> list[ExportAttempt]:
+    """The attempts that left files below a run's folder, the newest first."""
+    depth = folder.count("/") + 2
+    prefixes = {"/".join(name.split("/")[:depth]) for name in names if name.count("/") >= depth}
+    attempts = []
+    for prefix in sorted(prefixes, reverse=True):
+        try:
+            attempts.append(ExportAttempt.at(ledgers, prefix))
+        except ValueError:
+            continue  # somebody else's folder
+    return attempts

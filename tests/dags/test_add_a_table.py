@@ -1,0 +1,148 @@
+"""The README's words on how to add a table, followed in a copy of the tree: its rows then reach the warehouse."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from tests.shared import REPO
+
+DATA_TYPE, TABLE_ID = "base_fees", "history_base_fees"
+DAG_ID = "history_archive_without_captive_core"
+
+PROOF = '''
+"""What the new table's tasks do with the rows that the exporter writes."""
+
+import runpy
+import subprocess
+import sys
+
+from stellar_etl_airflow.batch import Batch, ExportAttempt, ExportedFile, LedgerRange
+from stellar_etl_airflow.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
+from stellar_etl_airflow.build_check_task import build_check_task
+from stellar_etl_airflow.build_gcs_to_bq_task import build_gcs_to_bq_task
+from stellar_etl_airflow.runtime import VERIFY_TASK
+from stellar_etl_airflow.tables import TABLES
+
+
+def test_the_dag_loads_the_new_table():
+    dag = runpy.run_path("dags/history_archive_without_captive_core_dag.py")["merge"].dag
+    assert "base_fees.merge" in dag.task_ids
+
+
+def test_rows_of_the_new_table_are_published(lake, client, warehouse_server, warehouse_environment, make_context):
+    folder = warehouse_server[1] / "exports"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "stellar_etl", "export_all_history", "--types", "base_fees", "-s", "3", "-e", "12"),
+            *("--datastore-path", str(lake), "-o", str(folder)),
+            *("-u", "batch_id=run,batch_run_date=2026-01-01T00:00:00,batch_insert_ts=2026-01-01T00:00:00Z"),
+        ],
+        check=True,
+    )
+    text = (folder / "3-12-base_fees.txt").read_text()
+    file = ExportedFile("gs://exports/3-12-base_fees.txt", len(text.splitlines()), len(text))
+    attempt = ExportAttempt(LedgerRange(3, 12), "prefix", "2026-01-01T00:00:00Z")
+    times = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:45Z")
+    batch = Batch(attempt, "a network", 10, *times, {"base_fees": file})
+    make_context.xcoms[VERIFY_TASK, "return_value"] = batch.to_json()
+    for build in (build_gcs_to_bq_task, build_check_task, build_apply_gcs_changes_to_bq_task):
+        task = build(TABLES["base_fees"])
+        task.deferrable = False
+        context = make_context(task.task_id, run_id="run")
+        task.pre_execute(context)
+        task.execute(context)
+    (found,) = client.query("SELECT COUNT(*), MIN(base_fee) FROM local.stellar.history_base_fees").result()
+    assert tuple(found.values()) == (10, 100)
+'''
+
+
+def blocks():
+    """What the README writes out: the module, the exporter's line, the registry's line."""
+    _, text = (REPO / "README.md").read_text().split("**A table**", 1)
+    found = re.findall(r"^ +```python\n(.*?)^ +```$", text.split("\n## ", 1)[0], re.DOTALL | re.MULTILINE)
+    return [textwrap.dedent(block) for block in found]
+
+
+def edit(path, pattern, replacement):
+    text, times = re.subn(pattern, lambda match: match.expand(replacement), path.read_text(), count=1)
+    assert times == 1, f"{path.name} has no {pattern}"
+    path.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """A copy of the tree, with the README's words followed in it."""
+    tree = tmp_path_factory.mktemp("copy") / "project"
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for name in ("dags", "stellar_etl", "schemas", "local", "tests"):
+        shutil.copytree(REPO / name, tree / name, ignore=ignored)
+    for name in ("pyproject.toml", "airflow_variables.json", "airflow_pools.json"):
+        shutil.copy(REPO / name, tree)
+    module, exported, registered = blocks()
+
+    (tree / "stellar_etl" / "transforms" / f"{DATA_TYPE}.py").write_text(module)
+    registry = tree / "stellar_etl" / "transforms" / "__init__.py"
+    edit(registry, r"(from stellar_etl\.transforms import \()", rf"\1\n    {DATA_TYPE},")
+    edit(registry, r"(HISTORY: .* = \{\n)", rf"\1    {exported}")
+
+    schema = json.loads((tree / "schemas" / "history_ledgers_schema.json").read_text())
+    kept = [field for field in schema if field["name"] in ("closed_at", "base_fee") or field["name"][:6] == "batch_"]
+    sequence = {"name": "ledger_sequence", "type": "INTEGER", "mode": "NULLABLE", "description": "The ledger."}
+    (tree / "schemas" / f"{TABLE_ID}_schema.json").write_text(json.dumps([sequence, *kept]))
+
+    tables = tree / "dags" / "stellar_etl_airflow" / "tables.py"
+    edit(tables, r"(\n_ALL = \()", rf"\n{registered}\1BASE_FEES, ")
+
+    variables = json.loads((tree / "airflow_variables.json").read_text())
+    variables["table_ids"][DATA_TYPE] = TABLE_ID
+    variables["output_file_names"][DATA_TYPE] = "base_fees.txt"
+    variables["partition_fields"][TABLE_ID] = {"type": "DAY", "field": "closed_at"}
+    variables["cluster_fields"][TABLE_ID] = ["ledger_sequence"]
+    (tree / "airflow_variables.json").write_text(json.dumps(variables))
+    pools = json.loads((tree / "airflow_pools.json").read_text())
+    description = f"One writer at a time for {TABLE_ID}"
+    pools[f"write_{TABLE_ID}"] = {"slots": 1, "description": description, "include_deferred": True}
+    (tree / "airflow_pools.json").write_text(json.dumps(pools))
+
+    dag = tree / "dags" / f"{DAG_ID}_dag.py"
+    edit(dag, r"(tables import )", r"\1BASE_FEES, ")
+    edit(dag, r"(\nTABLES = \()", r"\1BASE_FEES, ")
+    return tree
+
+
+def run(copy, *arguments):
+    """Runs Python in the copy, which knows nothing of the original."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": f"{copy}{os.pathsep}{copy / 'dags'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_check_finds_nothing_forgotten(copy):
+    done = run(copy, "-m", "stellar_etl_airflow.settings", "check")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_tests_find_nothing_forgotten_and_the_rows_reach_the_warehouse(copy):
+    (copy / "tests" / "dags" / "test_the_new_table.py").write_text(PROOF)
+    tests = (
+        "tests/dags/test_the_new_table.py",
+        "tests/dags/test_settings.py",
+        "tests/dags/test_targets.py::test_the_shipped_pools_are_the_ones_that_the_tables_need",
+        "tests/schemas/test_schema_files.py::test_every_column_is_described_and_of_a_known_kind",
+        "tests/schemas/test_schema_files.py::test_the_columns_of_the_registry_are_there",
+    )
+    done = run(copy, "-m", "pytest", "-q", *tests)
+    assert done.returncode == 0, done.stdout

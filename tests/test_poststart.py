@@ -1,0 +1,235 @@
+"""poststart.sh as a worker runs it: only finished files move, none over another, and a crash loses nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.local.cluster import wait_until
+from tests.shared import REPO
+
+SCRIPT = REPO / "poststart.sh"
+ROWS = b'{"sequence": 3}\n' * 1000
+
+
+class Mover:
+    """The script between two folders; `quiet` is how long a file must not have changed, in seconds."""
+
+    def __init__(self, source: Path, target: Path, log: Path) -> None:
+        self.source, self.target, self.log = source, target, log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, quiet: int = 1, path: str = "/usr/bin:/bin") -> None:
+        settings = {"STELLAR_ETL_QUIET_SECONDS": str(quiet), "STELLAR_ETL_POLL_SECONDS": "0.1", "PATH": path}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                ["bash", str(SCRIPT), str(self.source), str(self.target)],
+                env=settings, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None
+        os.killpg(self.process.pid, by) if by == signal.SIGKILL else self.process.send_signal(by)
+        return self.process.wait(10)
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def files(self, folder: Path) -> dict[str, bytes]:
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def wait_for(self, *names: str) -> None:
+        wait_until(lambda: self.files(self.target).keys() >= set(names), f"{names} did not come: {self.said()}")
+
+    def hold(self) -> None:
+        """Waits until the script has looked at everything again: a file that is put there last has come."""
+        (self.source / "marker").write_bytes(b"")
+        wait_until(lambda: not (self.source / "marker").exists(), f"the marker stayed: {self.said()}")
+
+
+SAME, ANOTHER = "same file system", "another file system"
+both = pytest.mark.parametrize("mover", [SAME, ANOTHER], indirect=True)
+
+
+@pytest.fixture
+def mover(request, tmp_path):
+    """Two folders, the second on another file system if a test asks for it and the machine has one for everybody."""
+    source, target = tmp_path / "local", tmp_path / "output"
+    elsewhere = Path("/dev/shm")
+    if getattr(request, "param", SAME) == ANOTHER:
+        if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("there is no other file system to write to")
+        target = elsewhere / f"poststart-{tmp_path.name}-{os.getpid()}"
+    source.mkdir()
+    mover = Mover(source, target, tmp_path / "log")
+    yield mover
+    if mover.process is not None and mover.process.poll() is None:
+        mover.stop(signal.SIGKILL)
+    shutil.rmtree(target, ignore_errors=True)
+
+
+def put(folder: Path, name: str, content: bytes = ROWS) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+NAMES = ["a/run%3A1/3-12-ledgers.txt", "a/b c/$(touch x);'\".txt", "a/[x]*.json", "-rf", "new\nline"]
+
+
+@both
+def test_finished_files_move_with_their_folders(mover):
+    for name in NAMES:
+        put(mover.source, name, name.encode())
+    mover.start()
+    mover.wait_for(*NAMES)
+    assert mover.files(mover.target) == {name: name.encode() for name in NAMES}
+    wait_until(lambda: not mover.files(mover.source), "files are left")
+    put(mover.source, "a/later.txt")
+    mover.wait_for("a/later.txt")
+    assert "moved" in mover.said()
+
+
+def test_what_has_a_hidden_name_stays(mover):
+    put(mover.source, "a/.stellar-etl-1234/0-ledgers.txt")
+    put(mover.source, "a/.hidden")
+    mover.start()
+    mover.hold()
+    assert mover.files(mover.target).keys() == {"marker"}
+
+
+def test_a_slow_writer_is_waited_for(mover):
+    """As the Go program writes, on a node whose processes can't be seen from here: the file is not open in between."""
+    path = put(mover.source, "a/slow.txt", b"")
+    mover.start(quiet=2)
+    for _ in range(12):
+        with path.open("ab") as file:
+            file.write(b"row\n")
+        time.sleep(0.25)
+        assert "a/slow.txt" not in mover.files(mover.target)
+    mover.wait_for("a/slow.txt")
+    assert mover.files(mover.target)["a/slow.txt"] == b"row\n" * 12
+
+
+def test_a_file_that_is_open_stays_however_quiet_it_is(mover):
+    path = put(mover.source, "open.txt")
+    with path.open("ab") as file:
+        mover.start()
+        mover.hold()
+        assert mover.files(mover.target).keys() == {"marker"}
+        file.write(b"the end\n")
+    mover.wait_for("open.txt")
+    assert mover.files(mover.target)["open.txt"] == ROWS + b"the end\n"
+
+
+def test_a_file_that_dates_from_long_ago_is_waited_for_too(mover):
+    """Another machine's clock may be behind."""
+    path = put(mover.source, "old.txt")
+    os.utime(path, (0, 0))
+    put(mover.source, "new.txt")
+    mover.start()
+    mover.wait_for("new.txt", "old.txt")
+
+
+@both
+def test_nothing_is_moved_over_another_file(mover):
+    put(mover.target, "a/rows.txt", b"older")
+    put(mover.source, "a/rows.txt", b"newer")
+    mover.start()
+    mover.hold()
+    wait_until(lambda: "other content" in mover.said(), "nothing was said")
+    assert mover.files(mover.target) == {"a/rows.txt": b"older", "marker": b""}
+    assert mover.files(mover.source) == {"a/rows.txt": b"newer"}
+    mover.hold()
+    assert mover.said().count("other content") == 1
+
+
+@both
+def test_a_move_that_was_cut_off_is_finished(mover):
+    """Killed between the two names, or in the middle of a copy."""
+    put(mover.source, "copied.txt")
+    put(mover.target, "copied.txt")
+    put(mover.target, ".half.txt.part", ROWS[:100])
+    put(mover.source, "half.txt")
+    mover.start()
+    mover.wait_for("half.txt")
+    wait_until(lambda: not mover.files(mover.source), "files are left")
+    shown = {name: content for name, content in mover.files(mover.target).items() if not name.startswith(".")}
+    assert shown == {"copied.txt": ROWS, "half.txt": ROWS}
+
+
+@both
+def test_killed_again_and_again_every_file_arrives_whole(mover):
+    contents = {f"{number % 3}/{number}.txt": os.urandom(200_000) for number in range(60)}
+    for name, content in contents.items():
+        put(mover.source, name, content)
+    for pause in (1.15, 1.3, 1.6):
+        mover.start()
+        time.sleep(pause)
+        assert mover.stop(signal.SIGKILL) == -signal.SIGKILL
+        arrived = {name: data for name, data in mover.files(mover.target).items() if "/." not in name}
+        assert arrived.items() <= contents.items()
+        assert contents.keys() <= arrived.keys() | mover.files(mover.source).keys()
+    mover.start()
+    wait_until(lambda: not mover.files(mover.source), "files are left")
+    assert mover.files(mover.target) == contents
+
+
+@both
+def test_a_file_that_changes_while_it_is_copied_is_not_moved(mover, tmp_path):
+    """A `cp` that is slow, as on a large file, and a writer who goes on meanwhile."""
+    programs = tmp_path / "bin"
+    slow = put(programs, "cp", b'#!/bin/bash\n/usr/bin/cp "$@" || exit 1\ntouch "$BEGUN"; sleep 0.5\n')
+    slow.write_text(slow.read_text().replace("$BEGUN", str(tmp_path / "begun")))
+    put(programs, "ln", b"#!/bin/sh\nexit 1\n").chmod(0o755)  # a file system without hard links
+    slow.chmod(0o755)
+    path = put(mover.source, "rows.txt")
+    mover.start(path=f"{programs}:/usr/bin:/bin")
+    wait_until((tmp_path / "begun").exists, "nothing was copied")
+    with path.open("ab") as file:
+        file.write(b"more\n")
+    mover.wait_for("rows.txt")
+    wait_until(lambda: not mover.files(mover.source), "the file is left")
+    assert mover.files(mover.target) == {"rows.txt": ROWS + b"more\n"}
+
+
+def test_sigterm_stops_it(mover):
+    mover.start()
+    mover.hold()
+    assert mover.stop() == 0
+    assert "stopped" in mover.said()
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        ([], "two folders are needed"),
+        (["a", "a"], "to itself"),
+        (["a", "a/b"], "into itself"),
+    ],
+)
+def test_wrong_folders_are_refused(folders, message, tmp_path):
+    done = subprocess.run(["bash", str(SCRIPT), *folders], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_it_needs_nothing_but_bash_and_coreutils(tmp_path):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("bash", "cp", "date", "ln", "mkdir", "mv", "realpath", "rm", "sha256sum", "sleep", "stat", "sync"):
+        (programs / name).symlink_to(shutil.which(name))
+    source = tmp_path / "local"
+    put(source, "a/rows.txt")
+    mover = Mover(source, tmp_path / "output", tmp_path / "log")
+    mover.start(path=str(programs))
+    mover.wait_for("a/rows.txt")
+    assert mover.stop() == 0
+    assert "not found" not in mover.said()

@@ -15,6 +15,7 @@ from local.stack import Stack
 from tests.end_to_end.conftest import Sample
 from tests.end_to_end.rows import published
 from tests.end_to_end.test_sample_network import trigger, wait_for
+from tests.local.cluster import wait_until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -48,16 +49,18 @@ def test_overlapping_runs_write_one_after_the_other(sample: Sample) -> None:
         assert all(left[1] <= right[0] for left, right in itertools.pairwise(spans)), (table, spans)
 
 
-def test_a_pool_that_is_missing_is_named_where_people_look(sample: Sample) -> None:
-    airflow = [sys.executable, "-m", "local", "airflow", "--dir", str(sample.stack.layout.root), "--"]
-    pool = "write_history_assets"
-    sample.stack.rest("DELETE", f"pools/{pool}")
+def test_a_missing_pool_is_named_and_the_run_goes_on_once_it_is_there(sample: Sample) -> None:
+    stack, pool, run_id = sample.stack, "write_history_assets", "no-pool"
+    stack.rest("DELETE", f"pools/{pool}")
     try:
-        subprocess.run([*airflow, "dags", "reserialize"], check=True, capture_output=True)
-        warnings = sample.stack.rest("GET", f"dagWarnings?dag_id={DAG}")["dag_warnings"]
-        assert [warning["message"] for warning in warnings] == [
-            f"Dag '{DAG}' references non-existent pools: ['{pool}']"
-        ]
+        trigger(stack, DAG, run_id, {"start_ledger": 20, "end_ledger": 21})
+        line = f"Tasks using non-existent pool '{pool}' will not be scheduled"
+        log = stack.layout.logs / "scheduler.log"
+        wait_until(lambda: line in log.read_text(), "the scheduler did not name the pool", 120)
+        merge = stack.rest("GET", f"dags/{DAG}/dagRuns/{run_id}/taskInstances/assets.merge")
+        assert merge["state"] == "scheduled"
     finally:
         pools = Path(__file__).resolve().parents[2] / "airflow_pools.json"
-        subprocess.run([*airflow, "pools", "import", str(pools)], check=True, capture_output=True)
+        command = [sys.executable, "-m", "local", "airflow", "--dir", str(stack.layout.root), "--"]
+        subprocess.run([*command, "pools", "import", str(pools)], check=True, capture_output=True)
+    assert wait_for(stack, f"dags/{DAG}/dagRuns/{run_id}", "success", "failed") == "success"

@@ -109,13 +109,14 @@ def test_enriched_operations_are_the_operations_with_their_transactions(sample: 
 
 def test_unpausing_made_no_run_of_its_own(sample: Sample) -> None:
     runs = sample.stack.rest("GET", "dags/~/dagRuns?limit=100")["dag_runs"]
-    assert {run["run_type"] for run in runs} == {"backfill"}
-    assert len(runs) == 9
+    # Other tests of this stack trigger runs by hand.
+    assert [run["run_type"] for run in runs if run["run_type"] != "manual"] == ["backfill"] * 9
 
 
 def test_one_row_of_batch_stats_for_each_table_and_range(sample: Sample) -> None:
     rows = sample.stack.query(
-        "SELECT table_id, start_ledger, end_ledger, COUNT(*) AS times FROM history_archives_dag_runs GROUP BY 1, 2, 3"
+        "SELECT table_id, start_ledger, end_ledger, COUNT(*) AS times FROM history_archives_dag_runs "
+        "WHERE end_ledger - start_ledger = 119 AND MOD(start_ledger, 120) = 3 GROUP BY 1, 2, 3"
     )
     assert len(rows) == 3 * len(TABLES)
     assert {row["times"] for row in rows} == {1}

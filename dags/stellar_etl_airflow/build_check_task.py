@@ -37,7 +37,10 @@ class CheckStagingOperator(TableJobsOperator):
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One query over the staging table."""
         statement = check_staging(
-            self.table, warehouse.name(self.staging_id(context)), parameters_of(batch_of(context))
+            self.table,
+            warehouse.name(self.staging_id(context)),
+            warehouse.published(self.table),
+            parameters_of(batch_of(context)),
         )
         return [query_job("check", statement, warehouse.config.maximum_bytes_billed)]
 

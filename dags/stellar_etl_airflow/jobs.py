@@ -151,6 +151,7 @@ class Warehouse:
             partition_type=partition.type if partition else None,
             partition_field=partition.field if partition else None,
             cluster_fields=tuple(self.config.cluster_fields.get(table_id, ())),
+            needed=(*table.keys, table.ledger_column, table.closed_at_column),
         )
         made = [ensure_table(self.client, f"{target.dataset_id}.{table_id}", layout) for target in self.config.targets]
         return made[0]

@@ -75,13 +75,18 @@ def ledger_of_row(table: Table) -> str:
     return f"({column} >> {table.ledger_shift})" if table.ledger_shift else column
 
 
+def _ledgers(table: Table) -> tuple[str, str]:
+    """The lowest and the highest value of the ledger column in the ledgers @start_ledger to @end_ledger."""
+    if not table.ledger_shift:
+        return "@start_ledger", "@end_ledger"
+    factor = 1 << table.ledger_shift  # the laptop's warehouse shifts a parameter within 32 bits
+    return f"@start_ledger * {factor}", f"(@end_ledger + 1) * {factor} - 1"
+
+
 def _ledgers_predicate(table: Table, alias: str = "") -> str:
     """True for rows of the ledgers @start_ledger to @end_ledger: constants on a bare column, so that clusters prune."""
     prefix = f"{alias}." if alias else ""
-    start, end = "@start_ledger", "@end_ledger"
-    if table.ledger_shift:
-        factor = 1 << table.ledger_shift  # the laptop's warehouse shifts a parameter within 32 bits
-        start, end = f"@start_ledger * {factor}", f"(@end_ledger + 1) * {factor} - 1"
+    start, end = _ledgers(table)
     return f"{prefix}{identifier(table.ledger_column)} BETWEEN {start} AND {end}"
 
 
@@ -214,14 +219,41 @@ CHECKS = {
     "keys_repeated": "rows that repeat another row's key",
     "ledger_outside_range": "rows whose ledger is not in the batch",
     "closed_at_outside_range": "rows whose close time is not the batch's",
+    "other_chain": (
+        "published rows whose ledger and close time contradict the batch's: they are of another chain, such as a test "
+        "network before its reset, so that this one must be loaded into another dataset"
+    ),
 }
 """What a check counts, by the column of `check_staging`'s one result row; every count must be 0."""
 
 
-def check_staging(table: Table, staging: str, parameters: tuple[Parameter, ...]) -> Statement:
+def _other_chain(table: Table, published: str) -> str:
+    """Counts published rows that can't be of the batch's chain: a later ledger never closes earlier.
+
+    In a table that holds one chain, no block has a row that both its partition and its cluster let through: next to
+    nothing is read.
+    """
+    closed_at = identifier(table.closed_at_column)
+    first, last = _ledgers(table)
+    column = identifier(table.ledger_column)
+    return f"""(
+    SELECT COUNT(*) FROM {published}
+    WHERE {column} > {last} AND {closed_at} < @first_closed_at
+      OR {column} < {first} AND {closed_at} > @last_closed_at
+      OR {_ledgers_predicate(table)} AND NOT {closed_at} BETWEEN @first_closed_at AND @last_closed_at
+  )"""
+
+
+def check_staging(table: Table, staging: str, published: str, parameters: tuple[Parameter, ...]) -> Statement:
     """One row: `row_count`, and a count for each of `CHECKS`.
 
     Where rows may be identical, only the presence of their keys is checked.
+
+    Args:
+        table: the table.
+        staging: the quoted name of its staging table.
+        published: the quoted name of its published table.
+        parameters: `range_parameters` of the batch.
     """
     keys = [identifier(key) for key in table.keys]
     missing = " OR ".join(f"{key} IS NULL" for key in keys)
@@ -233,7 +265,8 @@ SELECT
   COALESCE(SUM(IF({missing}, copies, 0)), 0) AS keys_missing,
   COALESCE({repeated}, 0) AS keys_repeated,
   COALESCE(SUM(outside_ledgers), 0) AS ledger_outside_range,
-  COALESCE(SUM(outside_times), 0) AS closed_at_outside_range
+  COALESCE(SUM(outside_times), 0) AS closed_at_outside_range,
+  {_other_chain(table, published)} AS other_chain
 FROM (
   SELECT
     {", ".join(keys)},

@@ -36,6 +36,7 @@ class Layout:
         partition_type: DAY and so on, None for a table without partitions.
         partition_field: the column of the partition.
         cluster_fields: the columns it is clustered by.
+        needed: columns that a table that is there must have; others are added.
         expires: when BigQuery may delete it, None for never.
         description: what the table is.
     """
@@ -44,6 +45,7 @@ class Layout:
     partition_type: str | None = None
     partition_field: str | None = None
     cluster_fields: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
     expires: datetime | None = None
     description: str | None = None
 
@@ -118,7 +120,7 @@ def ensure_table(client: bigquery.Client, name: str, layout: Layout) -> list[dic
         layout: how the table is made.
 
     Raises:
-        WarehouseError: the table is partitioned in another way, which BigQuery can't change.
+        WarehouseError: the table is partitioned or clustered in another way, or lacks columns that it needs.
         SchemaError: a column has another type than in the schema file.
     """
     for _ in range(_RACES):
@@ -164,13 +166,27 @@ def _new_table(name: str, layout: Layout) -> bigquery.Table:
 
 def _check_existing(table: bigquery.Table, layout: Layout) -> None:
     partitioning = table.time_partitioning
+    name = table.full_table_id or table.table_id
     have = (partitioning.type_, partitioning.field) if partitioning else (None, None)
     want = (layout.partition_type, layout.partition_field)
     if have != want:
         raise WarehouseError(
-            f"table {table.full_table_id or table.table_id} is partitioned by {_spelt(have)}, and the Airflow "
+            f"table {name} is partitioned by {_spelt(have)}, and the Airflow "
             f"Variable 'partition_fields' says {_spelt(want)}; BigQuery can't change that: correct the Variable, or "
             f"copy the table into a new one that is partitioned so"
+        )
+    clustered, wanted = tuple(table.clustering_fields or ()), layout.cluster_fields
+    if clustered != wanted:
+        raise WarehouseError(
+            f"table {name} is clustered by {', '.join(clustered) or 'nothing'}, and the Airflow Variable "
+            f"'cluster_fields' says {', '.join(wanted) or 'nothing'}: correct the Variable, or change the table by "
+            f"bq update --clustering_fields={','.join(wanted)} {name}"
+        )
+    missing = sorted(set(layout.needed) - {field.name for field in table.schema})
+    if missing:
+        raise WarehouseError(
+            f"table {name} lacks {', '.join(missing)}, without which its rows can't be told apart by ledger: another "
+            f"deployment made it. Load into another dataset, or add the columns to the table and fill them"
         )
 
 

@@ -49,6 +49,21 @@ def test_another_partition_is_refused_with_what_to_do(client):
         ensure_table(client, NAME, Layout(FIELDS, **BY_DAY))
 
 
+def test_another_clustering_is_refused_with_what_to_do(client):
+    ensure_table(client, NAME, Layout(FIELDS, **BY_DAY))
+    other = {**BY_DAY, "cluster_fields": ("closed_at", "sequence")}
+    with pytest.raises(WarehouseError, match="clustered by sequence, .*says closed_at, sequence.*bq update"):
+        ensure_table(client, NAME, Layout(FIELDS, **other))
+
+
+def test_a_table_without_the_columns_that_tell_rows_apart_is_refused(client):
+    """Such a table is another deployment's: its rows would have no close time, and would never be replaced."""
+    ensure_table(client, NAME, Layout(FIELDS[:1]))
+    with pytest.raises(WarehouseError, match="history_x lacks closed_at.*Load into another dataset"):
+        ensure_table(client, NAME, Layout(FIELDS, needed=("sequence", "closed_at")))
+    assert [field.name for field in client.get_table(NAME).schema] == ["sequence"]
+
+
 def test_another_type_is_refused_by_name(client):
     ensure_table(client, NAME, Layout(FIELDS))
     with pytest.raises(SchemaError, match="table local.stellar.history_x: column sequence is INTEGER"):

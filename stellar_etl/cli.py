@@ -20,6 +20,10 @@ from stellar_etl.progress import PROGRESS_SECONDS, log_values
 PUBLIC_LAKE = "https://aws-public-blockchain.s3.us-east-2.amazonaws.com/v1.1/stellar/ledgers/pubnet"
 """The public network's ledgers, for everyone to read (https://registry.opendata.aws/aws-public-blockchain/)."""
 
+LAKE_VARIABLE = "STELLAR_ETL_DATASTORE_PATH"
+"""The environment variable that stands for --datastore-path, for callers that share a command line with the Go program,
+whose `get_ledger_range_from_times` has no such option."""
+
 ODD_COMMANDS = {"token_transfers": "export_token_transfer"}
 """The other types' commands are named `export_{type}`."""
 
@@ -79,9 +83,10 @@ def _network_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--futurenet", action="store_true", help="read the future network")
     group.add_argument(
         "--datastore-path",
+        default=os.environ.get(LAKE_VARIABLE),
         metavar="PATH",
         help="the lake of ledgers, or what holds a lake for each network: a folder, gs://bucket/prefix or "
-        f"https://host/prefix (default: the public network's, {PUBLIC_LAKE})",
+        f"https://host/prefix (default: ${LAKE_VARIABLE}, else the public network's, {PUBLIC_LAKE})",
     )
     group.add_argument(
         "--network-passphrase",

@@ -31,6 +31,10 @@ STORIES: tuple[Story, ...] = (
 """Told over and over, each time with other actors; the first ones show most in a short lake."""
 
 
+MOST_TOLD = 2 * len(STORIES)
+"""How many stories are told at a time: more would bring more upgrades at once than the six that a ledger holds."""
+
+
 class Town:
     """Makes each ledger's requests from the engine's state and a seed."""
 
@@ -67,6 +71,8 @@ class Town:
         upgrades: list[Upgrade] = []
         told: list[Iterator[Step]] = []
         while len(requests) < most:
+            if not self._told and len(told) >= MOST_TOLD:
+                break
             story = self._told.pop(0) if self._told else next(self._waiting)
             step = next(story, None)
             if step is None:

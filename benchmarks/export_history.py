@@ -4,9 +4,10 @@ Prints, for the ledgers of one lake, megabytes of raw XDR a second of processor 
 
 - stellar-sdk's own decoder, which a user could take instead,
 - the generated decoder,
-- `export_all_history` as a whole process: unzip, decode, verify, rows, JSON, checksums, files,
+- `export_all_history` and `export_ledger_entry_changes`, each as a whole process: unzip, decode, rows, JSON, checksums,
+  files,
 
-their ratios, and the export's peak memory over the range and over its first tenth, which tells whether it is flat.
+their ratios, and each export's peak memory over the range and over its first tenth, which tells whether it is flat.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def seconds(work: Callable[[], object]) -> float:
     return taken
 
 
-def export(lake: Path, first: int, last: int) -> tuple[float, float]:
+def export(lake: Path, first: int, last: int, command: str = "export_all_history") -> tuple[float, float]:
     """Exports in a process of its own: processor seconds and peak memory in MB."""
     with tempfile.TemporaryDirectory() as folder:
         # The arguments are this program's own; a small parent keeps what it measures apart from this process.
@@ -50,7 +51,7 @@ def export(lake: Path, first: int, last: int) -> tuple[float, float]:
             "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
         )
         options = ("--no-verify", "--datastore-path", str(lake), "-o", folder)
-        argv = [PROGRAM, "export_all_history", "-s", str(first), "-e", str(last), *options]
+        argv = [PROGRAM, command, "-s", str(first), "-e", str(last), *options]
         done = subprocess.run([sys.executable, "-c", code, *argv], check=True, capture_output=True, text=True)
         time_, memory = done.stdout.split()
         return float(time_), float(memory) / 1024
@@ -88,15 +89,16 @@ def report(place: Path, lake: Lake, first: int, last: int, runs: int) -> None:
     total = sum(len(data) for span in lake.spans(first, last) for data in raw(lake, span.first, span.first)) / 1e6
     sdk = part / seconds(lambda: [LedgerCloseMetaBatch.from_xdr_bytes(data) for data in sample_of])
     own = part / min(seconds(lambda: [decode_batch(data) for data in sample_of]) for _ in range(runs))
-    measured = [export(place, first, last) for _ in range(runs)]
-    whole = total / min(time_ for time_, _ in measured)
-    tenth = export(place, first, first + max((last - first + 1) // 10, 1) - 1)[1]
     print(f"ledgers {first}-{last}: {total:.1f} MB of raw XDR; best of {runs}; Python {sys.version.split()[0]}")
     print(f"{'stellar-sdk decodes':32} {sdk:6.1f} MB/s")
     print(f"{'the generated decoder':32} {own:6.1f} MB/s  {own / sdk:5.1f} times the SDK's")
-    print(f"{'export_all_history, one core':32} {whole:6.1f} MB/s  {whole / sdk:5.1f} times the SDK's decoding alone")
-    memory = max(memory for _, memory in measured)
-    print(f"{'peak memory':32} {memory:6.0f} MB    {memory / tenth:5.2f} times that of a tenth of the range")
+    for command in ("export_all_history", "export_ledger_entry_changes"):
+        measured = [export(place, first, last, command) for _ in range(runs)]
+        whole = total / min(time_ for time_, _ in measured)
+        memory = max(memory for _, memory in measured)
+        tenth = export(place, first, first + max((last - first + 1) // 10, 1) - 1, command)[1]
+        print(f"{command:32} {whole:6.1f} MB/s  {whole / sdk:5.1f} times the SDK's decoding alone, on one core")
+        print(f"{'  its peak memory':32} {memory:6.0f} MB    {memory / tenth:5.2f} times that of a tenth of the range")
 
 
 if __name__ == "__main__":

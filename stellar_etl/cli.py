@@ -10,12 +10,16 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from stellar_etl import __version__
 from stellar_etl.errors import EXIT_FAILED, ExportError
 from stellar_etl.progress import PROGRESS_SECONDS, log_values
+
+if TYPE_CHECKING:
+    from stellar_etl.export import Batch
 
 PUBLIC_LAKE = "https://aws-public-blockchain.s3.us-east-2.amazonaws.com/v1.1/stellar/ledgers/pubnet"
 """The public network's ledgers, for everyone to read (https://registry.opendata.aws/aws-public-blockchain/)."""
@@ -26,6 +30,29 @@ whose `get_ledger_range_from_times` has no such option."""
 
 ODD_COMMANDS = {"token_transfers": "export_token_transfer"}
 """The other types' commands are named `export_{type}`."""
+
+ENTRY_OPTIONS = {
+    "export-accounts": ("accounts", "signers"),
+    "export-trustlines": ("trustlines",),
+    "export-offers": ("offers",),
+    "export-pools": ("liquidity_pools",),
+    "export-balances": ("claimable_balances",),
+    "export-contract-code": ("contract_code",),
+    "export-contract-data": ("contract_data",),
+    "export-config-settings": ("config_settings",),
+    "export-ttl": ("ttl",),
+    "export-restored-keys": ("restored_key",),
+}
+"""For each option of `export_ledger_entry_changes` the types of which it writes files."""
+
+ENTRY_LETTERS = {
+    "export-accounts": "a",
+    "export-trustlines": "t",
+    "export-offers": "f",
+    "export-pools": "p",
+    "export-balances": "l",
+}
+"""The options that have a short form too."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -77,6 +104,12 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _limit_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-l", "--limit", type=int, default=-1, metavar="N", help="at most N rows of a type (default: all)"
+    )
+
+
 def _network_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("network")
     group.add_argument("--testnet", action="store_true", help="read the test network (wins over --futurenet)")
@@ -95,6 +128,18 @@ def _network_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _entry_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("types of entries (default: all)")
+    for option, types in ENTRY_OPTIONS.items():
+        flags = (f"-{ENTRY_LETTERS[option]}",) if option in ENTRY_LETTERS else ()
+        group.add_argument(*flags, f"--{option}", action="store_true", help=f"export {' and '.join(types)}")
+    ignored = parser.add_argument_group("stellar-core, accepted for the Go program's sake, without effect")
+    ignored.add_argument(
+        "-x", "--core-executable", default="", metavar="FILE", help="ledgers always come from the lake"
+    )
+    ignored.add_argument("-c", "--core-config", default="", metavar="FILE", help="ledgers always come from the lake")
+
+
 def _export_options(parser: argparse.ArgumentParser, parquet_metavar: str, parquet_help: str) -> None:
     parser.add_argument("-s", "--start-ledger", type=int, default=2, metavar="N", help="first ledger (default 2)")
     parser.add_argument("-e", "--end-ledger", type=int, required=True, metavar="N", help="last ledger, included")
@@ -109,9 +154,6 @@ def _export_options(parser: argparse.ArgumentParser, parquet_metavar: str, parqu
     parser.add_argument("--strict-export", action="store_true", help="end on a row that can't be made; else count it")
     parser.add_argument(
         "--no-verify", action="store_true", help="don't check hashes: for a lake that is known to be odd"
-    )
-    parser.add_argument(
-        "-l", "--limit", type=int, default=-1, metavar="N", help="at most N rows of a type (default: all)"
     )
     parser.add_argument(
         "--progress-seconds",
@@ -172,6 +214,7 @@ def build_parser() -> Parser:
         single.add_argument(
             "-o", "--output", default=f"exported_{type_}.txt", metavar="FILE", help="the file or object to write"
         )
+        _limit_option(single)
         _export_options(single, "FILE", f"the file or object for it (default: {parquet_name(type_)} beside --output)")
 
     everything = command("export_all_history", "export several types in one pass over the ledgers", _export_all)
@@ -186,7 +229,17 @@ def build_parser() -> Parser:
         metavar="T=NAME,…",
         help="the file of each type, written as {start}-{end}-{NAME} (default: {type}.txt)",
     )
+    _limit_option(everything)
     _export_options(everything, "DIR", "the folder for it (default: that of --output)")
+
+    changes = command("export_ledger_entry_changes", "export what became of ledger entries", _export_changes)
+    changes.add_argument("-o", "--output", default="changes_output", metavar="DIR", help="the folder to write to")
+    changes.add_argument(
+        "-b", "--batch-size", type=at_least_one, default=64, metavar="N", help="ledgers of a file (default 64)"
+    )
+    _entry_options(changes)
+    changes.set_defaults(limit=-1)
+    _export_options(changes, "DIR", "the folder for it (default: that of --output)")
 
     command("version", "print the version", lambda _: print(f"stellar-etl {__version__}"))
     return parser
@@ -221,50 +274,79 @@ def _ledger_range(arguments: argparse.Namespace) -> None:
 
 
 def _export_one(arguments: argparse.Namespace) -> None:
+    from stellar_etl.export import Batch
     from stellar_etl.output import is_special
 
     type_, output = arguments.type, arguments.output
     folder = Path() if is_special(output) else Path(output).parent
     parquet = arguments.parquet_output or str(folder / parquet_name(type_))
-    _export(arguments, {type_: output}, {type_: parquet}, f"{output}.manifest.json")
+    span = _span(arguments)
+    _export(arguments, [Batch(*span, {type_: output}, {type_: parquet})], f"{output}.manifest.json")
 
 
 def _export_all(arguments: argparse.Namespace) -> None:
+    from stellar_etl.export import Batch
     from stellar_etl.transforms import HISTORY
 
     types = [type_ for type_ in arguments.types.split(",") if type_]
     for type_ in [*types, *arguments.file_names]:
         if type_ not in HISTORY:
             raise ExportError(f"--types: there is no type {type_!r}; known are {', '.join(HISTORY)}")
-    span = f"{arguments.start_ledger}-{arguments.end_ledger}"
-    stem = f"{arguments.output.rstrip('/')}/{span}"
-    parquet_stem = f"{(arguments.parquet_output or arguments.output).rstrip('/')}/{span}"
-    _export(
-        arguments,
+    start, end = _span(arguments)
+    stem, parquet_stem = _stems(arguments, start, end)
+    batch = Batch(
+        start,
+        end,
         {type_: f"{stem}-{arguments.file_names.get(type_, f'{type_}.txt')}" for type_ in types},
         {type_: f"{parquet_stem}-{type_}.parquet" for type_ in types},
-        f"{stem}-manifest.json",
     )
+    _export(arguments, [batch], f"{stem}-manifest.json")
 
 
-def _export(
-    arguments: argparse.Namespace, names: dict[str, str], parquet_names: dict[str, str], manifest_name: str
-) -> None:
-    from stellar_etl.ahead import Window
-    from stellar_etl.export import export_history
+def _export_changes(arguments: argparse.Namespace) -> None:
+    from stellar_etl.export import Batch
+    from stellar_etl.transforms import STATE
 
+    options = vars(arguments)
+    asked = {type_ for option, types in ENTRY_OPTIONS.items() if options[option.replace("-", "_")] for type_ in types}
+    types = [type_ for type_ in STATE if type_ in (asked or STATE)]
+    start, end = _span(arguments)
+    batches = []
+    for first in range(start, end + 1, arguments.batch_size):
+        last = min(first + arguments.batch_size - 1, end)
+        stem, parquet_stem = _stems(arguments, first, last)
+        names = {type_: f"{stem}-{type_}.txt" for type_ in types}
+        batches.append(Batch(first, last, names, {type_: f"{parquet_stem}-{type_}.parquet" for type_ in types}))
+    _export(arguments, batches, f"{_stems(arguments, start, end)[0]}-manifest.json")
+
+
+def _span(arguments: argparse.Namespace) -> tuple[int, int]:
     start, end = arguments.start_ledger, arguments.end_ledger
     if not 1 <= start <= end:
         raise ExportError(f"--start-ledger {start} must be at least 1 and at most --end-ledger {end}")
+    return start, end
+
+
+def _stems(arguments: argparse.Namespace, start: int, end: int) -> tuple[str, str]:
+    """What the names of the files of some ledgers begin with, and those of their Parquet files."""
+    folders = arguments.output, arguments.parquet_output or arguments.output
+    stem, parquet_stem = (f"{folder.rstrip('/')}/{start}-{end}" for folder in folders)
+    return stem, parquet_stem
+
+
+def _export(arguments: argparse.Namespace, batches: Sequence[Batch], manifest_name: str) -> None:
+    from stellar_etl.ahead import Window
+    from stellar_etl.export import export_rows
+
     if arguments.parquet_output and not arguments.write_parquet:
         raise ExportError("--parquet-output needs --write-parquet")
     if not arguments.write_parquet:
-        parquet_names = {}
-    written = [*names.values(), *parquet_names.values(), manifest_name]
-    if not names or len(set(written)) < len(written):
+        batches = [replace(batch, parquet_names={}) for batch in batches]
+    written = [name for batch in batches for name in (*batch.names.values(), *batch.parquet_names.values())]
+    if not written or len({*written, manifest_name}) <= len(written):
         raise ExportError(
             "--types and --file-names must give at least one type, and each a file of its own, not manifest.json; "
-            f"with --output and --parquet-output they give {', '.join(written)}"
+            f"with --output and --parquet-output they give {', '.join([*written, manifest_name])}"
         )
     if arguments.cloud_storage_bucket and not arguments.cloud_provider:
         raise ExportError("--cloud-storage-bucket needs --cloud-provider gcp")
@@ -272,13 +354,10 @@ def _export(
         raise ExportError("--cloud-provider needs --cloud-storage-bucket")
     if arguments.cloud_credentials:
         os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = arguments.cloud_credentials
-    statistics = export_history(
+    statistics = export_rows(
         _lake(arguments, Window(arguments.num_workers, arguments.buffer_size)),
-        start,
-        end,
-        names,
+        batches,
         manifest_name,
-        parquet_names=parquet_names,
         bucket=arguments.cloud_storage_bucket or None,
         extra_fields=arguments.extra_fields,
         strict=arguments.strict_export,

@@ -5,16 +5,20 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from stellar_etl.errors import ExportError
 from stellar_etl.lake import Lake
 from stellar_etl.ledger import Ledger, LedgerError
-from stellar_etl.manifest import manifest
+from stellar_etl.manifest import Written, manifest
 from stellar_etl.output import ExportFile, Output, RowFile, unwritable
 from stellar_etl.progress import PROGRESS_SECONDS, Progress
-from stellar_etl.transforms import HISTORY
+from stellar_etl.transforms import HISTORY, STATE, Transform
+
+TYPES = HISTORY | STATE
 
 
 class Statistics:
@@ -33,14 +37,28 @@ class Statistics:
         }
 
 
-def export_history(
+@dataclass(frozen=True)
+class Batch:
+    """The files of some of an export's ledgers.
+
+    Attributes:
+        start: the first ledger.
+        end: the last ledger.
+        names: the file or object to write for each type.
+        parquet_names: the Parquet file or object to write for each type beside the other, none for no Parquet.
+    """
+
+    start: int
+    end: int
+    names: Mapping[str, str]
+    parquet_names: Mapping[str, str] = field(default_factory=dict)
+
+
+def export_rows(
     lake: Lake,
-    start: int,
-    end: int,
-    names: Mapping[str, str],
+    batches: Sequence[Batch],
     manifest_name: str,
     *,
-    parquet_names: Mapping[str, str] | None = None,
     bucket: str | None = None,
     extra_fields: Mapping[str, str] | None = None,
     strict: bool = False,
@@ -48,19 +66,17 @@ def export_history(
     verify: bool = True,
     progress_seconds: float = PROGRESS_SECONDS,
 ) -> Statistics:
-    """Writes a file of rows for each type, then the manifest.
+    """Writes a file of rows for each batch and type, then the manifest.
 
     Args:
         lake: where the ledgers are.
-        start: the first ledger.
-        end: the last ledger.
-        names: the file or object to write for each type.
+        batches: what to write, at least one, each beginning with the ledger after the one before; all of the same
+            types.
         manifest_name: the file or object of the manifest.
-        parquet_names: the Parquet file or object to write for each type beside the other, None for no Parquet.
         bucket: the bucket to upload to, None for this machine.
         extra_fields: added to every row, as text.
         strict: whether a row that can't be made ends the export; it is counted otherwise.
-        limit: how many rows of a type to write at most, None for all.
+        limit: how many rows to write to a file at most, None for all.
         verify: whether hashes are checked.
         progress_seconds: how long to work between two reports of progress.
 
@@ -69,32 +85,42 @@ def export_history(
     """
     statistics = Statistics()
     extra = dict(extra_fields or {})
+    start, end = batches[0].start, batches[-1].end
+    transforms = {type_: TYPES[type_]() for type_ in batches[0].names}
+    written: list[Written] = []
+    parquet_written: list[Written] = []
+    first = last = None
     with no_collector(), Output(bucket) as output, Progress(end - start + 1, progress_seconds) as progress:
-        files = {type_: output.open(name, RowFile) for type_, name in names.items()}
-        parquet = _open_parquet(output, parquet_names, extra) if parquet_names else {}
-        exports = [
-            _TypeExport(
-                # A row that doesn't fit its columns shows in the Parquet file, and must then be in neither.
-                type_,
-                [*([parquet[type_]] if parquet else []), file],
-                extra,
-                statistics,
-                progress,
-                strict,
-                limit,
-            )
-            for type_, file in files.items()
-        ]
-        first = last = None
-        for ledger in lake.read(start, end, verify=verify):
-            first, last = first or ledger, ledger
-            for export in exports:
-                export.add(ledger)
-            progress.ledger_done()
+        ledgers = lake.read(start, end, verify=verify)
+        for batch in batches:
+            files = {type_: output.open(name, RowFile) for type_, name in batch.names.items()}
+            parquet = _open_parquet(output, batch.parquet_names, extra) if batch.parquet_names else {}
+            exports = [
+                _TypeExport(
+                    type_,
+                    transforms[type_],
+                    # A row that doesn't fit its columns shows in the Parquet file, and must then be in neither.
+                    [*([parquet[type_]] if parquet else []), file],
+                    extra,
+                    statistics,
+                    progress,
+                    strict,
+                    limit,
+                )
+                for type_, file in files.items()
+            ]
+            for ledger in islice(ledgers, batch.end - batch.start + 1):
+                first, last = first or ledger, ledger
+                for export in exports:
+                    export.add(ledger)
+                progress.ledger_done()
+            output.close()
+            written += [Written(type_, batch.start, batch.end, file) for type_, file in files.items()]
+            parquet_written += [Written(type_, batch.start, batch.end, file) for type_, file in parquet.items()]
         assert first is not None and last is not None, "a range has at least one ledger"
-        output.close()
         output.publish(
-            manifest_name, manifest(lake.passphrase, start, end, first, last, files, statistics.failed, parquet)
+            manifest_name,
+            manifest(lake.passphrase, start, end, first, last, written, statistics.failed, parquet_written),
         )
     return statistics
 
@@ -131,6 +157,7 @@ class _TypeExport:
     def __init__(
         self,
         type_: str,
+        transform: Transform,
         files: Sequence[ExportFile],
         extra: Mapping[str, str],
         statistics: Statistics,
@@ -139,7 +166,7 @@ class _TypeExport:
         limit: int | None,
     ) -> None:
         self._type = type_
-        self._transform = HISTORY[type_]()
+        self._transform = transform
         self._files = files
         self._extra = dict(extra)
         self._statistics = statistics
@@ -189,7 +216,9 @@ class _TypeExport:
 
 
 def _place(ledger: Ledger, item: Any) -> str:
-    """Where in the ledger an item is, as far as it belongs to a transaction and an operation."""
+    """Where in the ledger an item is: as it says itself, or of a transaction and an operation if it belongs to them."""
+    if hasattr(item, "place"):
+        return f"ledger {ledger.sequence}, {item.place}"
     operation = getattr(item, "operation", item)
     transaction = getattr(operation, "transaction", operation)
     place = f"ledger {ledger.sequence}"

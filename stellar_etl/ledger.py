@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+from stellar_etl.changes import Change, compacted
 from stellar_etl.xdr import names
 
 
@@ -279,6 +280,11 @@ class Ledger:
     def operations(self) -> list[Operation]:
         """Its transactions' operations, in the order they were applied."""
         return [operation for transaction in self.transactions for operation in transaction.operations()]
+
+    @cached
+    def changes(self) -> dict[int, list[Change]]:
+        """What became of its ledger entries, by `LedgerEntryType`."""
+        return compacted(self.meta)
 
     @property
     def transaction_set_hash(self) -> bytes:

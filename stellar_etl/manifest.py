@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from stellar_etl import __version__
 from stellar_etl.ledger import Ledger
@@ -12,15 +12,24 @@ from stellar_etl.output import ExportFile
 VERSION = 1
 
 
+class Written(NamedTuple):
+    """A finished file, and what it holds: the rows of a type, of the ledgers from `start` to `end`."""
+
+    type: str
+    start: int
+    end: int
+    file: ExportFile
+
+
 def manifest(
     passphrase: str,
     start: int,
     end: int,
     first: Ledger,
     last: Ledger,
-    files: Mapping[str, ExportFile],
+    files: Sequence[Written],
     failed_transforms: int,
-    parquet_files: Mapping[str, ExportFile] | None = None,
+    parquet_files: Sequence[Written] = (),
 ) -> dict[str, Any]:
     """The manifest of an export.
 
@@ -30,9 +39,9 @@ def manifest(
         end: the last ledger that was asked for.
         first: the first ledger that was read.
         last: the last ledger that was read.
-        files: the files by type.
+        files: the files.
         failed_transforms: how many rows could not be made and were left out.
-        parquet_files: the Parquet files by type, which hold the same rows; their key is missing if there are none.
+        parquet_files: the Parquet files, which hold the same rows; their key is missing if there are none.
     """
     made = {
         "version": VERSION,
@@ -52,8 +61,16 @@ def manifest(
     return made | {"parquet_files": _entries(parquet_files)} if parquet_files else made
 
 
-def _entries(files: Mapping[str, ExportFile]) -> list[dict[str, Any]]:
+def _entries(files: Sequence[Written]) -> list[dict[str, Any]]:
     return [
-        {"type": type_, "name": file.name, "rows": file.rows, "bytes": file.bytes, "crc32c": file.crc32c}
-        for type_, file in files.items()
+        {
+            "type": type_,
+            "name": file.name,
+            "start_ledger": start,
+            "end_ledger": end,
+            "rows": file.rows,
+            "bytes": file.bytes,
+            "crc32c": file.crc32c,
+        }
+        for type_, start, end, file in files
     ]

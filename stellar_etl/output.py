@@ -180,6 +180,7 @@ class Output:
         self._bucket = bucket
         self._aside: dict[Path, Path] = {}
         self._files: list[ExportFile] = []
+        self._unclosed: list[ExportFile] = []
 
     def __enter__(self) -> Self:
         return self
@@ -187,7 +188,7 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for file in self._files:
+        for file in self._unclosed:
             # What a full disk did not take is tried again here, in vain.
             with suppress(OSError):
                 file.close()
@@ -221,17 +222,20 @@ class Output:
         with _writing(name):
             file = make(name, path)
         self._files.append(file)
+        self._unclosed.append(file)
         return file
 
     def close(self) -> None:
-        """Ends the writing of every file, so that a full disk shows before the first has its final name.
+        """Ends the writing of every file so far, so that a full disk shows before the first has its final name.
 
         Raises:
             ExportError: a file could not be written.
         """
-        for file in self._files:
+        while self._unclosed:
+            file = self._unclosed[-1]
             with _writing(file.name):
                 file.close()
+            self._unclosed.pop()
 
     def publish(self, manifest_name: str, manifest: Mapping[str, Any]) -> None:
         """Gives every closed file its final name, the manifest last; what goes to a device has none.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Context, Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -44,8 +44,9 @@ _TYPES = {
 
 
 @lru_cache(maxsize=1024)
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _time(value: str | int) -> datetime:
+    """A time as text, or in seconds since 1970."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)
 
 
 def _integer(value: Any) -> int:

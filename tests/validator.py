@@ -20,7 +20,7 @@ from typing import Any
 Field = Mapping[str, Any]
 
 RECORD_FOR_LIST = re.compile(
-    r"details\.(claimants\.)?predicate(\..*)?|details\.(min|max)_price_r|details\.(bought|sold)"
+    r"(details\.|(details\.)?claimants\.)predicate(\..*)?|details\.(min|max)_price_r|details\.(bought|sold)"
 )
 """Columns that are lists of records, where the reference exporter writes one record by itself."""
 

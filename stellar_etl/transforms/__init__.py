@@ -1,7 +1,7 @@
 """From ledgers to rows: one module a table.
 
 A row is a dict by column name; a column that doesn't apply is left out where the reference exporter leaves it out, and
-None where that writes null. `HISTORY` is the registry: for each type what its rows are made of, and how.
+None where that writes null. `HISTORY` and `STATE` are the registries: for each type what its rows are made of, and how.
 """
 
 from __future__ import annotations
@@ -12,15 +12,26 @@ from typing import Any
 
 from stellar_etl.ledger import Ledger
 from stellar_etl.transforms import (
+    accounts,
     assets,
+    claimable_balances,
+    config_settings,
+    contract_code,
+    contract_data,
     contract_events,
     effects,
     ledger_transaction,
     ledgers,
+    liquidity_pools,
+    offers,
     operations,
+    restored_key,
+    signers,
     token_transfers,
     trades,
     transactions,
+    trustlines,
+    ttl,
 )
 
 
@@ -49,3 +60,18 @@ HISTORY: dict[str, Callable[[], Transform]] = {
     "ledger_transaction": lambda: Transform(ledger_transaction.items, ledger_transaction.row),
 }
 """For each history type a factory, called once a run: some transforms remember what they saw."""
+
+STATE: dict[str, Callable[[], Transform]] = {
+    "accounts": lambda: Transform(accounts.items, accounts.row),
+    "signers": lambda: Transform(signers.items, signers.row),
+    "claimable_balances": lambda: Transform(claimable_balances.items, claimable_balances.row),
+    "offers": lambda: Transform(offers.items, offers.row),
+    "trustlines": lambda: Transform(trustlines.items, trustlines.row),
+    "liquidity_pools": lambda: Transform(liquidity_pools.items, liquidity_pools.row),
+    "contract_data": lambda: Transform(contract_data.items, contract_data.row),
+    "contract_code": lambda: Transform(contract_code.items, contract_code.row),
+    "config_settings": lambda: Transform(config_settings.items, config_settings.row),
+    "ttl": lambda: Transform(ttl.items, ttl.row),
+    "restored_key": lambda: Transform(restored_key.items, restored_key.row),
+}
+"""The same for the types of ledger entry changes."""

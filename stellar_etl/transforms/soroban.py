@@ -71,7 +71,7 @@ def asset_event(event: dict[str, Any], network: bytes) -> AssetEvent | None:
     size, giver, receiver = _MOVES[topics[0][1]]
     if kinds[1:] != [names.SCV_ADDRESS] * (size - 2) + [names.SCV_STRING] or event["type"] != names.CONTRACT:
         return None
-    asset = _asset_of_contract(event["contractID"], topics[-1][1], network)
+    asset = asset_of_contract(event["contractID"], topics[-1][1], network)
     if asset is None:
         return None
     gave, got = (None if place is None else topics[place][1] for place in (giver, receiver))
@@ -79,8 +79,8 @@ def asset_event(event: dict[str, Any], network: bytes) -> AssetEvent | None:
 
 
 @lru_cache(maxsize=65536)
-def _asset_of_contract(contract: bytes | None, name: bytes, network: bytes) -> tuple[int, Any] | None:
-    """The asset that an event names, None if the event isn't of that asset's own contract: any contract may claim."""
+def asset_of_contract(contract: bytes | None, name: bytes, network: bytes) -> tuple[int, Any] | None:
+    """The asset that a contract names as its own, None if the contract isn't that asset's: any contract may claim."""
     asset = _asset_by_name(name)
     if asset is None:
         return None

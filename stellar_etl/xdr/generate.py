@@ -27,6 +27,7 @@ RAW_TYPES = {
     "LedgerHeader",
     "GeneralizedTransactionSet",
     "ContractEvent",
+    "ContractDataEntry",
 }
 """Types whose encoded bytes are kept: they are columns, or what hashes are made of."""
 
@@ -48,6 +49,8 @@ RAW_FIELDS = {
     ("CreateContractArgsV2", "constructorArgs"),
     ("ContractEvent__v0", "topics"),
     ("ContractEvent__v0", "data"),
+    ("ContractDataEntry", "val"),
+    ("TrustLineEntry", "asset"),
 }
 """Fields whose encoded bytes are kept; of an array, each element's."""
 

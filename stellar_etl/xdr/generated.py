@@ -864,7 +864,9 @@ def d_LedgerEntry(b: bytes, p: int) -> Any:
                 if x_data_v_accountID_h != 0:
                     raise ValueError(f'PublicKey {x_data_v_accountID_h} before byte {p} is unknown')
                 x_data_v_accountID = (0, x_data_v_accountID_v)
+                x_data_v_asset_q = p
                 x_data_v_asset, p = d_TrustLineAsset(b, p)
+                x_data_v_asset_raw = b[x_data_v_asset_q:p]
                 (x_data_v_balance, x_data_v_limit, x_data_v_flags, x_data_v_ext_h,) = U_qqIi(b, p)
                 p += 24
                 if x_data_v_ext_h == 0:
@@ -889,7 +891,7 @@ def d_LedgerEntry(b: bytes, p: int) -> Any:
                     x_data_v_ext = (1, x_data_v_ext_v)
                 else:
                     raise ValueError(f'TrustLineEntry_ext {x_data_v_ext_h} at byte {p - 4} is unknown')
-                x_data_v = {"accountID": x_data_v_accountID, "asset": x_data_v_asset, "balance": x_data_v_balance, "limit": x_data_v_limit, "flags": x_data_v_flags, "ext": x_data_v_ext}
+                x_data_v = {"accountID": x_data_v_accountID, "asset": x_data_v_asset, "asset_raw": x_data_v_asset_raw, "balance": x_data_v_balance, "limit": x_data_v_limit, "flags": x_data_v_flags, "ext": x_data_v_ext}
                 x_data = (1, x_data_v)
             else:
                 raise ValueError(f'LedgerEntry_data {x_data_h} at byte {p - 4} is unknown')
@@ -977,6 +979,7 @@ def d_LedgerEntry(b: bytes, p: int) -> Any:
                 x_data_v = {"liquidityPoolID": x_data_v_liquidityPoolID, "body": x_data_v_body}
                 x_data = (5, x_data_v)
             elif x_data_h == 6:
+                x_data_v_start = p
                 (x_data_v_ext_h,) = U_i(b, p)
                 p += 4
                 if x_data_v_ext_h != 0:
@@ -986,8 +989,10 @@ def d_LedgerEntry(b: bytes, p: int) -> Any:
                 x_data_v_key, p = d_SCVal(b, p)
                 (x_data_v_durability,) = U_i(b, p)
                 p += 4
+                x_data_v_val_q = p
                 x_data_v_val, p = d_SCVal(b, p)
-                x_data_v = {"ext": x_data_v_ext, "contract": x_data_v_contract, "key": x_data_v_key, "durability": x_data_v_durability, "val": x_data_v_val}
+                x_data_v_val_raw = b[x_data_v_val_q:p]
+                x_data_v = {"ext": x_data_v_ext, "contract": x_data_v_contract, "key": x_data_v_key, "durability": x_data_v_durability, "val": x_data_v_val, "val_raw": x_data_v_val_raw, "raw": b[x_data_v_start:p]}
                 x_data = (6, x_data_v)
             else:
                 raise ValueError(f'LedgerEntry_data {x_data_h} at byte {p - 4} is unknown')

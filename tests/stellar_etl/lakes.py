@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import zstandard
 
-from stellar_etl.export import Statistics, export_history
+from stellar_etl.export import Batch, Statistics, export_rows
 from stellar_etl.lake import open_lake
 from stellar_etl.transforms import HISTORY
 from stellar_etl.xdr import decode_ledger
@@ -46,10 +46,13 @@ class Export(NamedTuple):
     statistics: Statistics
 
 
-def export(folder: Path, ledgers: Sequence[bytes], passphrase: str, *types: str, strict: bool = True) -> Export:
-    """Exports ledgers in this process, all types unless some are named; a row that can't be made is an error."""
+def export(
+    folder: Path, ledgers: Sequence[bytes], passphrase: str, *types: str, strict: bool = True, verify: bool = True
+) -> Export:
+    """Exports ledgers in this process, all history unless types are named; a row that can't be made is an error."""
     first, last = write_lake(folder / "lake", ledgers, passphrase)
     names = {type_: str(folder / f"{type_}.txt") for type_ in types or HISTORY}
     lake = open_lake(str(folder / "lake"), "pubnet")
-    statistics = export_history(lake, first, last, names, str(folder / "manifest.json"), strict=strict)
+    batches, manifest = [Batch(first, last, names)], str(folder / "manifest.json")
+    statistics = export_rows(lake, batches, manifest, strict=strict, verify=verify)
     return Export({type_: rows(Path(name)) for type_, name in names.items()}, statistics)

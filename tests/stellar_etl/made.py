@@ -176,24 +176,34 @@ def ttl(number: int, until: int) -> xdr.LedgerEntry:
     return _entry("TTL", xdr.TTLEntry(xdr.Hash(bytes([number]) * 32), xdr.Uint32(until)), None, sponsored=False)
 
 
-def _key(entry: xdr.LedgerEntry) -> xdr.LedgerKey:
-    """The key of an entry; of those types that are removed in tests."""
+def ledger_key(entry: xdr.LedgerEntry) -> xdr.LedgerKey:
+    """The key of an entry."""
     kind, held = entry.data.type, entry.data
-    keys = xdr.LedgerEntryType
-    if kind == keys.ACCOUNT:
+    if held.account is not None:
         return xdr.LedgerKey(kind, account=xdr.LedgerKeyAccount(held.account.account_id))
-    if kind == keys.TRUSTLINE:
-        line = held.trust_line
-        return xdr.LedgerKey(kind, trust_line=xdr.LedgerKeyTrustLine(line.account_id, line.asset))
-    if kind == keys.OFFER:
+    if held.trust_line is not None:
+        line = xdr.LedgerKeyTrustLine(held.trust_line.account_id, held.trust_line.asset)
+        return xdr.LedgerKey(kind, trust_line=line)
+    if held.offer is not None:
         return xdr.LedgerKey(kind, offer=xdr.LedgerKeyOffer(held.offer.seller_id, held.offer.offer_id))
-    if kind == keys.DATA:
+    if held.data is not None:
         return xdr.LedgerKey(kind, data=xdr.LedgerKeyData(held.data.account_id, held.data.data_name))
-    if kind == keys.CLAIMABLE_BALANCE:
+    if held.claimable_balance is not None:
         balance = xdr.LedgerKeyClaimableBalance(held.claimable_balance.balance_id)
         return xdr.LedgerKey(kind, claimable_balance=balance)
-    shares = xdr.LedgerKeyLiquidityPool(held.liquidity_pool.liquidity_pool_id)
-    return xdr.LedgerKey(kind, liquidity_pool=shares)
+    if held.liquidity_pool is not None:
+        pool = xdr.LedgerKeyLiquidityPool(held.liquidity_pool.liquidity_pool_id)
+        return xdr.LedgerKey(kind, liquidity_pool=pool)
+    if held.contract_data is not None:
+        data = held.contract_data
+        return xdr.LedgerKey(kind, contract_data=xdr.LedgerKeyContractData(data.contract, data.key, data.durability))
+    if held.contract_code is not None:
+        return xdr.LedgerKey(kind, contract_code=xdr.LedgerKeyContractCode(held.contract_code.hash))
+    if held.config_setting is not None:
+        setting = xdr.LedgerKeyConfigSetting(held.config_setting.config_setting_id)
+        return xdr.LedgerKey(kind, config_setting=setting)
+    assert held.ttl is not None
+    return xdr.LedgerKey(kind, ttl=xdr.LedgerKeyTtl(held.ttl.key_hash))
 
 
 _CHANGE = xdr.LedgerEntryChangeType
@@ -205,7 +215,7 @@ def change(before: xdr.LedgerEntry | None, after: xdr.LedgerEntry | None) -> lis
         return [xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_CREATED, created=after)]
     state = xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_STATE, state=before)
     if after is None:
-        return [state, xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_REMOVED, removed=_key(before))]
+        return [state, xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_REMOVED, removed=ledger_key(before))]
     return [state, xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_UPDATED, updated=after)]
 
 
@@ -429,7 +439,13 @@ class Tx:
         return xdr.TransactionMeta(4, v4=v4)
 
 
-def ledger(*transactions: Tx, version: int = 1, protocol: int = 22, sequence: int = SEQUENCE) -> bytes:
+def ledger(
+    *transactions: Tx,
+    version: int = 1,
+    protocol: int = 22,
+    sequence: int = SEQUENCE,
+    close_time: int = _CLOSE_TIME,
+) -> bytes:
     """A `LedgerCloseMeta` of a version, with transactions in the order they were applied."""
     envelopes = [tx.envelope(number) for number, tx in enumerate(transactions, start=1)]
     results = [tx.result(envelope) for tx, envelope in zip(transactions, envelopes, strict=True)]
@@ -445,7 +461,7 @@ def ledger(*transactions: Tx, version: int = 1, protocol: int = 22, sequence: in
         tx_set = xdr.GeneralizedTransactionSet(1, xdr.TransactionSetV1(_HASH, [phase]))
         set_hash = hashlib.sha256(tx_set.to_xdr_bytes()).digest()
     result_set = len(results).to_bytes(4, "big") + b"".join(pair.to_xdr_bytes() for pair in results)
-    header = _header(sequence, protocol, set_hash, hashlib.sha256(result_set).digest())
+    header = _header(sequence, close_time, protocol, set_hash, hashlib.sha256(result_set).digest())
     hashed = xdr.Hash(hashlib.sha256(header.to_xdr_bytes()).digest())
     entry = xdr.LedgerHeaderHistoryEntry(hashed, header, xdr.LedgerHeaderHistoryEntryExt(0))
     processing = [_processing(tx, pair, version == 2) for tx, pair in zip(transactions, results, strict=True)]
@@ -469,10 +485,10 @@ def _processing(tx: Tx, pair: xdr.TransactionResultPair, newest: bool) -> Any:
     return xdr.TransactionResultMeta(pair, fees, meta)
 
 
-def _header(sequence: int, protocol: int, set_hash: bytes, result_hash: bytes) -> xdr.LedgerHeader:
+def _header(sequence: int, close_time: int, protocol: int, set_hash: bytes, result_hash: bytes) -> xdr.LedgerHeader:
     value = xdr.StellarValue(
         xdr.Hash(set_hash),
-        xdr.TimePoint(xdr.Uint64(_CLOSE_TIME)),
+        xdr.TimePoint(xdr.Uint64(close_time)),
         [],
         xdr.StellarValueExt(xdr.StellarValueType.STELLAR_VALUE_BASIC),
     )

@@ -12,12 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from stellar_etl.cli import pairs
+from stellar_etl.transforms import HISTORY
 from tests import validator
 from tests.shared import REPO
 
 PROGRAM = str(Path(sys.executable).with_name("stellar-etl"))
 
 Row = dict[str, Any]
+
+TABLES = {
+    "ledger_transaction": "",  # loaded into none
+    "token_transfers": "token_transfers_raw",
+    "signers": "account_signers",
+    "trustlines": "trust_lines",
+    **{type_: f"history_{type_}" for type_ in HISTORY if type_ not in ("ledger_transaction", "token_transfers")},
+}
+"""The tables that are not named as their types are."""
 
 BATCH_COLUMNS = {"batch_id", "batch_run_date", "batch_insert_ts"}
 """What a load adds to every row: a test that adds none is not to be refused for it."""
@@ -53,7 +63,7 @@ def refused_rows(arguments: Sequence[str]) -> list[str]:
         return []
     start = option(arguments, "-s", "--start-ledger") or "2"
     name = f"{output}.manifest.json"
-    if arguments[0] == "export_all_history":
+    if arguments[0] in ("export_all_history", "export_ledger_entry_changes"):
         name = f"{output.rstrip('/')}/{start}-{end}-manifest.json"
     if option(arguments, "--cloud-provider") or not Path(name).is_file():
         return []
@@ -73,8 +83,7 @@ def refused_rows(arguments: Sequence[str]) -> list[str]:
 @cache
 def schema(type_: str) -> list[validator.Field]:
     """The fields of a type's table, none if it is loaded into none."""
-    table = "token_transfers_raw" if type_ == "token_transfers" else f"history_{type_}"
-    path = REPO / "schemas" / f"{table}_schema.json"
+    path = REPO / "schemas" / f"{TABLES.get(type_, type_)}_schema.json"
     fields: list[validator.Field] = json.loads(path.read_text()) if path.exists() else []
     return fields
 

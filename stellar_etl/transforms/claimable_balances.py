@@ -1,0 +1,32 @@
+"""Rows of `claimable_balances`: what a ledger made of each balance that waits to be claimed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stellar_etl.changes import Change
+from stellar_etl.ledger import Ledger
+from stellar_etl.transforms.entries import asset_columns, change_columns, of_type, sponsor
+from stellar_etl.transforms.operations import predicate
+from stellar_etl.transforms.values import account_id, amount, balance_details
+from stellar_etl.xdr import names
+
+items = of_type(names.CLAIMABLE_BALANCE)
+
+
+def row(ledger: Ledger, change: Change) -> dict[str, Any]:
+    """One balance's row."""
+    balance = change.content
+    ext = balance["ext"][1]
+    return {
+        **balance_details(balance["balanceID"]),
+        "claimants": [
+            {"destination": account_id(claimant["destination"]), "predicate": predicate(claimant["predicate"])}
+            for _, claimant in balance["claimants"]
+        ],
+        **asset_columns(balance["asset"], "asset_"),
+        "asset_amount": amount(balance["amount"]),
+        "sponsor": sponsor(change.entry),
+        "flags": ext["flags"] if ext else 0,
+        **change_columns(ledger, change.kind, change.entry),
+    }

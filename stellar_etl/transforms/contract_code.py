@@ -1,0 +1,40 @@
+"""Rows of `contract_code`: what a ledger made of each contract's WebAssembly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stellar_etl.changes import Change
+from stellar_etl.ledger import Ledger
+from stellar_etl.transforms.entries import change_columns, key_columns, of_type
+from stellar_etl.xdr import names
+
+items = of_type(names.CONTRACT_CODE)
+
+_COSTS = {
+    "n_instructions": "nInstructions",
+    "n_functions": "nFunctions",
+    "n_globals": "nGlobals",
+    "n_table_entries": "nTableEntries",
+    "n_types": "nTypes",
+    "n_data_segments": "nDataSegments",
+    "n_elem_segments": "nElemSegments",
+    "n_imports": "nImports",
+    "n_exports": "nExports",
+    "n_data_segment_bytes": "nDataSegmentBytes",
+}
+
+
+def row(ledger: Ledger, change: Change) -> dict[str, Any]:
+    """One code's row; the counts of code from before protocol 21 are 0, those of evicted code not known any more."""
+    code = change.content
+    version, measured = code.get("ext", (None, None))
+    counts = measured["costInputs"] if measured else {}
+    unknown = None if version is None else 0
+    return {
+        "contract_code_hash": code["hash"].hex(),
+        "contract_code_ext_v": version,
+        **key_columns(change),
+        **{column: counts.get(field, unknown) for column, field in _COSTS.items()},
+        **change_columns(ledger, change.kind, change.entry),
+    }

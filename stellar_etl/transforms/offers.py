@@ -1,0 +1,32 @@
+"""Rows of `offers`: what a ledger made of each offer in the order books."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stellar_etl.changes import Change
+from stellar_etl.ledger import Ledger
+from stellar_etl.transforms.entries import asset_columns, change_columns, of_type, sponsor
+from stellar_etl.transforms.values import account_id, amount, number
+from stellar_etl.xdr import names
+
+items = of_type(names.OFFER)
+
+
+def row(ledger: Ledger, change: Change) -> dict[str, Any]:
+    """One offer's row; its price is what division gives, not rounded."""
+    offer = change.content
+    n, d = offer["price"]["n"], offer["price"]["d"]
+    return {
+        "seller_id": account_id(offer["sellerID"]),
+        "offer_id": offer["offerID"],
+        **asset_columns(offer["selling"], "selling_asset_"),
+        **asset_columns(offer["buying"], "buying_asset_"),
+        "amount": amount(offer["amount"]),
+        "pricen": n,
+        "priced": d,
+        "price": number(n / d),
+        "flags": offer["flags"],
+        "sponsor": sponsor(change.entry),
+        **change_columns(ledger, change.kind, change.entry),
+    }

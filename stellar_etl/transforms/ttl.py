@@ -1,0 +1,21 @@
+"""Rows of `ttl`: until when the entries of smart contracts live."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stellar_etl.changes import Change
+from stellar_etl.ledger import Ledger
+from stellar_etl.transforms.entries import change_columns, of_type
+from stellar_etl.xdr import names
+
+items = of_type(names.TTL)
+
+
+def row(ledger: Ledger, change: Change) -> dict[str, Any]:
+    """The row of one entry's time to live; of an evicted entry it is not known any more."""
+    return {
+        "key_hash": change.content["keyHash"].hex(),
+        "live_until_ledger_seq": change.content.get("liveUntilLedgerSeq"),
+        **change_columns(ledger, change.kind, change.entry),
+    }

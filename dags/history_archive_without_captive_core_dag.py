@@ -19,15 +19,9 @@ and waited for.
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, TaskGroup, chain
+from airflow.sdk import DAG
 
-from stellar_etl_airflow.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
-from stellar_etl_airflow.build_batch_stats import build_batch_stats
-from stellar_etl_airflow.build_check_task import build_check_task
-from stellar_etl_airflow.build_delete_data_task import build_delete_staging_task
-from stellar_etl_airflow.build_export_task import build_export_task, build_verify_task
-from stellar_etl_airflow.build_gcs_to_bq_task import build_gcs_to_bq_task
-from stellar_etl_airflow.build_time_task import build_time_task
+from stellar_etl_airflow.build_batch import build_batch
 from stellar_etl_airflow.default import get_default_dag_args, get_range_params, get_schedule_args
 from stellar_etl_airflow.tables import ASSETS, LEDGERS
 
@@ -41,17 +35,5 @@ with DAG(
     params=get_range_params(),
     tags=["history"],
     **get_schedule_args(),
-):
-    find_ledgers = build_time_task()
-    export = build_export_task(TABLES)
-    verify = build_verify_task(TABLES)
-    delete_staging = build_delete_staging_task(TABLES)
-
-    chain(find_ledgers, export, verify)
-    for table in TABLES:
-        with TaskGroup(table.data_type):
-            load = build_gcs_to_bq_task(table)
-            check = build_check_task(table)
-            merge = build_apply_gcs_changes_to_bq_task(table)
-            stats = build_batch_stats(table)
-        chain(verify, load, check, merge, stats, delete_staging)
+) as dag:
+    build_batch(TABLES)

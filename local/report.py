@@ -10,7 +10,7 @@ from typing import Any
 
 from local.plan import spelt
 from stellar_etl_airflow.sql import identifier, ledger_of_row
-from stellar_etl_airflow.tables import ENRICHED_OPERATIONS, LEDGERS, TABLES, Table
+from stellar_etl_airflow.tables import CHANGES, ENRICHED_OPERATIONS, LEDGERS, TABLES, Table
 
 Query = Callable[[str], list[dict[str, Any]]]
 
@@ -21,7 +21,7 @@ HEADER_COUNTS = {
 }
 """How many rows of a type each ledger has, told by its header; a gap is a ledger whose rows are fewer or more."""
 
-REPORTED = (*TABLES.values(), ENRICHED_OPERATIONS)
+REPORTED = (*TABLES.values(), ENRICHED_OPERATIONS, *CHANGES.values())
 
 STAGES = {
     "get_ledger_range_from_times": "time to ledgers",
@@ -109,7 +109,11 @@ def gaps_sql(table: Table, start: datetime, end: datetime) -> str | None:
 
 
 def table_reports(
-    query: Query, start: datetime, end: datetime, task_instances: Sequence[Mapping[str, Any]]
+    query: Query,
+    start: datetime,
+    end: datetime,
+    task_instances: Sequence[Mapping[str, Any]],
+    tables: Sequence[Table] = REPORTED,
 ) -> list[TableReport]:
     """Reports on every table that a DAG publishes.
 
@@ -118,9 +122,10 @@ def table_reports(
         start: the first close time of the job.
         end: its end, excluded.
         task_instances: the job's tasks, as Airflow's REST API gives them.
+        tables: the tables to report on.
     """
     reports = []
-    for table in REPORTED:
+    for table in tables:
         totals = query(totals_sql(table))[0]
         gaps_query = gaps_sql(table, start, end)
         failed = [

@@ -10,6 +10,7 @@ from stellar_etl_airflow.build_check_task import parameters_of
 from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
 from stellar_etl_airflow.runtime import batch_of
 from stellar_etl_airflow.sql import publish
+from stellar_etl_airflow.state_sql import merge_changes
 from stellar_etl_airflow.tables import Table
 
 
@@ -19,17 +20,19 @@ class PublishOperator(TableJobsOperator):
     builder = "build_apply_gcs_changes_to_bq_task"
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One merge for each target."""
-        staging, columns = warehouse.name(self.staging_id(context)), warehouse.columns(self.table.table_id)
+        """One merge for each target; of changes another one, into the point-in-time table."""
+        table, limit = self.table, warehouse.config.maximum_bytes_billed
+        staging, columns = warehouse.name(self.staging_id(context)), warehouse.columns(table.table_id)
         parameters = parameters_of(batch_of(context))
-        return [
-            query_job(
-                f"merge_{target.label}",
-                publish(self.table, warehouse.published(self.table, target), staging, columns, parameters),
-                warehouse.config.maximum_bytes_billed,
-            )
-            for target in warehouse.config.targets
-        ]
+        jobs = []
+        for target in warehouse.config.targets:
+            merge = publish(table, warehouse.published(table, target), staging, columns, parameters)
+            jobs.append(query_job(f"merge_{target.label}", merge, limit))
+            if table.entry_keys:
+                base = warehouse.base_ledger(table, target)
+                changes = merge_changes(table, warehouse.state(table, target), staging, columns, base)
+                jobs.append(query_job(f"state_{target.label}", changes, limit))
+        return jobs
 
 
 def build_apply_gcs_changes_to_bq_task(table: Table) -> PublishOperator:

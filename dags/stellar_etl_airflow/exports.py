@@ -14,10 +14,13 @@ from dataclasses import dataclass
 
 from stellar_etl_airflow.batch import ExportAttempt, LedgerRange, extra_fields
 from stellar_etl_airflow.settings import ExportSettings
-from stellar_etl_airflow.tables import LEDGERS
+from stellar_etl_airflow.tables import CHANGES, LEDGERS
 
 ALL_TYPES = "all"
 """The name of the one step of a `one_pass` export."""
+
+CHANGES_STEP = "changes"
+"""The name of the step that exports all changes of ledger entries."""
 
 _COMMANDS = {"token_transfers": "export_token_transfer"}
 """The commands that are not called `export_{type}`."""
@@ -28,14 +31,16 @@ class Step:
     """One pod of an export.
 
     Attributes:
-        name: a data type, or `ALL_TYPES`.
+        name: a data type, `ALL_TYPES` or `CHANGES_STEP`.
         arguments: what stands behind `stellar-etl` on the command line.
         leaves: the names of the objects that show that it is done: the manifest, which is written last, or the rows.
+        manifests: the names of the manifests that it writes.
     """
 
     name: str
     arguments: tuple[str, ...]
     leaves: frozenset[str]
+    manifests: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -61,18 +66,21 @@ class Export:
         A derived manifest needs the ledgers' headers, which say how many rows there must be: they are exported with
         tables that lack them, and loaded into none.
         """
-        types = list(self.data_types)
+        # The program names the files of changes itself.
+        changes = {data_type: f"{data_type}.txt" for data_type in self.data_types if data_type in CHANGES}
+        return changes | {data_type: self.settings.file_name(data_type) for data_type in self._history}
+
+    @property
+    def _history(self) -> list[str]:
+        """The types that history commands write."""
+        types = [data_type for data_type in self.data_types if data_type not in CHANGES]
         if self.settings.manifest == "derived" and LEDGERS.data_type not in types:
             types.append(LEDGERS.data_type)
-        return {data_type: self.settings.file_name(data_type) for data_type in types}
+        return types
 
     def manifests(self, attempt: ExportAttempt) -> list[str]:
         """The names of the manifests that the pods write, none if the manifest is derived."""
-        if self.settings.manifest == "derived":
-            return []
-        if self.settings.export_mode == "one_pass":
-            return [attempt.manifest_object]
-        return [_manifest_of(attempt.object_name(name)) for name in self.file_names.values()]
+        return [name for step in self.steps(attempt) for name in step.manifests]
 
     def leaves(self, attempt: ExportAttempt) -> list[str]:
         """The names of all that the pods write, the manifests last."""
@@ -80,26 +88,48 @@ class Export:
 
     def steps(self, attempt: ExportAttempt) -> list[Step]:
         """The pods of an attempt, in the order in which they run."""
-        derived = self.settings.manifest == "derived"
-        names, root = self.file_names, self._root
-        if self.settings.export_mode == "one_pass":
-            arguments = (
-                "export_all_history",
-                *self._range,
-                "--output", f"{root}{attempt.prefix}",
-                "--types", ",".join(names),
-                "--file-names", extra_fields(names),
-                *self._options(attempt),
-            )  # fmt: skip
-            leaves = map(attempt.object_name, names.values()) if derived else [attempt.manifest_object]
-            return [Step(ALL_TYPES, arguments, frozenset(leaves))]
         steps = []
-        for data_type, file_name in names.items():
-            name = attempt.object_name(file_name)
-            command = _COMMANDS.get(data_type, f"export_{data_type}")
-            arguments = (command, *self._range, "--output", f"{root}{name}", *self._options(attempt))
-            steps.append(Step(data_type, arguments, frozenset({name if derived else _manifest_of(name)})))
+        history = self._history
+        if len(history) < len(self.file_names):
+            steps.append(self._changes_step(attempt))
+        if history and self.settings.export_mode == "one_pass" and not steps:
+            steps.append(self._history_step(attempt, history))
+        else:
+            steps += [self._type_step(attempt, data_type) for data_type in history]
         return steps
+
+    def _history_step(self, attempt: ExportAttempt, types: Sequence[str]) -> Step:
+        """All types of what happened, in one pod that reads each ledger once."""
+        names = {data_type: self.file_names[data_type] for data_type in types}
+        command = ("export_all_history", "--types", ",".join(names), "--file-names", extra_fields(names))
+        return self._step(ALL_TYPES, attempt, command, attempt.prefix, names, attempt.manifest_object)
+
+    def _type_step(self, attempt: ExportAttempt, data_type: str) -> Step:
+        """One type of what happened."""
+        file_name = self.file_names[data_type]
+        name, command = attempt.object_name(file_name), _COMMANDS.get(data_type, f"export_{data_type}")
+        return self._step(data_type, attempt, (command,), name, {data_type: file_name}, f"{name}.manifest.json")
+
+    def _changes_step(self, attempt: ExportAttempt) -> Step:
+        """All types of changes, in one pod: no command writes one of them alone. One batch, so one file a type."""
+        names = {data_type: name for data_type, name in self.file_names.items() if data_type in CHANGES}
+        size = self.ledgers.end - self.ledgers.start + 1
+        command = ("export_ledger_entry_changes", "--batch-size", str(size))
+        return self._step(CHANGES_STEP, attempt, command, attempt.prefix, names, attempt.manifest_object)
+
+    def _step(
+        self,
+        name: str,
+        attempt: ExportAttempt,
+        command: tuple[str, ...],
+        output: str,
+        files: Mapping[str, str],
+        manifest: str,
+    ) -> Step:
+        derived = self.settings.manifest == "derived"
+        arguments = (*command, *self._range, "--output", f"{self._root}{output}", *self._options(attempt))
+        leaves = map(attempt.object_name, files.values()) if derived else [manifest]
+        return Step(name, arguments, frozenset(leaves), () if derived else (manifest,))
 
     @property
     def _root(self) -> str:
@@ -128,10 +158,6 @@ class Export:
         steps = self.steps(ExportAttempt(self.ledgers, "", ""))
         work = [image, self.settings.manifest, [step.arguments for step in steps]]
         return hashlib.sha256(json.dumps(work).encode()).hexdigest()[:12]
-
-
-def _manifest_of(name: str) -> str:
-    return f"{name}.manifest.json"
 
 
 def network_arguments(settings: ExportSettings) -> list[str]:

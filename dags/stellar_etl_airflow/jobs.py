@@ -24,8 +24,17 @@ from stellar_etl_airflow.runtime import GOOGLE_CONNECTION, SettingsAtRunTime, se
 from stellar_etl_airflow.schema import column_names, read_schema
 from stellar_etl_airflow.settings import Target, WarehouseSettings
 from stellar_etl_airflow.sql import Statement, table_name
+from stellar_etl_airflow.state_sql import DELETED, current_view, state_table_id
 from stellar_etl_airflow.tables import Table
-from stellar_etl_airflow.warehouse import Layout, WarehouseError, check_partition, ensure_table
+from stellar_etl_airflow.warehouse import (
+    MOST_CLUSTER_FIELDS,
+    Layout,
+    WarehouseError,
+    base_ledger,
+    check_partition,
+    ensure_table,
+    ensure_view,
+)
 
 FINGERPRINT_LABEL = "stellar_fingerprint"
 """The job label that tells a retry whether a job that it finds does the same work."""
@@ -153,8 +162,34 @@ class Warehouse:
             cluster_fields=tuple(self.config.cluster_fields.get(table_id, ())),
             needed=(*table.keys, table.ledger_column, table.closed_at_column),
         )
-        made = [ensure_table(self.client, f"{target.dataset_id}.{table_id}", layout) for target in self.config.targets]
+        made = []
+        for target in self.config.targets:
+            made.append(ensure_table(self.client, f"{target.dataset_id}.{table_id}", layout))
+            if table.entry_keys:
+                self._ensure_state(table, target)
         return made[0]
+
+    def _ensure_state(self, table: Table, target: Target) -> None:
+        """Makes or grows the point-in-time table beside a table of changes, and the view on it."""
+        table_id = self.config.table_id(table.data_type)
+        layout = Layout(
+            self.schema(table.table_id),
+            cluster_fields=table.entry_keys[:MOST_CLUSTER_FIELDS],
+            needed=(*table.entry_keys, table.ledger_column, DELETED),
+            description=f"What {table.data_type} there are, and were: the last change of each, deleted ones too",
+        )
+        ensure_table(self.client, f"{target.dataset_id}.{state_table_id(table_id)}", layout)
+        query = current_view(self.state(table, target), self.columns(table.table_id))
+        ensure_view(self.client, f"{target.dataset_id}.{table_id}_current", query)
+
+    def state(self, table: Table, target: Target) -> str:
+        """The point-in-time table's name between backticks."""
+        return self.name(state_table_id(self.config.table_id(table.data_type)), target)
+
+    def base_ledger(self, table: Table, target: Target) -> int:
+        """The ledger of the full load that a point-in-time table begins with, 0 if there was none."""
+        table_id = state_table_id(self.config.table_id(table.data_type))
+        return base_ledger(self.client, f"{target.dataset_id}.{table_id}")
 
 
 class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):

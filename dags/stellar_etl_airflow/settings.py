@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from stellar_etl_airflow.tables import ENRICHED_OPERATIONS, TABLES
+from stellar_etl_airflow.tables import CHANGES, ENRICHED_OPERATIONS, TABLES
 
 
 class SettingsError(ValueError):
@@ -373,7 +373,7 @@ def check_entries(get: Callable[[str], Any]) -> list[str]:
         get: gives a Variable's value by key; each must be valid by itself.
     """
     warehouse, export = load(WarehouseSettings, get), load(ExportSettings, get)
-    tables = (*TABLES.values(), ENRICHED_OPERATIONS)
+    tables = (*TABLES.values(), *CHANGES.values(), ENRICHED_OPERATIONS)
     names = [warehouse.table_ids.get(table.data_type, table.table_id) for table in tables]
     entries: dict[str, tuple[Mapping[str, Any], Collection[str]]] = {
         "cluster_fields": (warehouse.cluster_fields, names),

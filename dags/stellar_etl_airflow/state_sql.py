@@ -16,6 +16,11 @@ DELETED = "deleted"
 """The column that says that an entry is gone; the row is its state before that."""
 
 
+def state_table_id(table_id: str) -> str:
+    """The name of the point-in-time table beside a table of changes."""
+    return f"{table_id}_state"
+
+
 def _same_entry(table: Table) -> str:
     return " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.entry_keys)
 

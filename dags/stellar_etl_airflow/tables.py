@@ -10,6 +10,16 @@ from enum import Enum
 from typing import Any
 
 
+class Export(Enum):
+    """How the exporter writes a type's rows."""
+
+    HISTORY = "history"
+    """What happened in the ledgers: by `export_all_history`, or by a command of the type's own."""
+
+    CHANGES = "changes"
+    """What became of ledger entries: all types at once, by `export_ledger_entry_changes`."""
+
+
 class Publish(Enum):
     """How staged rows enter a published table."""
 
@@ -33,6 +43,7 @@ class Table:
         ledger_shift: how many bits the sequence is shifted left in that column.
         closed_at_column: the column that holds the ledger's close time; the only one that may partition
             the table, because it is a property of the row and not of the run that loaded it.
+        export: how the exporter writes its rows.
         publish: how staged rows enter the table.
         entry_keys: of a table of changes, the columns that identify the ledger entry that changed: the table then has a
             point-in-time table beside it.
@@ -45,6 +56,7 @@ class Table:
     ledger_column: str = "ledger_sequence"
     ledger_shift: int = 0
     closed_at_column: str = "closed_at"
+    export: Export = Export.HISTORY
     publish: Publish = Publish.REPLACE_RANGE
     entry_keys: tuple[str, ...] = ()
 
@@ -83,7 +95,45 @@ ASSETS = Table(
 _ALL = (LEDGERS, TRANSACTIONS, OPERATIONS, EFFECTS, TRADES, CONTRACT_EVENTS, TOKEN_TRANSFERS, ASSETS)
 
 TABLES: dict[str, Table] = {table.data_type: table for table in _ALL}
-"""Every table that a DAG publishes, by data type."""
+"""Every table of what happened in the ledgers, by data type."""
+
+
+def _changes(data_type: str, table_id: str, *entry_keys: str) -> Table:
+    """A table of every change of one kind of ledger entry: at most one a ledger and entry."""
+    keys = (*entry_keys, "ledger_sequence")
+    return Table(data_type, table_id, keys=keys, export=Export.CHANGES, entry_keys=entry_keys)
+
+
+ACCOUNTS = _changes("accounts", "accounts", "account_id")
+SIGNERS = _changes("signers", "account_signers", "account_id", "signer")
+TRUSTLINES = _changes("trustlines", "trust_lines", "ledger_key")
+OFFERS = _changes("offers", "offers", "offer_id")
+LIQUIDITY_POOLS = _changes("liquidity_pools", "liquidity_pools", "liquidity_pool_id")
+CLAIMABLE_BALANCES = _changes("claimable_balances", "claimable_balances", "balance_id")
+CONTRACT_DATA = _changes("contract_data", "contract_data", "ledger_key_hash")
+CONTRACT_CODE = _changes("contract_code", "contract_code", "ledger_key_hash")
+CONFIG_SETTINGS = _changes("config_settings", "config_settings", "config_setting_id")
+TTL = _changes("ttl", "ttl", "key_hash")
+RESTORED_KEYS = Table(
+    "restored_key", "restored_key", keys=("ledger_key_hash", "ledger_sequence"), export=Export.CHANGES
+)
+
+_ALL_CHANGES = (
+    ACCOUNTS,
+    SIGNERS,
+    TRUSTLINES,
+    OFFERS,
+    LIQUIDITY_POOLS,
+    CLAIMABLE_BALANCES,
+    CONTRACT_DATA,
+    CONTRACT_CODE,
+    CONFIG_SETTINGS,
+    TTL,
+    RESTORED_KEYS,
+)
+
+CHANGES: dict[str, Table] = {table.data_type: table for table in _ALL_CHANGES}
+"""Every table of what became of ledger entries, by data type."""
 
 ENRICHED_OPERATIONS = Table("enriched_history_operations", "enriched_history_operations", keys=("op_id",))
 """Derived from published tables; no export has its rows."""
@@ -94,7 +144,7 @@ POOLS: dict[str, dict[str, Any]] = {
         "description": f"One writer at a time for {table.table_id}",
         "include_deferred": True,  # a merge that waits in the triggerer is still a writer
     }
-    for table in (*_ALL, ENRICHED_OPERATIONS)
+    for table in (*_ALL, *_ALL_CHANGES, ENRICHED_OPERATIONS)
 }
 """The pools that the DAGs need, as `airflow pools import` takes them; `airflow_pools.json` holds the same."""
 

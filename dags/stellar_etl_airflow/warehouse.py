@@ -20,6 +20,12 @@ log = logging.getLogger(__name__)
 NETWORK_LABEL = "stellar_network"
 """The dataset label that holds `network_hash` of the network whose ledgers it holds."""
 
+BASE_LABEL = "base_ledger"
+"""The label of a point-in-time table that holds the ledger of the full load that it begins with."""
+
+MOST_CLUSTER_FIELDS = 4
+"""BigQuery clusters by four columns at most (https://cloud.google.com/bigquery/docs/clustered-tables#limitations)."""
+
 _RACES = 5
 
 
@@ -149,6 +155,35 @@ def ensure_table(client: bigquery.Client, name: str, layout: Layout) -> list[dic
         log.info("added columns to table %s", name)
         return fields
     raise WarehouseError(f"table {name} changed {_RACES} times while it was being made ready: try again")
+
+
+def ensure_view(client: bigquery.Client, name: str, query: str) -> None:
+    """Makes a view if it is missing, and gives it the query if it has another.
+
+    Raises:
+        WarehouseError: there is a table of that name.
+    """
+    view = bigquery.Table(name)
+    view.view_query = query
+    try:
+        found = client.get_table(name)
+    except NotFound:
+        try:
+            client.create_table(view)
+        except Conflict:
+            return  # another task made the same one first
+        log.info("made view %s", name)
+        return
+    if found.table_type != "VIEW":
+        raise WarehouseError(f"{name} is no view: rename the table of that name, the view is made anew")
+    if found.view_query != query:
+        found.view_query = query
+        client.update_table(found, ["view_query"])
+
+
+def base_ledger(client: bigquery.Client, name: str) -> int:
+    """The ledger of the full load that a point-in-time table begins with, 0 if there was none."""
+    return int(client.get_table(name).labels.get(BASE_LABEL, 0))
 
 
 def _new_table(name: str, layout: Layout) -> bigquery.Table:

@@ -33,7 +33,7 @@ from stellar_etl_airflow.tables import TABLES
 
 
 def test_the_dag_loads_the_new_table():
-    dag = runpy.run_path("dags/history_archive_without_captive_core_dag.py")["merge"].dag
+    dag = runpy.run_path("dags/history_archive_without_captive_core_dag.py")["dag"]
     assert "base_fees.merge" in dag.task_ids
 
 

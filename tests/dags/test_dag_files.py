@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from stellar_etl_airflow.tables import TABLES
+from stellar_etl_airflow.tables import CHANGES, TABLES
 from tests.shared import REPO
 
 PARSE = """
@@ -66,6 +66,7 @@ def test_every_dag_file_imports_with_nothing_set_and_nothing_reachable(parsed):
         "enriched_history_operations",
         "history_archive_with_captive_core",
         "history_archive_without_captive_core",
+        "state_table_export",
     ]
 
 
@@ -101,9 +102,14 @@ def test_a_batch_flows_one_way(parsed):
 
 
 def test_a_batch_of_all_history_tables_stays_within_45_tasks(parsed):
-    tables = {task.split(".")[0] for tasks in parsed["tasks"].values() for task in tasks if "." in task}
-    assert tables == TABLES.keys()
-    assert sum(len(tasks) for tasks in parsed["tasks"].values()) <= 45
+    history = [tasks for dag_id, tasks in parsed["tasks"].items() if "history" in dag_id]
+    assert {task.split(".")[0] for tasks in history for task in tasks if "." in task} == TABLES.keys()
+    assert sum(map(len, history)) <= 45
+
+
+def test_every_kind_of_change_is_published(parsed):
+    tasks = parsed["tasks"]["state_table_export"]
+    assert {task.split(".")[0] for task in tasks if "." in task} == CHANGES.keys()
 
 
 def test_every_dag_says_what_to_do_when_it_fails_and_retries(parsed):

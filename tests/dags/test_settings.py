@@ -17,7 +17,7 @@ from stellar_etl_airflow.settings import (
     known_keys,
     load,
 )
-from stellar_etl_airflow.tables import TABLES
+from stellar_etl_airflow.tables import CHANGES, TABLES
 from tests.shared import REPO
 
 VARIABLES = json.loads((REPO / "airflow_variables.json").read_text())
@@ -40,11 +40,10 @@ def test_the_shipped_variables_are_just_the_ones_that_the_project_knows():
     assert sorted(VARIABLES) == sorted(known_keys())
 
 
-@pytest.mark.parametrize("data_type", TABLES)
-def test_every_table_has_its_entries(data_type):
-    table = TABLES[data_type]
-    assert VARIABLES["table_ids"][data_type] == table.table_id
-    assert data_type in VARIABLES["output_file_names"]
+@pytest.mark.parametrize("table", [*TABLES.values(), *CHANGES.values()], ids=lambda table: table.data_type)
+def test_every_table_has_its_entries(table):
+    assert VARIABLES["table_ids"][table.data_type] == table.table_id
+    assert (table.data_type in VARIABLES["output_file_names"]) == (table.data_type in TABLES)
     assert table.table_id in VARIABLES["cluster_fields"]
     assert (REPO / "schemas" / f"{table.table_id}_schema.json").is_file()
 

@@ -9,6 +9,7 @@ from google.cloud import bigquery
 
 from local.plan import parse_time
 from local.report import stage_reports, table_reports
+from stellar_etl_airflow.tables import ENRICHED_OPERATIONS, TABLES
 from tests.local import emulators
 from tests.shared import REPO
 
@@ -39,6 +40,8 @@ COLUMNS = {
     },
 }
 """The columns that the report reads; a test holds them against the schema files."""
+
+REPORTED = (*TABLES.values(), ENRICHED_OPERATIONS)
 
 LEDGER = {"successful_transaction_count": 1, "failed_transaction_count": 1, "tx_set_operation_count": 3}
 
@@ -108,7 +111,7 @@ def report(server):
             client.create_table(bigquery.Table(f"local.stellar.{table_id}", schema=schema))
             if rows:
                 load(table_id, rows)
-        return {found.table: found for found in table_reports(query, START, END, task_instances)}
+        return {found.table: found for found in table_reports(query, START, END, task_instances, REPORTED)}
 
     return make
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stellar_etl_airflow.tables import BATCH_COLUMNS, BATCH_STATS_TABLE_ID, ENRICHED_OPERATIONS, TABLES
+from stellar_etl_airflow.tables import BATCH_COLUMNS, BATCH_STATS_TABLE_ID, CHANGES, ENRICHED_OPERATIONS, TABLES
 from tests.shared import REPO, SHARED, needs_shared
 from tests.stellar_etl.program import rows, succeed
 
@@ -34,7 +34,8 @@ def all_fields(fields: list[Field], prefix: str = "") -> Iterator[tuple[str, Fie
 
 
 def test_there_is_one_for_each_published_table_and_no_other() -> None:
-    expected = {table.table_id for table in TABLES.values()} | {BATCH_STATS_TABLE_ID, ENRICHED_OPERATIONS.table_id}
+    published = (*TABLES.values(), *CHANGES.values(), ENRICHED_OPERATIONS)
+    expected = {table.table_id for table in published} | {BATCH_STATS_TABLE_ID}
     assert {path.name.removesuffix("_schema.json") for path in FILES} == expected
 
 
@@ -50,7 +51,7 @@ def test_every_column_is_described_and_of_a_known_kind(path: Path) -> None:
         assert (field["type"] == "RECORD") == bool(field.get("fields")), name
 
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.data_type)
+@pytest.mark.parametrize("table", [*TABLES.values(), *CHANGES.values()], ids=lambda table: table.data_type)
 def test_the_columns_of_the_registry_are_there(table: Any) -> None:
     fields = {field["name"]: field for field in read(REPO / "schemas" / f"{table.table_id}_schema.json")}
     assert fields[table.ledger_column]["type"] == "INTEGER"
@@ -60,7 +61,7 @@ def test_the_columns_of_the_registry_are_there(table: Any) -> None:
 
 
 @needs_shared
-@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.data_type)
+@pytest.mark.parametrize("table", [*TABLES.values(), *CHANGES.values()], ids=lambda table: table.data_type)
 def test_the_columns_are_those_of_the_recorded_tables(table: Any) -> None:
     ours = dict(all_fields(read(REPO / "schemas" / f"{table.table_id}_schema.json")))
     with (SHARED / "facts" / "bigquery_columns.tsv").open() as file:

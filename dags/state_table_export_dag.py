@@ -1,0 +1,40 @@
+"""
+# What became of ledger entries
+
+Copies every change of accounts, signers, trust lines, offers, liquidity pools, claimable balances, contract data and
+code, network settings and times to live, and every entry that was restored, of each data interval's ledgers. One pod
+exports them all. Each type is loaded into staging and checked; then one task publishes it twice: into the table of
+changes, whose ledger range is replaced, and into the point-in-time table `<table>_state`, which holds the newest row of
+each entry and is never set back. The view `<table>_current` shows what there is now.
+
+**Who runs it**: the schedule, every ten minutes; for intervals that passed,
+`airflow backfill create --dag-id state_table_export …`; a person, with the params `start_time` and `end_time`, or
+`start_ledger` and `end_ledger`, for a range of their own. Any run can be repeated, in any order: changes are replaced
+by ledger, and an older batch that runs late changes nothing that is newer.
+
+**When it fails**: look at the first red task. `export` or `verify_export`: clear it with its downstream tasks, a new
+attempt writes below a prefix of its own. `check`: the published tables are as they were, the message says which rows
+are wrong and where they are kept. `load`, `merge`, `batch_stats`: clear the task; a job that is still running is found
+and waited for.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG
+
+from stellar_etl_airflow.build_batch import build_batch
+from stellar_etl_airflow.default import get_default_dag_args, get_range_params, get_schedule_args
+from stellar_etl_airflow.tables import CHANGES
+
+TABLES = tuple(CHANGES.values())
+
+with DAG(
+    "state_table_export",
+    description="Every change of ledger entries, and what there is now, into BigQuery",
+    doc_md=__doc__,
+    default_args=get_default_dag_args(),
+    params=get_range_params(),
+    tags=["state"],
+    **get_schedule_args(),
+) as dag:
+    build_batch(TABLES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 
 from stellar_etl_airflow.tables import BATCH_COLUMNS, BATCH_STATS_TABLE_ID, CHANGES, ENRICHED_OPERATIONS, TABLES
 from tests.shared import REPO, SHARED, needs_shared
-from tests.stellar_etl.program import rows, succeed
+from tests.stellar_etl.program import succeed
 
 FILES = sorted((REPO / "schemas").glob("*_schema.json"))
 TYPES = {"STRING", "INTEGER", "FLOAT", "NUMERIC", "BOOLEAN", "TIMESTAMP", "DATE", "DATETIME", "BYTES", "RECORD", "JSON"}
@@ -73,79 +72,21 @@ def test_the_columns_are_those_of_the_recorded_tables(table: Any) -> None:
         assert (field["type"], field["mode"] == "REPEATED") == (kind, row["mode"] == "REPEATED"), row["column"]
 
 
-def problems(value: Any, field: Field, name: str) -> Iterator[str]:
-    """What BigQuery would refuse of a value."""
-    if field["mode"] == "REPEATED":
-        if isinstance(value, dict):  # one record where an array of them is due is its only one
-            value = [value]
-        if not isinstance(value, (list, type(None))) or None in (value or []):
-            yield f"{name}: {value!r} is no list"
-        for item in value or []:
-            yield from problems(item, {**field, "mode": "NULLABLE"}, name)
-    elif value is None:
-        if field["mode"] == "REQUIRED":
-            yield f"{name} is missing"
-    elif field["type"] == "RECORD":
-        known = {inner["name"]: inner for inner in field["fields"]}
-        if not isinstance(value, dict):
-            yield f"{name}: {value!r} is no record"
-            return
-        for key, item in value.items():
-            if key in known:
-                yield from problems(item, known[key], f"{name}.{key}")
-            else:
-                yield f"{name}.{key} is unknown"
-    elif not fits(value, field["type"]):
-        yield f"{name}: {value!r} is no {field['type']}"
-
-
-def fits(value: Any, kind: str) -> bool:
-    if kind == "BOOLEAN":
-        return isinstance(value, bool)
-    if kind == "INTEGER":
-        return not isinstance(value, (bool, float)) and -(2**63) <= int(value) < 2**63
-    if kind in ("FLOAT", "NUMERIC"):
-        return not isinstance(value, bool) and float(value) == float(value)
-    if kind in ("TIMESTAMP", "DATETIME"):
-        return isinstance(value, str) and datetime.fromisoformat(value) is not None
-    if kind == "STRING":
-        return isinstance(value, str) or type(value) is int  # a number is taken as its text
-    return kind == "JSON" or isinstance(value, str)
-
-
 def export(lake: Path, first: int, last: int, folder: Path) -> None:
+    """Exports all types; what BigQuery would refuse of a row fails the export's test (`tests/validator.py`)."""
     extra = "batch_id=x,batch_run_date=2026-01-01T00:00:00,batch_insert_ts=2026-01-01T00:00:00Z"
     arguments = ("-s", first, "-e", last, "--datastore-path", lake, "-o", folder, "-u", extra)
     succeed("export_all_history", *arguments)
-
-
-def assert_rows_fit(folder: Path) -> None:
-    for table in TABLES.values():
-        fields = read(REPO / "schemas" / f"{table.table_id}_schema.json")
-        whole = {"name": table.table_id, "type": "RECORD", "mode": "NULLABLE", "fields": fields}
-        exported = rows(next(folder.glob(f"*-{table.data_type}.txt")))
-        assert exported or table.data_type == "trades", table.table_id  # neither network has any in these ledgers
-        found = {problem for row in exported for problem in problems(row, whole, table.table_id)}
-        assert not found, sorted(found)[:10]
+    succeed("export_ledger_entry_changes", *arguments, "-b", last)
 
 
 def test_the_rows_of_the_sample_network_fit(lake: Path, tmp_path: Path) -> None:
     export(lake, 3, 42, tmp_path)
-    assert_rows_fit(tmp_path)
+    empty = {path.name for path in tmp_path.glob("*.txt") if not path.read_bytes()}
+    assert empty <= {"3-42-restored_key.txt"}, "every type but one has rows in the first ledgers"
 
 
 @needs_shared
 def test_the_rows_of_recorded_ledgers_fit(tmp_path: Path) -> None:
     export(SHARED / "ledgers" / "pubnet", 30822015, 30822019, tmp_path)
-    assert_rows_fit(tmp_path)
-
-
-def test_a_row_that_does_not_fit_would_be_seen() -> None:
-    field = {
-        "name": "x",
-        "type": "RECORD",
-        "mode": "NULLABLE",
-        "fields": [{"name": "a", "type": "INTEGER", "mode": "NULLABLE"}],
-    }
-    assert list(problems({"a": 1.7}, field, "x")) == ["x.a: 1.7 is no INTEGER"]
-    assert list(problems({"b": 1}, field, "x")) == ["x.b is unknown"]
+    assert (tmp_path / "30822015-30822019-accounts.txt").read_bytes()

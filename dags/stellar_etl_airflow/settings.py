@@ -343,6 +343,7 @@ BUILDERS = (
     "build_delete_data_task",
     "build_export_task",
     "build_gcs_to_bq_task",
+    "build_state_rebuild_task",
     "build_time_task",
     "build_verify_task",
 )

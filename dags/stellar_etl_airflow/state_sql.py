@@ -21,6 +21,11 @@ def state_table_id(table_id: str) -> str:
     return f"{table_id}_state"
 
 
+def base_table_id(table_id: str) -> str:
+    """The name of the table that keeps the full load that a point-in-time table begins with."""
+    return f"{table_id}_base"
+
+
 def _same_entry(table: Table) -> str:
     return " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.entry_keys)
 

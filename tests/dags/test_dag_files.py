@@ -66,6 +66,7 @@ def test_every_dag_file_imports_with_nothing_set_and_nothing_reachable(parsed):
         "enriched_history_operations",
         "history_archive_with_captive_core",
         "history_archive_without_captive_core",
+        "state_rebuild",
         "state_table_export",
     ]
 

@@ -6,11 +6,13 @@ import json
 
 import google.cloud.bigquery as bq
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 from stellar_etl_airflow.batch import Batch, ExportAttempt, ExportedFile, LedgerRange
 from stellar_etl_airflow.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
 from stellar_etl_airflow.build_check_task import build_check_task
 from stellar_etl_airflow.build_gcs_to_bq_task import build_gcs_to_bq_task
+from stellar_etl_airflow.build_state_rebuild_task import build_state_rebuild_task
 from stellar_etl_airflow.runtime import VERIFY_TASK
 from stellar_etl_airflow.tables import OFFERS
 from stellar_etl_airflow.warehouse import BASE_LABEL, WarehouseError
@@ -105,6 +107,35 @@ def test_changes_up_to_the_full_load_stay_out_of_the_state(client, run, held):
     run(14, 16, SECOND)
     assert len(held("offers")) == 5
     assert held("offers_current") == [(1, 2.0, 12, False), (2, 5.0, 11, False)]
+
+
+@pytest.fixture
+def rebuild(make_context):
+    def rebuild(table=None, run_id="rebuild"):
+        task = build_state_rebuild_task(OFFERS)
+        task.deferrable = False
+        context = make_context(task.task_id, {"table": table}, run_id=run_id)
+        task.pre_execute(context)
+        task.execute(context)
+
+    return rebuild
+
+
+def test_a_rebuild_makes_a_spoilt_state_right_again(client, run, held, rebuild):
+    run(10, 13, FIRST)
+    run(14, 16, SECOND)
+    client.query("UPDATE local.stellar.offers_state SET amount = 99.0, deleted = FALSE WHERE TRUE").result()
+    client.query(
+        "INSERT INTO local.stellar.offers_state (offer_id, ledger_sequence, deleted) VALUES (9, 9, FALSE)"
+    ).result()
+    rebuild("offers")
+    assert held("offers_state") == [(1, 2.0, 14, True), *NOW]
+
+
+def test_a_rebuild_of_another_table_leaves_this_one(run, rebuild):
+    run(10, 13, FIRST)
+    with pytest.raises(AirflowSkipException, match="asked for accounts"):
+        rebuild("accounts")
 
 
 def test_a_table_of_the_views_name_is_not_replaced(client, run):

@@ -1,0 +1,57 @@
+"""Point-in-time tables, recomputed from what they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
+from google.api_core.exceptions import NotFound
+
+from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.settings import Target
+from stellar_etl_airflow.state_sql import base_table_id, rebuild
+from stellar_etl_airflow.tables import Table
+
+TABLE_PARAM = "table"
+"""The param that names the one type to rebuild; null for all."""
+
+
+class RebuildStateOperator(TableJobsOperator):
+    """Recomputes the point-in-time table of one type from its table of changes, and from the full load under it."""
+
+    builder = "build_state_rebuild_task"
+
+    def prepare(self, context: Context, warehouse: Warehouse) -> None:
+        """Leaves out what was not asked for; makes the tables that lack.
+
+        Raises:
+            AirflowSkipException: the run was asked for another table.
+        """
+        asked = context["params"].get(TABLE_PARAM)
+        if asked not in (None, self.table.data_type):
+            raise AirflowSkipException(f"the run was asked for {asked}")
+        warehouse.ensure_published(self.table)
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """One statement for each target: a reader sees the old rows or the new ones."""
+        columns, limit = warehouse.columns(self.table.table_id), warehouse.config.maximum_bytes_billed
+        jobs = []
+        for target in warehouse.config.targets:
+            changes, state = warehouse.published(self.table, target), warehouse.state(self.table, target)
+            statement = rebuild(self.table, state, changes, self._base(warehouse, target), columns)
+            jobs.append(query_job(f"rebuild_{target.label}", statement, limit))
+        return jobs
+
+    def _base(self, warehouse: Warehouse, target: Target) -> str | None:
+        table_id = base_table_id(warehouse.config.table_id(self.table.data_type))
+        try:
+            warehouse.client.get_table(f"{target.dataset_id}.{table_id}")
+        except NotFound:
+            return None
+        return warehouse.name(table_id, target)
+
+
+def build_state_rebuild_task(table: Table) -> RebuildStateOperator:
+    """A task that recomputes a type's point-in-time table, as the only one that writes it."""
+    return RebuildStateOperator(task_id=f"rebuild_{table.data_type}", table=table, pool=table.pool)

@@ -26,7 +26,7 @@ from local.show import print_table
 from local.stack import Stack, StackError
 from local.stack.layout import DATASET, REPO, dataset_of, write_private
 
-LOADING_DAGS = ("history_archive_without_captive_core", "history_archive_with_captive_core", "state_table_export")
+LOADING_DAGS = ("history_archive_without_captive_core", "history_archive_with_captive_core")
 DERIVING_DAGS = ("enriched_history_operations",)
 DAGS = (*LOADING_DAGS, *DERIVING_DAGS)
 FINAL = ("success", "failed")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
-from stellar_etl_airflow.tables import CHANGES, TABLES, Publish
+from stellar_etl_airflow.tables import TABLES, Publish
 from tests.end_to_end.conftest import EXPORTED, Sample, run_local
 from tests.end_to_end.rows import as_set, published
 
@@ -78,9 +78,9 @@ def staging_tables(stack: Stack) -> list[str]:
 def test_the_report_says_that_all_is_well(sample: Sample) -> None:
     report = sample.report
     assert report["ok"]
-    assert [len(runs) for runs in report["runs"].values()] == [3, 3, 3, 3]
+    assert [len(runs) for runs in report["runs"].values()] == [3, 3, 3]
     tables = {table["table"]: table for table in report["tables"]}
-    assert tables.keys() == {*EXPORTED, *(table.table_id for table in CHANGES.values()), "enriched_history_operations"}
+    assert tables.keys() == {*EXPORTED, "enriched_history_operations"}
     for table_id in ("history_ledgers", "history_transactions", "history_operations", "enriched_history_operations"):
         table = tables[table_id]
         assert (table["first_ledger"], table["last_ledger"]) == (FIRST, LAST)
@@ -110,7 +110,7 @@ def test_enriched_operations_are_the_operations_with_their_transactions(sample: 
 def test_unpausing_made_no_run_of_its_own(sample: Sample) -> None:
     runs = sample.stack.rest("GET", "dags/~/dagRuns?limit=100")["dag_runs"]
     # Other tests of this stack trigger runs by hand.
-    assert [run["run_type"] for run in runs if run["run_type"] != "manual"] == ["backfill"] * 12
+    assert [run["run_type"] for run in runs if run["run_type"] != "manual"] == ["backfill"] * 9
 
 
 def test_one_row_of_batch_stats_for_each_table_and_range(sample: Sample) -> None:
@@ -118,7 +118,7 @@ def test_one_row_of_batch_stats_for_each_table_and_range(sample: Sample) -> None
         "SELECT table_id, start_ledger, end_ledger, COUNT(*) AS times FROM history_archives_dag_runs "
         "WHERE end_ledger - start_ledger = 119 AND MOD(start_ledger, 120) = 3 GROUP BY 1, 2, 3"
     )
-    assert len(rows) == 3 * len({**TABLES, **CHANGES})
+    assert len(rows) == 3 * len(TABLES)
     assert {row["times"] for row in rows} == {1}
 
 

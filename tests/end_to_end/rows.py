@@ -37,6 +37,8 @@ def _value(value: Any, field: Field) -> Any:
     if value is None:
         return None
     if field["type"] == "TIMESTAMP":
+        if isinstance(value, int):  # seconds since 1970
+            value = datetime.fromtimestamp(value, UTC)
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         return moment.astimezone(UTC).isoformat()
     if field["type"] in ("INTEGER", "FLOAT"):

@@ -10,16 +10,6 @@ from enum import Enum
 from typing import Any
 
 
-class Export(Enum):
-    """How the exporter writes a type's rows."""
-
-    HISTORY = "history"
-    """What happened in the ledgers: by `export_all_history`, or by a command of the type's own."""
-
-    CHANGES = "changes"
-    """What became of ledger entries: all types at once, by `export_ledger_entry_changes`."""
-
-
 class Publish(Enum):
     """How staged rows enter a published table."""
 
@@ -43,7 +33,6 @@ class Table:
         ledger_shift: how many bits the sequence is shifted left in that column.
         closed_at_column: the column that holds the ledger's close time; the only one that may partition
             the table, because it is a property of the row and not of the run that loaded it.
-        export: how the exporter writes its rows.
         publish: how staged rows enter the table.
         entry_keys: of a table of changes, the columns that identify the ledger entry that changed: the table then has a
             point-in-time table beside it.
@@ -56,7 +45,6 @@ class Table:
     ledger_column: str = "ledger_sequence"
     ledger_shift: int = 0
     closed_at_column: str = "closed_at"
-    export: Export = Export.HISTORY
     publish: Publish = Publish.REPLACE_RANGE
     entry_keys: tuple[str, ...] = ()
 
@@ -101,7 +89,7 @@ TABLES: dict[str, Table] = {table.data_type: table for table in _ALL}
 def _changes(data_type: str, table_id: str, *entry_keys: str) -> Table:
     """A table of every change of one kind of ledger entry: at most one a ledger and entry."""
     keys = (*entry_keys, "ledger_sequence")
-    return Table(data_type, table_id, keys=keys, export=Export.CHANGES, entry_keys=entry_keys)
+    return Table(data_type, table_id, keys=keys, entry_keys=entry_keys)
 
 
 ACCOUNTS = _changes("accounts", "accounts", "account_id")
@@ -114,9 +102,7 @@ CONTRACT_DATA = _changes("contract_data", "contract_data", "ledger_key_hash")
 CONTRACT_CODE = _changes("contract_code", "contract_code", "ledger_key_hash")
 CONFIG_SETTINGS = _changes("config_settings", "config_settings", "config_setting_id")
 TTL = _changes("ttl", "ttl", "key_hash")
-RESTORED_KEYS = Table(
-    "restored_key", "restored_key", keys=("ledger_key_hash", "ledger_sequence"), export=Export.CHANGES
-)
+RESTORED_KEYS = Table("restored_key", "restored_key", keys=("ledger_key_hash", "ledger_sequence"))
 
 _ALL_CHANGES = (
     ACCOUNTS,

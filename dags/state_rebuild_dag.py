@@ -17,9 +17,7 @@ from airflow.sdk import DAG, Param
 
 from stellar_etl_airflow.build_state_rebuild_task import TABLE_PARAM, build_state_rebuild_task
 from stellar_etl_airflow.default import get_default_dag_args
-from stellar_etl_airflow.tables import CHANGES
-
-STATES = [table for table in CHANGES.values() if table.entry_keys]
+from stellar_etl_airflow.tables import STATES
 
 with DAG(
     "state_rebuild",
@@ -31,11 +29,11 @@ with DAG(
         TABLE_PARAM: Param(
             None,
             type=["null", "string"],
-            enum=[None, *(table.data_type for table in STATES)],
+            enum=[None, *STATES],
             description="the type to rebuild; none for all of them",
         )
     },
     tags=["state"],
 ) as dag:
-    for table in STATES:
+    for table in STATES.values():
         build_state_rebuild_task(table)

@@ -10,7 +10,7 @@ from airflow.sdk.log import redact  # type: ignore[attr-defined]  # it is what m
 
 from stellar_etl_airflow import VERSION
 from stellar_etl_airflow.batch import LedgerRange
-from stellar_etl_airflow.runtime import SOURCES_TASK, Run, ledgers_of, left_by, settings
+from stellar_etl_airflow.runtime import SOURCES_TASK, ledgers_of, left_by, settings
 from stellar_etl_airflow.settings import AlertSettings, SettingsError
 
 SEND_SECONDS = 5
@@ -23,8 +23,7 @@ _TAG_LENGTH = 200
 def _ledgers(context: Context) -> LedgerRange | None:
     """The run's ledgers, as far as a task found them before this one failed."""
     with suppress(Exception):  # whatever is missing, the alert goes out
-        asked = Run.of(context).asked
-        return asked if isinstance(asked, LedgerRange) else ledgers_of(context)
+        return ledgers_of(context)
     with suppress(Exception):
         found = left_by(context, SOURCES_TASK)
         return LedgerRange(found["start_ledger"], found["end_ledger"])

@@ -62,10 +62,25 @@ def _utc(name: str, value: Any) -> datetime:
 
 RANGE_PARAMS = ("start_time", "end_time", "start_ledger", "end_ledger")
 
+CHECKPOINT_PARAM = "checkpoint_ledger"
+"""The param of a full load."""
+
+CHECKPOINT_LEDGERS = 64
+"""The network puts its state by each time that this many ledgers have closed
+(https://developers.stellar.org/docs/validators/admin-guide/environment-preparation#history-archives)."""
+
 
 def has_range_params(params: Mapping[str, Any]) -> bool:
     """Whether a run is asked for a range of its own."""
     return any(params.get(name) is not None for name in RANGE_PARAMS)
+
+
+def _checkpoint(ledger: int) -> LedgerRange:
+    after = ledger + (-ledger - 1) % CHECKPOINT_LEDGERS
+    if ledger < 1 or after != ledger:
+        near = [str(one) for one in (after - CHECKPOINT_LEDGERS, after) if one > 0]
+        raise RangeError(f"param {CHECKPOINT_PARAM}: {ledger} is no checkpoint; near it is {' and '.join(near)}")
+    return LedgerRange(ledger, ledger)
 
 
 def asked_range(
@@ -74,7 +89,8 @@ def asked_range(
     """What a run is to load: by params if any is set, else its data interval.
 
     Args:
-        params: the run's params; `start_time` and `end_time`, or `start_ledger` and `end_ledger`, or neither.
+        params: the run's params; `start_time` and `end_time`, or `start_ledger` and `end_ledger`, or neither; or
+            `checkpoint_ledger`.
         interval_start: start of the data interval, None for a run that has none.
         interval_end: end of the data interval.
 
@@ -82,6 +98,10 @@ def asked_range(
         RangeError: params of both kinds, one of a pair, the wrong way round, or nothing to go by.
     """
     given: dict[str, Any] = {name: params[name] for name in RANGE_PARAMS if params.get(name) is not None}
+    if params.get(CHECKPOINT_PARAM) is not None:
+        if given:
+            raise RangeError(f"the param {CHECKPOINT_PARAM} stands alone; this run has {', '.join(sorted(given))} too")
+        return _checkpoint(int(params[CHECKPOINT_PARAM]))
     if not given:
         if interval_start is None or interval_end is None or interval_start >= interval_end:
             raise RangeError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from airflow.sdk import Context
 
 from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
 from stellar_etl_airflow.runtime import Run, batch_of, left_by
 from stellar_etl_airflow.sql import Parameter, upsert_stats
+from stellar_etl_airflow.state_sql import state_table_id
 from stellar_etl_airflow.tables import BATCH_STATS_TABLE_ID, Table
 from stellar_etl_airflow.warehouse import Layout, ensure_table
 
@@ -17,6 +19,10 @@ class BatchStatsOperator(TableJobsOperator):
     """Writes the row of this table and range; a repeated load rewrites it."""
 
     builder = "build_batch_stats"
+
+    def __init__(self, *, full_load: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.full_load = full_load
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
         """Makes the stats table, or adds the columns that it lacks."""
@@ -34,10 +40,11 @@ class BatchStatsOperator(TableJobsOperator):
     def _row(self, context: Context, warehouse: Warehouse) -> list[Parameter]:
         run, batch = Run.of(context), batch_of(context)
         file = batch.files[self.table.data_type]
+        table_id = warehouse.config.table_id(self.table.data_type)
         group = context["ti"].task_id.rpartition(".")[0]
         loaded, published = (left_by(context, f"{group}.{task}" if group else task) for task in ("load", "merge"))
         return [
-            Parameter("table_id", "STRING", warehouse.config.table_id(self.table.data_type)),
+            Parameter("table_id", "STRING", state_table_id(table_id) if self.full_load else table_id),
             Parameter("start_ledger", "INT64", str(batch.range.start)),
             Parameter("end_ledger", "INT64", str(batch.range.end)),
             Parameter("ledgers", "INT64", str(batch.ledgers)),
@@ -56,6 +63,11 @@ class BatchStatsOperator(TableJobsOperator):
         ]
 
 
-def build_batch_stats(table: Table) -> BatchStatsOperator:
-    """A task that notes what was published, in `history_archives_dag_runs`."""
-    return BatchStatsOperator(task_id="batch_stats", table=table, pool=table.pool)
+def build_batch_stats(table: Table, *, full_load: bool = False) -> BatchStatsOperator:
+    """A task that notes what was published, in `history_archives_dag_runs`.
+
+    Args:
+        table: the table.
+        full_load: whether it was published into its point-in-time table alone.
+    """
+    return BatchStatsOperator(task_id="batch_stats", table=table, full_load=full_load, pool=table.pool)

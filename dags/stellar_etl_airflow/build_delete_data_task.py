@@ -52,7 +52,7 @@ class DeleteRangeOperator(TableJobsOperator):
         return [
             query_job(
                 f"delete_{target.label}",
-                delete_range(self.table, warehouse.published(self.table, target), asked.start, asked.end),
+                delete_range(self.table, warehouse.published(self.table, target), asked),
                 warehouse.config.maximum_bytes_billed,
             )
             for target in warehouse.config.targets

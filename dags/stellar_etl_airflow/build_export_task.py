@@ -57,13 +57,15 @@ MOVED_SECONDS = 300
 POLL_SECONDS = 1.0
 
 
-def export_of(context: Context, data_types: Sequence[str], ledgers_of_attempt: ExportAttempt | None = None) -> Export:
+def export_of(
+    context: Context, kind: type[Export], data_types: Sequence[str], attempt: ExportAttempt | None = None
+) -> Export:
     """What the run exports, by the Variables of now; its range is an attempt's if one is given."""
     run = Run.of(context)
-    return Export(
+    return kind(
         settings(ExportSettings),
         tuple(data_types),
-        ledgers_of_attempt.ledgers if ledgers_of_attempt else ledgers_of(context),
+        attempt.ledgers if attempt else ledgers_of(context),
         {"batch_id": run.run_id, "batch_run_date": run.batch_run_date},
     )
 
@@ -86,9 +88,10 @@ class ExportOperator(StellarPodOperator):
 
     builder = "build_export_task"
 
-    def __init__(self, *, tables: Sequence[Table], **kwargs: Any) -> None:
+    def __init__(self, *, tables: Sequence[Table], kind: type[Export], **kwargs: Any) -> None:
         super().__init__(do_xcom_push=False, **kwargs)
         self.data_types = [table.data_type for table in tables]
+        self.kind = kind
 
     def apply_settings(self, context: Context) -> None:
         """Sets the pod's fields from the Variables, for the first pod of a new attempt."""
@@ -102,7 +105,7 @@ class ExportOperator(StellarPodOperator):
 
     def pod_arguments(self, context: Context) -> Sequence[str]:
         """The command of the first pod of a new attempt."""
-        self.export = export_of(context, self.data_types)
+        self.export = export_of(context, self.kind, self.data_types)
         self.work = self.export.fingerprint(self.pod_settings.image_name)
         self.attempt = ExportAttempt.begin(
             self.export.ledgers,
@@ -219,14 +222,15 @@ class VerifyExportOperator(SettingsAtRunTime, BaseOperator):
 
     builder = "build_verify_task"
 
-    def __init__(self, *, tables: Sequence[Table], **kwargs: Any) -> None:
+    def __init__(self, *, tables: Sequence[Table], kind: type[Export], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.data_types = [table.data_type for table in tables]
+        self.kind = kind
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Gives the batch as JSON."""
         attempt = attempt_of(context)
-        export = export_of(context, self.data_types, attempt)
+        export = export_of(context, self.kind, self.data_types, attempt)
         bucket = bucket_of(export)
         names, stored = export.leaves(attempt), bucket.stored(attempt.prefix)
         if export.settings.volume_config and not stored.keys() >= set(names):
@@ -298,11 +302,11 @@ def _verified(
     )
 
 
-def build_export_task(tables: Sequence[Table]) -> ExportOperator:
-    """A task that exports the tables' rows for the run's ledgers."""
-    return ExportOperator(task_id=EXPORT_TASK, tables=tables)
+def build_export_task(tables: Sequence[Table], kind: type[Export] = Export) -> ExportOperator:
+    """A task that exports the tables' rows for the run's ledgers, in the kind of pods that it takes."""
+    return ExportOperator(task_id=EXPORT_TASK, tables=tables, kind=kind)
 
 
-def build_verify_task(tables: Sequence[Table]) -> VerifyExportOperator:
-    """A task that holds the exported files against their manifest."""
-    return VerifyExportOperator(task_id=VERIFY_TASK, tables=tables)
+def build_verify_task(tables: Sequence[Table], kind: type[Export] = Export) -> VerifyExportOperator:
+    """A task that holds the exported files against their manifest; of the same kind as the export."""
+    return VerifyExportOperator(task_id=VERIFY_TASK, tables=tables, kind=kind)

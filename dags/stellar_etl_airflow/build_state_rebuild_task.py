@@ -6,11 +6,8 @@ from collections.abc import Sequence
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
-from google.api_core.exceptions import NotFound
 
 from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
-from stellar_etl_airflow.settings import Target
-from stellar_etl_airflow.state_sql import base_table_id, rebuild
 from stellar_etl_airflow.tables import Table
 
 TABLE_PARAM = "table"
@@ -35,21 +32,14 @@ class RebuildStateOperator(TableJobsOperator):
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One statement for each target: a reader sees the old rows or the new ones."""
-        columns, limit = warehouse.columns(self.table.table_id), warehouse.config.maximum_bytes_billed
-        jobs = []
-        for target in warehouse.config.targets:
-            changes, state = warehouse.published(self.table, target), warehouse.state(self.table, target)
-            statement = rebuild(self.table, state, changes, self._base(warehouse, target), columns)
-            jobs.append(query_job(f"rebuild_{target.label}", statement, limit))
-        return jobs
-
-    def _base(self, warehouse: Warehouse, target: Target) -> str | None:
-        table_id = base_table_id(warehouse.config.table_id(self.table.data_type))
-        try:
-            warehouse.client.get_table(f"{target.dataset_id}.{table_id}")
-        except NotFound:
-            return None
-        return warehouse.name(table_id, target)
+        return [
+            query_job(
+                f"rebuild_{target.label}",
+                warehouse.rebuild(self.table, target),
+                warehouse.config.maximum_bytes_billed,
+            )
+            for target in warehouse.config.targets
+        ]
 
 
 def build_state_rebuild_task(table: Table) -> RebuildStateOperator:

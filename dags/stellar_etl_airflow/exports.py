@@ -22,6 +22,9 @@ ALL_TYPES = "all"
 CHANGES_STEP = "changes"
 """The name of the step that exports all changes of ledger entries."""
 
+FULL_LOAD_STEP = "bucket_list"
+"""The name of the one step of a full load."""
+
 _COMMANDS = {"token_transfers": "export_token_transfer"}
 """The commands that are not called `export_{type}`."""
 
@@ -31,7 +34,7 @@ class Step:
     """One pod of an export.
 
     Attributes:
-        name: a data type, `ALL_TYPES` or `CHANGES_STEP`.
+        name: a data type, `ALL_TYPES`, `CHANGES_STEP` or `FULL_LOAD_STEP`.
         arguments: what stands behind `stellar-etl` on the command line.
         leaves: the names of the objects that show that it is done: the manifest, which is written last, or the rows.
         manifests: the names of the manifests that it writes.
@@ -140,13 +143,19 @@ class Export:
     def _range(self) -> tuple[str, ...]:
         return ("--start-ledger", str(self.ledgers.start), "--end-ledger", str(self.ledgers.end))
 
-    def _options(self, attempt: ExportAttempt) -> list[str]:
+    def _common_options(self, attempt: ExportAttempt) -> list[str]:
         settings = self.settings
         bucket = ["--cloud-provider", "gcp", "--cloud-storage-bucket", settings.gcs_exported_data_bucket_name]
         return [
             "--extra-fields", extra_fields({**self.fields, "batch_insert_ts": attempt.started_at}),
             *([] if settings.volume_config else bucket),
             *network_arguments(settings),
+        ]  # fmt: skip
+
+    def _options(self, attempt: ExportAttempt) -> list[str]:
+        settings = self.settings
+        return [
+            *self._common_options(attempt),
             "--datastore-path", settings.txmeta_datastore_path,
             *(["--captive-core"] if settings.use_captive_core else []),
             # Without a manifest nothing says how many rows were left out.
@@ -158,6 +167,33 @@ class Export:
         steps = self.steps(ExportAttempt(self.ledgers, "", ""))
         work = [image, self.settings.manifest, [step.arguments for step in steps]]
         return hashlib.sha256(json.dumps(work).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class FullLoad(Export):
+    """All ledger entries that there are at one ledger, out of a history archive: in one pod.
+
+    Only our exporter reads bucket lists, and it always writes a manifest, whatever `export_mode` and `manifest` say.
+    """
+
+    @property
+    def file_names(self) -> dict[str, str]:
+        """The file name for each type, as that of its changes."""
+        return {data_type: f"{data_type}.txt" for data_type in self.data_types}
+
+    def steps(self, attempt: ExportAttempt) -> list[Step]:
+        """The one pod of an attempt."""
+        names, archive = self.file_names, self.settings.history_archive_path
+        arguments = (
+            "export_bucket_list",
+            "--end-ledger", str(self.ledgers.end),
+            "--types", ",".join(names),
+            "--file-names", extra_fields(names),
+            "--output", f"{self._root}{attempt.prefix}",
+            *self._common_options(attempt),
+            *(["--history-archive-path", archive] if archive else []),
+        )  # fmt: skip
+        return [Step(FULL_LOAD_STEP, arguments, frozenset([attempt.manifest_object]), (attempt.manifest_object,))]
 
 
 def network_arguments(settings: ExportSettings) -> list[str]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
@@ -24,7 +25,7 @@ from stellar_etl_airflow.runtime import GOOGLE_CONNECTION, SettingsAtRunTime, se
 from stellar_etl_airflow.schema import column_names, read_schema
 from stellar_etl_airflow.settings import Target, WarehouseSettings
 from stellar_etl_airflow.sql import Statement, table_name
-from stellar_etl_airflow.state_sql import DELETED, current_view, state_table_id
+from stellar_etl_airflow.state_sql import DELETED, base_table_id, current_view, current_view_id, rebuild, state_table_id
 from stellar_etl_airflow.tables import Table
 from stellar_etl_airflow.warehouse import (
     MOST_CLUSTER_FIELDS,
@@ -34,6 +35,7 @@ from stellar_etl_airflow.warehouse import (
     check_partition,
     ensure_table,
     ensure_view,
+    note_base_ledger,
 )
 
 FINGERPRINT_LABEL = "stellar_fingerprint"
@@ -180,16 +182,44 @@ class Warehouse:
         )
         ensure_table(self.client, f"{target.dataset_id}.{state_table_id(table_id)}", layout)
         query = current_view(self.state(table, target), self.columns(table.table_id))
-        ensure_view(self.client, f"{target.dataset_id}.{table_id}_current", query)
+        ensure_view(self.client, f"{target.dataset_id}.{current_view_id(table_id)}", query)
 
     def state(self, table: Table, target: Target) -> str:
         """The point-in-time table's name between backticks."""
         return self.name(state_table_id(self.config.table_id(table.data_type)), target)
 
+    def base(self, table: Table, target: Target) -> str:
+        """The name between backticks of the table that keeps a point-in-time table's full load."""
+        return self.name(base_table_id(self.config.table_id(table.data_type)), target)
+
+    def ensure_base(self, table: Table) -> None:
+        """Makes or grows the table that keeps the full load, in each target."""
+        layout = Layout(
+            self.schema(table.table_id),
+            cluster_fields=table.entry_keys[:MOST_CLUSTER_FIELDS],
+            needed=(*table.entry_keys, table.ledger_column, DELETED),
+            description=f"All {table.data_type} at one ledger: the full load that the point-in-time table begins with",
+        )
+        for target in self.config.targets:
+            ensure_table(self.client, self._base_id(table, target), layout)
+
     def base_ledger(self, table: Table, target: Target) -> int:
         """The ledger of the full load that a point-in-time table begins with, 0 if there was none."""
-        table_id = state_table_id(self.config.table_id(table.data_type))
-        return base_ledger(self.client, f"{target.dataset_id}.{table_id}")
+        return base_ledger(self.client, self._base_id(table, target))
+
+    def note_base_ledger(self, table: Table, target: Target, ledger: int) -> None:
+        """Notes that the full load of a ledger is kept: changes up to it no longer enter the point-in-time table."""
+        note_base_ledger(self.client, self._base_id(table, target), ledger)
+
+    def rebuild(self, table: Table, target: Target) -> Statement:
+        """The statement that recomputes a point-in-time table."""
+        ledger = self.base_ledger(table, target)
+        base = self.base(table, target) if ledger else None
+        state, changes = self.state(table, target), self.published(table, target)
+        return rebuild(table, state, changes, self.columns(table.table_id), base, ledger)
+
+    def _base_id(self, table: Table, target: Target) -> str:
+        return f"{target.dataset_id}.{base_table_id(self.config.table_id(table.data_type))}"
 
 
 class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
@@ -218,7 +248,7 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
         return {
             "jobs": [job.job_id for job in jobs],
             "bytes_processed": sum(getattr(job, "total_bytes_processed", None) or 0 for job in jobs),
-            "ended_at": max(job.ended for job in jobs).isoformat(),
+            "ended_at": max((job.ended for job in jobs), default=datetime.now(UTC)).isoformat(),
         }
 
     # How it runs -------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from airflow.sdk import Context, Variable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from stellar_etl_airflow.batch import (
+    CHECKPOINT_PARAM,
     RANGE_PARAMS,
     Batch,
     ExportAttempt,
@@ -55,7 +56,7 @@ def settings(group: type[Group]) -> Group:
 
 def _check_names(params: Mapping[str, Any]) -> None:
     """Refuses a param that looks misspelt: the run would load its data interval in place of the range."""
-    for name in sorted(set(params) - set(RANGE_PARAMS)):
+    for name in sorted(set(params) - {*RANGE_PARAMS, CHECKPOINT_PARAM}):
         if close := difflib.get_close_matches(name, RANGE_PARAMS, n=1):
             raise RangeError(f"there is no param {name!r}; did you mean {close[0]!r}?")
 
@@ -116,8 +117,9 @@ def left_by(context: Context, task_id: str, key: str = "return_value") -> Mappin
 
 
 def ledgers_of(context: Context) -> LedgerRange:
-    """The ledgers that the time task found for this run."""
-    return LedgerRange.from_half_open(left_by(context, TIME_TASK))
+    """The ledgers of this run: those it was asked for, or those that the time task found."""
+    asked = Run.of(context).asked
+    return asked if isinstance(asked, LedgerRange) else LedgerRange.from_half_open(left_by(context, TIME_TASK))
 
 
 def attempt_of(context: Context) -> ExportAttempt:

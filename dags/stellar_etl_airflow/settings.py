@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from stellar_etl_airflow.tables import CHANGES, ENRICHED_OPERATIONS, TABLES
+from stellar_etl_airflow.tables import PUBLISHED, TABLES
 
 
 class SettingsError(ValueError):
@@ -170,6 +170,9 @@ class ExportSettings(BucketSettings):
     )
     output_file_names: dict[str, _Name] = Field(description="the file name for each data type")
     txmeta_datastore_path: _Name = Field(description="the lake of ledgers: gs://…, https://… or a folder")
+    history_archive_path: str = Field(
+        default="", description="the history archive of full loads: https://… or a folder; empty: the network's own"
+    )
     max_failed_transforms: int = Field(
         default=0, ge=0, description="how many rows of a batch may be left out because they could not be made"
     )
@@ -340,8 +343,10 @@ BUILDERS = (
     "build_batch_stats",
     "build_bq_insert_job_task",
     "build_check_task",
+    "build_dataset_reset_task",
     "build_delete_data_task",
     "build_export_task",
+    "build_full_load_task",
     "build_gcs_to_bq_task",
     "build_state_rebuild_task",
     "build_time_task",
@@ -374,14 +379,13 @@ def check_entries(get: Callable[[str], Any]) -> list[str]:
         get: gives a Variable's value by key; each must be valid by itself.
     """
     warehouse, export = load(WarehouseSettings, get), load(ExportSettings, get)
-    tables = (*TABLES.values(), *CHANGES.values(), ENRICHED_OPERATIONS)
-    names = [warehouse.table_ids.get(table.data_type, table.table_id) for table in tables]
+    names = [warehouse.table_ids.get(data_type, table.table_id) for data_type, table in PUBLISHED.items()]
     entries: dict[str, tuple[Mapping[str, Any], Collection[str]]] = {
         "cluster_fields": (warehouse.cluster_fields, names),
         "output_file_names": (export.output_file_names, TABLES),
         "partition_fields": (warehouse.partition_fields, names),
         "resources": (load(PodSettings, get).resources, ("default", *POD_BUILDERS)),
-        "table_ids": (warehouse.table_ids, [table.data_type for table in tables]),
+        "table_ids": (warehouse.table_ids, PUBLISHED),
         "task_timeout": (load(TimeoutSettings, get).task_timeout, BUILDERS),
     }
     messages = []

@@ -83,11 +83,16 @@ def _ledgers(table: Table) -> tuple[str, str]:
     return f"@start_ledger * {factor}", f"(@end_ledger + 1) * {factor} - 1"
 
 
-def _ledgers_predicate(table: Table, alias: str = "") -> str:
+def ledgers_predicate(table: Table, alias: str = "") -> str:
     """True for rows of the ledgers @start_ledger to @end_ledger: constants on a bare column, so that clusters prune."""
     prefix = f"{alias}." if alias else ""
     start, end = _ledgers(table)
     return f"{prefix}{identifier(table.ledger_column)} BETWEEN {start} AND {end}"
+
+
+def ledgers_parameters(ledgers: LedgerRange) -> tuple[Parameter, ...]:
+    """The parameters that `ledgers_predicate` names."""
+    return (Parameter("start_ledger", "INT64", str(ledgers.start)), Parameter("end_ledger", "INT64", str(ledgers.end)))
 
 
 def range_predicate(table: Table, alias: str = "") -> str:
@@ -97,7 +102,7 @@ def range_predicate(table: Table, alias: str = "") -> str:
     """
     prefix = f"{alias}." if alias else ""
     return (
-        f"{_ledgers_predicate(table, alias)}"
+        f"{ledgers_predicate(table, alias)}"
         f" AND {prefix}{identifier(table.closed_at_column)} BETWEEN @first_closed_at AND @last_closed_at"
     )
 
@@ -167,10 +172,7 @@ def derive(query: str, names: Mapping[Table, str]) -> str:
 def asked_parameters(asked: TimeRange | LedgerRange) -> tuple[Parameter, ...]:
     """The parameters that name an asked range."""
     if isinstance(asked, LedgerRange):
-        return (
-            Parameter("start_ledger", "INT64", str(asked.start)),
-            Parameter("end_ledger", "INT64", str(asked.end)),
-        )
+        return ledgers_parameters(asked)
     return (
         Parameter("start_time", "TIMESTAMP", asked.start.isoformat()),
         Parameter("end_time", "TIMESTAMP", asked.end.isoformat()),
@@ -182,7 +184,7 @@ def check_sources(names: Mapping[Table, str], asked: TimeRange | LedgerRange) ->
 
     def within(table: Table) -> str:
         if isinstance(asked, LedgerRange):
-            return _ledgers_predicate(table)
+            return ledgers_predicate(table)
         closed_at = identifier(table.closed_at_column)
         return f"{closed_at} >= @start_time AND {closed_at} < @end_time"
 
@@ -240,7 +242,7 @@ def _other_chain(table: Table, published: str) -> str:
     SELECT COUNT(*) FROM {published}
     WHERE {column} > {last} AND {closed_at} < @first_closed_at
       OR {column} < {first} AND {closed_at} > @last_closed_at
-      OR {_ledgers_predicate(table)} AND NOT {closed_at} BETWEEN @first_closed_at AND @last_closed_at
+      OR {ledgers_predicate(table)} AND NOT {closed_at} BETWEEN @first_closed_at AND @last_closed_at
   )"""
 
 
@@ -271,7 +273,7 @@ FROM (
   SELECT
     {", ".join(keys)},
     COUNT(*) AS copies,
-    COUNTIF(NOT COALESCE({_ledgers_predicate(table)}, FALSE)) AS outside_ledgers,
+    COUNTIF(NOT COALESCE({ledgers_predicate(table)}, FALSE)) AS outside_ledgers,
     COUNTIF(
       NOT COALESCE({closed_at} BETWEEN @first_closed_at AND @last_closed_at, FALSE)
     ) AS outside_times
@@ -281,14 +283,32 @@ FROM (
     return Statement(sql, parameters)
 
 
-def delete_range(table: Table, target: str, start: int, end: int) -> Statement:
+def delete_range(table: Table, target: str, ledgers: LedgerRange) -> Statement:
     """Deletes a table's rows of a ledger range, both ends included.
 
     It goes by ledgers alone, because nothing says when ledgers closed whose rows may be wrong: it reads the ledger
     column of the whole table.
     """
-    sql = f"DELETE FROM {target} WHERE {_ledgers_predicate(table)}"
-    return Statement(sql, (Parameter("start_ledger", "INT64", str(start)), Parameter("end_ledger", "INT64", str(end))))
+    return Statement(f"DELETE FROM {target} WHERE {ledgers_predicate(table)}", ledgers_parameters(ledgers))
+
+
+def count_rows(names: Mapping[str, tuple[Table, str]], ledgers: LedgerRange | None) -> Statement:
+    """A row for each table, `table_id` and `row_count`: how many rows it has, of some ledgers or of all.
+
+    Args:
+        names: by what the result calls a table, the table, and its name in quotes; at least one.
+        ledgers: the ledgers; None for all.
+    """
+    where = {table: f" WHERE {ledgers_predicate(table)}" if ledgers else "" for table, _ in names.values()}
+    sql = "\nUNION ALL\n".join(
+        f"SELECT @table_{number} AS table_id, COUNT(*) AS row_count FROM {name}{where[table]}"
+        for number, (table, name) in enumerate(names.values())
+    )
+    return Statement(sql, (*_table_parameters(names), *(ledgers_parameters(ledgers) if ledgers else ())))
+
+
+def _table_parameters(table_ids: Iterable[str]) -> tuple[Parameter, ...]:
+    return tuple(Parameter(f"table_{number}", "STRING", table_id) for number, table_id in enumerate(table_ids))
 
 
 STATS_KEYS = ("table_id", "start_ledger", "end_ledger")
@@ -314,3 +334,19 @@ ON {match}
 WHEN MATCHED THEN UPDATE SET {update}
 WHEN NOT MATCHED THEN INSERT ({column_list(names)}) VALUES ({column_list(names, "S")})"""
     return Statement(sql, tuple(row))
+
+
+def forget_stats(stats: str, table_ids: Sequence[str], ledgers: LedgerRange | None) -> Statement:
+    """Deletes the batch stats of tables: of all loads, or of those that lie within a range of ledgers.
+
+    Args:
+        stats: the quoted name of the table `history_archives_dag_runs`.
+        table_ids: the names of the tables, at least one.
+        ledgers: the range; None for all.
+    """
+    named = _table_parameters(table_ids)
+    sql = f"DELETE FROM {stats} WHERE table_id IN ({', '.join(f'@{parameter.name}' for parameter in named)})"
+    if ledgers is None:
+        return Statement(sql, named)
+    sql += " AND start_ledger >= @start_ledger AND end_ledger <= @end_ledger"
+    return Statement(sql, (*named, *ledgers_parameters(ledgers)))

@@ -26,6 +26,11 @@ def base_table_id(table_id: str) -> str:
     return f"{table_id}_base"
 
 
+def current_view_id(table_id: str) -> str:
+    """The name of the view that shows what there is now."""
+    return f"{table_id}_current"
+
+
 def _same_entry(table: Table) -> str:
     return " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.entry_keys)
 
@@ -45,6 +50,10 @@ def _overwrite(table: Table, columns: Sequence[str]) -> str:
     return ", ".join(
         f"{identifier(column)} = S.{identifier(column)}" for column in columns if column not in table.entry_keys
     )
+
+
+def _base_parameter(base_ledger: int) -> Parameter:
+    return Parameter("base_ledger", "INT64", str(base_ledger))
 
 
 def merge_changes(table: Table, state: str, staging: str, columns: Sequence[str], base_ledger: int) -> Statement:
@@ -67,14 +76,31 @@ USING (
 ON {_same_entry(table)}
 WHEN MATCHED AND S.{ledger} >= T.{ledger} THEN UPDATE SET {_overwrite(table, columns)}
 WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns, "S")})"""
-    return Statement(sql, (Parameter("base_ledger", "INT64", str(base_ledger)),))
+    return Statement(sql, (_base_parameter(base_ledger),))
+
+
+def replace_base(base: str, staging: str, columns: Sequence[str]) -> Statement:
+    """Makes a full load the one that is kept, in place of the one before, as one statement.
+
+    Args:
+        base: the quoted name of the table that keeps the full load.
+        staging: the quoted name of the staging table, which holds every entry there was.
+        columns: the columns of both.
+    """
+    sql = f"""\
+MERGE {base} AS T
+USING {staging} AS S
+ON FALSE
+WHEN NOT MATCHED BY SOURCE THEN DELETE
+WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns)})"""
+    return Statement(sql)
 
 
 def merge_full_load(table: Table, state: str, staging: str, columns: Sequence[str], base_ledger: int) -> Statement:
-    """Makes a full load of all entries at a ledger the point-in-time table's base.
+    """Begins the point-in-time table anew with a full load of all entries at a ledger, under what is newer.
 
-    An entry of the table that the load lacks, and that has no change after that ledger, is gone: it becomes a tombstone
-    of that ledger.
+    What the table has of that ledger and before, and the load lacks, goes, tombstones too: as changes up to the base
+    never enter, nothing of it can come back, and the table ends the same whether they came before the load or after.
 
     Args:
         table: the table of changes.
@@ -84,35 +110,38 @@ def merge_full_load(table: Table, state: str, staging: str, columns: Sequence[st
         base_ledger: the ledger of the load.
     """
     ledger = identifier(table.ledger_column)
-    gone = f"{identifier(DELETED)} = TRUE, {ledger} = @base_ledger"
     sql = f"""\
 MERGE {state} AS T
 USING {staging} AS S
 ON {_same_entry(table)}
 WHEN MATCHED AND T.{ledger} <= @base_ledger THEN UPDATE SET {_overwrite(table, columns)}
 WHEN NOT MATCHED BY TARGET THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns, "S")})
-WHEN NOT MATCHED BY SOURCE AND T.{ledger} <= @base_ledger AND NOT T.{identifier(DELETED)} THEN UPDATE SET {gone}"""
-    return Statement(sql, (Parameter("base_ledger", "INT64", str(base_ledger)),))
+WHEN NOT MATCHED BY SOURCE AND T.{ledger} <= @base_ledger THEN DELETE"""
+    return Statement(sql, (_base_parameter(base_ledger),))
 
 
-def rebuild(table: Table, state: str, changes: str, base: str | None, columns: Sequence[str]) -> Statement:
+def rebuild(
+    table: Table, state: str, changes: str, columns: Sequence[str], base: str | None = None, base_ledger: int = 0
+) -> Statement:
     """Recomputes the point-in-time table, as one statement: a reader sees the old rows or the new ones.
 
     Args:
         table: the table of changes.
         state: the quoted name of its point-in-time table.
         changes: the quoted name of the table of changes.
-        base: the quoted name of the table that keeps the full load, None if there was none.
         columns: the columns of all of them.
+        base: the quoted name of the table that keeps the full load, None if there was none.
+        base_ledger: the ledger of that load.
     """
     ledger = identifier(table.ledger_column)
     source, where = changes, "TRUE"
+    parameters: tuple[Parameter, ...] = ()
     if base is not None:
-        after = f"{ledger} > (SELECT COALESCE(MAX({ledger}), 0) FROM {base})"
+        parameters = (_base_parameter(base_ledger),)
         source = f"""(
     SELECT {column_list(columns)} FROM {base}
     UNION ALL
-    SELECT {column_list(columns)} FROM {changes} WHERE {after}
+    SELECT {column_list(columns)} FROM {changes} WHERE {ledger} > @base_ledger
   )"""
     sql = f"""\
 MERGE {state} AS T
@@ -122,7 +151,7 @@ USING (
 ON FALSE
 WHEN NOT MATCHED BY SOURCE THEN DELETE
 WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns)})"""
-    return Statement(sql)
+    return Statement(sql, parameters)
 
 
 def current_view(state: str, columns: Sequence[str]) -> str:

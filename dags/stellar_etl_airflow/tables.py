@@ -121,8 +121,14 @@ _ALL_CHANGES = (
 CHANGES: dict[str, Table] = {table.data_type: table for table in _ALL_CHANGES}
 """Every table of what became of ledger entries, by data type."""
 
+STATES: dict[str, Table] = {data_type: table for data_type, table in CHANGES.items() if table.entry_keys}
+"""Every table of changes that has a point-in-time table beside it, by data type."""
+
 ENRICHED_OPERATIONS = Table("enriched_history_operations", "enriched_history_operations", keys=("op_id",))
 """Derived from published tables; no export has its rows."""
+
+PUBLISHED: dict[str, Table] = {table.data_type: table for table in (*_ALL, *_ALL_CHANGES, ENRICHED_OPERATIONS)}
+"""Every table that is published, by data type."""
 
 POOLS: dict[str, dict[str, Any]] = {
     table.pool: {
@@ -130,7 +136,7 @@ POOLS: dict[str, dict[str, Any]] = {
         "description": f"One writer at a time for {table.table_id}",
         "include_deferred": True,  # a merge that waits in the triggerer is still a writer
     }
-    for table in (*_ALL, *_ALL_CHANGES, ENRICHED_OPERATIONS)
+    for table in PUBLISHED.values()
 }
 """The pools that the DAGs need, as `airflow pools import` takes them; `airflow_pools.json` holds the same."""
 

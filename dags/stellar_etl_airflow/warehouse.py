@@ -21,7 +21,7 @@ NETWORK_LABEL = "stellar_network"
 """The dataset label that holds `network_hash` of the network whose ledgers it holds."""
 
 BASE_LABEL = "base_ledger"
-"""The label of a point-in-time table that holds the ledger of the full load that it begins with."""
+"""The label of a table that keeps a full load; it holds the load's ledger, once the load is whole."""
 
 MOST_CLUSTER_FIELDS = 4
 """BigQuery clusters by four columns at most (https://cloud.google.com/bigquery/docs/clustered-tables#limitations)."""
@@ -117,6 +117,14 @@ def guard_network(client: bigquery.Client, dataset_id: str, passphrase: str) -> 
     raise WarehouseError(f"dataset {dataset_id} changed {_RACES} times while its network was being noted: try again")
 
 
+def forget_network(client: bigquery.Client, dataset_id: str) -> None:
+    """Takes the network's label off a dataset, so that it may hold another one."""
+    dataset = client.get_dataset(dataset_id)
+    if NETWORK_LABEL in dataset.labels:
+        dataset.labels = {**dataset.labels, NETWORK_LABEL: None}  # None deletes it
+        client.update_dataset(dataset, ["labels"])
+
+
 def ensure_table(client: bigquery.Client, name: str, layout: Layout) -> list[dict[str, Any]]:
     """Makes the table if it is missing, and adds the columns that it lacks; gives its schema.
 
@@ -182,8 +190,18 @@ def ensure_view(client: bigquery.Client, name: str, query: str) -> None:
 
 
 def base_ledger(client: bigquery.Client, name: str) -> int:
-    """The ledger of the full load that a point-in-time table begins with, 0 if there was none."""
-    return int(client.get_table(name).labels.get(BASE_LABEL, 0))
+    """The ledger of the full load that a table keeps, 0 if it keeps none, or is not there."""
+    try:
+        return int(client.get_table(name).labels.get(BASE_LABEL, 0))
+    except NotFound:
+        return 0
+
+
+def note_base_ledger(client: bigquery.Client, name: str, ledger: int) -> None:
+    """Notes the ledger of the full load that a table keeps."""
+    table = client.get_table(name)
+    table.labels = {**table.labels, BASE_LABEL: str(ledger)}
+    client.update_table(table, ["labels"])
 
 
 def _new_table(name: str, layout: Layout) -> bigquery.Table:

@@ -367,6 +367,12 @@ def network_of(lake: str) -> str:
     return ""
 
 
+def archive_beside(lake: str) -> str:
+    """The history archive in the folder beside a lake, as the sample network has it; empty if there is none."""
+    archive = Path(lake).with_name("archive")
+    return str(archive) if (archive / ".well-known" / "stellar-history.json").is_file() else ""
+
+
 def laptop_variables(shipped: Mapping[str, Any], options: Options) -> dict[str, Any]:
     """The shipped Variables with what differs on a laptop."""
     return {
@@ -375,6 +381,7 @@ def laptop_variables(shipped: Mapping[str, Any], options: Options) -> dict[str, 
         "bq_project": PROJECT,
         "bq_dataset": options.dataset,
         "gcs_exported_data_bucket_name": BUCKET,
+        "history_archive_path": archive_beside(options.lake),
         "network_passphrase": network_of(options.lake),
         "schema_filepath": str(REPO / "schemas"),
         "txmeta_datastore_path": options.lake,

@@ -34,6 +34,7 @@ def test_params_win_over_the_data_interval():
     asked = asked_range(params(start_time="2020-07-28T00:10:40Z", end_time="2020-07-28T02:11:01+02:00"), START, END)
     assert asked == TimeRange(datetime(2020, 7, 28, 0, 10, 40, tzinfo=UTC), datetime(2020, 7, 28, 0, 11, 1, tzinfo=UTC))
     assert asked_range(params(start_ledger=3, end_ledger=9), START, END) == LedgerRange(3, 9)
+    assert asked_range(params(checkpoint_ledger=127), START, END) == LedgerRange(127, 127)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,9 @@ def test_params_win_over_the_data_interval():
         ({"start_time": "2026-01-01T00:10:00Z", "end_time": "2026-01-01T00:10:00Z"}, "must be before end_time"),
         ({"start_ledger": 9, "end_ledger": 3}, "at most end_ledger"),
         ({"start_ledger": 0, "end_ledger": 3}, "at least 1"),
+        ({"checkpoint_ledger": 64}, "64 is no checkpoint; near it is 63 and 127"),
+        ({"checkpoint_ledger": 5}, "5 is no checkpoint; near it is 63$"),
+        ({"checkpoint_ledger": 63, "start_ledger": 1}, "checkpoint_ledger stands alone"),
     ],
 )
 def test_a_range_that_cannot_be_served_says_why(given_params, message):

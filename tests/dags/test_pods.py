@@ -7,13 +7,14 @@ import json
 import os
 
 import pytest
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from stellar_etl_airflow.batch import ExportAttempt
 from stellar_etl_airflow.build_export_task import ATTEMPT_ANNOTATION, STEP_ANNOTATION, build_export_task
 from stellar_etl_airflow.build_time_task import build_time_task
+from stellar_etl_airflow.exports import FullLoad
 from stellar_etl_airflow.settings import SettingsError
-from stellar_etl_airflow.tables import LEDGERS, OPERATIONS, TOKEN_TRANSFERS
+from stellar_etl_airflow.tables import ACCOUNTS, LEDGERS, OPERATIONS, SIGNERS, TOKEN_TRANSFERS
 
 KUBECONFIG = {
     "apiVersion": "v1",
@@ -330,3 +331,30 @@ def test_a_path_that_is_not_absolute_is_refused(key, pod_of, airflow_environment
 def test_an_empty_volume_config_is_none(pod_of, airflow_environment):
     airflow_environment(volume_config="")
     assert not pod_of(build_export_task((LEDGERS,)))[0]["spec"]["volumes"]
+
+
+CHECKPOINT = {"checkpoint_ledger": 127}
+
+
+def test_a_full_load_reads_the_bucket_list_of_its_checkpoint_in_one_pod(pod_of, airflow_environment):
+    airflow_environment(export_mode="per_type", manifest="derived", output_file_names={"ledgers": "ledgers.txt"})
+    _, container = pod_of(build_export_task((ACCOUNTS, SIGNERS), FullLoad), CHECKPOINT)
+    arguments = container["args"]
+    assert arguments[0] == "export_bucket_list"
+    assert option(arguments, "--end-ledger") == "127"
+    assert option(arguments, "--types") == "accounts,signers"
+    assert option(arguments, "--cloud-storage-bucket") == "my-project-stellar-etl"
+    assert "--datastore-path" not in arguments
+
+
+def test_history_archive_path_says_where_the_bucket_list_is_read(pod_of, airflow_environment):
+    _, container = pod_of(build_export_task((ACCOUNTS,), FullLoad), CHECKPOINT)
+    assert "--history-archive-path" not in container["args"], "the exporter knows the networks' own archives"
+    airflow_environment(history_archive_path="https://archive.example/pubnet")
+    _, container = pod_of(build_export_task((ACCOUNTS,), FullLoad), CHECKPOINT)
+    assert option(container["args"], "--history-archive-path") == "https://archive.example/pubnet"
+
+
+def test_a_ledger_that_is_no_checkpoint_is_refused_before_a_pod_starts(pod_of):
+    with pytest.raises(AirflowFailException, match="100 is no checkpoint; near it is 63 and 127"):
+        pod_of(build_export_task((ACCOUNTS,), FullLoad), {"checkpoint_ledger": 100})

@@ -11,11 +11,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 from stellar_etl_airflow.batch import Batch, ExportAttempt, ExportedFile, LedgerRange
 from stellar_etl_airflow.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
 from stellar_etl_airflow.build_check_task import build_check_task
+from stellar_etl_airflow.build_full_load_task import build_keep_full_load_task, build_merge_full_load_task
 from stellar_etl_airflow.build_gcs_to_bq_task import build_gcs_to_bq_task
 from stellar_etl_airflow.build_state_rebuild_task import build_state_rebuild_task
 from stellar_etl_airflow.runtime import VERIFY_TASK
 from stellar_etl_airflow.tables import OFFERS
-from stellar_etl_airflow.warehouse import BASE_LABEL, WarehouseError
+from stellar_etl_airflow.warehouse import WarehouseError
 
 BATCH = {"batch_id": "x", "batch_run_date": "2026-01-01T00:00:00", "batch_insert_ts": "2026-01-01T00:00:00Z"}
 
@@ -29,7 +30,7 @@ def run(client, warehouse_server, make_context, warehouse_environment):
     """Publishes changes of offers, `(offer_id, amount, ledger, deleted)`, for a range of ledgers."""
     _, folder = warehouse_server
 
-    def run(first, last, changes):
+    def run(first, last, changes, publish=(build_apply_gcs_changes_to_bq_task,)):
         rows = [
             {
                 "offer_id": offer,
@@ -48,7 +49,7 @@ def run(client, warehouse_server, make_context, warehouse_environment):
         file = ExportedFile("gs://exports/offers.txt", len(rows), len(lines))
         batch = Batch(attempt, "a network", last - first + 1, closed_at(first), closed_at(last), {"offers": file})
         make_context.xcoms[VERIFY_TASK, "return_value"] = batch.to_json()
-        for build in (build_gcs_to_bq_task, build_check_task, build_apply_gcs_changes_to_bq_task):
+        for build in (build_gcs_to_bq_task, build_check_task, *publish):
             task = build(OFFERS)
             task.deferrable = False
             context = make_context(task.task_id, run_id=f"{first}-{last}")
@@ -99,14 +100,39 @@ def test_both_datasets_have_both(client, run, held, warehouse_environment):
     client.delete_dataset("public", delete_contents=True)
 
 
-def test_changes_up_to_the_full_load_stay_out_of_the_state(client, run, held):
+FULL_LOAD = (build_keep_full_load_task, build_merge_full_load_task)
+
+
+def test_a_full_load_begins_the_state_and_leaves_the_changes_alone(run, held):
     run(10, 13, FIRST)
-    table = client.get_table("local.stellar.offers_state")
-    table.labels = {BASE_LABEL: "20"}
-    client.update_table(table, ["labels"])
     run(14, 16, SECOND)
+    run(14, 14, [(2, 5.0, 14, False), (4, 1.0, 14, False)], FULL_LOAD)
+    assert held("offers") == sorted(FIRST + SECOND, key=lambda row: (row[0], row[2]))
+    assert held("offers_state") == [(2, 5.0, 14, False), (3, 7.0, 15, False), (4, 1.0, 14, False)]
+
+
+def test_changes_up_to_a_full_load_stay_out_of_the_state_and_later_ones_enter(run, held):
+    run(13, 13, [(2, 5.0, 13, False)], FULL_LOAD)
+    run(10, 13, FIRST)
+    assert held("offers_current") == [(2, 5.0, 13, False)]
+    run(14, 16, SECOND)
+    assert held("offers_current") == [(2, 5.0, 13, False), (3, 7.0, 15, False)]
     assert len(held("offers")) == 5
-    assert held("offers_current") == [(1, 2.0, 12, False), (2, 5.0, 11, False)]
+
+
+def test_a_full_load_older_than_the_one_that_is_kept_changes_nothing(run, held):
+    run(15, 15, [(3, 7.0, 15, False)], FULL_LOAD)
+    jobs = run(12, 12, [(1, 2.0, 12, False)], FULL_LOAD)["jobs"]
+    assert (jobs, held("offers_current")) == ([], [(3, 7.0, 15, False)])
+
+
+def test_a_rebuild_begins_with_the_full_load_even_an_empty_one(client, run, held, rebuild):
+    run(10, 13, FIRST)
+    run(14, 14, [], FULL_LOAD)
+    run(15, 16, SECOND[1:])
+    client.query("DELETE FROM local.stellar.offers_state WHERE TRUE").result()
+    rebuild()
+    assert held("offers_state") == [(3, 7.0, 15, False)]
 
 
 @pytest.fixture

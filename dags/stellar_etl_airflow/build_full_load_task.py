@@ -1,0 +1,82 @@
+"""A full load of what there is at one ledger: kept, then made what the point-in-time table begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from airflow.sdk import Context
+
+from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.runtime import batch_of
+from stellar_etl_airflow.settings import Target
+from stellar_etl_airflow.state_sql import merge_full_load, replace_base
+from stellar_etl_airflow.tables import Table
+
+
+class _FullLoadOperator(TableJobsOperator):
+    builder = "build_full_load_task"
+
+    def targets(self, context: Context, warehouse: Warehouse) -> Iterator[Target]:
+        """The targets that begin with no later full load: in those a load of an earlier ledger changes nothing."""
+        ledger = batch_of(context).range.end
+        for target in warehouse.config.targets:
+            held = warehouse.base_ledger(self.table, target)
+            if held <= ledger:
+                yield target
+            else:
+                self.log.warning(
+                    "%s of %s begin with the full load of ledger %d: that of ledger %d is older, and left out",
+                    self.table.data_type,
+                    target.dataset_id,
+                    held,
+                    ledger,
+                )
+
+
+class KeepFullLoadOperator(_FullLoadOperator):
+    """Keeps the staged rows beside the point-in-time table: a rebuild begins with them."""
+
+    def prepare(self, context: Context, warehouse: Warehouse) -> None:
+        """Makes the tables that keep full loads."""
+        warehouse.ensure_base(self.table)
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """One statement for each target: the load that was kept before gives way as a whole."""
+        staging, columns = warehouse.name(self.staging_id(context)), warehouse.columns(self.table.table_id)
+        limit = warehouse.config.maximum_bytes_billed
+        return [
+            query_job(f"keep_{target.label}", replace_base(warehouse.base(self.table, target), staging, columns), limit)
+            for target in self.targets(context, warehouse)
+        ]
+
+    def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
+        """Notes the ledger, last: from here on, changes up to it stay out of the point-in-time table."""
+        for target in self.targets(context, warehouse):
+            warehouse.note_base_ledger(self.table, target, batch_of(context).range.end)
+        return super().done(context, warehouse, jobs)
+
+
+class MergeFullLoadOperator(_FullLoadOperator):
+    """Brings the staged rows into the point-in-time table, under what is newer."""
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """One merge for each target."""
+        staging, columns = warehouse.name(self.staging_id(context)), warehouse.columns(self.table.table_id)
+        ledger, limit = batch_of(context).range.end, warehouse.config.maximum_bytes_billed
+        jobs = []
+        for target in self.targets(context, warehouse):
+            state = warehouse.state(self.table, target)
+            merge = merge_full_load(self.table, state, staging, columns, ledger)
+            jobs.append(query_job(f"state_{target.label}", merge, limit))
+        return jobs
+
+
+def build_keep_full_load_task(table: Table) -> KeepFullLoadOperator:
+    """A task that keeps a full load; put it before the one that merges it."""
+    return KeepFullLoadOperator(task_id="keep", table=table, pool=table.pool)
+
+
+def build_merge_full_load_task(table: Table) -> MergeFullLoadOperator:
+    """A task that begins a point-in-time table with a full load."""
+    return MergeFullLoadOperator(task_id="merge", table=table, pool=table.pool)

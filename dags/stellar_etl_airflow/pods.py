@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
 
 from airflow.providers.cncf.kubernetes.backcompat.backwards_compat_converters import convert_affinity
 from airflow.providers.cncf.kubernetes.operators.pod import FoundMoreThanOnePodFailure, KubernetesPodOperator
@@ -12,14 +13,17 @@ from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
 from airflow.providers.cncf.kubernetes.utils.pod_manager import PodPhase
 from airflow.providers.cncf.kubernetes.utils.xcom_sidecar import PodDefaults
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 from kubernetes.client import ApiClient
 from kubernetes.client import models as k8s
 
 from stellar_etl_airflow.runtime import SettingsAtRunTime, settings
-from stellar_etl_airflow.settings import ExportSettings, PodSettings, SettingsError
+from stellar_etl_airflow.settings import ExportSettings, PodSettings, SettingsError, WaitSettings
 
 PROGRAM = "stellar-etl"
+NOT_REACHED = 75
+"""The program's exit status where the network has not come to the end of the range (EX_TEMPFAIL of sysexits.h)."""
+
 GRACE_SECONDS = 30
 
 KEY_SECRET = "stellar-etl-api-key"  # noqa: S105  the secret's name
@@ -41,6 +45,8 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
       (https://github.com/apache/airflow/issues/73006).
     - A pod that is being deleted is nobody's: the provider's operator counts it, finds two pods where a try made a new
       one, and fails that try and each further one (https://github.com/apache/airflow/issues/10544).
+    - A range that the network has not reached is waited for: the task is rescheduled, which costs no try and holds no
+      slot in the meantime, until the Variable's limit.
     - A result that was lost fails the task: the provider's deferrable operator drops it when the pod had
       ended before the task came back to it.
     """
@@ -162,11 +168,48 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         xcom_result: dict[str, Any] | None = None,
         context: Context | None = None,
     ) -> None:
-        """Cleans up as the provider does; a killed task fails in the end."""
-        super().cleanup(pod, remote_pod, xcom_result, context)
+        """Cleans up as the provider does; a killed task fails in the end.
+
+        Raises:
+            AirflowRescheduleException: the network has not come so far.
+        """
+        try:
+            super().cleanup(pod, remote_pod, xcom_result, context)
+        except AirflowException as error:
+            if context is not None and _exit_status(remote_pod, self.base_container_name) == NOT_REACHED:
+                self._wait_for_network(context, str(error))
+            raise
         if self._killed:
             # https://github.com/apache/airflow/issues/73006
             raise AirflowException("the task was killed and its pod deleted: its work is not done")
+
+    def _wait_for_network(self, context: Context, reason: str) -> NoReturn:
+        """Ends this try of the task, to be run again when the network may have come so far.
+
+        Raises:
+            AirflowRescheduleException: in the time that the Variable gives.
+            AirflowFailException: after it.
+        """
+        limits, now = settings(WaitSettings), datetime.now(UTC)
+        began = context["ti"].get_first_reschedule_date(context) or now
+        waited = (now - began).total_seconds()
+        if waited >= limits.ledger_wait_timeout:
+            raise AirflowFailException(
+                f"waited {waited:.0f} s for ledgers that have not closed, and Airflow Variable 'ledger_wait_timeout' "
+                f"says no longer: {reason}"
+            )
+        self.log.info("%s\nwaiting %d s for the network", reason, limits.ledger_wait_interval)
+        raise AirflowRescheduleException(  # type: ignore[no-untyped-call]
+            now + timedelta(seconds=limits.ledger_wait_interval)
+        )
+
+
+def _exit_status(pod: k8s.V1Pod | None, container: str) -> int | None:
+    """The exit status of a pod's container, None if it has not ended."""
+    for status in (pod and pod.status and pod.status.container_statuses) or []:
+        if status.name == container and status.state and status.state.terminated:
+            return int(status.state.terminated.exit_code)
+    return None
 
 
 def literal(text: str) -> str:

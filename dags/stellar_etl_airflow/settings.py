@@ -237,6 +237,17 @@ class PodSettings(GoogleSettings):
         return self.k8s_namespace or self.namespace
 
 
+class WaitSettings(_Group):
+    """How long the network is waited for."""
+
+    ledger_wait_timeout: int = Field(
+        default=3600, ge=0, description="seconds that a task waits for ledgers that have not closed, before it fails"
+    )
+    ledger_wait_interval: Annotated[int, Field(gt=0)] = Field(
+        default=60, description="seconds from one look for ledgers that have not closed to the next"
+    )
+
+
 class OwnerSettings(_Group):
     """Who the DAGs belong to: the one group that is read while a DAG file is parsed."""
 
@@ -265,6 +276,7 @@ GROUPS: tuple[type[_Group], ...] = (
     ExportSettings,
     PodSettings,
     TimeoutSettings,
+    WaitSettings,
     OwnerSettings,
     AlertSettings,
 )

@@ -79,6 +79,11 @@ class TaskInstance:
     map_index: int = -1
     xcoms: dict = field(default_factory=dict)
 
+    first_reschedule: datetime | None = None
+
+    def get_first_reschedule_date(self, context):
+        return self.first_reschedule
+
     def xcom_push(self, key, value):
         self.xcoms[self.task_id, key] = json.loads(json.dumps(value))
 
@@ -147,8 +152,8 @@ def start(cluster, bucket, lake, airflow_environment, make_context, monkeypatch,
         gcs_exported_data_bucket_name=emulators.BUCKET,
     )
 
-    def start(task, **changes):
-        context = make_context(task.task_id, TIMES, run_id=request.node.name, **changes)
+    def start(task, params=TIMES, **changes):
+        context = make_context(task.task_id, params, run_id=request.node.name, **changes)
         task.startup_check_interval_seconds = 0.2  # pods of this cluster start at once
         task.pre_execute(context)
         return task, context

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 
 from stellar_etl_airflow.batch import Batch, ExportAttempt
 from stellar_etl_airflow.build_export_task import build_export_task, build_verify_task
@@ -39,6 +40,34 @@ def test_the_exporters_last_words_are_the_tasks_error(start, airflow_environment
         task, context = start(build())
         with pytest.raises(AirflowException, match=re.escape(f"{path} does not exist")):
             task.execute(context)
+
+
+FUTURE = {"start_ledger": 20, "end_ledger": 4000}
+
+
+def test_a_range_that_the_network_has_not_reached_is_waited_for(start, airflow_environment, pods):
+    """The task ends, to run again later: no try is used, no slot held, no pod left."""
+    airflow_environment(ledger_wait_interval=7)
+    for build in (lambda: build_export_task(TABLES), build_time_task):
+        times = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2031-01-01T00:00:00Z"}
+        task, context = start(build(), params=times if build is build_time_task else FUTURE)
+        before = datetime.now(UTC)
+        with pytest.raises(AirflowRescheduleException) as raised:
+            task.execute(context)
+        assert timedelta(seconds=7) <= raised.value.reschedule_date - before < timedelta(seconds=60)
+    wait_until(lambda: not pods(), "pods are left")
+
+
+def test_a_range_that_is_not_reached_in_time_fails_with_the_lag(start, airflow_environment):
+    airflow_environment(ledger_wait_timeout=90)
+    for waited, expected in ((30, AirflowRescheduleException), (100, AirflowFailException)):
+        task, context = start(build_export_task(TABLES), params=FUTURE, try_number=waited)
+        context["ti"].first_reschedule = datetime.now(UTC) - timedelta(seconds=waited)
+        with pytest.raises(expected) as raised:
+            task.execute(context)
+    assert re.search(
+        r"(?s)waited 1\d\d s .*'ledger_wait_timeout'.*ledger 4000 has not closed yet.* \d+ before it", str(raised.value)
+    )
 
 
 def test_a_file_that_was_changed_in_the_bucket_is_found(start, make_context, bucket):

@@ -10,7 +10,8 @@ from typing import Any
 
 from local.plan import spelt
 from stellar_etl_airflow.sql import identifier, ledger_of_row
-from stellar_etl_airflow.tables import ENRICHED_OPERATIONS, LEDGERS, TABLES, Table
+from stellar_etl_airflow.state_sql import DELETED, state_table_id
+from stellar_etl_airflow.tables import LEDGERS, PUBLISHED, STATES, Table
 
 Query = Callable[[str], list[dict[str, Any]]]
 
@@ -21,7 +22,6 @@ HEADER_COUNTS = {
 }
 """How many rows of a type each ledger has, told by its header; a gap is a ledger whose rows are fewer or more."""
 
-REPORTED = (*TABLES.values(), ENRICHED_OPERATIONS)
 
 STAGES = {
     "get_ledger_range_from_times": "time to ledgers",
@@ -64,6 +64,23 @@ class TableReport:
     def good(self) -> bool:
         """Whether it is whole and clean. Nothing may have happened that a table would hold."""
         return not (self.gaps or self.duplicates or self.failed_checks)
+
+
+@dataclass(frozen=True)
+class StateReport:
+    """One point-in-time table.
+
+    Attributes:
+        table: its name.
+        entries: how many there are now.
+        deleted: how many there were.
+        last_ledger: the newest ledger that changed one, None if it is empty.
+    """
+
+    table: str
+    entries: int
+    deleted: int
+    last_ledger: int | None
 
 
 @dataclass(frozen=True)
@@ -113,21 +130,19 @@ def table_reports(
     start: datetime,
     end: datetime,
     task_instances: Sequence[Mapping[str, Any]],
-    tables: Sequence[Table] = REPORTED,
 ) -> list[TableReport]:
-    """Reports on every table that a DAG publishes.
+    """Reports on every table that the job's tasks load.
 
     Args:
         query: runs SQL in the warehouse.
         start: the first close time of the job.
         end: its end, excluded.
         task_instances: the job's tasks, as Airflow's REST API gives them.
-        tables: the tables to report on.
     """
-    reports = []
-    for table in tables:
+    reports, loaded = [], _loaded(task_instances)
+    for table in loaded:
         totals = query(totals_sql(table))[0]
-        gaps_query = gaps_sql(table, start, end)
+        gaps_query = gaps_sql(table, start, end) if LEDGERS in loaded else None
         failed = [
             task
             for task in task_instances
@@ -144,6 +159,28 @@ def table_reports(
                 len(failed),
             )
         )
+    return reports
+
+
+def _loaded(task_instances: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """The tables that tasks merge into; a derived table's task stands in a DAG of its name."""
+    merged = {task["task_id"].split(".")[0] for task in task_instances if task["task_id"].endswith(".merge")}
+    merged |= {task["dag_id"] for task in task_instances if task["task_id"] == "merge"}
+    return [table for data_type, table in PUBLISHED.items() if data_type in merged]
+
+
+def state_reports(query: Query, task_instances: Sequence[Mapping[str, Any]]) -> list[StateReport]:
+    """Reports on every point-in-time table that the job's tasks bring up to date."""
+    reports = []
+    for table in _loaded(task_instances):
+        if table.data_type not in STATES:
+            continue
+        name = state_table_id(table.table_id)
+        (row,) = query(
+            f"SELECT COUNTIF(NOT {DELETED}) AS entries, COUNTIF({DELETED}) AS deleted, "
+            f"MAX({table.ledger_column}) AS last_ledger FROM {name}"
+        )
+        reports.append(StateReport(name, row["entries"], row["deleted"], row["last_ledger"]))
     return reports
 
 
@@ -168,6 +205,9 @@ def stage_reports(task_instances: Sequence[Mapping[str, Any]]) -> list[StageRepo
     ]
 
 
-def as_rows(reports: Sequence[TableReport] | Sequence[StageReport]) -> list[dict[str, Any]]:
+Report = TableReport | StateReport | StageReport
+
+
+def as_rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
     """Reports as rows of a table, or for JSON."""
     return [asdict(report) for report in reports]

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from local.plan import Interval, Plan, PlanError, make_plan, parse_time, spelt
-from local.report import StageReport, TableReport, as_rows, stage_reports, table_reports
+from local.report import Report, as_rows, stage_reports, state_reports, table_reports
 from local.sample import END, START, ensure_sample_lake
 from local.show import print_table
 from local.stack import Stack, StackError
 from local.stack.layout import DATASET, REPO, dataset_of, write_private
 
-LOADING_DAGS = ("history_archive_without_captive_core", "history_archive_with_captive_core")
+LOADING_DAGS = ("history_archive_without_captive_core", "history_archive_with_captive_core", "state_table_export")
 DERIVING_DAGS = ("enriched_history_operations",)
 DAGS = (*LOADING_DAGS, *DERIVING_DAGS)
 FINAL = ("success", "failed")
@@ -43,6 +43,7 @@ class Job:
     plan: Plan
     lake: str
     dataset: str
+    dags: tuple[str, ...]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--from", dest="start", metavar="T", help="load ledgers that closed from T on")
     parser.add_argument("--to", dest="end", metavar="T", help="load ledgers that closed before T")
     parser.add_argument("--interval", type=int, default=10, metavar="MINUTES", help="of one run (default: 10)")
+    parser.add_argument(
+        "--dags", default=",".join(DAGS), metavar="DAG,…", help=f"run these alone (default: {', '.join(DAGS)})"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to FILE too")
     parser.add_argument("--keep", action="store_true", help="leave the stack up, with Airflow's UI")
     parser.add_argument("--fresh", action="store_true", help="begin with an empty stack: deletes its tables and runs")
@@ -75,14 +79,17 @@ def job_of(arguments: argparse.Namespace) -> Job:
     start = parse_time("--from", arguments.start) if arguments.start else START
     end = parse_time("--to", arguments.end) if arguments.end else END
     plan = make_plan(start, end, arguments.interval)
+    dags = tuple(dag_id for dag_id in DAGS if dag_id in arguments.dags.split(","))
+    if unknown := sorted(set(arguments.dags.split(",")) - set(DAGS)):
+        raise PlanError(f"--dags {', '.join(unknown)}: choose from {', '.join(DAGS)}")
     if not arguments.lake:
-        return Job(plan, str((arguments.dir / "lake").resolve()), DATASET)
+        return Job(plan, str((arguments.dir / "lake").resolve()), DATASET, dags)
     lake = arguments.lake
     if "://" not in lake:
         lake = str(Path(lake).resolve())
         if not Path(lake).is_dir():
             raise PlanError(f"--lake {arguments.lake}: there is no such folder")
-    return Job(plan, lake, dataset_of(lake))
+    return Job(plan, lake, dataset_of(lake), dags)
 
 
 class News:
@@ -105,8 +112,8 @@ class News:
 class Runs:
     """The job's DAG runs."""
 
-    def __init__(self, stack: Stack, plan: Plan, news: News) -> None:
-        self._stack, self._plan, self._news = stack, plan, news
+    def __init__(self, stack: Stack, plan: Plan, dags: Sequence[str], news: News) -> None:
+        self._stack, self._plan, self._dags, self._news = stack, plan, dags, news
         self._ids: dict[str, list[str]] = {}
         self._since = datetime.now(UTC)
         self._told: set[tuple[str, str]] = set()
@@ -123,7 +130,7 @@ class Runs:
             if errors:
                 raise StackError(f"{errors[0]['filename']} can't be imported:\n{errors[0]['stack_trace']}")
             known = {dag["dag_id"] for dag in self._stack.rest("GET", "dags?limit=200")["dags"]}
-            if known.issuperset(DAGS):
+            if known.issuperset(self._dags):
                 return
             if time.monotonic() > deadline:
                 log = self._stack.layout.logs / "dag-processor.log"
@@ -135,7 +142,9 @@ class Runs:
 
         By schedule, DAGs that derive tables wait for the others themselves; with ranges of their own they don't.
         """
-        for dag_ids in [DAGS] if self._plan.by_schedule else [LOADING_DAGS, DERIVING_DAGS]:
+        loading = [dag_id for dag_id in self._dags if dag_id in LOADING_DAGS]
+        deriving = [dag_id for dag_id in self._dags if dag_id in DERIVING_DAGS]
+        for dag_ids in [self._dags] if self._plan.by_schedule else [loading, deriving]:
             for dag_id in dag_ids:
                 self._stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
                 self._ids[dag_id] = self._backfill(dag_id) if self._plan.by_schedule else self._by_params(dag_id)
@@ -216,7 +225,7 @@ class Runs:
             for dag_id, run_id in sorted(ended - self._told):
                 self._news.say(f"{dag_id} {run_id}: {states[dag_id][run_id]}")
             self._told = ended
-            loading = [state for dag_id in LOADING_DAGS for state in states[dag_id].values()]
+            loading = [state for dag_id in LOADING_DAGS for state in states.get(dag_id, {}).values()]
             # What derives from a failed run would be tried for minutes, in vain.
             in_vain = "failed" in loading and all(state in FINAL for state in loading)
             if in_vain or len(ended) == sum(map(len, states.values())):
@@ -243,14 +252,14 @@ def _summary(tasks: Sequence[dict[str, Any]]) -> str:
     return text
 
 
-def _print_report(tables: Sequence[TableReport], stages: Sequence[StageReport]) -> None:
-    rows = as_rows(tables)
-    for row in rows:
-        row |= {name: "-" for name in ("gaps", "duplicates") if row[name] is None}
-    print()
-    print_table(rows)
-    print()
-    print_table(as_rows(stages))
+def _print_report(*parts: Sequence[Report]) -> None:
+    for part in parts:
+        rows = as_rows(part)
+        for row in rows:
+            row |= {name: "-" for name in ("gaps", "duplicates") if row.get(name, 0) is None}
+        if rows:
+            print()
+            print_table(rows)
     print()
 
 
@@ -270,12 +279,13 @@ def run(stack: Stack, job: Job) -> dict[str, Any]:
         end_date=spelt(plan.end),
     )
     news.say(f"the stack is up{'' if started else ' already'}; Airflow's UI is at {stack.ui}")
-    runs = Runs(stack, plan, news)
+    runs = Runs(stack, plan, job.dags, news)
     runs.wait_for_dags()
     states = runs.do()
     tasks = runs.task_instances()
-    tables, stages = table_reports(stack.query, plan.start, plan.end, tasks), stage_reports(tasks)
-    _print_report(tables, stages)
+    tables = table_reports(stack.query, plan.start, plan.end, tasks)
+    states_now, stages = state_reports(stack.query, tasks), stage_reports(tasks)
+    _print_report(tables, states_now, stages)
     failed = [task for task in tasks if task["state"] == "failed"]
     for task in failed:
         log = f"airflow/logs/dag_id={task['dag_id']}/run_id={task['dag_run_id']}/task_id={task['task_id']}"
@@ -290,6 +300,7 @@ def run(stack: Stack, job: Job) -> dict[str, Any]:
         "seconds": round(news.seconds, 1),
         "runs": states,
         "tables": as_rows(tables),
+        "states": as_rows(states_now),
         "stages": as_rows(stages),
     }
 

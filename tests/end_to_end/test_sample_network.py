@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
-from stellar_etl_airflow.tables import TABLES, Publish
+from stellar_etl_airflow.tables import CHANGES, PUBLISHED, STATES, TABLES, Publish
 from tests.end_to_end.conftest import EXPORTED, Sample, run_local
 from tests.end_to_end.rows import as_set, published
 
@@ -78,9 +78,14 @@ def staging_tables(stack: Stack) -> list[str]:
 def test_the_report_says_that_all_is_well(sample: Sample) -> None:
     report = sample.report
     assert report["ok"]
-    assert [len(runs) for runs in report["runs"].values()] == [3, 3, 3]
+    assert [len(runs) for runs in report["runs"].values()] == [3, 3, 3, 3]
     tables = {table["table"]: table for table in report["tables"]}
-    assert tables.keys() == {*EXPORTED, "enriched_history_operations"}
+    assert tables.keys() == {table.table_id for table in PUBLISHED.values()}
+    states = {table["table"]: table for table in report["states"]}
+    assert states.keys() == {f"{table.table_id}_state" for table in STATES.values()}
+    assert all(states[name]["entries"] > 0 for name in ("accounts_state", "trust_lines_state", "offers_state"))
+    assert states["offers_state"]["deleted"] > 0
+    assert max(table["last_ledger"] for table in states.values()) == LAST
     for table_id in ("history_ledgers", "history_transactions", "history_operations", "enriched_history_operations"):
         table = tables[table_id]
         assert (table["first_ledger"], table["last_ledger"]) == (FIRST, LAST)
@@ -110,7 +115,7 @@ def test_enriched_operations_are_the_operations_with_their_transactions(sample: 
 def test_unpausing_made_no_run_of_its_own(sample: Sample) -> None:
     runs = sample.stack.rest("GET", "dags/~/dagRuns?limit=100")["dag_runs"]
     # Other tests of this stack trigger runs by hand.
-    assert [run["run_type"] for run in runs if run["run_type"] != "manual"] == ["backfill"] * 9
+    assert [run["run_type"] for run in runs if run["run_type"] != "manual"] == ["backfill"] * 12
 
 
 def test_one_row_of_batch_stats_for_each_table_and_range(sample: Sample) -> None:
@@ -118,7 +123,7 @@ def test_one_row_of_batch_stats_for_each_table_and_range(sample: Sample) -> None
         "SELECT table_id, start_ledger, end_ledger, COUNT(*) AS times FROM history_archives_dag_runs "
         "WHERE end_ledger - start_ledger = 119 AND MOD(start_ledger, 120) = 3 GROUP BY 1, 2, 3"
     )
-    assert len(rows) == 3 * len(TABLES)
+    assert len(rows) == 3 * (len(TABLES) + len(CHANGES))
     assert {row["times"] for row in rows} == {1}
 
 
@@ -126,6 +131,7 @@ def test_other_chunks_under_other_runs_end_in_the_same_rows(sample: Sample, expo
     done = run_local(
         sample.stack.layout.root,
         *("--keep", "--interval", "15", "--from", "2026-01-01T00:04:00Z", "--to", "2026-01-01T00:27:30Z"),
+        *("--dags", "history_archive_without_captive_core,history_archive_with_captive_core"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert_tables_hold(sample.stack, exported)

@@ -3,46 +3,75 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from stellar_sdk import xdr
 
+from local.stack import Stack
 from stellar_etl import strkey
 from stellar_etl.ledger import network_id
 from stellar_etl.transforms.token_transfers import contract_id
 from stellar_etl_airflow.tables import CHANGES
 from tests.end_to_end.conftest import Sample
 from tests.end_to_end.rows import Field, canonical, schema
-from tests.end_to_end.test_sample_network import FIRST, trigger, wait_for
+from tests.end_to_end.test_export_modes import set_variable
+from tests.end_to_end.test_sample_network import trigger, wait_for
 from tests.stellar_etl.made import ledger_key
 from tests.stellar_etl.replay import Id, Row, compare, id_of, identity, is_told, values
 
 pytestmark = pytest.mark.end_to_end
 
-DAG = "state_table_export"
+CHECKPOINT = 255
+"""A checkpoint of the sample network in the middle of its ledgers."""
+
+
+def newest_ledger(stack: Stack) -> int:
+    return max(int(path.name.split("--")[1].split(".")[0]) for path in stack.sample_lake.glob("*/*.zst"))
+
+
+def load(stack: Stack, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
+    trigger(stack, dag_id, run_id, conf)
+    stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
+    assert wait_for(stack, f"dags/{dag_id}/dagRuns/{run_id}", "success", "failed", seconds=300) == "success"
 
 
 @pytest.fixture(scope="module")
-def whole(sample: Sample) -> Sample:
-    """The stack with all of the lake's changes, newer ones first, and some of them again."""
-    newest = max(int(path.name.split("--")[1].split(".")[0]) for path in sample.stack.sample_lake.glob("*/*.zst"))
-    for run_id, (first, last) in {"newer": (200, newest), "older": (FIRST, 230), "late": (40, 90)}.items():
-        trigger(sample.stack, DAG, run_id, {"start_ledger": first, "end_ledger": last})
-        sample.stack.rest("PATCH", f"dags/{DAG}", {"is_paused": False})
-        assert wait_for(sample.stack, f"dags/{DAG}/dagRuns/{run_id}", "success", "failed", seconds=300) == "success"
-    return sample
+def replayed(sample: Sample) -> str:
+    """The dataset of the sample, with the ledgers that its runs left, after an older batch that came late."""
+    load(sample.stack, "state_table_export", "newest", {"start_ledger": 340, "end_ledger": newest_ledger(sample.stack)})
+    return "stellar"
 
 
-def current(sample: Sample, type_: str) -> dict[Id, Row]:
-    rows = sample.stack.query(f"SELECT * FROM {CHANGES[type_].table_id}_current")
+@pytest.fixture(scope="module")
+def begun(sample: Sample) -> Iterator[str]:
+    """A dataset that begins with a full load, and has the changes after it and some before."""
+    stack = sample.stack
+    stack.bigquery("POST", "datasets", {"datasetReference": {"projectId": "local", "datasetId": "begun"}})
+    set_variable(stack, "bq_dataset", "begun")
+    load(stack, "bucket_list_export", "full", {"checkpoint_ledger": CHECKPOINT})
+    changes = {"start_ledger": CHECKPOINT - 40, "end_ledger": newest_ledger(stack)}
+    load(stack, "state_table_export", "after", changes)
+    yield "begun"
+    set_variable(stack, "bq_dataset", "stellar")
+
+
+@pytest.fixture(params=["replayed", "begun"])
+def dataset(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
+def current(sample: Sample, dataset: str, type_: str) -> dict[Id, Row]:
+    rows = sample.stack.query(f"SELECT * FROM {dataset}.{CHANGES[type_].table_id}_current")
     found = {id_of(type_, row): row for row in rows}
     assert len(found) == len(rows), f"an entry of {type_} stands there twice"
     return found
 
 
-def test_every_entry_is_there_and_none_else(whole: Sample) -> None:
+def test_every_entry_is_there_and_none_else(sample: Sample, dataset: str) -> None:
     held: dict[str, dict[Id, Row]] = {}
-    for group in json.loads((whole.stack.sample_lake / "state.json").read_text())["entries"].values():
+    for group in json.loads((sample.stack.sample_lake / "state.json").read_text())["entries"].values():
         for one in group:
             entry = xdr.LedgerEntry.from_xdr(one["ledger_entry"])
             if is_told(key := ledger_key(entry)):
@@ -51,7 +80,7 @@ def test_every_entry_is_there_and_none_else(whole: Sample) -> None:
     assert held.keys() == CHANGES.keys() - {"signers", "restored_key"}
     for type_, entries in held.items():
         fields = schema(CHANGES[type_].table_id)
-        found = {id_: told(row, fields, entries.get(id_, {})) for id_, row in current(whole, type_).items()}
+        found = {id_: told(row, fields, entries.get(id_, {})) for id_, row in current(sample, dataset, type_).items()}
         compare(found, {id_: told(row, fields, row) for id_, row in entries.items()}, type_)
 
 
@@ -60,31 +89,53 @@ def told(row: Row, fields: list[Field], columns: Row) -> Row:
     return canonical(row, [field for field in fields if field["name"] in columns])
 
 
-def test_signers_are_those_of_the_accounts(whole: Sample) -> None:
-    state = json.loads((whole.stack.sample_lake / "state.json").read_text())["entries"]["accounts"]
+def test_signers_are_those_of_the_accounts(sample: Sample, dataset: str) -> None:
+    state = json.loads((sample.stack.sample_lake / "state.json").read_text())["entries"]["accounts"]
     others = {
         (account["account_id"], one["signer"]): (one["weight"], one["sponsor"])
         for account in state
         for one in account["signers"]
     }
-    found = {id_: (row["weight"], row["sponsor"]) for id_, row in current(whole, "signers").items()}
+    found = {id_: (row["weight"], row["sponsor"]) for id_, row in current(sample, dataset, "signers").items()}
     assert {id_: told for id_, told in found.items() if id_[0] != id_[1]} == others
 
 
-def test_lumens_are_as_many_as_the_headers_say(whole: Sample) -> None:
+def test_lumens_are_as_many_as_the_headers_say(sample: Sample, dataset: str) -> None:
     sums = " + ".join(
-        f"(SELECT COALESCE(SUM(CAST(ROUND({column} * 1e7) AS INT64)), 0) FROM {table}_current WHERE {where})"
+        f"(SELECT COALESCE(SUM(CAST(ROUND({column} * 1e7) AS INT64)), 0) FROM {dataset}.{table}_current WHERE {where})"
         for table, column, where in (
             ("accounts", "balance", "TRUE"),
             ("claimable_balances", "asset_amount", "asset_type = 'native'"),
             ("liquidity_pools", "asset_a_amount", "asset_a_type = 'native'"),
         )
     )
-    state = json.loads((whole.stack.sample_lake / "state.json").read_text())
+    state = json.loads((sample.stack.sample_lake / "state.json").read_text())
     lumens = strkey.contract(contract_id(network_id(state["network_passphrase"]), "native"))
     contracts = (
-        "(SELECT COALESCE(SUM(CAST(balance AS INT64)), 0) FROM contract_data_current "
+        f"(SELECT COALESCE(SUM(CAST(balance AS INT64)), 0) FROM {dataset}.contract_data_current "
         f"WHERE contract_id = '{lumens}' AND balance <> '')"
     )
-    (row,) = whole.stack.query(f"SELECT {sums} + {contracts} AS lumens")
+    (row,) = sample.stack.query(f"SELECT {sums} + {contracts} AS lumens")
     assert row["lumens"] + state["fee_pool"] == state["total_coins"]
+
+
+def test_a_reset_waits_for_approval_and_then_leaves_no_table(sample: Sample, begun: str) -> None:
+    stack, dag_id = sample.stack, "dataset_reset"
+    path = f"dags/{dag_id}/dagRuns/reset"
+    trigger(stack, dag_id, "reset", {"what": "dataset", "dry_run": False})
+    stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
+    wait_for(stack, f"{path}/taskInstances/approve", "awaiting_input", "deferred")
+    asked = stack.rest("GET", f"{path}/taskInstances/approve/-1/hitlDetails")
+    assert "`begun.accounts_" not in asked["body"]
+    assert f"`begun.accounts`: {count(stack, 'begun.accounts')} rows, the whole table" in asked["body"]
+    stack.rest("PATCH", f"{path}/taskInstances/approve/-1/hitlDetails", {"chosen_options": ["Approve"]})
+    assert wait_for(stack, path, "success", "failed") == "success"
+    listed = stack.bigquery("GET", "datasets/begun/tables?maxResults=1000").get("tables", [])
+    assert [table["tableReference"]["tableId"] for table in listed] == ["history_archives_dag_runs"]
+    assert count(stack, "begun.history_archives_dag_runs") == 0
+    assert "stellar_network" not in stack.bigquery("GET", "datasets/begun").get("labels", {})
+
+
+def count(stack: Stack, table: str) -> int:
+    (row,) = stack.query(f"SELECT COUNT(*) AS n FROM {table}")
+    return int(row["n"])

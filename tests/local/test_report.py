@@ -8,7 +8,7 @@ import pytest
 from google.cloud import bigquery
 
 from local.plan import parse_time
-from local.report import stage_reports, table_reports
+from local.report import stage_reports, state_reports, table_reports
 from stellar_etl_airflow.tables import ENRICHED_OPERATIONS, TABLES
 from tests.local import emulators
 from tests.shared import REPO
@@ -31,6 +31,7 @@ COLUMNS = {
     "history_contract_events": {"transaction_id": "INTEGER", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"},
     "token_transfers_raw": {"transaction_id": "INTEGER", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"},
     "enriched_history_operations": {"op_id": "INTEGER", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"},
+    "offers_state": {"offer_id": "INTEGER", "ledger_sequence": "INTEGER", "deleted": "BOOLEAN"},
     "history_assets": {
         "asset_type": "STRING",
         "asset_code": "STRING",
@@ -41,7 +42,10 @@ COLUMNS = {
 }
 """The columns that the report reads; a test holds them against the schema files."""
 
-REPORTED = (*TABLES.values(), ENRICHED_OPERATIONS)
+MERGES = [
+    *({"dag_id": "history", "task_id": f"{data_type}.merge", "state": "success"} for data_type in TABLES),
+    {"dag_id": ENRICHED_OPERATIONS.data_type, "task_id": "merge", "state": "success"},
+]
 
 LEDGER = {"successful_transaction_count": 1, "failed_transaction_count": 1, "tx_set_operation_count": 3}
 
@@ -105,20 +109,21 @@ def report(server):
             f"gs://{emulators.BUCKET}/{table_id}.txt", f"local.stellar.{table_id}", job_config=config
         ).result()
 
-    def make(tables, task_instances=()):
+    def make(tables, task_instances=MERGES):
         for table_id, rows in tables.items():
             schema = [bigquery.SchemaField(name, kind) for name, kind in COLUMNS[table_id].items()]
             client.create_table(bigquery.Table(f"local.stellar.{table_id}", schema=schema))
             if rows:
                 load(table_id, rows)
-        return {found.table: found for found in table_reports(query, START, END, task_instances, REPORTED)}
+        return {found.table: found for found in table_reports(query, START, END, task_instances)}
 
+    make.query = query
     return make
 
 
 @pytest.mark.parametrize("table_id", sorted(COLUMNS))
 def test_the_columns_are_those_of_the_schema_files(table_id):
-    fields = json.loads((REPO / "schemas" / f"{table_id}_schema.json").read_text())
+    fields = json.loads((REPO / "schemas" / f"{table_id.removesuffix('_state')}_schema.json").read_text())
     types = {field["name"]: field["type"] for field in fields}
     assert {name: types[name] for name in COLUMNS[table_id]} == COLUMNS[table_id]
 
@@ -169,11 +174,26 @@ def test_a_range_without_ledgers_is_a_gap_and_one_without_trades_is_none(report)
 
 
 def test_failed_checks_are_counted_for_their_table(report):
-    task = {"task_id": "operations.check", "state": "failed"}
-    found = report(rows_of(range(1, 6)), [task])
+    task = {"dag_id": "history", "task_id": "operations.check", "state": "failed"}
+    found = report(rows_of(range(1, 6)), [*MERGES, task])
     assert found["history_operations"].failed_checks == 1
     assert found["history_transactions"].failed_checks == 0
     assert not found["history_operations"].good
+
+
+def test_only_the_tables_that_were_loaded_are_reported_on(report):
+    tables = {"history_transactions": rows_of([1])["history_transactions"]}
+    found = report(tables, [{"dag_id": "history", "task_id": "transactions.merge", "state": "success"}])
+    assert list(found) == ["history_transactions"]
+    assert found["history_transactions"].gaps is None, "nothing tells without the ledgers"
+
+
+def test_point_in_time_tables_tell_what_there_is_and_what_is_gone(report):
+    rows = [{"offer_id": 1, "ledger_sequence": 4, "deleted": True}, {"offer_id": 2, "ledger_sequence": 3}]
+    report({"offers_state": [{"deleted": False, **row} for row in rows]}, [])
+    merge = {"dag_id": "state_table_export", "task_id": "offers.merge", "state": "success"}
+    (found,) = state_reports(report.query, [merge, *MERGES])
+    assert (found.table, found.entries, found.deleted, found.last_ledger) == ("offers_state", 1, 1, 4)
 
 
 def test_stages_add_up_over_tables_in_the_order_of_a_batch():

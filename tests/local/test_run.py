@@ -26,7 +26,7 @@ def run(*arguments):
 def test_help_names_every_option():
     done = run("--help")
     assert done.returncode == 0
-    for option in ("--lake", "--from", "--to", "--interval", "--json", "--keep", "--fresh", "--dir"):
+    for option in ("--lake", "--from", "--to", "--interval", "--dags", "--json", "--keep", "--fresh", "--dir"):
         assert option in done.stdout
 
 
@@ -36,6 +36,7 @@ def test_help_names_every_option():
         (["--lake", "/tmp"], "--lake needs --from and --to"),
         (["--from", "yesterday"], "--from 'yesterday' is not a time"),
         (["--interval", "7"], "--interval 7"),
+        (["--dags", "state_rebuild"], "--dags state_rebuild: choose from history_archive_without_captive_core"),
         (["--to", "2025-12-31T00:00:00Z"], "has to be before --to"),
         (
             ["--lake", "nowhere", "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T01:00:00Z"],

@@ -15,14 +15,6 @@ from stellar_etl_airflow.tables import LEDGERS, PUBLISHED, STATES, Table
 
 Query = Callable[[str], list[dict[str, Any]]]
 
-HEADER_COUNTS = {
-    "transactions": "successful_transaction_count + failed_transaction_count",
-    "operations": "tx_set_operation_count",
-    "enriched_history_operations": "tx_set_operation_count",
-}
-"""How many rows of a type each ledger has, told by its header; a gap is a ledger whose rows are fewer or more."""
-
-
 STAGES = {
     "get_ledger_range_from_times": "time to ledgers",
     "export": "export",
@@ -115,10 +107,10 @@ def gaps_sql(table: Table, start: datetime, end: datetime) -> str | None:
     if table is LEDGERS:
         missing = "MAX(sequence) - MIN(sequence) + 1 - COUNT(DISTINCT sequence)"
         return f"SELECT COALESCE({missing}, 1) AS gaps {headers}"
-    if table.data_type not in HEADER_COUNTS:
+    if not table.header_count:
         return None
     return (
-        f"SELECT COUNT(*) AS gaps FROM (SELECT sequence, {HEADER_COUNTS[table.data_type]} AS expected {headers}) AS a "
+        f"SELECT COUNT(*) AS gaps FROM (SELECT sequence, {table.header_count} AS expected {headers}) AS a "
         f"FULL JOIN (SELECT {ledger_of_row(table)} AS sequence, COUNT(*) AS found FROM {table.table_id} "
         f"WHERE {within(table.closed_at_column)} GROUP BY 1) AS b ON a.sequence = b.sequence "
         "WHERE COALESCE(a.expected, -1) <> COALESCE(b.found, 0)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import Context
@@ -10,10 +10,12 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from stellar_etl_airflow.batch import Batch
 from stellar_etl_airflow.build_gcs_to_bq_task import STAGING_DAYS
+from stellar_etl_airflow.check_sql import CheckError, Rule, check_staging, column_rules, own_rules, shown
 from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
-from stellar_etl_airflow.runtime import batch_of
-from stellar_etl_airflow.sql import CHECKS, Parameter, check_staging, range_parameters
-from stellar_etl_airflow.tables import Table
+from stellar_etl_airflow.runtime import batch_of, settings
+from stellar_etl_airflow.settings import CheckSettings, SettingsError
+from stellar_etl_airflow.sql import Parameter, range_parameters
+from stellar_etl_airflow.tables import LEDGERS, Table
 
 
 def parameters_of(batch: Batch) -> tuple[Parameter, ...]:
@@ -21,9 +23,22 @@ def parameters_of(batch: Batch) -> tuple[Parameter, ...]:
     return range_parameters(batch.range.start, batch.range.end, batch.first_closed_at, batch.last_closed_at)
 
 
-def failures(counts: dict[str, int], exported_rows: int) -> list[str]:
-    """What is wrong with a staging table, given the result row of `check_staging`; empty if nothing is."""
-    found = [f"{counts[name]} {meaning}" for name, meaning in CHECKS.items() if counts[name]]
+def failures(
+    rules: Sequence[Rule], counts: Mapping[str, int], exported_rows: int, parameters: Sequence[Parameter]
+) -> list[str]:
+    """What is wrong with a staging table, each with the query that shows it; empty if nothing is.
+
+    Args:
+        rules: what was counted.
+        counts: the result row of `check_staging`.
+        exported_rows: what the manifest says.
+        parameters: the batch's.
+    """
+    found = [
+        f"{counts[rule.name]} {rule.meaning}; they are shown by:\n{shown(rule, parameters)}"
+        for rule in rules
+        if counts.get(rule.name)
+    ]
     if counts["row_count"] != exported_rows:
         found.insert(0, f"{counts['row_count']} rows, and the manifest says {exported_rows}")
     return found
@@ -34,12 +49,26 @@ class CheckStagingOperator(TableJobsOperator):
 
     builder = "build_check_task"
 
+    def _rules(self, context: Context, warehouse: Warehouse) -> list[Rule]:
+        """What the registry says of the table, then what the Variable says.
+
+        Raises:
+            SettingsError: a check of the Variable doesn't fit the table.
+        """
+        table, staging = self.table, warehouse.name(self.staging_id(context))
+        headers = warehouse.published(LEDGERS) if warehouse.holds(LEDGERS) else None
+        table_id, fields = warehouse.config.table_id(table.data_type), warehouse.schema(table.table_id)
+        own = own_rules(table, staging, warehouse.published(table), headers)
+        try:
+            return own + column_rules([*table.checks, *settings(CheckSettings).of(table_id)], staging, fields)
+        except CheckError as error:
+            raise SettingsError(f"Airflow Variable 'checks', table {table_id}: {error}") from None
+
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One query over the staging table."""
         statement = check_staging(
-            self.table,
             warehouse.name(self.staging_id(context)),
-            warehouse.published(self.table),
+            self._rules(context, warehouse),
             parameters_of(batch_of(context)),
         )
         return [query_job("check", statement, warehouse.config.maximum_bytes_billed)]
@@ -53,16 +82,18 @@ class CheckStagingOperator(TableJobsOperator):
         (row,) = jobs[0].result()
         counts = {name: int(value) for name, value in row.items()}
         batch = batch_of(context)
-        wrong = failures(counts, batch.files[self.table.data_type].rows)
+        wrong = failures(
+            self._rules(context, warehouse), counts, batch.files[self.table.data_type].rows, parameters_of(batch)
+        )
         if wrong:
             raise AirflowFailException(
-                f"{self.table.data_type} of ledgers {batch.range.start} to {batch.range.end} are not published: "
-                f"{'; '.join(wrong)}. The rows are kept {STAGING_DAYS} days in "
-                f"{warehouse.dataset_id}.{self.staging_id(context)}"
+                f"{self.table.data_type} of ledgers {batch.range.start} to {batch.range.end} are not published; the "
+                f"rows are kept {STAGING_DAYS} days in {warehouse.dataset_id}.{self.staging_id(context)}. There are "
+                + "\nand ".join(wrong)
             )
         return counts
 
 
 def build_check_task(table: Table) -> CheckStagingOperator:
-    """A task that checks a table's staged rows: keys present and unique, rows in range, count as exported."""
+    """A task that checks a table's staged rows: keys, range, counts, chain, and what columns must hold."""
     return CheckStagingOperator(task_id="check", table=table)

@@ -61,7 +61,7 @@ class PlanResetOperator(BigQueryJobsOperator):
         return {
             f"{target.dataset}.{table_id}": (table, warehouse.name(table_id, target))
             for table, table_id in names.items()
-            if _exists(warehouse, f"{target.dataset_id}.{table_id}")
+            if warehouse.holds(table, target)
         }
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
@@ -128,7 +128,7 @@ class RemoveOperator(TableJobsOperator):
         jobs = []
         if removal.ledgers is not None:
             for target in warehouse.config.targets:
-                if not _exists(warehouse, f"{target.dataset_id}.{table_id}"):
+                if not warehouse.holds(table, target):
                     continue
                 published = warehouse.published(table, target)
                 delete = delete_range(table, published, removal.ledgers)

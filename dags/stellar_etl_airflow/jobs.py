@@ -134,6 +134,15 @@ class Warehouse:
         """A published table's name between backticks."""
         return self.name(self.config.table_id(table.data_type), target)
 
+    def holds(self, table: Table, target: Target | None = None) -> bool:
+        """Whether a published table is there."""
+        dataset_id = target.dataset_id if target else self.dataset_id
+        try:
+            self.client.get_table(f"{dataset_id}.{self.config.table_id(table.data_type)}")
+        except NotFound:
+            return False
+        return True
+
     def reference(self, table_id: str) -> dict[str, str]:
         """The table's name as job configurations spell it."""
         return {"projectId": self.project, "datasetId": self.dataset, "tableId": table_id}

@@ -11,14 +11,17 @@ import argparse
 import difflib
 import json
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from stellar_etl_airflow.tables import PUBLISHED, TABLES
+from stellar_etl_airflow.check_sql import CheckError, column_rules
+from stellar_etl_airflow.checks import Check
+from stellar_etl_airflow.schema import read_schema
+from stellar_etl_airflow.tables import PUBLISHED, TABLES, Table
 
 
 class SettingsError(ValueError):
@@ -102,6 +105,32 @@ class WarehouseSettings(_Group):
             SettingsError: `table_ids` lacks it.
         """
         return _entry("table_ids", self.table_ids, data_type)
+
+
+class TableCheck(_Group):
+    """One entry of `checks`: the check's own parts stand beside the table's name."""
+
+    table: _Name
+    check: Check
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "check" in value:
+            raise ValueError("a check is an object with table, kind, column and so on")
+        return {"table": value.get("table"), "check": {key: part for key, part in value.items() if key != "table"}}
+
+
+class CheckSettings(_Group):
+    """What rows are held to beside what the registry says."""
+
+    checks: list[TableCheck] = Field(
+        default_factory=list, description="checks of your own on staged rows: table, kind, column and so on"
+    )
+
+    def of(self, table_id: str) -> list[Check]:
+        """The checks of one table."""
+        return [entry.check for entry in self.checks if entry.table == table_id]
 
 
 class BucketSettings(_Group):
@@ -273,6 +302,7 @@ class TimeoutSettings(_Group):
 
 GROUPS: tuple[type[_Group], ...] = (
     WarehouseSettings,
+    CheckSettings,
     ExportSettings,
     PodSettings,
     TimeoutSettings,
@@ -405,7 +435,24 @@ def check_entries(get: Callable[[str], Any]) -> list[str]:
         messages += _unknown(f"entry of Airflow Variable {key!r}:", given, known)
         if key in ("table_ids", "output_file_names"):
             messages += [f"Airflow Variable {key!r} has no entry {name!r}" for name in known if name not in given]
-    return messages
+    return messages + list(_misfits(load(CheckSettings, get).checks, dict(zip(names, PUBLISHED.values(), strict=True))))
+
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
+"""The schema files of this checkout."""
+
+
+def _misfits(checks: Iterable[TableCheck], tables: Mapping[str, Table]) -> Iterator[str]:
+    """A message for each check of a table, column or value that there is not."""
+    for number, entry in enumerate(checks):
+        where = f"Airflow Variable 'checks'[{number}]"
+        if entry.table not in tables:
+            yield from _unknown(f"table in {where}:", [entry.table], tables)
+            continue
+        try:
+            column_rules([entry.check], "staging", read_schema(str(SCHEMAS), tables[entry.table].table_id))
+        except CheckError as error:
+            yield f"{where} ({entry.table}): {error}"
 
 
 def check(variables: Mapping[str, Any]) -> list[str]:

@@ -75,7 +75,7 @@ def ledger_of_row(table: Table) -> str:
     return f"({column} >> {table.ledger_shift})" if table.ledger_shift else column
 
 
-def _ledgers(table: Table) -> tuple[str, str]:
+def ledger_bounds(table: Table) -> tuple[str, str]:
     """The lowest and the highest value of the ledger column in the ledgers @start_ledger to @end_ledger."""
     if not table.ledger_shift:
         return "@start_ledger", "@end_ledger"
@@ -86,7 +86,7 @@ def _ledgers(table: Table) -> tuple[str, str]:
 def ledgers_predicate(table: Table, alias: str = "") -> str:
     """True for rows of the ledgers @start_ledger to @end_ledger: constants on a bare column, so that clusters prune."""
     prefix = f"{alias}." if alias else ""
-    start, end = _ledgers(table)
+    start, end = ledger_bounds(table)
     return f"{prefix}{identifier(table.ledger_column)} BETWEEN {start} AND {end}"
 
 
@@ -214,73 +214,6 @@ def publish(
     if table.publish is Publish.KEEP_EARLIEST:
         return keep_earliest(table, target, staging, columns)
     return replace_range(table, target, staging, columns, parameters)
-
-
-CHECKS = {
-    "keys_missing": "rows whose key is NULL",
-    "keys_repeated": "rows that repeat another row's key",
-    "ledger_outside_range": "rows whose ledger is not in the batch",
-    "closed_at_outside_range": "rows whose close time is not the batch's",
-    "other_chain": (
-        "published rows whose ledger and close time contradict the batch's: they are of another chain, such as a test "
-        "network before its reset, so that this one must be loaded into another dataset"
-    ),
-}
-"""What a check counts, by the column of `check_staging`'s one result row; every count must be 0."""
-
-
-def _other_chain(table: Table, published: str) -> str:
-    """Counts published rows that can't be of the batch's chain: a later ledger never closes earlier.
-
-    In a table that holds one chain, no block has a row that both its partition and its cluster let through: next to
-    nothing is read.
-    """
-    closed_at = identifier(table.closed_at_column)
-    first, last = _ledgers(table)
-    column = identifier(table.ledger_column)
-    return f"""(
-    SELECT COUNT(*) FROM {published}
-    WHERE {column} > {last} AND {closed_at} < @first_closed_at
-      OR {column} < {first} AND {closed_at} > @last_closed_at
-      OR {ledgers_predicate(table)} AND NOT {closed_at} BETWEEN @first_closed_at AND @last_closed_at
-  )"""
-
-
-def check_staging(table: Table, staging: str, published: str, parameters: tuple[Parameter, ...]) -> Statement:
-    """One row: `row_count`, and a count for each of `CHECKS`.
-
-    Where rows may be identical, only the presence of their keys is checked.
-
-    Args:
-        table: the table.
-        staging: the quoted name of its staging table.
-        published: the quoted name of its published table.
-        parameters: `range_parameters` of the batch.
-    """
-    keys = [identifier(key) for key in table.keys]
-    missing = " OR ".join(f"{key} IS NULL" for key in keys)
-    closed_at = identifier(table.closed_at_column)
-    repeated = "SUM(copies - 1)" if table.unique else "0"
-    sql = f"""\
-SELECT
-  COALESCE(SUM(copies), 0) AS row_count,
-  COALESCE(SUM(IF({missing}, copies, 0)), 0) AS keys_missing,
-  COALESCE({repeated}, 0) AS keys_repeated,
-  COALESCE(SUM(outside_ledgers), 0) AS ledger_outside_range,
-  COALESCE(SUM(outside_times), 0) AS closed_at_outside_range,
-  {_other_chain(table, published)} AS other_chain
-FROM (
-  SELECT
-    {", ".join(keys)},
-    COUNT(*) AS copies,
-    COUNTIF(NOT COALESCE({ledgers_predicate(table)}, FALSE)) AS outside_ledgers,
-    COUNTIF(
-      NOT COALESCE({closed_at} BETWEEN @first_closed_at AND @last_closed_at, FALSE)
-    ) AS outside_times
-  FROM {staging}
-  GROUP BY {", ".join(keys)}
-)"""
-    return Statement(sql, parameters)
 
 
 def delete_range(table: Table, target: str, ledgers: LedgerRange) -> Statement:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from stellar_etl_airflow.checks import Check, accepted
+
 
 class Publish(Enum):
     """How staged rows enter a published table."""
@@ -36,6 +38,8 @@ class Table:
         publish: how staged rows enter the table.
         entry_keys: of a table of changes, the columns that identify the ledger entry that changed: the table then has a
             point-in-time table beside it.
+        header_count: how many rows a ledger has, in columns of `history_ledgers`; empty where no header says.
+        checks: what its columns are held to before it is published, beside keys, range and counts.
     """
 
     data_type: str
@@ -47,6 +51,8 @@ class Table:
     closed_at_column: str = "closed_at"
     publish: Publish = Publish.REPLACE_RANGE
     entry_keys: tuple[str, ...] = ()
+    header_count: str = ""
+    checks: tuple[Check, ...] = ()
 
     @property
     def pool(self) -> str:
@@ -57,10 +63,28 @@ class Table:
         return f"write_{self.table_id}"
 
 
+EFFECT_TYPES = (
+    *range(8), *range(10, 13), *range(20, 27), *range(30, 34), *range(40, 44), *range(50, 53), *range(60, 75), 80,
+    *range(90, 100),
+)  # fmt: skip
+"""The numbers of effects (https://developers.stellar.org/docs/data/apis/horizon/api-reference/resources/effects/types,
+and those of contracts, which the exporter numbers from 96)."""
+
 LEDGERS = Table("ledgers", "history_ledgers", keys=("sequence",), ledger_column="sequence")
-TRANSACTIONS = Table("transactions", "history_transactions", keys=("id",))
-OPERATIONS = Table("operations", "history_operations", keys=("id",))
-EFFECTS = Table("effects", "history_effects", keys=("id",))
+TRANSACTIONS = Table(
+    "transactions",
+    "history_transactions",
+    keys=("id",),
+    header_count="successful_transaction_count + failed_transaction_count",
+)
+OPERATIONS = Table(
+    "operations",
+    "history_operations",
+    keys=("id",),
+    header_count="tx_set_operation_count",
+    checks=(accepted("type", *range(27)),),
+)
+EFFECTS = Table("effects", "history_effects", keys=("id",), checks=(accepted("type", *EFFECT_TYPES),))
 TRADES = Table(
     "trades",
     "history_trades",
@@ -68,6 +92,7 @@ TRADES = Table(
     ledger_column="history_operation_id",
     ledger_shift=32,
     closed_at_column="ledger_closed_at",
+    checks=(accepted("trade_type", 1, 2),),
 )
 CONTRACT_EVENTS = Table(
     "contract_events", "history_contract_events", keys=("transaction_id", "contract_event_xdr"), unique=False
@@ -78,6 +103,7 @@ ASSETS = Table(
     "history_assets",
     keys=("asset_type", "asset_issuer", "asset_code"),
     publish=Publish.KEEP_EARLIEST,
+    checks=(accepted("asset_type", "native", "credit_alphanum4", "credit_alphanum12"),),
 )
 
 _ALL = (LEDGERS, TRANSACTIONS, OPERATIONS, EFFECTS, TRADES, CONTRACT_EVENTS, TOKEN_TRANSFERS, ASSETS)
@@ -124,7 +150,12 @@ CHANGES: dict[str, Table] = {table.data_type: table for table in _ALL_CHANGES}
 STATES: dict[str, Table] = {data_type: table for data_type, table in CHANGES.items() if table.entry_keys}
 """Every table of changes that has a point-in-time table beside it, by data type."""
 
-ENRICHED_OPERATIONS = Table("enriched_history_operations", "enriched_history_operations", keys=("op_id",))
+ENRICHED_OPERATIONS = Table(
+    "enriched_history_operations",
+    "enriched_history_operations",
+    keys=("op_id",),
+    header_count=OPERATIONS.header_count,
+)
 """Derived from published tables; no export has its rows."""
 
 PUBLISHED: dict[str, Table] = {table.data_type: table for table in (*_ALL, *_ALL_CHANGES, ENRICHED_OPERATIONS)}

@@ -37,7 +37,7 @@ def type_of(annotation):
     for kind, name in ((bool, "true or false"), (int, "number"), (str, "text")):
         if annotation is kind:
             return name
-    return "object"
+    return "list" if get_origin(annotation) is list else "object"
 
 
 def default_of(field):

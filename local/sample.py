@@ -1,13 +1,15 @@
-"""The sample lake of the laptop stack: made when it is missing."""
+"""The sample lake of the laptop stack and its history archive: made when they are missing."""
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
 from local.plan import parse_time
 from local.sample_network.__main__ import DEFAULT_START
 from local.sample_network.__main__ import main as generate
+from local.sample_network.folder import is_outdated
 from local.stack import StackError
 
 START = parse_time("the sample's start", DEFAULT_START)
@@ -16,10 +18,15 @@ END = START + timedelta(minutes=30)
 
 
 def ensure_sample_lake(folder: Path) -> None:
-    """Generates the sample network's ledgers into a folder, unless they are there.
+    """Generates the sample network into a folder, and its archive into `archive` beside it, unless both are there.
+
+    What an older generator made is made anew.
 
     Raises:
-        StackError: the folder can't take them.
+        StackError: a folder can't take them.
     """
-    if generate(["--out", str(folder)]):
-        raise StackError(f"the sample network can't be written to {folder}")
+    archive = folder.with_name("archive")
+    for old in filter(is_outdated, (folder, archive)):
+        shutil.rmtree(old)
+    if generate(["--out", str(folder), "--archive", str(archive)]):
+        raise StackError(f"the sample network can't be written to {folder} and {archive}")

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from local.sample_network.archive import Archive
 from local.sample_network.engine import Engine
 from local.sample_network.final_state import final_state
-from local.sample_network.lake import LakeError, is_complete, write
+from local.sample_network.folder import FolderError, claim, is_claimed
+from local.sample_network.lake import is_whole, write
 from local.sample_network.scenario.town import Town
 
 SECONDS_PER_LEDGER = 5
@@ -38,9 +40,14 @@ def _moment(text: str) -> datetime:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.sample_network",
-        description="Writes a lake of generated ledgers: valid, hash-chained, the same bytes for the same arguments.",
+        description="Writes a lake of generated ledgers, valid and hash-chained, and a history archive: headers and "
+        "buckets of each checkpoint, but no transactions, results and consensus messages. The same arguments give the "
+        "same bytes.",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the lake's folder")
+    parser.add_argument(
+        "--archive", type=Path, metavar="DIR", help="the history archive's folder (default: the lake's, with -archive)"
+    )
     parser.add_argument("--ledgers", type=_count, default=400, metavar="N", help="default 400")
     parser.add_argument("--transactions-per-ledger", type=_count, default=8, metavar="M", help="default 8")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="default 1")
@@ -53,21 +60,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _ledgers(engine: Engine, arguments: argparse.Namespace) -> Iterator[tuple[int, bytes]]:
+def _ledgers(engine: Engine, archive: Archive, arguments: argparse.Namespace) -> Iterator[tuple[int, bytes]]:
     town = Town(engine, arguments.seed, arguments.transactions_per_ledger)
     start, said = int(arguments.start_time.timestamp()), time.monotonic()
     for number in range(arguments.ledgers):
         requests, upgrades = town.ledger(number)
         meta = engine.close(requests, upgrades, start + SECONDS_PER_LEDGER * number)
+        archive.add(engine)
         yield engine.chain.sequence, meta
         if time.monotonic() - said > 2:
             said = time.monotonic()
             print(f"{number + 1} of {arguments.ledgers} ledgers", file=sys.stderr, flush=True)
+    archive.finish()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Writes the lake; status 1 if its folder can't take it."""
+    """Writes the lake and its archive; status 1 if a folder can't take them."""
     arguments = _parser().parse_args(argv)
+    lake = arguments.out
+    folders = {"--out": lake, "--archive": arguments.archive or Path(f"{lake.resolve()}-archive")}
     record = {
         "ledgers": arguments.ledgers,
         "transactions_per_ledger": arguments.transactions_per_ledger,
@@ -76,15 +87,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         "first_ledger": arguments.first_ledger,
     }
     try:
-        if is_complete(arguments.out, record):
-            print(f"{arguments.out} holds this sample network already")
-            return 0
-        engine = Engine(arguments.first_ledger)
-        size = write(arguments.out, record, _ledgers(engine, arguments), lambda: final_state(engine))
-    except LakeError as error:
+        claimed = [is_claimed(folder, option, record) for option, folder in folders.items()]
+    except FolderError as error:
         print(f"sample_network: {error}", file=sys.stderr)
         return 1
-    print(f"{arguments.out}: {arguments.ledgers} ledgers, {size / 1e6:.1f} MB of XDR")
+    if all(claimed) and is_whole(lake):
+        print(f"{lake} holds this sample network already")
+        return 0
+    for folder in folders.values():
+        claim(folder, record)
+    engine, archive = Engine(arguments.first_ledger), Archive(folders["--archive"])
+    size = write(lake, _ledgers(engine, archive, arguments), lambda: final_state(engine))
+    print(f"{lake}: {arguments.ledgers} ledgers, {size / 1e6:.1f} MB of XDR")
+    print(f"{folders['--archive']}: {archive.checkpoints} checkpoints")
     return 0
 
 

@@ -1,15 +1,12 @@
-"""A ledger at a time: transactions into a set, applied in the network's order, under a header that chains them.
-
-The state holds each entry with its exact XDR, but there are no buckets yet: the header's bucket list hash is a
-stand-in, which depends on every change ever made.
-"""
+"""A ledger at a time: transactions into a set, applied in the network's order, under a header that chains them."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from local.sample_network.apply import Application, Applied
+from local.sample_network.buckets import HotArchiveBucketList, LiveBucketList, archive_changes, live_changes
 from local.sample_network.config import FEE_WRITE_1KB, Upgrade
 from local.sample_network.encode import ZERO, account_id, array, i32, i64, opaque, present, u32, u64
 from local.sample_network.entries import Account, Entry, Ttl
@@ -36,16 +33,21 @@ class Engine:
         chain: what headers carry on.
         state: every live entry.
         archive: entries that expired and were evicted, by ledger key.
+        live: the bucket list of the state.
+        hot_archive: the bucket list of the archive.
+        header: the last closed ledger's, as `LedgerHeaderHistoryEntry`.
     """
 
     def __init__(self, first_ledger: int) -> None:
-        """The state before the first ledger: one account holds every lumen."""
+        """The state before the first ledger: one account holds every lumen, made in the ledger before."""
         self.chain = Chain(sequence=first_ledger - 1)
         root = Account(owner=public_key("root"), balance=TOTAL_COINS, sequence=0, modified=1)
         self.state = State(self.chain.sequence, [root])
         self.archive: dict[bytes, Entry] = {}
+        self.live, self.hot_archive = LiveBucketList(), HotArchiveBucketList()
+        self.header = b""
         self._previous = sha256(f"{PASSPHRASE}/genesis".encode())
-        self._bucket_list = bytes(32)
+        self._bucket_list = self._settled({})
         self._skips = [bytes(32)] * 4
 
     def close(self, requests: Sequence[Request], upgrades: Sequence[Upgrade], close_time: int) -> bytes:
@@ -53,6 +55,7 @@ class Engine:
         self.chain.sequence += 1
         self.chain.close_time = close_time
         self.state.ledger = self.chain.sequence
+        archived = dict(self.archive)
         made = self._signed(requests)
         stages = _stages([one for one in made if one.request.contract])
         classic = [one for one in made if not one.request.contract]
@@ -64,15 +67,16 @@ class Engine:
         ]
         upgraded = [upgrade.apply(self.state, self.chain) for upgrade in upgrades]
         evicted = self._evict()
-        self._bucket_list = sha256(self._bucket_list + b"".join((*processing, *upgraded, *evicted)))
+        self._bucket_list = self._settled(archived)
         results = array(one.signed.digest + done.result for one, done in applied)
         header = self._header(sha256(tx_set), upgrades, sha256(results))
         digest = sha256(header)
         self._previous = digest
+        self.header = digest + header + ZERO
         return (
             u32(2)
             + (u32(1) + ZERO + i64(FEE_WRITE_1KB))
-            + (digest + header + ZERO)
+            + self.header
             + tx_set
             + array(processing)
             + array(upgraded)
@@ -125,6 +129,17 @@ class Engine:
                 self.state.remove(key)
                 keys.append(key)
         return keys
+
+    def _settled(self, archived: Mapping[bytes, Entry]) -> bytes:
+        """Puts what the ledger changed into the buckets; gives the header's hash of them.
+
+        Args:
+            archived: the archive before the ledger.
+        """
+        sequence, protocol = self.chain.sequence, self.chain.protocol
+        self.live.add(sequence, protocol, live_changes(self.state.settle(), self.state.entries))
+        self.hot_archive.add(sequence, protocol, archive_changes(archived, self.archive))
+        return sha256(self.live.digest + self.hot_archive.digest)
 
     # The set and the header --------------------------------------------------------------------------------------
 

@@ -144,6 +144,48 @@ def of_pool(pool: bytes) -> bytes:
     return u32(4) + pool
 
 
+def address_size(of: bytes) -> int:
+    """How many bytes an `SCAddress` of an account or a contract takes, whatever follows it."""
+    return 40 if of[:4] == u32(0) else 36
+
+
+# Order ----------------------------------------------------------------------------------------------------------
+
+_TEXTS = (u32(13), u32(14), u32(15))
+_VECTOR, _ADDRESS, _NONCE = u32(16), u32(18), u32(21)
+_SIZES = {VOID: 0, INSTANCE_KEY: 0, u32(0): 4, u32(3): 4, u32(5): 8}
+
+
+def order(value: bytes) -> bytes:
+    """Bytes that compare as stellar-core compares values: by kind, then texts and lists item by item, not by size.
+
+    It knows the values that name what this network's contracts keep.
+    """
+    ordered, rest = _ordered(value)
+    assert not rest
+    return ordered
+
+
+def _ordered(value: bytes) -> tuple[bytes, bytes]:
+    """The bytes of the first value, and what follows it."""
+    kind, rest = value[:4], value[4:]
+    if kind in _TEXTS:
+        end = 4 + int.from_bytes(rest[:4], "big")
+        return kind + rest[4:end].replace(b"\0", b"\0\1") + b"\0\0", rest[end + -end % 4 :]
+    if kind == _VECTOR:
+        count, rest = int.from_bytes(rest[4:8], "big"), rest[8:]
+        items = []
+        for _ in range(count):
+            item, rest = _ordered(rest)
+            items.append(b"\1" + item)
+        return kind + b"".join(items) + b"\0", rest
+    if kind == _NONCE:
+        # Negative numbers come first.
+        return kind + bytes([rest[0] ^ 0x80]) + rest[1:8], rest[8:]
+    size = address_size(rest) if kind == _ADDRESS else _SIZES[kind]
+    return kind + rest[:size], rest[size:]
+
+
 # Events ---------------------------------------------------------------------------------------------------------
 
 

@@ -34,6 +34,8 @@ class State:
         entries: by `LedgerKey`.
         books: the offers of each pair (selling, buying), by their ledger keys.
         soroban_size: bytes of contract data and code.
+
+    What it begins with counts as changed in the ledger that it begins with.
     """
 
     def __init__(self, ledger: int, entries: Iterable[Entry]) -> None:
@@ -41,9 +43,10 @@ class State:
         self.entries: dict[bytes, Entry] = {}
         self.books: dict[tuple[bytes, bytes], dict[bytes, Offer]] = defaultdict(dict)
         self.soroban_size = 0
-        self._attempts: list[Attempt] = []
+        self._attempts = [Attempt()]
         self._restored: set[bytes] = set()
         for entry in entries:
+            self._remember(entry.key)
             self._set(entry.key, entry)
 
     def _set(self, key: bytes, entry: Entry | None) -> None:
@@ -86,8 +89,7 @@ class State:
         self._set(key, None)
 
     def _remember(self, key: bytes) -> None:
-        if self._attempts:
-            self._attempts[-1].setdefault(key, self.entries.get(key))
+        self._attempts[-1].setdefault(key, self.entries.get(key))
 
     @contextmanager
     def attempt(self) -> Iterator[Attempt]:
@@ -104,7 +106,7 @@ class State:
                 if not kept:
                     self._restored.discard(key)
                     self._set(key, before)
-                elif self._attempts:
+                else:
                     self._attempts[-1].setdefault(key, before)
 
     def changes(self, attempt: Attempt) -> bytes:
@@ -118,3 +120,9 @@ class State:
                 told.append((RESTORED if key in self._restored else CREATED) + after.xdr)
         self._restored.clear()
         return array(told)
+
+    def settle(self) -> Attempt:
+        """Ends the ledger: gives what each entry that changed since the last end was before."""
+        (whole,) = self._attempts
+        self._attempts = [Attempt()]
+        return whole

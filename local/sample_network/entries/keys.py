@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+from local.sample_network import scval
 from local.sample_network.encode import ZERO, account_id, i32, i64, opaque, u32
 from local.sample_network.keys import sha256
 
@@ -59,3 +62,17 @@ def config_key(number: int) -> bytes:
 def ttl_key(of: bytes) -> bytes:
     """`LedgerKey` of another entry's lifetime, by that entry's key."""
     return u32(9) + sha256(of)
+
+
+@cache
+def order(key: bytes) -> bytes:
+    """Bytes that compare as buckets order ledger keys: texts by their letters, not by size.
+
+    As `LedgerEntryIdCmp` in stellar-core does it.
+    """
+    if key[:4] == u32(3):
+        return key[:40] + key[44:]
+    if key[:4] == u32(6):
+        named = 4 + scval.address_size(key[4:])
+        return key[:named] + scval.order(key[named:-4]) + key[-4:]
+    return key

@@ -17,7 +17,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from requests.exceptions import RequestException
 
 from stellar_etl.errors import ExportError
-from stellar_etl.stores import patience
+from stellar_etl.stores import CHUNK, patience
 
 PAGE = 1000
 """The most names that the service gives at once."""
@@ -65,8 +65,25 @@ class BucketStore:
                     retry=self._retry,
                 )
         except NotFound:
-            raise FileNotFoundError(f"{self.place}/{name} can't be read: there is no such object") from None
+            raise self._missing(name) from None
         return data
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """An object's bytes in pieces."""
+        try:
+            with (
+                problems_of(f"{self.place}/{name} can't be read"),
+                self._bucket.blob(self._prefix + name).open(
+                    "rb", chunk_size=16 * CHUNK, raw_download=True, retry=self._retry
+                ) as file,
+            ):
+                while piece := file.read(CHUNK):
+                    yield piece
+        except NotFound:
+            raise self._missing(name) from None
+
+    def _missing(self, name: str) -> FileNotFoundError:
+        return FileNotFoundError(f"{self.place}/{name} can't be read: there is no such object")
 
 
 @cache

@@ -82,6 +82,11 @@ _KEYS: dict[int, Callable[[Any], bytes]] = {
 _TYPES = {type_: type_.to_bytes(4, "big") for type_ in _KEYS}
 
 
+def ledger_key(type_: int, content: Any) -> bytes:
+    """The XDR of the `LedgerKey` of an entry of a type that has a table."""
+    return _TYPES[type_] + _KEYS[type_](content)
+
+
 def compacted(meta: dict[str, Any]) -> dict[int, list[Change]]:
     """What became of the entries of each type, in the order in which they were first touched.
 
@@ -159,7 +164,7 @@ def _paired(recorded: Recorded) -> Iterator[Change]:
             raise ValueError(f"a {names.LedgerEntryType[entry[0]]} is removed whose state before is not recorded")
         type_, content = shown["data"]
         if type_ in _KEYS:
-            yield Change(kind, type_, _TYPES[type_] + _KEYS[type_](content), before, after)
+            yield Change(kind, type_, ledger_key(type_, content), before, after)
         state = None
 
 

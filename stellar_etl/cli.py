@@ -9,7 +9,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,7 +19,7 @@ from stellar_etl.errors import EXIT_FAILED, ExportError
 from stellar_etl.progress import PROGRESS_SECONDS, log_values
 
 if TYPE_CHECKING:
-    from stellar_etl.export import Batch
+    from stellar_etl.export import Batch, Source
 
 PUBLIC_LAKE = "https://aws-public-blockchain.s3.us-east-2.amazonaws.com/v1.1/stellar/ledgers/pubnet"
 """The public network's ledgers, for everyone to read (https://registry.opendata.aws/aws-public-blockchain/)."""
@@ -28,7 +28,17 @@ LAKE_VARIABLE = "STELLAR_ETL_DATASTORE_PATH"
 """The environment variable that stands for --datastore-path, for callers that share a command line with the Go program,
 whose `get_ledger_range_from_times` has no such option."""
 
-ODD_COMMANDS = {"token_transfers": "export_token_transfer"}
+PUBLIC_ARCHIVES = {
+    "pubnet": "https://history.stellar.org/prd/core-live/core_live_001",
+    "testnet": "https://history.stellar.org/prd/core-testnet/core_testnet_001",
+    "futurenet": "https://history-futurenet.stellar.org",
+}
+"""A history archive of each network, for everyone to read."""
+
+ARCHIVE_VARIABLE = "STELLAR_ETL_HISTORY_ARCHIVE_PATH"
+"""The environment variable that stands for --history-archive-path."""
+
+ODD_COMMANDS = {"token_transfers": "export_token_transfer", "liquidity_pools": "export_pools"}
 """The other types' commands are named `export_{type}`."""
 
 ENTRY_OPTIONS = {
@@ -110,21 +120,38 @@ def _limit_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _network_options(parser: argparse.ArgumentParser) -> None:
+def _network_options(parser: argparse.ArgumentParser) -> Any:
     group = parser.add_argument_group("network")
     group.add_argument("--testnet", action="store_true", help="read the test network (wins over --futurenet)")
     group.add_argument("--futurenet", action="store_true", help="read the future network")
     group.add_argument(
+        "--network-passphrase",
+        metavar="TEXT",
+        help="refuse a lake or an archive of another network; names that of one which tells none",
+    )
+    return group
+
+
+def _lake_options(parser: argparse.ArgumentParser) -> None:
+    _network_options(parser).add_argument(
         "--datastore-path",
         default=os.environ.get(LAKE_VARIABLE),
         metavar="PATH",
         help="the lake of ledgers, or what holds a lake for each network: a folder, gs://bucket/prefix or "
         f"https://host/prefix (default: ${LAKE_VARIABLE}, else the public network's, {PUBLIC_LAKE})",
     )
-    group.add_argument(
-        "--network-passphrase",
-        metavar="TEXT",
-        help="refuse a lake of another network; names that of a lake without .config.json",
+
+
+def _archive_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-e", "--end-ledger", type=int, required=True, metavar="N", help="the newest checkpoint at or before it is read"
+    )
+    _network_options(parser).add_argument(
+        "--history-archive-path",
+        default=os.environ.get(ARCHIVE_VARIABLE),
+        metavar="PATH",
+        help="the history archive: a folder, gs://bucket/prefix or https://host/prefix "
+        f"(default: ${ARCHIVE_VARIABLE}, else one of the network's, such as {PUBLIC_ARCHIVES['pubnet']})",
     )
 
 
@@ -140,36 +167,34 @@ def _entry_options(parser: argparse.ArgumentParser) -> None:
     ignored.add_argument("-c", "--core-config", default="", metavar="FILE", help="ledgers always come from the lake")
 
 
-def _export_options(parser: argparse.ArgumentParser, parquet_metavar: str, parquet_help: str) -> None:
+def _single_options(parser: argparse.ArgumentParser, type_: str) -> None:
+    parser.set_defaults(type=type_)
+    parser.add_argument(
+        "-o", "--output", default=f"exported_{type_}.txt", metavar="FILE", help="the file or object to write"
+    )
+    _limit_option(parser)
+    _export_options(parser, "FILE", f"the file or object for it (default: {parquet_name(type_)} beside --output)")
+
+
+def _several_options(parser: argparse.ArgumentParser, types: Iterable[str], output: str, start: str) -> None:
+    parser.add_argument("-o", "--output", default=output, metavar="DIR", help="the folder to write to")
+    every = ",".join(types)
+    parser.add_argument("--types", default=every, metavar="T,…", help=f"which types (default: {every})")
+    parser.add_argument(
+        "--file-names",
+        type=pairs("--file-names"),
+        default={},
+        metavar="T=NAME,…",
+        help=f"the file of each type, written as {start}-{{NAME}} (default: {{type}}.txt)",
+    )
+    _limit_option(parser)
+    _export_options(parser, "DIR", "the folder for it (default: that of --output)")
+
+
+def _range_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-s", "--start-ledger", type=int, default=2, metavar="N", help="first ledger (default 2)")
     parser.add_argument("-e", "--end-ledger", type=int, required=True, metavar="N", help="last ledger, included")
-    parser.add_argument(
-        "-u",
-        "--extra-fields",
-        type=pairs("--extra-fields"),
-        default={},
-        metavar="K=V,…",
-        help="fields to add to every row, as text; one CSV record",
-    )
-    parser.add_argument("--strict-export", action="store_true", help="end on a row that can't be made; else count it")
-    parser.add_argument(
-        "--no-verify", action="store_true", help="don't check hashes: for a lake that is known to be odd"
-    )
-    parser.add_argument(
-        "--progress-seconds",
-        type=_seconds,
-        default=PROGRESS_SECONDS,
-        metavar="N",
-        help=f"how long to work between two reports of progress (default {PROGRESS_SECONDS})",
-    )
-    parquet = parser.add_argument_group("parquet")
-    parquet.add_argument("--write-parquet", action="store_true", help="write the rows to a Parquet file too")
-    parquet.add_argument("--parquet-output", default="", metavar=parquet_metavar, help=parquet_help)
-    _network_options(parser)
-    cloud = parser.add_argument_group("cloud storage")
-    cloud.add_argument("--cloud-storage-bucket", default="", metavar="NAME", help="upload to this bucket")
-    cloud.add_argument("--cloud-provider", default="", choices=("", "gcp"), help="gcp, or nothing for no upload")
-    cloud.add_argument("--cloud-credentials", default="", metavar="FILE", help="a key file; default: the machine's own")
+    _lake_options(parser)
     ahead = parser.add_argument_group("reading ahead, from a lake that is not a folder")
     ahead.add_argument(
         "--num-workers", type=at_least_one, default=10, metavar="N", help="objects on their way at once (default 10)"
@@ -185,6 +210,35 @@ def _export_options(parser: argparse.ArgumentParser, parquet_metavar: str, parqu
     ignored.add_argument("--captive-core", action="store_true", help="ledgers always come from the lake")
     for name, default in (("--retry-limit", 3), ("--retry-wait", 5)):
         ignored.add_argument(name, type=int, default=default, metavar="N", help=f"default {default}")
+
+
+def _export_options(parser: argparse.ArgumentParser, parquet_metavar: str, parquet_help: str) -> None:
+    parser.add_argument(
+        "-u",
+        "--extra-fields",
+        type=pairs("--extra-fields"),
+        default={},
+        metavar="K=V,…",
+        help="fields to add to every row, as text; one CSV record",
+    )
+    parser.add_argument("--strict-export", action="store_true", help="end on a row that can't be made; else count it")
+    parser.add_argument(
+        "--no-verify", action="store_true", help="don't check hashes: for a lake or an archive that is known to be odd"
+    )
+    parser.add_argument(
+        "--progress-seconds",
+        type=_seconds,
+        default=PROGRESS_SECONDS,
+        metavar="N",
+        help=f"how long to work between two reports of progress (default {PROGRESS_SECONDS})",
+    )
+    parquet = parser.add_argument_group("parquet")
+    parquet.add_argument("--write-parquet", action="store_true", help="write the rows to a Parquet file too")
+    parquet.add_argument("--parquet-output", default="", metavar=parquet_metavar, help=parquet_help)
+    cloud = parser.add_argument_group("cloud storage")
+    cloud.add_argument("--cloud-storage-bucket", default="", metavar="NAME", help="upload to this bucket")
+    cloud.add_argument("--cloud-provider", default="", choices=("", "gcp"), help="gcp, or nothing for no upload")
+    cloud.add_argument("--cloud-credentials", default="", metavar="FILE", help="a key file; default: the machine's own")
 
 
 def build_parser() -> Parser:
@@ -203,34 +257,20 @@ def build_parser() -> Parser:
     times.add_argument("-s", "--start-time", required=True, metavar="T", help="2006-01-02T15:04:05-07:00")
     times.add_argument("-e", "--end-time", required=True, metavar="T", help="2006-01-02T15:04:05-07:00")
     times.add_argument("-o", "--output", default="exported_range.txt", metavar="FILE", help="empty for standard output")
-    _network_options(times)
+    _lake_options(times)
 
+    from stellar_etl.archive import ENTRY_TYPES
     from stellar_etl.transforms import HISTORY
 
     for type_ in HISTORY:
         name = ODD_COMMANDS.get(type_, f"export_{type_}")
         single = command(name, f"export {type_.replace('_', ' ')}", _export_one)
-        single.set_defaults(type=type_)
-        single.add_argument(
-            "-o", "--output", default=f"exported_{type_}.txt", metavar="FILE", help="the file or object to write"
-        )
-        _limit_option(single)
-        _export_options(single, "FILE", f"the file or object for it (default: {parquet_name(type_)} beside --output)")
+        _range_options(single)
+        _single_options(single, type_)
 
     everything = command("export_all_history", "export several types in one pass over the ledgers", _export_all)
-    everything.add_argument("-o", "--output", default="exported_history", metavar="DIR", help="the folder to write to")
-    everything.add_argument(
-        "--types", default=",".join(HISTORY), metavar="T,…", help=f"which types (default: {','.join(HISTORY)})"
-    )
-    everything.add_argument(
-        "--file-names",
-        type=pairs("--file-names"),
-        default={},
-        metavar="T=NAME,…",
-        help="the file of each type, written as {start}-{end}-{NAME} (default: {type}.txt)",
-    )
-    _limit_option(everything)
-    _export_options(everything, "DIR", "the folder for it (default: that of --output)")
+    _range_options(everything)
+    _several_options(everything, HISTORY, "exported_history", "{start}-{end}")
 
     changes = command("export_ledger_entry_changes", "export what became of ledger entries", _export_changes)
     changes.add_argument("-o", "--output", default="changes_output", metavar="DIR", help="the folder to write to")
@@ -239,16 +279,33 @@ def build_parser() -> Parser:
     )
     _entry_options(changes)
     changes.set_defaults(limit=-1)
+    _range_options(changes)
     _export_options(changes, "DIR", "the folder for it (default: that of --output)")
+
+    for type_ in ENTRY_TYPES:
+        name = ODD_COMMANDS.get(type_, f"export_{type_}")
+        single = command(
+            name, f"export all {type_.replace('_', ' ')} that there are at a checkpoint", _export_one_state
+        )
+        _archive_options(single)
+        _single_options(single, type_)
+
+    state = command("export_bucket_list", "export all that there is at a checkpoint, in one pass", _export_all_state)
+    _archive_options(state)
+    _several_options(state, ENTRY_TYPES, "exported_bucket_list", "{checkpoint}-{checkpoint}")
 
     command("version", "print the version", lambda _: print(f"stellar-etl {__version__}"))
     return parser
 
 
+def _network(arguments: argparse.Namespace) -> str:
+    return "testnet" if arguments.testnet else "futurenet" if arguments.futurenet else "pubnet"
+
+
 def _lake(arguments: argparse.Namespace, window: Any = None) -> Any:
     from stellar_etl.lake import open_lake
 
-    network = "testnet" if arguments.testnet else "futurenet" if arguments.futurenet else "pubnet"
+    network = _network(arguments)
     path = arguments.datastore_path
     if path is None:
         if network != "pubnet":
@@ -258,6 +315,17 @@ def _lake(arguments: argparse.Namespace, window: Any = None) -> Any:
             )
         path = PUBLIC_LAKE
     return open_lake(path, network, arguments.network_passphrase, window)
+
+
+def _archive(arguments: argparse.Namespace, types: Iterable[str]) -> Any:
+    from stellar_etl.archive import open_archive
+    from stellar_etl.lake import PASSPHRASES
+
+    network, path, passphrase = _network(arguments), arguments.history_archive_path, arguments.network_passphrase
+    # An archive of one's own may hold any network, unless one is named.
+    if passphrase is None and (path is None or network != "pubnet"):
+        passphrase = PASSPHRASES[network]
+    return open_archive(path or PUBLIC_ARCHIVES[network], network, list(types), passphrase)
 
 
 def _ledger_range(arguments: argparse.Namespace) -> None:
@@ -274,25 +342,47 @@ def _ledger_range(arguments: argparse.Namespace) -> None:
 
 
 def _export_one(arguments: argparse.Namespace) -> None:
+    _export_ledgers(arguments, [_batch_of_one(arguments, *_span(arguments))], f"{arguments.output}.manifest.json")
+
+
+def _export_one_state(arguments: argparse.Namespace) -> None:
+    sequence = _checkpoint(arguments)
+    _export_state(arguments, _batch_of_one(arguments, sequence, sequence), f"{arguments.output}.manifest.json")
+
+
+def _batch_of_one(arguments: argparse.Namespace, start: int, end: int) -> Batch:
     from stellar_etl.export import Batch
     from stellar_etl.output import is_special
 
     type_, output = arguments.type, arguments.output
     folder = Path() if is_special(output) else Path(output).parent
     parquet = arguments.parquet_output or str(folder / parquet_name(type_))
-    span = _span(arguments)
-    _export(arguments, [Batch(*span, {type_: output}, {type_: parquet})], f"{output}.manifest.json")
+    return Batch(start, end, {type_: output}, {type_: parquet})
 
 
 def _export_all(arguments: argparse.Namespace) -> None:
-    from stellar_etl.export import Batch
     from stellar_etl.transforms import HISTORY
+
+    start, end = _span(arguments)
+    batch, manifest_name = _batch_of_several(arguments, HISTORY, start, end)
+    _export_ledgers(arguments, [batch], manifest_name)
+
+
+def _export_all_state(arguments: argparse.Namespace) -> None:
+    from stellar_etl.archive import ENTRY_TYPES
+
+    sequence = _checkpoint(arguments)
+    _export_state(arguments, *_batch_of_several(arguments, ENTRY_TYPES, sequence, sequence))
+
+
+def _batch_of_several(arguments: argparse.Namespace, known: Collection[str], start: int, end: int) -> tuple[Batch, str]:
+    """The files of the types that are asked for, and the manifest's name."""
+    from stellar_etl.export import Batch
 
     types = [type_ for type_ in arguments.types.split(",") if type_]
     for type_ in [*types, *arguments.file_names]:
-        if type_ not in HISTORY:
-            raise ExportError(f"--types: there is no type {type_!r}; known are {', '.join(HISTORY)}")
-    start, end = _span(arguments)
+        if type_ not in known:
+            raise ExportError(f"--types: there is no type {type_!r}; known are {', '.join(known)}")
     stem, parquet_stem = _stems(arguments, start, end)
     batch = Batch(
         start,
@@ -300,7 +390,7 @@ def _export_all(arguments: argparse.Namespace) -> None:
         {type_: f"{stem}-{arguments.file_names.get(type_, f'{type_}.txt')}" for type_ in types},
         {type_: f"{parquet_stem}-{type_}.parquet" for type_ in types},
     )
-    _export(arguments, [batch], f"{stem}-manifest.json")
+    return batch, f"{stem}-manifest.json"
 
 
 def _export_changes(arguments: argparse.Namespace) -> None:
@@ -317,7 +407,7 @@ def _export_changes(arguments: argparse.Namespace) -> None:
         stem, parquet_stem = _stems(arguments, first, last)
         names = {type_: f"{stem}-{type_}.txt" for type_ in types}
         batches.append(Batch(first, last, names, {type_: f"{parquet_stem}-{type_}.parquet" for type_ in types}))
-    _export(arguments, batches, f"{_stems(arguments, start, end)[0]}-manifest.json")
+    _export_ledgers(arguments, batches, f"{_stems(arguments, start, end)[0]}-manifest.json")
 
 
 def _span(arguments: argparse.Namespace) -> tuple[int, int]:
@@ -327,6 +417,12 @@ def _span(arguments: argparse.Namespace) -> tuple[int, int]:
     return start, end
 
 
+def _checkpoint(arguments: argparse.Namespace) -> int:
+    from stellar_etl.archive import checkpoint
+
+    return checkpoint(arguments.end_ledger)
+
+
 def _stems(arguments: argparse.Namespace, start: int, end: int) -> tuple[str, str]:
     """What the names of the files of some ledgers begin with, and those of their Parquet files."""
     folders = arguments.output, arguments.parquet_output or arguments.output
@@ -334,8 +430,20 @@ def _stems(arguments: argparse.Namespace, start: int, end: int) -> tuple[str, st
     return stem, parquet_stem
 
 
-def _export(arguments: argparse.Namespace, batches: Sequence[Batch], manifest_name: str) -> None:
+def _export_ledgers(arguments: argparse.Namespace, batches: Sequence[Batch], manifest_name: str) -> None:
     from stellar_etl.ahead import Window
+
+    window = Window(arguments.num_workers, arguments.buffer_size)
+    _export(arguments, lambda: _lake(arguments, window), batches, manifest_name)
+
+
+def _export_state(arguments: argparse.Namespace, batch: Batch, manifest_name: str) -> None:
+    _export(arguments, lambda: _archive(arguments, batch.names), [batch], manifest_name)
+
+
+def _export(
+    arguments: argparse.Namespace, open_source: Callable[[], Source], batches: Sequence[Batch], manifest_name: str
+) -> None:
     from stellar_etl.export import export_rows
 
     if arguments.parquet_output and not arguments.write_parquet:
@@ -355,7 +463,7 @@ def _export(arguments: argparse.Namespace, batches: Sequence[Batch], manifest_na
     if arguments.cloud_credentials:
         os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = arguments.cloud_credentials
     statistics = export_rows(
-        _lake(arguments, Window(arguments.num_workers, arguments.buffer_size)),
+        open_source(),
         batches,
         manifest_name,
         bucket=arguments.cloud_storage_bucket or None,

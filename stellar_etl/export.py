@@ -1,17 +1,17 @@
-"""One pass over a range of ledgers: each is read and decoded once, for all types that are asked for."""
+"""One pass over a range of ledgers, or over the state at one: all is read and decoded once, for all types."""
 
 from __future__ import annotations
 
 import gc
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
-from typing import Any
+from itertools import groupby
+from typing import Any, Protocol
 
 from stellar_etl.errors import ExportError
-from stellar_etl.lake import Lake
 from stellar_etl.ledger import Ledger, LedgerError
 from stellar_etl.manifest import Written, manifest
 from stellar_etl.output import ExportFile, Output, RowFile, unwritable
@@ -19,6 +19,27 @@ from stellar_etl.progress import PROGRESS_SECONDS, Progress
 from stellar_etl.transforms import HISTORY, STATE, Transform
 
 TYPES = HISTORY | STATE
+
+
+class Source(Protocol):
+    """Where ledgers come from: a lake, or what an archive has at one ledger.
+
+    Attributes:
+        passphrase: the network's.
+    """
+
+    passphrase: str
+
+    def read(self, first: int, last: int, *, verify: bool = True) -> Iterator[Ledger]:
+        """The ledgers of a range, oldest first; each at least once, and what is too large for one in several parts.
+
+        Raises:
+            NotReachedError: the network has not come to the last one.
+            ExportError: they can't be read, or hashes don't match that were to be verified.
+        """
+
+    def progress(self, first: int, last: int, seconds: float) -> Progress:
+        """What tells how far the reading of a range is, every so many seconds."""
 
 
 class Statistics:
@@ -55,7 +76,7 @@ class Batch:
 
 
 def export_rows(
-    lake: Lake,
+    source: Source,
     batches: Sequence[Batch],
     manifest_name: str,
     *,
@@ -69,7 +90,7 @@ def export_rows(
     """Writes a file of rows for each batch and type, then the manifest.
 
     Args:
-        lake: where the ledgers are.
+        source: where the ledgers are.
         batches: what to write, at least one, each beginning with the ledger after the one before; all of the same
             types.
         manifest_name: the file or object of the manifest.
@@ -90,9 +111,11 @@ def export_rows(
     written: list[Written] = []
     parquet_written: list[Written] = []
     first = last = None
-    with no_collector(), Output(bucket) as output, Progress(end - start + 1, progress_seconds) as progress:
-        ledgers = lake.read(start, end, verify=verify)
-        for batch in batches:
+    with no_collector(), Output(bucket) as output, source.progress(start, end, progress_seconds) as progress:
+        ends = [batch.end for batch in batches]
+        ledgers = source.read(start, end, verify=verify)
+        for place, ledgers_of_batch in groupby(ledgers, lambda ledger: bisect_left(ends, ledger.sequence)):
+            batch = batches[place]
             files = {type_: output.open(name, RowFile) for type_, name in batch.names.items()}
             parquet = _open_parquet(output, batch.parquet_names, extra) if batch.parquet_names else {}
             exports = [
@@ -109,18 +132,18 @@ def export_rows(
                 )
                 for type_, file in files.items()
             ]
-            for ledger in islice(ledgers, batch.end - batch.start + 1):
+            for ledger in ledgers_of_batch:
                 first, last = first or ledger, ledger
                 for export in exports:
                     export.add(ledger)
-                progress.ledger_done()
+                progress.done(statistics.attempted - statistics.failed)
             output.close()
             written += [Written(type_, batch.start, batch.end, file) for type_, file in files.items()]
             parquet_written += [Written(type_, batch.start, batch.end, file) for type_, file in parquet.items()]
         assert first is not None and last is not None, "a range has at least one ledger"
         output.publish(
             manifest_name,
-            manifest(lake.passphrase, start, end, first, last, written, statistics.failed, parquet_written),
+            manifest(source.passphrase, start, end, first, last, written, statistics.failed, parquet_written),
         )
     return statistics
 

@@ -17,6 +17,7 @@ from stellar_etl.ahead import Window, read_ahead
 from stellar_etl.errors import ExportError, NotReachedError
 from stellar_etl.layout import EXAMPLE, Layout, Span, compact, inverted, spans_of
 from stellar_etl.ledger import Ledger, LedgerError, network_id
+from stellar_etl.progress import LedgerProgress
 from stellar_etl.stores import Store, open_store
 from stellar_etl.xdr import XdrError, decode_batch
 
@@ -161,6 +162,10 @@ class Lake:
         if [ledger.sequence for ledger in ledgers] != list(range(span.first, span.last + 1)):
             raise ExportError(f"{place} does not hold the ledgers of its name")
         return ledgers
+
+    def progress(self, first: int, last: int, seconds: float) -> LedgerProgress:
+        """What tells how far the reading of a range is, every so many seconds."""
+        return LedgerProgress(last - first + 1, seconds)
 
     def read(self, first: int, last: int, *, verify: bool = True) -> Iterator[Ledger]:
         """The ledgers of a range, oldest first, each checked by its hashes and against the one before.

@@ -296,14 +296,22 @@ class Ledger:
             content = tx_set[2]
         return hashlib.sha256(content).digest()
 
+    def verify_header(self) -> None:
+        """Checks the header against its hash.
+
+        Raises:
+            LedgerError: it doesn't match.
+        """
+        if hashlib.sha256(self.header["raw"]).digest() != self.hash:
+            raise LedgerError(f"ledger {self.sequence}: the header's hash is not {self.hash.hex()}: it is damaged")
+
     def verify(self, previous: Ledger | None) -> None:
         """Checks what hashes prove: the header, the transactions, the results, and the chain to the ledger before.
 
         Raises:
             LedgerError: naming the ledger and what doesn't match.
         """
-        if hashlib.sha256(self.header["raw"]).digest() != self.hash:
-            raise LedgerError(f"ledger {self.sequence}: the header's hash is not {self.hash.hex()}: it is damaged")
+        self.verify_header()
         if self.transaction_set_hash != self.header["scpValue"]["txSetHash"]:
             raise LedgerError(f"ledger {self.sequence}: its transactions' hash is not the header's: it is damaged")
         results = len(self.meta["txProcessing"]).to_bytes(4, "big") + b"".join(

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -27,18 +28,16 @@ def log_values(values: dict[str, Any]) -> None:
 
 
 class Progress:
-    """How many ledgers are done, how fast, and how long the others will take.
+    """How far an export is.
 
     A context manager: at the end, however it comes, nothing of it is left on a terminal's line.
     """
 
-    def __init__(self, total: int, seconds: float) -> None:
-        """`total` ledgers are to be done; at least `seconds` lie between two reports."""
-        self._total = total
+    def __init__(self, seconds: float) -> None:
+        """At least `seconds` lie between two reports."""
         self._seconds = seconds
         self._in_place = sys.stderr.isatty()
         self._shown = 0
-        self._done = 0
         self._begun = self._said = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -49,26 +48,25 @@ class Progress:
     ) -> None:
         self._clear()
 
-    def ledger_done(self) -> None:
-        """Counts one ledger, and reports if it is time to."""
-        self._done += 1
+    def done(self, rows: int) -> None:
+        """Takes note that one more part of the work is done, and reports if it is time to.
+
+        Args:
+            rows: how many rows were made so far.
+        """
         now = time.monotonic()
         if now - self._said < self._seconds:
             return
         self._said = now
-        rate = self._done / max(now - self._begun, 1e-9)
-        left = (self._total - self._done) / rate
+        text, values = self.report(rows, max(now - self._begun, 1e-9))
         if self._in_place:
-            self._show(f"{self._done} of {self._total} ledgers, {rate:.1f} a second, {left:.0f} s left")
+            self._show(text)
         else:
-            log_values(
-                {
-                    "ledgers_done": self._done,
-                    "ledgers_total": self._total,
-                    "ledgers_per_second": round(rate, 1),
-                    "seconds_left": round(left),
-                }
-            )
+            log_values(values)
+
+    def report(self, rows: int, seconds: float) -> tuple[str, dict[str, Any]]:
+        """What to say after so many rows and seconds: a line for people, and values for programs."""
+        raise NotImplementedError
 
     def log(self, level: str, message: str) -> None:
         """Prints a line of its own."""
@@ -84,3 +82,61 @@ class Progress:
         if self._shown:
             self._show("")
             print("\r", end="", file=sys.stderr, flush=True)
+
+
+class LedgerProgress(Progress):
+    """How many ledgers are done, how fast, and how long the others will take."""
+
+    def __init__(self, total: int, seconds: float) -> None:
+        """`total` ledgers are to be done."""
+        super().__init__(seconds)
+        self._total = total
+        self._done = 0
+
+    def done(self, rows: int) -> None:
+        """Counts one ledger."""
+        self._done += 1
+        super().done(rows)
+
+    def report(self, rows: int, seconds: float) -> tuple[str, dict[str, Any]]:  # noqa: ARG002 ledgers differ in rows
+        """Ledgers, and from their pace the seconds that are left."""
+        rate = self._done / seconds
+        left = (self._total - self._done) / rate
+        values = {
+            "ledgers_done": self._done,
+            "ledgers_total": self._total,
+            "ledgers_per_second": round(rate, 1),
+            "seconds_left": round(left),
+        }
+        return f"{self._done} of {self._total} ledgers, {rate:.1f} a second, {left:.0f} s left", values
+
+
+@dataclass
+class Reading:
+    """How far the reading of a bucket list is: the bucket's number, from 1, of how many; the bytes of them all."""
+
+    bucket: int = 0
+    buckets: int = 0
+    bytes: int = 0
+
+
+class StateProgress(Progress):
+    """Which bucket is being read, and what came of them; no archive tells how large they are."""
+
+    def __init__(self, reading: Reading, seconds: float) -> None:
+        """`reading` is kept up to date by who reads."""
+        super().__init__(seconds)
+        self._reading = reading
+
+    def report(self, rows: int, seconds: float) -> tuple[str, dict[str, Any]]:
+        """Buckets, megabytes as they are when they are decompressed, and rows."""
+        reading, megabytes, rate = self._reading, self._reading.bytes / 1e6, rows / seconds
+        values = {
+            "bucket": reading.bucket,
+            "buckets": reading.buckets,
+            "megabytes_read": round(megabytes, 1),
+            "rows": rows,
+            "rows_per_second": round(rate),
+        }
+        text = f"bucket {reading.bucket} of {reading.buckets}, {megabytes:.1f} MB, {rows} rows, {rate:.0f} a second"
+        return text, values

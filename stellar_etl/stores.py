@@ -16,6 +16,9 @@ PATIENCE = "STELLAR_ETL_PATIENCE_SECONDS"
 
 DEFAULT_PATIENCE_SECONDS = 60.0
 
+CHUNK = 1 << 18
+"""How many bytes of an object are read at once."""
+
 
 class Store(Protocol):
     """A folder of objects. Names are below it, with slashes; they are ordered as bytes, as S3 and GCS list them.
@@ -42,6 +45,16 @@ class Store(Protocol):
 
     def read(self, name: str) -> bytes:
         """An object's bytes. Several threads may read.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+            ExportError: it can't be read.
+        """
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """An object's bytes in pieces, of which few are in memory at once, however large the object is.
+
+        It may change while it is read: who reads must know what to expect, such as its hash.
 
         Raises:
             FileNotFoundError: there is no such object.
@@ -84,6 +97,12 @@ class FolderStore:
         """A file's bytes."""
         return (self._path / name).read_bytes()
 
+    def stream(self, name: str) -> Iterator[bytes]:
+        """A file's bytes in pieces."""
+        with (self._path / name).open("rb", buffering=0) as file:
+            while piece := file.read(CHUNK):
+                yield piece
+
 
 def patience() -> float:
     """For how many seconds a service may give nothing before it is given up.
@@ -101,8 +120,12 @@ def patience() -> float:
     return seconds
 
 
-def open_store(path: str) -> Store:
+def open_store(path: str, option: str = "--datastore-path") -> Store:
     """The store at a path: a folder, `file://…`, `gs://bucket/prefix` or `https://bucket's host/prefix`.
+
+    Args:
+        path: where it lies.
+        option: the option that says so, for messages.
 
     Raises:
         ExportError: no store lies at such a path.
@@ -118,5 +141,5 @@ def open_store(path: str) -> Store:
     if scheme[1] in ("https", "http"):
         from stellar_etl.web import WebStore
 
-        return WebStore(path)
-    raise ExportError(f"--datastore-path {path}: a lake lies in a folder, in gs://bucket/prefix or at https://…")
+        return WebStore(path, option)
+    raise ExportError(f"{option} {path}: write a folder, gs://bucket/prefix or https://…")

@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlencode, urlsplit
 from xml.etree import ElementTree
 
@@ -22,12 +22,11 @@ import urllib3
 
 from stellar_etl import __version__
 from stellar_etl.errors import ExportError
-from stellar_etl.stores import patience
+from stellar_etl.stores import CHUNK, patience
 
 PAGE = 1000
 """The most names that S3 gives at once."""
 
-CHUNK = 1 << 18
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 8.0
 ATTEMPTS = 3
 """How many attempts patience lasts for, if each gets no connection, or no bytes."""
@@ -55,17 +54,18 @@ class WebStore:
 
     remote = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, option: str = "--datastore-path") -> None:
         self.place = url.rstrip("/")
+        asked = f"{option} {url}"
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
         except ValueError as error:
-            raise ExportError(f"--datastore-path {url}: {error}") from None
+            raise ExportError(f"{asked}: {error}") from None
         if not host or parts.query or parts.fragment or parts.username is not None:
-            raise ExportError(f"--datastore-path {url}: write it like https://bucket.host/prefix")
+            raise ExportError(f"{asked}: write it like https://bucket.host/prefix")
         if parts.scheme == "http" and not is_loopback(host):
-            raise ExportError(f"--datastore-path {url}: only this machine is read by http; write https")
+            raise ExportError(f"{asked}: only this machine is read by http; write https")
         address = f"[{host}]" if ":" in host else host
         self._root = f"{parts.scheme}://{address}{f':{port}' if port else ''}/"
         folder = unquote(parts.path).strip("/")
@@ -103,10 +103,30 @@ class WebStore:
 
     def read(self, name: str) -> bytes:
         """An object's bytes."""
-        return self._get(self._root + quote(self._prefix + name), f"{self.place}/{name} can't be read")
+        return self._get(*self._of(name))
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """An object's bytes in pieces; of one that is sent anew, what came before is passed over."""
+        given = 0
+        for place, piece in self._pieces(*self._of(name)):
+            if new := piece[max(0, given - place) :]:
+                given += len(new)
+                yield new
+
+    def _of(self, name: str) -> tuple[str, str]:
+        """An object's URL, and what a message about it begins with."""
+        return self._root + quote(self._prefix + name), f"{self.place}/{name} can't be read"
 
     def _get(self, url: str, problem: str) -> bytes:
-        """The body that a URL answers with.
+        """The body that a URL answers with; raises as `_pieces` does."""
+        body = bytearray()
+        for place, piece in self._pieces(url, problem):
+            del body[place:]
+            body += piece
+        return bytes(body)
+
+    def _pieces(self, url: str, problem: str) -> Iterator[tuple[int, bytes]]:
+        """The body that a URL answers with, in pieces, each with its place; one at 0 begins the body anew.
 
         Raises:
             FileNotFoundError: HTTP 404.
@@ -116,47 +136,49 @@ class WebStore:
         pause, deadline = FIRST_PAUSE_SECONDS, time.monotonic() + self._patience
         while True:
             try:
-                self._receive(url, answer, problem)
+                yield from self._receive(url, answer, problem)
             except PassingError as error:
                 passing = error
             else:
-                return bytes(answer.data)
+                return
             now = time.monotonic()
-            if len(answer.data) > longest:
-                longest, pause, deadline = len(answer.data), FIRST_PAUSE_SECONDS, now + self._patience
+            if answer.received > longest:
+                longest, pause, deadline = answer.received, FIRST_PAUSE_SECONDS, now + self._patience
             wait = max(pause * random.uniform(0.5, 1), passing.pause)  # noqa: S311 so that not all come back at once
             if now + wait > deadline:
                 raise ExportError(f"{problem}: nothing came for {self._patience:g} s; at last: {passing}")
             time.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _receive(self, url: str, answer: _Answer, problem: str) -> None:
-        """One attempt: adds to the answer what comes."""
+    def _receive(self, url: str, answer: _Answer, problem: str) -> Iterator[tuple[int, bytes]]:
+        """One attempt: what comes, and its place."""
         headers = {}
-        if answer.data and answer.version:
-            headers = {"Range": f"bytes={len(answer.data)}-", "If-Match": answer.version}
+        if answer.received and answer.version:
+            headers = {"Range": f"bytes={answer.received}-", "If-Match": answer.version}
         try:
             with self._session().get(
                 url, headers=headers, stream=True, timeout=self._patience / ATTEMPTS, allow_redirects=False
             ) as response:
                 begin = self._accept(response, answer, problem)
+                yield begin, b""  # of a body that begins anew there may be no more
                 # As it is stored: an object may carry a Content-Encoding, which libraries would undo.
                 for chunk in response.raw.stream(CHUNK, decode_content=False):
-                    answer.data += chunk
+                    yield answer.received, chunk
+                    answer.received += len(chunk)
         except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError) as error:
             cause = root_cause(error)
             if isinstance(error, ValueError) or isinstance(cause, ssl.SSLCertVerificationError):
                 raise ExportError(f"{problem}: {one_line(cause)}") from None
             raise PassingError(one_line(cause)) from None
         length = response.headers.get("Content-Length", "")
-        if length.isdecimal() and len(answer.data) < begin + int(length):
-            raise PassingError(f"the answer ended after {len(answer.data)} of {begin + int(length)} bytes")
+        if length.isdecimal() and answer.received < begin + int(length):
+            raise PassingError(f"the answer ended after {answer.received} of {begin + int(length)} bytes")
 
     def _accept(self, response: requests.Response, answer: _Answer, problem: str) -> int:
         """Judges the status; gives the place in the body where the answer begins."""
         status = response.status_code
-        if status == requests.codes.partial_content and answer.data:
-            begin = len(answer.data)
+        if status == requests.codes.partial_content and answer.received:
+            begin = answer.received
             if response.headers.get("Content-Range", "").startswith(f"bytes {begin}-"):
                 return begin
             answer.restart()
@@ -164,7 +186,7 @@ class WebStore:
         if status == requests.codes.ok:
             answer.restart(response.headers.get("ETag", ""))
             return 0
-        if answer.data and status in (
+        if answer.received and status in (
             requests.codes.precondition_failed,
             requests.codes.requested_range_not_satisfiable,
         ):
@@ -191,14 +213,14 @@ class WebStore:
 
 @dataclass
 class _Answer:
-    """What has come of a body, and the version of the object that it is of; empty where the service names none."""
+    """How much has come of a body, and the version of the object that it is of; empty where the service names none."""
 
-    data: bytearray = field(default_factory=bytearray)
+    received: int = 0
     version: str = ""
 
     def restart(self, version: str = "") -> None:
         """Begins anew; only a strong ETag stands for the same bytes."""
-        self.data.clear()
+        self.received = 0
         self.version = "" if version.startswith("W/") else version
 
 

@@ -11,6 +11,6 @@ give, for each kind of type:
 - opaque data and strings: bytes; an optional value: the value or None; an array: a list.
 """
 
-from stellar_etl.xdr.decode import XdrError, decode_batch, decode_ledger
+from stellar_etl.xdr.decode import XdrError, decode_batch, decode_bucket_entry, decode_header, decode_ledger
 
-__all__ = ["XdrError", "decode_batch", "decode_ledger"]
+__all__ = ["XdrError", "decode_batch", "decode_bucket_entry", "decode_header", "decode_ledger"]

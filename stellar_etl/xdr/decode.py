@@ -39,3 +39,23 @@ def decode_ledger(data: bytes) -> tuple[int, dict[str, Any]]:
         XdrError: the bytes are truncated, damaged or of a newer protocol.
     """
     return _decode("LedgerCloseMeta", generated.d_LedgerCloseMeta, data)  # type: ignore[no-any-return]
+
+
+def decode_header(data: bytes) -> dict[str, Any]:
+    """A `LedgerHeaderHistoryEntry`, as history archives hold one for each ledger.
+
+    Raises:
+        XdrError: the bytes are truncated, damaged or of a newer protocol.
+    """
+    return _decode(  # type: ignore[no-any-return]
+        "LedgerHeaderHistoryEntry", generated.d_LedgerHeaderHistoryEntry, data
+    )
+
+
+def decode_bucket_entry(data: bytes) -> tuple[int, dict[str, Any]]:
+    """A `BucketEntry`: its `BucketEntryType`, and a `LedgerEntry`, a `LedgerKey` or a `BucketMetadata`.
+
+    Raises:
+        XdrError: the bytes are truncated, damaged or of a newer protocol.
+    """
+    return _decode("BucketEntry", generated.d_BucketEntry, data)  # type: ignore[no-any-return]

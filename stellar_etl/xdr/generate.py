@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOTS = ("LedgerCloseMetaBatch", "LedgerCloseMeta")
+ROOTS = ("LedgerCloseMetaBatch", "LedgerCloseMeta", "LedgerHeaderHistoryEntry", "BucketEntry")
 """The types that are decoded whole; all that they are made of follows."""
 
 RAW_TYPES = {

@@ -438,6 +438,26 @@ def d_LedgerHeaderHistoryEntry(b: bytes, p: int) -> Any:
     return x, p
 
 
+def d_BucketEntry(b: bytes, p: int) -> Any:
+    (x_h,) = U_i(b, p)
+    p += 4
+    if x_h == -1:
+        x_v, p = d_BucketMetadata(b, p)
+        x = (-1, x_v)
+    elif x_h == 0:
+        x_v, p = d_LedgerEntry(b, p)
+        x = (0, x_v)
+    elif x_h == 1:
+        x_v, p = d_LedgerKey(b, p)
+        x = (1, x_v)
+    elif x_h == 2:
+        x_v, p = d_LedgerEntry(b, p)
+        x = (2, x_v)
+    else:
+        raise ValueError(f'BucketEntry {x_h} at byte {p - 4} is unknown')
+    return x, p
+
+
 def d_TransactionSet(b: bytes, p: int) -> Any:
     (x_previousLedgerHash, x_txs_h,) = U_32sI(b, p)
     p += 36
@@ -1545,6 +1565,21 @@ def d_StellarValue(b: bytes, p: int) -> Any:
     else:
         raise ValueError(f'StellarValue_ext {x_ext_h} at byte {p - 4} is unknown')
     x = {"txSetHash": x_txSetHash, "closeTime": x_closeTime, "upgrades": x_upgrades, "ext": x_ext}
+    return x, p
+
+
+def d_BucketMetadata(b: bytes, p: int) -> Any:
+    (x_ledgerVersion, x_ext_h,) = U_Ii(b, p)
+    p += 8
+    if x_ext_h == 0:
+        x_ext = (0, None)
+    elif x_ext_h == 1:
+        (x_ext_v,) = U_i(b, p)
+        p += 4
+        x_ext = (1, x_ext_v)
+    else:
+        raise ValueError(f'BucketMetadata_ext {x_ext_h} at byte {p - 4} is unknown')
+    x = {"ledgerVersion": x_ledgerVersion, "ext": x_ext}
     return x, p
 
 

@@ -65,6 +65,9 @@ def refused_rows(arguments: Sequence[str]) -> list[str]:
     name = f"{output}.manifest.json"
     if arguments[0] in ("export_all_history", "export_ledger_entry_changes"):
         name = f"{output.rstrip('/')}/{start}-{end}-manifest.json"
+    if arguments[0] == "export_bucket_list":
+        checkpoint = (int(end) + 1) // 64 * 64 - 1
+        name = f"{output.rstrip('/')}/{checkpoint}-{checkpoint}-manifest.json"
     if option(arguments, "--cloud-provider") or not Path(name).is_file():
         return []
     extra = pairs("-u")(option(arguments, "-u", "--extra-fields"))

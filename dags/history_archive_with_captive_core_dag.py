@@ -24,12 +24,10 @@ from airflow.sdk import DAG
 
 from stellar_etl_airflow.build_batch import build_batch
 from stellar_etl_airflow.default import get_default_dag_args, get_range_params, get_schedule_args
-from stellar_etl_airflow.tables import CONTRACT_EVENTS, EFFECTS, OPERATIONS, TOKEN_TRANSFERS, TRADES, TRANSACTIONS
-
-TABLES = (OPERATIONS, TRANSACTIONS, EFFECTS, TRADES, CONTRACT_EVENTS, TOKEN_TRANSFERS)
+from stellar_etl_airflow.tables import WITH_CAPTIVE_CORE, loaded_by
 
 with DAG(
-    "history_archive_with_captive_core",
+    WITH_CAPTIVE_CORE,
     description="Transactions, operations, effects, trades and events of each interval, into BigQuery",
     doc_md=__doc__,
     default_args=get_default_dag_args(),
@@ -37,4 +35,4 @@ with DAG(
     tags=["history"],
     **get_schedule_args(),
 ) as dag:
-    build_batch(TABLES)
+    build_batch(loaded_by(WITH_CAPTIVE_CORE))

@@ -23,12 +23,10 @@ from airflow.sdk import DAG
 
 from stellar_etl_airflow.build_batch import build_batch
 from stellar_etl_airflow.default import get_default_dag_args, get_range_params, get_schedule_args
-from stellar_etl_airflow.tables import ASSETS, LEDGERS
-
-TABLES = (ASSETS, LEDGERS)
+from stellar_etl_airflow.tables import WITHOUT_CAPTIVE_CORE, loaded_by
 
 with DAG(
-    "history_archive_without_captive_core",
+    WITHOUT_CAPTIVE_CORE,
     description="Ledgers and assets of each interval, into BigQuery",
     doc_md=__doc__,
     default_args=get_default_dag_args(),
@@ -36,4 +34,4 @@ with DAG(
     tags=["history"],
     **get_schedule_args(),
 ) as dag:
-    build_batch(TABLES)
+    build_batch(loaded_by(WITHOUT_CAPTIVE_CORE))

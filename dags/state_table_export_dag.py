@@ -24,12 +24,10 @@ from airflow.sdk import DAG
 
 from stellar_etl_airflow.build_batch import build_batch
 from stellar_etl_airflow.default import get_default_dag_args, get_range_params, get_schedule_args
-from stellar_etl_airflow.tables import CHANGES
-
-TABLES = tuple(CHANGES.values())
+from stellar_etl_airflow.tables import STATE_TABLES, loaded_by
 
 with DAG(
-    "state_table_export",
+    STATE_TABLES,
     description="Every change of ledger entries, and what there is now, into BigQuery",
     doc_md=__doc__,
     default_args=get_default_dag_args(),
@@ -37,4 +35,4 @@ with DAG(
     tags=["state"],
     **get_schedule_args(),
 ) as dag:
-    build_batch(TABLES)
+    build_batch(loaded_by(STATE_TABLES))

@@ -38,6 +38,7 @@ class Table:
         publish: how staged rows enter the table.
         entry_keys: of a table of changes, the columns that identify the ledger entry that changed: the table then has a
             point-in-time table beside it.
+        dag_id: the DAG that loads it.
         header_count: how many rows a ledger has, in columns of `history_ledgers`; empty where no header says.
         checks: what its columns are held to before it is published, beside keys, range and counts.
     """
@@ -51,6 +52,7 @@ class Table:
     closed_at_column: str = "closed_at"
     publish: Publish = Publish.REPLACE_RANGE
     entry_keys: tuple[str, ...] = ()
+    dag_id: str = ""
     header_count: str = ""
     checks: tuple[Check, ...] = ()
 
@@ -63,6 +65,10 @@ class Table:
         return f"write_{self.table_id}"
 
 
+WITHOUT_CAPTIVE_CORE = "history_archive_without_captive_core"
+WITH_CAPTIVE_CORE = "history_archive_with_captive_core"
+STATE_TABLES = "state_table_export"
+
 EFFECT_TYPES = (
     *range(8), *range(10, 13), *range(20, 27), *range(30, 34), *range(40, 44), *range(50, 53), *range(60, 75), 80,
     *range(90, 100),
@@ -70,21 +76,29 @@ EFFECT_TYPES = (
 """The numbers of effects (https://developers.stellar.org/docs/data/apis/horizon/api-reference/resources/effects/types,
 and those of contracts, which the exporter numbers from 96)."""
 
-LEDGERS = Table("ledgers", "history_ledgers", keys=("sequence",), ledger_column="sequence")
+LEDGERS = Table("ledgers", "history_ledgers", keys=("sequence",), ledger_column="sequence", dag_id=WITHOUT_CAPTIVE_CORE)
 TRANSACTIONS = Table(
     "transactions",
     "history_transactions",
     keys=("id",),
+    dag_id=WITH_CAPTIVE_CORE,
     header_count="successful_transaction_count + failed_transaction_count",
 )
 OPERATIONS = Table(
     "operations",
     "history_operations",
     keys=("id",),
+    dag_id=WITH_CAPTIVE_CORE,
     header_count="tx_set_operation_count",
     checks=(accepted("type", *range(27)),),
 )
-EFFECTS = Table("effects", "history_effects", keys=("id",), checks=(accepted("type", *EFFECT_TYPES),))
+EFFECTS = Table(
+    "effects",
+    "history_effects",
+    keys=("id",),
+    dag_id=WITH_CAPTIVE_CORE,
+    checks=(accepted("type", *EFFECT_TYPES),),
+)
 TRADES = Table(
     "trades",
     "history_trades",
@@ -92,17 +106,29 @@ TRADES = Table(
     ledger_column="history_operation_id",
     ledger_shift=32,
     closed_at_column="ledger_closed_at",
+    dag_id=WITH_CAPTIVE_CORE,
     checks=(accepted("trade_type", 1, 2),),
 )
 CONTRACT_EVENTS = Table(
-    "contract_events", "history_contract_events", keys=("transaction_id", "contract_event_xdr"), unique=False
+    "contract_events",
+    "history_contract_events",
+    keys=("transaction_id", "contract_event_xdr"),
+    unique=False,
+    dag_id=WITH_CAPTIVE_CORE,
 )
-TOKEN_TRANSFERS = Table("token_transfers", "token_transfers_raw", keys=("transaction_id", "event_topic"), unique=False)
+TOKEN_TRANSFERS = Table(
+    "token_transfers",
+    "token_transfers_raw",
+    keys=("transaction_id", "event_topic"),
+    unique=False,
+    dag_id=WITH_CAPTIVE_CORE,
+)
 ASSETS = Table(
     "assets",
     "history_assets",
     keys=("asset_type", "asset_issuer", "asset_code"),
     publish=Publish.KEEP_EARLIEST,
+    dag_id=WITHOUT_CAPTIVE_CORE,
     checks=(accepted("asset_type", "native", "credit_alphanum4", "credit_alphanum12"),),
 )
 
@@ -115,7 +141,7 @@ TABLES: dict[str, Table] = {table.data_type: table for table in _ALL}
 def _changes(data_type: str, table_id: str, *entry_keys: str) -> Table:
     """A table of every change of one kind of ledger entry: at most one a ledger and entry."""
     keys = (*entry_keys, "ledger_sequence")
-    return Table(data_type, table_id, keys=keys, entry_keys=entry_keys)
+    return Table(data_type, table_id, keys=keys, entry_keys=entry_keys, dag_id=STATE_TABLES)
 
 
 ACCOUNTS = _changes("accounts", "accounts", "account_id")
@@ -128,7 +154,7 @@ CONTRACT_DATA = _changes("contract_data", "contract_data", "ledger_key_hash")
 CONTRACT_CODE = _changes("contract_code", "contract_code", "ledger_key_hash")
 CONFIG_SETTINGS = _changes("config_settings", "config_settings", "config_setting_id")
 TTL = _changes("ttl", "ttl", "key_hash")
-RESTORED_KEYS = Table("restored_key", "restored_key", keys=("ledger_key_hash", "ledger_sequence"))
+RESTORED_KEYS = Table("restored_key", "restored_key", keys=("ledger_key_hash", "ledger_sequence"), dag_id=STATE_TABLES)
 
 _ALL_CHANGES = (
     ACCOUNTS,
@@ -154,12 +180,19 @@ ENRICHED_OPERATIONS = Table(
     "enriched_history_operations",
     "enriched_history_operations",
     keys=("op_id",),
+    dag_id="enriched_history_operations",
     header_count=OPERATIONS.header_count,
 )
 """Derived from published tables; no export has its rows."""
 
 PUBLISHED: dict[str, Table] = {table.data_type: table for table in (*_ALL, *_ALL_CHANGES, ENRICHED_OPERATIONS)}
 """Every table that is published, by data type."""
+
+
+def loaded_by(dag_id: str) -> tuple[Table, ...]:
+    """The tables that a DAG loads."""
+    return tuple(table for table in PUBLISHED.values() if table.dag_id == dag_id)
+
 
 POOLS: dict[str, dict[str, Any]] = {
     table.pool: {

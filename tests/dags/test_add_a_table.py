@@ -112,9 +112,6 @@ def copy(tmp_path_factory):
     pools[f"write_{TABLE_ID}"] = {"slots": 1, "description": description, "include_deferred": True}
     (tree / "airflow_pools.json").write_text(json.dumps(pools))
 
-    dag = tree / "dags" / f"{DAG_ID}_dag.py"
-    edit(dag, r"(tables import )", r"\1BASE_FEES, ")
-    edit(dag, r"(\nTABLES = \()", r"\1BASE_FEES, ")
     return tree
 
 

@@ -9,7 +9,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -259,6 +259,10 @@ def build_parser() -> Parser:
     times.add_argument("-o", "--output", default="exported_range.txt", metavar="FILE", help="empty for standard output")
     _lake_options(times)
 
+    newest = command("get_newest_ledger", "find the newest ledger of the lake", _newest_ledger)
+    newest.add_argument("-o", "--output", default="", metavar="FILE", help="default: standard output")
+    _lake_options(newest)
+
     from stellar_etl.archive import ENTRY_TYPES
     from stellar_etl.transforms import HISTORY
 
@@ -330,11 +334,22 @@ def _archive(arguments: argparse.Namespace, types: Iterable[str]) -> Any:
 
 def _ledger_range(arguments: argparse.Namespace) -> None:
     from stellar_etl.ledger_range import ledger_range, parse_time
-    from stellar_etl.output import write_whole
 
     start = parse_time("--start-time", arguments.start_time)
     end = parse_time("--end-time", arguments.end_time)
-    text = json.dumps(ledger_range(_lake(arguments), start, end), separators=(",", ":")) + "\n"
+    _write_answer(arguments, ledger_range(_lake(arguments), start, end))
+
+
+def _newest_ledger(arguments: argparse.Namespace) -> None:
+    lake = _lake(arguments)
+    ledger = lake.load(lake.newest)[-1]
+    _write_answer(arguments, {"sequence": ledger.sequence, "closed_at": ledger.closed_at})
+
+
+def _write_answer(arguments: argparse.Namespace, answer: Mapping[str, object]) -> None:
+    from stellar_etl.output import write_whole
+
+    text = json.dumps(answer, separators=(",", ":")) + "\n"
     if not arguments.output:
         sys.stdout.write(text)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -55,6 +56,23 @@ def report_failure(context: Context) -> None:
     Raises:
         SettingsError: `sentry_dsn` is not a DSN. Airflow logs it, and the task's state stays.
     """
+    ti, exception = context["ti"], context.get("exception")
+    event = {"level": "error", "message": f"{ti.dag_id}.{ti.task_id} failed: its process was killed"}
+    _send(context, event, exception if isinstance(exception, BaseException) else None, ["{{ default }}"])
+
+
+def report_finding(context: Context, text: str, tags: Mapping[str, str]) -> None:
+    """Sends an event of something that a task found, if the Variable `sentry_dsn` names a Sentry project.
+
+    Args:
+        context: the task's context.
+        text: what was found.
+        tags: what kind it is; findings of one kind make one issue.
+    """
+    _send(context, {"level": "warning", "message": text, "tags": dict(tags)}, None, [*tags.values()])
+
+
+def _send(context: Context, event: Any, exception: BaseException | None, fingerprint: Sequence[str]) -> None:
     alerts = settings(AlertSettings)
     if not alerts.sentry_dsn:
         return
@@ -75,13 +93,13 @@ def report_failure(context: Context) -> None:
         raise SettingsError(
             "Airflow Variable 'sentry_dsn' is not a DSN, such as https://KEY@HOST/PROJECT; the failure is not reported"
         ) from None
-    ti, exception = context["ti"], context.get("exception")
-    event: Any = {"level": "error", "message": f"{ti.dag_id}.{ti.task_id} failed: its process was killed"}
+    ti = context["ti"]
     hint: dict[str, Any] = {}
-    if isinstance(exception, BaseException):
+    tags = event.get("tags", {})
+    if exception is not None:
         event, hint = event_from_exception(exception, client_options=client.options)
-    event["tags"] = _tags(context)
-    event["fingerprint"] = ["{{ default }}", ti.dag_id, ti.task_id]
+    event["tags"] = {**_tags(context), **tags}
+    event["fingerprint"] = [*fingerprint, ti.dag_id, ti.task_id]
     event["extra"] = {"log": ti.log_url}
     client.capture_event(event, hint)
     client.close(timeout=SEND_SECONDS)

@@ -277,6 +277,18 @@ class WaitSettings(_Group):
     )
 
 
+class CoverageSettings(_Group):
+    """How loaded history is looked over."""
+
+    coverage_days: int = Field(
+        default=7, ge=0, description="days before the newest ledger that each look takes in; 0: all loaded history"
+    )
+    coverage_auto_heal: bool = Field(default=False, description="whether what is wrong is loaded again at once")
+    coverage_alert_lag: int = Field(
+        default=3600, ge=0, description="seconds that a table may be behind the network before a look fails; 0: any"
+    )
+
+
 class OwnerSettings(_Group):
     """Who the DAGs belong to: the one group that is read while a DAG file is parsed."""
 
@@ -307,6 +319,7 @@ GROUPS: tuple[type[_Group], ...] = (
     PodSettings,
     TimeoutSettings,
     WaitSettings,
+    CoverageSettings,
     OwnerSettings,
     AlertSettings,
 )
@@ -385,6 +398,7 @@ BUILDERS = (
     "build_batch_stats",
     "build_bq_insert_job_task",
     "build_check_task",
+    "build_coverage_tasks",
     "build_dataset_reset_task",
     "build_delete_data_task",
     "build_export_task",
@@ -396,7 +410,7 @@ BUILDERS = (
 )
 """The keys of `task_timeout`."""
 
-POD_BUILDERS = ("build_export_task", "build_time_task")
+POD_BUILDERS = ("build_coverage_tasks", "build_export_task", "build_time_task")
 """The keys of `resources`, beside `default`."""
 
 

@@ -207,5 +207,8 @@ POOLS: dict[str, dict[str, Any]] = {
 BATCH_STATS_TABLE_ID = "history_archives_dag_runs"
 """The table that holds one row for each table and range that was published."""
 
+COVERAGE_TABLE_ID = "ledger_coverage"
+"""The table that holds one row for each finding of each look over loaded history."""
+
 BATCH_COLUMNS = ("batch_id", "batch_run_date", "batch_insert_ts")
 """They describe the load that brought a row, never the row: no key and no partition is made of them."""

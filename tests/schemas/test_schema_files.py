@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from stellar_etl_airflow.tables import BATCH_COLUMNS, BATCH_STATS_TABLE_ID, CHANGES, ENRICHED_OPERATIONS, TABLES
+from stellar_etl_airflow.tables import (
+    BATCH_COLUMNS,
+    BATCH_STATS_TABLE_ID,
+    CHANGES,
+    COVERAGE_TABLE_ID,
+    ENRICHED_OPERATIONS,
+    TABLES,
+)
 from tests.shared import REPO, SHARED, needs_shared
 from tests.stellar_etl.program import succeed
 
@@ -34,7 +41,7 @@ def all_fields(fields: list[Field], prefix: str = "") -> Iterator[tuple[str, Fie
 
 def test_there_is_one_for_each_published_table_and_no_other() -> None:
     published = (*TABLES.values(), *CHANGES.values(), ENRICHED_OPERATIONS)
-    expected = {table.table_id for table in published} | {BATCH_STATS_TABLE_ID}
+    expected = {table.table_id for table in published} | {BATCH_STATS_TABLE_ID, COVERAGE_TABLE_ID}
     assert {path.name.removesuffix("_schema.json") for path in FILES} == expected
 
 

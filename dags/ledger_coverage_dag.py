@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, XComArg, chain
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, chain
 
 from stellar_etl_airflow.build_coverage_tasks import (
     HEAL_PARAM,
@@ -33,8 +33,8 @@ from stellar_etl_airflow.build_coverage_tasks import (
     build_plan_healing_task,
     build_record_task,
     build_report_task,
-    build_trigger_tasks,
 )
+from stellar_etl_airflow.build_trigger_tasks import build_trigger_tasks
 from stellar_etl_airflow.default import get_default_dag_args, get_range_params, get_schedule_args
 
 with DAG(
@@ -60,10 +60,7 @@ with DAG(
 ) as dag:
     look, plan = build_look_task(), build_plan_healing_task()
     chain(build_newest_ledger_task(), look, build_record_task(), build_report_task())
-    chain(
-        look,
-        plan,
-        build_trigger_tasks("load_again", XComArg(plan, key="loads")),
-        build_trigger_tasks("rebuild_again", XComArg(plan, key="rebuilds"), trigger_rule="none_failed"),
-        build_trigger_tasks("derive_again", XComArg(plan, key="derived"), trigger_rule="none_failed"),
-    )
+    chain(look, plan)
+    loads = build_trigger_tasks("load_again", plan, "loads")
+    rebuilds = build_trigger_tasks("rebuild_again", plan, "rebuilds", after=loads)
+    build_trigger_tasks("derive_again", plan, "derived", after=rebuilds)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 from google.cloud import bigquery
 
 from stellar_etl_airflow.alerts import report_finding
-from stellar_etl_airflow.batch import LedgerRange, RangeError, TimeRange, asked_range, has_range_params
+from stellar_etl_airflow.batch import RangeError, TimeRange, asked_range, has_range_params
 from stellar_etl_airflow.build_state_rebuild_task import TABLE_PARAM
 from stellar_etl_airflow.build_time_task import LAKE_VARIABLE, XCOM_FILE
+from stellar_etl_airflow.build_trigger_tasks import PlannedRun, range_run, run_of
 from stellar_etl_airflow.coverage import REBUILD_DAG, Fault, Finding, Tip, healing, lag_of
 from stellar_etl_airflow.coverage_sql import (
     closed_between,
@@ -226,27 +226,19 @@ def heals(context: Context) -> bool:
 
 
 class PlanHealingOperator(SettingsAtRunTime, BaseOperator):
-    """Says which runs mend what was found, as XComs `loads`, `rebuilds` and `derived`, which may be empty."""
+    """Says which runs mend what was found: its result are `loads`, `rebuilds` and `derived`, which may be empty."""
 
     builder = "build_coverage_tasks"
 
-    def execute(self, context: Context) -> None:
+    def execute(self, context: Context) -> dict[str, list[PlannedRun]]:
         """Plans them."""
         plan = healing(found_by(context) if heals(context) else [])
-        ti = context["ti"]
-
-        def run(dag_id: str, name: str, conf: Mapping[str, Any]) -> dict[str, Any]:
-            return {"trigger_dag_id": dag_id, "trigger_run_id": f"heal__{ti.run_id}__{name}", "conf": dict(conf)}
-
-        def loads(planned: Sequence[tuple[str, LedgerRange]]) -> list[dict[str, Any]]:
-            return [
-                run(dag_id, f"{one.start}-{one.end}", {"start_ledger": one.start, "end_ledger": one.end})
-                for dag_id, one in planned
-            ]
-
-        ti.xcom_push(key="loads", value=loads(plan.loads))
-        ti.xcom_push(key="derived", value=loads(plan.derived))
-        ti.xcom_push(key="rebuilds", value=[run(REBUILD_DAG, one, {TABLE_PARAM: one}) for one in plan.rebuilds])
+        prefix = f"heal__{context['ti'].run_id}"
+        return {
+            "loads": [range_run(prefix, dag_id, one) for dag_id, one in plan.loads],
+            "derived": [range_run(prefix, dag_id, one) for dag_id, one in plan.derived],
+            "rebuilds": [run_of(prefix, REBUILD_DAG, one, {TABLE_PARAM: one}) for one in plan.rebuilds],
+        }
 
 
 def build_newest_ledger_task() -> NewestLedgerOperator:
@@ -272,16 +264,3 @@ def build_report_task() -> ReportOperator:
 def build_plan_healing_task() -> PlanHealingOperator:
     """A task that says what has to be loaded again."""
     return PlanHealingOperator(task_id=HEALING_TASK)
-
-
-def build_trigger_tasks(task_id: str, planned: Any, **kwargs: Any) -> Any:
-    """A task for each planned run: starts it, or starts it again, and waits until it has ended."""
-    return TriggerDagRunOperator.partial(
-        task_id=task_id,
-        logical_date=None,
-        reset_dag_run=True,
-        wait_for_completion=True,
-        poke_interval=10,
-        failed_states=["failed"],
-        **kwargs,
-    ).expand_kwargs(planned)

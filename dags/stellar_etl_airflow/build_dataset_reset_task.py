@@ -8,7 +8,6 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from google.api_core.exceptions import NotFound
 
 from stellar_etl_airflow.batch import RangeError
 from stellar_etl_airflow.jobs import BigQueryJobsOperator, Job, TableJobsOperator, Warehouse, query_job
@@ -34,14 +33,6 @@ def removal_of(context: Context) -> Removal:
         return asked_removal(context["params"])
     except RangeError as error:
         raise AirflowFailException(str(error)) from None
-
-
-def _exists(warehouse: Warehouse, table_id: str) -> bool:
-    try:
-        warehouse.client.get_table(table_id)
-    except NotFound:
-        return False
-    return True
 
 
 def _ids_beside(table: Table, table_id: str) -> list[str]:
@@ -135,7 +126,7 @@ class RemoveOperator(TableJobsOperator):
                 jobs.append(query_job(f"delete_{target.label}", delete, limit))
                 if table.entry_keys:
                     jobs.append(query_job(f"rebuild_{target.label}", warehouse.rebuild(table, target), limit))
-        if _exists(warehouse, f"{warehouse.dataset_id}.{BATCH_STATS_TABLE_ID}"):
+        if warehouse.has(BATCH_STATS_TABLE_ID):
             stats = warehouse.name(BATCH_STATS_TABLE_ID)
             table_ids = [table_id, *([state_table_id(table_id)] if table.entry_keys and not removal.ledgers else [])]
             jobs.append(query_job("forget", forget_stats(stats, table_ids, removal.ledgers), limit))

@@ -177,3 +177,54 @@ def healing(findings: Sequence[Finding]) -> Healing:
         tuple((ENRICHED_OPERATIONS.dag_id, one) for one in chunks(joined(derived), LEDGERS_A_RUN)),
         tuple(data_type for data_type in STATES if data_type in rebuilds),
     )
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a backfill does next.
+
+    Attributes:
+        loads: the runs to start now, oldest ledgers first, by DAG.
+        derived: what can be derived from them, once they have ended.
+        rest: how many ledgers are left for later rounds, each counted once a DAG.
+    """
+
+    loads: tuple[tuple[str, LedgerRange], ...] = ()
+    derived: tuple[LedgerRange, ...] = ()
+    rest: int = 0
+
+
+def held_by_all(ranges: Iterable[Sequence[LedgerRange]]) -> list[LedgerRange]:
+    """The ledgers that are in each of several sets of ranges."""
+    first, *others = (joined(one) for one in ranges)
+    for other in others:
+        first = [part for one in first for part in _common(one, other)]
+    return first
+
+
+def _common(one: LedgerRange, others: Iterable[LedgerRange]) -> list[LedgerRange]:
+    return [
+        LedgerRange(max(one.start, other.start), min(one.end, other.end))
+        for other in others
+        if other.start <= one.end and other.end >= one.start
+    ]
+
+
+def backfill_round(wanted: LedgerRange, held: Mapping[str, Sequence[LedgerRange]], chunk: int, parallel: int) -> Round:
+    """What a backfill does next: only what is not loaded yet, so that it can be stopped and started at will.
+
+    Args:
+        wanted: the ledgers that are to be loaded.
+        held: by each DAG that is to load them, what all of its tables have.
+        chunk: how many ledgers one run loads.
+        parallel: how many runs there are at a time.
+    """
+    missing = [(dag_id, one) for dag_id, ranges in held.items() for one in chunks(without(wanted, ranges), chunk)]
+    missing.sort(key=lambda load: load[1].start)
+    now, later = missing[:parallel], missing[parallel:]
+    derived: list[LedgerRange] = []
+    sources = {table.dag_id for table in SOURCES_OF_DERIVED}
+    if sources <= held.keys():
+        open_ = [one for dag_id, one in later if dag_id in sources]
+        derived = [part for dag_id, one in now if dag_id in sources for part in without(one, open_)]
+    return Round(tuple(now), tuple(joined(derived)), sum(one.end - one.start + 1 for _, one in later))

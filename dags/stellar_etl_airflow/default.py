@@ -23,6 +23,7 @@ SCHEDULE = "STELLAR_ETL_SCHEDULE"
 START_DATE = "STELLAR_ETL_START_DATE"
 END_DATE = "STELLAR_ETL_END_DATE"
 CATCHUP = "STELLAR_ETL_CATCHUP"
+ACTIVE_RUNS = "STELLAR_ETL_ACTIVE_RUNS"
 
 DEFAULT_SCHEDULE = "*/10 * * * *"
 DEFAULT_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -69,7 +70,7 @@ def get_schedule_args() -> dict[str, Any]:
 
     `STELLAR_ETL_SCHEDULE` is a cron expression (every ten minutes by default), `STELLAR_ETL_START_DATE` and
     `STELLAR_ETL_END_DATE` bound the data intervals, `STELLAR_ETL_CATCHUP=false` leaves intervals out that passed while
-    the DAG was paused.
+    the DAG was paused. `STELLAR_ETL_ACTIVE_RUNS` is how many runs of a DAG there may be at a time (3).
 
     Raises:
         ValueError: a value can't be read; it names the environment variable.
@@ -80,7 +81,7 @@ def get_schedule_args() -> dict[str, Any]:
         "start_date": _moment(START_DATE) or DEFAULT_START,
         "end_date": _moment(END_DATE),
         "catchup": (os.environ.get(CATCHUP) or "true").lower() not in ("false", "0", "no"),
-        "max_active_runs": 3,
+        "max_active_runs": int(os.environ.get(ACTIVE_RUNS) or 3),
     }
 
 

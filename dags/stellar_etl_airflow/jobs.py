@@ -136,9 +136,13 @@ class Warehouse:
 
     def holds(self, table: Table, target: Target | None = None) -> bool:
         """Whether a published table is there."""
+        return self.has(self.config.table_id(table.data_type), target)
+
+    def has(self, table_id: str, target: Target | None = None) -> bool:
+        """Whether a table is there."""
         dataset_id = target.dataset_id if target else self.dataset_id
         try:
-            self.client.get_table(f"{dataset_id}.{self.config.table_id(table.data_type)}")
+            self.client.get_table(f"{dataset_id}.{table_id}")
         except NotFound:
             return False
         return True

@@ -272,8 +272,10 @@ class WaitSettings(_Group):
     ledger_wait_timeout: int = Field(
         default=3600, ge=0, description="seconds that a task waits for ledgers that have not closed, before it fails"
     )
-    ledger_wait_interval: Annotated[int, Field(gt=0)] = Field(
-        default=60, description="seconds from one look for ledgers that have not closed to the next"
+    # If a rescheduled task starts again before the scheduler heard that its process had ended, it passes for one that
+    # was killed, and the try is lost: seen with 2 seconds, and Airflow too advises a minute.
+    ledger_wait_interval: Annotated[int, Field(ge=10)] = Field(
+        default=60, description="seconds from one look for ledgers that have not closed to the next, at least 10"
     )
 
 
@@ -395,6 +397,7 @@ def _explained(error: ValidationError, group: type[_Group]) -> Iterable[str]:
 
 BUILDERS = (
     "build_apply_gcs_changes_to_bq_task",
+    "build_backfill_tasks",
     "build_batch_stats",
     "build_bq_insert_job_task",
     "build_check_task",

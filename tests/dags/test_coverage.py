@@ -19,7 +19,17 @@ from stellar_etl_airflow.build_coverage_tasks import (
     build_record_task,
     build_report_task,
 )
-from stellar_etl_airflow.coverage import Fault, Finding, chunks, healing, joined, without
+from stellar_etl_airflow.coverage import (
+    Fault,
+    Finding,
+    Round,
+    backfill_round,
+    chunks,
+    healing,
+    held_by_all,
+    joined,
+    without,
+)
 from stellar_etl_airflow.tables import ENRICHED_OPERATIONS
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -248,8 +258,8 @@ def test_findings_are_healed_if_the_variable_or_the_run_says_so(client, whole, d
     do(build_look_task())
 
     def planned(**params):
-        do(build_plan_healing_task(), **params)
-        return [make_context.xcoms["plan_healing", key] for key in ("loads", "rebuilds", "derived")]
+        plan = do(build_plan_healing_task(), **params)
+        return [plan[key] for key in ("loads", "rebuilds", "derived")]
 
     assert planned() == [[], [], []]
     warehouse_environment(coverage_auto_heal=True)
@@ -315,3 +325,29 @@ def test_ranges_are_joined_cut_and_taken_away_without_losing_a_ledger(ranges, si
     assert all(one.end - one.start < size for one in cut)
     wanted = LedgerRange(5, 40)
     assert ledgers(without(wanted, ranges)) == ledgers([wanted]) - ledgers(ranges)
+
+
+A, B = "history_archive_with_captive_core", "history_archive_without_captive_core"
+
+
+def test_a_backfill_loads_what_is_missing_oldest_first_and_derives_what_is_then_whole():
+    found = backfill_round(LedgerRange(1, 100), {A: [LedgerRange(1, 30)], B: [LedgerRange(50, 100)]}, 20, 3)
+    assert found.loads == ((B, LedgerRange(1, 20)), (B, LedgerRange(21, 40)), (A, LedgerRange(31, 50)))
+    assert found.derived == (LedgerRange(1, 40), LedgerRange(50, 50))
+    assert found.rest == 9 + 50
+    assert backfill_round(LedgerRange(1, 30), {A: [LedgerRange(1, 90)]}, 20, 3) == Round()
+
+
+@given(RANGES, RANGES, st.integers(1, 30), st.integers(1, 4))
+def test_rounds_of_a_backfill_end_with_every_ledger_loaded_once_and_derived(one, other, chunk, parallel):
+    wanted, held, derived = LedgerRange(5, 60), {A: list(one), B: list(other)}, []
+    while (found := backfill_round(wanted, held, chunk, parallel)).loads:
+        for dag_id, load in found.loads:
+            assert not ledgers([load]) & ledgers(held[dag_id])
+            held[dag_id].append(load)
+        derived += found.derived
+        both = ledgers(held_by_all([held[A], held[B]]))
+        assert ledgers(found.derived) <= both
+    assert found.rest == 0
+    assert ledgers([wanted]) <= ledgers(held[A]) & ledgers(held[B])
+    assert ledgers([wanted]) - (ledgers(one) & ledgers(other)) <= ledgers(derived)

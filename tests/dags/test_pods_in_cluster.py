@@ -47,14 +47,14 @@ FUTURE = {"start_ledger": 20, "end_ledger": 4000}
 
 def test_a_range_that_the_network_has_not_reached_is_waited_for(start, airflow_environment, pods):
     """The task ends, to run again later: no try is used, no slot held, no pod left."""
-    airflow_environment(ledger_wait_interval=7)
+    airflow_environment(ledger_wait_interval=11)
     for build in (lambda: build_export_task(TABLES), build_time_task):
         times = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2031-01-01T00:00:00Z"}
         task, context = start(build(), params=times if build is build_time_task else FUTURE)
         before = datetime.now(UTC)
         with pytest.raises(AirflowRescheduleException) as raised:
             task.execute(context)
-        assert timedelta(seconds=7) <= raised.value.reschedule_date - before < timedelta(seconds=60)
+        assert timedelta(seconds=11) <= raised.value.reschedule_date - before < timedelta(seconds=60)
     wait_until(lambda: not pods(), "pods are left")
 
 

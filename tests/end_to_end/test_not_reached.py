@@ -28,7 +28,7 @@ def growing(sample: Sample, tmp_path: Path) -> Iterator[Path]:
     lake = tmp_path / "lake"
     grow(sample.stack.sample_lake, lake, TIP)
     set_variable(sample.stack, "txmeta_datastore_path", str(lake))
-    set_variable(sample.stack, "ledger_wait_interval", "2")
+    set_variable(sample.stack, "ledger_wait_interval", "10")
     yield lake
     set_variable(sample.stack, "txmeta_datastore_path", str(sample.stack.sample_lake))
     set_variable(sample.stack, "ledger_wait_interval", "60")

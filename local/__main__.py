@@ -1,4 +1,4 @@
-"""The laptop stack's command line: `python -m local up | down | status | query | logs | airflow`."""
+"""The laptop stack's command line: `python -m local up | down | status | query | coverage | logs | airflow`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from local import coverage
+from local.coverage import read_coverage
 from local.plan import spelt
 from local.sample import END, START, ensure_sample_lake
 from local.show import as_text, print_table
@@ -51,6 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     query.add_argument("sql", metavar="SQL", help="tables of the dataset need no prefix")
     query.add_argument("--format", choices=("table", "ndjson", "csv"), default="table", help="default: table")
     query.set_defaults(run=_query)
+
+    picture = commands.add_parser("coverage", parents=[common], help="draw which ledgers are loaded, a bar a table")
+    picture.add_argument("--svg", type=Path, metavar="FILE", help="write the picture to FILE too")
+    picture.set_defaults(run=_coverage)
 
     logs = commands.add_parser("logs", parents=[common], help="show what the services say")
     logs.add_argument("service", nargs="?", metavar="SERVICE", help="one service (default: all)")
@@ -127,6 +133,17 @@ def _query(stack: Stack, arguments: argparse.Namespace) -> int:
         writer = csv.writer(sys.stdout)
         writer.writerow(rows[0])
         writer.writerows([as_text(value) for value in row.values()] for row in rows)
+    return 0
+
+
+def _coverage(stack: Stack, arguments: argparse.Namespace) -> int:
+    loaded = read_coverage(stack.query)
+    if loaded is None:
+        raise StackError("no ledgers are loaded yet: ./run_local.sh --keep loads some")
+    print(coverage.as_text(loaded))
+    if arguments.svg:
+        arguments.svg.write_text(coverage.as_svg(loaded))
+        print(f"the picture is in {arguments.svg}")
     return 0
 
 

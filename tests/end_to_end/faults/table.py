@@ -1,0 +1,363 @@
+"""The table: what breaks, where, and whether it takes a person to mend it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.end_to_end.faults import breaks as b
+from tests.end_to_end.faults.proxy import (
+    after,
+    answers,
+    changes,
+    cuts_reply,
+    cuts_request,
+    instead,
+    loses_reply,
+    loses_request,
+    says,
+    slows,
+)
+from tests.end_to_end.faults.stage import BY_LEDGERS, BY_TIMES, DEFERRED, LEDGERS, LEDGERS_AND_ASSETS, Batch
+from tests.end_to_end.faults.traps import Break, Trap, at, running, wire
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row.
+
+    Attributes:
+        name: what breaks.
+        where: at which moment.
+        traps: what waits for the moment, and breaks it; several take their turns.
+        clear: the task that an operator clears with what follows it, None if the batch has to recover by itself.
+        check: what else has to hold once it has recovered.
+        dag: the DAG that runs.
+        asks: its params.
+        quick: whether it is one of the handful that stands for all.
+    """
+
+    name: str
+    where: str
+    traps: Sequence[Trap]
+    clear: str | None = None
+    check: Callable[[Batch], None] | None = None
+    dag: str = LEDGERS
+    asks: Mapping[str, Any] = field(default_factory=lambda: BY_LEDGERS)
+    quick: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}: {self.where}"
+
+
+# What goes over the wire ---------------------------------------------------------------------------------------------
+
+MAKE_POD = r"^POST .*/pods\b"
+READ_POD = r"^GET .*/pods/[^/?]+ *\n"
+LOG = r"^GET .*/log\?"
+EXEC = r"^GET .*/exec\?.*return\.json"
+DELETE_POD = r"^DELETE .*/pods/"
+UPLOAD = r"^POST /upload/"
+UPLOAD_LEDGERS = r"^POST /upload/.*-ledgers\.txt"
+UPLOAD_MANIFEST = r"^POST /upload/.*-manifest\.json"
+LIST = r"^GET /storage/v1/b/[^/]+/o\?"
+READ_MANIFEST = r"^GET /download/.*-manifest\.json"
+DELETE_TABLE = r"^DELETE .*/tables/"
+
+
+def insert(task: str) -> str:
+    """The request that begins a task's job."""
+    return rf"^POST .*/jobs\?.*\"jobId\": \"[^\"]*_ledgers_{task}_"
+
+
+def results(task: str) -> str:
+    """The request that waits for a task's job, and reads its rows."""
+    return rf"^GET .*/queries/[^?]*_ledgers_{task}_"
+
+
+# What has to hold besides --------------------------------------------------------------------------------------------
+
+
+def no_try_pretends(task_id: str) -> Callable[[Batch], None]:
+    """Of a task's tries the last one alone may say that it succeeded."""
+
+    def check(batch: Batch) -> None:
+        states = [each["state"] for each in batch.tries(task_id)]
+        assert len(states) > 1, f"{task_id} had one try"
+        assert "success" not in states[:-1], f"a try of {task_id} that was killed says that it succeeded: {states}"
+
+    return check
+
+
+def pods_made(batch: Batch) -> int:
+    return sum("POST " in line and "/pods" in line for line in batch.stage.proxies["cluster"].seen)
+
+
+def one_pod_in_all(batch: Batch) -> None:
+    assert pods_made(batch) == 1, f"{pods_made(batch)} pods were made"
+
+
+# The rows ------------------------------------------------------------------------------------------------------------
+
+MOMENTS: dict[str, Callable[[Break], tuple[Trap, Trap]]] = {
+    "get_ledger_range_from_times": lambda kill: (at("cluster", LOG, kill), at("cluster", DELETE_POD, kill, after)),
+    "export": lambda kill: (at("cluster", LOG, kill), at("cluster", DELETE_POD, kill, after)),
+    "verify_export": lambda kill: (at("bucket", LIST, kill), at("bucket", READ_MANIFEST, kill, after)),
+    "ledgers.load": lambda kill: (
+        at("warehouse", insert("load"), kill, instead),
+        at("warehouse", insert("load"), kill, after),
+    ),
+    **{
+        f"ledgers.{task}": lambda kill, task=task: (  # type: ignore[misc]
+            at("warehouse", insert(task), kill, after),
+            at("warehouse", results(task), kill, after),
+        )
+        for task in ("check", "merge", "batch_stats")
+    },
+    "delete_staging": lambda kill: (
+        at("warehouse", DELETE_TABLE, kill, instead),
+        at("warehouse", DELETE_TABLE, kill, after),
+    ),
+}
+"""For each task the moments in its middle and at its end."""
+
+KILLED_TASKS = [
+    Fault(
+        f"{name} of the task's process",
+        f"`{task_id}`: start, middle, end",
+        [running(task_id, b.kills(task_id, by)), *moments(b.kills(task_id, by))],
+        check=no_try_pretends(task_id),
+        asks=BY_TIMES if task_id == "get_ledger_range_from_times" else BY_LEDGERS,
+    )
+    for name, by in (("kill -9", signal.SIGKILL), ("SIGTERM", signal.SIGTERM))
+    for task_id, moments in MOMENTS.items()
+]
+
+KILLED_SERVICES = [
+    Fault(
+        "kill -9 of the scheduler",
+        "while a merge runs",
+        [at("warehouse", insert("merge"), b.kills_service("scheduler"))],
+        quick=True,
+    ),
+    Fault(
+        "kill -9 of the API server", "while the export's pod runs", [at("cluster", LOG, b.kills_service("api-server"))]
+    ),
+    Fault(
+        "kill -9 of the DAG processor",
+        "while the export's pod runs",
+        [at("cluster", LOG, b.kills_service("dag-processor"))],
+    ),
+    Fault(
+        "kill -9 of Airflow's database",
+        "while a merge runs",
+        [at("warehouse", insert("merge"), b.kills_service("database"))],
+    ),
+    Fault(
+        "kill -9 of the triggerer",
+        "while it waits for the export's pod",
+        [at("cluster", MAKE_POD, b.kills_service("triggerer"), after)],
+        dag=DEFERRED,
+    ),
+    Fault(
+        "kill -9 of the local cluster", "while the export's pod runs", [at("cluster", LOG, b.kills_service("cluster"))]
+    ),
+    Fault(
+        "kill -9 of BigQuery's emulator",
+        "before it gets the merge",
+        [at("warehouse", insert("merge"), b.kills_service("warehouse"))],
+    ),
+    Fault(
+        "kill -9 of BigQuery's emulator",
+        "after the merge, before its reply",
+        [at("warehouse", insert("merge"), b.kills_service("warehouse"), after)],
+    ),
+    Fault(
+        "kill -9 of the bucket's emulator",
+        "before an upload",
+        [at("bucket", UPLOAD_LEDGERS, b.kills_service("bucket"))],
+    ),
+    Fault(
+        "kill -9 of the bucket's emulator",
+        "after an upload, before its reply",
+        [at("bucket", UPLOAD_LEDGERS, b.kills_service("bucket"), after)],
+    ),
+    Fault(
+        "a worker is lost",
+        "while the export's pod runs",
+        [at("cluster", LOG, b.loses_worker("export"))],
+        check=one_pod_in_all,
+    ),
+    Fault(
+        "a worker is drained",
+        "while the export's pod runs",
+        [at("cluster", LOG, b.drains_worker("export"))],
+        check=no_try_pretends("export"),
+    ),
+]
+
+PODS = [
+    Fault("the pod is evicted", "while it runs", [at("cluster", LOG, b.does_to_pod("evict"))]),
+    Fault("the pod is out of memory", "while it runs", [at("cluster", LOG, b.does_to_pod("out-of-memory"))]),
+    Fault("the pod vanishes", "while it runs", [at("cluster", LOG, b.does_to_pod("vanish"))], quick=True),
+    Fault(
+        "the pod's image is missing", "export", [wire("cluster", MAKE_POD, changes(b.with_container(b.without_image)))]
+    ),
+    Fault(
+        "the pod is stuck pending",
+        "export; then what it waits for comes",
+        [
+            wire("cluster", MAKE_POD, changes(b.with_container(b.with_missing_secret))),
+            at("cluster", READ_POD, b.makes_secret),
+        ],
+    ),
+    Fault(
+        "the pod ends well without a manifest",
+        "export",
+        [at("bucket", UPLOAD_MANIFEST, b.deletes_object("-manifest.json"), after)],
+        clear="export",
+    ),
+    Fault(
+        "the pod's manifest doesn't match",
+        "export",
+        [
+            at(
+                "bucket",
+                UPLOAD_MANIFEST,
+                b.rewrites_object(
+                    "-manifest.json",
+                    lambda text: text.replace(b'"rows": ', b'"rows": 1').replace(b'"bytes": ', b'"bytes": 1'),
+                ),
+                after,
+            )
+        ],
+        clear="export",
+    ),
+    Fault("the pod is killed after half its files", "export", [at("bucket", UPLOAD_LEDGERS, b.kills_program, after)]),
+    Fault("two pods for one task", "export's retry", [at("cluster", LOG, b.all_of(b.doubles_pod, b.kills("export")))]),
+    Fault(
+        "the exec that reads the result is dropped", "time pod", [wire("cluster", EXEC, loses_request)], asks=BY_TIMES
+    ),
+    Fault("the log stream is cut", "export", [wire("cluster", LOG, cuts_reply)]),
+    Fault("the reply to a create is lost", "export", [wire("cluster", MAKE_POD, loses_reply)]),
+    Fault("Kubernetes answers 401", "to a create", [wire("cluster", MAKE_POD, answers(401))]),
+    Fault("Kubernetes answers 401", "while the pod runs", [wire("cluster", READ_POD, answers(401), nth=3, times=2)]),
+    Fault("Kubernetes answers 409", "to a create", [wire("cluster", MAKE_POD, answers(409))]),
+    Fault("Kubernetes answers 429", "to a create, twice", [wire("cluster", MAKE_POD, answers(429), times=2)]),
+    Fault(
+        "Kubernetes answers 500",
+        "while the pod runs, thrice",
+        [wire("cluster", READ_POD, answers(500), nth=3, times=3)],
+    ),
+    Fault("Kubernetes is slow", "export, 3 s each request", [wire("cluster", r"", slows(3), times=8)]),
+]
+
+BUCKET = [
+    Fault("an upload is cut", "export", [wire("bucket", UPLOAD_LEDGERS, cuts_request)]),
+    Fault("the bucket answers 503", "to uploads, twice", [wire("bucket", UPLOAD, answers(503), times=2)]),
+    Fault(
+        "an object is missing", "before verify", [at("bucket", LIST, b.deletes_object("-ledgers.txt"))], clear="export"
+    ),
+    Fault(
+        "an object is truncated",
+        "before verify",
+        [at("bucket", LIST, b.rewrites_object("-ledgers.txt", b.first_half))],
+        clear="export",
+        quick=True,
+    ),
+    Fault(
+        "an object is replaced by one of fewer rows",
+        "between verify and load",
+        [at("warehouse", insert("load"), b.rewrites_object("-ledgers.txt", b.without_last_row))],
+        clear="export",
+    ),
+    Fault(
+        "an object is replaced by one of other values",
+        "between verify and load",
+        [
+            at(
+                "warehouse",
+                insert("load"),
+                b.rewrites_object("-ledgers.txt", lambda text: text.replace(b'"base_fee":100', b'"base_fee":101')),
+            )
+        ],
+        clear="export",
+    ),
+    Fault("the listing is late", "verify", [wire("bucket", LIST, says({"kind": "storage#objects"}))]),
+]
+
+WAREHOUSE = [
+    Fault("a job fails", "merge", [wire("warehouse", insert("merge"), changes(b.failing))]),
+    Fault("a job runs, and its reply is lost", "merge", [wire("warehouse", insert("merge"), loses_reply)], quick=True),
+    Fault("a job runs, and its reply is lost", "load", [wire("warehouse", insert("load"), loses_reply)]),
+    Fault("BigQuery answers 403", "to the load's job", [wire("warehouse", insert("load"), answers(403))]),
+    Fault("BigQuery answers 429", "to the merge's job", [wire("warehouse", insert("merge"), answers(429))]),
+    Fault("BigQuery answers 500", "to the merge's job", [wire("warehouse", insert("merge"), answers(500))]),
+    Fault(
+        "BigQuery answers 503",
+        "to the check's job, thrice",
+        [wire("warehouse", insert("check"), answers(503), times=3)],
+    ),
+    Fault(
+        "somebody deletes the staging table",
+        "before the check",
+        [at("warehouse", insert("check"), b.deletes_staging_table)],
+        clear="ledgers.load",
+    ),
+    Fault(
+        "somebody deletes the staging table",
+        "before the merge",
+        [at("warehouse", insert("merge"), b.deletes_staging_table)],
+        clear="ledgers.load",
+    ),
+    Fault(
+        "somebody changes the staging table's schema",
+        "before the merge",
+        [at("warehouse", insert("merge"), b.replaces_staging_table)],
+        clear="ledgers.load",
+    ),
+    Fault("somebody adds a column", "before the merge", [at("warehouse", insert("merge"), b.adds_column)]),
+]
+
+DEFERRED_PODS = [
+    Fault(
+        f"{name} of the task's process",
+        "deferred time pod, which has ended: its result is kept",
+        [at("cluster", moment, b.kills("get_ledger_range_from_times", by))],
+        dag=DEFERRED,
+        asks=BY_TIMES,
+        check=no_try_pretends("get_ledger_range_from_times"),
+    )
+    for name, by, moment in (("kill -9", signal.SIGKILL, LOG), ("SIGTERM", signal.SIGTERM, EXEC))
+]
+
+RUNS = [
+    Fault(
+        "two runs over overlapping ranges at once",
+        "all tasks",
+        [running("get_ledger_range_from_times", lambda batch: batch.beside({"start_ledger": 23, "end_ledger": 42}))],
+        dag=LEDGERS_AND_ASSETS,
+    ),
+    Fault(
+        "the same run twice at once",
+        "all tasks",
+        [running("get_ledger_range_from_times", lambda batch: batch.beside(BY_LEDGERS))],
+        dag=LEDGERS_AND_ASSETS,
+    ),
+]
+
+DISKS = [
+    Fault(
+        "the disk is full",
+        "of the export's pod",
+        [wire("cluster", MAKE_POD, changes(b.with_container(b.with_full_disk)))],
+    ),
+    Fault("the disk is full", "of the bucket, 5 s", [at("bucket", UPLOAD_LEDGERS, b.fills_disk("bucket", 5))]),
+    Fault("the disk is full", "of BigQuery, 5 s", [at("warehouse", insert("load"), b.fills_disk("warehouse", 5))]),
+]
+
+FAULTS = [*KILLED_TASKS, *KILLED_SERVICES, *PODS, *BUCKET, *WAREHOUSE, *DEFERRED_PODS, *RUNS, *DISKS]
+"""All rows."""

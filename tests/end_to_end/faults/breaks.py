@@ -163,6 +163,10 @@ def deletes_staging_table(batch: Batch) -> None:
     batch.stage.stack.bigquery("DELETE", staging_table(batch))
 
 
+def deletes_published_table(batch: Batch) -> None:
+    batch.stage.stack.bigquery("DELETE", "datasets/stellar/tables/history_ledgers")
+
+
 def replaces_staging_table(batch: Batch) -> None:
     """Somebody makes the staging table anew, with one column less."""
     path = staging_table(batch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tests.end_to_end.faults import breaks as b
@@ -20,7 +21,7 @@ from tests.end_to_end.faults.proxy import (
     says,
     slows,
 )
-from tests.end_to_end.faults.stage import BY_LEDGERS, BY_TIMES, DEFERRED, LEDGERS, LEDGERS_AND_ASSETS, Batch
+from tests.end_to_end.faults.stage import ALL, BY_LEDGERS, BY_TIMES, DEFERRED, LEDGERS, LEDGERS_AND_ASSETS, Batch
 from tests.end_to_end.faults.traps import Break, Trap, at, running, wire
 
 
@@ -78,6 +79,15 @@ def results(task: str) -> str:
     return rf"^GET .*/queries/[^?]*_ledgers_{task}_"
 
 
+making_pod = partial(wire, "cluster", MAKE_POD)
+exporting = partial(at, "bucket", UPLOAD_LEDGERS)
+ending_export = partial(at, "bucket", UPLOAD_MANIFEST)
+verifying = partial(at, "bucket", LIST)
+loading = partial(at, "warehouse", insert("load"))
+checking = partial(at, "warehouse", insert("check"))
+merging = partial(at, "warehouse", insert("merge"))
+
+
 # What has to hold besides --------------------------------------------------------------------------------------------
 
 
@@ -100,16 +110,18 @@ def one_pod_in_all(batch: Batch) -> None:
     assert pods_made(batch) == 1, f"{pods_made(batch)} pods were made"
 
 
+def loads_all_again(batch: Batch) -> None:
+    again = Batch(batch.stage, batch.dag_id, ALL).begin()
+    assert again.wait() == "success"
+
+
 # The rows ------------------------------------------------------------------------------------------------------------
 
 MOMENTS: dict[str, Callable[[Break], tuple[Trap, Trap]]] = {
     "get_ledger_range_from_times": lambda kill: (at("cluster", LOG, kill), at("cluster", DELETE_POD, kill, after)),
-    "export": lambda kill: (at("cluster", LOG, kill), at("cluster", DELETE_POD, kill, after)),
-    "verify_export": lambda kill: (at("bucket", LIST, kill), at("bucket", READ_MANIFEST, kill, after)),
-    "ledgers.load": lambda kill: (
-        at("warehouse", insert("load"), kill, instead),
-        at("warehouse", insert("load"), kill, after),
-    ),
+    "export": lambda kill: (exporting(kill), at("cluster", DELETE_POD, kill, after)),
+    "verify_export": lambda kill: (verifying(kill), at("bucket", READ_MANIFEST, kill, after)),
+    "ledgers.load": lambda kill: (loading(kill, instead), loading(kill, after)),
     **{
         f"ledgers.{task}": lambda kill, task=task: (  # type: ignore[misc]
             at("warehouse", insert(task), kill, after),
@@ -138,95 +150,67 @@ KILLED_TASKS = [
 
 KILLED_SERVICES = [
     Fault(
-        "kill -9 of the scheduler",
-        "while a merge runs",
-        [at("warehouse", insert("merge"), b.kills_service("scheduler"))],
+        "kill -9 of the task's process",
+        "while the export's pod runs: the next try finds the pod",
+        [exporting(b.kills("export"))],
+        check=one_pod_in_all,
         quick=True,
     ),
-    Fault(
-        "kill -9 of the API server", "while the export's pod runs", [at("cluster", LOG, b.kills_service("api-server"))]
-    ),
-    Fault(
-        "kill -9 of the DAG processor",
-        "while the export's pod runs",
-        [at("cluster", LOG, b.kills_service("dag-processor"))],
-    ),
-    Fault(
-        "kill -9 of Airflow's database",
-        "while a merge runs",
-        [at("warehouse", insert("merge"), b.kills_service("database"))],
-    ),
+    Fault("kill -9 of the scheduler", "while a merge runs", [merging(b.kills_service("scheduler"))], quick=True),
+    Fault("kill -9 of the API server", "while the export's pod runs", [exporting(b.kills_service("api-server"))]),
+    Fault("kill -9 of the DAG processor", "while the export's pod runs", [exporting(b.kills_service("dag-processor"))]),
+    Fault("kill -9 of Airflow's database", "while a merge runs", [merging(b.kills_service("database"))]),
     Fault(
         "kill -9 of the triggerer",
         "while it waits for the export's pod",
         [at("cluster", MAKE_POD, b.kills_service("triggerer"), after)],
         dag=DEFERRED,
     ),
-    Fault(
-        "kill -9 of the local cluster", "while the export's pod runs", [at("cluster", LOG, b.kills_service("cluster"))]
-    ),
-    Fault(
-        "kill -9 of BigQuery's emulator",
-        "before it gets the merge",
-        [at("warehouse", insert("merge"), b.kills_service("warehouse"))],
-    ),
+    Fault("kill -9 of the local cluster", "while the export's pod runs", [exporting(b.kills_service("cluster"))]),
+    Fault("kill -9 of BigQuery's emulator", "before it gets the merge", [merging(b.kills_service("warehouse"))]),
     Fault(
         "kill -9 of BigQuery's emulator",
         "after the merge, before its reply",
-        [at("warehouse", insert("merge"), b.kills_service("warehouse"), after)],
+        [merging(b.kills_service("warehouse"), after)],
     ),
-    Fault(
-        "kill -9 of the bucket's emulator",
-        "before an upload",
-        [at("bucket", UPLOAD_LEDGERS, b.kills_service("bucket"))],
-    ),
+    Fault("kill -9 of the bucket's emulator", "before an upload", [exporting(b.kills_service("bucket"))]),
     Fault(
         "kill -9 of the bucket's emulator",
         "after an upload, before its reply",
-        [at("bucket", UPLOAD_LEDGERS, b.kills_service("bucket"), after)],
+        [exporting(b.kills_service("bucket"), after)],
     ),
     Fault(
-        "a worker is lost",
-        "while the export's pod runs",
-        [at("cluster", LOG, b.loses_worker("export"))],
-        check=one_pod_in_all,
+        "a worker is lost", "while the export's pod runs", [exporting(b.loses_worker("export"))], check=one_pod_in_all
     ),
     Fault(
         "a worker is drained",
         "while the export's pod runs",
-        [at("cluster", LOG, b.drains_worker("export"))],
+        [exporting(b.drains_worker("export"))],
         check=no_try_pretends("export"),
     ),
 ]
 
 PODS = [
-    Fault("the pod is evicted", "while it runs", [at("cluster", LOG, b.does_to_pod("evict"))]),
-    Fault("the pod is out of memory", "while it runs", [at("cluster", LOG, b.does_to_pod("out-of-memory"))]),
-    Fault("the pod vanishes", "while it runs", [at("cluster", LOG, b.does_to_pod("vanish"))], quick=True),
-    Fault(
-        "the pod's image is missing", "export", [wire("cluster", MAKE_POD, changes(b.with_container(b.without_image)))]
-    ),
+    Fault("the pod is evicted", "while it runs", [exporting(b.does_to_pod("evict"))]),
+    Fault("the pod is out of memory", "while it runs", [exporting(b.does_to_pod("out-of-memory"))]),
+    Fault("the pod vanishes", "while it runs", [exporting(b.does_to_pod("vanish"))], quick=True),
+    Fault("the pod's image is missing", "export", [making_pod(changes(b.with_container(b.without_image)))]),
     Fault(
         "the pod is stuck pending",
         "export; then what it waits for comes",
-        [
-            wire("cluster", MAKE_POD, changes(b.with_container(b.with_missing_secret))),
-            at("cluster", READ_POD, b.makes_secret),
-        ],
+        [making_pod(changes(b.with_container(b.with_missing_secret))), at("cluster", READ_POD, b.makes_secret)],
     ),
     Fault(
         "the pod ends well without a manifest",
         "export",
-        [at("bucket", UPLOAD_MANIFEST, b.deletes_object("-manifest.json"), after)],
+        [ending_export(b.deletes_object("-manifest.json"), after)],
         clear="export",
     ),
     Fault(
         "the pod's manifest doesn't match",
         "export",
         [
-            at(
-                "bucket",
-                UPLOAD_MANIFEST,
+            ending_export(
                 b.rewrites_object(
                     "-manifest.json",
                     lambda text: text.replace(b'"rows": ', b'"rows": 1').replace(b'"bytes": ', b'"bytes": 1'),
@@ -236,17 +220,17 @@ PODS = [
         ],
         clear="export",
     ),
-    Fault("the pod is killed after half its files", "export", [at("bucket", UPLOAD_LEDGERS, b.kills_program, after)]),
-    Fault("two pods for one task", "export's retry", [at("cluster", LOG, b.all_of(b.doubles_pod, b.kills("export")))]),
+    Fault("the pod is killed after half its files", "export", [exporting(b.kills_program, after)]),
+    Fault("two pods for one task", "export's retry", [exporting(b.all_of(b.doubles_pod, b.kills("export")))]),
     Fault(
         "the exec that reads the result is dropped", "time pod", [wire("cluster", EXEC, loses_request)], asks=BY_TIMES
     ),
     Fault("the log stream is cut", "export", [wire("cluster", LOG, cuts_reply)]),
-    Fault("the reply to a create is lost", "export", [wire("cluster", MAKE_POD, loses_reply)]),
-    Fault("Kubernetes answers 401", "to a create", [wire("cluster", MAKE_POD, answers(401))]),
+    Fault("the reply to a create is lost", "export", [making_pod(loses_reply)]),
+    Fault("Kubernetes answers 401", "to a create", [making_pod(answers(401))]),
     Fault("Kubernetes answers 401", "while the pod runs", [wire("cluster", READ_POD, answers(401), nth=3, times=2)]),
-    Fault("Kubernetes answers 409", "to a create", [wire("cluster", MAKE_POD, answers(409))]),
-    Fault("Kubernetes answers 429", "to a create, twice", [wire("cluster", MAKE_POD, answers(429), times=2)]),
+    Fault("Kubernetes answers 409", "to a create", [making_pod(answers(409))]),
+    Fault("Kubernetes answers 429", "to a create, twice", [making_pod(answers(429), times=2)]),
     Fault(
         "Kubernetes answers 500",
         "while the pod runs, thrice",
@@ -258,32 +242,24 @@ PODS = [
 BUCKET = [
     Fault("an upload is cut", "export", [wire("bucket", UPLOAD_LEDGERS, cuts_request)]),
     Fault("the bucket answers 503", "to uploads, twice", [wire("bucket", UPLOAD, answers(503), times=2)]),
-    Fault(
-        "an object is missing", "before verify", [at("bucket", LIST, b.deletes_object("-ledgers.txt"))], clear="export"
-    ),
+    Fault("an object is missing", "before verify", [verifying(b.deletes_object("-ledgers.txt"))], clear="export"),
     Fault(
         "an object is truncated",
         "before verify",
-        [at("bucket", LIST, b.rewrites_object("-ledgers.txt", b.first_half))],
+        [verifying(b.rewrites_object("-ledgers.txt", b.first_half))],
         clear="export",
         quick=True,
     ),
     Fault(
         "an object is replaced by one of fewer rows",
         "between verify and load",
-        [at("warehouse", insert("load"), b.rewrites_object("-ledgers.txt", b.without_last_row))],
+        [loading(b.rewrites_object("-ledgers.txt", b.without_last_row))],
         clear="export",
     ),
     Fault(
         "an object is replaced by one of other values",
         "between verify and load",
-        [
-            at(
-                "warehouse",
-                insert("load"),
-                b.rewrites_object("-ledgers.txt", lambda text: text.replace(b'"base_fee":100', b'"base_fee":101')),
-            )
-        ],
+        [loading(b.rewrites_object("-ledgers.txt", lambda text: text.replace(b'"base_fee":100', b'"base_fee":101')))],
         clear="export",
     ),
     Fault("the listing is late", "verify", [wire("bucket", LIST, says({"kind": "storage#objects"}))]),
@@ -304,22 +280,29 @@ WAREHOUSE = [
     Fault(
         "somebody deletes the staging table",
         "before the check",
-        [at("warehouse", insert("check"), b.deletes_staging_table)],
+        [checking(b.deletes_staging_table)],
         clear="ledgers.load",
     ),
     Fault(
         "somebody deletes the staging table",
         "before the merge",
-        [at("warehouse", insert("merge"), b.deletes_staging_table)],
+        [merging(b.deletes_staging_table)],
         clear="ledgers.load",
+    ),
+    Fault(
+        "somebody deletes the published table",
+        "before the merge; another run brings the ledgers that were in it",
+        [merging(b.deletes_published_table)],
+        clear="ledgers.load",
+        check=loads_all_again,
     ),
     Fault(
         "somebody changes the staging table's schema",
         "before the merge",
-        [at("warehouse", insert("merge"), b.replaces_staging_table)],
+        [merging(b.replaces_staging_table)],
         clear="ledgers.load",
     ),
-    Fault("somebody adds a column", "before the merge", [at("warehouse", insert("merge"), b.adds_column)]),
+    Fault("somebody adds a column", "before the merge", [merging(b.adds_column)]),
 ]
 
 DEFERRED_PODS = [
@@ -350,13 +333,9 @@ RUNS = [
 ]
 
 DISKS = [
-    Fault(
-        "the disk is full",
-        "of the export's pod",
-        [wire("cluster", MAKE_POD, changes(b.with_container(b.with_full_disk)))],
-    ),
-    Fault("the disk is full", "of the bucket, 5 s", [at("bucket", UPLOAD_LEDGERS, b.fills_disk("bucket", 5))]),
-    Fault("the disk is full", "of BigQuery, 5 s", [at("warehouse", insert("load"), b.fills_disk("warehouse", 5))]),
+    Fault("the disk is full", "of the export's pod", [making_pod(changes(b.with_container(b.with_full_disk)))]),
+    Fault("the disk is full", "of the bucket, 5 s", [exporting(b.fills_disk("bucket", 5))]),
+    Fault("the disk is full", "of BigQuery, 5 s", [loading(b.fills_disk("warehouse", 5))]),
 ]
 
 FAULTS = [*KILLED_TASKS, *KILLED_SERVICES, *PODS, *BUCKET, *WAREHOUSE, *DEFERRED_PODS, *RUNS, *DISKS]

@@ -218,7 +218,7 @@ class Proxy:
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port: int = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
 
     def serve(self, client: socket.socket) -> None:
         """Takes one request of a client."""

@@ -58,7 +58,7 @@ def echo() -> Iterator[Echo]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
     found = Echo(Proxy(lambda: server.server_address[1]))
     yield found
     found.proxy.close()

@@ -321,13 +321,13 @@ RUNS = [
     Fault(
         "two runs over overlapping ranges at once",
         "all tasks",
-        [running("get_ledger_range_from_times", lambda batch: batch.beside({"start_ledger": 23, "end_ledger": 42}))],
+        [running("export", lambda batch: batch.beside({"start_ledger": 23, "end_ledger": 42}))],
         dag=LEDGERS_AND_ASSETS,
     ),
     Fault(
         "the same run twice at once",
         "all tasks",
-        [running("get_ledger_range_from_times", lambda batch: batch.beside(BY_LEDGERS))],
+        [running("export", lambda batch: batch.beside(BY_LEDGERS))],
         dag=LEDGERS_AND_ASSETS,
     ),
 ]

@@ -74,7 +74,7 @@ def running(task_id: str, break_: Break) -> Trap:
         sprung = Sprung()
 
         def watch() -> None:
-            wait_until(lambda: batch.task(task_id)["state"] == "running", f"{task_id} did not run", pause=0.05)
+            wait_until(lambda: batch.task(task_id)["state"] == "running", f"{task_id} did not run", pause=0.01)
             sprung.by(lambda: break_(batch))
 
         threading.Thread(target=watch, daemon=True).start()

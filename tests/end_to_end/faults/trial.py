@@ -19,13 +19,15 @@ class Outcome:
 
     Attributes:
         recovered: by itself, after a clear, or not at all.
-        extra: seconds that it took longer than a batch without a fault.
+        usual: seconds that such a batch takes without a fault.
+        extra: seconds that it took longer.
         lost: rows that are missing.
         doubled: rows that should not be there.
         problems: what is wrong; empty if all is well.
     """
 
     fault: Fault
+    usual: float
     recovered: str = NOT_AT_ALL
     extra: float = 0.0
     lost: int = 0
@@ -35,16 +37,16 @@ class Outcome:
 
 def attempt(stage: Stage, fault: Fault) -> Outcome:
     """Breaks something at a moment of a batch, lets it recover, and compares."""
-    usual = stage.usual(fault.dag, dict(fault.asks))
+    outcome = Outcome(fault, stage.usual(fault.dag, dict(fault.asks)))
     stage.take_away(fault.dag)
     for proxy in stage.proxies.values():
         proxy.seen.clear()
-    outcome, since, began = Outcome(fault), time.time(), time.monotonic()
+    since, began = time.time(), time.monotonic()
     batch = Batch(stage, fault.dag, dict(fault.asks))
     try:
         outcome.problems += spring(batch, fault)
         outcome.problems += recover(batch, outcome)
-        outcome.extra = time.monotonic() - began - usual
+        outcome.extra = time.monotonic() - began - outcome.usual
         if outcome.recovered != NOT_AT_ALL and fault.check:
             fault.check(batch)
     except (AssertionError, TimeoutError) as error:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import DAG
-from history_archive_without_captive_core_dag import dag
 
+from history_archive_without_captive_core_dag import dag
 from stellar_etl_airflow.build_batch import build_batch
 from stellar_etl_airflow.default import get_default_dag_args, get_range_params, get_schedule_args
 from stellar_etl_airflow.tables import LEDGERS

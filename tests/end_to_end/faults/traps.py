@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.stack import StackError
 from tests.end_to_end.faults.proxy import Act, Rule, before
 from tests.end_to_end.faults.stage import Batch, wait_until
 
@@ -73,8 +75,13 @@ def running(task_id: str, break_: Break) -> Trap:
     def set_(batch: Batch) -> Sprung:
         sprung = Sprung()
 
+        def is_running() -> bool:
+            with suppress(StackError):  # the run is yet to begin
+                return bool(batch.task(task_id)["state"] == "running")
+            return False
+
         def watch() -> None:
-            wait_until(lambda: batch.task(task_id)["state"] == "running", f"{task_id} did not run", pause=0.01)
+            wait_until(is_running, f"{task_id} did not run", pause=0.01)
             sprung.by(lambda: break_(batch))
 
         threading.Thread(target=watch, daemon=True).start()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.faults.report import as_markdown, keep
+from tests.end_to_end.faults.report import as_markdown, keep, row_of
 from tests.end_to_end.faults.stage import Stage
 from tests.end_to_end.faults.table import FAULTS
 from tests.end_to_end.faults.trial import Outcome
@@ -38,10 +38,10 @@ def outcomes(request: pytest.FixtureRequest) -> list[Outcome]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Prints the table; of all faults, keeps it."""
+    """Prints the table, and keeps it if it is not of a handful alone."""
     outcomes = config.stash.get(OUTCOMES, [])
     if outcomes:
         terminalreporter.section("faults")
-        terminalreporter.write_line(as_markdown(outcomes))
-    if len(outcomes) == len(FAULTS):
-        keep(outcomes, min(outcome.usual for outcome in outcomes))
+        terminalreporter.write_line(as_markdown(map(row_of, outcomes)))
+    if outcomes and config.getoption("--faults") == "all":
+        keep(outcomes)

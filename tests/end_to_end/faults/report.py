@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+from tests.end_to_end.faults.table import FAULTS
 from tests.end_to_end.faults.trial import Outcome
 from tests.shared import REPO
 
@@ -17,26 +18,7 @@ PACKAGES = (
     "bqemulator",
     "gcp-storage-emulator",
 )
-HEAD = ("fault", "where", "recovered", "extra s", "rows lost", "rows doubled", "")
-
-
-def as_markdown(outcomes: Sequence[Outcome]) -> str:
-    """The table, a row a fault."""
-    rows = [
-        (
-            outcome.fault.name,
-            outcome.fault.where,
-            outcome.recovered,
-            f"{max(outcome.extra, 0):.0f}",
-            str(outcome.lost),
-            str(outcome.doubled),
-            "; ".join(outcome.problems).replace("\n", " ") or "well",
-        )
-        for outcome in outcomes
-    ]
-    lines = [HEAD, tuple("---" for _ in HEAD), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
+HEAD = ("fault", "where", "recovered", "extra s", "rows lost", "rows doubled", "seen on", "")
 
 PAGE = """# Faults
 
@@ -46,19 +28,48 @@ table is compared with what a batch without a fault leaves, row by row: a row th
 is published beside an older one is doubled. No two merges into a table overlapped, and no pod and no staging table
 is left.
 
-Written by `./run_tests.sh tests/end_to_end/faults --faults all` on {date}, on the laptop stack: {versions}. A
-batch without a fault took {seconds:.0f} s. There a task is tried again after a second, and three times at most; the
-DAGs as shipped wait 30 s, then longer, and try five times.
+Written by `./run_tests.sh tests/end_to_end/faults --faults all`, which replaces the rows of the faults that it makes,
+on the laptop stack: {versions}. There a task is tried again after a second, and three times at most; the DAGs as
+shipped wait 30 s, then longer, and try five times. `extra s` is what a batch took longer than one without a fault,
+which took {seconds:.0f} s.
 
 {table}
 """
 
+Row = tuple[str, ...]
 
-def keep(outcomes: Sequence[Outcome], seconds: float) -> None:
-    """Writes the page: the table with its date, versions, and how long a batch without a fault took."""
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    FILE.write_text(
-        PAGE.format(
-            date=f"{datetime.now(UTC):%Y-%m-%d}", versions=versions, seconds=seconds, table=as_markdown(outcomes)
-        )
+
+def row_of(outcome: Outcome) -> Row:
+    """An outcome as a row of the table."""
+    return (
+        outcome.fault.name,
+        outcome.fault.where,
+        outcome.recovered,
+        f"{max(outcome.extra, 0):.0f}",
+        str(outcome.lost),
+        str(outcome.doubled),
+        f"{datetime.now(UTC):%Y-%m-%d}",
+        "; ".join(outcome.problems).replace("\n", " ").replace("|", "/") or "well",
     )
+
+
+def as_markdown(rows: Iterable[Row]) -> str:
+    """The table."""
+    lines = [HEAD, tuple("---" for _ in HEAD), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def kept() -> list[Row]:
+    """The rows that `docs/faults.md` holds."""
+    lines = FILE.read_text().splitlines() if FILE.exists() else []
+    rows = [tuple(line.strip("| ").split(" | ")) for line in lines if line.startswith("| ")]
+    return [row for row in rows if row[0] not in (HEAD[0], "---")]
+
+
+def keep(outcomes: Sequence[Outcome]) -> None:
+    """Writes `docs/faults.md`: the table with new rows in the place of old ones, and the versions."""
+    rows = {row[:2]: row for row in (*kept(), *map(row_of, outcomes))}
+    ordered = [rows[fault.name, fault.where] for fault in FAULTS if (fault.name, fault.where) in rows]
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    seconds = min(outcome.usual for outcome in outcomes)
+    FILE.write_text(PAGE.format(versions=versions, seconds=seconds, table=as_markdown(ordered)))

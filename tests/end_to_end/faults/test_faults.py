@@ -14,4 +14,5 @@ pytestmark = pytest.mark.end_to_end
 def test_fault(stage: Stage, fault: Fault, outcomes: list[Outcome]) -> None:
     outcome = attempt(stage, fault)
     outcomes.append(outcome)
-    assert not outcome.problems, "\n".join(outcome.problems)
+    if outcome.problems:
+        pytest.fail("\n".join(outcome.problems), pytrace=False)

@@ -23,6 +23,11 @@ def kills(task_id: str, by: signal.Signals = signal.SIGKILL) -> Break:
     return lambda batch: batch.kill(task_id, by)
 
 
+def terminates(task_id: str) -> Break:
+    """The task's process is told to end, and made to if it does not listen: as Airflow does."""
+    return lambda batch: batch.kill(task_id, signal.SIGTERM) or batch.kill(task_id)
+
+
 def loses_worker(task_id: str) -> Break:
     """The task's process dies with the worker that watches it."""
     return lambda batch: batch.kill_worker(task_id)

@@ -233,12 +233,13 @@ class Batch:
         """The process that a task runs in."""
         return psutil.Process(self.task(task_id)["pid"])
 
-    def kill(self, task_id: str, by: signal.Signals = signal.SIGKILL) -> None:
-        """Sends a signal to a task's process, and waits a while for its end."""
+    def kill(self, task_id: str, by: signal.Signals = signal.SIGKILL, patience: float = 5) -> bool:
+        """Sends a signal to a task's process; gives whether it has ended some seconds later."""
         process = self.process(task_id)
         process.send_signal(by)
-        with suppress(psutil.TimeoutExpired):  # it may have to tidy up first
-            process.wait(5)
+        with suppress(psutil.TimeoutExpired):
+            process.wait(patience)
+        return not process.is_running()
 
     def kill_worker(self, task_id: str) -> None:
         """A worker that is lost: the task's process and the one that watches it."""

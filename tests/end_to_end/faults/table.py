@@ -117,6 +117,8 @@ def loads_all_again(batch: Batch) -> None:
 
 # The rows ------------------------------------------------------------------------------------------------------------
 
+POD_TASKS = ("get_ledger_range_from_times", "export")
+
 MOMENTS: dict[str, Callable[[Break], tuple[Trap, Trap]]] = {
     "get_ledger_range_from_times": lambda kill: (at("cluster", LOG, kill), at("cluster", DELETE_POD, kill, after)),
     "export": lambda kill: (exporting(kill), at("cluster", DELETE_POD, kill, after)),
@@ -136,16 +138,28 @@ MOMENTS: dict[str, Callable[[Break], tuple[Trap, Trap]]] = {
 }
 """For each task the moments in its middle and at its end."""
 
-KILLED_TASKS = [
-    Fault(
+
+def killed(name: str, task_id: str, kill: Break) -> Fault:
+    """A task whose first try is killed at its start, the second in its middle, the third at its end."""
+    return Fault(
         f"{name} of the task's process",
         f"`{task_id}`: start, middle, end",
-        [running(task_id, b.kills(task_id, by)), *moments(b.kills(task_id, by))],
+        [running(task_id, kill), *MOMENTS[task_id](kill)],
         check=no_try_pretends(task_id),
         asks=BY_TIMES if task_id == "get_ledger_range_from_times" else BY_LEDGERS,
     )
-    for name, by in (("kill -9", signal.SIGKILL), ("SIGTERM", signal.SIGTERM))
-    for task_id, moments in MOMENTS.items()
+
+
+# A pod's task gets the time to say that it succeeded, https://github.com/apache/airflow/issues/73006; others do
+# their work to its end, unless they are killed.
+KILLED_TASKS = [
+    *(killed("kill -9", task_id, b.kills(task_id)) for task_id in MOMENTS),
+    *(killed("SIGTERM", task_id, b.kills(task_id, signal.SIGTERM)) for task_id in POD_TASKS),
+    *(
+        killed("SIGTERM, then kill -9,", task_id, b.terminates(task_id))
+        for task_id in MOMENTS
+        if task_id not in POD_TASKS
+    ),
 ]
 
 KILLED_SERVICES = [

@@ -18,14 +18,9 @@ from tests.end_to_end.faults.stage import NAMESPACE, Batch
 from tests.end_to_end.faults.traps import Break
 
 
-def kills(task_id: str, by: signal.Signals = signal.SIGKILL) -> Break:
-    """The task's process gets a signal."""
-    return lambda batch: batch.kill(task_id, by)
-
-
-def terminates(task_id: str) -> Break:
-    """The task's process is told to end, and made to if it does not listen: as Airflow does."""
-    return lambda batch: batch.kill(task_id, signal.SIGTERM) or batch.kill(task_id)
+def kills(task_id: str, *signals: signal.Signals) -> Break:
+    """The task's process gets signals, SIGKILL by default; a further one if it did not listen."""
+    return lambda batch: batch.kill(task_id, *signals or (signal.SIGKILL,))
 
 
 def loses_worker(task_id: str) -> Break:

@@ -29,6 +29,7 @@ from local.stack.layout import BUCKET, PROJECT
 from stellar_etl_airflow.tables import BATCH_STATS_TABLE_ID
 from tests.end_to_end.faults.proxy import Proxy
 from tests.end_to_end.rows import as_set, published
+from tests.local.cluster import is_alive
 
 LEDGERS_AND_ASSETS, LEDGERS, DEFERRED = "history_archive_without_captive_core", "ledgers", "deferred"
 TABLES = ("history_ledgers", "history_assets")
@@ -233,13 +234,14 @@ class Batch:
         """The process that a task runs in."""
         return psutil.Process(self.task(task_id)["pid"])
 
-    def kill(self, task_id: str, by: signal.Signals = signal.SIGKILL, patience: float = 5) -> bool:
-        """Sends a signal to a task's process; gives whether it has ended some seconds later."""
+    def kill(self, task_id: str, *signals: signal.Signals) -> None:
+        """Sends signals to a task's process, each to one that outlived the one before it by some seconds."""
         process = self.process(task_id)
-        process.send_signal(by)
-        with suppress(psutil.TimeoutExpired):
-            process.wait(patience)
-        return not process.is_running()
+        for each in signals:
+            process.send_signal(each)
+            with suppress(TimeoutError):
+                wait_until(lambda: not is_alive(process), "the process goes on", 5, 0.05)
+                return
 
     def kill_worker(self, task_id: str) -> None:
         """A worker that is lost: the task's process and the one that watches it."""

@@ -156,7 +156,7 @@ KILLED_TASKS = [
     *(killed("kill -9", task_id, b.kills(task_id)) for task_id in MOMENTS),
     *(killed("SIGTERM", task_id, b.kills(task_id, signal.SIGTERM)) for task_id in POD_TASKS),
     *(
-        killed("SIGTERM, then kill -9,", task_id, b.terminates(task_id))
+        killed("SIGTERM, then kill -9,", task_id, b.kills(task_id, signal.SIGTERM, signal.SIGKILL))
         for task_id in MOMENTS
         if task_id not in POD_TASKS
     ),

@@ -100,7 +100,10 @@ def differences(stage: Stage, outcome: Outcome, since: float) -> Iterator[str]:
     """What is not as a batch without a fault leaves it."""
     if outcome.lost or outcome.doubled:
         yield f"{outcome.lost} rows are lost, {outcome.doubled} are doubled"
-    for table, spans in stage.merges(since).items():
+    merges = stage.merges(since)
+    if "ledgers" not in merges:
+        yield "no merge was seen"
+    for table, spans in merges.items():
         if any(right[0] < left[1] for left, right in itertools.pairwise(spans)):
             yield f"merges into {table} overlapped: {spans}"
     if left := stage.staging_tables():

@@ -57,6 +57,13 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENC
     return found
 
 
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        return not is_alive(process)
+    except psutil.NoSuchProcess:  # it ended meanwhile
+        return True
+
+
 class Stage:
     """The stack, started with its proxies, and the tables as a run without a fault leaves them."""
 
@@ -240,7 +247,7 @@ class Batch:
         for each in signals:
             process.send_signal(each)
             with suppress(TimeoutError):
-                wait_until(lambda: not is_alive(process), "the process goes on", 5, 0.05)
+                wait_until(lambda: has_ended(process), "the process goes on", 5, 0.05)
                 return
 
     def kill_worker(self, task_id: str) -> None:

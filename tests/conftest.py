@@ -30,6 +30,15 @@ for name in list(os.environ):
         del os.environ[name]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--faults",
+        choices=("quick", "all"),
+        default="quick",
+        help="how many faults tests/end_to_end/faults makes: a handful (default), or all, which takes up to an hour",
+    )
+
+
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ledgers 3 to 42 of the sample network; 3 closed at 2026-01-01T00:00:00Z, then one each five seconds."""

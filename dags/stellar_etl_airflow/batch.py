@@ -203,11 +203,13 @@ class ExportedFile:
         uri: `gs://bucket/object`.
         rows: lines in it.
         bytes: its size.
+        crc32c: the CRC32C that was verified, base64 of the big-endian value; empty if it is not known.
     """
 
     uri: str
     rows: int
     bytes: int
+    crc32c: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from airflow.providers.google.cloud.hooks.gcs import GCSHook
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowFailException
 
+from stellar_etl_airflow.batch import ExportedFile
 from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse
-from stellar_etl_airflow.runtime import batch_of
+from stellar_etl_airflow.places import Bucket
+from stellar_etl_airflow.runtime import EXPORT_TASK, GOOGLE_CONNECTION, batch_of
 from stellar_etl_airflow.tables import Table
 from stellar_etl_airflow.warehouse import Layout, ensure_table, guard_network
 
@@ -53,6 +58,28 @@ class LoadToStagingOperator(TableJobsOperator):
             "maxBadRecords": 0,
         }
         return [Job("load", {"load": load})]
+
+    def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
+        """The job's id and times.
+
+        Raises:
+            AirflowFailException: the object is not the one that was verified; trying again would load the same rows.
+        """
+        file = batch_of(context).files[self.table.data_type]
+        if not _is_as_verified(file):
+            raise AirflowFailException(
+                f"{file.uri} was replaced or deleted after it had been verified: what was loaded is not published. "
+                f"Clear the task {EXPORT_TASK!r} and what follows it"
+            )
+        return super().done(context, warehouse, jobs)
+
+
+def _is_as_verified(file: ExportedFile) -> bool:
+    """Whether an object has still the content that was verified: a load job takes what its name has by then."""
+    bucket, _, name = file.uri.removeprefix("gs://").partition("/")
+    if not file.crc32c:
+        return True
+    return Bucket(GCSHook(gcp_conn_id=GOOGLE_CONNECTION).get_conn(), bucket).crc32c(name) == file.crc32c
 
 
 def build_gcs_to_bq_task(table: Table) -> LoadToStagingOperator:

@@ -252,6 +252,7 @@ def verified_batch(
                     f"gs://{bucket}/{attempt.object_name(file_names[data_type])}",
                     rows=int(file["rows"]),
                     bytes=int(file["bytes"]),
+                    crc32c=file["crc32c"],
                 )
                 for data_type, file in files.items()
             },

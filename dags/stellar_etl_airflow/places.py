@@ -44,6 +44,11 @@ class Bucket:
         blobs = self._bucket.client.list_blobs(self._bucket, prefix=f"{folder}/")
         return {blob.name: StoredObject(blob.size, blob.crc32c) for blob in blobs}
 
+    def crc32c(self, name: str) -> str | None:
+        """An object's CRC32C as it is now, None if it is gone."""
+        blob = self._bucket.get_blob(name)
+        return blob.crc32c if blob else None
+
     def text(self, name: str) -> str:
         """A small object's text."""
         return str(self._bucket.blob(name).download_as_text())

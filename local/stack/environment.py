@@ -112,7 +112,7 @@ def airflow_environment(
     kubernetes = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(layout.kubeconfig)}}
     return {
         **base_environment(inherited),
-        **emulator_hosts(ports),
+        **emulator_hosts({**ports, **options.proxies}),
         **configured,
         "AIRFLOW_HOME": str(layout.airflow_home),
         "AIRFLOW_CONN_GOOGLE_CLOUD_PLATFORM_CONNECTION": json.dumps(google),

@@ -8,7 +8,7 @@ import secrets
 import socket
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
@@ -99,6 +99,8 @@ class Options:
         start_date: UTC, where schedules begin.
         end_date: UTC, the last data interval: an unpaused DAG makes no run after it.
         dags: the folder of DAG files.
+        proxies: for a service its clients' port, where that is another program's which passes requests on: `warehouse`
+            and `bucket` can have one.
     """
 
     lake: str
@@ -107,6 +109,7 @@ class Options:
     start_date: str = ""
     end_date: str = ""
     dags: str = str(REPO / "dags")
+    proxies: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass

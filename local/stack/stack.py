@@ -148,7 +148,7 @@ class Stack:
 
     # Up and down ------------------------------------------------------------------------------------------------
 
-    def configure(self, **changes: str) -> bool:
+    def configure(self, **changes: Any) -> bool:
         """Saves the stack's options; gives whether they changed."""
         saved = State.load(self.layout)
         options = replace(self.options, **changes)
@@ -159,7 +159,7 @@ class Stack:
         write_private(self.layout.variables, json.dumps(variables, indent=2))
         return changed
 
-    def up(self, **changes: str) -> bool:
+    def up(self, **changes: Any) -> bool:
         """Starts the stack, or starts it again if its options change; waits until it is well.
 
         Args:

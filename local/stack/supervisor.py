@@ -62,7 +62,7 @@ class Supervisor:
             signal.signal(number, self._stop)
         for folder in (self.layout.logs, self.layout.run, self.layout.airflow_home / "config"):
             folder.mkdir(parents=True, exist_ok=True)
-        write_private(self.layout.images, json.dumps(image_map(self.state.ports)))
+        write_private(self.layout.images, json.dumps(image_map({**self.state.ports, **self.state.options.proxies})))
         (self.layout.airflow_home / "config" / "airflow_local_settings.py").write_text(
             "from local.stack.preload import preload\n\npreload()\n"
         )

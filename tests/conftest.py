@@ -21,7 +21,7 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
-for name in list(os.environ):
+for name in set(os.environ) - {"STELLAR_ETL_SCREENSHOTS"}:
     if name.startswith(("AIRFLOW_CONN_", "AIRFLOW_VAR_", "STELLAR_ETL_")) or name in (
         "BIGQUERY_EMULATOR_HOST",
         "STORAGE_EMULATOR_HOST",

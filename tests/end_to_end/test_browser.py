@@ -1,0 +1,125 @@
+"""What people do in Airflow's UI, done there by a browser: a failed task cleared, a range of ledgers asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from local.stack import Stack
+from tests.end_to_end.browser import Browser, chromium, needs_browser
+from tests.end_to_end.conftest import Sample
+from tests.end_to_end.rows import published
+from tests.end_to_end.test_export_modes import set_variable
+from tests.end_to_end.test_sample_network import staging_tables, trigger, wait_for
+
+pytestmark = [pytest.mark.end_to_end, needs_browser]
+
+DAG = "history_archive_without_captive_core"
+TABLES = ("history_ledgers", "history_assets")
+FIRST, LAST = 250, 269
+
+STATE = 3
+"""The column of a task's state in the table of a run's tasks."""
+
+
+def rows(stack: Stack) -> dict[str, list[str]]:
+    return {table_id: published(stack, table_id) for table_id in TABLES}
+
+
+def loaded_by(stack: Stack, run_id: str) -> list[int]:
+    """The ledgers whose rows a run published."""
+    found = stack.query(f"SELECT sequence FROM history_ledgers WHERE batch_id = '{run_id}' ORDER BY 1")
+    return [row["sequence"] for row in found]
+
+
+def states(browser: Browser) -> dict[str, str]:
+    """The state of each task, as a run's page shows it."""
+    return {task_id: cells[STATE] for task_id, cells in browser.table().items()}
+
+
+def see_all_succeed(browser: Browser, tasks: int) -> None:
+    """Waits until a run's page shows so many tasks, and each of them green."""
+    browser.wait(lambda: list(states(browser).values()) == ["Success"] * tasks, f"{tasks} tasks' success", seconds=180)
+
+
+@pytest.fixture
+def browser(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """A window; screenshots, the last when the test ends, go to `STELLAR_ETL_SCREENSHOTS` or the test's own folder."""
+    screenshots = Path(os.environ.get("STELLAR_ETL_SCREENSHOTS") or tmp_path) / request.node.name
+    screenshots.mkdir(parents=True, exist_ok=True)
+    with chromium(tmp_path) as driver:
+        window = Browser(driver, screenshots)
+        yield window
+        window.screenshot("end")
+
+
+@pytest.fixture
+def failed_run(sample: Sample) -> Iterator[str]:
+    """A run in which a check of one's own refused the ledgers; the check is mended by now."""
+    stack, run_id = sample.stack, "cleared-in-the-browser"
+    refused = {"table": "history_ledgers", "kind": "range", "column": "sequence", "maximum": LAST - 1}
+    set_variable(stack, "checks", json.dumps([refused]))
+    try:
+        trigger(stack, DAG, run_id, {"start_ledger": FIRST, "end_ledger": LAST})
+        assert wait_for(stack, f"dags/{DAG}/dagRuns/{run_id}", "success", "failed") == "failed"
+    finally:
+        set_variable(stack, "checks", "[]")
+    yield run_id
+
+
+def test_a_failed_task_cleared_with_its_downstream_ends_green(
+    sample: Sample, failed_run: str, browser: Browser
+) -> None:
+    before = rows(sample.stack)
+    assert loaded_by(sample.stack, failed_run) == []
+    browser.open(f"{sample.stack.ui}/dags/{DAG}/runs/{failed_run}")
+    browser.wait(lambda: len(states(browser)) == 12, "the run's tasks")
+    downstream = ("ledgers.merge", "ledgers.batch_stats", "delete_staging")
+    bad = {task_id: state for task_id, state in states(browser).items() if state != "Success"}
+    assert bad == {"ledgers.check": "Failed", **dict.fromkeys(downstream, "Upstream Failed")}
+    browser.screenshot("1-failed-run")
+
+    browser.click_link("ledgers.check")
+    browser.see(f"ledgers of ledgers {FIRST} to {LAST} are not published")
+    browser.screenshot("2-why-it-failed")
+    browser.click_button("Press shift+c to clear")
+    browser.see("Clear Task Instance: ledgers.check")
+    browser.click_button("Downstream")  # it is down at first
+    browser.see("Affected Tasks: 1")
+    browser.click_button("Downstream")
+    browser.see("Affected Tasks: 4")
+    browser.screenshot("3-what-will-be-cleared")
+    browser.click_button("Confirm")
+
+    browser.click_link(failed_run)
+    see_all_succeed(browser, 12)
+    assert wait_for(sample.stack, f"dags/{DAG}/dagRuns/{failed_run}", "success", "failed") == "success"
+    assert loaded_by(sample.stack, failed_run) == list(range(FIRST, LAST + 1))
+    assert rows(sample.stack) == before
+    assert [name for name in staging_tables(sample.stack) if name.startswith(TABLES)] == []
+
+
+def test_a_range_of_ledgers_is_asked_for_in_the_form(sample: Sample, browser: Browser) -> None:
+    before = rows(sample.stack)
+    browser.open(f"{sample.stack.ui}/dags/{DAG}")
+    browser.click_button("Trigger Dag")
+    browser.see("the first ledger to load, in place of times")
+    browser.fill("start_ledger", str(FIRST))
+    browser.fill("end_ledger", str(LAST))
+    # The form proposes now, and beyond the schedule's end Airflow makes a run without tasks, which succeeds.
+    browser.fill_time("Logical Date", datetime(2026, 1, 1, 0, 5, tzinfo=UTC))
+    browser.screenshot("1-form")
+    browser.click_button("Trigger")
+
+    browser.wait(lambda: "/runs/manual__" in browser.driver.current_url, "the page of the new run")
+    run_id = unquote(browser.driver.current_url.rpartition("/")[2])
+    see_all_succeed(browser, 12)
+    assert wait_for(sample.stack, f"dags/{DAG}/dagRuns/{run_id}", "success", "failed") == "success"
+    assert loaded_by(sample.stack, run_id) == list(range(FIRST, LAST + 1))
+    assert rows(sample.stack) == before

@@ -31,12 +31,23 @@ for name in set(os.environ) - {"STELLAR_ETL_SCREENSHOTS"}:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run the slow tests too that are left out otherwise")
     parser.addoption(
         "--faults",
         choices=("quick", "all"),
         default="quick",
         help="how many faults tests/end_to_end/faults makes: a handful (default), or all, which takes up to an hour",
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The tests that start a stack run one after the other, and first; beside them the others, a file at a time."""
+    items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
+    for item in items:
+        group = "stack" if item.get_closest_marker("end_to_end") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+        if item.get_closest_marker("slow") and not config.getoption("--all"):
+            item.add_marker(pytest.mark.skip(reason="slow: ./run_tests.sh --all runs it"))
 
 
 @pytest.fixture(scope="session")

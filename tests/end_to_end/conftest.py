@@ -29,7 +29,7 @@ def run_local(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
         env=inherited,
         capture_output=True,
         text=True,
-        timeout=540,
+        timeout=840,
         check=False,
     )
 

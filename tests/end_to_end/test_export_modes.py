@@ -11,7 +11,7 @@ from tests.end_to_end.conftest import Sample
 from tests.end_to_end.rows import published
 from tests.end_to_end.test_sample_network import trigger, wait_for
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 DAG = "history_archive_without_captive_core"
 TABLES = ("history_ledgers", "history_assets")

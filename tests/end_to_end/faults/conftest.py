@@ -7,12 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.faults.report import as_markdown, keep, row_of
+from tests.end_to_end.faults.report import ROW, USUAL, as_markdown, keep
 from tests.end_to_end.faults.stage import Stage
 from tests.end_to_end.faults.table import FAULTS
-from tests.end_to_end.faults.trial import Outcome
-
-OUTCOMES = pytest.StashKey[list[Outcome]]()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -32,16 +29,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory, lake: Path) -> Iterator[Stag
         stage.down()
 
 
-@pytest.fixture(scope="session")
-def outcomes(request: pytest.FixtureRequest) -> list[Outcome]:
-    return request.config.stash.setdefault(OUTCOMES, [])
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Prints the table, and keeps it if it is not of a handful alone."""
-    outcomes = config.stash.get(OUTCOMES, [])
-    if outcomes:
+    reports = [one for state in ("passed", "failed") for one in terminalreporter.getreports(state)]
+    told = [dict(one.user_properties) for one in reports]
+    rows = [tuple(one[ROW]) for one in told if ROW in one]
+    if rows:
         terminalreporter.section("faults")
-        terminalreporter.write_line(as_markdown(map(row_of, outcomes)))
-    if outcomes and config.getoption("--faults") == "all":
-        keep(outcomes)
+        terminalreporter.write_line(as_markdown(rows))
+    if rows and config.getoption("--faults") == "all":
+        keep(rows, min(one[USUAL] for one in told if USUAL in one))

@@ -38,6 +38,9 @@ which took {seconds:.0f} s.
 
 Row = tuple[str, ...]
 
+ROW, USUAL = "fault_row", "usual_seconds"
+"""What a test's report carries: its row of the table, and the seconds of a batch without a fault."""
+
 
 def row_of(outcome: Outcome) -> Row:
     """An outcome as a row of the table."""
@@ -66,10 +69,9 @@ def kept() -> list[Row]:
     return [row for row in rows if row[0] not in (HEAD[0], "---")]
 
 
-def keep(outcomes: Sequence[Outcome]) -> None:
+def keep(made: Sequence[Row], seconds: float) -> None:
     """Writes `docs/faults.md`: the table with new rows in the place of old ones, and the versions."""
-    rows = {row[:2]: row for row in (*kept(), *map(row_of, outcomes))}
+    rows = {row[:2]: row for row in (*kept(), *made)}
     ordered = [rows[fault.name, fault.where] for fault in FAULTS if (fault.name, fault.where) in rows]
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    seconds = min(outcome.usual for outcome in outcomes)
     FILE.write_text(PAGE.format(versions=versions, seconds=seconds, table=as_markdown(ordered)))

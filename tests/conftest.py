@@ -11,8 +11,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+STACK_TESTS = "tests/end_to_end/"
 
 # A shell's background job ignores Ctrl-C, and so would the programs that tests start from one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -41,13 +45,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The tests that start a stack run one after the other, and first; beside them the others, a file at a time."""
-    items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
+    """The tests that start a stack come first: they take longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(STACK_TESTS))
     for item in items:
-        group = "stack" if item.get_closest_marker("end_to_end") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
         if item.get_closest_marker("slow") and not config.getoption("--all"):
             item.add_marker(pytest.mark.skip(reason="slow: ./run_tests.sh --all runs it"))
+
+
+class OneStackAtATime(LoadScopeScheduling):  # type: ignore[misc]
+    """One worker has the tests that start a stack, which share it; the other files go to whoever is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return STACK_TESTS if nodeid.startswith(STACK_TESTS) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStackAtATime:
+    """How tests are dealt out to the two workers."""
+    return OneStackAtATime(config, log)
 
 
 @pytest.fixture(scope="session")

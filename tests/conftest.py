@@ -42,6 +42,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="quick",
         help="how many faults tests/end_to_end/faults makes: a handful (default), or all, which takes up to an hour",
     )
+    parser.addoption(
+        "--kubeconfig", metavar="FILE", help="the cluster of tests/any_cluster (default: the laptop's own)"
+    )
+    parser.addoption("--pod-image", default="busybox:stable", metavar="NAME", help="an image with sh, for --kubeconfig")
+    parser.addoption(
+        "--pod-namespace", default="default", metavar="NAME", help="where tests/any_cluster makes its pods"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -96,6 +96,7 @@ class Api:
         router.add_get(f"{space}/{kinds}/{{name}}", self._get)
         router.add_patch(f"{space}/{kinds}/{{name}}", self._patch)
         router.add_delete(f"{space}/{kinds}/{{name}}", self._delete)
+        router.add_post(f"{space}/{{plural:pods}}/{{name}}/eviction", self._evict)
         router.add_get(f"{space}/pods/{{name}}/log", self._log)
         for method in ("GET", "POST"):
             router.add_route(method, f"{space}/pods/{{name}}/exec", self._exec)
@@ -170,6 +171,14 @@ class Api:
             raise Refusal(400, "BadRequest", f"gracePeriodSeconds has to be whole seconds, not {grace!r}") from None
         self._kubelet.delete(obj, seconds)
         return web.json_response(obj)
+
+    async def _evict(self, request: web.Request) -> web.Response:
+        """A deletion that a disruption budget could refuse; there are none here."""
+        obj = self._find(request)
+        self._kubelet.delete(obj, int(obj["spec"]["terminationGracePeriodSeconds"]))
+        return web.json_response(
+            {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, status=201
+        )
 
     # Lists and watches ------------------------------------------------------------------------------------------
 

@@ -56,9 +56,12 @@ def report_failure(context: Context) -> None:
     Raises:
         SettingsError: `sentry_dsn` is not a DSN. Airflow logs it, and the task's state stays.
     """
+    alerts = settings(AlertSettings)
+    if not alerts.sentry_dsn:
+        return
     ti, exception = context["ti"], context.get("exception")
     event = {"level": "error", "message": f"{ti.dag_id}.{ti.task_id} failed: its process was killed"}
-    _send(context, event, exception if isinstance(exception, BaseException) else None, ["{{ default }}"])
+    _send(alerts, context, event, exception if isinstance(exception, BaseException) else None, ["{{ default }}"])
 
 
 def report_finding(context: Context, text: str, tags: Mapping[str, str]) -> None:
@@ -69,13 +72,15 @@ def report_finding(context: Context, text: str, tags: Mapping[str, str]) -> None
         text: what was found.
         tags: what kind it is; findings of one kind make one issue.
     """
-    _send(context, {"level": "warning", "message": text, "tags": dict(tags)}, None, [*tags.values()])
-
-
-def _send(context: Context, event: Any, exception: BaseException | None, fingerprint: Sequence[str]) -> None:
     alerts = settings(AlertSettings)
-    if not alerts.sentry_dsn:
-        return
+    if alerts.sentry_dsn:
+        event = {"level": "warning", "message": text, "tags": dict(tags)}
+        _send(alerts, context, event, None, [*tags.values()])
+
+
+def _send(
+    alerts: AlertSettings, context: Context, event: Any, exception: BaseException | None, fingerprint: Sequence[str]
+) -> None:
     from sentry_sdk import Client
     from sentry_sdk.utils import BadDsn, event_from_exception
 

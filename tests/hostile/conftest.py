@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.dags.conftest import airflow_environment, bucket, cluster, make_context, pods, start  # noqa: F401
 from tests.hostile import inputs
 from tests.stellar_etl.archives import EVERY_TYPE, live, write_archive
 
@@ -20,7 +21,9 @@ def pytest_terminal_summary(terminalreporter) -> None:
     terminalreporter.section("hostile inputs")
     for target, tally in sorted(inputs.TALLIES.items()):
         kinds = ", ".join(f"{kind} {count}" for kind, count in tally.outcomes.most_common())
-        terminalreporter.write_line(f"{target}: {tally.outcomes.total()} inputs ({kinds}), {tally.slowest:.3f} s")
+        memory = f", {tally.memory:.0f} MiB" if tally.memory else ""
+        told = f"{target}: {tally.outcomes.total()} inputs ({kinds}), {tally.slowest:.3f} s{memory}"
+        terminalreporter.write_line(told)
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,8 @@ class Tally:
 
     outcomes: Counter[str] = field(default_factory=Counter)
     slowest: float = 0
+    memory: float = 0
+    """The most that one process had, in MiB; 0 where it was not measured."""
 
 
 TALLIES: defaultdict[str, Tally] = defaultdict(Tally)
@@ -69,9 +71,9 @@ NASTY = [
     "",
     "' OR 1=1 --",
     "`; DROP TABLE accounts; --",
-    '"; rm -rf /; echo "',
-    "$(touch /tmp/owned)",
-    "`touch /tmp/owned`",
+    '"; touch owned; echo "',
+    "$(touch owned)",
+    "`touch owned`",
     "$(HOME) $$ ${HOME}",
     "../../etc/passwd",
     "..",
@@ -204,12 +206,17 @@ class Ended:
     memory: float
 
 
-def measured(*arguments: object) -> Ended:
+def measured(target: str, *arguments: object) -> Ended:
     """Runs `stellar-etl` in a process of its own."""
+    start = time.perf_counter()
     with subprocess.Popen([PROGRAM, *map(str, arguments)], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         told = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     lines: Sequence[str] = told.splitlines()
-    return Ended(process.returncode, lines[-1] if lines else "", usage.ru_maxrss / 1024)
+    ended = Ended(process.returncode, lines[-1] if lines else "", usage.ru_maxrss / 1024)
+    tally = TALLIES[target]
+    tally.outcomes[f"status {ended.status}"] += 1
+    tally.slowest, tally.memory = max(tally.slowest, time.perf_counter() - start), max(tally.memory, ended.memory)
+    return ended

@@ -30,9 +30,10 @@ SHAPES: Mapping[str, Any] = {
 def misshapen(value: Any, shape: Any, path: str = "") -> Iterator[str]:
     """Where a value has another shape than it must; what is null or missing has none."""
     kind = shape if isinstance(shape, type) else type(shape)
+    fits = isinstance(value, kind)
     if value is None:
         return
-    if not isinstance(value, kind):
+    if not fits:
         yield f"{path or 'object'}: Invalid value: {type(value).__name__}, not {kind.__name__}"
     elif isinstance(shape, list):
         for number, item in enumerate(value):

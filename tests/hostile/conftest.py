@@ -12,7 +12,7 @@ from tests.stellar_etl.archives import EVERY_TYPE, live, write_archive
 def pytest_configure(config: pytest.Config) -> None:
     """Before test modules are imported, whose decorators ask for it."""
     if config.getoption("--all"):
-        inputs.EFFORT = 20
+        inputs.EFFORT = 5
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

@@ -103,13 +103,15 @@ def parse_state(content: bytes) -> ArchiveState:
     """An archive's state file.
 
     Raises:
-        KeyError, TypeError, ValueError: it is none.
+        AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError: it is none.
     """
     told = json.loads(content)
-    hot = told.get("hotArchiveBuckets")
+    hot, passphrase = told.get("hotArchiveBuckets"), told.get("networkPassphrase")
+    if passphrase is not None:
+        passphrase.encode()
     return ArchiveState(
         int(told["currentLedger"]),
-        told.get("networkPassphrase"),
+        passphrase,
         _levels(told["currentBuckets"]),
         None if hot is None else _levels(hot),
     )
@@ -294,7 +296,7 @@ def read_state(store: Store, name: str) -> ArchiveState:
         content = store.read(name)
     try:
         return parse_state(content)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise ExportError(f"{store.place}/{name} can't be read: {error!r}") from None
 
 

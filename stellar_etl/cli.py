@@ -65,12 +65,20 @@ ENTRY_LETTERS = {
 """The options that have a short form too."""
 
 
+def _one_line(message: object) -> str:
+    return " ".join(str(message).splitlines())  # options may hold line breaks, and messages name them
+
+
+MOST_BATCHES = 100_000
+"""How many batches one export may have: their names are in memory, and each has a file for every type."""
+
+
 class Parser(argparse.ArgumentParser):
     """Ends with status 1 and one line for a wrong command line, as the Go program does."""
 
     def error(self, message: str) -> NoReturn:
         """Prints what is wrong."""
-        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        print(f"{self.prog}: {_one_line(message)} (see {self.prog} --help)", file=sys.stderr)
         sys.exit(EXIT_FAILED)
 
 
@@ -398,6 +406,9 @@ def _batch_of_several(arguments: argparse.Namespace, known: Collection[str], sta
     for type_ in [*types, *arguments.file_names]:
         if type_ not in known:
             raise ExportError(f"--types: there is no type {type_!r}; known are {', '.join(known)}")
+    for name in arguments.file_names.values():
+        if ".." in Path(name).parts:
+            raise ExportError(f"--file-names: {name!r} leads out of the folder that --output names")
     stem, parquet_stem = _stems(arguments, start, end)
     batch = Batch(
         start,
@@ -416,6 +427,8 @@ def _export_changes(arguments: argparse.Namespace) -> None:
     asked = {type_ for option, types in ENTRY_OPTIONS.items() if options[option.replace("-", "_")] for type_ in types}
     types = [type_ for type_ in STATE if type_ in (asked or STATE)]
     start, end = _span(arguments)
+    if (end - start) // arguments.batch_size >= MOST_BATCHES:
+        raise ExportError(f"more than {MOST_BATCHES} batches at once: give a larger --batch-size, or fewer ledgers")
     batches = []
     for first in range(start, end + 1, arguments.batch_size):
         last = min(first + arguments.batch_size - 1, end)
@@ -500,14 +513,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs a command; ends the process with status 1, or 75 if the network has not come so far."""
     signal.signal(signal.SIGTERM, _ended)
     signal.signal(signal.SIGINT, _ended)
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    for argument in sys.argv[1:] if argv is None else argv:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            parser.error(f"{argument!r} is not UTF-8, and so no text for rows and manifests")
+    arguments = parser.parse_args(argv)
     try:
         arguments.run(arguments)
     except ExportError as error:
-        print(f"stellar-etl: {error}", file=sys.stderr)
+        print(f"stellar-etl: {_one_line(error)}", file=sys.stderr)
         sys.exit(error.exit_status)
     except OSError as error:
-        print(f"stellar-etl: {error}", file=sys.stderr)
+        print(f"stellar-etl: {_one_line(error)}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
 
 

@@ -33,17 +33,34 @@ FEW, MANY = 20, 1000
 """How many names are asked for to find the newest ledger, and how many are looked at: other files may come first."""
 
 
+ALWAYS_TAKEN = 64 << 20
+"""How large the content of an object may be in any case, in bytes."""
+
+MOST_TIMES_AS_LARGE = 100
+"""How much larger than the object its content may be beyond that. Ledgers, which are full of hashes and signatures, are
+some five to ten times as large."""
+
+_PIECE = 8 << 10
+"""How much of a frame is decompressed at once: of a bomb that is 256 MB at most."""
+
+
 def decompress(data: bytes) -> bytes:
     """The content of a zstd frame.
 
     Raises:
-        ZstdError: the frame is damaged, or ends too early.
+        ZstdError: the frame is damaged, ends too early, or holds more than ledgers that were compressed can.
     """
     frame = zstandard.ZstdDecompressor().decompressobj()
-    content = frame.decompress(data)
-    if not frame.eof:
-        raise zstandard.ZstdError("the zstd frame is truncated")
-    return content
+    most = max(ALWAYS_TAKEN, MOST_TIMES_AS_LARGE * len(data))
+    pieces, size = [], 0
+    for place in range(0, len(data), _PIECE):
+        pieces.append(frame.decompress(data[place : place + _PIECE]))
+        size += len(pieces[-1])
+        if size > most:
+            raise zstandard.ZstdError(f"its content is larger than {most} bytes")
+        if frame.eof:
+            return b"".join(pieces)
+    raise zstandard.ZstdError("the zstd frame is truncated")
 
 
 class Lake:
@@ -159,7 +176,8 @@ class Lake:
         except (zstandard.ZstdError, XdrError) as error:
             raise ExportError(f"{place} can't be read: {error}") from None
         ledgers = [Ledger(meta[0], meta[1], self._network) for meta in batch["ledgerCloseMetas"]]
-        if [ledger.sequence for ledger in ledgers] != list(range(span.first, span.last + 1)):
+        sequences = [ledger.sequence for ledger in ledgers]
+        if len(sequences) != span.last - span.first + 1 or sequences != list(range(span.first, span.last + 1)):
             raise ExportError(f"{place} does not hold the ledgers of its name")
         return ledgers
 
@@ -215,10 +233,11 @@ def open_lake(path: str, network: str, passphrase: str | None = None, window: Wi
         try:
             config = json.loads(store.read(CONFIG))
             found = str(config["networkPassphrase"])
+            found.encode()
             layout = Layout.of(config)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise ExportError(f"{store.place}/{CONFIG} can't be read: {error!r}") from None
         if passphrase is not None and passphrase != found:
             raise ExportError(f"{store.place} holds the network {found!r}, not {passphrase!r}")

@@ -56,7 +56,7 @@ def parse(name: str) -> Span | None:
         return None
     first = int(match["first"])
     last = int(match["last"] or first)
-    return Span(first, last, name) if first <= last and match["hex"] == f"{HIGHEST - first:08X}" else None
+    return Span(first, last, name) if first <= last <= HIGHEST and match["hex"] == f"{HIGHEST - first:08X}" else None
 
 
 def spans_of(names: Iterable[str]) -> Iterator[Span]:

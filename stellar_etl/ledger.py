@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from stellar_etl.changes import Change, compacted
+from stellar_etl.errors import ExportError
 from stellar_etl.xdr import names
 
 
-class LedgerError(ValueError):
+class LedgerError(ExportError):
     """A ledger contradicts itself, its neighbour or its network; the message names it."""
 
 
@@ -234,8 +235,15 @@ class Ledger:
 
     @cached
     def closed_at(self) -> str:
-        """Its close time, RFC 3339 UTC, whole seconds."""
-        return f"{datetime.fromtimestamp(self.close_time, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        """Its close time, RFC 3339 UTC, whole seconds.
+
+        Raises:
+            LedgerError: it is after year 9999.
+        """
+        try:
+            return f"{datetime.fromtimestamp(self.close_time, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        except (OSError, OverflowError, ValueError):
+            raise LedgerError(f"ledger {self.sequence}: {self.close_time} is no close time: it is damaged") from None
 
     @property
     def close_time(self) -> int:

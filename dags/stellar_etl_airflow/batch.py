@@ -42,12 +42,23 @@ class LedgerRange:
         replaced by ledger.
         """
         try:
-            start, end = int(value["start"]), int(value["end"])
+            start, end = whole_number("start", value["start"]), whole_number("end", value["end"])
         except (KeyError, TypeError, ValueError) as error:
             raise RangeError(
                 f"a ledger range must look like {{'start': N, 'end': M}}, but the time pod returned {value!r}"
             ) from error
         return cls(start, max(end - 1, start))
+
+
+def whole_number(name: str, value: Any) -> int:
+    """A param that is a whole number; nothing is rounded to one.
+
+    Raises:
+        RangeError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise RangeError(f"param {name}: {value!r} is not a whole number")
+    return value
 
 
 def _utc(name: str, value: Any) -> datetime:
@@ -57,7 +68,10 @@ def _utc(name: str, value: Any) -> datetime:
         raise RangeError(f"param {name}: {value!r} is not a time; write it like 2026-01-01T00:10:00Z") from error
     if moment.tzinfo is None:
         raise RangeError(f"param {name}: {value!r} has no time zone; write it like 2026-01-01T00:10:00Z")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise RangeError(f"param {name}: {value!r} is before year 1 or after year 9999 in UTC") from None
 
 
 RANGE_PARAMS = ("start_time", "end_time", "start_ledger", "end_ledger")
@@ -101,7 +115,7 @@ def asked_range(
     if params.get(CHECKPOINT_PARAM) is not None:
         if given:
             raise RangeError(f"the param {CHECKPOINT_PARAM} stands alone; this run has {', '.join(sorted(given))} too")
-        return _checkpoint(int(params[CHECKPOINT_PARAM]))
+        return _checkpoint(whole_number(CHECKPOINT_PARAM, params[CHECKPOINT_PARAM]))
     if not given:
         if interval_start is None or interval_end is None or interval_start >= interval_end:
             raise RangeError(
@@ -112,10 +126,14 @@ def asked_range(
     if given.keys() == {"start_time", "end_time"}:
         times = TimeRange(_utc("start_time", given["start_time"]), _utc("end_time", given["end_time"]))
         if times.start >= times.end:
-            raise RangeError(f"param start_time ({given['start_time']}) must be before end_time ({given['end_time']})")
+            raise RangeError(
+                f"param start_time ({times.start.isoformat()}) must be before end_time ({times.end.isoformat()})"
+            )
         return times
     if given.keys() == {"start_ledger", "end_ledger"}:
-        ledgers = LedgerRange(int(given["start_ledger"]), int(given["end_ledger"]))
+        ledgers = LedgerRange(
+            whole_number("start_ledger", given["start_ledger"]), whole_number("end_ledger", given["end_ledger"])
+        )
         if not 1 <= ledgers.start <= ledgers.end:
             raise RangeError(
                 f"param start_ledger ({ledgers.start}) must be at least 1 and at most end_ledger ({ledgers.end})"
@@ -132,7 +150,10 @@ _ATTEMPT_START = "%Y%m%dT%H%M%SZ"
 
 def run_folder(object_prefix: str, run_id: str) -> str:
     """The folder of a run's export attempts, without slashes at its ends."""
-    return "/".join(part for part in (object_prefix.strip("/"), quote(run_id, safe="")) if part)
+    own = quote(run_id, safe="")
+    if own in (".", ".."):  # on a volume these are other folders
+        own = own.replace(".", "%2E")
+    return "/".join(part for part in (object_prefix.strip("/"), own) if part)
 
 
 @dataclass(frozen=True)

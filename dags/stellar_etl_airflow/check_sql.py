@@ -7,6 +7,7 @@ people has its values written out.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -298,7 +299,9 @@ def _text(column: str, value: Value, type_: str) -> str:
             raise wrong
         return str(value).lower()
     if isinstance(value, (int, float)):
-        if type_ not in _NUMBERS or (type_ == "INT64" and not isinstance(value, int)):
+        if type_ not in _NUMBERS or not math.isfinite(value):  # nothing compares with NaN: such a check finds no fault
+            raise wrong
+        if type_ == "INT64" and not (isinstance(value, int) and -(1 << 63) <= value < 1 << 63):
             raise wrong
         return repr(value)
     if type_ == "STRING":

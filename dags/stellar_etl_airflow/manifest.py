@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +17,8 @@ from stellar_etl_airflow.batch import Batch, ExportAttempt, ExportedFile, Ledger
 from stellar_etl_airflow.tables import LEDGERS, OPERATIONS, TRANSACTIONS
 
 VERSION = 1
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 _AGAIN = "Clear the export task and what follows it: it exports the range again, below a prefix of its own"
 
@@ -60,7 +63,7 @@ def read_manifest(text: str, name: str) -> dict[str, Any]:
     """
     try:
         manifest = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"the manifest {name} can't be read: {error}") from error
     if not isinstance(manifest, dict):
         raise ManifestError(f"the manifest {name} can't be read: it is no object")
@@ -175,7 +178,7 @@ def derived_manifest(
                 for type_, file_name in file_names.items()
             ],
         }
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         if isinstance(error, ManifestError):
             raise
         raise ManifestError(f"the ledgers' rows in {name} can't be read: {error!r}") from error
@@ -228,15 +231,16 @@ def verified_batch(
     """
     try:
         files = {file["type"]: file for file in manifest["files"]}
-        problems = list(_differences(manifest, files, attempt, file_names, objects))
+        problems = "; ".join(_differences(manifest, files, attempt, file_names, objects))
         if problems:
-            raise ManifestError(f"the export {attempt.prefix} is not whole: {'; '.join(problems)}. {_AGAIN}")
+            one_line = " ".join(problems.split())  # whatever the manifest holds
+            raise ManifestError(f"the export {attempt.prefix} is not whole: {one_line}. {_AGAIN}")
         if passphrase and manifest["network_passphrase"] != passphrase:
             raise ManifestError(
                 f"the export {attempt.prefix} is of the network {manifest['network_passphrase']!r}, and the Variable "
                 f"'network_passphrase' says {passphrase!r}: correct it, or 'txmeta_datastore_path'"
             )
-        if (failed := manifest["failed_transforms"]) > max_failed_transforms:
+        if (failed := _count(manifest["failed_transforms"])) > max_failed_transforms:
             raise ManifestError(
                 f"{failed} rows of the export {attempt.prefix} could not be made, and were left out: the export pod's "
                 f"log names each. The Variable 'max_failed_transforms' says how many may be ({max_failed_transforms})"
@@ -244,14 +248,14 @@ def verified_batch(
         return Batch(
             attempt=attempt,
             network_passphrase=manifest["network_passphrase"],
-            ledgers=int(manifest["ledgers"]),
-            first_closed_at=manifest["first_closed_at"],
-            last_closed_at=manifest["last_closed_at"],
+            ledgers=_count(manifest["ledgers"]),
+            first_closed_at=_time(manifest["first_closed_at"]),
+            last_closed_at=_time(manifest["last_closed_at"]),
             files={
                 data_type: ExportedFile(
                     f"gs://{bucket}/{attempt.object_name(file_names[data_type])}",
-                    rows=int(file["rows"]),
-                    bytes=int(file["bytes"]),
+                    rows=_count(file["rows"]),
+                    bytes=_count(file["bytes"]),
                     crc32c=file["crc32c"],
                 )
                 for data_type, file in files.items()
@@ -261,6 +265,16 @@ def verified_batch(
         if isinstance(error, ManifestError):
             raise
         raise ManifestError(f"the manifest of {attempt.prefix} can't be read: {error!r}") from error
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _time(value: Any) -> str:
+    return f"{datetime.strptime(value, _TIME):{_TIME}}"
 
 
 def _differences(
@@ -291,7 +305,7 @@ def _differences(
             yield f"{data_type} are in {file['name']}, not in {name}"
         elif name not in objects:
             yield f"{name} is not there"
-        elif objects[name] != (promised := StoredObject(int(file["bytes"]), file["crc32c"])):
+        elif objects[name] != (promised := StoredObject(_count(file["bytes"]), file["crc32c"])):
             stored = objects[name]
             yield (
                 f"{name} has {stored.size} bytes and CRC32C {stored.crc32c}, "

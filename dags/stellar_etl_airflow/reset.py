@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stellar_etl_airflow.batch import LedgerRange, RangeError
+from stellar_etl_airflow.batch import LedgerRange, RangeError, whole_number
 from stellar_etl_airflow.tables import PUBLISHED
 
 RANGE, TABLE, DATASET = WHAT = ("range", "table", "dataset")
@@ -40,12 +40,15 @@ def asked_removal(params: Mapping[str, Any]) -> Removal:
     what, data_type = params.get("what"), params.get("data_type")
     start, end = params.get("start_ledger"), params.get("end_ledger")
     types = (data_type,) if data_type else tuple(PUBLISHED)
-    if what not in WHAT or not PUBLISHED.keys() >= set(types):
+    if what not in WHAT or not all(type_ in list(PUBLISHED) for type_ in types):
         raise RangeError(f"param what must be one of {', '.join(WHAT)}, and data_type one of {', '.join(PUBLISHED)}")
     if what == RANGE:
-        if start is None or end is None or not 1 <= int(start) <= int(end):
+        if start is None or end is None:
             raise RangeError("to remove a range, say it by the params start_ledger and end_ledger, both included")
-        return Removal(types, LedgerRange(int(start), int(end)))
+        ledgers = LedgerRange(whole_number("start_ledger", start), whole_number("end_ledger", end))
+        if not 1 <= ledgers.start <= ledgers.end:
+            raise RangeError("to remove a range, say it by the params start_ledger and end_ledger, both included")
+        return Removal(types, ledgers)
     if start is not None or end is not None:
         raise RangeError(f"the params start_ledger and end_ledger go with what={RANGE}; this run has what={what}")
     if what == TABLE and not data_type:

@@ -33,16 +33,27 @@ def read_schema(folder: str, table_id: str) -> list[dict[str, Any]]:
     """
     path = Path(folder) / f"{table_id}_schema.json"
     try:
-        fields = json.loads(path.read_text())
+        fields: list[dict[str, Any]] = json.loads(path.read_text())
     except FileNotFoundError:
         raise SchemaError(
             f"no schema file {path}: upload it, or correct the Airflow Variable 'schema_filepath'"
         ) from None
-    except ValueError as error:
-        raise SchemaError(f"schema file {path} is not JSON: {error}") from None
-    if not isinstance(fields, list) or not all(isinstance(field, dict) and "name" in field for field in fields):
+    except OSError as error:
+        raise SchemaError(f"schema file {path} can't be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise SchemaError(f"schema file {str(path)!r} is not JSON: {error}") from None
+    if not _are_fields(fields):
         raise SchemaError(f"schema file {path} must be a list of fields, each with a name and a type")
     return fields
+
+
+def _are_fields(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(field, dict)
+        and all(isinstance(field.get(key), str) for key in ("name", "type"))
+        and _are_fields(field.get("fields", []))
+        for field in value
+    )
 
 
 def column_names(fields: Sequence[Field]) -> list[str]:

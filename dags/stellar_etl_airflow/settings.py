@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import reprlib
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -170,9 +171,15 @@ def _listed(keys: Iterable[str]) -> str:
     return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
 
+_SHOWN = reprlib.Repr()
+"""Shows values in messages, none at any length."""
+_SHOWN.maxstring = _SHOWN.maxother = 500
+_SHOWN.maxdict = _SHOWN.maxlist = 20
+
+
 def _check_absolute(key: str, path: str) -> None:
     if path and not path.startswith("/"):
-        raise ValueError(f"{key!r} must be an absolute path, not {path!r}")
+        raise ValueError(f"{key!r} must be an absolute path, not {_SHOWN.repr(path)}")
 
 
 class ExportSettings(BucketSettings):
@@ -354,7 +361,7 @@ def _parsed(group: type[_Group], key: str, raw: Any) -> Any:
         return raw
     try:
         return json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return raw  # left to the model, whose error says what it expects
 
 
@@ -392,7 +399,7 @@ def _explained(error: ValidationError, group: type[_Group]) -> Iterable[str]:
         where = "".join(f"[{part!r}]" for part in path)
         field = group.model_fields.get(str(key))
         purpose = f" ({field.description})" if field is not None else ""
-        yield f"Airflow Variable {key!r}{where}{purpose}: {problem['msg']}, not {problem['input']!r}"
+        yield f"Airflow Variable {key!r}{where}{purpose}: {problem['msg']}, not {_SHOWN.repr(problem['input'])}"
 
 
 BUILDERS = (

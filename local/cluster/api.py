@@ -21,11 +21,11 @@ from local.cluster.kubelet import DEFAULT_GRACE, Kubelet
 from local.cluster.logs import LogRequest, read_log
 from local.cluster.selectors import SelectorError, matches_fields, matches_labels
 from local.cluster.store import KINDS, HistoryGone, Object, Store
-from local.cluster.validation import metadata_problems, problems
+from local.cluster.validation import METADATA, metadata_problems, misshapen, problems, shape_problems
 
 VERSION = {"major": "1", "minor": "33", "gitVersion": "v1.33.0-local-processes"}
 LARGEST_OBJECT = 4 << 20  # bytes of a request
-LONGEST_WATCH = 3600.0  # seconds
+LONGEST_WATCH = 3600  # seconds
 TRUE = ("true", "True", "1")
 
 
@@ -59,7 +59,7 @@ def needs_token(token: str) -> Middleware:
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
+        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(errors="surrogateescape"), expected):
             return Refusal(401, "Unauthorized", "Unauthorized").response()
         return await handler(request)
 
@@ -73,7 +73,7 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except Refusal as refusal:
         return refusal.response()
-    except (SelectorError, json.JSONDecodeError) as error:
+    except SelectorError as error:
         return Refusal(400, "BadRequest", str(error)).response()
     except web.HTTPNotFound:
         return Refusal(404, "NotFound", f"the server could not find the requested resource: {request.path}").response()
@@ -120,7 +120,11 @@ class Api:
     async def _create(self, request: web.Request) -> web.Response:
         plural, namespace = request.match_info["plural"], request.match_info["namespace"]
         obj = await _object(request)
+        if found := shape_problems(plural, obj):
+            raise Refusal(422, "Invalid", f"{KINDS[plural]} is invalid: {'; '.join(found)}")
         metadata = obj["metadata"] = dict(obj.get("metadata") or {})
+        for part in ("deletionTimestamp", "deletionGracePeriodSeconds"):  # the server's own
+            metadata.pop(part, None)
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = metadata["generateName"] + uuid.uuid4().hex[:5]
         name = str(metadata.get("name"))
@@ -147,9 +151,12 @@ class Api:
         """A merge patch, of labels and annotations alone: the rest of a pod is fixed."""
         obj = self._find(request)
         patch = await _object(request)
+        if found := list(misshapen(patch, {"metadata": METADATA})):
+            raise Refusal(422, "Invalid", "; ".join(found))
         metadata = copy.deepcopy(obj["metadata"])
         for part in ("labels", "annotations"):
-            merge(metadata.setdefault(part, {}), (patch.get("metadata") or {}).get(part) or {})
+            metadata[part] = metadata.get(part) or {}
+            merge(metadata[part], (patch.get("metadata") or {}).get(part) or {})
         if found := metadata_problems(metadata):
             raise Refusal(422, "Invalid", "; ".join(found))
         obj["metadata"] |= {part: metadata[part] for part in ("labels", "annotations")}
@@ -165,11 +172,7 @@ class Api:
         options = await _object(request) if request.can_read_body else {}
         asked = options.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
         grace = obj["spec"]["terminationGracePeriodSeconds"] if asked is None else asked
-        try:
-            seconds = max(0, int(grace))
-        except (TypeError, ValueError):
-            raise Refusal(400, "BadRequest", f"gracePeriodSeconds has to be whole seconds, not {grace!r}") from None
-        self._kubelet.delete(obj, seconds)
+        self._kubelet.delete(obj, _whole("gracePeriodSeconds", grace))
         return web.json_response(obj)
 
     async def _evict(self, request: web.Request) -> web.Response:
@@ -212,19 +215,19 @@ class Api:
         )
 
     async def _watch(self, request: web.Request, plural: str, selected: Callable[[Object], bool]) -> web.StreamResponse:
-        seconds = min(float(request.query.get("timeoutSeconds") or LONGEST_WATCH), LONGEST_WATCH)
+        seconds = min(_whole("timeoutSeconds", request.query.get("timeoutSeconds") or LONGEST_WATCH), LONGEST_WATCH)
+        since = _whole("resourceVersion", request.query.get("resourceVersion") or 0, 1 << 63)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(seconds):
-                async for kind, obj in self._changes(request, plural):
+                async for kind, obj in self._changes(since, plural):
                     if kind == "ERROR" or selected(obj):
                         await response.write(json.dumps({"type": kind, "object": obj}).encode() + b"\n")
         return response
 
-    async def _changes(self, request: web.Request, plural: str) -> AsyncIterator[tuple[str, Object]]:
-        """Changes of a kind after the request's resource version; without one, what there is and then changes."""
-        since = int(request.query.get("resourceVersion") or 0)
+    async def _changes(self, since: int, plural: str) -> AsyncIterator[tuple[str, Object]]:
+        """Changes of a kind after a resource version; after 0, what there is and then changes."""
         present = [] if since else copy.deepcopy(self._store.list(plural))
         try:
             with self._store.watch(since or self._store.version) as queue:
@@ -261,8 +264,8 @@ class Api:
         asked = LogRequest(
             follow=request.query.get("follow") in TRUE,
             timestamps=request.query.get("timestamps") in TRUE,
-            since_seconds=float(since) if since else None,
-            tail_lines=int(tail) if tail else None,
+            since_seconds=_whole("sinceSeconds", since) if since else None,
+            tail_lines=_whole("tailLines", tail) if tail else None,
         )
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
@@ -291,8 +294,22 @@ def merge(target: MutableMapping[str, Any], patch: Mapping[str, Any]) -> None:
             target[key] = value
 
 
+def _whole(name: str, value: Any, end: int = 1 << 31) -> int:
+    """A number of a request; what is below 0 is 0."""
+    try:
+        number = max(0, int(value))
+    except (OverflowError, TypeError, ValueError):
+        number = end
+    if number >= end:
+        raise Refusal(400, "BadRequest", f"{name} has to be a whole number below {end}, not {value!r}")
+    return number
+
+
 async def _object(request: web.Request) -> Object:
-    body = await request.json()
+    try:
+        body = await request.json()
+    except (LookupError, RecursionError, ValueError) as error:
+        raise Refusal(400, "BadRequest", f"the body can't be read: {error}") from None
     if not isinstance(body, dict):
         raise Refusal(415, "UnsupportedMediaType", "the body has to be a JSON object; JSON patches are not served")
     return body

@@ -44,9 +44,10 @@ class PodFolders:
         """What the supervisor reads and writes."""
         return self.root / "containers" / name
 
-    def volume(self, name: str) -> Path:
-        """An emptyDir, or the files of a secret or a config map."""
-        return self.root / "volumes" / name
+    @property
+    def volumes(self) -> Path:
+        """A folder for each emptyDir, and for the files of each secret or config map."""
+        return self.root / "volumes"
 
     def work(self, container: str) -> Path:
         """The container's working directory and home."""
@@ -111,8 +112,8 @@ def _mount(pod: Spec, container: Spec, folders: PodFolders, lookup: Lookup) -> d
         volume = volumes.get(mount["name"])
         if volume is None:
             raise CannotStart("CreateContainerConfigError", f'volume "{mount["name"]}" not found')
-        host = _volume(volume, folders.volume(mount["name"]), lookup)
-        part = host / (mount.get("subPath") or "")
+        host = _volume(volume, _below(folders.volumes, mount["name"]), lookup)
+        part = _below(host, mount.get("subPath") or "")
         if "emptyDir" in volume:
             part.mkdir(parents=True, exist_ok=True)
         mounts[mount["mountPath"].rstrip("/")] = str(part)
@@ -129,11 +130,17 @@ def _volume(volume: Spec, folder: Path, lookup: Lookup) -> Path:
         data = _data(kind, volume[source][name], lookup, optional=volume[source].get("optional", False))
         items = volume[source].get("items") or [{"key": key, "path": key} for key in data]
         for item in items:
-            file = folder / item["path"]
+            file = _below(folder, item["path"])
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch(mode=0o600)
             file.write_bytes(_value(data, item["key"], kind, volume[source][name]))
     return folder
+
+
+def _below(folder: Path, path: str) -> Path:
+    if path.startswith("/") or ".." in Path(path).parts:
+        raise CannotStart("CreateContainerConfigError", f"{path!r} leads out of its volume")
+    return folder / path
 
 
 def _data(kind: str, name: str, lookup: Lookup, *, optional: bool) -> dict[str, bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -11,6 +11,43 @@ QUALIFIED_NAME = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 LONGEST_NAME = 253
 TIMES = ("activeDeadlineSeconds", "terminationGracePeriodSeconds")
+LONGEST_TIME = (1 << 31) - 1
+
+METADATA = {"name": str, "generateName": str, "namespace": str, "labels": {}, "annotations": {}}
+SHAPES: Mapping[str, Any] = {
+    "pods": {
+        "metadata": METADATA,
+        "spec": {
+            "containers": [{"name": str, "image": str}],
+            "initContainers": [{"name": str, "image": str}],
+            "volumes": [{"name": str}],
+        },
+    }
+}
+"""What is read of an object before a container starts: a type, a list of one shape, or an object with some keys."""
+
+
+def misshapen(value: Any, shape: Any, path: str = "") -> Iterator[str]:
+    """Where a value has another shape than it must; what is null or missing has none."""
+    kind = shape if isinstance(shape, type) else type(shape)
+    fits = isinstance(value, kind)
+    if value is None:
+        return
+    if not fits:
+        yield f"{path or 'object'}: Invalid value: {type(value).__name__}, not {kind.__name__}"
+    elif isinstance(shape, list):
+        for number, item in enumerate(value):
+            if item is None:
+                yield f"{path}[{number}]: Required value"
+            yield from misshapen(item, shape[0], f"{path}[{number}]")
+    elif isinstance(shape, dict):
+        for key, part in shape.items():
+            yield from misshapen(value.get(key), part, f"{path}.{key}" if path else key)
+
+
+def shape_problems(plural: str, obj: Mapping[str, Any]) -> list[str]:
+    """Which parts of an object are of another kind than they must be; `problems` takes these for granted."""
+    return list(misshapen(obj, SHAPES.get(plural, {"metadata": METADATA})))
 
 
 def problems(plural: str, obj: Mapping[str, Any]) -> list[str]:
@@ -55,7 +92,7 @@ def _is_name(name: object) -> bool:
 
 
 def _is_time(value: object) -> bool:
-    return value is None or (isinstance(value, int) and value >= 0)
+    return value is None or (isinstance(value, int) and 0 <= value <= LONGEST_TIME)
 
 
 def _invalid(field: str, value: object) -> str:

@@ -1,0 +1,139 @@
+"""Variables and checks of any content: a valid model or a SettingsError; SQL that holds checked names alone."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from stellar_etl_airflow.check_sql import CheckError, check_staging, column_rules
+from stellar_etl_airflow.checks import Check, Kind
+from stellar_etl_airflow.settings import (
+    GROUPS,
+    CheckSettings,
+    SettingsError,
+    check,
+    known_keys,
+    load,
+)
+from stellar_etl_airflow.sql import identifier, table_name
+from tests.hostile.inputs import DEEP, anything, numbers, outcome, tampered, texts, tried
+from tests.shared import REPO
+
+SHIPPED = json.loads((REPO / "airflow_variables.json").read_text())
+KEYS = sorted(known_keys())
+
+
+@tried(600)
+@given(st.sampled_from(KEYS), anything, st.booleans())
+@example("checks", [{"table": "accounts", "kind": "range", "column": "balance", "minimum": float("nan")}], True)
+def test_any_value_of_any_key(key, value, as_text):
+    """As `airflow variables import` gives it, and as the text that Airflow keeps."""
+    variables = SHIPPED | {key: json.dumps(value) if as_text else value}
+    for group in GROUPS:
+        if key in group.model_fields:
+            result = outcome("Variables", lambda g=group: load(g, variables.get), SettingsError)
+            assert not isinstance(result, SettingsError) or key in str(result) or "Airflow Variables" in str(result)
+    for message in check(variables):
+        assert len(message.splitlines()) == 1
+
+
+@tried(150)
+@given(data=st.data())
+def test_shipped_values_that_were_tampered_with(data):
+    key = data.draw(st.sampled_from(sorted(key for key, value in SHIPPED.items() if isinstance(value, (dict, list)))))
+    variables = SHIPPED | {key: data.draw(tampered(SHIPPED[key]))}
+    for message in outcome("files of Variables", lambda: check(variables)):
+        assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", [DEEP, '{"a":' * 50_000, "9" * 5000])
+def test_text_that_no_parser_takes(text):
+    for key, group in [(key, some) for some in GROUPS for key in some.model_fields]:
+        get = (SHIPPED | {key: text}).get
+        result = outcome("Variables", lambda g=group, v=get: load(g, v), SettingsError)
+        assert not isinstance(result, SettingsError) or len(str(result)) < 10_000, "the message repeats it all"
+
+
+# Checks ------------------------------------------------------------------------------------------------------------
+
+FIELDS = [
+    {"name": "amount", "type": "INTEGER"},
+    {"name": "price", "type": "FLOAT"},
+    {"name": "exact", "type": "NUMERIC"},
+    {"name": "name", "type": "STRING"},
+    {"name": "closed_at", "type": "TIMESTAMP"},
+    {"name": "day", "type": "DATE"},
+    {"name": "ok", "type": "BOOLEAN"},
+    {"name": "tags", "type": "STRING", "mode": "REPEATED"},
+    {"name": "blob", "type": "BYTES"},
+]
+columns = st.sampled_from([field["name"] for field in FIELDS]) | texts
+marked = st.text(st.sampled_from("'\"`;\\-@)\n\0 =é"), max_size=8).map(lambda text: f"mark{text}mark")
+"""Texts that can be told from SQL wherever they turn up."""
+values = marked | numbers | st.booleans() | st.sampled_from(["2026-01-01", "2026-01-01T00:00:00Z"])
+checks = st.fixed_dictionaries(
+    {"table": st.just("t"), "kind": st.sampled_from([kind.value for kind in Kind]), "column": columns | marked},
+    optional={
+        "values": st.lists(values, min_size=1, max_size=3),
+        "minimum": values,
+        "maximum": values,
+        "metric": st.sampled_from(["COUNT", "SUM", "MIN", "MAX", "AVG"]),
+        "where": st.lists(
+            st.fixed_dictionaries({"column": columns, "operator": st.sampled_from(["=", "!=", "<"]), "value": values}),
+            max_size=2,
+        ),
+    },
+)
+WORDS = re.compile(r"`[A-Za-z_]\w*`|@check_\d+_\d+|[A-Za-z_]+\w*|\d+|[\s(),.<>=!*-]")
+"""All that a rule's SQL may be made of."""
+
+
+@tried(800)
+@given(checks)
+@example({"table": "t", "kind": "range", "column": "price", "minimum": float("nan")})
+@example({"table": "t", "kind": "range", "column": "price", "maximum": 1e999})
+@example({"table": "t", "kind": "range", "column": "amount", "minimum": 1 << 80})
+def test_checks_become_sql_of_checked_names_and_parameters(written):
+    settings = outcome("checks", lambda: load(CheckSettings, {"checks": [written]}.get), SettingsError)
+    if isinstance(settings, SettingsError):
+        return
+    rules = outcome("checks", lambda: column_rules(settings.of("t"), "`p.d.t`", FIELDS), CheckError)
+    if isinstance(rules, CheckError):
+        return
+    (rule,) = rules
+    for sql in (rule.count, rule.rows, check_staging("`p.d.t`", rules, ()).sql):
+        rest = WORDS.sub("", sql.replace("`p.d.t`", ""))
+        assert not rest and "mark" not in sql, sql
+        assert set(re.findall(r"`(\w+)`", sql)) <= {field["name"] for field in FIELDS} | {"check_0"}
+        assert set(re.findall(r"@(\w+)", sql)) <= {parameter.name for parameter in rule.parameters}
+    for parameter in rule.parameters:
+        assert parameter.value is not None
+        if parameter.type == "INT64":
+            assert -(1 << 63) <= int(parameter.value) < 1 << 63
+        if parameter.type in ("FLOAT64", "NUMERIC"):
+            assert re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", parameter.value), parameter.value
+
+
+@tried(200)
+@given(texts, st.sampled_from(list(Kind)))
+def test_checks_that_were_not_read_from_variables(column, kind):
+    outcome(
+        "checks",
+        lambda: column_rules([Check(kind, column)], "`p.d.t`", [{"name": column, "type": "STRING"}]),
+        CheckError,
+        ValueError,
+    )
+
+
+@tried(300)
+@given(texts | st.from_regex(r"[a-z`.'-]{1,9}"), texts)
+def test_names_in_sql(name, other):
+    for made in (
+        outcome("names", lambda: identifier(name), ValueError),
+        outcome("names", lambda: table_name("project", name, other), ValueError),
+    ):
+        assert isinstance(made, ValueError) or re.fullmatch(r"`[A-Za-z0-9_.-]+`", made), made

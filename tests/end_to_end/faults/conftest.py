@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.faults.report import ROW, USUAL, as_markdown, keep
+from tests.end_to_end.faults.report import ROW, as_markdown, keep
 from tests.end_to_end.faults.stage import Stage
 from tests.end_to_end.faults.table import FAULTS
 
@@ -38,4 +38,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("faults")
         terminalreporter.write_line(as_markdown(rows))
     if rows and config.getoption("--faults") == "all":
-        keep(rows, min(one[USUAL] for one in told if USUAL in one))
+        keep(rows)

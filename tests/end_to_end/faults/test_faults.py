@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.end_to_end.faults.report import ROW, USUAL, row_of
+from tests.end_to_end.faults.report import ROW, row_of
 from tests.end_to_end.faults.stage import Stage
 from tests.end_to_end.faults.table import Fault
 from tests.end_to_end.faults.trial import attempt
@@ -17,6 +17,5 @@ pytestmark = pytest.mark.end_to_end
 def test_fault(stage: Stage, fault: Fault, record_property: Callable[[str, object], None]) -> None:
     outcome = attempt(stage, fault)
     record_property(ROW, row_of(outcome))
-    record_property(USUAL, outcome.usual)
     if outcome.problems:
         pytest.fail("\n".join(outcome.problems), pytrace=False)

@@ -19,8 +19,8 @@ class Outcome:
 
     Attributes:
         recovered: by itself, after a clear, or not at all.
-        usual: seconds that such a batch takes without a fault.
-        extra: seconds that it took longer.
+        usual: seconds that such a batch took without a fault, at the beginning.
+        took: seconds that this one took.
         lost: rows that are missing.
         doubled: rows that should not be there.
         problems: what is wrong; empty if all is well.
@@ -29,7 +29,7 @@ class Outcome:
     fault: Fault
     usual: float
     recovered: str = NOT_AT_ALL
-    extra: float = 0.0
+    took: float = 0.0
     lost: int = 0
     doubled: int = 0
     problems: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ def attempt(stage: Stage, fault: Fault) -> Outcome:
     try:
         outcome.problems += spring(batch, fault)
         outcome.problems += recover(batch, outcome)
-        outcome.extra = time.monotonic() - began - outcome.usual
+        outcome.took = time.monotonic() - began
         if outcome.recovered != NOT_AT_ALL and fault.check:
             fault.check(batch)
     except (AssertionError, TimeoutError) as error:

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import requests
 
-from tests.end_to_end.faults.proxy import Request
+from tests.end_to_end.faults.proxy import Request, Rule, says
 from tests.end_to_end.faults.stage import NAMESPACE, Batch
 from tests.end_to_end.faults.traps import Break
 
@@ -62,6 +62,17 @@ def does_to_pod(fault: str) -> Break:
         requests.post(url, headers={"Authorization": f"Bearer {token}"}, timeout=10).raise_for_status()
 
     return break_
+
+
+def keeps_ended_pod(batch: Batch) -> None:
+    """From now on whoever reads the pod sees that it has ended, badly: as in a cluster that is yet to remove it."""
+    (pod,) = batch.stage.pods()
+    seen = batch.stage.api.api_client.sanitize_for_serialization(pod)
+    ended = {"terminated": {"exitCode": 143, "reason": "Error"}}
+    containers = [status | {"ready": False, "state": ended} for status in seen["status"]["containerStatuses"]]
+    seen["status"] |= {"phase": "Failed", "containerStatuses": containers}
+    rule = Rule(rf"^GET .*/pods/{pod.metadata.name} *\n", says(seen), times=1000)
+    batch.stage.proxies["cluster"].rules.append(rule)
 
 
 def kills_program(batch: Batch) -> None:

@@ -150,8 +150,7 @@ def killed(name: str, task_id: str, kill: Break) -> Fault:
     )
 
 
-# A pod's task gets the time to say that it succeeded, https://github.com/apache/airflow/issues/73006; others do
-# their work to its end, unless they are killed.
+# A pod's task tidies up when it is told to end; others do their work to its end, unless they are killed.
 KILLED_TASKS = [
     *(killed("kill -9", task_id, b.kills(task_id)) for task_id in MOMENTS),
     *(killed("SIGTERM", task_id, b.kills(task_id, signal.SIGTERM)) for task_id in POD_TASKS),
@@ -159,6 +158,12 @@ KILLED_TASKS = [
         killed("SIGTERM, then kill -9,", task_id, b.kills(task_id, signal.SIGTERM, signal.SIGKILL))
         for task_id in MOMENTS
         if task_id not in POD_TASKS
+    ),
+    Fault(
+        "SIGTERM of the task's process",
+        "`export`, which sees its pod end: https://github.com/apache/airflow/issues/73006",
+        [exporting(b.all_of(b.keeps_ended_pod, b.kills("export", signal.SIGTERM)))],
+        check=no_try_pretends("export"),
     ),
 ]
 
@@ -322,13 +327,25 @@ WAREHOUSE = [
 DEFERRED_PODS = [
     Fault(
         f"{name} of the task's process",
-        "deferred time pod, which has ended: its result is kept",
-        [at("cluster", moment, b.kills("get_ledger_range_from_times", by))],
+        where,
+        [trap],
         dag=DEFERRED,
         asks=BY_TIMES,
         check=no_try_pretends("get_ledger_range_from_times"),
     )
-    for name, by, moment in (("kill -9", signal.SIGKILL, LOG), ("SIGTERM", signal.SIGTERM, EXEC))
+    for name, where, trap in (
+        (
+            "kill -9",
+            "deferred time pod, before it is waited for: the next try finds it ended, and its result",
+            at("cluster", MAKE_POD, b.kills("get_ledger_range_from_times"), after),
+        ),
+        ("kill -9", "deferred time pod, which has ended", at("cluster", LOG, b.kills("get_ledger_range_from_times"))),
+        (
+            "SIGTERM",
+            "deferred time pod, while its result is read",
+            at("cluster", EXEC, b.kills("get_ledger_range_from_times", signal.SIGTERM)),
+        ),
+    )
 ]
 
 RUNS = [

@@ -40,8 +40,8 @@ MOST_TIMES_AS_LARGE = 100
 """How much larger than the object its content may be beyond that. Ledgers, which are full of hashes and signatures, are
 some five to ten times as large."""
 
-_PIECE = 8 << 10
-"""How much of a frame is decompressed at once: of a bomb that is 256 MB at most."""
+_PIECE = 2 << 10
+"""How much of a frame is decompressed at once: of a bomb that is 64 MB at most."""
 
 
 def decompress(data: bytes) -> bytes:

@@ -9,9 +9,10 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -206,16 +207,21 @@ class Ended:
     memory: float
 
 
+_MEASURE = """
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:]).returncode
+print(status, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+"""A small process between: what Linux counts for a program begins with the memory of the process that started it."""
+
+
 def measured(target: str, *arguments: object) -> Ended:
     """Runs `stellar-etl` in a process of its own."""
     start = time.perf_counter()
-    with subprocess.Popen([PROGRAM, *map(str, arguments)], stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        told = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    lines: Sequence[str] = told.splitlines()
-    ended = Ended(process.returncode, lines[-1] if lines else "", usage.ru_maxrss / 1024)
+    command = [sys.executable, "-c", _MEASURE, PROGRAM, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    status, kibibytes = map(int, done.stdout.split())
+    ended = Ended(status, done.stderr.splitlines()[-1] if done.stderr else "", kibibytes / 1024)
     tally = TALLIES[target]
     tally.outcomes[f"status {ended.status}"] += 1
     tally.slowest, tally.memory = max(tally.slowest, time.perf_counter() - start), max(tally.memory, ended.memory)

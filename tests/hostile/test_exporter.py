@@ -129,7 +129,7 @@ def test_a_bomb_of_zstd_takes_little_memory(tmp_path, lake, ledger, tampered_lak
     bomb = measured("bombs of zstd", *arguments, tampered_lake(frame))
     assert (sound.status, bomb.status) == (0, 1)
     assert span.name in bomb.line and "larger" in bomb.line
-    assert bomb.memory < 5 * sound.memory
+    assert bomb.memory < 8 * sound.memory  # what is always taken, and one piece more, beside the program itself
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
 
 
@@ -148,7 +148,7 @@ def test_names_that_promise_more_ledgers_than_there_can_be(ledger, tmp_path, lak
         name = f"{0xFFFFFFFF - span.first:08X}--{span.first}-{last}.xdr.zst"
         (folder / PARTITION / name).write_bytes(zstandard.compress(content))
         arguments = ("export_all_history", "-s", span.first, "-e", span.first, "--datastore-path", folder)
-        ended = measured("names", *arguments, "-o", tmp_path / "out")
+        ended = measured("names of ledgers", *arguments, "-o", tmp_path / "out")
         assert ended.status == 1, ended
         assert ended.memory < 500, ended
         assert not list(tmp_path.glob("out/*"))
@@ -318,7 +318,7 @@ def test_a_bomb_of_gzip_takes_little_memory(tmp_path, archive):
     )
     assert path.stat().st_size * 100 < 16 * len(skipped)
     assert (sound.status, bomb.status) == (0, 0), bomb
-    assert bomb.memory < 3 * sound.memory
+    assert bomb.memory < 6 * sound.memory  # a few copies of the largest record, beside the program itself
 
 
 # Configurations and options ----------------------------------------------------------------------------------------

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from local import coverage
-from local.coverage import read_coverage
 from local.plan import spelt
 from local.sample import END, START, ensure_sample_lake
 from local.show import as_text, print_table
@@ -137,7 +135,10 @@ def _query(stack: Stack, arguments: argparse.Namespace) -> int:
 
 
 def _coverage(stack: Stack, arguments: argparse.Namespace) -> int:
-    loaded = read_coverage(stack.query)
+    sys.path.append(str(REPO / "dags"))  # the registry of tables
+    from local import coverage
+
+    loaded = coverage.read_coverage(stack.query)
     if loaded is None:
         raise StackError("no ledgers are loaded yet: ./run_local.sh --keep loads some")
     print(coverage.as_text(loaded))

@@ -60,9 +60,9 @@ def test_a_run_by_hand_one_task_at_a_time(sample: Sample, shell) -> None:
     names, first = lines[0], next(i for i, line in enumerate(lines) if line.startswith("airflow tasks test"))
     last = next(i for i, line in enumerate(lines) if line.startswith("airflow dags unpause"))
     try:
-        printed = shell([*lines[:first], "airflow tasks test $DAG export $RUN"])
-        assert states() == {"export": "up_for_retry"}, "it lacks its range"
-        assert f"airflow tasks test {DAG} get_ledger_range_from_times {RUN}" in printed
+        printed = shell([*lines[:first], "airflow tasks test $DAG verify_export $RUN"])
+        assert states() == {"verify_export": "up_for_retry"}, "there is no export to verify"
+        assert f"airflow tasks test {DAG} export {RUN}" in printed
 
         shell([names, *lines[first:last]])
         assert states() == dict.fromkeys(("get_ledger_range_from_times", "export", "verify_export"), "success")

@@ -37,7 +37,7 @@ def failures(
     found = [
         f"{counts[rule.name]} {rule.meaning}; they are shown by:\n{shown(rule, parameters)}"
         for rule in rules
-        if counts.get(rule.name)
+        if counts[rule.name]
     ]
     if counts["row_count"] != exported_rows:
         found.insert(0, f"{counts['row_count']} rows, and the manifest says {exported_rows}")
@@ -66,9 +66,10 @@ class CheckStagingOperator(TableJobsOperator):
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One query over the staging table."""
+        self.rules = self._rules(context, warehouse)
         statement = check_staging(
             warehouse.name(self.staging_id(context)),
-            self._rules(context, warehouse),
+            self.rules,
             parameters_of(batch_of(context)),
         )
         return [query_job("check", statement, warehouse.config.maximum_bytes_billed)]
@@ -82,9 +83,7 @@ class CheckStagingOperator(TableJobsOperator):
         (row,) = jobs[0].result()
         counts = {name: int(value) for name, value in row.items()}
         batch = batch_of(context)
-        wrong = failures(
-            self._rules(context, warehouse), counts, batch.files[self.table.data_type].rows, parameters_of(batch)
-        )
+        wrong = failures(self.rules, counts, batch.files[self.table.data_type].rows, parameters_of(batch))
         if wrong:
             raise AirflowFailException(
                 f"{self.table.data_type} of ledgers {batch.range.start} to {batch.range.end} are not published; the "

@@ -128,14 +128,15 @@ class LookOperator(BigQueryJobsOperator):
         """
         if not warehouse.holds(LEDGERS):
             raise AirflowFailException(f"there is no {warehouse.published(LEDGERS)} to look over: load ledgers first")
-        return [job for _, job in self._planned(context, warehouse)]
+        planned = list(self._planned(context, warehouse))
+        self.looked_at = [data_type for data_type, _ in planned]
+        return [job for _, job in planned]
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
         """What was found, and how far behind each table is."""
-        types = [data_type for data_type, _ in self._planned(context, warehouse)]
         findings = [
             Finding(data_type, Fault(row["fault"]), int(row["start_ledger"]), int(row["end_ledger"]), int(row["found"]))
-            for data_type, job in zip(types, jobs, strict=True)
+            for data_type, job in zip(self.looked_at, jobs, strict=True)
             for row in job.result()
         ]
         told = left_by(context, TIP_TASK)

@@ -12,7 +12,16 @@ from datetime import datetime
 
 from stellar_etl_airflow.batch import LedgerRange
 from stellar_etl_airflow.coverage import Fault, Finding
-from stellar_etl_airflow.sql import Parameter, Statement, column_list, identifier, ledger_of_row, ledgers_parameters
+from stellar_etl_airflow.sql import (
+    Parameter,
+    Statement,
+    column_list,
+    identifier,
+    ledger_of_row,
+    ledgers_parameters,
+    listed,
+    table_parameters,
+)
 from stellar_etl_airflow.tables import LEDGERS, Publish, Table
 
 MOST_FINDINGS = 100
@@ -166,10 +175,10 @@ HAVING COUNT(*) > 0"""
 
 def newest_loaded(stats: str, table_ids: Sequence[str]) -> Statement:
     """A row for each table: `table_id`, its newest ledger, and when that closed."""
-    named = _named(table_ids)
+    named = table_parameters(table_ids)
     sql = (
         f"SELECT table_id, MAX(end_ledger) AS end_ledger, MAX(last_closed_at) AS closed_at FROM {stats} "
-        f"WHERE table_id IN ({_listed(named)}) GROUP BY table_id"
+        f"WHERE table_id IN ({listed(named)}) GROUP BY table_id"
     )
     return Statement(sql, named)
 
@@ -183,20 +192,12 @@ def closed_between(headers: str, start: int, end: int) -> Statement:
     return Statement(sql, ledgers_parameters(LedgerRange(start, end)))
 
 
-def _named(table_ids: Sequence[str]) -> tuple[Parameter, ...]:
-    return tuple(Parameter(f"table_{number}", "STRING", table_id) for number, table_id in enumerate(table_ids))
-
-
-def _listed(parameters: Sequence[Parameter]) -> str:
-    return ", ".join(f"@{parameter.name}" for parameter in parameters)
-
-
 def loaded_ranges(stats: str, table_ids: Sequence[str], ledgers: LedgerRange) -> Statement:
     """The ranges that were loaded into tables and touch a range: `table_id`, `start_ledger`, `end_ledger`."""
-    named = _named(table_ids)
+    named = table_parameters(table_ids)
     sql = (
         f"SELECT DISTINCT table_id, start_ledger, end_ledger FROM {stats} "
-        f"WHERE table_id IN ({_listed(named)}) AND end_ledger >= @start_ledger AND start_ledger <= @end_ledger"
+        f"WHERE table_id IN ({listed(named)}) AND end_ledger >= @start_ledger AND start_ledger <= @end_ledger"
     )
     return Statement(sql, (*named, *ledgers_parameters(ledgers)))
 
@@ -226,8 +227,8 @@ def record(
         parameters += made
         selected = ", ".join(f"@{one.name} AS {column}" for one, column in zip(made, columns, strict=True))
         rows.append(f"SELECT @run_id AS run_id, @checked_at AS checked_at, {selected}")
-    listed = column_list(("run_id", "checked_at", *columns))
-    source = "\n  UNION ALL ".join(rows) if rows else f"SELECT {listed} FROM {target} WHERE FALSE"
+    names = column_list(("run_id", "checked_at", *columns))
+    source = "\n  UNION ALL ".join(rows) if rows else f"SELECT {names} FROM {target} WHERE FALSE"
     sql = f"""\
 MERGE {target} AS T
 USING (
@@ -235,5 +236,5 @@ USING (
 ) AS S
 ON FALSE
 WHEN NOT MATCHED BY SOURCE AND T.run_id = @run_id THEN DELETE
-WHEN NOT MATCHED THEN INSERT ({listed}) VALUES ({listed})"""
+WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({names})"""
     return Statement(sql, tuple(parameters))

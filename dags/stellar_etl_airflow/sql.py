@@ -237,10 +237,16 @@ def count_rows(names: Mapping[str, tuple[Table, str]], ledgers: LedgerRange | No
         f"SELECT @table_{number} AS table_id, COUNT(*) AS row_count FROM {name}{where[table]}"
         for number, (table, name) in enumerate(names.values())
     )
-    return Statement(sql, (*_table_parameters(names), *(ledgers_parameters(ledgers) if ledgers else ())))
+    return Statement(sql, (*table_parameters(names), *(ledgers_parameters(ledgers) if ledgers else ())))
 
 
-def _table_parameters(table_ids: Iterable[str]) -> tuple[Parameter, ...]:
+def listed(parameters: Iterable[Parameter]) -> str:
+    """Parameters as SQL names them, with a comma between them."""
+    return ", ".join(f"@{parameter.name}" for parameter in parameters)
+
+
+def table_parameters(table_ids: Iterable[str]) -> tuple[Parameter, ...]:
+    """A parameter for each table's name: `@table_0` and so on."""
     return tuple(Parameter(f"table_{number}", "STRING", table_id) for number, table_id in enumerate(table_ids))
 
 
@@ -277,8 +283,8 @@ def forget_stats(stats: str, table_ids: Sequence[str], ledgers: LedgerRange | No
         table_ids: the names of the tables, at least one.
         ledgers: the range; None for all.
     """
-    named = _table_parameters(table_ids)
-    sql = f"DELETE FROM {stats} WHERE table_id IN ({', '.join(f'@{parameter.name}' for parameter in named)})"
+    named = table_parameters(table_ids)
+    sql = f"DELETE FROM {stats} WHERE table_id IN ({listed(named)})"
     if ledgers is None:
         return Statement(sql, named)
     sql += " AND start_ledger >= @start_ledger AND end_ledger <= @end_ledger"

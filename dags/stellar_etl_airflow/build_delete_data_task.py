@@ -9,7 +9,7 @@ from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
 from airflow.sdk import BaseOperator, Context
 
 from stellar_etl_airflow.batch import LedgerRange, RangeError, staging_table_id
-from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse
 from stellar_etl_airflow.runtime import GOOGLE_CONNECTION, Run, SettingsAtRunTime, settings
 from stellar_etl_airflow.settings import WarehouseSettings
 from stellar_etl_airflow.sql import delete_range
@@ -49,14 +49,9 @@ class DeleteRangeOperator(TableJobsOperator):
         asked = Run.of(context).asked
         if not isinstance(asked, LedgerRange):
             raise RangeError("say what to delete by the params start_ledger and end_ledger")
-        return [
-            query_job(
-                f"delete_{target.label}",
-                delete_range(self.table, warehouse.published(self.table, target), asked),
-                warehouse.config.maximum_bytes_billed,
-            )
-            for target in warehouse.config.targets
-        ]
+        return warehouse.jobs(
+            "delete", lambda target: delete_range(self.table, warehouse.published(self.table, target), asked)
+        )
 
 
 def build_delete_staging_task(tables: Sequence[Table]) -> DeleteStagingOperator:

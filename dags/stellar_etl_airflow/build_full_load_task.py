@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse
 from stellar_etl_airflow.runtime import batch_of
 from stellar_etl_airflow.settings import Target
 from stellar_etl_airflow.state_sql import merge_full_load, replace_base
@@ -44,11 +44,11 @@ class KeepFullLoadOperator(_FullLoadOperator):
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One statement for each target: the load that was kept before gives way as a whole."""
         staging, columns = warehouse.name(self.staging_id(context)), warehouse.columns(self.table.table_id)
-        limit = warehouse.config.maximum_bytes_billed
-        return [
-            query_job(f"keep_{target.label}", replace_base(warehouse.base(self.table, target), staging, columns), limit)
-            for target in self.targets(context, warehouse)
-        ]
+        return warehouse.jobs(
+            "keep",
+            lambda target: replace_base(warehouse.base(self.table, target), staging, columns),
+            self.targets(context, warehouse),
+        )
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
         """Notes the ledger, last: from here on, changes up to it stay out of the point-in-time table."""
@@ -63,13 +63,12 @@ class MergeFullLoadOperator(_FullLoadOperator):
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One merge for each target."""
         staging, columns = warehouse.name(self.staging_id(context)), warehouse.columns(self.table.table_id)
-        ledger, limit = batch_of(context).range.end, warehouse.config.maximum_bytes_billed
-        jobs = []
-        for target in self.targets(context, warehouse):
-            state = warehouse.state(self.table, target)
-            merge = merge_full_load(self.table, state, staging, columns, ledger)
-            jobs.append(query_job(f"state_{target.label}", merge, limit))
-        return jobs
+        ledger = batch_of(context).range.end
+        return warehouse.jobs(
+            "state",
+            lambda target: merge_full_load(self.table, warehouse.state(self.table, target), staging, columns, ledger),
+            self.targets(context, warehouse),
+        )
 
 
 def build_keep_full_load_task(table: Table) -> KeepFullLoadOperator:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse
 from stellar_etl_airflow.tables import Table
 
 TABLE_PARAM = "table"
@@ -32,14 +32,7 @@ class RebuildStateOperator(TableJobsOperator):
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One statement for each target: a reader sees the old rows or the new ones."""
-        return [
-            query_job(
-                f"rebuild_{target.label}",
-                warehouse.rebuild(self.table, target),
-                warehouse.config.maximum_bytes_billed,
-            )
-            for target in warehouse.config.targets
-        ]
+        return warehouse.jobs("rebuild", lambda target: warehouse.rebuild(self.table, target))
 
 
 def build_state_rebuild_task(table: Table) -> RebuildStateOperator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -146,6 +146,20 @@ class Warehouse:
         except NotFound:
             return False
         return True
+
+    def jobs(
+        self, label: str, statement: Callable[[Target], Statement], targets: Iterable[Target] | None = None
+    ) -> list[Job]:
+        """A job for each target, each under a label of its own.
+
+        Args:
+            label: what the jobs do.
+            statement: gives a target's statement.
+            targets: some of the targets; all if none are given.
+        """
+        limit = self.config.maximum_bytes_billed
+        chosen = self.config.targets if targets is None else targets
+        return [query_job(f"{label}_{target.label}", statement(target), limit) for target in chosen]
 
     def reference(self, table_id: str) -> dict[str, str]:
         """The table's name as job configurations spell it."""

@@ -129,7 +129,7 @@ def test_a_reset_waits_for_approval_and_then_leaves_no_table(sample: Sample, beg
     assert "`begun.accounts_" not in asked["body"]
     assert f"`begun.accounts`: {count(stack, 'begun.accounts')} rows, the whole table" in asked["body"]
     stack.rest("PATCH", f"{path}/taskInstances/approve/-1/hitlDetails", {"chosen_options": ["Approve"]})
-    assert wait_for(stack, path, "success", "failed") == "success"
+    assert wait_for(stack, path, "success", "failed", seconds=300) == "success"
     listed = stack.bigquery("GET", "datasets/begun/tables?maxResults=1000").get("tables", [])
     assert [table["tableReference"]["tableId"] for table in listed] == ["history_archives_dag_runs"]
     assert count(stack, "begun.history_archives_dag_runs") == 0

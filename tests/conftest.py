@@ -17,6 +17,13 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 STACK_TESTS = "tests/end_to_end/"
+OWN_STACKS = (
+    "tests/end_to_end/faults/",
+    "tests/end_to_end/test_interrupted.py",
+    "tests/end_to_end/test_mainnet.py",
+    "tests/local/test_stack.py",
+)
+"""Tests that start stacks of their own; the others of `STACK_TESTS` share one."""
 
 # A shell's background job ignores Ctrl-C, and so would the programs that tests start from one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -52,23 +59,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The tests that start a stack come first: they take longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith(STACK_TESTS))
+    """The tests that start a stack come first: they take longest, and those that share one longest of all."""
+    items.sort(key=lambda item: (not shares_stack(item.nodeid), not item.nodeid.startswith(OWN_STACKS)))
     for item in items:
         if item.get_closest_marker("slow") and not config.getoption("--all"):
             item.add_marker(pytest.mark.skip(reason="slow: ./run_tests.sh --all runs it"))
 
 
-class OneStackAtATime(LoadScopeScheduling):  # type: ignore[misc]
-    """One worker has the tests that start a stack, which share it; the other files go to whoever is free."""
+def shares_stack(nodeid: str) -> bool:
+    """Whether a test is one of those that share a stack."""
+    return nodeid.startswith(STACK_TESTS) and not nodeid.startswith(OWN_STACKS)
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """One worker has the tests that share a stack; the other files go to whoever is free."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return STACK_TESTS if nodeid.startswith(STACK_TESTS) else nodeid.partition("::")[0]
+        return STACK_TESTS if shares_stack(nodeid) else nodeid.partition("::")[0]
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStackAtATime:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     """How tests are dealt out to the two workers."""
-    return OneStackAtATime(config, log)
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

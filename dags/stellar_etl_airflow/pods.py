@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NoReturn
 
 from airflow.providers.cncf.kubernetes.backcompat.backwards_compat_converters import convert_affinity
@@ -84,7 +85,8 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         self.namespace = pod.pods_namespace
         self.service_account_name = pod.k8s_service_account or None
         self.affinity = convert_affinity(pod.affinity) if pod.affinity else {}
-        self.config_file = pod.kube_config_location or None
+        self.tolerations = [k8s.V1Toleration(**toleration.model_dump()) for toleration in pod.tolerations]
+        self.config_file = kubeconfig_of(pod)
         resources = pod.resources.get(self.builder) or pod.resources.get("default")
         self.container_resources = k8s.V1ResourceRequirements(**resources) if resources else None
         if self.execution_timeout is not None:
@@ -100,6 +102,7 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
             self.volume_mounts.append(k8s.V1VolumeMount(name=KEY_SECRET, mount_path=KEY_FOLDER, read_only=True))
             environment["GOOGLE_APPLICATION_CREDENTIALS"] = f"{KEY_FOLDER}/{KEY_ITEM}"
         self.env_vars = [k8s.V1EnvVar(name=name, value=literal(value)) for name, value in environment.items()]
+        self.env_vars += secret_variables(pod, environment)
 
     def build_pod_request_obj(self, context: Context | None = None, **kwargs: Any) -> k8s.V1Pod:
         """The pod; its sidecar has the image that the Variable says, which the provider reads from the connection."""
@@ -218,6 +221,37 @@ def literal(text: str) -> str:
     Kubernetes takes `$(NAME)` for an environment variable of the container, and `$$` for a dollar.
     """
     return text.replace("$", "$$")
+
+
+def kubeconfig_of(pod: PodSettings) -> str | None:
+    """The kubeconfig file that leads to the pods' cluster, None if the connection does.
+
+    Raises:
+        SettingsError: pods shall run in the cluster of a file, and this worker has no such file.
+    """
+    if pod.pod_place == "kubeconfig" and not Path(pod.kubeconfig).expanduser().is_file():
+        raise SettingsError(f"Airflow Variable 'kube_config_location': this worker has no file {pod.kubeconfig!r}")
+    return pod.kubeconfig or None
+
+
+def secret_variables(pod: PodSettings, environment: Mapping[str, str]) -> list[k8s.V1EnvVar]:
+    """The environment variables that the cluster fills out of its secrets: no worker knows their values.
+
+    Raises:
+        SettingsError: one of them is a variable that the task sets itself.
+    """
+    for name in pod.pod_secrets:
+        if name in environment:
+            raise SettingsError(f"Airflow Variable 'pod_secrets'[{name!r}]: the task sets {name} itself; leave it out")
+    return [
+        k8s.V1EnvVar(
+            name=name,
+            value_from=k8s.V1EnvVarSource(
+                secret_key_ref=k8s.V1SecretKeySelector(name=reference.secret, key=reference.key)
+            ),
+        )
+        for name, reference in pod.pod_secrets.items()
+    ]
 
 
 def export_volume(export: ExportSettings) -> k8s.V1Volume:

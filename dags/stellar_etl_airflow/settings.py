@@ -7,7 +7,6 @@ what is expected. Every key is listed, with its type and default, in `airflow_va
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import json
 import reprlib
@@ -21,8 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from stellar_etl_airflow.check_sql import CheckError, column_rules
 from stellar_etl_airflow.checks import Check
-from stellar_etl_airflow.schema import read_schema
-from stellar_etl_airflow.tables import PUBLISHED, TABLES, Table
+from stellar_etl_airflow.schema import SchemaError, read_schema
+from stellar_etl_airflow.tables import PUBLISHED, TABLES, Publish, Table
 
 
 class SettingsError(ValueError):
@@ -30,6 +29,10 @@ class SettingsError(ValueError):
 
 
 _Name = Annotated[str, Field(min_length=1)]
+
+_HIDDEN = "hidden"
+_Secret = Annotated[str, _HIDDEN]
+"""A text that no message and no table shows."""
 
 
 class _Group(BaseModel):
@@ -155,6 +158,34 @@ class GoogleSettings(_Group):
         return self
 
 
+COMPOSER_NAMESPACE = "composer-user-workloads"
+"""Where Composer 3 runs every pod, whatever namespace is asked for
+(https://cloud.google.com/composer/docs/composer-3/use-kubernetes-pod-operator)."""
+
+COMPOSER_KUBECONFIG = "/home/airflow/composer_kube_config"
+"""How Composer's workers reach the environment's own cluster (the same page)."""
+
+_COMPOSER_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+
+
+class PlaceSettings(_Group):
+    """The cluster that pods run in."""
+
+    pod_place: Literal["gke", "composer3", "kubeconfig"] = Field(
+        default="gke",
+        description="the cluster that pods run in: of GKE or Composer 2, Composer 3's own, or a kubeconfig's",
+    )
+
+    def misplaced(self, reasons: Mapping[str, str]) -> list[str]:
+        """What is set and has no place on Composer 3; nothing elsewhere.
+
+        Args:
+            reasons: why, by key.
+        """
+        given = [key for key in reasons if self.pod_place == "composer3" and getattr(self, key)]
+        return [f"'pod_place' is 'composer3', and {key!r} is set: {reasons[key]}" for key in given]
+
+
 PASSPHRASES = {
     "pubnet": "Public Global Stellar Network ; September 2015",
     "testnet": "Test SDF Network ; September 2015",
@@ -182,7 +213,7 @@ def _check_absolute(key: str, path: str) -> None:
         raise ValueError(f"{key!r} must be an absolute path, not {_SHOWN.repr(path)}")
 
 
-class ExportSettings(BucketSettings):
+class ExportSettings(BucketSettings, PlaceSettings):
     """What the pods are told to export, and how it comes back."""
 
     export_mode: Literal["one_pass", "per_type"] = Field(
@@ -231,6 +262,8 @@ class ExportSettings(BucketSettings):
             )
         for key in ("image_output_path", "local_output_path", "output_path"):
             _check_absolute(key, getattr(self, key))
+        if problems := self.misplaced({"volume_config": "no volume can be made there; pods write to the bucket"}):
+            raise ValueError("; ".join(problems))
         return self
 
     @property
@@ -248,7 +281,33 @@ class ExportSettings(BucketSettings):
         return _entry("output_file_names", self.output_file_names, data_type)
 
 
-class PodSettings(GoogleSettings):
+class Toleration(_Group):
+    """One entry of `tolerations`, as in a pod's spec."""
+
+    key: str = ""
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: str = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    toleration_seconds: int | None = Field(default=None, alias="tolerationSeconds")
+
+
+class SecretKey(_Group):
+    """One entry of `pod_secrets`: a Kubernetes secret in the pods' namespace, and a key in it."""
+
+    secret: _Name
+    key: _Name
+
+
+_NOT_ON_COMPOSER_3 = {
+    "affinity": "pods don't choose their nodes there",
+    "tolerations": "pods don't choose their nodes there",
+    "k8s_service_account": "none can be made there; pods run as the environment",
+    "kubernetes_sidecar_image": "it takes Airflow's own sidecar alone",
+    "kube_config_location": "Composer's own is used",
+}
+
+
+class PodSettings(GoogleSettings, PlaceSettings):
     """How and where pods run, and as whom."""
 
     image_name: _Name = Field(description="the exporter's image")
@@ -259,6 +318,9 @@ class PodSettings(GoogleSettings):
     k8s_namespace: str = Field(default="", description="the pods' namespace; wins over `namespace` if set")
     k8s_service_account: str = Field(default="", description="the pods' Kubernetes service account, empty: the default")
     affinity: dict[str, Any] = Field(default_factory=dict, description="the pods' affinity, as in a pod's spec")
+    tolerations: list[Toleration] = Field(
+        default_factory=list, description="the taints that pods bear, as in a pod's spec"
+    )
     resources: dict[str, dict[str, dict[str, str]]] = Field(
         default_factory=dict, description="requests and limits of the pods, by builder, or `default`"
     )
@@ -266,11 +328,43 @@ class PodSettings(GoogleSettings):
     kubernetes_sidecar_image: str = Field(
         default="", description="the image of the container that hands a pod's result over; empty: Airflow's"
     )
+    pod_secrets: dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], SecretKey] = Field(
+        default_factory=dict,
+        description="pods' environment variables out of Kubernetes secrets: secret and key, by name",
+    )
+
+    @model_validator(mode="after")
+    def _fits_its_place(self) -> Self:
+        problems = self.misplaced(_NOT_ON_COMPOSER_3)
+        if self.pod_place == "composer3":
+            problems += self._not_as_composer_has_it()
+        if self.pod_place == "kubeconfig" and not self.kube_config_location:
+            problems.append(
+                "'pod_place' is 'kubeconfig', and 'kube_config_location' is not: name the file, as the workers see it"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _not_as_composer_has_it(self) -> Iterator[str]:
+        for key in ("namespace", "k8s_namespace"):
+            name = getattr(self, key)
+            if name not in ("", "default", COMPOSER_NAMESPACE):
+                yield f"'pod_place' is 'composer3', and {key!r} is {name!r}: pods run in {COMPOSER_NAMESPACE!r} there"
+        asked = {name for sizes in self.resources.values() for amounts in sizes.values() for name in amounts}
+        for name in sorted(asked - set(_COMPOSER_RESOURCES)):
+            known = ", ".join(_COMPOSER_RESOURCES)
+            yield f"'pod_place' is 'composer3', and 'resources' asks for {name!r}: pods get {known} there"
 
     @property
     def pods_namespace(self) -> str:
         """The pods' namespace."""
-        return self.k8s_namespace or self.namespace
+        return COMPOSER_NAMESPACE if self.pod_place == "composer3" else self.k8s_namespace or self.namespace
+
+    @property
+    def kubeconfig(self) -> str:
+        """The kubeconfig file, empty: the connection says which cluster it is."""
+        return COMPOSER_KUBECONFIG if self.pod_place == "composer3" else self.kube_config_location
 
 
 class WaitSettings(_Group):
@@ -307,7 +401,7 @@ class OwnerSettings(_Group):
 class AlertSettings(_Group):
     """Where failures are reported to."""
 
-    sentry_dsn: str = Field(
+    sentry_dsn: _Secret = Field(
         default="", description="the Sentry project that hears of a task's last failure; empty: none does"
     )
     sentry_environment: str = Field(default="", description="the environment that Sentry's events name")
@@ -340,6 +434,14 @@ Group = TypeVar("Group", bound=_Group)
 def known_keys() -> dict[str, str]:
     """Every Variable's key, with what it is for."""
     return {key: field.description or "" for group in GROUPS for key, field in group.model_fields.items()}
+
+
+def shown(key: str, value: Any) -> str:
+    """A Variable's value as people may see it: a secret's is masked, and that of a key that nobody knows."""
+    fields = [group.model_fields[key] for group in GROUPS if key in group.model_fields]
+    if not fields or (value and any(_HIDDEN in field.metadata for field in fields)):
+        return "***"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _entry(variable: str, mapping: Mapping[str, str], key: str) -> str:
@@ -399,7 +501,9 @@ def _explained(error: ValidationError, group: type[_Group]) -> Iterable[str]:
         where = "".join(f"[{part!r}]" for part in path)
         field = group.model_fields.get(str(key))
         purpose = f" ({field.description})" if field is not None else ""
-        yield f"Airflow Variable {key!r}{where}{purpose}: {problem['msg']}, not {_SHOWN.repr(problem['input'])}"
+        secret = field is not None and _HIDDEN in field.metadata
+        given = "what is given" if secret else _SHOWN.repr(problem["input"])
+        yield f"Airflow Variable {key!r}{where}{purpose}: {problem['msg']}, not {given}"
 
 
 BUILDERS = (
@@ -479,6 +583,30 @@ def _misfits(checks: Iterable[TableCheck], tables: Mapping[str, Table]) -> Itera
             yield f"{where} ({entry.table}): {error}"
 
 
+def check_tables(get: Callable[[str], Any], schemas: Path = SCHEMAS) -> list[str]:
+    """A message for each table that would be made without partitions, clusters or columns.
+
+    Tables that are matched by key over all their rows have no partitions.
+
+    Args:
+        get: gives a Variable's value by key; each must be valid by itself.
+        schemas: the folder of the schema files.
+    """
+    warehouse = load(WarehouseSettings, get)
+    messages = []
+    for data_type, table in PUBLISHED.items():
+        name = warehouse.table_ids.get(data_type, table.table_id)
+        if name not in warehouse.partition_fields and table.publish is Publish.REPLACE_RANGE:
+            messages.append(f"Airflow Variable 'partition_fields' has no entry {name!r}: the table has no partition")
+        if not warehouse.cluster_fields.get(name):
+            messages.append(f"Airflow Variable 'cluster_fields' has no entry {name!r}: the table has no cluster")
+        try:
+            read_schema(str(schemas), table.table_id)
+        except SchemaError as error:
+            messages.append(f"Airflow Variable 'table_ids'[{data_type!r}]: the table {name!r} has no schema: {error}")
+    return messages
+
+
 def check(variables: Mapping[str, Any]) -> list[str]:
     """What is wrong with Variables, a message each; empty if nothing is."""
     messages = check_keys(variables)
@@ -489,49 +617,10 @@ def check(variables: Mapping[str, Any]) -> list[str]:
         except SettingsError as error:
             messages.append(str(error))
             valid = False
-    return messages + check_entries(variables.get) if valid else messages
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        variables = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path}: not a file of Airflow Variables: {error}") from None
-    if not isinstance(variables, dict):
-        raise SettingsError(f"{path}: not a file of Airflow Variables: it must hold one object, of values by key")
-    return variables
-
-
-def main() -> int:
-    """`python -m stellar_etl_airflow.settings check [FILE…]`: checks files of Variables before they are imported.
-
-    Exit status 0, or 1 with a line for each problem.
-    """
-    parser = argparse.ArgumentParser(prog="python -m stellar_etl_airflow.settings")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("check", help="check files of Airflow Variables before they are imported")
-    shipped = Path(__file__).resolve().parents[2] / "airflow_variables.json"
-    command.add_argument(
-        "files",
-        nargs="*",
-        type=Path,
-        default=[shipped],
-        metavar="FILE",
-        help="as `airflow variables import` takes it; of several, the later ones win (default: airflow_variables.json)",
-    )
-    variables: dict[str, Any] = {}
-    try:
-        for path in parser.parse_args().files:
-            variables |= _read(path)
-        messages = check(variables)
-    except SettingsError as error:
-        messages = [str(error)]
-    for message in messages:
-        print(message, file=sys.stderr)
-    if not messages:
-        print(f"{len(variables)} Airflow Variables, nothing wrong with them")
-    return 1 if messages else 0
+    return list(dict.fromkeys(messages + check_entries(variables.get) if valid else messages))
 
 
 if __name__ == "__main__":
+    from stellar_etl_airflow.environments import main
+
     sys.exit(main())

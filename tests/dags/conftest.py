@@ -118,6 +118,37 @@ def make_context():
     return make
 
 
+KUBECONFIG = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "c",
+    "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+    "users": [{"name": "c", "user": {}}],
+    "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+}
+
+
+@pytest.fixture
+def pod_of(airflow_environment, make_context, monkeypatch, tmp_path):
+    """The pod that a task would create, as the Kubernetes API would get it; no cluster is asked."""
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps(KUBECONFIG))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_KUBERNETES_DEFAULT",
+        json.dumps({"conn_type": "kubernetes", "extra": {"kube_config_path": str(kubeconfig)}}),
+    )
+
+    def pod_of(task, params=None, **changes):
+        context = make_context(task.task_id, params, **changes)
+        task.pre_execute(context)
+        task.name = task._set_name(task.name)
+        pod = task.build_pod_request_obj(context).to_dict()
+        return pod, pod["spec"]["containers"][0]
+
+    make_context.xcoms["get_ledger_range_from_times", "return_value"] = {"start": 100, "end": 220}
+    return pod_of
+
+
 @pytest.fixture(scope="session")
 def bucket(tmp_path_factory):
     with emulators.running(emulators.bucket(tmp_path_factory.mktemp("bucket"))) as server:

@@ -16,36 +16,6 @@ from stellar_etl_airflow.exports import FullLoad
 from stellar_etl_airflow.settings import SettingsError
 from stellar_etl_airflow.tables import ACCOUNTS, LEDGERS, OPERATIONS, SIGNERS, TOKEN_TRANSFERS
 
-KUBECONFIG = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "current-context": "c",
-    "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
-    "users": [{"name": "c", "user": {}}],
-    "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
-}
-
-
-@pytest.fixture
-def pod_of(airflow_environment, make_context, monkeypatch, tmp_path):
-    """The pod that a task would create, as the Kubernetes API would get it; no cluster is asked."""
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(json.dumps(KUBECONFIG))
-    monkeypatch.setenv(
-        "AIRFLOW_CONN_KUBERNETES_DEFAULT",
-        json.dumps({"conn_type": "kubernetes", "extra": {"kube_config_path": str(kubeconfig)}}),
-    )
-
-    def pod_of(task, params=None, **changes):
-        context = make_context(task.task_id, params, **changes)
-        task.pre_execute(context)
-        task.name = task._set_name(task.name)
-        pod = task.build_pod_request_obj(context).to_dict()
-        return pod, pod["spec"]["containers"][0]
-
-    make_context.xcoms["get_ledger_range_from_times", "return_value"] = {"start": 100, "end": 220}
-    return pod_of
-
 
 def option(arguments, name):
     return arguments[arguments.index(name) + 1]
@@ -119,6 +89,7 @@ def test_the_variables_say_where_and_how_pods_run(pod_of, airflow_environment):
         k8s_service_account="etl",
         resources={"build_export_task": {"requests": {"memory": "3Gi"}, "limits": {"memory": "4Gi"}}},
         task_timeout={"build_export_task": 99},
+        tolerations=[{"key": "dedicated", "value": "etl", "effect": "NoExecute", "tolerationSeconds": 9}],
         use_testnet=True,
     )
     pod, container = pod_of(build_export_task((LEDGERS,)))
@@ -132,6 +103,14 @@ def test_the_variables_say_where_and_how_pods_run(pod_of, airflow_environment):
     assert "--testnet" in container["args"]
     terms = pod["spec"]["affinity"]["node_affinity"]["required_during_scheduling_ignored_during_execution"]
     assert terms["node_selector_terms"][0]["match_expressions"][0]["values"] == ["etl-pool"]
+    (toleration,) = sanitized(pod["spec"]["tolerations"])
+    assert toleration == {
+        "key": "dedicated",
+        "operator": "Equal",
+        "value": "etl",
+        "effect": "NoExecute",
+        "toleration_seconds": 9,
+    }
 
 
 def test_pods_have_no_fixed_name(pod_of):
@@ -168,6 +147,11 @@ def test_the_time_pod_finds_the_lake_by_its_environment(pod_of):
     _, container = pod_of(build_time_task())
     assert "--datastore-path" not in container["args"]
     assert environment(container) == {"STELLAR_ETL_DATASTORE_PATH": "gs://my-project-ledgers/pubnet"}
+
+
+def sanitized(value):
+    """Without what is not set."""
+    return [{key: part for key, part in item.items() if part is not None} for item in value]
 
 
 def environment(container):
@@ -282,6 +266,34 @@ def test_without_an_api_key_path_pods_go_by_their_service_account(pod_of):
     assert not pod["spec"]["volumes"]
     assert not container["volume_mounts"]
     assert environment(container) == {}
+
+
+POD_SECRETS = {"AN_API_TOKEN": {"secret": "exporter", "key": "token"}}
+
+
+def test_pod_secrets_reach_pods_by_reference_alone(pod_of, airflow_environment):
+    airflow_environment(pod_secrets=POD_SECRETS)
+    for task in (build_time_task(), build_export_task((LEDGERS,))):
+        _, container = pod_of(task)
+        variables = {variable["name"]: variable for variable in container["env"]}
+        reference = variables["AN_API_TOKEN"]["value_from"]["secret_key_ref"]
+        assert (reference["name"], reference["key"]) == ("exporter", "token")
+        assert variables["AN_API_TOKEN"]["value"] is None
+
+
+@pytest.mark.parametrize(
+    ("secrets", "message"),
+    [
+        ({"STELLAR_ETL_DATASTORE_PATH": POD_SECRETS["AN_API_TOKEN"]}, r"'pod_secrets'\['STELLAR.* sets .* itself"),
+        ({"A=B": POD_SECRETS["AN_API_TOKEN"]}, r"'pod_secrets'\['A=B'\].*match pattern"),
+        ({"A": {"secret": "exporter"}}, r"'pod_secrets'\['A'\]\['key'\].*Field required"),
+        ({"A": "the secret itself"}, r"'pod_secrets'\['A'\].*valid dictionary"),
+    ],
+)
+def test_pod_secrets_that_no_pod_could_have_are_refused(secrets, message, pod_of, airflow_environment):
+    airflow_environment(pod_secrets=secrets)
+    with pytest.raises(SettingsError, match=message):
+        pod_of(build_time_task())
 
 
 def test_an_api_key_path_that_the_worker_lacks_is_named(pod_of, airflow_environment):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 
+from stellar_etl_airflow import settings
 from stellar_etl_airflow.batch import Batch, ExportAttempt
 from stellar_etl_airflow.build_export_task import build_export_task, build_verify_task
 from stellar_etl_airflow.build_time_task import build_time_task
@@ -40,6 +42,35 @@ def test_the_exporters_last_words_are_the_tasks_error(start, airflow_environment
         task, context = start(build())
         with pytest.raises(AirflowException, match=re.escape(f"{path} does not exist")):
             task.execute(context)
+
+
+NOWHERE = '{"conn_type": "kubernetes"}'
+
+
+@pytest.mark.parametrize("place", ["gke", "composer3", "kubeconfig"])
+def test_pods_run_in_each_place(place, start, airflow_environment, cluster, monkeypatch):
+    """By the connection, by the file that Composer's workers have, and by a file of one's own."""
+    if place == "gke":
+        toleration = {"key": "dedicated", "value": "etl-pool", "effect": "NoSchedule"}
+        airflow_environment(tolerations=[toleration], k8s_namespace="etl", k8s_service_account="exporter")
+    else:
+        monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", NOWHERE)
+        monkeypatch.setattr(settings, "COMPOSER_KUBECONFIG", str(cluster.kubeconfig))
+        airflow_environment(pod_place=place, kube_config_location=str(cluster.kubeconfig) if place[0] == "k" else "")
+    task, context = start(build_time_task())
+    assert task.execute(context) == {"start": 9, "end": 27}
+    namespaces = {"gke": "etl", "composer3": "composer-user-workloads", "kubeconfig": NAMESPACE}
+    assert task.pod.metadata.namespace == namespaces[place]
+
+
+def test_a_pod_has_what_the_clusters_secret_says(start, airflow_environment, cluster):
+    secret = {"metadata": {"name": "exporter"}, "stringData": {"token": "out of the cluster"}}
+    cluster.api.create_namespaced_secret(NAMESPACE, secret)
+    airflow_environment(pod_secrets={"AN_API_TOKEN": {"secret": "exporter", "key": "token"}})
+    run = cluster.root / "pods" / cluster.pod(begin(start)).metadata.uid / "containers" / "base" / "run.json"
+    wait_until(run.exists, "the pod has not begun")
+    assert json.loads(run.read_text())["env"]["AN_API_TOKEN"] == "out of the cluster"
+    cluster.api.delete_namespaced_secret("exporter", NAMESPACE)
 
 
 FUTURE = {"start_ledger": 20, "end_ledger": 4000}

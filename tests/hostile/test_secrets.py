@@ -18,24 +18,45 @@ from tests.local.cluster import NAMESPACE
 
 TABLES = (LEDGERS, OPERATIONS)
 SECRET = "7-only-in-secrets-7"
+PREFIX = "as-the-backend-says"
+POD_SECRETS = {"AN_API_TOKEN": {"secret": "exporter", "key": "token"}}
 
 
 @pytest.fixture
 def planted(start, airflow_environment, monkeypatch, tmp_path, cluster):
-    """A secret in the Google connection, in `sentry_dsn`, in a key file and in the worker's environment."""
-    connection = json.loads(os.environ["AIRFLOW_CONN_GOOGLE_CLOUD_PLATFORM_CONNECTION"])
-    connection["password"] = SECRET
-    connection["extra"]["a_secret_of_the_connection"] = SECRET
-    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_PLATFORM_CONNECTION", json.dumps(connection))
-    monkeypatch.setenv("A_SECRET_OF_THE_WORKER", SECRET)
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+    """A secret in the Google connection and `sentry_dsn`, which a secrets backend alone knows, in a key file, in the
+    worker's environment, and in two Kubernetes secrets."""
     key = tmp_path / "key.json"
     key.write_text(json.dumps({"type": "service_account", "private_key": SECRET}))
-    airflow_environment(sentry_dsn=f"http://{SECRET}@127.0.0.1:9/7", api_key_path=str(key))
-    secret = {"metadata": {"name": KEY_SECRET}, "stringData": {KEY_ITEM: json.dumps({"private_key": SECRET})}}
-    cluster.api.create_namespaced_secret(NAMESPACE, secret)
+    google, kubernetes = "GOOGLE_CLOUD_PLATFORM_CONNECTION", "KUBERNETES_DEFAULT"
+    connections = {name.lower(): json.loads(os.environ[f"AIRFLOW_CONN_{name}"]) for name in (google, kubernetes)}
+    connections[google.lower()]["password"] = SECRET
+    connections[google.lower()]["extra"]["a_secret_of_the_connection"] = SECRET
+    variables = {"sentry_dsn": f"http://{SECRET}@127.0.0.1:9/7", "gcs_exported_object_prefix": PREFIX}
+    secrets_backend(monkeypatch, tmp_path, variables, connections)
+    airflow_environment(**dict.fromkeys(variables), api_key_path=str(key), pod_secrets=POD_SECRETS)
+    for name in (google, kubernetes):
+        monkeypatch.delenv(f"AIRFLOW_CONN_{name}")
+    monkeypatch.setenv("A_SECRET_OF_THE_WORKER", SECRET)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+    held = {KEY_SECRET: {KEY_ITEM: json.dumps({"private_key": SECRET})}, "exporter": {"token": SECRET}}
+    for name, data in held.items():
+        cluster.api.create_namespaced_secret(NAMESPACE, {"metadata": {"name": name}, "stringData": data})
     yield
-    cluster.api.delete_namespaced_secret(KEY_SECRET, NAMESPACE)
+    for name in held:
+        cluster.api.delete_namespaced_secret(name, NAMESPACE)
+
+
+def secrets_backend(monkeypatch, folder, variables, connections):
+    """Airflow's backend of files, in place of Secret Manager."""
+    paths = {}
+    for kind, content in (("variables", variables), ("connections", connections)):
+        path = folder / f"{kind}.json"
+        path.write_text(json.dumps(content))
+        paths[f"{kind}_file_path"] = str(path)
+    backend = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", backend)
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND_KWARGS", json.dumps(paths))
 
 
 def rendered(task):
@@ -77,7 +98,8 @@ def test_secrets_stay_where_they_are(
     events = [json.dumps(event.to_dict(), default=str) for event in cluster.api.list_namespaced_event(NAMESPACE).items]
     told = capfd.readouterr()
     assert len(watched) == 2 and events and (path or written)
-    assert "stellar-etl" in watched[0], "the pods' specs are looked at"
+    assert all("AN_API_TOKEN" in pod for pod in watched), "the pods' specs are looked at"
+    assert path or any(blob.name.startswith(f"{PREFIX}/") for blob in objects.list_blobs())
     places = {
         "logs": [caplog.text, told.out, told.err],
         "pods": watched,

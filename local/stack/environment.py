@@ -34,6 +34,11 @@ def base_environment(inherited: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def secrets_backend(inherited: Mapping[str, str]) -> dict[str, str]:
+    """The caller's secrets backend, which Airflow asks before it looks at Variables and connections of the stack."""
+    return {key: value for key, value in inherited.items() if key.startswith("AIRFLOW__SECRETS__BACKEND")}
+
+
 def emulator_hosts(ports: Mapping[str, int]) -> dict[str, str]:
     """Where Google's clients find the emulators; the scheme is needed."""
     return {
@@ -114,6 +119,7 @@ def airflow_environment(
         **base_environment(inherited),
         **emulator_hosts({**ports, **options.proxies}),
         **configured,
+        **secrets_backend(inherited),
         "AIRFLOW_HOME": str(layout.airflow_home),
         "AIRFLOW_CONN_GOOGLE_CLOUD_PLATFORM_CONNECTION": json.dumps(google),
         "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(kubernetes),

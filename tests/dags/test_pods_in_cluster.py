@@ -73,6 +73,15 @@ def test_a_pod_has_what_the_clusters_secret_says(start, airflow_environment, clu
     cluster.api.delete_namespaced_secret("exporter", NAMESPACE)
 
 
+def test_a_secret_that_the_cluster_lacks_is_named(start, airflow_environment, capsys):
+    airflow_environment(pod_secrets={"AN_API_TOKEN": {"secret": "nobody-made-it", "key": "token"}})
+    task, context = start(build_time_task())
+    task.startup_timeout_seconds = 2
+    with pytest.raises(AirflowException):
+        task.execute(context)
+    assert 'secret "nobody-made-it" not found' in capsys.readouterr().out
+
+
 FUTURE = {"start_ledger": 20, "end_ledger": 4000}
 
 

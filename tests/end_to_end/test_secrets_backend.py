@@ -1,0 +1,110 @@
+"""Variables and connections that a secrets backend alone knows, and a pod's secret, through a whole run of a stack."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from kubernetes import client, config
+
+from local.stack import Stack
+from tests.end_to_end.test_sample_network import trigger
+from tests.local.test_stack import assert_nothing_is_left, command, processes_of
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
+
+DAG = "history_archive_without_captive_core"
+SECRET = "7-only-in-the-backend-7"
+PREFIX = "as-the-backend-says"
+
+
+@pytest.fixture
+def stack(tmp_path: Path, lake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """A stack whose connections lead nowhere, and which lacks Variables: the rest is in the backend's files."""
+    stack, kubeconfig = Stack(tmp_path / "stack"), tmp_path / "kubeconfig"
+    google = {"project": "local", "is_anonymous": True, "num_retries": 1, "a_secret": SECRET}
+    held: dict[str, Any] = {
+        "connections": {
+            "google_cloud_platform_connection": {
+                "conn_type": "google_cloud_platform",
+                "password": SECRET,
+                "extra": google,
+            },
+            "kubernetes_default": {"conn_type": "kubernetes", "extra": {"kube_config_path": str(kubeconfig)}},
+        },
+        "variables": {
+            "gcs_exported_object_prefix": PREFIX,
+            "pod_secrets": json.dumps({"AN_API_TOKEN": {"secret": "exporter", "key": "token"}}),
+            "sentry_dsn": f"http://{SECRET}@127.0.0.1:9/7",
+        },
+    }
+    for kind, content in held.items():
+        (tmp_path / f"{kind}.json").write_text(json.dumps(content))
+    paths = {f"{kind}_file_path": str(tmp_path / f"{kind}.json") for kind in held}
+    backend = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", backend)
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND_KWARGS", json.dumps(paths))
+    done = command(stack.layout.root, "up", "--lake", str(lake))
+    try:
+        assert done.returncode == 0, done.stderr
+        shutil.move(stack.layout.kubeconfig, kubeconfig)
+        for key in held["variables"]:
+            stack.rest("DELETE", f"variables/{key}")
+        api = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
+        api.create_namespaced_secret("default", {"metadata": {"name": "exporter"}, "stringData": {"token": SECRET}})
+        yield stack
+    finally:
+        command(stack.layout.root, "down")
+        assert_nothing_is_left(stack.layout.root)
+
+
+def watched(stack: Stack, path: str) -> tuple[str, list[str], set[str]]:
+    """How a run ends, the command lines that were seen meanwhile, and what pods had as their secret."""
+    words: list[str] = []
+    given: set[str] = set()
+    deadline = time.monotonic() + 300
+    while (state := stack.rest("GET", path)["state"]) not in ("success", "failed"):
+        assert time.monotonic() < deadline, state
+        for process in processes_of(stack.layout.root):
+            with contextlib.suppress(psutil.Error):
+                words += process.cmdline()
+                given.add(process.environ().get("AN_API_TOKEN", ""))
+        time.sleep(0.1)
+    return str(state), words, given - {""}
+
+
+def test_the_run_has_its_secrets_and_shows_none(stack: Stack) -> None:
+    path = f"dags/{DAG}/dagRuns/by-the-backend"
+    stack.rest("PATCH", f"dags/{DAG}", {"is_paused": False})
+    trigger(stack, DAG, "by-the-backend", {"start_ledger": 3, "end_ledger": 12})
+    state, words, given = watched(stack, path)
+    assert state == "success"
+    assert given == {SECRET}, "the pod has the cluster's secret"
+    tasks = stack.rest("GET", f"{path}/taskInstances")["task_instances"]
+    xcoms = stack.rest("GET", f"{path}/taskInstances/~/xcomEntries?limit=100")["xcom_entries"]
+    values = [
+        stack.rest("GET", f"{path}/taskInstances/{entry['task_id']}/xcomEntries/{entry['key']}") for entry in xcoms
+    ]
+    assert PREFIX in str(values), "the backend's Variable says where exports go"
+    shown = {"argv": words, "tasks and templates": [str(tasks)], "XComs": [str(values)]}
+    assert not [place for place, texts in shown.items() if any(SECRET in text for text in texts)]
+    files = [file for file in stack.layout.root.rglob("*") if file.is_file()]
+    logs = [file for file in files if file.is_relative_to(stack.layout.airflow_home / "logs")]
+    assert len(logs) > len(tasks) / 2, "tasks have written logs"
+    own = stack.layout.root / "cluster" / "secrets"
+    holding = [file for file in files if own not in file.parents and SECRET.encode() in read(file)]
+    assert not holding, "logs, the database, objects and tables hold none"
+
+
+def read(file: Path) -> bytes:
+    """A file's content, nothing if it is gone by now."""
+    with contextlib.suppress(OSError):
+        return file.read_bytes()
+    return b""

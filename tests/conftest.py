@@ -33,7 +33,7 @@ atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 for name in set(os.environ) - {"STELLAR_ETL_SCREENSHOTS"}:
-    if name.startswith(("AIRFLOW_CONN_", "AIRFLOW_VAR_", "STELLAR_ETL_")) or name in (
+    if name.startswith(("AIRFLOW_CONN_", "AIRFLOW_VAR_", "AIRFLOW__SECRETS__", "STELLAR_ETL_")) or name in (
         "BIGQUERY_EMULATOR_HOST",
         "STORAGE_EMULATOR_HOST",
         "KUBECONFIG",

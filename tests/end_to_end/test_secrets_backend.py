@@ -51,9 +51,8 @@ def stack(tmp_path: Path, lake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     backend = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
     monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", backend)
     monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND_KWARGS", json.dumps(paths))
-    done = command(stack.layout.root, "up", "--lake", str(lake))
     try:
-        assert done.returncode == 0, done.stderr
+        stack.up(lake=str(lake), start_date="2026-01-01T00:00:00Z", end_date="2026-01-01T00:00:00Z")
         shutil.move(stack.layout.kubeconfig, kubeconfig)
         for key in held["variables"]:
             stack.rest("DELETE", f"variables/{key}")

@@ -21,6 +21,7 @@ OWN_STACKS = (
     "tests/end_to_end/faults/",
     "tests/end_to_end/test_interrupted.py",
     "tests/end_to_end/test_mainnet.py",
+    "tests/end_to_end/test_secrets_backend.py",
     "tests/local/test_stack.py",
 )
 """Tests that start stacks of their own; the others of `STACK_TESTS` share one."""

@@ -1,0 +1,235 @@
+"""Stand-ins for `gcloud`, `bq`, `kubectl` on a made-up cloud: `cloud.py PROGRAM ARGUMENT…`.
+
+The cloud is the JSON file CLOUD. What is made is there, what was not made is not found. Commands that change it are
+noted in the file CHANGES, a JSON list each; number FAIL_AT of them fails, after it took effect if LOSE_REPLY is set.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+FILE, CHANGES = Path(os.environ["CLOUD"]), Path(os.environ["CHANGES"])
+cloud: dict[str, Any] = json.loads(FILE.read_text()) if FILE.exists() else {}
+
+
+class RefusedError(Exception):
+    pass
+
+
+def part(kind: str) -> dict[str, Any]:
+    return cloud.setdefault(kind, {})
+
+
+def filled() -> str:
+    return json.dumps({kind: things for kind, things in cloud.items() if things})
+
+
+def find(kind: str, name: str) -> Any:
+    if name not in part(kind):
+        raise RefusedError(f"NOT_FOUND: {kind} {name} was not found")
+    return part(kind)[name]
+
+
+def make(kind: str, name: str, value: Any) -> None:
+    if name in part(kind):
+        raise RefusedError(f"ALREADY_EXISTS: {kind} {name}")
+    part(kind)[name] = value
+
+
+def bind(kind: str, name: str, options: dict[str, str]) -> None:
+    for key in ("project", "format"):
+        options.pop(key)
+    if options.pop("condition") != "None":
+        raise RefusedError("a condition")
+    policy = find(kind, name).setdefault("bindings", [])
+    policy.append({"role": options.pop("role"), "members": [options.pop("member")]})
+    if options:
+        raise RefusedError(f"unknown options {options}")
+
+
+def gcloud(words: list[str], options: dict[str, str], inside: list[str]) -> Any:
+    """What a command shows; None from one that changes something."""
+    match words:
+        case ["auth", "print-access-token"]:
+            return "a-secret-token"
+        case ["projects", "describe", name]:
+            return find("projects", name)
+        case ["projects", "get-iam-policy", name]:
+            return find("projects", name)
+        case ["projects", "add-iam-policy-binding", name]:
+            return bind("projects", name, options)
+        case ["services", "list"]:
+            return [{"config": {"name": name}} for name in part("services")]
+        case ["services", "enable", *names]:
+            return part("services").update(dict.fromkeys(names, True))
+        case ["iam", "service-accounts", "create", name]:
+            project = options["project"]
+            return make("accounts", f"{name}@{project}.iam.gserviceaccount.com", {"title": options["display-name"]})
+        case ["iam", "service-accounts", "describe" | "get-iam-policy", name]:
+            return find("accounts", name)
+        case ["iam", "service-accounts", "add-iam-policy-binding", name]:
+            return bind("accounts", name, options)
+        case ["storage", "buckets", "list"]:
+            return [{"name": name.removeprefix("gs://")} for name in part("buckets")]
+        case ["storage", "buckets", "create", name]:
+            return make("buckets", name, {"location": options["location"].upper()})
+        case ["storage", "buckets", "describe" | "get-iam-policy", name]:
+            return find("buckets", name)
+        case ["storage", "buckets", "add-iam-policy-binding", name]:
+            return bind("buckets", name, options)
+        case ["storage", "cat", url]:
+            return find("objects", url)
+        case ["storage", "rm", url]:
+            find("objects", url)
+            part("objects").pop(url)
+        case ["storage", "cp", source, url]:
+            find("buckets", "/".join(url.split("/")[:3]))
+            content = find("objects", source) if source.startswith("gs://") else Path(source).read_text()
+            part("objects")[url] = content
+        case ["compute", "networks", "create", name]:
+            make("networks", name, {})
+        case ["compute", "networks", "describe", name]:
+            return find("networks", name)
+        case ["compute", "networks", "subnets", "create", name]:
+            find("networks", options["network"])
+            make("subnets", f"{options['region']}/{name}", {"range": options["range"]})
+        case ["compute", "networks", "subnets", "describe", name]:
+            return find("subnets", f"{options['region']}/{name}")
+        case ["container", "clusters", "create", name]:
+            find("networks", options["network"])
+            find("subnets", f"{options['location']}/{options['subnetwork']}")
+            find("accounts", options["service-account"])
+            make("clusters", name, {"workloadIdentityConfig": {"workloadPool": options["workload-pool"]}})
+        case ["container", "clusters", "describe", name]:
+            return find("clusters", name)
+        case ["container", "clusters", "get-credentials", name]:
+            find("clusters", name)
+            Path(os.environ["KUBECONFIG"]).write_text(f"cluster: {name}\n")
+            return ""
+        case ["container", "node-pools", "create", name]:
+            find("clusters", options["cluster"])
+            make("pools", name, {key: options[key] for key in ("node-labels", "workload-metadata", "total-max-nodes")})
+        case ["container", "node-pools", "describe", name]:
+            find("clusters", options["cluster"])
+            return find("pools", name)
+        case ["composer", "environments", "describe", name]:
+            return find("composer", name)
+        case ["composer", "environments", "create", name]:
+            find("accounts", options["service-account"])
+            find("buckets", f"gs://{options['storage-bucket']}")
+            software = {"imageVersion": f"{options['image-version']}.1.0-build.1"}
+            software["envVariables"] = pairs(options["env-variables"])  # type: ignore[assignment]
+            config = {
+                "softwareConfig": software,
+                "nodeConfig": {"serviceAccount": options["service-account"]},
+                "dagGcsPrefix": f"gs://{options['storage-bucket']}/dags",
+            }
+            make("composer", name, {"state": "RUNNING", "config": config})
+        case ["composer", "environments", "update", name]:
+            software = find("composer", name)["config"]["softwareConfig"]
+            if "update-env-variables" in options:
+                software["envVariables"] |= pairs(options["update-env-variables"])
+            else:
+                lines = Path(options["update-pypi-packages-from-file"]).read_text().splitlines()
+                wanted = [line.partition(">=") for line in lines if line and not line.startswith("#")]
+                software["pypiPackages"] = {name: sign + rest for name, sign, rest in wanted}
+        case ["composer", "environments", "run", name, what, "import"]:
+            bucket = find("composer", name)["config"]["dagGcsPrefix"].removesuffix("/dags")
+            (path,) = inside
+            content = find("objects", path.replace("/home/airflow/gcs", bucket))
+            find("composer", name)[what] = json.loads(content)
+        case _:
+            raise RefusedError(f"unknown: gcloud {words}")
+    return None
+
+
+def pairs(text: str) -> dict[str, str]:
+    delimiter = ","
+    if text.startswith("^"):
+        _, delimiter, text = text.split("^", 2)
+    return dict(pair.split("=", 1) for pair in text.split(delimiter))
+
+
+def bq(words: list[str], options: dict[str, str], inside: list[str]) -> Any:
+    match words:
+        case ["show", name]:
+            return find("datasets", name)
+        case ["mk", name]:
+            key, _, value = options["label"].partition(":")
+            make("datasets", name, {"location": options["location"], "labels": {key: value}, "access": []})
+        case ["update", name]:
+            key, _, value = options["set_label"].partition(":")
+            find("datasets", name).setdefault("labels", {})[key] = value
+        case ["query", statement]:
+            _, role, _, _, schema, _, member = statement.split()
+            assert role == "`roles/bigquery.dataEditor`"
+            name = schema.replace("`", "").replace(".", ":")
+            email = member.strip('"').removeprefix("serviceAccount:")
+            find("datasets", name).setdefault("access", []).append({"role": "WRITER", "userByEmail": email})
+        case _:
+            raise RefusedError(f"unknown: bq {words}")
+    return None
+
+
+def kubectl(words: list[str], options: dict[str, str], inside: list[str]) -> Any:
+    if not Path(os.environ["KUBECONFIG"]).exists():
+        raise RefusedError("no cluster")
+    namespace = options.get("namespace")
+    if namespace:
+        find("namespaces", namespace)
+    match words:
+        case ["get", kind, name]:
+            where = f"{namespace}/{name}" if namespace else name
+            found = part(f"{kind}s").get(where)
+            return "" if found is None else found
+        case ["create", "namespace", name]:
+            make("namespaces", name, {})
+        case ["create", "serviceaccount", name]:
+            make("serviceaccounts", f"{namespace}/{name}", {"metadata": {}})
+        case ["annotate", "serviceaccount", name, annotation]:
+            key, _, value = annotation.partition("=")
+            account = find("serviceaccounts", f"{namespace}/{name}")
+            account["metadata"].setdefault("annotations", {})[key] = value
+        case ["apply"]:
+            import yaml
+
+            role = yaml.safe_load(Path(options["filename"]).read_text())
+            part("roles")[f"{namespace}/{role['metadata']['name']}"] = role
+        case ["create", "rolebinding", name]:
+            find("roles", f"{namespace}/{options['role']}")
+            make("rolebindings", f"{namespace}/{name}", {"role": options["role"], "user": options["user"]})
+        case _:
+            raise RefusedError(f"unknown: kubectl {words}")
+    return None
+
+
+def main(program: str, arguments: list[str]) -> str:
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    inside = arguments[len(own) + 1 :]
+    words = [word for word in own if not word.startswith("--")]
+    options = dict([*word[2:].split("=", 1), ""][:2] for word in own if word.startswith("--"))
+    before = filled()
+    shown = {"gcloud": gcloud, "bq": bq, "kubectl": kubectl}[program](words, options, inside)
+    if shown is not None:
+        assert filled() == before, "what looks changes nothing"
+        return shown if isinstance(shown, str) else json.dumps(shown)
+    with CHANGES.open("a") as file:
+        file.write(json.dumps([program, *arguments]) + "\n")
+    fails = len(CHANGES.read_text().splitlines()) == int(os.environ.get("FAIL_AT", 0))
+    if not fails or os.environ.get("LOSE_REPLY"):
+        FILE.write_text(filled())
+    if fails:
+        raise RefusedError("503 the connection was lost")
+    return ""
+
+
+if __name__ == "__main__":
+    try:
+        print(main(sys.argv[1], sys.argv[2:]), end="")
+    except RefusedError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        sys.exit(1)

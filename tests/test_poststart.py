@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.local.cluster import wait_until
 from tests.shared import REPO
@@ -233,3 +236,42 @@ def test_it_needs_nothing_but_bash_and_coreutils(tmp_path):
     mover.wait_for("a/rows.txt")
     assert mover.stop() == 0
     assert "not found" not in mover.said()
+
+
+def example_pod() -> dict[str, Any]:
+    return yaml.safe_load((REPO / "example_airflow_worker_config.yaml").read_text())["spec"]
+
+
+def test_the_example_pod_has_no_privilege_and_nothing_of_its_node():
+    """Volumes and container settings by which a container could become its node, or Docker's master."""
+    spec = example_pod()
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert {kind for volume in spec["volumes"] for kind in volume} == {"name", "persistentVolumeClaim", "configMap"}
+    for container in [*spec["containers"], *spec.get("initContainers", [])]:
+        security = container["securityContext"]
+        assert not security.get("privileged")
+        assert security["allowPrivilegeEscalation"] is False
+        assert security["capabilities"] == {"drop": ["ALL"]}
+    assert "docker" not in (REPO / "example_airflow_worker_config.yaml").read_text().lower()
+
+
+def test_the_example_starts_the_script_on_folders_that_it_mounts():
+    (container,) = example_pod()["containers"]
+    shell, option, line = container["lifecycle"]["postStart"]["exec"]["command"]
+    words = shlex.split(line)
+    folders = words[words.index("/opt/stellar-etl/poststart.sh") + 1 :][:2]
+    assert {*folders, "/opt/stellar-etl"} == {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert (shell, option) == ("/bin/bash", "-c") and words[-1] == "&", "the container starts once this has returned"
+
+
+@both
+def test_started_again_after_sigterm_it_goes_on(mover):
+    put(mover.source, "first.txt")
+    mover.start()
+    mover.wait_for("first.txt")
+    assert mover.stop() == 0
+    put(mover.source, "second.txt")
+    mover.start()
+    mover.wait_for("second.txt")
+    assert mover.files(mover.target) == {"first.txt": ROWS, "second.txt": ROWS}

@@ -8,6 +8,7 @@ from airflow.sdk import Context
 
 from stellar_etl_airflow.build_check_task import parameters_of
 from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.lineage import Lineage
 from stellar_etl_airflow.runtime import batch_of
 from stellar_etl_airflow.sql import publish
 from stellar_etl_airflow.state_sql import merge_changes
@@ -33,6 +34,12 @@ class PublishOperator(TableJobsOperator):
                 changes = merge_changes(table, warehouse.state(table, target), staging, columns, base)
                 jobs.append(query_job(f"state_{target.label}", changes, limit))
         return jobs
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The staging table, into the published table of each target; of changes, into the point-in-time table too."""
+        published = [warehouse.published_dataset, *([warehouse.state_dataset] if self.table.entry_keys else [])]
+        outputs = [name(self.table, target) for target in warehouse.config.targets for name in published]
+        return Lineage([self.staging_dataset(context)], outputs)
 
 
 def build_apply_gcs_changes_to_bq_task(table: Table) -> PublishOperator:

@@ -12,6 +12,7 @@ from stellar_etl_airflow.build_trigger_tasks import range_run, run_of
 from stellar_etl_airflow.coverage import backfill_round, held_by_all
 from stellar_etl_airflow.coverage_sql import loaded_ranges
 from stellar_etl_airflow.jobs import BigQueryJobsOperator, Job, Warehouse, query_job
+from stellar_etl_airflow.lineage import Lineage
 from stellar_etl_airflow.runtime import ledgers_of
 from stellar_etl_airflow.tables import (
     BATCH_STATS_TABLE_ID,
@@ -50,6 +51,10 @@ class PlanBackfillOperator(BigQueryJobsOperator):
         table_ids = [table_id for ids in self._tables(context, warehouse).values() for table_id in ids]
         statement = loaded_ranges(warehouse.name(BATCH_STATS_TABLE_ID), table_ids, ledgers_of(context))
         return [query_job("loaded", statement, warehouse.config.maximum_bytes_billed)]
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The batch stats."""
+        return Lineage([warehouse.table_dataset(BATCH_STATS_TABLE_ID, BATCH_STATS_TABLE_ID)])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
         """Plans the round."""

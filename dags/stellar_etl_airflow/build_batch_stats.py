@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import Context
 
 from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.lineage import Lineage
 from stellar_etl_airflow.runtime import Run, batch_of, left_by
 from stellar_etl_airflow.sql import Parameter, upsert_stats
 from stellar_etl_airflow.state_sql import state_table_id
@@ -36,6 +37,10 @@ class BatchStatsOperator(TableJobsOperator):
         """One merge of one row."""
         statement = upsert_stats(warehouse.name(BATCH_STATS_TABLE_ID), self._row(context, warehouse))
         return [query_job("stats", statement, warehouse.config.maximum_bytes_billed)]
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """A row of what tasks left."""
+        return Lineage(outputs=[warehouse.table_dataset(BATCH_STATS_TABLE_ID, BATCH_STATS_TABLE_ID)])
 
     def _row(self, context: Context, warehouse: Warehouse) -> list[Parameter]:
         run, batch = Run.of(context), batch_of(context)

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from stellar_etl_airflow.batch import LedgerRange, has_range_params
 from stellar_etl_airflow.jobs import BigQueryJobsOperator, Job, Warehouse, query_job
+from stellar_etl_airflow.lineage import Lineage, selected_columns
 from stellar_etl_airflow.runtime import SOURCES_TASK, Run, left_by
 from stellar_etl_airflow.sql import Parameter, asked_parameters, check_sources, derive, range_parameters, replace_range
 from stellar_etl_airflow.tables import LEDGERS, OPERATIONS, TRANSACTIONS, Table
@@ -45,6 +46,10 @@ class CheckSourcesOperator(BigQueryJobsOperator):
         """One query that counts the range's ledgers, transactions and operations."""
         statement = check_sources(_names(warehouse), Run.of(context).asked)
         return [query_job("check", statement, warehouse.config.maximum_bytes_billed)]
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The sources."""
+        return Lineage([warehouse.published_dataset(table) for table in SOURCES])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
         """The range.
@@ -91,7 +96,7 @@ class DerivedTableOperator(BigQueryJobsOperator):
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One merge for each target."""
         run, found = Run.of(context), left_by(context, SOURCES_TASK)
-        query = derive((QUERIES / f"{self.table.table_id}.sql").read_text(), _names(warehouse))
+        query = derive(self._query(), _names(warehouse))
         parameters = (
             *range_parameters(
                 found["start_ledger"], found["end_ledger"], found["first_closed_at"], found["last_closed_at"]
@@ -110,6 +115,16 @@ class DerivedTableOperator(BigQueryJobsOperator):
             )
             for target in warehouse.config.targets
         ]
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The sources, into the table of each target."""
+        sources = {table: warehouse.published_dataset(table) for table in SOURCES}
+        outputs = [warehouse.published_dataset(self.table, target) for target in warehouse.config.targets]
+        letters = {table.data_type[0]: dataset for table, dataset in sources.items()}
+        return Lineage([*sources.values()], outputs, selected_columns(self._query(), letters))
+
+    def _query(self) -> str:
+        return (QUERIES / f"{self.table.table_id}.sql").read_text()
 
 
 def build_check_sources_task() -> CheckSourcesOperator:

@@ -12,6 +12,7 @@ from stellar_etl_airflow.batch import Batch
 from stellar_etl_airflow.build_gcs_to_bq_task import STAGING_DAYS
 from stellar_etl_airflow.check_sql import CheckError, Rule, check_staging, column_rules, own_rules, shown
 from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.lineage import Lineage
 from stellar_etl_airflow.runtime import batch_of, settings
 from stellar_etl_airflow.settings import CheckSettings, SettingsError
 from stellar_etl_airflow.sql import Parameter, range_parameters
@@ -73,6 +74,10 @@ class CheckStagingOperator(TableJobsOperator):
             parameters_of(batch_of(context)),
         )
         return [query_job("check", statement, warehouse.config.maximum_bytes_billed)]
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The staging table, and the published one next to it."""
+        return Lineage([self.staging_dataset(context), warehouse.published_dataset(self.table)])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, int]:
         """The counts.

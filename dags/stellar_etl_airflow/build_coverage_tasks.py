@@ -26,6 +26,7 @@ from stellar_etl_airflow.coverage_sql import (
 )
 from stellar_etl_airflow.exports import network_arguments
 from stellar_etl_airflow.jobs import BigQueryJobsOperator, Job, Warehouse, query_job
+from stellar_etl_airflow.lineage import Lineage, place_at
 from stellar_etl_airflow.pods import StellarPodOperator
 from stellar_etl_airflow.runtime import SettingsAtRunTime, left_by, settings
 from stellar_etl_airflow.settings import CoverageSettings, ExportSettings
@@ -53,7 +54,9 @@ class NewestLedgerOperator(StellarPodOperator):
 
     def pod_arguments(self, context: Context) -> list[str]:
         """`get_newest_ledger`."""
-        return ["get_newest_ledger", "--output", XCOM_FILE, *network_arguments(settings(ExportSettings))]
+        export = settings(ExportSettings)
+        self.lineage = Lineage([place_at(export.txmeta_datastore_path)])
+        return ["get_newest_ledger", "--output", XCOM_FILE, *network_arguments(export)]
 
     def pod_environment(self, context: Context) -> dict[str, str]:
         """The lake of ledgers."""
@@ -63,6 +66,7 @@ class NewestLedgerOperator(StellarPodOperator):
         """Gives the newest ledger."""
         if settings(ExportSettings).manifest == "derived":
             self.log.info("no exporter of ours to ask: the clock stands for the newest ledger")
+            self.lineage = Lineage()
             return {"sequence": None, "closed_at": datetime.now(UTC).isoformat()}
         return super().execute(context)
 
@@ -132,6 +136,10 @@ class LookOperator(BigQueryJobsOperator):
         self.looked_at = [data_type for data_type, _ in planned]
         return [job for _, job in planned]
 
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The tables that are looked over."""
+        return Lineage([warehouse.published_dataset(PUBLISHED[one]) for one in dict.fromkeys(self.looked_at)])
+
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
         """What was found, and how far behind each table is."""
         findings = [
@@ -192,6 +200,10 @@ class RecordOperator(BigQueryJobsOperator):
             found_by(context),
         )
         return [query_job("record", statement, warehouse.config.maximum_bytes_billed)]
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """Rows of what the look found."""
+        return Lineage(outputs=[warehouse.table_dataset(COVERAGE_TABLE_ID, COVERAGE_TABLE_ID)])
 
 
 class ReportOperator(SettingsAtRunTime, BaseOperator):

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from stellar_etl_airflow.batch import RangeError
 from stellar_etl_airflow.jobs import BigQueryJobsOperator, Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.lineage import Lineage, table_at
 from stellar_etl_airflow.reset import Removal, asked_removal
 from stellar_etl_airflow.settings import Target
 from stellar_etl_airflow.sql import count_rows, delete_range, forget_stats
@@ -59,9 +60,14 @@ class PlanResetOperator(BigQueryJobsOperator):
         """One query for each target that has such a table."""
         ledgers, limit = removal_of(context).ledgers, warehouse.config.maximum_bytes_billed
         named = [(target, self._named(context, warehouse, target)) for target in warehouse.config.targets]
+        self.counted = [(target, table) for target, names in named for table, _ in names.values()]
         return [
             query_job(f"count_{target.label}", count_rows(names, ledgers), limit) for target, names in named if names
         ]
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The tables whose rows are counted."""
+        return Lineage([warehouse.published_dataset(table, target) for target, table in self.counted])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
         """The counts by table."""
@@ -131,6 +137,15 @@ class RemoveOperator(TableJobsOperator):
             table_ids = [table_id, *([state_table_id(table_id)] if table.entry_keys and not removal.ledgers else [])]
             jobs.append(query_job("forget", forget_stats(stats, table_ids, removal.ledgers), limit))
         return jobs
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The table of each target, which lost rows, or is gone with what was made of it."""
+        targets, table_id = warehouse.config.targets, warehouse.config.table_id(self.table.data_type)
+        if removal_of(context).ledgers is not None:
+            return Lineage(outputs=[warehouse.published_dataset(self.table, target) for target in targets])
+        names = (*_ids_beside(self.table, table_id), table_id)
+        dropped = [table_at(f"{one.dataset_id}.{name}", dropped=True) for one in targets for name in names]
+        return Lineage(outputs=dropped)
 
 
 class ForgetNetworkOperator(BigQueryJobsOperator):

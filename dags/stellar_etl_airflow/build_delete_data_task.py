@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator, Context
 
 from stellar_etl_airflow.batch import LedgerRange, RangeError, staging_table_id
 from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse
+from stellar_etl_airflow.lineage import Lineage, table_at
 from stellar_etl_airflow.runtime import GOOGLE_CONNECTION, Run, SettingsAtRunTime, settings
 from stellar_etl_airflow.settings import WarehouseSettings
 from stellar_etl_airflow.sql import delete_range
@@ -33,6 +34,7 @@ class DeleteStagingOperator(SettingsAtRunTime, BaseOperator):
             staging = f"{warehouse.dataset_id}.{staging_table_id(table_id, ti.dag_id, ti.run_id)}"
             warehouse.client.delete_table(staging, not_found_ok=True)
             self.log.info("deleted %s", staging)
+            self.lineage = Lineage(outputs=[*self.lineage.outputs, table_at(staging, dropped=True)])
 
 
 class DeleteRangeOperator(TableJobsOperator):
@@ -52,6 +54,10 @@ class DeleteRangeOperator(TableJobsOperator):
         return warehouse.jobs(
             "delete", lambda target: delete_range(self.table, warehouse.published(self.table, target), asked)
         )
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The table of each target."""
+        return Lineage(outputs=[warehouse.published_dataset(self.table, one) for one in warehouse.config.targets])
 
 
 def build_delete_staging_task(tables: Sequence[Table]) -> DeleteStagingOperator:

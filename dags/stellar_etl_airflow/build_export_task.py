@@ -17,6 +17,7 @@ from kubernetes.client import models as k8s
 
 from stellar_etl_airflow.batch import Batch, ExportAttempt, run_folder
 from stellar_etl_airflow.exports import Export, Step, attempt_suffix, attempts_below, does, to_do
+from stellar_etl_airflow.lineage import Dataset, Lineage, SchemaFile, place_at
 from stellar_etl_airflow.manifest import (
     ManifestError,
     StoredObject,
@@ -39,8 +40,8 @@ from stellar_etl_airflow.runtime import (
     left_by,
     settings,
 )
-from stellar_etl_airflow.settings import ExportSettings
-from stellar_etl_airflow.tables import LEDGERS, Table
+from stellar_etl_airflow.settings import ExportSettings, SchemaSettings
+from stellar_etl_airflow.tables import LEDGERS, PUBLISHED, Table
 
 ATTEMPT_ANNOTATION = "stellar-etl/attempt"
 """The pod's annotation that holds its attempt: a try that finds its pod again goes by what that pod writes."""
@@ -73,6 +74,20 @@ def export_of(
 def bucket_of(export: Export) -> Bucket:
     """The bucket that exports are loaded from."""
     return Bucket(GCSHook(gcp_conn_id=GOOGLE_CONNECTION).get_conn(), export.settings.gcs_exported_data_bucket_name)
+
+
+def datasets_of(export: Export, attempt: ExportAttempt, root: str) -> list[Dataset]:
+    """An attempt's files of rows as lineage names them, below a bucket or a folder."""
+    folder = settings(SchemaSettings).schema_filepath
+    return [
+        place_at(f"{root}/{attempt.object_name(name)}", SchemaFile(folder, PUBLISHED[data_type].table_id))
+        for data_type, name in export.file_names.items()
+    ]
+
+
+def bucket_root(export: Export) -> str:
+    """What stands before the names of the bucket's objects."""
+    return f"gs://{export.settings.gcs_exported_data_bucket_name}"
 
 
 class ExportOperator(StellarPodOperator):
@@ -167,6 +182,9 @@ class ExportOperator(StellarPodOperator):
         self._run(context, self.begin(context))
 
     def _run(self, context: Context, steps: Iterable[Step]) -> None:
+        root = self.export.settings.output_path or bucket_root(self.export)
+        sources = [place_at(self.export.source)] if self.export.source else []
+        self.lineage = Lineage(sources, datasets_of(self.export, self.attempt, root))
         for step in steps:
             if self._killed:
                 raise AirflowException("the task was killed: its work is not done")
@@ -237,6 +255,11 @@ class VerifyExportOperator(SettingsAtRunTime, BaseOperator):
             batch = self._bring(export, attempt, bucket)
         else:
             batch = _verified(export, attempt, stored, _manifest(export, attempt, bucket, stored), bucket.name)
+        objects = datasets_of(export, attempt, bucket_root(export))
+        if root := export.settings.output_path:
+            self.lineage = Lineage(datasets_of(export, attempt, root), objects)
+        else:
+            self.lineage = Lineage(objects)
         for data_type in export.file_names.keys() - set(self.data_types):
             del batch.files[data_type]  # it was exported to be counted
         for data_type, file in sorted(batch.files.items()):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import Context
 
 from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse
+from stellar_etl_airflow.lineage import Dataset, Lineage
 from stellar_etl_airflow.runtime import batch_of
 from stellar_etl_airflow.settings import Target
 from stellar_etl_airflow.state_sql import merge_full_load, replace_base
@@ -17,13 +18,13 @@ from stellar_etl_airflow.tables import Table
 class _FullLoadOperator(TableJobsOperator):
     builder = "build_full_load_task"
 
-    def targets(self, context: Context, warehouse: Warehouse) -> Iterator[Target]:
+    def targets(self, context: Context, warehouse: Warehouse) -> list[Target]:
         """The targets that begin with no later full load: in those a load of an earlier ledger changes nothing."""
-        ledger = batch_of(context).range.end
+        ledger, self.chosen = batch_of(context).range.end, []
         for target in warehouse.config.targets:
             held = warehouse.base_ledger(self.table, target)
             if held <= ledger:
-                yield target
+                self.chosen.append(target)
             else:
                 self.log.warning(
                     "%s of %s begin with the full load of ledger %d: that of ledger %d is older, and left out",
@@ -32,6 +33,15 @@ class _FullLoadOperator(TableJobsOperator):
                     held,
                     ledger,
                 )
+        return self.chosen
+
+    def written(self, warehouse: Warehouse, target: Target) -> Dataset:
+        """The table of a target that is written, as lineage names it."""
+        raise NotImplementedError
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The staging table, into the table of each chosen target."""
+        return Lineage([self.staging_dataset(context)], [self.written(warehouse, target) for target in self.chosen])
 
 
 class KeepFullLoadOperator(_FullLoadOperator):
@@ -49,6 +59,10 @@ class KeepFullLoadOperator(_FullLoadOperator):
             lambda target: replace_base(warehouse.base(self.table, target), staging, columns),
             self.targets(context, warehouse),
         )
+
+    def written(self, warehouse: Warehouse, target: Target) -> Dataset:
+        """The table that keeps full loads."""
+        return warehouse.base_dataset(self.table, target)
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
         """Notes the ledger, last: from here on, changes up to it stay out of the point-in-time table."""
@@ -69,6 +83,10 @@ class MergeFullLoadOperator(_FullLoadOperator):
             lambda target: merge_full_load(self.table, warehouse.state(self.table, target), staging, columns, ledger),
             self.targets(context, warehouse),
         )
+
+    def written(self, warehouse: Warehouse, target: Target) -> Dataset:
+        """The point-in-time table."""
+        return warehouse.state_dataset(self.table, target)
 
 
 def build_keep_full_load_task(table: Table) -> KeepFullLoadOperator:

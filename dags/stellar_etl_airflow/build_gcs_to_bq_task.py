@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from stellar_etl_airflow.batch import ExportedFile
 from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse
+from stellar_etl_airflow.lineage import Lineage, SchemaFile, place_at
 from stellar_etl_airflow.places import Bucket
 from stellar_etl_airflow.runtime import EXPORT_TASK, GOOGLE_CONNECTION, batch_of
 from stellar_etl_airflow.tables import Table
@@ -58,6 +59,12 @@ class LoadToStagingOperator(TableJobsOperator):
             "maxBadRecords": 0,
         }
         return [Job("load", {"load": load})]
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The object, into the staging table."""
+        uri = batch_of(context).files[self.table.data_type].uri
+        columns = SchemaFile(warehouse.config.schema_filepath, self.table.table_id)
+        return Lineage([place_at(uri, columns)], [self.staging_dataset(context)])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
         """The job's id and times.

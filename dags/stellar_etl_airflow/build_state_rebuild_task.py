@@ -8,6 +8,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse
+from stellar_etl_airflow.lineage import Lineage
 from stellar_etl_airflow.tables import Table
 
 TABLE_PARAM = "table"
@@ -33,6 +34,13 @@ class RebuildStateOperator(TableJobsOperator):
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One statement for each target: a reader sees the old rows or the new ones."""
         return warehouse.jobs("rebuild", lambda target: warehouse.rebuild(self.table, target))
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """Of each target the changes and the full load, if there is one, into the point-in-time table."""
+        targets = warehouse.config.targets
+        changes = [warehouse.published_dataset(self.table, target) for target in targets]
+        bases = [warehouse.base_dataset(self.table, one) for one in targets if warehouse.base_ledger(self.table, one)]
+        return Lineage(changes + bases, [warehouse.state_dataset(self.table, target) for target in targets])
 
 
 def build_state_rebuild_task(table: Table) -> RebuildStateOperator:

@@ -9,6 +9,7 @@ from airflow.sdk import Context
 
 from stellar_etl_airflow.batch import LedgerRange
 from stellar_etl_airflow.exports import network_arguments
+from stellar_etl_airflow.lineage import Lineage, place_at
 from stellar_etl_airflow.pods import StellarPodOperator
 from stellar_etl_airflow.runtime import TIME_TASK, Run, settings
 from stellar_etl_airflow.settings import ExportSettings
@@ -36,12 +37,14 @@ class TimeToLedgerRangeOperator(StellarPodOperator):
         asked = Run.of(context).asked
         if isinstance(asked, LedgerRange):
             return []
+        export = settings(ExportSettings)
+        self.lineage = Lineage([place_at(export.txmeta_datastore_path)])
         return [
             "get_ledger_range_from_times",
             "--start-time", _spelt(asked.start),
             "--end-time", _spelt(asked.end),
             "--output", XCOM_FILE,
-            *network_arguments(settings(ExportSettings)),
+            *network_arguments(export),
         ]  # fmt: skip
 
     def pod_environment(self, context: Context) -> dict[str, str]:

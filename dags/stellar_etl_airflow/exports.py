@@ -81,6 +81,11 @@ class Export:
             types.append(LEDGERS.data_type)
         return types
 
+    @property
+    def source(self) -> str:
+        """What the ledgers are read from."""
+        return self.settings.txmeta_datastore_path
+
     def manifests(self, attempt: ExportAttempt) -> list[str]:
         """The names of the manifests that the pods write, none if the manifest is derived."""
         return [name for step in self.steps(attempt) for name in step.manifests]
@@ -181,9 +186,14 @@ class FullLoad(Export):
         """The file name for each type, as that of its changes."""
         return {data_type: f"{data_type}.txt" for data_type in self.data_types}
 
+    @property
+    def source(self) -> str:
+        """The history archive, empty if it is the network's own."""
+        return self.settings.history_archive_path
+
     def steps(self, attempt: ExportAttempt) -> list[Step]:
         """The one pod of an attempt."""
-        names, archive = self.file_names, self.settings.history_archive_path
+        names, archive = self.file_names, self.source
         arguments = (
             "export_bucket_list",
             "--end-ledger", str(self.ledgers.end),

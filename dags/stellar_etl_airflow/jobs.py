@@ -21,6 +21,7 @@ from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 from google.cloud import bigquery
 
 from stellar_etl_airflow.batch import staging_table_id
+from stellar_etl_airflow.lineage import Dataset, Lineage, SchemaFile, table_at
 from stellar_etl_airflow.runtime import GOOGLE_CONNECTION, SettingsAtRunTime, settings
 from stellar_etl_airflow.schema import column_names, read_schema
 from stellar_etl_airflow.settings import Target, WarehouseSettings
@@ -173,6 +174,30 @@ class Warehouse:
         """The columns of the table's schema file."""
         return column_names(self.schema(table_id))
 
+    def table_dataset(self, table_id: str, described: Table | str, target: Target | None = None) -> Dataset:
+        """A table as lineage names it: in the dataset of the work, or in a target.
+
+        Args:
+            table_id: its name.
+            described: what names the schema file with its columns.
+            target: the target.
+        """
+        schema_id = described if isinstance(described, str) else described.table_id
+        schema = SchemaFile(self.config.schema_filepath, schema_id)
+        return table_at(f"{target.dataset_id if target else self.dataset_id}.{table_id}", schema)
+
+    def published_dataset(self, table: Table, target: Target | None = None) -> Dataset:
+        """A published table as lineage names it."""
+        return self.table_dataset(self.config.table_id(table.data_type), table, target)
+
+    def state_dataset(self, table: Table, target: Target) -> Dataset:
+        """A point-in-time table as lineage names it."""
+        return self.table_dataset(state_table_id(self.config.table_id(table.data_type)), table, target)
+
+    def base_dataset(self, table: Table, target: Target) -> Dataset:
+        """The table that keeps a full load, as lineage names it."""
+        return self.table_dataset(base_table_id(self.config.table_id(table.data_type)), table, target)
+
     def ensure_published(self, table: Table) -> list[dict[str, Any]]:
         """Makes or grows a published table in each target, as the Variables say; gives its schema in the first.
 
@@ -278,6 +303,10 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
             "ended_at": max((job.ended for job in jobs), default=datetime.now(UTC)).isoformat(),
         }
 
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """What the jobs read and write, once `jobs` has said which they are; nothing by default."""
+        return Lineage()
+
     # How it runs -------------------------------------------------------------------------------------------
 
     def apply_settings(self, context: Context) -> None:
@@ -302,6 +331,7 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
 
     def _run(self, context: Context, done: list[str]) -> Any:
         planned = self.jobs(context, self.warehouse)
+        self.lineage = self.reads_and_writes(context, self.warehouse)
         finished = [self._get(job_id) for job_id in done]
         for job in planned[len(done) :]:
             running = self._start(context, job)
@@ -385,3 +415,7 @@ class TableJobsOperator(BigQueryJobsOperator):
         """The name of the run's staging table."""
         ti = context["ti"]
         return staging_table_id(self.table.table_id, ti.dag_id, ti.run_id)
+
+    def staging_dataset(self, context: Context) -> Dataset:
+        """The run's staging table as lineage names it."""
+        return self.warehouse.table_dataset(self.staging_id(context), self.table)

@@ -27,6 +27,7 @@ from stellar_etl_airflow.batch import (
     TimeRange,
     asked_range,
 )
+from stellar_etl_airflow.lineage import ReportsLineage
 from stellar_etl_airflow.settings import GoogleSettings, Group, SettingsError, TimeoutSettings, load
 
 GOOGLE_CONNECTION = "google_cloud_platform_connection"
@@ -145,7 +146,7 @@ def _use_key(path: str) -> None:
     os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = path
 
 
-class SettingsAtRunTime:
+class SettingsAtRunTime(ReportsLineage):
     """Gives an operator its settings just before it runs, on re-entry after a deferral too.
 
     A mixin, to stand before the operator's class. `builder` is the key of `task_timeout`.

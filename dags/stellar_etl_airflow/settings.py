@@ -66,7 +66,13 @@ class Target:
         return f"{self.project}.{self.dataset}"
 
 
-class WarehouseSettings(_Group):
+class SchemaSettings(_Group):
+    """Where columns are described."""
+
+    schema_filepath: _Name = Field(description="the folder of the schema files, as the workers see it")
+
+
+class WarehouseSettings(SchemaSettings):
     """Where tables live, and how they are made."""
 
     bq_project: _Name = Field(description="the Google Cloud project that holds the datasets")
@@ -75,7 +81,6 @@ class WarehouseSettings(_Group):
     public_dataset: str = Field(
         default="", description="a second dataset that every table is published in too; empty: none"
     )
-    schema_filepath: _Name = Field(description="the folder of the schema files, as the workers see it")
     table_ids: dict[str, _Name] = Field(description="the table name for each data type")
     partition_fields: dict[str, Partition] = Field(description="how each table is partitioned, by table name")
     cluster_fields: dict[str, list[_Name]] = Field(

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from local import lineage
 from local.plan import spelt
 from local.sample import END, START, ensure_sample_lake
 from local.show import as_text, print_table
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--start-date", metavar="T", help="where schedules begin, such as 2026-01-01T00:00:00Z")
     up.add_argument("--end-date", metavar="T", help="the last data interval")
     up.add_argument("--dags", metavar="DIR", help="the folder of DAG files (default: dags)")
+    up.add_argument("--lineage", action=argparse.BooleanOptionalAction, help="have tasks write OpenLineage's events")
     up.set_defaults(run=_up)
 
     down = commands.add_parser("down", parents=[common], help="stop everything; data stay")
@@ -56,6 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     picture.add_argument("--svg", type=Path, metavar="FILE", help="write the picture to FILE too")
     picture.set_defaults(run=_coverage)
 
+    drawn = commands.add_parser(
+        "lineage", parents=[common], help="draw what is made of what, from the lake to the tables"
+    )
+    drawn.add_argument("--format", choices=("text", "mermaid"), default="text", help="default: text")
+    drawn.set_defaults(run=_lineage)
+
     logs = commands.add_parser("logs", parents=[common], help="show what the services say")
     logs.add_argument("service", nargs="?", metavar="SERVICE", help="one service (default: all)")
     logs.add_argument("-n", "--lines", type=int, default=20, metavar="N", help="the last N lines of each (default 20)")
@@ -73,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(stack: Stack, arguments: argparse.Namespace) -> int:
-    names = ("lake", "schedule", "start_date", "end_date", "dags")
+    names = ("lake", "schedule", "start_date", "end_date", "dags", "lineage")
     changes = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     for name in ("lake", "dags"):
         if name in changes and "://" not in changes[name]:
@@ -145,6 +153,14 @@ def _coverage(stack: Stack, arguments: argparse.Namespace) -> int:
     if arguments.svg:
         arguments.svg.write_text(coverage.as_svg(loaded))
         print(f"the picture is in {arguments.svg}")
+    return 0
+
+
+def _lineage(stack: Stack, arguments: argparse.Namespace) -> int:
+    graph = lineage.read_graph(lineage.read_events(stack.layout.lineage))
+    if not graph.jobs:
+        raise StackError("no task told of lineage yet: ./run_local.sh --keep --lineage has them do")
+    print(lineage.as_mermaid(graph) if arguments.format == "mermaid" else lineage.as_text(graph))
     return 0
 
 

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,12 +38,13 @@ PARSE_SECONDS = 90
 
 @dataclass(frozen=True)
 class Job:
-    """What a user asked for."""
+    """What a user asked for; `options` are further ones of the stack's."""
 
     plan: Plan
     lake: str
     dataset: str
     dags: tuple[str, ...]
+    options: Mapping[str, Any]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to FILE too")
     parser.add_argument("--keep", action="store_true", help="leave the stack up, with Airflow's UI")
     parser.add_argument("--fresh", action="store_true", help="begin with an empty stack: deletes its tables and runs")
+    parser.add_argument(
+        "--lineage", action=argparse.BooleanOptionalAction, help="have tasks tell what they read and wrote: see README"
+    )
     parser.add_argument(
         "--dir", type=Path, default=REPO / ".local", metavar="DIR", help="the stack's folder (default: .local)"
     )
@@ -82,14 +86,15 @@ def job_of(arguments: argparse.Namespace) -> Job:
     dags = tuple(dag_id for dag_id in DAGS if dag_id in arguments.dags.split(","))
     if unknown := sorted(set(arguments.dags.split(",")) - set(DAGS)):
         raise PlanError(f"--dags {', '.join(unknown)}: choose from {', '.join(DAGS)}")
+    options = {} if arguments.lineage is None else {"lineage": arguments.lineage}
     if not arguments.lake:
-        return Job(plan, str((arguments.dir / "lake").resolve()), DATASET, dags)
+        return Job(plan, str((arguments.dir / "lake").resolve()), DATASET, dags, options)
     lake = arguments.lake
     if "://" not in lake:
         lake = str(Path(lake).resolve())
         if not Path(lake).is_dir():
             raise PlanError(f"--lake {arguments.lake}: there is no such folder")
-    return Job(plan, lake, dataset_of(lake), dags)
+    return Job(plan, lake, dataset_of(lake), dags, options)
 
 
 class News:
@@ -277,6 +282,7 @@ def run(stack: Stack, job: Job) -> dict[str, Any]:
         schedule=plan.schedule,
         start_date=spelt(plan.start),
         end_date=spelt(plan.end),
+        **job.options,
     )
     news.say(f"the stack is up{'' if started else ' already'}; Airflow's UI is at {stack.ui}")
     runs = Runs(stack, plan, job.dags, news)

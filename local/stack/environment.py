@@ -105,6 +105,14 @@ def airflow_environment(
         "TRIGGERER": {"CAPACITY": 100},
         "USAGE_DATA_COLLECTION": {"ENABLED": False},
     }
+    if options.lineage:
+        # Two processes that append to one file may tear each other's lines: a file an event, named after time and job.
+        transport = {"type": "file", "log_file_path": str(layout.lineage / "event"), "debug_mode": True}
+        sections["OPENLINEAGE"] = {
+            "TRANSPORT": json.dumps(transport),
+            "NAMESPACE": "stellar-etl-local",
+            "DISABLE_SOURCE_CODE": True,
+        }
     configured = {
         f"AIRFLOW__{section}__{key}": str(value)
         for section, values in sections.items()

@@ -66,6 +66,11 @@ class Layout:
         return self.root / "airflow_variables.json"
 
     @property
+    def lineage(self) -> Path:
+        """OpenLineage's events, a file each."""
+        return self.root / "lineage"
+
+    @property
     def logs(self) -> Path:
         """A log for each service."""
         return self.root / "logs"
@@ -79,6 +84,7 @@ class Layout:
             self.root / "gcs",
             self.root / "cluster",
             self.airflow_home,
+            self.lineage,
             self.logs,
         )
 
@@ -101,6 +107,7 @@ class Options:
         dags: the folder of DAG files.
         proxies: for a service its clients' port, where that is another program's which passes requests on: `warehouse`
             and `bucket` can have one.
+        lineage: whether tasks tell of what they read and wrote, in OpenLineage's events.
     """
 
     lake: str
@@ -110,6 +117,7 @@ class Options:
     end_date: str = ""
     dags: str = str(REPO / "dags")
     proxies: Mapping[str, int] = field(default_factory=dict)
+    lineage: bool = False
 
 
 @dataclass

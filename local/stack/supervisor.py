@@ -60,7 +60,7 @@ class Supervisor:
         """Until SIGTERM or SIGINT; status 1 if Airflow's database can't be made."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
-        for folder in (self.layout.logs, self.layout.run, self.layout.airflow_home / "config"):
+        for folder in (self.layout.logs, self.layout.lineage, self.layout.run, self.layout.airflow_home / "config"):
             folder.mkdir(parents=True, exist_ok=True)
         write_private(self.layout.images, json.dumps(image_map({**self.state.ports, **self.state.options.proxies})))
         (self.layout.airflow_home / "config" / "airflow_local_settings.py").write_text(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -21,6 +24,7 @@ from stellar_etl_airflow.lineage import place_at, selected_columns, table_at
 from stellar_etl_airflow.runtime import EXPORT_TASK, VERIFY_TASK
 from stellar_etl_airflow.schema import column_names, read_schema
 from stellar_etl_airflow.tables import BATCH_COLUMNS, CHANGES, ENRICHED_OPERATIONS, LEDGERS, OFFERS
+from tests import listener
 from tests.local import emulators
 from tests.shared import REPO
 
@@ -235,3 +239,41 @@ def test_every_operator_with_jobs_says_what_they_read_and_write(make_context):
         and type(task).reads_and_writes is BigQueryJobsOperator.reads_and_writes
     }
     assert silent == {"ForgetNetworkOperator"}, "which has no job"
+
+
+@pytest.fixture
+def hung():
+    """A backend that takes what comes, and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+@pytest.mark.parametrize("backend", ["hung", "down"])
+def test_a_backend_that_does_not_answer_fails_no_task_and_is_left_alone(
+    start, airflow_environment, monkeypatch, hung, backend, caplog
+):
+    address = f"http://127.0.0.1:{hung.getsockname()[1] if backend == 'hung' else 9}"
+    transport = {"type": "http", "url": address, "timeout": 60, "retry": {"total": 0}}
+    listener.options(monkeypatch, transport=transport, execution_timeout="1")
+    task, context = start(build_time_task(), {"start_ledger": 9, "end_ledger": 26})
+    assert task.execute(context) == {"start": 9, "end": 27}
+    listener.tell(task, context)
+    if backend == "hung":
+        assert caplog.text.count("expired and will be terminated") == 2, "of the beginning, and of the end"
+    hung.settimeout(0)
+    reached = 0
+    with contextlib.suppress(BlockingIOError):
+        while hung.accept():
+            reached += 1
+    assert reached == (2 if backend == "hung" else 0)
+
+
+def test_our_modules_import_without_openlineage():
+    modules = [path.stem for path in (REPO / "dags" / "stellar_etl_airflow").glob("[a-z]*.py")]
+    code = (
+        "import importlib, sys\n"
+        "sys.modules.update(dict.fromkeys(['openlineage', 'airflow.providers.openlineage.extractors']))\n"
+        f"for name in {modules!r}: importlib.import_module('stellar_etl_airflow.' + name)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPO / "dags", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ from stellar_etl_airflow.build_export_task import build_export_task, build_verif
 from stellar_etl_airflow.build_time_task import build_time_task
 from stellar_etl_airflow.pods import KEY_ITEM, KEY_SECRET
 from stellar_etl_airflow.tables import LEDGERS, OPERATIONS
+from tests import listener
 from tests.local import emulators
 from tests.local.cluster import NAMESPACE
 
@@ -63,6 +64,11 @@ def rendered(task):
     return {name: getattr(task, name, None) for name in task.template_fields}
 
 
+def lineage_told(folder):
+    """What OpenLineage's events say."""
+    return [path.read_text() for path in folder.glob("event-*.json")]
+
+
 @pytest.mark.parametrize("path", [None, "/nowhere"])
 def test_secrets_stay_where_they_are(
     planted,
@@ -73,9 +79,14 @@ def test_secrets_stay_where_they_are(
     bucket,
     caplog,
     capfd,
+    monkeypatch,
+    tmp_path,
     path,
 ):
-    """In a run that goes well, and in one whose pods fail."""
+    """In a run that goes well, and in one whose pods fail; lineage says all that it can say of a task."""
+    transport = {"type": "file", "log_file_path": str(tmp_path / "event"), "debug_mode": True}
+    policy = [{"scope": {}, "controls": {"include_full_task_info": True}}]
+    listener.options(monkeypatch, transport=transport, emission_policy=policy, debug_mode="True")
     if path:
         airflow_environment(txmeta_datastore_path=path)
     caplog.set_level(logging.DEBUG)
@@ -85,9 +96,11 @@ def test_secrets_stay_where_they_are(
         try:
             result = task.execute(context)
             make_context.xcoms[task.task_id, "return_value"] = result
+            listener.tell(task, context)
         except AirflowException as error:
             assert path
             seen.append(str(error))
+            listener.tell(task, context, error)
         if getattr(task, "pod", None) is not None:
             watched.append(json.dumps(task.pod.to_dict(), default=str))
         seen.append(repr(rendered(task)))
@@ -100,6 +113,7 @@ def test_secrets_stay_where_they_are(
     assert len(watched) == 2 and events and (path or written)
     assert all("AN_API_TOKEN" in pod for pod in watched), "the pods' specs are looked at"
     assert path or any(blob.name.startswith(f"{PREFIX}/") for blob in objects.list_blobs())
+    assert len(lineage_told(tmp_path)) == (4 if path else 6), "a beginning and an end of each task"
     places = {
         "logs": [caplog.text, told.out, told.err],
         "pods": watched,
@@ -107,6 +121,7 @@ def test_secrets_stay_where_they_are(
         "XComs": [repr(make_context.xcoms)],
         "manifests and rows": written,
         "events": events,
+        "lineage": lineage_told(tmp_path),
     }
     found = [place for place, texts in places.items() if any(SECRET in text for text in texts)]
     assert not found

@@ -112,6 +112,7 @@ def airflow_environment(
             "TRANSPORT": json.dumps(transport),
             "NAMESPACE": "stellar-etl-local",
             "DISABLE_SOURCE_CODE": True,
+            "EXECUTE_IN_THREAD": True,  # a process of its own for each event costs more than the event
         }
     configured = {
         f"AIRFLOW__{section}__{key}": str(value)

@@ -1,4 +1,5 @@
-"""One stack for the tests of this folder: `./run_local.sh` brought the sample network into it, and left it up."""
+"""One stack for the tests of this folder: `./run_local.sh` brought the sample network into it, with lineage, and left
+it up."""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ class Sample:
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
     folder = tmp_path_factory.mktemp("sample")
-    done = run_local(folder, "--keep", "--json", str(folder / "report.json"))
+    done = run_local(folder, "--keep", "--lineage", "--json", str(folder / "report.json"))
     stack = Stack(folder)
     try:
         assert done.returncode == 0, done.stdout + done.stderr

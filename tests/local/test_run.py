@@ -26,7 +26,18 @@ def run(*arguments):
 def test_help_names_every_option():
     done = run("--help")
     assert done.returncode == 0
-    for option in ("--lake", "--from", "--to", "--interval", "--dags", "--json", "--keep", "--fresh", "--dir"):
+    for option in (
+        "--lake",
+        "--from",
+        "--to",
+        "--interval",
+        "--dags",
+        "--json",
+        "--keep",
+        "--fresh",
+        "--lineage",
+        "--dir",
+    ):
         assert option in done.stdout
 
 

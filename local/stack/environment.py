@@ -111,7 +111,6 @@ def airflow_environment(
         sections["OPENLINEAGE"] = {
             "TRANSPORT": json.dumps(transport),
             "NAMESPACE": "stellar-etl-local",
-            "DISABLE_SOURCE_CODE": True,
             "EXECUTE_IN_THREAD": True,  # a process of its own for each event costs more than the event
         }
     configured = {

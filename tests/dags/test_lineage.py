@@ -22,7 +22,7 @@ from stellar_etl_airflow.build_gcs_to_bq_task import build_gcs_to_bq_task
 from stellar_etl_airflow.build_time_task import build_time_task
 from stellar_etl_airflow.jobs import BigQueryJobsOperator, Warehouse
 from stellar_etl_airflow.lineage import place_at, selected_columns, table_at
-from stellar_etl_airflow.runtime import EXPORT_TASK, VERIFY_TASK
+from stellar_etl_airflow.runtime import EXPORT_TASK, VERIFY_TASK, Run
 from stellar_etl_airflow.schema import column_names, read_schema
 from stellar_etl_airflow.tables import BATCH_COLUMNS, CHANGES, ENRICHED_OPERATIONS, LEDGERS, OFFERS
 from tests import listener
@@ -269,6 +269,10 @@ def test_a_backend_that_does_not_answer_fails_no_task_and_is_left_alone(
         while hung.accept():
             reached += 1
     assert reached == (2 if backend == "hung" else 0)
+
+
+def test_the_key_that_airflow_gives_to_runs_of_other_dags_is_no_misspelt_param(make_context):
+    assert Run.of(make_context("a_task", {"openlineage": {"parentRunId": RUN_ID}})).asked
 
 
 def test_our_modules_import_without_openlineage():

@@ -7,12 +7,15 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
+from airflow.dag_processing.dagbag import DagBag
 
 from local import lineage as drawn
 from stellar_etl_airflow import lineage
-from stellar_etl_airflow.batch import staging_table_id
+from stellar_etl_airflow.batch import Batch, ExportedFile, staging_table_id
 from stellar_etl_airflow.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
 from stellar_etl_airflow.build_bq_insert_job_task import QUERIES, SOURCES, build_bq_insert_job_task
 from stellar_etl_airflow.build_check_task import build_check_task
@@ -24,8 +27,18 @@ from stellar_etl_airflow.jobs import BigQueryJobsOperator, Warehouse
 from stellar_etl_airflow.lineage import place_at, selected_columns, table_at
 from stellar_etl_airflow.runtime import EXPORT_TASK, VERIFY_TASK, Run
 from stellar_etl_airflow.schema import column_names, read_schema
-from stellar_etl_airflow.tables import BATCH_COLUMNS, CHANGES, ENRICHED_OPERATIONS, LEDGERS, OFFERS
+from stellar_etl_airflow.tables import (
+    BATCH_COLUMNS,
+    CHANGES,
+    ENRICHED_OPERATIONS,
+    LEDGERS,
+    OFFERS,
+    STATE_TABLES,
+    WITH_CAPTIVE_CORE,
+    WITHOUT_CAPTIVE_CORE,
+)
 from tests import listener
+from tests.lineage_graph import assert_each_table_comes_from_the_lake
 from tests.local import emulators
 from tests.shared import REPO
 
@@ -50,8 +63,7 @@ def tell(tmp_path, monkeypatch):
         with monkeypatch.context() as cut_off:  # lineage is made of what the task knows, and asks nobody
             cut_off.setattr(socket.socket, "connect", lambda *_: pytest.fail("lineage asked a service"))
             found = DefaultExtractor(task).extract_on_complete(None)
-        folder = tmp_path / task.task_id
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
         transport = FileTransport(FileConfig(str(folder / "event"), debug_mode=True))
         OpenLineageAdapter(OpenLineageClient(transport=transport)).complete_task(
             run_id=RUN_ID,
@@ -228,18 +240,42 @@ def test_places_are_named_as_openlineage_names_them(address, namespace, name):
     assert (place.namespace, place.name) == (namespace, name)
 
 
-def test_every_operator_with_jobs_says_what_they_read_and_write(make_context):
-    """One that said nothing would be asked of BigQuery's hook, and its SQL be parsed."""
-    from airflow.dag_processing.dagbag import DagBag
+@pytest.fixture(scope="module")
+def dags():
+    return DagBag(str(REPO / "dags"), load_op_links=False).dags
 
-    tasks = [task for dag in DagBag(str(REPO / "dags"), load_op_links=False).dags.values() for task in dag.tasks]
+
+def test_every_operator_with_jobs_says_what_they_read_and_write(dags):
+    """One that said nothing would be asked of BigQuery's hook, and its SQL be parsed."""
     silent = {
         type(task).__name__
-        for task in tasks
+        for dag in dags.values()
+        for task in dag.tasks
         if isinstance(task, BigQueryJobsOperator)
         and type(task).reads_and_writes is BigQueryJobsOperator.reads_and_writes
     }
     assert silent == {"ForgetNetworkOperator"}, "which has no job"
+
+
+def test_each_table_of_the_registry_comes_from_the_lake(dags, start, warehouse_environment, make_context, lake, tell):
+    """By the tasks of the DAG files, without their work."""
+    events = []
+    for dag_id in (WITHOUT_CAPTIVE_CORE, WITH_CAPTIVE_CORE, STATE_TABLES):
+        dag = dags[dag_id]
+        export, context = start(dag.get_task(EXPORT_TASK), dag_id=dag_id)
+        export._run(context, [])
+        files = {
+            data_type: ExportedFile(f"gs://{emulators.BUCKET}/{export.attempt.object_name(name)}", 0, 0)
+            for data_type, name in export.export.file_names.items()
+        }
+        batch = Batch(export.attempt, "a network", 0, "", "", files)
+        make_context.xcoms[VERIFY_TASK, "return_value"] = batch.to_json()
+        merges = [task for task in dag.tasks if task.task_id.endswith((".load", ".merge"))]
+        for task in merges:
+            task.warehouse = a_warehouse()
+            task.lineage = task.reads_and_writes(make_context(task.task_id, dag_id=dag_id), task.warehouse)
+        events += [tell(task) for task in (export, *merges)]
+    assert_each_table_comes_from_the_lake(events, str(lake), runs=1)
 
 
 @pytest.fixture

@@ -1,0 +1,46 @@
+"""The graph of lineage read back from events, and what it has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from local.lineage import name_of
+from stellar_etl_airflow.tables import ENRICHED_OPERATIONS, PUBLISHED, STATES
+
+DATASET = "local.stellar"
+
+EXPORTED = {table.table_id: table.data_type for table in PUBLISHED.values() if table is not ENRICHED_OPERATIONS} | {
+    f"{table.table_id}_state": table.data_type for table in STATES.values()
+}
+"""What is loaded from an export, with its data type: tables, and point-in-time tables."""
+
+
+def made_of(events: Iterable[dict]) -> dict[str, set[str]]:
+    """By dataset what it is made of, straight."""
+    found: dict[str, set[str]] = {}
+    for event in events:
+        for output in event["outputs"]:
+            found.setdefault(name_of(output), set()).update(map(name_of, event["inputs"]))
+    return found
+
+
+def _paths(name: str, sources: dict[str, set[str]]) -> Iterator[tuple[str, ...]]:
+    """All ways to a dataset from what has no source."""
+    if not sources.get(name):
+        yield (name,)
+    for source in sources.get(name, ()):
+        for path in _paths(source, sources):
+            yield (*path, name)
+
+
+def assert_each_table_comes_from_the_lake(events: Iterable[dict], lake: str, runs: int) -> None:
+    """By an object and a staging table of its own in each run, and by no other way."""
+    sources = made_of(events)
+    for table, data_type in EXPORTED.items():
+        found = list(_paths(f"{DATASET}.{table}", sources))
+        assert len(found) == runs, table
+        for first, uri, staging, _ in found:
+            assert first == lake
+            assert uri.startswith("gs://stellar-etl-local/dag-exported/")
+            assert uri.endswith(f"-{data_type}.txt"), table
+            assert staging.startswith(f"{DATASET}.{PUBLISHED[data_type].table_id}_staging_"), table

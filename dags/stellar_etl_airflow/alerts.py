@@ -1,18 +1,40 @@
-"""Tells Sentry of a task that has failed for good."""
+"""Tells of a task that has failed for good, and of a run that is late: Sentry at once, chat and email by a digest.
+
+Sentry groups events by itself. Chat and email must not get 40 messages because the warehouse is down, and the 40
+processes that fail share nothing but Airflow: so each leaves its alert in an Airflow Variable of its own, `alert.…`,
+and the DAG `alerts`, of which one run goes at a time, makes one message of all that it finds. Why so:
+
+- Nobody has to win a claim. The Task SDK sets Variables, but can't compare and set them: of 40 processes that ask
+  "has somebody told yet?" several would hear no. Here each writes what no other one writes, one reader removes what
+  was told, and what could not be told stays for the next run.
+- Setting a Variable works wherever a failure is noticed: in the task's process, in the DAG processor, which is told of
+  killed ones, and in the triggerer, which is told of deadlines. Triggering a DAG run, whose id could be the claim,
+  works in the first of them alone, and callbacks of a DAG run always run in the second.
+- What is slow, hangs or has to be tried again does so in a task of its own, not in the one that failed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, cast
+from urllib.parse import quote
 
-from airflow.sdk import Context
+from airflow.sdk import Context, Variable
+from airflow.sdk.configuration import conf
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # it is what masks logs
+from asgiref.sync import sync_to_async
 
 from stellar_etl_airflow import VERSION
 from stellar_etl_airflow.batch import LedgerRange
+from stellar_etl_airflow.digest import DEADLINE, Alert, anchor_of, first_line
 from stellar_etl_airflow.runtime import SOURCES_TASK, ledgers_of, left_by, settings
-from stellar_etl_airflow.settings import AlertSettings, SettingsError
+from stellar_etl_airflow.settings import AlertSettings, MessageSettings, SettingsError
+
+ALERT_PREFIX = "alert."
+"""How the Variables begin that hold an alert each, until it is told."""
 
 SEND_SECONDS = 5
 """How long a task that has failed waits for Sentry."""
@@ -31,12 +53,14 @@ def _ledgers(context: Context) -> LedgerRange | None:
     return None
 
 
+def _spelt(ledgers: LedgerRange | None) -> str:
+    return f"{ledgers.start}-{ledgers.end}" if ledgers else ""
+
+
 def _tags(context: Context) -> dict[str, str]:
-    ti, ledgers = context["ti"], _ledgers(context)
+    ti, ledgers = context["ti"], _spelt(_ledgers(context))
     tags = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "try_number": str(ti.try_number)}
-    if ledgers is not None:
-        tags["ledger_range"] = f"{ledgers.start}-{ledgers.end}"
-    return {name: value[:_TAG_LENGTH] for name, value in tags.items()}
+    return tags | {"ledger_range": ledgers} if ledgers else tags
 
 
 def _redacted(event: Any, _hint: dict[str, Any]) -> Any:
@@ -44,24 +68,100 @@ def _redacted(event: Any, _hint: dict[str, Any]) -> Any:
     return redact(event, max_depth=20)
 
 
+def _killed(context: Context) -> str:
+    return f"{context['ti'].dag_id}.{context['ti'].task_id} failed: its process was killed"
+
+
 def report_failure(context: Context) -> None:
-    """Sends an event, if the Variable `sentry_dsn` names a Sentry project; `on_failure_callback` of every task.
+    """Tells those whom Variables name of a failure; `on_failure_callback` of every task.
 
     Airflow calls it after a task's last try, and at once for a failure that no retry mends; before a retry it calls
     `on_retry_callback`. If the process was killed, the DAG processor calls it, and knows no exception.
+
+    Raises:
+        SettingsError: a Variable is wrong. Airflow logs it, the task's state stays, and whom another Variable names
+            has been told.
+    """
+    try:
+        if settings(MessageSettings).anybody:
+            _leave(_failure(context))
+    finally:
+        report_failure_to_sentry(context)
+
+
+def _failure(context: Context) -> Alert:
+    ti, exception = context["ti"], context.get("exception")
+    error = str(redact(str(exception) or type(exception).__name__)) if exception is not None else _killed(context)
+    return Alert(
+        at=_now(),
+        what=f"{ti.dag_id}.{ti.task_id}",
+        text=first_line(error),
+        anchor=anchor_of(ti.task_id, error),
+        run_id=ti.run_id,
+        ledgers=_spelt(_ledgers(context)),
+        link=ti.log_url,
+        ids=(ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index), str(ti.try_number)),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _leave(alert: Alert) -> None:
+    """Leaves an alert to be told by the DAG `alerts`, without what this process knows as a secret.
+
+    Only this process knows what to mask: those who tell it never had the connections that were used here.
+    """
+    masked = Alert(**cast("dict[str, Any]", redact(asdict(alert))))
+    Variable.set(f"{ALERT_PREFIX}{alert.key}", masked.to_json(), "waits for the DAG alerts to tell it")
+
+
+async def report_deadline(context: Mapping[str, Any]) -> None:
+    """Tells of a run that is not done by its deadline; Airflow's triggerer calls it, once a run.
+
+    Not of a run that has failed, for its tasks have been told of, and not of a backfill's, which are all made at once
+    and then wait for their turn.
+
+    Args:
+        context: `dag_run` as the REST API shows it, and `deadline` with its `deadline_time`.
+    """
+    await sync_to_async(_report_deadline)(context)
+
+
+def _report_deadline(context: Mapping[str, Any]) -> None:
+    run, deadline = context["dag_run"], context["deadline"]["deadline_time"]
+    dag_id, run_id = run["dag_id"], run["dag_run_id"]
+    if run["state"] == "failed" or run["run_type"] == "backfill":
+        return
+    text = f"{dag_id} is not done by its deadline, {deadline}; queued at {run['queued_at']}"
+    link = f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
+    try:
+        if settings(MessageSettings).anybody:
+            _leave(Alert(_now(), dag_id, text, DEADLINE, run_id, "", link, (DEADLINE, dag_id, run_id)))
+    finally:
+        if (sentry := settings(AlertSettings)).sentry_dsn:
+            event = {"level": "warning", "message": text, "tags": {"dag_id": dag_id, "run_id": run_id}}
+            _send(sentry, event, None, [DEADLINE, dag_id], link)
+
+
+def report_failure_to_sentry(context: Context) -> None:
+    """Sends an event, if the Variable `sentry_dsn` names a Sentry project.
 
     The client is the event's own, without integrations: nothing of the process reaches the event but the exception and
     its stack, without the values of variables.
 
     Raises:
-        SettingsError: `sentry_dsn` is not a DSN. Airflow logs it, and the task's state stays.
+        SettingsError: `sentry_dsn` is not a DSN.
     """
     alerts = settings(AlertSettings)
     if not alerts.sentry_dsn:
         return
-    ti, exception = context["ti"], context.get("exception")
-    event = {"level": "error", "message": f"{ti.dag_id}.{ti.task_id} failed: its process was killed"}
-    _send(alerts, context, event, exception if isinstance(exception, BaseException) else None, ["{{ default }}"])
+    exception = context.get("exception")
+    event = {"level": "error", "message": _killed(context)}
+    _send_of_task(
+        alerts, context, event, exception if isinstance(exception, BaseException) else None, ["{{ default }}"]
+    )
 
 
 def report_finding(context: Context, text: str, tags: Mapping[str, str]) -> None:
@@ -75,11 +175,19 @@ def report_finding(context: Context, text: str, tags: Mapping[str, str]) -> None
     alerts = settings(AlertSettings)
     if alerts.sentry_dsn:
         event = {"level": "warning", "message": text, "tags": dict(tags)}
-        _send(alerts, context, event, None, [*tags.values()])
+        _send_of_task(alerts, context, event, None, [*tags.values()])
+
+
+def _send_of_task(
+    alerts: AlertSettings, context: Context, event: Any, exception: BaseException | None, fingerprint: Sequence[str]
+) -> None:
+    ti = context["ti"]
+    event["tags"] = {**_tags(context), **event.get("tags", {})}
+    _send(alerts, event, exception, [*fingerprint, ti.dag_id, ti.task_id], ti.log_url)
 
 
 def _send(
-    alerts: AlertSettings, context: Context, event: Any, exception: BaseException | None, fingerprint: Sequence[str]
+    alerts: AlertSettings, event: Any, exception: BaseException | None, fingerprint: Sequence[str], link: str
 ) -> None:
     from sentry_sdk import Client
     from sentry_sdk.utils import BadDsn, event_from_exception
@@ -98,13 +206,12 @@ def _send(
         raise SettingsError(
             "Airflow Variable 'sentry_dsn' is not a DSN, such as https://KEY@HOST/PROJECT; the failure is not reported"
         ) from None
-    ti = context["ti"]
+    tags: dict[str, str] = event["tags"]
     hint: dict[str, Any] = {}
-    tags = event.get("tags", {})
     if exception is not None:
         event, hint = event_from_exception(exception, client_options=client.options)
-    event["tags"] = {**_tags(context), **tags}
-    event["fingerprint"] = [*fingerprint, ti.dag_id, ti.task_id]
-    event["extra"] = {"log": ti.log_url}
+    event["tags"] = {name: value[:_TAG_LENGTH] for name, value in tags.items()}
+    event["fingerprint"] = list(fingerprint)
+    event["extra"] = {"log": link}
     client.capture_event(event, hint)
     client.close(timeout=SEND_SECONDS)

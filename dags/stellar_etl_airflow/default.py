@@ -11,9 +11,15 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import CronDataIntervalTimetable, Param
+from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks what deadlines need
+    AsyncCallback,
+    CronDataIntervalTimetable,
+    DeadlineAlert,
+    DeadlineReference,
+    Param,
+)
 
-from stellar_etl_airflow.alerts import report_failure
+from stellar_etl_airflow.alerts import report_deadline, report_failure
 from stellar_etl_airflow.runtime import settings
 from stellar_etl_airflow.settings import OwnerSettings
 
@@ -24,9 +30,11 @@ START_DATE = "STELLAR_ETL_START_DATE"
 END_DATE = "STELLAR_ETL_END_DATE"
 CATCHUP = "STELLAR_ETL_CATCHUP"
 ACTIVE_RUNS = "STELLAR_ETL_ACTIVE_RUNS"
+DEADLINE = "STELLAR_ETL_DEADLINE_SECONDS"
 
 DEFAULT_SCHEDULE = "*/10 * * * *"
 DEFAULT_START = datetime(2026, 1, 1, tzinfo=UTC)
+DEFAULT_DEADLINE_SECONDS = 7200
 
 
 def _moment(name: str) -> datetime | None:
@@ -65,12 +73,31 @@ def get_default_dag_args() -> dict[str, Any]:
     }
 
 
+def _deadline() -> DeadlineAlert | None:
+    """By when a run has to be done, counted from when it was queued: runs by ledgers have no logical date.
+
+    The environment says it, not a Variable: `VariableInterval` is read while a run is made, and while the Variable is
+    missing, or is 0 for no deadline, no run is made at all (https://github.com/apache/airflow/pull/68917).
+    """
+    text = os.environ.get(DEADLINE) or str(DEFAULT_DEADLINE_SECONDS)
+    if not text.isdecimal():
+        raise ValueError(f"environment variable {DEADLINE}: {text!r} is not a number of seconds; 0: no deadline")
+    if not int(text):
+        return None
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(seconds=int(text)),
+        callback=AsyncCallback(report_deadline),
+    )
+
+
 def get_schedule_args() -> dict[str, Any]:
-    """When a data DAG runs: schedule, start, end and catch-up, from the environment.
+    """When a scheduled DAG runs, and by when a run has to be done: all of it from the environment.
 
     `STELLAR_ETL_SCHEDULE` is a cron expression (every ten minutes by default), `STELLAR_ETL_START_DATE` and
     `STELLAR_ETL_END_DATE` bound the data intervals, `STELLAR_ETL_CATCHUP=false` leaves intervals out that passed while
-    the DAG was paused. `STELLAR_ETL_ACTIVE_RUNS` is how many runs of a DAG there may be at a time (3).
+    the DAG was paused. `STELLAR_ETL_ACTIVE_RUNS` is how many runs of a DAG there may be at a time (3). A run that is
+    not done `STELLAR_ETL_DEADLINE_SECONDS` after it was queued is told of (7200; 0: never).
 
     Raises:
         ValueError: a value can't be read; it names the environment variable.
@@ -82,6 +109,7 @@ def get_schedule_args() -> dict[str, Any]:
         "end_date": _moment(END_DATE),
         "catchup": (os.environ.get(CATCHUP) or "true").lower() not in ("false", "0", "no"),
         "max_active_runs": int(os.environ.get(ACTIVE_RUNS) or 3),
+        "deadline": _deadline(),
     }
 
 

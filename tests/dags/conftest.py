@@ -78,6 +78,7 @@ class TaskInstance:
     try_number: int = 1
     map_index: int = -1
     xcoms: dict = field(default_factory=dict)
+    log_url: str = "http://airflow/log"
 
     first_reschedule: datetime | None = None
 

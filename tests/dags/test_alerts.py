@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 import threading
 import tomllib
-import uuid
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from airflow.sdk import DAG, BaseOperator, Connection
-from airflow.sdk.api.datamodels._generated import DagRun, TIRunContext
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow.sdk.execution_time import task_runner
-from airflow.sdk.execution_time.comms import ErrorResponse, GetXComSequenceSlice, XComSequenceSliceResult
 
 from stellar_etl_airflow.alerts import report_failure
 from stellar_etl_airflow.default import get_default_dag_args
 from stellar_etl_airflow.runtime import SOURCES_TASK, TIME_TASK
 from stellar_etl_airflow.settings import SettingsError
+from tests.dags import task_process
+from tests.dags.task_process import RUN_ID, START, Failing, Supervisor
 from tests.shared import REPO
-
-START = datetime(2026, 1, 1, 0, 10, tzinfo=UTC)
-RUN_ID = "manual__2026-01-01T00:10:00+00:00"
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -59,81 +55,15 @@ def sentry(airflow_environment):
         server.shutdown()
 
 
-class Supervisor:
-    """The other end of a task's process: answers from `xcoms`, and takes what the task reports."""
-
-    def __init__(self, xcoms):
-        self.xcoms = xcoms
-        self.reported = []
-
-    def send(self, msg):
-        self.reported.append(msg)
-        if isinstance(msg, GetXComSequenceSlice):
-            return XComSequenceSliceResult(root=[self.xcoms[msg.task_id]] if msg.task_id in self.xcoms else [])
-        if type(msg).__name__.startswith("Get"):
-            return ErrorResponse(detail={"asked": type(msg).__name__})
-        return None
-
-
-class Failing(BaseOperator):
-    def __init__(self, *, error, **kwargs):
-        super().__init__(**kwargs)
-        self.error = error
-
-    def execute(self, context):
-        held_by_the_frame = "-".join(("only", "in", "a", "local", "variable"))
-        if isinstance(self.error, type):
-            # What a hook does: it asks for the connection, and the server's refusal repeats the password.
-            raise self.error(f"refused {Connection.get('warehouse').password}, {len(held_by_the_frame)}")
-        raise self.error
-
-
 @pytest.fixture
 def run_task(monkeypatch):
-    """Runs a task as Airflow's task process does, to its end and through its callbacks."""
+    """Runs a task that fails as Airflow's task process does, to its end and through its callbacks."""
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", None, raising=False)  # set back after the test
 
     def run_task(error, *, tries_left, xcoms=None, params=None):
-        supervisor = Supervisor(xcoms or {})
-        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", supervisor, raising=False)
         with DAG("a_dag", default_args=get_default_dag_args(), start_date=START):
             task = Failing(task_id="merge", error=error)
-        dag_run = DagRun(
-            dag_id="a_dag",
-            run_id=RUN_ID,
-            logical_date=START,
-            data_interval_start=START,
-            data_interval_end=START + timedelta(minutes=10),
-            run_after=START,
-            start_date=START,
-            end_date=None,
-            partition_key=None,
-            run_type="manual",
-            state="running",
-            conf=params or {},
-            consumed_asset_events=[],
-        )
-        ti = task_runner.RuntimeTaskInstance.model_construct(
-            id=uuid.uuid4(),
-            task_id="merge",
-            dag_id="a_dag",
-            run_id=RUN_ID,
-            try_number=6,
-            map_index=-1,
-            dag_version_id=uuid.uuid4(),
-            task=task,
-            start_date=START,
-            max_tries=5,
-            _ti_context_from_server=TIRunContext(
-                dag_run=dag_run, task_reschedule_count=0, max_tries=5, should_retry=tries_left
-            ),
-        )
-        context = ti.get_template_context()
-        context["params"] = params or {}
-        log = task_runner.structlog.get_logger()
-        state, _, raised = task_runner.run(ti, context, log)
-        context["exception"] = raised
-        task_runner.finalize(ti, state, context, log, raised)
-        return state.value
+        return task_process.run_task(task, Supervisor(xcoms), tries_left=tries_left, params=params)
 
     return run_task
 
@@ -187,9 +117,7 @@ def test_no_secret_reaches_an_event(sentry, run_task, monkeypatch):
 
 
 def test_a_killed_process_is_told_without_an_exception(sentry, make_context):
-    context = make_context("merge")
-    context["ti"].log_url = "http://airflow/log"
-    report_failure(context)
+    report_failure(make_context("merge"))
     assert sentry.events[0]["message"] == "a_dag.merge failed: its process was killed"
 
 
@@ -200,14 +128,23 @@ def test_a_dsn_that_is_none_is_named_without_being_shown(airflow_environment, ma
     assert "key-of-the-project" not in str(caught.value)
 
 
-def test_without_a_dsn_sentry_is_not_even_imported(airflow_environment):
+def test_where_nothing_is_configured_nothing_is_imported_or_left(airflow_environment):
     program = (
-        "import sys\n"
-        "from stellar_etl_airflow.alerts import report_failure\n"
+        "import asyncio, sys\n"
+        "from airflow.sdk.execution_time import task_runner\n"
+        "from stellar_etl_airflow.alerts import report_deadline, report_failure\n"
+        "import alerts_dag\n"
+        "from tests.dags.task_process import Supervisor\n"
+        "task_runner.SUPERVISOR_COMMS = Supervisor()\n"
         "report_failure({})\n"
-        "assert 'sentry_sdk' not in sys.modules\n"
+        "run = {'dag_id': 'a', 'dag_run_id': 'b', 'state': 'running', 'run_type': 'manual', 'queued_at': None}\n"
+        "asyncio.run(report_deadline({'dag_run': run, 'deadline': {'deadline_time': None}}))\n"
+        "assert task_runner.SUPERVISOR_COMMS.variables == {}\n"
+        "notifications = {f'airflow.providers.{name}.notifications' for name in ('slack', 'smtp')}\n"
+        "assert sys.modules.keys().isdisjoint({'sentry_sdk', 'slack_sdk', *notifications})\n"
     )
-    subprocess.run([sys.executable, "-c", program], cwd=REPO / "dags", check=True, timeout=120)
+    path = os.pathsep.join([str(REPO), str(REPO / "dags")])
+    subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, check=True, timeout=120)
 
 
 def test_a_sentry_that_cannot_be_reached_leaves_the_task_as_it_failed(sentry, run_task, airflow_environment):

@@ -64,6 +64,7 @@ def parsed():
 def test_every_dag_file_imports_with_nothing_set_and_nothing_reachable(parsed):
     assert (parsed["errors"], parsed["reached"]) == ({}, [])
     assert sorted(parsed["dags"]) == [
+        "alerts",
         "bucket_list_export",
         "dataset_reset",
         "enriched_history_operations",
@@ -149,5 +150,43 @@ def test_a_wrong_start_date_is_named(parsed):
     assert all("STELLAR_ETL_START_DATE: 'yesterday' is not a time" in text for text in errors.values())
     scheduled = {dag_id for dag_id, dag in parsed["dags"].items() if "CronDataInterval" in json.dumps(dag)}
     by_hand = {"bucket_list_export", "dataset_reset", "history_backfill", "state_rebuild"}
-    assert parsed["dags"].keys() - scheduled == by_hand, "only what a person starts has no schedule"
+    assert parsed["dags"].keys() - scheduled == {*by_hand, "alerts"}, "only what a person starts has no schedule"
     assert {Path(name).name.removesuffix("_dag.py") for name in errors} == scheduled
+
+
+def deadlines(parsed):
+    return {dag_id: found for dag_id, dag in parsed["dags"].items() if (found := dag["dag"].get("deadline"))}
+
+
+def test_scheduled_runs_have_a_deadline_that_the_environment_says(parsed):
+    found = deadlines(parsed)
+    assert found.keys() == {
+        "enriched_history_operations",
+        "history_archive_with_captive_core",
+        "history_archive_without_captive_core",
+        "ledger_coverage",
+        "state_table_export",
+    }
+    assert "7200" in json.dumps(found)
+    assert "DagRunQueuedAtDeadline" in json.dumps(found)
+    assert "90.0" in json.dumps(deadlines(parse(STELLAR_ETL_DEADLINE_SECONDS="90")))
+    assert deadlines(parse(STELLAR_ETL_DEADLINE_SECONDS="0")) == {}
+
+
+def test_a_wrong_deadline_is_named(parsed):
+    errors = parse(STELLAR_ETL_DEADLINE_SECONDS="soon")["errors"]
+    assert {Path(name).name.removesuffix("_dag.py") for name in errors} == deadlines(parsed).keys()
+    assert all("STELLAR_ETL_DEADLINE_SECONDS: 'soon' is not a number of seconds" in text for text in errors.values())
+
+
+def test_alerts_are_told_from_the_beginning_one_run_at_a_time(parsed):
+    alerts = parsed["dags"]["alerts"]["dag"]
+    assert (alerts["is_paused_upon_creation"], alerts["max_active_runs"], alerts["catchup"]) == (False, 1, False)
+    assert parsed["tasks"]["alerts"] == {
+        "gather": ["email", "forget", "slack"],
+        "slack": ["forget"],
+        "email": ["forget"],
+        "forget": [],
+    }
+    assert "*/5 * * * *" in json.dumps(alerts)
+    assert "*/2 * * * *" in json.dumps(parse(STELLAR_ETL_ALERT_SCHEDULE="*/2 * * * *")["dags"]["alerts"])

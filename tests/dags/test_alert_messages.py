@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
-import socketserver
-import threading
 from datetime import UTC, datetime, timedelta
-from email import message_from_string
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
@@ -22,94 +18,32 @@ from stellar_etl_airflow.build_alert_tasks import TOLD
 from stellar_etl_airflow.default import get_default_dag_args
 from stellar_etl_airflow.digest import DEADLINE, RUNBOOK, Alert, Digest, anchor_of, first_line
 from stellar_etl_airflow.runtime import TIME_TASK
+from tests.dags.receivers import connections_of, mail_server, slack_server
 from tests.dags.task_process import START, Failing, Supervisor, run_task
 from tests.shared import REPO
 
 RUNBOOK_URL = "https://example.org/runbook.md"
 
 
-class Slack(BaseHTTPRequestHandler):
-    """Takes messages, by an incoming webhook and by the API."""
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.messages.append((self.path, self.headers.get("Authorization"), body))
-        if self.server.hangs:
-            self.server.released.wait(60)
-        webhook = self.path.startswith("/services/")
-        self.send_response(self.server.status)
-        self.end_headers()
-        self.wfile.write(b"ok" if webhook else json.dumps({"ok": True}).encode())
-
-    def log_message(self, *_):
-        pass
-
-
-class Mail(socketserver.StreamRequestHandler):
-    """Takes mail, as RFC 5321 wants it."""
-
-    def handle(self):
-        self._say("220 here")
-        recipients = []
-        while line := self.rfile.readline().decode().strip():
-            match line.split(" ")[0].split(":")[0].upper():
-                case "QUIT":
-                    self._say("221 bye")
-                    return
-                case "RCPT":
-                    recipients.append(line)
-                case "DATA":
-                    self._say("354 go on")
-                    text = ""
-                    while (part := self.rfile.readline().decode()) != ".\r\n":
-                        text += part
-                    self.server.mails.append((recipients, message_from_string(text)))
-            self._say("250 well")
-
-    def _say(self, text):
-        self.wfile.write(f"{text}\r\n".encode())
-
-
-class Mailbox(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
-
 @pytest.fixture
 def slack():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Slack) as server:
-        server.messages, server.status, server.hangs, server.released = [], 200, False, threading.Event()
-        server.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    with slack_server() as server:
         yield server
-        server.released.set()
-        server.shutdown()
 
 
 @pytest.fixture
 def mailbox():
-    with Mailbox(("127.0.0.1", 0), Mail) as server:
-        server.mails = []
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    with mail_server() as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
 def configured(slack, mailbox, airflow_environment, monkeypatch):
     """Slack and email on loopback, which Variables and connections name; gives a setter for single Variables."""
-    connections = {
-        "SLACK": {"conn_type": "slackwebhook", "password": f"{slack.url}/services/T0/B0/webhook-token"},
-        "MAIL": {
-            "conn_type": "smtp",
-            "host": "127.0.0.1",
-            "port": mailbox.server_address[1],
-            "extra": {"disable_tls": True, "disable_ssl": True, "from_email": "etl@example.org", "retry_limit": 0},
-        },
-        "WAREHOUSE": {"conn_type": "mysql", "password": "pass-of-the-connection"},
-    }
+    warehouse = {"conn_type": "mysql", "password": "pass-of-the-connection"}
+    connections = {**connections_of(slack, mailbox), "warehouse": warehouse}
     for name, connection in connections.items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", None, raising=False)  # set back after the test
     airflow_environment(
         slack_connection="slack",

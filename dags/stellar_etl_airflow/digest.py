@@ -26,7 +26,7 @@ _BY_WORDS = {
     "of another network": "moving-a-dataset",
     "bytes billed": "cost-too-high",
     "bytesBilledLimitExceeded": "cost-too-high",
-    "Pod took too long to start": "pods-stuck",
+    "Pod took too long": "pods-stuck",
     "Airflow Variable": "wrong-variable",
 }
 """Headings of the runbook by what an error says: these tell more than the task's name."""

@@ -255,6 +255,19 @@ def test_no_secret_and_no_template_reaches_a_message(fail, tell, slack, mailbox,
     assert "<!channel>" not in said
 
 
+class Long(AirflowException):
+    """A message that is cut within the secret that it repeats."""
+
+    def __str__(self):
+        return "x" * 280 + super().__str__()
+
+
+def test_no_part_of_a_secret_is_left_where_an_error_is_cut(fail, variables):
+    fail(Long)
+    assert "refused" in json.dumps(variables)
+    assert "pass-of" not in json.dumps(variables)
+
+
 def test_a_wrong_variable_of_one_way_leaves_the_others(fail, variables, configured, tell, slack):
     configured(sentry_dsn="not-a-dsn")
     assert fail(AirflowException("boom")) == "failed"

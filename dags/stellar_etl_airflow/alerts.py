@@ -195,7 +195,7 @@ def _send(
     try:
         client = Client(
             dsn=alerts.sentry_dsn,
-            environment=alerts.sentry_environment or None,
+            environment=alerts.sentry_environment or alerts.environment or None,
             release=f"stellar-etl@{VERSION}",
             default_integrations=False,
             auto_enabling_integrations=False,

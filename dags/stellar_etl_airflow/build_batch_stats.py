@@ -7,9 +7,11 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from stellar_etl_airflow.costs import bytes_together, estimated_cost
 from stellar_etl_airflow.jobs import Job, TableJobsOperator, Warehouse, query_job
 from stellar_etl_airflow.lineage import Lineage
-from stellar_etl_airflow.runtime import Run, batch_of, left_by
+from stellar_etl_airflow.runtime import Run, batch_of, left_by, settings
+from stellar_etl_airflow.settings import CostSettings
 from stellar_etl_airflow.sql import Parameter, upsert_stats
 from stellar_etl_airflow.state_sql import state_table_id
 from stellar_etl_airflow.tables import BATCH_STATS_TABLE_ID, Table
@@ -47,7 +49,10 @@ class BatchStatsOperator(TableJobsOperator):
         file = batch.files[self.table.data_type]
         table_id = warehouse.config.table_id(self.table.data_type)
         group = context["ti"].task_id.rpartition(".")[0]
-        loaded, published = (left_by(context, f"{group}.{task}" if group else task) for task in ("load", "merge"))
+        names = ("load", "check", *(("keep",) if self.full_load else ()), "merge")
+        results = {name: left_by(context, f"{group}.{name}" if group else name) for name in names}
+        read = bytes_together(results.values())
+        cost = estimated_cost(read["bytes_billed"], settings(CostSettings).price_per_tib)
         return [
             Parameter("table_id", "STRING", state_table_id(table_id) if self.full_load else table_id),
             Parameter("start_ledger", "INT64", str(batch.range.start)),
@@ -62,9 +67,11 @@ class BatchStatsOperator(TableJobsOperator):
             Parameter("batch_run_date", "DATETIME", run.batch_run_date),
             Parameter("attempt", "STRING", batch.attempt.name),
             Parameter("exported_at", "TIMESTAMP", batch.attempt.started_at),
-            Parameter("loaded_at", "TIMESTAMP", loaded["ended_at"]),
-            Parameter("published_at", "TIMESTAMP", published["ended_at"]),
-            Parameter("bytes_processed", "INT64", str(published["bytes_processed"])),
+            Parameter("loaded_at", "TIMESTAMP", results["load"]["ended_at"]),
+            Parameter("published_at", "TIMESTAMP", results["merge"]["ended_at"]),
+            Parameter("bytes_processed", "INT64", str(read["bytes_processed"])),
+            Parameter("bytes_billed", "INT64", str(read["bytes_billed"])),
+            Parameter("estimated_cost", "NUMERIC", cost),
         ]
 
 

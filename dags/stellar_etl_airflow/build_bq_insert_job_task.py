@@ -89,6 +89,10 @@ class DerivedTableOperator(BigQueryJobsOperator):
         super().__init__(**kwargs)
         self.table = table
 
+    def cost_parts(self) -> dict[str, str]:
+        """The table."""
+        return {"table": self.table.table_id}
+
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
         """Makes the table, or adds the columns that it lacks."""
         warehouse.ensure_published(self.table)

@@ -46,7 +46,7 @@ def failures(
 
 
 class CheckStagingOperator(TableJobsOperator):
-    """Counts what must not be in a staging table; result: the counts."""
+    """Counts what must not be in a staging table; the counts are part of its result."""
 
     builder = "build_check_task"
 
@@ -79,8 +79,8 @@ class CheckStagingOperator(TableJobsOperator):
         """The staging table, and the published one next to it."""
         return Lineage([self.staging_dataset(context), warehouse.published_dataset(self.table)])
 
-    def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, int]:
-        """The counts.
+    def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
+        """The jobs' result, and the `counts`.
 
         Raises:
             AirflowFailException: a count is wrong; trying again would find the same rows.
@@ -95,7 +95,7 @@ class CheckStagingOperator(TableJobsOperator):
                 f"rows are kept {STAGING_DAYS} days in {warehouse.dataset_id}.{self.staging_id(context)}. There are "
                 + "\nand ".join(wrong)
             )
-        return counts
+        return {**super().done(context, warehouse, jobs), "counts": counts}
 
 
 def build_check_task(table: Table) -> CheckStagingOperator:

@@ -162,6 +162,7 @@ def _rows(warehouse: Warehouse, statement: Statement) -> list[Any]:
     config = bigquery.QueryJobConfig(
         query_parameters=[bigquery.ScalarQueryParameter(one.name, one.type, one.value) for one in statement.parameters],
         maximum_bytes_billed=warehouse.config.maximum_bytes_billed,
+        labels=dict(warehouse.labels),
     )
     return list(warehouse.client.query(statement.sql, job_config=config).result())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,8 +21,9 @@ from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 from google.cloud import bigquery
 
 from stellar_etl_airflow.batch import staging_table_id
+from stellar_etl_airflow.costs import bytes_of, cost_labels
 from stellar_etl_airflow.lineage import Dataset, Lineage, SchemaFile, table_at
-from stellar_etl_airflow.runtime import GOOGLE_CONNECTION, SettingsAtRunTime, settings
+from stellar_etl_airflow.runtime import GOOGLE_CONNECTION, SettingsAtRunTime, labels_of, settings
 from stellar_etl_airflow.schema import column_names, read_schema
 from stellar_etl_airflow.settings import Target, WarehouseSettings
 from stellar_etl_airflow.sql import Statement, table_name
@@ -99,9 +100,10 @@ def fingerprint(configuration: dict[str, Any]) -> str:
 class Warehouse:
     """The dataset that a task works in: its names, its client, its tables."""
 
-    def __init__(self, hook: BigQueryHook, config: WarehouseSettings) -> None:
+    def __init__(self, hook: BigQueryHook, config: WarehouseSettings, labels: Mapping[str, str] | None = None) -> None:
         self.hook = hook
         self.config = config
+        self.labels = labels or {}  # of every job
         self.project = config.bq_project
         self.dataset = config.bq_dataset
         self.client: bigquery.Client = hook.get_client(project_id=self.project)
@@ -295,11 +297,15 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
         """What must be there before the first job runs; nothing by default."""
 
+    def cost_parts(self) -> dict[str, str]:
+        """What the jobs' labels say beside DAG, task and environment; nothing by default."""
+        return {}
+
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[bigquery.job.QueryJob]) -> Any:
-        """The task's result, given its jobs: their ids and what they read, unless the operator knows better."""
+        """The task's result, given its jobs: their ids, what they read, and when the last one ended."""
         return {
             "jobs": [job.job_id for job in jobs],
-            "bytes_processed": sum(getattr(job, "total_bytes_processed", None) or 0 for job in jobs),
+            **bytes_of(jobs),
             "ended_at": max((job.ended for job in jobs), default=datetime.now(UTC)).isoformat(),
         }
 
@@ -313,7 +319,8 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
         """Finds the dataset, and the jobs' place with it."""
         hook = BigQueryHook(gcp_conn_id=self.gcp_conn_id)
         self.hook = hook  # the provider cancels the job through it when the task is killed
-        self.warehouse = Warehouse(hook, settings(WarehouseSettings))
+        labels = labels_of(context, **self.cost_parts())
+        self.warehouse = Warehouse(hook, settings(WarehouseSettings), labels)
         self.project_id = self.warehouse.project
         self.location = self.warehouse.location()
 
@@ -367,7 +374,8 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
             self.log.info("job %s of an earlier try does other work: letting it end first", last.job_id)
             with suppress(GoogleAPICallError):  # how it ends doesn't matter: its work is done again
                 last.result(retry=self.result_retry)
-        self.configuration = {**job.configuration, "labels": {FINGERPRINT_LABEL: work}}
+        labels = {**self.warehouse.labels, **cost_labels(job=job.label), FINGERPRINT_LABEL: work}
+        self.configuration = {**job.configuration, "labels": labels}
         self.job_id = f"{base}_{len(earlier) + 1}"
         self.log.info("%s\n%s", self.job_id, job.configuration.get("query", {}).get("query") or job.configuration)
         try:
@@ -410,6 +418,10 @@ class TableJobsOperator(BigQueryJobsOperator):
     def __init__(self, *, table: Table, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.table = table
+
+    def cost_parts(self) -> dict[str, str]:
+        """The table."""
+        return {"table": self.table.table_id}
 
     def staging_id(self, context: Context) -> str:
         """The name of the run's staging table."""

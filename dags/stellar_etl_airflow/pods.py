@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from kubernetes.client import ApiClient
 from kubernetes.client import models as k8s
 
-from stellar_etl_airflow.runtime import SettingsAtRunTime, settings
+from stellar_etl_airflow.runtime import SettingsAtRunTime, labels_of, settings
 from stellar_etl_airflow.settings import ExportSettings, PodSettings, SettingsError, WaitSettings
 
 PROGRAM = "stellar-etl"
@@ -91,7 +91,7 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         self.container_resources = k8s.V1ResourceRequirements(**resources) if resources else None
         if self.execution_timeout is not None:
             self.active_deadline_seconds = int(self.execution_timeout.total_seconds())
-        self.labels = {"app": PROGRAM, "builder": re.sub(r"[^A-Za-z0-9.-]", "-", self.builder)}
+        self.labels = {"app": PROGRAM, "builder": re.sub(r"[^A-Za-z0-9.-]", "-", self.builder), **labels_of(context)}
         self.arguments = list(map(literal, self.pod_arguments(context)))
         environment = self.pod_environment(context)
         self.volumes, self.volume_mounts = [], []

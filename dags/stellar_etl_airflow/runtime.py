@@ -27,8 +27,16 @@ from stellar_etl_airflow.batch import (
     TimeRange,
     asked_range,
 )
+from stellar_etl_airflow.costs import cost_labels
 from stellar_etl_airflow.lineage import ReportsLineage
-from stellar_etl_airflow.settings import GoogleSettings, Group, SettingsError, TimeoutSettings, load
+from stellar_etl_airflow.settings import (
+    EnvironmentSettings,
+    GoogleSettings,
+    Group,
+    SettingsError,
+    TimeoutSettings,
+    load,
+)
 
 GOOGLE_CONNECTION = "google_cloud_platform_connection"
 """The one Google connection of the project."""
@@ -53,6 +61,17 @@ def settings(group: type[Group]) -> Group:
         SettingsError: naming the keys that are missing or wrong.
     """
     return load(group, _variable)
+
+
+def labels_of(context: Context, **parts: str) -> dict[str, str]:
+    """The labels of what a task has made and run: by them costs are told apart.
+
+    Args:
+        context: the task's context.
+        parts: what else is known, such as `table`.
+    """
+    ti = context["ti"]
+    return cost_labels(dag=ti.dag_id, task=ti.task_id, environment=settings(EnvironmentSettings).environment, **parts)
 
 
 def _check_names(params: Mapping[str, Any]) -> None:

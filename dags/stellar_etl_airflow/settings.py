@@ -403,13 +403,31 @@ class OwnerSettings(_Group):
     owner: _Name = Field(default="stellar-etl", description="who owns the tasks, in Airflow's lists")
 
 
-class AlertSettings(_Group):
+class EnvironmentSettings(_Group):
+    """Which deployment this is."""
+
+    environment: str = Field(
+        default="", description="this deployment's name, as labels of jobs and pods have it; empty: they have none"
+    )
+
+
+class CostSettings(_Group):
+    """What BigQuery's work costs."""
+
+    price_per_tib: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=6.25, description="what BigQuery takes for reading a TiB, in your currency; 0: nothing by the byte"
+    )
+
+
+class AlertSettings(EnvironmentSettings):
     """The Sentry project that failures are reported to."""
 
     sentry_dsn: _Secret = Field(
         default="", description="the Sentry project that hears of a task's last failure; empty: none does"
     )
-    sentry_environment: str = Field(default="", description="the environment that Sentry's events name")
+    sentry_environment: str = Field(
+        default="", description="the environment that Sentry's events name; empty: `environment`"
+    )
 
 
 class MessageSettings(_Group):
@@ -456,6 +474,7 @@ GROUPS: tuple[type[_Group], ...] = (
     TimeoutSettings,
     WaitSettings,
     CoverageSettings,
+    CostSettings,
     OwnerSettings,
     AlertSettings,
     MessageSettings,

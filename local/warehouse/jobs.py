@@ -28,7 +28,7 @@ from bqemulator.row_access.identity import CallerIdentity
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.warehouse import tables
+from local.warehouse import reading, tables
 from local.warehouse.transaction import transaction
 
 _log = get_logger(__name__)
@@ -178,6 +178,8 @@ class Jobs:
                 assert isinstance(done, JobMeta)  # a dict answers a dry run
                 if done.error_result is not None:
                     raise _JobFailedError(done.error_result)
+                read = reading.statistics_of(job.configuration["query"]["query"], job.project_id, self._context)
+                done.statistics["query"] |= read
                 return done
             case "LOAD":
                 return await executor.execute_load_job(*arguments, self._context)

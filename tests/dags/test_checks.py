@@ -307,7 +307,7 @@ def stage(warehouse_server, make_context, warehouse_environment):
 
 def test_checks_of_the_variable_keep_bad_rows_out(client, stage, warehouse_environment):
     warehouse_environment(checks=[{**GOOD, "maximum": 9}])
-    assert stage([(1, 9)])["row_count"] == 1
+    assert stage([(1, 9)])["counts"]["row_count"] == 1
     with pytest.raises(AirflowFailException, match="1 rows whose `type` is not at least 0 and at most 9") as raised:
         stage([(1, 9), (2, 10)])
     sql = str(raised.value).rpartition("shown by:")[2]

@@ -34,7 +34,7 @@ def rows(text, columns):
 def type_of(annotation):
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{value}`" for value in get_args(annotation))
-    for kind, name in ((bool, "true or false"), (int, "number"), (str, "text")):
+    for kind, name in ((bool, "true or false"), (int, "number"), (float, "number"), (str, "text")):
         if annotation is kind:
             return name
     return "list" if get_origin(annotation) is list else "object"

@@ -197,3 +197,23 @@ def test_a_kill_leaves_each_job_done_or_unknown(tmp_path):
         assert len(reported) > 3
         assert set(reported) <= known
         assert counts == dict.fromkeys(known, 20000)
+
+
+def test_a_query_reads_the_tables_that_it_names(client):
+    """An estimate by the first rows: of rows alike it is the length of their text, whatever the columns read."""
+    table = bq.Table(f"{DATASET}.read", schema=[bq.SchemaField("n", "INTEGER"), bq.SchemaField("s", "STRING")])
+    client.create_table(table, exists_ok=True)
+    empty = client.query(f"SELECT n FROM {DATASET}.read")
+    assert (empty.result().total_rows, empty.total_bytes_processed, empty.total_bytes_billed) == (0, 0, 10 << 20)
+    client.query(f"INSERT INTO {DATASET}.read SELECT 1, 'abcd' FROM UNNEST(GENERATE_ARRAY(1, 1000))").result()
+    job = client.query(f"SELECT n FROM {DATASET}.read")
+    job.result()
+    assert (job.total_bytes_processed, job.total_bytes_billed) == (5000, 10 << 20)
+    merge = client.query(
+        f"MERGE {DATASET}.read AS t USING {DATASET}.read AS s ON FALSE WHEN NOT MATCHED THEN INSERT (n) VALUES (n)"
+    )
+    merge.result()
+    assert merge.total_bytes_processed > job.total_bytes_processed
+    constant = client.query("SELECT 1")
+    constant.result()
+    assert (constant.total_bytes_processed, constant.total_bytes_billed) == (0, 0)

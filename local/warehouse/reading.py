@@ -19,8 +19,8 @@ SAMPLE_ROWS = 100
 def statistics_of(sql: str, project_id: str, context: AppContext) -> dict[str, str]:
     """The two figures of a query job's statistics that tell what it reads and what is billed.
 
-    Every table that the statement names counts as a whole, a MERGE's target too, and a view as nothing. Rows are as long
-    as the text of the table's first rows is on average.
+    Every table that the statement names counts as a whole, a MERGE's target too, and a view as nothing. Rows are as
+    long as the text of the table's first rows is on average.
     """
     sizes = [_bytes_of(table, context) for table in _tables(sql, project_id, context)]
     billed = [max(LEAST_BILLED, -(-size // MEGABYTE) * MEGABYTE) for size in sizes]
@@ -45,6 +45,6 @@ def _tables(sql: str, project_id: str, context: AppContext) -> set[str]:
 
 def _bytes_of(table: str, context: AppContext) -> int:
     some = f"(SELECT * FROM {table} LIMIT {SAMPLE_ROWS})"  # noqa: S608  a quoted reference
-    mean = f"(SELECT avg(strlen(concat(*COLUMNS(*)))) FROM {some})"  # noqa: S608
+    mean = f"(SELECT avg(strlen(concat_ws('', *COLUMNS(*)))) FROM {some})"  # noqa: S608
     row = context.engine.execute(f"SELECT count(*), {mean} FROM {table}").fetchone()  # noqa: S608
     return round(row[0] * row[1]) if row and row[0] else 0

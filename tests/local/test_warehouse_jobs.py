@@ -214,6 +214,9 @@ def test_a_query_reads_the_tables_that_it_names(client):
     )
     merge.result()
     assert merge.total_bytes_processed > job.total_bytes_processed
+    nested = client.query(f"CREATE TABLE {DATASET}.nested AS SELECT 1 AS n, [1, 2] AS list, STRUCT(1 AS a) AS record")
+    nested.result()
+    assert client.query(f"SELECT * FROM {DATASET}.nested").result().total_rows == 1
     constant = client.query("SELECT 1")
     constant.result()
     assert (constant.total_bytes_processed, constant.total_bytes_billed) == (0, 0)

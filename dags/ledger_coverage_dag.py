@@ -52,7 +52,7 @@ with DAG(
     **{
         **get_schedule_args(),
         "schedule": CronDataIntervalTimetable(
-            os.environ.get("STELLAR_ETL_COVERAGE_SCHEDULE") or "30 * * * *", timezone="UTC"
+            os.environ.get("STELLAR_ETL_COVERAGE_SCHEDULE") or "35 * * * *", timezone="UTC"
         ),
         "catchup": False,
         "max_active_runs": 1,

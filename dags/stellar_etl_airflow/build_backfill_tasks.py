@@ -17,13 +17,10 @@ from stellar_etl_airflow.runtime import ledgers_of
 from stellar_etl_airflow.tables import (
     BATCH_STATS_TABLE_ID,
     ENRICHED_OPERATIONS,
-    STATE_TABLES,
-    WITH_CAPTIVE_CORE,
-    WITHOUT_CAPTIVE_CORE,
+    LOADING_DAGS,
     loaded_by,
 )
 
-LOADING_DAGS = (WITHOUT_CAPTIVE_CORE, WITH_CAPTIVE_CORE, STATE_TABLES)
 DAG_PARAM, CHUNK_PARAM, PARALLEL_PARAM = "dag", "chunk", "parallel"
 
 ROUND = "round_"

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from stellar_etl_airflow.check_sql import CheckError, column_rules
 from stellar_etl_airflow.checks import Check
 from stellar_etl_airflow.schema import SchemaError, read_schema
-from stellar_etl_airflow.tables import PUBLISHED, TABLES, Publish, Table
+from stellar_etl_airflow.tables import LOADING_DAGS, PUBLISHED, TABLES, Publish, Table
 
 
 class SettingsError(ValueError):
@@ -385,6 +385,14 @@ class WaitSettings(_Group):
     )
 
 
+class DelaySettings(_Group):
+    """When the scheduled runs of a DAG begin their work."""
+
+    start_delay: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default_factory=dict, description="seconds that the schedule's runs of a DAG wait before they begin, by DAG"
+    )
+
+
 class CoverageSettings(_Group):
     """How loaded history is looked over."""
 
@@ -473,6 +481,7 @@ GROUPS: tuple[type[_Group], ...] = (
     PodSettings,
     TimeoutSettings,
     WaitSettings,
+    DelaySettings,
     CoverageSettings,
     CostSettings,
     OwnerSettings,
@@ -605,6 +614,7 @@ def check_entries(get: Callable[[str], Any]) -> list[str]:
     names = [warehouse.table_ids.get(data_type, table.table_id) for data_type, table in PUBLISHED.items()]
     entries: dict[str, tuple[Mapping[str, Any], Collection[str]]] = {
         "cluster_fields": (warehouse.cluster_fields, names),
+        "start_delay": (load(DelaySettings, get).start_delay, LOADING_DAGS),
         "output_file_names": (export.output_file_names, TABLES),
         "partition_fields": (warehouse.partition_fields, names),
         "resources": (load(PodSettings, get).resources, ("default", *POD_BUILDERS)),

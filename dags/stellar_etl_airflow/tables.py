@@ -68,6 +68,8 @@ class Table:
 WITHOUT_CAPTIVE_CORE = "history_archive_without_captive_core"
 WITH_CAPTIVE_CORE = "history_archive_with_captive_core"
 STATE_TABLES = "state_table_export"
+LOADING_DAGS = (WITHOUT_CAPTIVE_CORE, WITH_CAPTIVE_CORE, STATE_TABLES)
+"""The DAGs that export each data interval, and load it."""
 
 EFFECT_TYPES = (
     *range(8), *range(10, 13), *range(20, 27), *range(30, 34), *range(40, 44), *range(50, 53), *range(60, 75), 80,

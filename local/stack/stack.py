@@ -384,5 +384,6 @@ def laptop_variables(shipped: Mapping[str, Any], options: Options) -> dict[str, 
         "history_archive_path": archive_beside(options.lake),
         "network_passphrase": network_of(options.lake),
         "schema_filepath": str(REPO / "schemas"),
+        "start_delay": {},
         "txmeta_datastore_path": options.lake,
     }

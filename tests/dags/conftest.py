@@ -102,6 +102,7 @@ def make_context():
         dag_run = SimpleNamespace(
             dag_id=ti.dag_id,
             run_id=ti.run_id,
+            run_type="manual",
             data_interval_start=START,
             data_interval_end=START + timedelta(minutes=10),
             run_after=START + timedelta(minutes=10),

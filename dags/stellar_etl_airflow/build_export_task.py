@@ -41,7 +41,7 @@ from stellar_etl_airflow.runtime import (
     settings,
 )
 from stellar_etl_airflow.settings import ExportSettings, SchemaSettings
-from stellar_etl_airflow.tables import LEDGERS, PUBLISHED, Table
+from stellar_etl_airflow.tables import EXPORT_POOL, LEDGERS, PUBLISHED, Table
 
 ATTEMPT_ANNOTATION = "stellar-etl/attempt"
 """The pod's annotation that holds its attempt: a try that finds its pod again goes by what that pod writes."""
@@ -327,7 +327,7 @@ def _verified(
 
 def build_export_task(tables: Sequence[Table], kind: type[Export] = Export) -> ExportOperator:
     """A task that exports the tables' rows for the run's ledgers, in the kind of pods that it takes."""
-    return ExportOperator(task_id=EXPORT_TASK, tables=tables, kind=kind)
+    return ExportOperator(task_id=EXPORT_TASK, tables=tables, kind=kind, pool=EXPORT_POOL)
 
 
 def build_verify_task(tables: Sequence[Table], kind: type[Export] = Export) -> VerifyExportOperator:

@@ -196,7 +196,16 @@ def loaded_by(dag_id: str) -> tuple[Table, ...]:
     return tuple(table for table in PUBLISHED.values() if table.dag_id == dag_id)
 
 
+EXPORT_POOL = "export"
+"""The pool of the tasks that export: as many export pods run at a time as it has slots."""
+
 POOLS: dict[str, dict[str, Any]] = {
+    EXPORT_POOL: {
+        "slots": 10,
+        "description": "Export pods at a time",
+        "include_deferred": True,  # a pod that the triggerer waits for runs all the same
+    }
+} | {
     table.pool: {
         "slots": 1,
         "description": f"One writer at a time for {table.table_id}",

@@ -14,7 +14,7 @@ from stellar_etl_airflow.tables import CHANGES, TABLES
 from tests.shared import REPO
 
 PARSE = """
-import json, socket, sqlite3, sys
+import inspect, json, socket, sqlite3, sys
 reached = []
 def refused(*args, **kwargs):
     reached.append("a DAG file reached outside while it was parsed: %r" % (args,))
@@ -26,6 +26,10 @@ import airflow.sdk.definitions.variable as variable, airflow.sdk.definitions.con
 get = variable.Variable.get
 variable.Variable.get = lambda key, **kwargs: get(key, **kwargs) if key == "owner" else refused(key)
 connection.Connection.get = refused
+def deferrable(task):
+    if not hasattr(task, "operator_class"):
+        return getattr(task, "deferrable", False)
+    return inspect.signature(task.operator_class.__init__).parameters["deferrable"].default  # a mapped one's
 socket.socket.connect = sqlite3.connect = sqlite3.dbapi2.connect = refused
 bag = DagBag(sys.argv[1], load_op_links=False)
 dags = {dag_id: DagSerialization.to_dict(dag) for dag_id, dag in sorted(bag.dags.items())}
@@ -36,6 +40,8 @@ print(json.dumps({
     "dags": dags,
     "tasks": {dag_id: {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks}
               for dag_id, dag in bag.dags.items()},
+    "deferrable": {dag_id: {task.task_id: deferrable(task) for task in dag.tasks}
+                   for dag_id, dag in bag.dags.items()},
     "retries": {dag_id: [task.retries for task in dag.tasks] for dag_id, dag in bag.dags.items()},
     "owners": sorted({dag.owner for dag in bag.dags.values()}),
     "reached": reached,
@@ -190,3 +196,11 @@ def test_alerts_are_told_from_the_beginning_one_run_at_a_time(parsed):
     }
     assert "*/5 * * * *" in json.dumps(alerts)
     assert "*/2 * * * *" in json.dumps(parse(STELLAR_ETL_ALERT_SCHEDULE="*/2 * * * *")["dags"]["alerts"])
+
+
+def test_in_deferrable_mode_every_task_that_waits_leaves_its_slot():
+    """What is left holds one for as long as it works itself."""
+    found = parse(AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE="true")["deferrable"]
+    held = {task for tasks in found.values() for task, deferrable in tasks.items() if not deferrable}
+    plans = {task for task in held if task.endswith("_runs")}
+    assert held - plans == {"verify_export", "delete_staging", "report", "plan_healing", "forget_network"}

@@ -18,6 +18,15 @@ from stellar_etl_airflow.tables import BATCH_STATS_TABLE_ID, Table
 from stellar_etl_airflow.warehouse import Layout, ensure_table
 
 
+def ensure_stats(warehouse: Warehouse) -> None:
+    """Makes the table of batch stats, or adds the columns that it lacks."""
+    ensure_table(
+        warehouse.client,
+        f"{warehouse.dataset_id}.{BATCH_STATS_TABLE_ID}",
+        Layout(warehouse.schema(BATCH_STATS_TABLE_ID), cluster_fields=("table_id", "start_ledger")),
+    )
+
+
 class BatchStatsOperator(TableJobsOperator):
     """Writes the row of this table and range; a repeated load rewrites it."""
 
@@ -29,11 +38,7 @@ class BatchStatsOperator(TableJobsOperator):
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
         """Makes the stats table, or adds the columns that it lacks."""
-        ensure_table(
-            warehouse.client,
-            f"{warehouse.dataset_id}.{BATCH_STATS_TABLE_ID}",
-            Layout(warehouse.schema(BATCH_STATS_TABLE_ID), cluster_fields=("table_id", "start_ledger")),
-        )
+        ensure_stats(warehouse)
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One merge of one row."""

@@ -28,7 +28,9 @@ class DeleteStagingOperator(SettingsAtRunTime, BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Deletes them."""
-        warehouse = Warehouse(BigQueryHook(gcp_conn_id=GOOGLE_CONNECTION), settings(WarehouseSettings))
+        config = settings(WarehouseSettings)
+        client = BigQueryHook(gcp_conn_id=GOOGLE_CONNECTION).get_client(project_id=config.bq_project)
+        warehouse = Warehouse(client, config)
         ti = context["ti"]
         for table_id in self.table_ids:
             staging = f"{warehouse.dataset_id}.{staging_table_id(table_id, ti.dag_id, ti.run_id)}"

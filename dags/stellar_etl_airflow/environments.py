@@ -25,19 +25,22 @@ CELL = 34
 """Characters of a value in one line of the comparison."""
 
 
-def read_variables(path: Path) -> dict[str, Any]:
-    """The Variables of a file, as `airflow variables import` takes them.
+def read_variables(*paths: Path) -> dict[str, Any]:
+    """The Variables of files, as `airflow variables import` takes them; of several the later ones win.
 
     Raises:
-        SettingsError: it can't be read, or is another kind of file.
+        SettingsError: one can't be read, or is another kind of file.
     """
-    try:
-        variables = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: not a file of Airflow Variables: {error}") from None
-    if not isinstance(variables, dict):
-        raise SettingsError(f"{path}: not a file of Airflow Variables: it must hold one object, of values by key")
-    return variables
+    together: dict[str, Any] = {}
+    for path in paths:
+        try:
+            variables = json.loads(path.read_text())
+        except (OSError, ValueError, RecursionError) as error:
+            raise SettingsError(f"{path}: not a file of Airflow Variables: {error}") from None
+        if not isinstance(variables, dict):
+            raise SettingsError(f"{path}: not a file of Airflow Variables: it must hold one object, of values by key")
+        together |= variables
+    return together
 
 
 @dataclass(frozen=True)
@@ -145,9 +148,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _check_files(files: Iterable[Path]) -> list[str]:
-    variables: dict[str, Any] = {}
-    for path in files:
-        variables |= read_variables(path)
+    variables = read_variables(*files)
     if not (messages := check(variables)):
         print(f"{len(variables)} Airflow Variables, nothing wrong with them")
     return messages

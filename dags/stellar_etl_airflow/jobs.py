@@ -100,13 +100,14 @@ def fingerprint(configuration: dict[str, Any]) -> str:
 class Warehouse:
     """The dataset that a task works in: its names, its client, its tables."""
 
-    def __init__(self, hook: BigQueryHook, config: WarehouseSettings, labels: Mapping[str, str] | None = None) -> None:
-        self.hook = hook
+    def __init__(
+        self, client: bigquery.Client, config: WarehouseSettings, labels: Mapping[str, str] | None = None
+    ) -> None:
+        self.client = client
         self.config = config
         self.labels = labels or {}  # of every job
         self.project = config.bq_project
         self.dataset = config.bq_dataset
-        self.client: bigquery.Client = hook.get_client(project_id=self.project)
 
     @property
     def dataset_id(self) -> str:
@@ -320,7 +321,8 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
         hook = BigQueryHook(gcp_conn_id=self.gcp_conn_id)
         self.hook = hook  # the provider cancels the job through it when the task is killed
         labels = labels_of(context, **self.cost_parts())
-        self.warehouse = Warehouse(hook, settings(WarehouseSettings), labels)
+        config = settings(WarehouseSettings)
+        self.warehouse = Warehouse(hook.get_client(project_id=config.bq_project), config, labels)
         self.project_id = self.warehouse.project
         self.location = self.warehouse.location()
 
@@ -378,8 +380,9 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
         self.configuration = {**job.configuration, "labels": labels}
         self.job_id = f"{base}_{len(earlier) + 1}"
         self.log.info("%s\n%s", self.job_id, job.configuration.get("query", {}).get("query") or job.configuration)
+        assert self.hook is not None  # `apply_settings` made it
         try:
-            started = self._submit_job(self.warehouse.hook, self.job_id)
+            started = self._submit_job(self.hook, self.job_id)
         except Conflict:
             # The id is this task's alone: an insert of ours went through and its reply was lost.
             started = self._get(self.job_id)

@@ -83,7 +83,7 @@ def delete_and_insert(sql: str) -> dict[str, str]:
     if not isinstance(merge, exp.Merge) or not _is_false(merge.args["on"]):
         return {}
     target, source = merge.this, merge.args["using"]
-    if any(table.name == target.name for table in source.find_all(exp.Table)):
+    if any(_may_be(table, target) for table in source.find_all(exp.Table)):
         return {}
     statements: dict[str, exp.Expression] = {}
     for clause in merge.args["whens"].expressions:
@@ -101,6 +101,12 @@ def delete_and_insert(sql: str) -> dict[str, str]:
             into.set("expressions", then.this.expressions)
             statements[kind] = exp.Insert(this=into, expression=rows)
     return {kind: statements[kind].sql("bigquery") for kind in ("deleted", "inserted") if kind in statements}
+
+
+def _may_be(table: exp.Table, target: exp.Expression) -> bool:
+    """Whether two names may be the same table's; one without its dataset may be anywhere."""
+    here, there = table.db, target.text("db")
+    return table.name == target.name and (here == there or not (here and there))
 
 
 def _is_false(condition: Any) -> bool:

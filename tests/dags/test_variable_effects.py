@@ -24,7 +24,9 @@ def publish(client, warehouse_environment):
 
     def publish(name, **changes):
         warehouse_environment(**changes)
-        warehouse = Warehouse(BigQueryHook(gcp_conn_id=GOOGLE_CONNECTION), settings(WarehouseSettings))
+        config = settings(WarehouseSettings)
+        hook = BigQueryHook(gcp_conn_id=GOOGLE_CONNECTION)
+        warehouse = Warehouse(hook.get_client(project_id=config.bq_project), config)
         warehouse.ensure_published(LEDGERS)
         return client.get_table(name)
 

@@ -1,0 +1,389 @@
+"""Takes over the tables of another deployment, whose layout is another one: `python -m stellar_etl_airflow.take_over`.
+
+Their tables are read, and never written. What they hold is copied range by range, each by the one statement that
+publishes a batch too, and noted in the batch stats; so it can be stopped and started at any time, and what is noted is
+not copied again. Docs: `docs/production.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from google.api_core.exceptions import GoogleAPICallError, NotFound
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+
+from stellar_etl_airflow.batch import LedgerRange
+from stellar_etl_airflow.build_batch_stats import ensure_stats
+from stellar_etl_airflow.costs import bytes_of, cost_labels, estimated_cost
+from stellar_etl_airflow.coverage import chunks, joined, without
+from stellar_etl_airflow.coverage_sql import closed_between, loaded_ranges
+from stellar_etl_airflow.environments import read_variables
+from stellar_etl_airflow.jobs import Warehouse
+from stellar_etl_airflow.schema import SchemaError
+from stellar_etl_airflow.settings import (
+    CostSettings,
+    EnvironmentSettings,
+    ExportSettings,
+    SettingsError,
+    WarehouseSettings,
+    load,
+)
+from stellar_etl_airflow.sql import Parameter, Statement, range_parameters, table_name, upsert_stats
+from stellar_etl_airflow.tables import BATCH_STATS_TABLE_ID, CHANGES, LEDGERS, TABLES, Table
+from stellar_etl_airflow.take_over_sql import LOADS, bounds, copy, count, count_published, ledgers_held, misfits
+from stellar_etl_airflow.warehouse import WarehouseError, guard_network
+
+CHUNK = 100_000
+"""Ledgers that one statement copies: about six days, which are as many partitions."""
+
+NAME = "take_over"
+
+TAKEN = {**TABLES, **CHANGES}
+"""The tables that can be taken over, by data type, ledgers first; what is derived of them is derived anew."""
+
+
+class TakeOverError(RuntimeError):
+    """The tables can't be taken over as they are; the message says why."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Ledgers without a hole, and when the first and the last of them closed."""
+
+    ledgers: LedgerRange
+    first_closed_at: datetime
+    last_closed_at: datetime
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Those that name it in a query."""
+        times = (self.first_closed_at.isoformat(), self.last_closed_at.isoformat())
+        return range_parameters(self.ledgers.start, self.ledgers.end, *times)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table of the other deployment.
+
+    Attributes:
+        table: what it is here.
+        name: its name between backticks.
+        columns: those that it has and we have too.
+        loads: those of them that tell its loads apart.
+        missing: columns that only we have: they stay empty.
+        extra: columns that only it has: they are left behind.
+        misfits: why it can't be copied.
+    """
+
+    table: Table
+    name: str
+    columns: tuple[str, ...]
+    loads: tuple[str, ...]
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+    misfits: tuple[str, ...]
+
+
+class TakeOver:
+    """The work: another deployment's dataset, and the one of ours that its rows go into."""
+
+    def __init__(
+        self,
+        client: bigquery.Client,
+        get: Callable[[str], Any],
+        source: str,
+        *,
+        chunk: int = CHUNK,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        labels = cost_labels(dag=NAME, environment=load(EnvironmentSettings, get).environment)
+        self.warehouse = Warehouse(client, load(WarehouseSettings, get), labels)
+        self.passphrase = load(ExportSettings, get).passphrase
+        self.price = load(CostSettings, get).price_per_tib
+        self.source = source
+        self.location = self.warehouse.location()
+        self.chunk = chunk
+        self.say = say
+
+    # What there is ---------------------------------------------------------------------------------------------
+
+    def check_places(self) -> None:
+        """Sees that both datasets are there, in one location, and are two.
+
+        Raises:
+            TakeOverError: they are not.
+        """
+        config, client = self.warehouse.config, self.warehouse.client
+        if self.source in [target.dataset_id for target in config.targets]:
+            raise TakeOverError(f"the Variables say to publish in {self.source}: take over from another dataset")
+        try:
+            theirs = client.get_dataset(self.source).location
+        except NotFound:
+            raise TakeOverError(f"there is no dataset {self.source}, or it may not be read") from None
+        if theirs != self.location:
+            raise TakeOverError(
+                f"{self.source} lies in {theirs}, and {self.warehouse.dataset_id} in {self.location}: "
+                "BigQuery reads across locations no more than it writes; make the dataset in theirs"
+            )
+
+    def sources(self, data_types: Sequence[str]) -> list[Source]:
+        """The tables of these types that the other deployment has.
+
+        Raises:
+            TakeOverError: it has no ledgers: nothing would tell which ledgers its tables hold.
+        """
+        found = [self._source(TAKEN[data_type]) for data_type in data_types]
+        if self._source(LEDGERS) is None:
+            raise TakeOverError(f"{self.source} has no table {LEDGERS.table_id}, which says what was loaded")
+        return [one for one in found if one is not None]
+
+    def _source(self, table: Table) -> Source | None:
+        project, _, dataset = self.source.rpartition(".")
+        try:
+            there = self.warehouse.client.get_table(f"{self.source}.{table.table_id}")
+        except NotFound:
+            return None
+        theirs, ours = [field.to_api_repr() for field in there.schema], self.warehouse.schema(table.table_id)
+        names, wanted = [field["name"] for field in theirs], [field["name"] for field in ours]
+        return Source(
+            table,
+            table_name(project, dataset, table.table_id),
+            tuple(name for name in wanted if name in names),
+            tuple(name for name in LOADS if name in names),
+            tuple(name for name in wanted if name not in names),
+            tuple(name for name in names if name not in wanted),
+            tuple(misfits(table, theirs, ours)),
+        )
+
+    def pieces(self) -> list[Piece]:
+        """What ledgers the other deployment has, in pieces of a statement each: found by chunks, too."""
+        headers = self._headers()
+        (row,) = self._rows("bounds", LEDGERS, bounds(LEDGERS, headers))
+        if row["first_ledger"] is None:
+            return []
+        whole = LedgerRange(row["first_ledger"], row["last_ledger"])
+        return [
+            Piece(LedgerRange(row["start_ledger"], row["end_ledger"]), row["first_closed_at"], row["last_closed_at"])
+            for part in chunks([whole], self.chunk)
+            for row in self._rows("held", LEDGERS, ledgers_held(headers, part))
+        ]
+
+    def _headers(self) -> str:
+        project, _, dataset = self.source.rpartition(".")
+        return table_name(project, dataset, LEDGERS.table_id)
+
+    def _pieces_of(self, source: Source, pieces: Sequence[Piece], held: Sequence[LedgerRange]) -> Iterator[Piece]:
+        """The pieces between a table's first and last ledger that are not held yet."""
+        (row,) = self._rows("bounds", source.table, bounds(source.table, source.name))
+        if row["first_ledger"] is None:
+            return
+        before, after = row["first_ledger"] - 1, row["last_ledger"] + 1
+        for piece in pieces:
+            outside = [LedgerRange(0, before), LedgerRange(after, max(after, piece.ledgers.end))]
+            for ledgers in without(piece.ledgers, [*held, *outside]):
+                yield piece if ledgers == piece.ledgers else self._piece(ledgers)
+
+    def _piece(self, ledgers: LedgerRange) -> Piece:
+        (row,) = self._rows("times", LEDGERS, closed_between(self._headers(), ledgers.start, ledgers.end))
+        return Piece(ledgers, row["start_time"], row["end_time"])
+
+    # What is said of it ----------------------------------------------------------------------------------------
+
+    def report(self, source: Source, pieces: Sequence[Piece]) -> None:
+        """Says what a table holds, and what would become of it."""
+        own = [] if source.misfits else list(self._pieces_of(source, pieces, []))
+        counts = [self._counted(source, piece) for piece in own]
+        rows, within, good = (sum(one[key] for one in counts) for key in ("row_count", "within", "kept"))
+        spans = joined(piece.ledgers for piece in own)
+        where = f"ledgers {spans[0].start} to {spans[-1].end}" if spans else "no ledgers"
+        self.say(f"{source.table.table_id}: {rows} rows, {where}, {within - good} duplicates")
+        for before, after in itertools.pairwise(spans):
+            self.say(f"  ledgers {before.end + 1} to {after.start - 1} are missing there")
+        if rows > within:
+            self.say(f"  {rows - within} rows have another close time than their ledger: they are left behind")
+        if source.missing:
+            self.say(f"  columns that it lacks, which stay empty: {', '.join(source.missing)}")
+        if source.extra:
+            self.say(f"  columns that are left behind: {', '.join(source.extra)}")
+        for misfit in source.misfits:
+            self.say(f"  can't be copied: {misfit}; load its ledgers anew instead")
+
+    def _counted(self, source: Source, piece: Piece) -> Mapping[str, int]:
+        (row,) = self._rows("count", source.table, count(source.table, source.name, source.loads, piece.parameters))
+        return dict(row.items())
+
+    # What is done ----------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Labels the datasets with the network, and makes the table of batch stats."""
+        for target in self.warehouse.config.targets:
+            guard_network(self.warehouse.client, target.dataset_id, self.passphrase)
+        ensure_stats(self.warehouse)
+
+    def take(self, source: Source, pieces: Sequence[Piece]) -> None:
+        """Copies what is not noted yet of a table, piece by piece; then makes its point-in-time table anew."""
+        table, warehouse = source.table, self.warehouse
+        warehouse.ensure_published(table)
+        for piece in self._pieces_of(source, pieces, self._held(table, pieces)):
+            jobs = [
+                self._write(
+                    f"copy_{target.label}",
+                    table,
+                    copy(
+                        table,
+                        warehouse.published(table, target),
+                        source.name,
+                        source.columns,
+                        source.loads,
+                        piece.parameters,
+                    ),
+                )
+                for target in warehouse.config.targets
+            ]
+            self._note(table, piece, jobs)
+            self.say(f"{table.table_id}: ledgers {piece.ledgers.start} to {piece.ledgers.end} are copied")
+        if table.entry_keys:
+            for target in warehouse.config.targets:
+                self._write(f"rebuild_{target.label}", table, warehouse.rebuild(table, target))
+            self.say(f"{table.table_id}: its point-in-time table is made")
+
+    def _held(self, table: Table, pieces: Sequence[Piece]) -> list[LedgerRange]:
+        whole = LedgerRange(pieces[0].ledgers.start, pieces[-1].ledgers.end)
+        stats, table_id = self.warehouse.name(BATCH_STATS_TABLE_ID), self.warehouse.config.table_id(table.data_type)
+        rows = self._rows("loaded", table, loaded_ranges(stats, [table_id], whole))
+        return [LedgerRange(row["start_ledger"], row["end_ledger"]) for row in rows]
+
+    def _note(self, table: Table, piece: Piece, jobs: Sequence[Any]) -> None:
+        """Writes the batch stats of a piece, last: from then on it is not copied again."""
+        warehouse, now = self.warehouse, datetime.now(UTC).isoformat()
+        (row,) = self._rows("count", table, count_published(table, warehouse.published(table), piece.parameters))
+        read = bytes_of(jobs)
+        values = [
+            ("table_id", "STRING", warehouse.config.table_id(table.data_type)),
+            ("start_ledger", "INT64", piece.ledgers.start),
+            ("end_ledger", "INT64", piece.ledgers.end),
+            ("ledgers", "INT64", piece.ledgers.end - piece.ledgers.start + 1),
+            ("row_count", "INT64", row["row_count"]),
+            ("first_closed_at", "TIMESTAMP", piece.first_closed_at.isoformat()),
+            ("last_closed_at", "TIMESTAMP", piece.last_closed_at.isoformat()),
+            ("dag_id", "STRING", NAME),
+            ("batch_id", "STRING", f"{NAME}__{self.source}"),
+            ("published_at", "TIMESTAMP", now),
+            ("bytes_processed", "INT64", read["bytes_processed"]),
+            ("bytes_billed", "INT64", read["bytes_billed"]),
+            ("estimated_cost", "NUMERIC", estimated_cost(read["bytes_billed"], self.price)),
+        ]
+        noted = [Parameter(name, type_, str(value)) for name, type_, value in values]
+        self._run("note", table, upsert_stats(warehouse.name(BATCH_STATS_TABLE_ID), noted))
+
+    def _rows(self, label: str, table: Table, statement: Statement) -> list[Any]:
+        """The rows of a query."""
+        return list(self._run(label, table, statement).result())
+
+    def _write(self, label: str, table: Table, statement: Statement) -> Any:
+        """Runs a merge to its end, after one of the same work that an earlier start of this program left running.
+
+        Two merges of the same rows that run at once would double them.
+        """
+        work = repr((self.source, table.table_id, label, statement.parameters))
+        base = f"{NAME}_{label}_{hashlib.sha256(work.encode()).hexdigest()[:32]}"
+        for number in itertools.count(1):
+            try:
+                earlier = self.warehouse.client.get_job(f"{base}_{number}", location=self.location)
+            except NotFound:
+                return self._run(label, table, statement, f"{base}_{number}")
+            if earlier.state != "DONE":
+                with suppress(GoogleAPICallError):  # however it ends, its work is done again
+                    earlier.result()
+        raise AssertionError("numbers don't end")
+
+    def _run(self, label: str, table: Table, statement: Statement, job_id: str | None = None) -> Any:
+        config = bigquery.QueryJobConfig(
+            query_parameters=[bigquery.ScalarQueryParameter(p.name, p.type, p.value) for p in statement.parameters],
+            maximum_bytes_billed=self.warehouse.config.maximum_bytes_billed,
+            labels={**self.warehouse.labels, **cost_labels(task=label, table=table.table_id)},
+        )
+        job = self.warehouse.client.query(statement.sql, config, job_id=job_id, location=self.location)
+        job.result()
+        return job
+
+
+def client_of(project: str) -> bigquery.Client:
+    """A client with the credentials that Google's libraries find; without any for an emulator."""
+    emulated = "BIGQUERY_EMULATOR_HOST" in os.environ
+    return bigquery.Client(project, credentials=AnonymousCredentials() if emulated else None)
+
+
+def main() -> int:
+    """Exit status 0, or 1 with one line that says why."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m stellar_etl_airflow.{NAME}",
+        description="Copies the tables of another deployment into ours. Says what there is; copies it with --go.",
+    )
+    parser.add_argument("source", metavar="PROJECT.DATASET", help="the other deployment's dataset, which is only read")
+    parser.add_argument(
+        "--variables",
+        nargs="+",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="files of Airflow Variables, as they are imported: they say what to publish in, and how",
+    )
+    parser.add_argument(
+        "--tables",
+        nargs="+",
+        choices=list(TAKEN),
+        default=list(TAKEN),
+        metavar="TYPE",
+        help="data types (default: all)",
+    )
+    parser.add_argument("--chunk", type=int, default=CHUNK, help=f"ledgers that a statement copies (default: {CHUNK})")
+    parser.add_argument("--go", action="store_true", help="copy; without it nothing is written")
+    arguments = parser.parse_args()
+    if arguments.chunk < 1:
+        parser.error("--chunk must be at least 1")
+    try:
+        variables = read_variables(*arguments.variables)
+        client = client_of(load(WarehouseSettings, variables.get).bq_project)
+        take_over(
+            TakeOver(client, variables.get, arguments.source, chunk=arguments.chunk), arguments.tables, arguments.go
+        )
+    except (TakeOverError, SettingsError, SchemaError, WarehouseError, GoogleAPICallError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def take_over(work: TakeOver, data_types: Sequence[str], go: bool) -> None:
+    """Says what the tables of some types hold; copies them, if asked to.
+
+    Raises:
+        TakeOverError: nothing can be copied, or a table can't.
+    """
+    work.check_places()
+    sources, pieces = work.sources(data_types), work.pieces()
+    if not go:
+        for source in sources:
+            work.report(source, pieces)
+        return
+    if unfit := [f"{one.table.table_id}: {misfit}" for one in sources for misfit in one.misfits]:
+        raise TakeOverError("; ".join([*unfit, "leave these tables out by --tables, and load their ledgers anew"]))
+    if pieces:
+        work.prepare()
+        for source in sources:
+            work.take(source, pieces)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

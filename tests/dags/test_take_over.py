@@ -1,0 +1,215 @@
+"""Tables of another deployment, taken over: the rows end as a fresh load's, whatever the layout and the moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import google.cloud.bigquery as bq
+import pytest
+
+from stellar_etl_airflow.schema import read_schema
+from stellar_etl_airflow.take_over import TAKEN, TakeOver, TakeOverError, take_over
+from stellar_etl_airflow.warehouse import NETWORK_LABEL, network_hash
+from tests.shared import REPO
+
+THEIRS = "local.theirs"
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+FIRST, LAST = 11, 70
+GAP = range(41, 46)
+HELD = [ledger for ledger in range(FIRST, LAST + 1) if ledger not in GAP]
+TYPES = ("ledgers", "assets", "trades", "token_transfers", "offers")
+
+
+def closed_at(ledger):
+    return (BEGIN + timedelta(seconds=5 * ledger)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def load_of(ledger, again=False):
+    """The batch columns of the first load of a ledger, which was one an hour, and of the one that repeated it."""
+    return {
+        "batch_id": f"scheduled__{ledger // 10}",
+        "batch_run_date": "2026-02-01T00:00:00" if again else "2026-01-01T00:00:00",
+        "batch_insert_ts": "2026-02-01T00:00:00Z" if again else "2026-01-01T00:00:00Z",
+    }
+
+
+def rows_of(data_type, ledger):
+    """What a fresh load has of a ledger."""
+    common = {"closed_at": closed_at(ledger), **load_of(ledger)}
+    if data_type == "ledgers":
+        return [{"sequence": ledger, "ledger_hash": f"h{ledger}", "previous_ledger_hash": f"h{ledger - 1}", **common}]
+    if data_type == "assets":
+        code = {"asset_code": f"A{ledger % 7}", "asset_issuer": "G", "asset_type": "credit_alphanum4"}
+        return [{**code, "asset_id": ledger % 7, "ledger_sequence": ledger, **common}]
+    if data_type == "trades":
+        own = {"ledger_closed_at": common.pop("closed_at"), "price_n": ledger, **common}
+        return [{"history_operation_id": (ledger << 32) + 4097, "order": order, **own} for order in (0, 1)]
+    if data_type == "token_transfers":  # two identical rows of one load are two transfers
+        texts = dict.fromkeys(
+            ("transaction_hash", "event_topic", "asset", "asset_type", "amount_raw", "contract_id"), "x"
+        )
+        return [{"transaction_id": ledger, "amount": 1.5, **texts, "ledger_sequence": ledger, **common}] * 2
+    entry = {"offer_id": ledger % 5, "amount": ledger, "deleted": ledger % 9 == 0, "ledger_sequence": ledger}
+    return [{**entry, **common}]
+
+
+@pytest.fixture
+def theirs(client, warehouse_server):
+    """Another deployment: by month of `batch_run_date`, ledgers 21 to 30 loaded twice, a column more and one less."""
+    _, folder = warehouse_server
+    client.delete_dataset(THEIRS, delete_contents=True, not_found_ok=True)
+    client.create_dataset(THEIRS)
+    for data_type in TYPES:
+        table = TAKEN[data_type]
+        fields = [field for field in read_schema(str(REPO / "schemas"), table.table_id) if field["name"] != "sponsor"]
+        fields.append({"name": "of_theirs", "type": "STRING"})
+        made = bq.Table(f"{THEIRS}.{table.table_id}", [bq.SchemaField.from_api_repr(field) for field in fields])
+        made.time_partitioning = bq.TimePartitioning("MONTH", "batch_run_date")
+        client.create_table(made)
+        rows = [row for ledger in HELD for row in rows_of(data_type, ledger)]
+        rows += [row | load_of(0, again=True) for ledger in range(21, 31) for row in rows_of(data_type, ledger)]
+        (folder / "exports").mkdir(parents=True, exist_ok=True)
+        (folder / "exports" / "theirs.txt").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        config = bq.LoadJobConfig(source_format="NEWLINE_DELIMITED_JSON", write_disposition="WRITE_APPEND")
+        client.load_table_from_uri("gs://exports/theirs.txt", made.reference, job_config=config).result()
+    yield THEIRS
+    client.delete_dataset(THEIRS, delete_contents=True)
+
+
+@pytest.fixture
+def variables(tmp_path):
+    """The shipped Variables, for the laptop's warehouse."""
+    shipped = json.loads((REPO / "airflow_variables.json").read_text())
+    own = {"bq_project": "local", "bq_dataset": "stellar", "schema_filepath": str(REPO / "schemas")}
+    (tmp_path / "variables.json").write_text(json.dumps(shipped | own))
+    return shipped | own
+
+
+@pytest.fixture
+def work(client, theirs, variables):
+    said = []
+    made = TakeOver(client, variables.get, theirs, chunk=7, say=said.append)
+    made.said = said
+    return made
+
+
+@pytest.fixture
+def held(client):
+    """The rows of one of our tables, without the columns of loads, as a sorted list of texts."""
+
+    def held(table_id, dataset="stellar"):
+        rows = client.query(f"SELECT * FROM local.{dataset}.{table_id}").result()
+        left_out = ("batch_id", "batch_run_date", "batch_insert_ts", "of_theirs")
+        plain = [{key: value for key, value in row.items() if key not in left_out and value} for row in rows]
+        return sorted(json.dumps(row, default=str, sort_keys=True) for row in plain)
+
+    return held
+
+
+def fresh(data_type):
+    """What the fresh load of all ledgers has, in the same form."""
+    return [row for ledger in HELD for row in rows_of(data_type, ledger)]
+
+
+def check_all(held, client):
+    for data_type in ("ledgers", "trades", "token_transfers", "offers"):
+        found = held(TAKEN[data_type].table_id)
+        assert len(found) == len(fresh(data_type)), data_type
+    ledgers = [row.sequence for row in client.query("SELECT sequence FROM local.stellar.history_ledgers").result()]
+    assert sorted(ledgers) == HELD
+    trades = client.query(
+        "SELECT history_operation_id >> 32, `order`, price_n FROM local.stellar.history_trades"
+    ).result()
+    assert sorted(tuple(row.values()) for row in trades) == [(n, order, n) for n in HELD for order in (0, 1)]
+    transfers = client.query("SELECT transaction_id FROM local.stellar.token_transfers_raw").result()
+    assert sorted(row.transaction_id for row in transfers) == sorted([*HELD, *HELD])
+    assets = client.query("SELECT asset_code, ledger_sequence FROM local.stellar.history_assets").result()
+    assert sorted(tuple(row.values()) for row in assets) == sorted((f"A{n % 7}", n) for n in range(11, 18))
+    current = client.query("SELECT offer_id, amount FROM local.stellar.offers_current ORDER BY 1").result()
+    newest = {n % 5: n for n in HELD}
+    assert [tuple(row.values()) for row in current] == [(key, n) for key, n in sorted(newest.items()) if n % 9]
+
+
+def test_without_go_it_says_what_there_is_and_writes_nothing(client, work):
+    take_over(work, TYPES, go=False)
+    assert list(client.list_tables("local.stellar")) == []
+    assert NETWORK_LABEL not in client.get_dataset("local.stellar").labels
+    said = "\n".join(work.said)
+    assert "history_ledgers: 65 rows, ledgers 11 to 70, 10 duplicates" in said
+    assert "history_trades: 130 rows, ledgers 11 to 70, 20 duplicates" in said
+    assert "token_transfers_raw: 130 rows, ledgers 11 to 70, 20 duplicates" in said
+    assert "ledgers 41 to 45 are missing there" in said
+    assert "columns that it lacks, which stay empty: sponsor" in said
+    assert "columns that are left behind: of_theirs" in said
+
+
+def test_rows_end_as_a_fresh_loads_and_again(client, work, held, variables):
+    before = {table.table_id: held(table.table_id, "theirs") for table in map(TAKEN.get, TYPES)}
+    for _ in range(2):
+        take_over(work, TYPES, go=True)
+        check_all(held, client)
+    assert {table_id: held(table_id, "theirs") for table_id in before} == before
+    table = client.get_table("local.stellar.offers")
+    assert table.time_partitioning.field == "closed_at"
+    assert table.clustering_fields == variables["cluster_fields"]["offers"]
+    assert "of_theirs" not in [field.name for field in table.schema]
+    label = client.get_dataset("local.stellar").labels[NETWORK_LABEL]
+    assert label == network_hash("Public Global Stellar Network ; September 2015")
+    stats = client.query(
+        "SELECT table_id, MIN(start_ledger), MAX(end_ledger), SUM(ledgers), SUM(row_count), COUNT(*) FROM "
+        "local.stellar.history_archives_dag_runs GROUP BY 1 ORDER BY 1"
+    ).result()
+    found = {row[0]: tuple(row.values())[1:] for row in stats}
+    assert found["history_trades"] == (FIRST, LAST, len(HELD), 2 * len(HELD), 9)
+    assert found.keys() == {TAKEN[data_type].table_id for data_type in TYPES}
+
+
+def command(server, folder, *arguments):
+    program = [sys.executable, "-m", "stellar_etl_airflow.take_over"]
+    return subprocess.Popen(
+        [*program, THEIRS, "--variables", folder / "variables.json", "--chunk", "7", "--tables", *TYPES, *arguments],
+        env={**os.environ, "PYTHONPATH": "dags", "BIGQUERY_EMULATOR_HOST": server.url},
+        cwd=REPO,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_kill_in_the_middle_is_made_up_for(client, theirs, variables, held, warehouse_server, tmp_path):
+    server, _ = warehouse_server
+    first = command(server, tmp_path, "--go")
+    deadline = time.monotonic() + 120
+    while "history_trades: ledgers 18 to 24" not in (line := first.stdout.readline()):
+        assert line, first.stderr.read()
+        assert time.monotonic() < deadline
+    first.kill()
+    first.communicate()
+    assert 0 < len(held("history_trades")) < 2 * len(HELD)
+    out, error = (second := command(server, tmp_path, "--go")).communicate(timeout=240)
+    assert second.returncode == 0, error
+    assert "history_ledgers: ledgers" not in out, "it was copied before the kill"
+    assert "history_trades: ledgers 18 to 24" not in out
+    check_all(held, client)
+
+
+def test_a_column_of_another_type_is_named_and_nothing_is_copied(client, work, theirs):
+    client.query(
+        f"CREATE OR REPLACE TABLE {theirs}.offers AS SELECT * REPLACE (CAST(amount AS STRING) AS amount) "
+        f"FROM {theirs}.offers"
+    ).result()
+    with pytest.raises(TakeOverError, match="offers: column amount is STRING .* in the table and FLOAT"):
+        take_over(work, TYPES, go=True)
+    assert list(client.list_tables("local.stellar")) == []
+
+
+def test_another_networks_dataset_and_ones_own_are_refused(client, variables, theirs):
+    with pytest.raises(TakeOverError, match="the Variables say to publish in local.stellar"):
+        take_over(TakeOver(client, variables.get, "local.stellar"), TYPES, go=False)
+    with pytest.raises(TakeOverError, match="there is no dataset local.nowhere"):
+        take_over(TakeOver(client, variables.get, "local.nowhere"), TYPES, go=False)

@@ -239,7 +239,7 @@ def _check_existing(table: bigquery.Table, layout: Layout) -> None:
     if missing:
         raise WarehouseError(
             f"table {name} lacks {', '.join(missing)}, without which its rows can't be told apart by ledger: another "
-            f"deployment made it. Load into another dataset, or add the columns to the table and fill them"
+            f"deployment made it. Load into another dataset, and take its rows over as docs/production.md says"
         )
 
 

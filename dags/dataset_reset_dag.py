@@ -7,12 +7,12 @@ and the dataset's network label, so that a test network can be loaded anew after
 table (`data_type`) or from all. Point-in-time tables are made anew from the changes that are left. Both targets are
 concerned; tables of other names are never touched.
 
-**Who runs it**: a person, for instance `airflow dags trigger dataset_reset --conf
-'{"what": "range", "start_ledger": 100, "end_ledger": 200}'`. It is a dry run unless `dry_run` is false: `plan` counts
-the rows, and its log says them. Otherwise `approve` waits until somebody answers it under *Required Actions* in the UI;
-nothing is removed before. Pause the DAGs that load the tables first: what they load meanwhile is not removed. Then load
-the range again, by clearing runs or by a run of its own; of `history_assets` a removed row comes back with the ledger
-it was first seen in.
+**Who runs it**: a person, for instance `airflow dags trigger dataset_reset --conf '{"what": "range", "start_ledger":
+100, "end_ledger": 200}'`. It is a dry run unless `dry_run` is false: `plan` counts the rows, and its log says them.
+Otherwise `approve` waits, each try for a week, until somebody answers it under *Required Actions* in the UI; nothing is
+removed before. Pause the DAGs that load the tables first: what they load meanwhile is not removed. Then load the range
+again, by clearing runs or by a run of its own; of `history_assets` a removed row comes back with the ledger it was
+first seen in.
 
 **When it fails**: clear the failed task; what is gone already is no error. `plan`: its message says which params don't
 fit together. Nothing was removed if `approve` did not succeed.

@@ -18,6 +18,8 @@ backfill over the same range. `plan`: clear it.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import DAG, Param, chain
 
 from stellar_etl_airflow.build_backfill_tasks import (
@@ -37,6 +39,8 @@ with DAG(
     doc_md=__doc__,
     default_args=get_default_dag_args(),
     schedule=None,
+    # Of one round: a task that waits for another DAG's run heeds no time-out of its own.
+    dagrun_timeout=timedelta(days=7),
     max_active_runs=1,
     params={
         **get_range_params(),

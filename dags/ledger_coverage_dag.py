@@ -23,6 +23,7 @@ started.
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, chain
 
@@ -49,6 +50,8 @@ with DAG(
         ),
     },
     tags=["maintenance"],
+    # A task that waits for another DAG's run heeds no time-out of its own, and would keep the next looks from starting.
+    dagrun_timeout=timedelta(days=1),
     **{
         **get_schedule_args(),
         "schedule": CronDataIntervalTimetable(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -22,6 +23,9 @@ from stellar_etl_airflow.warehouse import forget_network
 PLAN_TASK = "plan"
 APPROVE_TASK = "approve"
 DRY_RUN_PARAM = "dry_run"
+
+APPROVAL_TIMEOUT = timedelta(days=7)
+"""How long a person may take; then the try fails, and nothing is removed."""
 
 
 def removal_of(context: Context) -> Removal:
@@ -181,6 +185,7 @@ def build_approve_reset_task() -> ApproveResetOperator:
         task_id=APPROVE_TASK,
         subject="Remove rows from {{ var.value.bq_dataset }}?",
         body="{{ ti.xcom_pull(task_ids='plan')['text'] }}",
+        response_timeout=APPROVAL_TIMEOUT,
     )
 
 

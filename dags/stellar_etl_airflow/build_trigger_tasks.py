@@ -61,6 +61,7 @@ def build_trigger_tasks(task_id: str, plan: BaseOperator, part: str, *, after: A
         poke_interval=10,
         failed_states=["failed"],
         trigger_rule="none_failed",
+        doc_md="Starts a run of the list, or starts it again" + (", and waits until it has ended." if wait else "."),
     ).expand_kwargs(runs.output)
     plan >> runs
     if after is not None:

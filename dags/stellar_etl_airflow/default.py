@@ -36,6 +36,9 @@ DEFAULT_SCHEDULE = "*/10 * * * *"
 DEFAULT_START = datetime(2026, 1, 1, tzinfo=UTC)
 DEFAULT_DEADLINE_SECONDS = 7200
 
+TASK_TIMEOUT = timedelta(days=1)
+"""How long a try may take where the Variable `task_timeout` has nothing for its builder: no task hangs for ever."""
+
 
 def _moment(name: str) -> datetime | None:
     text = os.environ.get(name)
@@ -61,7 +64,7 @@ def _owner() -> str:
 
 
 def get_default_dag_args() -> dict[str, Any]:
-    """`default_args` of every DAG: owner, retries and their pace, and who is told of a failure."""
+    """`default_args` of every DAG: owner, retries and their pace, time-out, and who is told of a failure."""
     return {
         "owner": _owner(),
         "on_failure_callback": report_failure,
@@ -70,6 +73,7 @@ def get_default_dag_args() -> dict[str, Any]:
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=10),
+        "execution_timeout": TASK_TIMEOUT,
     }
 
 

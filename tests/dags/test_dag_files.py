@@ -6,65 +6,102 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from stellar_etl_airflow.tables import CHANGES, TABLES
 from tests.shared import REPO
 
-PARSE = """
-import inspect, json, socket, sqlite3, sys
-reached = []
-def refused(*args, **kwargs):
-    reached.append("a DAG file reached outside while it was parsed: %r" % (args,))
-    raise AssertionError(reached[-1])
-import airflow.sdk
-from airflow.dag_processing.dagbag import DagBag
-from airflow.serialization.serialized_objects import DagSerialization
-import airflow.sdk.definitions.variable as variable, airflow.sdk.definitions.connection as connection
-get = variable.Variable.get
-variable.Variable.get = lambda key, **kwargs: get(key, **kwargs) if key == "owner" else refused(key)
-connection.Connection.get = refused
-def deferrable(task):
-    if not task.is_mapped:
-        return getattr(task, "deferrable", False)
-    return inspect.signature(task.operator_class.__init__).parameters["deferrable"].default  # a mapped one's
-socket.socket.connect = sqlite3.connect = sqlite3.dbapi2.connect = refused
-bag = DagBag(sys.argv[1], load_op_links=False)
-dags = {dag_id: DagSerialization.to_dict(dag) for dag_id, dag in sorted(bag.dags.items())}
-for dag in dags.values():
-    dag["dag"].pop("_processor_dags_folder", None)
-print(json.dumps({
-    "errors": {str(key): str(value) for key, value in bag.import_errors.items()},
-    "dags": dags,
-    "tasks": {dag_id: {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks}
-              for dag_id, dag in bag.dags.items()},
-    "deferrable": {dag_id: {task.task_id: deferrable(task) for task in dag.tasks}
-                   for dag_id, dag in bag.dags.items()},
-    "retries": {dag_id: [task.retries for task in dag.tasks] for dag_id, dag in bag.dags.items()},
-    "owners": sorted({dag.owner for dag in bag.dags.values()}),
-    "reached": reached,
-    "docs": {dag_id: dag.doc_md or "" for dag_id, dag in bag.dags.items()},
-}))
+DAY = 24 * 3600.0
+VARIABLES = json.loads((REPO / "airflow_variables.json").read_text())
+FILES = sorted((REPO / "dags").glob("*_dag.py"))
+SERVER = {"_AIRFLOW_PROCESS_CONTEXT": "server"}
+OTHER_SCHEDULE = {
+    "STELLAR_ETL_SCHEDULE": "*/5 * * * *",
+    "STELLAR_ETL_START_DATE": "2026-02-01T00:00:00Z",
+    "STELLAR_ETL_END_DATE": "2026-02-01T01:00:00Z",
+    "STELLAR_ETL_CATCHUP": "false",
+}
+SHIPPED = {
+    f"AIRFLOW_VAR_{key.upper()}": value if isinstance(value, str) else json.dumps(value)
+    for key, value in VARIABLES.items()
+}
+
+EMPTY = """
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+
+with DAG("empty"):
+    EmptyOperator(task_id="a")
 """
 
+CLOCK = """
+from airflow.sdk import DAG
+import pendulum
 
-def parse(**environment):
-    result = subprocess.run(
-        [sys.executable, "-c", PARSE, str(REPO / "dags")],
-        env={**os.environ, "PYTHONPATH": str(REPO / "dags"), **environment},
+with DAG("clock", start_date=pendulum.today("UTC")):
+    pass
+"""
+
+BUDGET = 30
+"""How many times the processor time of an empty DAG file one of ours may take to parse, Airflow, its providers and
+libraries being imported: three times what it took when this was written."""
+
+
+def run(jobs, **environment):
+    done = subprocess.run(
+        [sys.executable, str(REPO / "tests" / "dags" / "parse_dags.py")],
+        input=json.dumps(jobs),
+        # A busy machine needs more than Airflow's 30 s for the first file.
+        env={**os.environ, "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "600", **environment},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout.splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
-def parsed():
-    return parse()
+def parses(tmp_path_factory):
+    """What came of parsing in several environments: Airflow is imported once for all of them."""
+    folder = tmp_path_factory.mktemp("dags")
+    (folder / "empty_dag.py").write_text(EMPTY)
+    (folder / "clock_dag.py").write_text(CLOCK)
+    jobs = {
+        "plain": {},
+        "watched": {"clock": True},
+        "owned": {"environment": {"AIRFLOW_VAR_OWNER": "data-team"}},
+        "no database": {"environment": SERVER},
+        "no owner": {"environment": {"AIRFLOW_VAR_OWNER": ""}},
+        "other schedule": {"environment": OTHER_SCHEDULE},
+        "wrong start": {"environment": {"STELLAR_ETL_START_DATE": "yesterday"}},
+        "early deadline": {"environment": {"STELLAR_ETL_DEADLINE_SECONDS": "90"}},
+        "no deadline": {"environment": {"STELLAR_ETL_DEADLINE_SECONDS": "0"}},
+        "wrong deadline": {"environment": {"STELLAR_ETL_DEADLINE_SECONDS": "soon"}},
+        "other alerts": {"environment": {"STELLAR_ETL_ALERT_SCHEDULE": "*/2 * * * *"}},
+        "deferrable": {"environment": {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "true"}},
+        "rendered": {"environment": SHIPPED, "render": True},
+        "clock": {"files": str(folder / "clock_dag.py"), "clock": True},
+    }
+    for number in range(3):
+        jobs |= {("empty", number): {"files": str(folder / "empty_dag.py")}}
+        jobs |= {(path.name, number): {"files": str(path)} for path in FILES}
+    return dict(zip(jobs, run(list(jobs.values())), strict=True))
+
+
+@pytest.fixture(scope="module")
+def parsed(parses):
+    return parses["plain"]
+
+
+@pytest.fixture(scope="module")
+def about(parsed):
+    return parsed["about"]
+
+
+def owners(found):
+    return {task["owner"] for dag in found["about"].values() for task in dag["tasks"].values()}
 
 
 def test_every_dag_file_imports_with_nothing_set_and_nothing_reachable(parsed):
@@ -83,27 +120,61 @@ def test_every_dag_file_imports_with_nothing_set_and_nothing_reachable(parsed):
     ]
 
 
-def test_the_owner_is_the_one_variable_that_is_read_while_parsing(parsed):
-    assert parsed["owners"] == ["stellar-etl"]
-    assert parse(AIRFLOW_VAR_OWNER="data-team")["owners"] == ["data-team"]
+def test_a_dag_has_the_name_of_its_file(about):
+    assert {dag["file"]: dag_id for dag_id, dag in about.items()} == {
+        path.name: path.name.removesuffix("_dag.py") for path in FILES
+    }
 
 
-def test_an_owner_that_cannot_be_read_stops_no_import(parsed):
+def test_the_owner_is_the_one_variable_that_is_read_while_parsing(parses):
+    assert owners(parses["plain"]) == {"stellar-etl"}
+    assert owners(parses["owned"]) == {"data-team"}
+
+
+def test_an_owner_that_cannot_be_read_stops_no_import(parses):
     """The database can't be reached; then a name that is none."""
-    found = parse(_AIRFLOW_PROCESS_CONTEXT="server")
-    assert found["reached"], "Airflow asked its database"
-    assert (found["errors"], found["owners"]) == ({}, ["stellar-etl"])
-    found = parse(AIRFLOW_VAR_OWNER="")
-    assert (found["errors"], found["owners"]) == ({}, ["stellar-etl"])
-    assert sorted(found["dags"]) == sorted(parsed["dags"])
+    assert parses["no database"]["reached"], "Airflow asked its database"
+    for found in (parses["no database"], parses["no owner"]):
+        assert (found["errors"], owners(found)) == ({}, {"stellar-etl"})
+        assert found["dags"].keys() == parses["plain"]["dags"].keys()
 
 
-def test_the_same_files_serialise_the_same_twice(parsed):
-    assert parse()["dags"] == parsed["dags"]
+def test_the_same_files_serialise_the_same_in_another_process_and_another_order_of_sets(parsed):
+    (again,) = run([{}], PYTHONHASHSEED="7", TZ="Asia/Tokyo")
+    assert again["dags"] == parsed["dags"]
 
 
-def test_a_batch_flows_one_way(parsed):
-    tasks = parsed["tasks"]["history_archive_without_captive_core"]
+def test_no_dag_file_reads_the_clock(parses):
+    assert parses["clock"]["reached"], "one that does is found"
+    assert "clock_dag.py:5 reads the clock" in parses["clock"]["reached"][0]
+    assert (parses["watched"]["errors"], parses["watched"]["reached"]) == ({}, [])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_parsing_a_file_costs_little_more_than_parsing_an_empty_one(parses, path):
+    def cost(name):
+        return min(parses[name, number]["seconds"] for number in range(3))
+
+    assert parses[path.name, 0]["errors"] == parses["empty", 0]["errors"] == {}
+    assert cost(path.name) < BUDGET * cost("empty")
+
+
+def test_every_template_renders_with_nothing_undefined(parses):
+    found = parses["rendered"]
+    assert (found["errors"], found["reached"]) == ({}, [])
+    texts = {f"{dag}.{field}": text for dag, fields in found["rendered"].items() for field, text in fields.items()}
+    assert texts["dataset_reset.approve.subject"] == f"Remove rows from {VARIABLES['bq_dataset']}?"
+    assert texts["dataset_reset.approve.body"] == "<text>"
+    assert not [name for name, text in texts.items() if "{{" in repr(text) or "{%" in repr(text)]
+
+
+def after(dag):
+    """The tasks that come after each."""
+    return {task_id: task["downstream"] for task_id, task in dag["tasks"].items()}
+
+
+def test_a_batch_flows_one_way(about):
+    tasks = after(about["history_archive_without_captive_core"])
     assert tasks["get_ledger_range_from_times"] == ["export"]
     assert tasks["export"] == ["verify_export"]
     assert tasks["verify_export"] == ["assets.load", "ledgers.load"]
@@ -114,35 +185,57 @@ def test_a_batch_flows_one_way(parsed):
         assert tasks[f"{table}.batch_stats"] == ["delete_staging"]
 
 
-def test_a_batch_of_all_history_tables_stays_within_45_tasks(parsed):
-    history = [tasks for dag_id, tasks in parsed["tasks"].items() if "history_archive" in dag_id]
+def test_a_batch_of_all_history_tables_stays_within_45_tasks(about):
+    history = [dag["tasks"] for dag_id, dag in about.items() if "history_archive" in dag_id]
     assert {task.split(".")[0] for tasks in history for task in tasks if "." in task} == TABLES.keys()
     assert sum(map(len, history)) <= 45
 
 
-def test_every_kind_of_change_is_published(parsed):
-    tasks = parsed["tasks"]["state_table_export"]
+def test_every_kind_of_change_is_published(about):
+    tasks = about["state_table_export"]["tasks"]
     assert {task.split(".")[0] for task in tasks if "." in task} == CHANGES.keys()
 
 
-def test_every_dag_says_what_to_do_when_it_fails_and_retries(parsed):
-    for dag_id, text in parsed["docs"].items():
-        assert "**When it fails**" in text, dag_id
-        assert "**Who runs it**" in text, dag_id
-        assert min(parsed["retries"][dag_id]) >= 1, dag_id
+def test_every_dag_says_what_it_is_who_runs_it_and_what_to_do_when_it_fails(about):
+    for dag_id, dag in about.items():
+        assert dag["doc"].lstrip().startswith("# "), dag_id
+        assert "**Who runs it**" in dag["doc"], dag_id
+        assert "**When it fails**" in dag["doc"], dag_id
+        assert dag["description"], dag_id
+        assert set(dag["tags"]) <= {"derived", "history", "maintenance", "state"}, dag_id
+        assert dag["tags"], dag_id
+
+
+def test_every_task_is_tried_again_and_somebody_is_told_of_its_last_failure(about):
+    for dag_id, dag in about.items():
+        for task_id, task in dag["tasks"].items():
+            assert task["retries"] >= 1, f"{dag_id}.{task_id}"
+            assert task["told"], f"{dag_id}.{task_id}"
+
+
+def test_no_task_and_no_run_can_hang_for_ever(about):
+    """A day where the Variable has nothing for the builder; it has something for every builder as shipped."""
+    for dag_id, dag in about.items():
+        for task_id, task in dag["tasks"].items():
+            assert task["limit"] == DAY, f"{dag_id}.{task_id}"
+            assert task["builder"] is None or task["builder"] in VARIABLES["task_timeout"], f"{dag_id}.{task_id}"
+        # Airflow waits for a triggered run outside of what the time-out covers: the limit of the run ends that.
+        if any(task["type"] == "TriggerDagRunOperator" for task in dag["tasks"].values()):
+            assert dag["limit"], dag_id
+
+
+def test_whoever_writes_a_table_does_so_in_its_pool(about):
+    pools = json.loads((REPO / "airflow_pools.json").read_text())
+    used = {task["pool"] for dag in about.values() for task in dag["tasks"].values()}
+    assert used - {"default_pool"} == pools.keys()
 
 
 def timetable(parsed):
     return parsed["dags"]["history_archive_without_captive_core"]["dag"]
 
 
-def test_schedule_start_and_end_come_from_the_environment(parsed):
-    changed = parse(
-        STELLAR_ETL_SCHEDULE="*/5 * * * *",
-        STELLAR_ETL_START_DATE="2026-02-01T00:00:00Z",
-        STELLAR_ETL_END_DATE="2026-02-01T01:00:00Z",
-        STELLAR_ETL_CATCHUP="false",
-    )
+def test_schedule_start_and_end_come_from_the_environment(parses):
+    parsed, changed = parses["plain"], parses["other schedule"]
     assert "*/10 * * * *" in json.dumps(timetable(parsed))
     assert "*/5 * * * *" in json.dumps(timetable(changed))
     assert timetable(parsed)["catchup"] is True
@@ -151,21 +244,21 @@ def test_schedule_start_and_end_come_from_the_environment(parsed):
     assert timetable(changed)["end_date"]
 
 
-def test_a_wrong_start_date_is_named(parsed):
-    errors = parse(STELLAR_ETL_START_DATE="yesterday")["errors"]
+def test_a_wrong_start_date_is_named(parses):
+    parsed, errors = parses["plain"], parses["wrong start"]["errors"]
     assert all("STELLAR_ETL_START_DATE: 'yesterday' is not a time" in text for text in errors.values())
     scheduled = {dag_id for dag_id, dag in parsed["dags"].items() if "CronDataInterval" in json.dumps(dag)}
     by_hand = {"bucket_list_export", "dataset_reset", "history_backfill", "state_rebuild"}
     assert parsed["dags"].keys() - scheduled == {*by_hand, "alerts"}, "only what a person starts has no schedule"
-    assert {Path(name).name.removesuffix("_dag.py") for name in errors} == scheduled
+    assert {name.removesuffix("_dag.py") for name in errors} == scheduled
 
 
 def deadlines(parsed):
     return {dag_id: found for dag_id, dag in parsed["dags"].items() if (found := dag["dag"].get("deadline"))}
 
 
-def test_scheduled_runs_have_a_deadline_that_the_environment_says(parsed):
-    found = deadlines(parsed)
+def test_scheduled_runs_have_a_deadline_that_the_environment_says(parses):
+    found = deadlines(parses["plain"])
     assert found.keys() == {
         "enriched_history_operations",
         "history_archive_with_captive_core",
@@ -175,32 +268,32 @@ def test_scheduled_runs_have_a_deadline_that_the_environment_says(parsed):
     }
     assert "7200" in json.dumps(found)
     assert "DagRunQueuedAtDeadline" in json.dumps(found)
-    assert "90.0" in json.dumps(deadlines(parse(STELLAR_ETL_DEADLINE_SECONDS="90")))
-    assert deadlines(parse(STELLAR_ETL_DEADLINE_SECONDS="0")) == {}
+    assert "90.0" in json.dumps(deadlines(parses["early deadline"]))
+    assert deadlines(parses["no deadline"]) == {}
 
 
-def test_a_wrong_deadline_is_named(parsed):
-    errors = parse(STELLAR_ETL_DEADLINE_SECONDS="soon")["errors"]
-    assert {Path(name).name.removesuffix("_dag.py") for name in errors} == deadlines(parsed).keys()
+def test_a_wrong_deadline_is_named(parses):
+    errors = parses["wrong deadline"]["errors"]
+    assert {name.removesuffix("_dag.py") for name in errors} == deadlines(parses["plain"]).keys()
     assert all("STELLAR_ETL_DEADLINE_SECONDS: 'soon' is not a number of seconds" in text for text in errors.values())
 
 
-def test_alerts_are_told_from_the_beginning_one_run_at_a_time(parsed):
-    alerts = parsed["dags"]["alerts"]["dag"]
+def test_alerts_are_told_from_the_beginning_one_run_at_a_time(parses):
+    alerts = parses["plain"]["dags"]["alerts"]["dag"]
     assert (alerts["is_paused_upon_creation"], alerts["max_active_runs"], alerts["catchup"]) == (False, 1, False)
-    assert parsed["tasks"]["alerts"] == {
+    assert after(parses["plain"]["about"]["alerts"]) == {
         "gather": ["email", "forget", "slack"],
         "slack": ["forget"],
         "email": ["forget"],
         "forget": [],
     }
     assert "*/5 * * * *" in json.dumps(alerts)
-    assert "*/2 * * * *" in json.dumps(parse(STELLAR_ETL_ALERT_SCHEDULE="*/2 * * * *")["dags"]["alerts"])
+    assert "*/2 * * * *" in json.dumps(parses["other alerts"]["dags"]["alerts"])
 
 
-def test_in_deferrable_mode_every_task_that_waits_leaves_its_slot():
+def test_in_deferrable_mode_every_task_that_waits_leaves_its_slot(parses):
     """What is left holds one for as long as it works itself; `approve` leaves it in any mode."""
-    found = parse(AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE="true")["deferrable"]
-    held = {task for tasks in found.values() for task, deferrable in tasks.items() if not deferrable}
-    plans = {task for task in held if task.endswith("_runs")}
+    dags = parses["deferrable"]["about"].values()
+    held = {task_id for dag in dags for task_id, task in dag["tasks"].items() if not task["deferrable"]}
+    plans = {task_id for task_id in held if task_id.endswith("_runs")}
     assert held - plans == {"verify_export", "delete_staging", "report", "plan_healing", "approve"}

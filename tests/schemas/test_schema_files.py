@@ -16,12 +16,17 @@ from stellar_etl_airflow.tables import (
     CHANGES,
     COVERAGE_TABLE_ID,
     ENRICHED_OPERATIONS,
+    PUBLISHED,
     TABLES,
+    Publish,
 )
 from tests.shared import REPO, SHARED, needs_shared
-from tests.stellar_etl.program import succeed
+from tests.stellar_etl.program import rows, succeed
 
 FILES = sorted((REPO / "schemas").glob("*_schema.json"))
+OF_FEE_BUMPS = {"fee_account", "fee_account_muxed", "inner_transaction_hash", "new_max_fee"}
+"""The columns that the first ledgers of the sample network leave out."""
+
 TYPES = {"STRING", "INTEGER", "FLOAT", "NUMERIC", "BOOLEAN", "TIMESTAMP", "DATE", "DATETIME", "BYTES", "RECORD", "JSON"}
 
 Field = Mapping[str, Any]
@@ -91,6 +96,24 @@ def test_the_rows_of_the_sample_network_fit(lake: Path, tmp_path: Path) -> None:
     export(lake, 3, 42, tmp_path)
     empty = {path.name for path in tmp_path.glob("*.txt") if not path.read_bytes()}
     assert empty <= {"3-42-restored_key.txt"}, "every type but one has rows in the first ledgers"
+    for table in (*TABLES.values(), *CHANGES.values()):
+        written = {column for row in rows(tmp_path / f"3-42-{table.data_type}.txt") for column in row}
+        described = {field["name"] for field in read(REPO / "schemas" / f"{table.table_id}_schema.json")}
+        if written:
+            assert written | (OF_FEE_BUMPS & described) == described, table.data_type
+
+
+def test_the_shipped_variables_partition_and_cluster_by_columns_that_there_are() -> None:
+    variables = json.loads((REPO / "airflow_variables.json").read_text())
+    for table in PUBLISHED.values():
+        types = {field["name"]: field["type"] for field in read(REPO / "schemas" / f"{table.table_id}_schema.json")}
+        clusters = variables["cluster_fields"][table.table_id]
+        assert set(clusters) <= types.keys() - set(BATCH_COLUMNS), table
+        assert len(clusters) <= 4, "BigQuery clusters by no more"
+        assert not {types[column] for column in clusters} & {"FLOAT", "RECORD", "JSON", "BYTES"}, table
+        partition = variables["partition_fields"].get(table.table_id)
+        assert partition is None or partition["field"] == table.closed_at_column
+        assert (partition is None) == (table.publish is Publish.KEEP_EARLIEST), "all but those matched by key"
 
 
 @needs_shared

@@ -1,0 +1,194 @@
+"""Parses DAG files as often as it is asked to, each time in a process of its own that has Airflow imported already.
+
+Reads a JSON list of jobs from standard input, and writes a list of what came of them. A job is an object:
+`environment`, the variables to set; `files`, what to parse; `clock`, whether to look for those who read it; `render`,
+whether to render the templates.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import os
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.definitions import connection, variable
+from airflow.sdk.execution_time.context import VariableAccessor
+from airflow.serialization.serialized_objects import DagSerialization
+from jinja2 import StrictUndefined
+
+DAGS = Path(__file__).resolve().parents[2] / "dags"
+CLOCKS = {
+    "now",
+    "utcnow",
+    "today",
+    "time",
+    "time_ns",
+    "monotonic",
+    "monotonic_ns",
+    "perf_counter",
+    "localtime",
+    "gmtime",
+}
+
+reached: list[str] = []
+
+
+def refused(*args: object, **kwargs: object) -> None:
+    reached.append(f"a DAG file reached outside while it was parsed: {args!r}")
+    raise AssertionError(reached[-1])
+
+
+def refuse_what_is_outside() -> None:
+    get = variable.Variable.get
+    variable.Variable.get = lambda key, **kwargs: get(key, **kwargs) if key == "owner" else refused(key)  # type: ignore
+    connection.Connection.get = refused  # type: ignore
+    socket.socket.connect = sqlite3.connect = sqlite3.dbapi2.connect = refused  # type: ignore
+
+
+def for_whom(frame: FrameType | None, files: str) -> str:
+    """The line of a DAG file, or of what it is made of, for which a function runs; "" for the import of another's."""
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith((str(DAGS), files)):
+            return f"{Path(name).name}:{frame.f_lineno}"
+        if "importlib" in name:
+            return ""
+        frame = frame.f_back
+    return ""
+
+
+def watch_clock(files: str) -> None:
+    def watch(frame: FrameType, event: str, function: Any) -> None:
+        if event == "c_call" and function.__name__ in CLOCKS and (line := for_whom(frame, files)):
+            reached.append(f"{line} reads the clock: {function.__qualname__}")
+
+    sys.setprofile(watch)
+
+
+def import_what_is_borrowed() -> None:
+    """Imports what DAG files import of others: Airflow, its providers, libraries."""
+    for path in DAGS.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                if not name.startswith("stellar_etl_airflow"):
+                    importlib.import_module(name)
+
+
+def parse(job: dict[str, Any]) -> dict[str, Any]:
+    os.environ.update(job.get("environment", {}))
+    files = job.get("files", str(DAGS))
+    if job.get("clock"):
+        watch_clock(files)
+    before = time.process_time()
+    bag = DagBag(files, load_op_links=False)
+    sys.setprofile(None)
+    seconds = time.process_time() - before
+    dags = {dag_id: DagSerialization.to_dict(dag) for dag_id, dag in sorted(bag.dags.items())}
+    for dag in dags.values():
+        dag["dag"].pop("_processor_dags_folder", None)
+    return {
+        "errors": {Path(key).name: str(value) for key, value in bag.import_errors.items()},
+        "reached": reached,
+        "seconds": seconds,
+        "dags": dags,
+        "about": {dag_id: about(dag) for dag_id, dag in bag.dags.items()},
+        "rendered": {dag_id: dict(rendered(dag)) for dag_id, dag in bag.dags.items()} if job.get("render") else {},
+    }
+
+
+class AnyResult(dict[str, Any]):
+    """What another task left: whatever a template asks of it."""
+
+    def __missing__(self, key: str) -> str:
+        return f"<{key}>"
+
+
+class TaskInstance:
+    def xcom_pull(self, task_ids: str) -> AnyResult:
+        assert task_ids in self.task_ids, f"no task {task_ids!r} comes before"
+        return AnyResult()
+
+    def __init__(self, task: Any) -> None:
+        self.task_ids = task.get_flat_relative_ids(upstream=True)
+
+
+def rendered(dag: Any) -> Iterator[tuple[str, Any]]:
+    """Every text in a template's field of every task, as the worker renders it; an unknown name is an error."""
+    dag.template_undefined = StrictUndefined
+    environment = dag.get_template_env()
+    for task in dag.tasks:
+        context = {"ti": TaskInstance(task), "params": dag.params.dump(), "var": {"value": VariableAccessor(False)}}
+        for field in task.template_fields:
+            value = getattr(task, field, None) if not task.is_mapped else task.partial_kwargs.get(field)
+            if "{" in repr(value):
+                yield f"{task.task_id}.{field}", task.render_template(value, context, environment)
+
+
+def about(dag: Any) -> dict[str, Any]:
+    """What tests ask of a DAG that is hard to read in its serialised form."""
+    return {
+        "file": Path(dag.fileloc).name,
+        "doc": dag.doc_md or "",
+        "tags": sorted(dag.tags),
+        "description": dag.description,
+        "limit": dag.dagrun_timeout and dag.dagrun_timeout.total_seconds(),
+        "tasks": {task.task_id: about_task(task) for task in dag.tasks},
+    }
+
+
+def about_task(task: Any) -> dict[str, Any]:
+    return {
+        "downstream": sorted(task.downstream_task_ids),
+        "type": task.task_type,
+        "owner": task.owner,
+        "retries": task.retries,
+        "limit": task.execution_timeout and task.execution_timeout.total_seconds(),
+        "builder": getattr(task, "builder", None),
+        "pool": task.pool,
+        "told": bool(task.on_failure_callback),
+        "deferrable": defers(task),
+    }
+
+
+def defers(task: Any) -> bool:
+    """Whether a task leaves its slot while it waits."""
+    if task.is_mapped:
+        return bool(inspect.signature(task.operator_class.__init__).parameters["deferrable"].default)
+    return bool(getattr(task, "deferrable", False))
+
+
+def in_fork(job: dict[str, Any]) -> Any:
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        try:
+            refuse_what_is_outside()
+            found = parse(job)
+        except BaseException as error:
+            found = {"errors": {"parse_dags.py": repr(error)}}
+        with os.fdopen(writer, "w") as file:
+            json.dump(found, file)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        text = file.read()
+    os.wait()
+    return json.loads(text)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(DAGS))
+    import_what_is_borrowed()
+    json.dump([in_fork(job) for job in json.load(sys.stdin)], sys.stdout)

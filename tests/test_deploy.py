@@ -1,0 +1,87 @@
+"""What a deployment does, in which order: in a copy of the tree, with programs in place of gcloud and of the upload
+that write down what they are told."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+from tests.shared import REPO
+
+IMAGE = "europe-west1-docker.pkg.dev/p/r/stellar-etl@sha256:" + "0" * 64
+NOTES = """#!/usr/bin/env bash
+echo "${0##*/} $*" >> "$NOTES/calls"
+while (($#)); do
+  if [[ $1 = --source ]]; then cp "$2" "$NOTES"; fi
+  shift
+done
+"""
+
+
+@pytest.fixture
+def deploy(tmp_path):
+    """Runs the script; gives what it ended with, and the folder of notes."""
+    tree, notes = tmp_path / "tree", tmp_path / "notes"
+    for name in ("dags", "environments", "requirements", "schemas", "scripts"):
+        shutil.copytree(REPO / name, tree / name)
+    for name in ("airflow_pools.json", "airflow_variables.json", "pyproject.toml"):
+        shutil.copy(REPO / name, tree)
+    (tree / ".venv").symlink_to(REPO / ".venv")
+    notes.mkdir()
+    for program in (notes / "gcloud", tree / "upload_static_to_gcs.sh"):
+        program.write_text(NOTES)
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+
+    def deploy(*arguments):
+        environment = {**os.environ, "PATH": f"{notes}:{os.environ['PATH']}", "NOTES": str(notes)}
+        done = subprocess.run(
+            [tree / "scripts" / "deploy.sh", *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        calls = (notes / "calls").read_text().splitlines() if (notes / "calls").exists() else []
+        return done, calls, notes
+
+    return deploy
+
+
+def test_pools_then_variables_with_the_image_then_dags(deploy):
+    done, calls, notes = deploy("staging", "an-environment", "europe-west1", "a-bucket", IMAGE)
+    assert done.returncode == 0, done.stderr
+    where, data = "--environment an-environment --location europe-west1", "/home/airflow/gcs/data"
+    run = "gcloud composer environments run an-environment --location europe-west1"
+    assert [call.split(" --source ")[0] for call in calls] == [
+        f"gcloud composer environments storage data import {where}",
+        f"{run} pools import -- {data}/airflow_pools.json",
+        f"gcloud composer environments storage data import {where}",
+        f"{run} variables import -- {data}/airflow_variables.json",
+        "upload_static_to_gcs.sh a-bucket",
+    ]
+    variables = json.loads((notes / "airflow_variables.json").read_text())
+    staging = json.loads((REPO / "environments" / "staging.json").read_text())
+    assert variables == json.loads((REPO / "airflow_variables.json").read_text()) | staging | {"image_name": IMAGE}
+    assert (notes / "airflow_pools.json").read_bytes() == (REPO / "airflow_pools.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("staging",), 2, "usage: scripts/deploy.sh NAME"),
+        (("nowhere", "e", "l", "b", IMAGE), 1, "nowhere"),
+        (("staging", "e", "l", "b", ""), 1, "image_name"),
+    ],
+)
+def test_nothing_is_touched_before_all_is_well(deploy, arguments, status, said):
+    done, calls, _ = deploy(*arguments)
+    assert (done.returncode, calls) == (status, [])
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("docker.io/me/stellar-etl", "tag"), ("europe-docker.pkg.dev/p/r/i", "a b")])
+def test_an_image_goes_to_a_repository_of_artifact_registry_or_nowhere(arguments):
+    done = subprocess.run([REPO / "scripts" / "push_image.sh", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: scripts/push_image.sh LOCATION-docker.pkg.dev/")

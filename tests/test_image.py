@@ -1,0 +1,155 @@
+"""The exporter's image, as far as it can be made without a container engine: the Dockerfile's own steps, run in a
+folder, with the locked packages and nothing else; then what a pod runs in it, not as root where that can be."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from stellar_etl_airflow.batch import ExportAttempt, LedgerRange
+from stellar_etl_airflow.exports import Export
+from stellar_etl_airflow.pods import PROGRAM
+from stellar_etl_airflow.settings import ExportSettings, load
+from tests.shared import REPO
+
+DOCKERFILE = (REPO / "Dockerfile").read_text()
+VARIABLES = json.loads((REPO / "airflow_variables.json").read_text())
+
+
+def stages():
+    """The instructions of each stage, as (name, rest)."""
+    text = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", "")
+    instructions = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
+    starts = [number for number, (name, _) in enumerate(instructions) if name == "FROM"]
+    return [instructions[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
+
+
+@pytest.fixture(scope="module")
+def image():
+    """What the build stage makes, in a folder that everybody may read; gives the place of a path of the image."""
+    root = Path(tempfile.mkdtemp(prefix="image-"))
+    root.chmod(0o755)
+    (root / "opt").mkdir()
+
+    def place(path):
+        return f"{root}{path}"
+
+    tools = {"python ": f"{shlex.quote(sys.executable)} ", "pip ": f"{shlex.quote(sys.executable)} -m pip "}
+    for name, rest in stages()[0][1:]:
+        if name == "COPY":
+            source, target = rest.split()
+            copied = Path(place(target))
+            if (REPO / source).is_dir():
+                shutil.copytree(REPO / source, copied, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                copied.mkdir(parents=True, exist_ok=True)
+                shutil.copy(REPO / source, copied)
+            continue
+        assert name == "RUN", name
+        command = re.sub(r"(?<![\w/])(/opt|/build)/", rf"{root}\1/", rest)
+        for tool, here in tools.items():
+            command = re.sub(rf"(^|&& +){tool}", rf"\1{here}", command)
+        subprocess.run(command, shell=True, check=True, executable="/bin/sh", capture_output=True)
+    yield place
+    shutil.rmtree(root)
+
+
+def can_be_another():
+    """Whether another user may start the Python that runs this: one below /root may not be."""
+    python = Path(sys.executable).resolve()
+    return os.geteuid() == 0 and all(folder.stat().st_mode & 0o001 for folder in (python, *python.parents))
+
+
+def run(image, *arguments, **options):
+    """Starts the program as a pod does, by its name on the image's PATH, with nothing else in its environment."""
+    (settings,) = (rest for name, rest in stages()[1] if name == "ENV")
+    (user,) = (rest for name, rest in stages()[1] if name == "USER")
+    uid, gid = map(int, user.split(":"))
+    path = re.search(r'PATH="([^:]+):', settings)[1]
+    assert uid > 0 and gid > 0
+    if can_be_another():
+        options |= {"user": uid, "group": gid, "extra_groups": []}
+    return subprocess.run(
+        [f"{image(path)}/{PROGRAM}", *arguments],
+        env={},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+def test_the_entry_point_is_what_pods_call():
+    (entry,) = (json.loads(rest) for name, rest in stages()[1] if name == "ENTRYPOINT")
+    assert entry == [PROGRAM]
+
+
+def test_both_stages_have_one_base_pinned_to_an_exact_version():
+    bases = {stage[0][1].removesuffix(" AS build") for stage in stages()}
+    assert len(bases) == 1
+    assert re.fullmatch(r"python:3\.11\.\d+-slim-\w+(@sha256:[0-9a-f]{64})?", bases.pop())
+
+
+def test_it_holds_the_locked_packages_and_no_others(image):
+    found = {
+        path.name.split("-")[0].lower().replace("_", "-")
+        for path in Path(image("/opt/stellar-etl")).rglob("*.dist-info")
+    }
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (REPO / "requirements" / "exporter.txt").read_text(), re.MULTILINE))
+    assert found == locked
+
+
+def test_the_lock_has_the_versions_that_the_tests_run_with():
+    def versions(name):
+        return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (REPO / "requirements" / name).read_text(), re.MULTILINE))
+
+    exporter, laptop = versions("exporter.txt"), versions("laptop.txt")
+    assert exporter == {name: laptop[name] for name in exporter}
+
+
+def test_it_says_how_it_is_used(image):
+    done = run(image, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "export_all_history" in done.stdout
+
+
+def test_it_exports_what_a_pod_is_told_to_as_the_checkout_does(image, lake, tmp_path):
+    shutil.copytree(lake, image("/lake"))
+    output = Path(image("/output"))
+    output.mkdir()
+    output.chmod(0o777)
+    volume = {"volume_config": {"emptyDir": {}}, "volume_name": "v", "image_output_path": str(output)}
+    volume |= {"local_output_path": "/l", "output_path": "/p", "txmeta_datastore_path": image("/lake")}
+    settings = load(ExportSettings, (VARIABLES | volume).get)
+    types = (
+        "ledgers",
+        "transactions",
+        "operations",
+        "effects",
+        "trades",
+        "contract_events",
+        "token_transfers",
+        "assets",
+    )
+    (step,) = Export(settings, types, LedgerRange(5, 9), {"batch_id": "x"}).steps(
+        ExportAttempt(LedgerRange(5, 9), "a/prefix", "2026-01-01T00:00:00Z")
+    )
+    done = run(image, *step.arguments)
+    assert done.returncode == 0, done.stderr
+    expected = [argument.replace(str(output), str(tmp_path)) for argument in step.arguments]
+    subprocess.run([sys.executable, "-m", "stellar_etl", *expected], cwd=REPO, check=True, capture_output=True)
+    found = sorted(output.rglob("*.txt"))
+    assert len(found) == len(types)
+    for path in found:
+        assert path.read_bytes() == (tmp_path / path.relative_to(output)).read_bytes(), path.name
+        assert not can_be_another() or path.stat().st_uid != 0

@@ -13,7 +13,8 @@ These must not be paused, and run as many at a time as their `max_active_runs` l
 Airflow's own `airflow backfill create` makes runs for a DAG's own intervals instead.
 
 **When it fails**: `load` or `derive`: look at the run that it started, mend that, then clear the task, or start a new
-backfill over the same range. `plan`: clear it.
+backfill over the same range. `plan`: clear it. A round that is not through after seven days fails, and what it started
+goes on: start a new backfill.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ exactly the ledgers that findings name are loaded again, then what is made of th
 **When it fails**: `report` fails on purpose: its message says what is wrong in which ledgers. Load them again, by
 `auto_heal` or by runs of your own, then clear the run: it looks anew. A lag: see whether the DAG that loads the table
 is paused or failing, or the lake stands still. `load_again`, `rebuild_again`, `derive_again`: see the run that it
-started.
+started. A run that is not through after a day fails, and what it started goes on; the next one looks anew.
 """
 
 from __future__ import annotations

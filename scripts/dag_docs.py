@@ -44,6 +44,9 @@ is alike for several tables is drawn once, with how many tables there are. A try
 `task_timeout` says for its builder; the tables of tasks show the shipped values, and what holds where it has none.
 """
 
+REFERENCES = {"DagRunQueuedAtDeadline": "it was queued", "DagRunLogicalDateDeadline": "its logical date"}
+"""From when a deadline counts."""
+
 KEPT_ENVIRONMENT = ("HOME", "LANG", "PATH", "TMPDIR")
 
 
@@ -211,7 +214,7 @@ def deadlines_of(dag: DAG) -> str:
     alerts: Any = dag.deadline or ()
     return "; ".join(
         f"{span(alert.interval) if isinstance(alert.interval, timedelta) else alert.interval}"
-        f" after {alert.reference.reference_name}"
+        f" after {REFERENCES.get(alert.reference.reference_name, alert.reference.reference_name)}"
         for alert in alerts
     )
 

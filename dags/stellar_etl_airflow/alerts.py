@@ -130,11 +130,12 @@ async def report_deadline(context: Mapping[str, Any]) -> None:
 
 
 def _report_deadline(context: Mapping[str, Any]) -> None:
-    run, deadline = context["dag_run"], context["deadline"]["deadline_time"]
+    run = context["dag_run"]
+    deadline = datetime.fromisoformat(str(context["deadline"]["deadline_time"])).astimezone(UTC)
     dag_id, run_id = run["dag_id"], run["dag_run_id"]
     if run["state"] == "failed" or run["run_type"] == "backfill":
         return
-    text = f"{dag_id} is not done by its deadline, {deadline}; queued at {run['queued_at']}"
+    text = f"{dag_id} is not done by its deadline, {deadline:%Y-%m-%d %H:%M} UTC"
     link = f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
     try:
         if settings(MessageSettings).anybody:

@@ -214,10 +214,10 @@ def test_every_task_is_tried_again_and_somebody_is_told_of_its_last_failure(abou
 
 
 def test_no_task_and_no_run_can_hang_for_ever(about):
-    """A day where the Variable has nothing for the builder; it has something for every builder as shipped."""
+    """At most a day where the Variable has nothing for the builder; it has something for every builder as shipped."""
     for dag_id, dag in about.items():
         for task_id, task in dag["tasks"].items():
-            assert task["limit"] == DAY, f"{dag_id}.{task_id}"
+            assert 0 < (task["limit"] or 0) <= DAY, f"{dag_id}.{task_id}"
             assert task["builder"] is None or task["builder"] in VARIABLES["task_timeout"], f"{dag_id}.{task_id}"
         # Airflow waits for a triggered run outside of what the time-out covers: the limit of the run ends that.
         if any(task["type"] == "TriggerDagRunOperator" for task in dag["tasks"].values()):

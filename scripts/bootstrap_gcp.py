@@ -545,14 +545,15 @@ def import_into_airflow(cloud: Cloud, wanted: Wanted) -> None:
     variables = json.dumps(wanted.variables, indent=2) + "\n"
     pools = (REPO / "airflow_pools.json").read_text()
     for name, content in (("variables", variables), ("pools", pools)):
-        imported = f"gs://{wanted.airflow_bucket}/{IMPORTED}/{name}.json"
+        brought, imported = f"{data}/{name}.json", f"gs://{wanted.airflow_bucket}/{IMPORTED}/{name}.json"
         if cloud.look(cloud.gcloud("storage", "cat", imported)) == content:
             continue
-        cloud.change(cloud.gcloud("storage", "cp", str(cloud.write(f"{name}.json", content)), f"{data}/{name}.json"))
+        if cloud.look(cloud.gcloud("storage", "cat", brought)) != content:
+            cloud.change(cloud.gcloud("storage", "cp", str(cloud.write(f"{name}.json", content)), brought))
         inside = f"/home/airflow/gcs/data/stellar-etl/{name}.json"
         run = ["gcloud", "composer", "environments", "run", wanted.name, f"--project={wanted.project}"]
         cloud.change([*run, f"--location={wanted.location}", name, "import", "--", inside])
-        cloud.change(cloud.gcloud("storage", "cp", f"{data}/{name}.json", imported))
+        cloud.change(cloud.gcloud("storage", "cp", brought, imported))
 
 
 def bring_kubeconfig(cloud: Cloud, wanted: Wanted) -> None:

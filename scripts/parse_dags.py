@@ -16,7 +16,11 @@ def main(folder: Path) -> int:
     with tempfile.TemporaryDirectory() as home:
         # Before Airflow is imported: it reads these once. No setting of the developer's own has a say.
         os.environ["AIRFLOW_HOME"] = home
+        os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
         os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+        os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT"] = (
+            "600"  # the first file imports Airflow: slow on a busy machine
+        )
         sys.path.insert(0, str(folder))
         sys.dont_write_bytecode = True
         from airflow.dag_processing.dagbag import DagBag

@@ -29,12 +29,15 @@ from urllib.parse import quote
 
 import yaml
 
-from stellar_etl_airflow.settings import PASSPHRASES, check
+from stellar_etl_airflow.environments import read_variables
+from stellar_etl_airflow.settings import PASSPHRASES, SettingsError, check
 
 REPO = Path(__file__).resolve().parent.parent
 SHIPPED = REPO / "airflow_variables.json"
 NETWORK_LABEL = "stellar_network"
 NODE_POOL = "etl-pool"
+TAINT = ("dedicated", NODE_POOL, "NoSchedule")
+"""Key, value and effect."""
 ROLE = "stellar-etl"
 ABSENT = r"not[ _]?found|matched no objects|SERVICE_DISABLED|API has not been used"
 """How the programs say that there is no such thing, or not even its service yet."""
@@ -44,9 +47,6 @@ IMPORTED = "data/stellar-etl/imported"
 
 COMPOSER_NAMESPACE = "composer-user-workloads"
 """Composer 3 runs pods there alone (https://cloud.google.com/composer/docs/composer-3/use-kubernetes-pod-operator)."""
-
-COMPOSER_KUBECONFIG = "/home/airflow/composer_kube_config"
-"""The workers' kubeconfig of the environment's own cluster (same page)."""
 
 PUBLIC_LAKE = "https://aws-public-blockchain.s3.us-east-2.amazonaws.com/v1.1/stellar/ledgers/pubnet"
 """The public network's ledgers, which the exporter reads too if it is told nothing."""
@@ -142,10 +142,13 @@ class Wanted:
             "use_testnet": self.stellar_network == "testnet",
             "use_futurenet": self.stellar_network == "futurenet",
             "namespace": self.namespace if self.gke else COMPOSER_NAMESPACE,
-            "k8s_service_account": ROLE if self.gke else "",
-            "kube_config_location": "" if self.gke else COMPOSER_KUBECONFIG,
+            "pod_place": self.place,
         }
-        if not self.gke:
+        if self.gke:
+            key, value, effect = TAINT
+            toleration = {"key": key, "operator": "Equal", "value": value, "effect": effect}
+            known |= {"k8s_service_account": ROLE, "tolerations": [toleration]}
+        else:
             known["affinity"] = {}  # Composer 3 knows none
         return {**read_variables(SHIPPED), **known, **self.own_variables}
 
@@ -437,7 +440,7 @@ def grant_roles(cloud: Cloud, wanted: Wanted) -> None:
 def make_cluster(cloud: Cloud, wanted: Wanted) -> None:
     """A network, a cluster in it and the pool of nodes that the shipped affinity names; empty, the pool costs nothing.
 
-    The pool has no taint: the pods have no toleration for one.
+    The pool's taint keeps it for the pods, whose toleration for it is among the Variables.
     """
     network = [f"--network={wanted.network}"]
     region = f"--region={wanted.location}"
@@ -461,7 +464,8 @@ def make_cluster(cloud: Cloud, wanted: Wanted) -> None:
         options = [
             *(f"--machine-type={wanted.machine_type}", "--num-nodes=0", "--enable-autoscaling"),
             *("--total-min-nodes=0", f"--total-max-nodes={wanted.max_nodes}", nodes),
-            *("--node-labels=app=stellar-etl", "--workload-metadata=GKE_METADATA"),
+            *("--node-labels=app=stellar-etl", f"--node-taints={TAINT[0]}={TAINT[1]}:{TAINT[2]}"),
+            "--workload-metadata=GKE_METADATA",
         ]
         cloud.change(cloud.gcloud(*pool, "create", NODE_POOL, cluster, place, *options))
 
@@ -704,21 +708,6 @@ def wanted_of(options: argparse.Namespace) -> Wanted:
     return Wanted(**{field.name: given[field.name] for field in fields(Wanted)})
 
 
-def read_variables(path: Path) -> dict[str, Any]:
-    """A file of Airflow Variables.
-
-    Raises:
-        SetupError: it is none.
-    """
-    try:
-        variables: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise SetupError(f"{path} is no file of Airflow Variables: {error}") from None
-    if not isinstance(variables, dict):
-        raise SetupError(f"{path} is no file of Airflow Variables: it must hold one object")
-    return variables
-
-
 def main() -> int:
     """Exit status 0, or 1 with what is wrong on stderr."""
     options = parser().parse_args()
@@ -728,7 +717,7 @@ def main() -> int:
         wanted = wanted_of(options)
         folder = Path(options.folder or f".gcp/{wanted.name}")
         run(Cloud(wanted.project, options.dry_run, folder), wanted)
-    except SetupError as error:
+    except (SettingsError, SetupError) as error:
         print(f"bootstrap_gcp.sh: {error}", file=sys.stderr)
         return 1
     return 0

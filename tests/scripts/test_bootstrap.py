@@ -193,10 +193,10 @@ def test_airflow_gets_the_variables_pools_connections_and_packages(cloud, place)
     assert (variables["coverage_days"], variables["bq_project"]) == (3, PROJECT)
     assert variables["gcs_exported_data_bucket_name"] == f"{PROJECT}-stellar-etl-exports"
     expected = {
-        "composer3": ("composer-user-workloads", "", "/home/airflow/composer_kube_config"),
-        "gke": ("stellar-etl", "stellar-etl", ""),
+        "composer3": ("composer3", "composer-user-workloads", ""),
+        "gke": ("gke", "stellar-etl", "stellar-etl"),
     }
-    keys = ("namespace", "k8s_service_account", "kube_config_location")
+    keys = ("pod_place", "namespace", "k8s_service_account")
     assert tuple(variables[key] for key in keys) == expected[place]
     assert bool(variables["affinity"]) == (place == "gke")
     assert composer["pools"] == json.loads((REPO / "airflow_pools.json").read_text())
@@ -214,6 +214,9 @@ def test_airflow_gets_the_variables_pools_connections_and_packages(cloud, place)
         (affinity,) = variables["affinity"]["nodeAffinity"].values()
         (expression,) = affinity["nodeSelectorTerms"][0]["matchExpressions"]
         assert expression["values"] == list(cloud.state()["pools"])
+        (borne,) = variables["tolerations"]
+        create = next(change for change in cloud.changes() if "node-pools" in change)
+        assert f"--node-taints={borne['key']}={borne['value']}:{borne['effect']}" in create
 
 
 def test_only_what_differs_is_changed(cloud):
@@ -234,14 +237,21 @@ def test_only_what_differs_is_changed(cloud):
     assert any("--update-env-variables=STELLAR_ETL_CATCHUP=false" in change for change in cloud.changes())
 
 
-@pytest.mark.parametrize(
-    ("place", "how"),
-    [
-        ("composer3", "before"),
-        pytest.param("gke", "before", marks=pytest.mark.slow),
-        pytest.param("gke", "after", marks=pytest.mark.slow),
-    ],
-)
+def test_interrupted_once_it_goes_on(cloud):
+    assert cloud.run().returncode == 0
+    whole, half = cloud.state(), len(cloud.changes()) // 2
+    cloud.reset()
+    shutil.rmtree(cloud.folder / "work")
+    done = cloud.run(FAIL_AT=str(half))
+    assert done.returncode != 0
+    assert "run this again" in done.stderr
+    assert cloud.state() != whole
+    assert cloud.run().returncode == 0
+    assert cloud.state() == whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("place", "how"), [("composer3", "before"), ("gke", "before"), ("gke", "after")])
 def test_interrupted_at_every_command_it_ends_in_the_same_state(cloud, place, how):
     """Each run gets one command further than the one before, and fails there: before or after it took effect."""
     assert cloud.run(place).returncode == 0
@@ -336,7 +346,7 @@ def test_a_missing_program_is_named(cloud, program):
         (["--dataset", "a-b"], "is no dataset's name"),
         (["--stellar-network", "testnet"], "--stellar-network testnet needs --lake"),
         (["--env", "PATH=/x"], "is not STELLAR_ETL_"),
-        (["--variables", "/nowhere.json"], "/nowhere.json is no file of Airflow Variables"),
+        (["--variables", "/nowhere.json"], "/nowhere.json: not a file of Airflow Variables"),
         (["--project", "someone-elses"], "project someone-elses is not there, or not yours to see"),
     ],
 )

@@ -80,8 +80,9 @@ def get_default_dag_args() -> dict[str, Any]:
 def _deadline() -> DeadlineAlert | None:
     """By when a run has to be done, counted from when it was queued: runs by ledgers have no logical date.
 
-    The environment says it, not a Variable: `VariableInterval` is read while a run is made, and while the Variable is
-    missing, or is 0 for no deadline, no run is made at all (https://github.com/apache/airflow/pull/68917).
+    The environment says it, not a Variable: `VariableInterval` is read while a run is made, and where the Variable is
+    missing, or is 0 for no deadline, no run is made, and the scheduler of Airflow 3.3.1 ends with an error, again and
+    again (https://github.com/apache/airflow/pull/68917).
     """
     text = os.environ.get(DEADLINE) or str(DEFAULT_DEADLINE_SECONDS)
     if not text.isdecimal():

@@ -1,0 +1,25 @@
+"""How fast ledger entry changes are exported."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks import inputs
+from benchmarks.history import SDK, export_speed, sdk_speed
+from benchmarks.measure import in_turns
+from benchmarks.rows import Benchmark, Row, held_against
+
+COMMAND = "export_ledger_entry_changes"
+
+
+def run(rounds: int) -> list[Row]:
+    """The export beside the SDK, which only decodes."""
+    figures = in_turns({SDK: sdk_speed, COMMAND: partial(export_speed, COMMAND)}, rounds)
+    sdk = Row(SDK, "MB/s", figures[SDK])
+    note = f"{inputs.LEDGERS} ledgers, {inputs.megabytes():.1f} MB; verified, all types"
+    return [sdk, held_against(Row(COMMAND, "MB/s", figures[COMMAND], note=note), sdk, target=3)]
+
+
+BENCHMARK = Benchmark(
+    "Export of ledger entry changes", "Raw XDR a second of processor time, one process, everything included.", run
+)

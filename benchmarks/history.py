@@ -1,0 +1,64 @@
+"""How fast history is exported: everything from the lake's objects to finished files."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks import inputs
+from benchmarks.decode import SDK_LEDGERS, decode_by_sdk
+from benchmarks.measure import export, in_turns, processor_seconds
+from benchmarks.rows import Benchmark, Row, held_against
+from stellar_etl.lake import decompress, open_lake
+
+SDK = "stellar-sdk (Python) decodes"
+SDK_AT_BEST = "the same without Python's cycle collector"
+
+
+def sdk_speed(*, collector: bool = True) -> float:
+    """Megabytes a second that the SDK decodes of the generated network, as it comes or without Python's collector."""
+    batches = inputs.raw(inputs.network(), inputs.FIRST, inputs.FIRST + SDK_LEDGERS - 1)
+    return sum(map(len, batches)) / 1e6 / processor_seconds(partial(decode_by_sdk, batches), collector=collector)
+
+
+def export_speed(command: str) -> float:
+    """Megabytes a second of processor time of an export on one core, start and end of the program included."""
+    return inputs.megabytes() / export(command, inputs.network(), inputs.FIRST, inputs.LAST).seconds
+
+
+def _limit() -> float:
+    """What no exporter can pass: to decompress objects, and to copy what they hold once."""
+    lake = open_lake(str(inputs.network()), "pubnet")
+    objects = [lake.store.read(span.name) for span in lake.spans(inputs.FIRST, inputs.LAST)]
+    return inputs.megabytes() / processor_seconds(lambda: [bytearray(decompress(data)) for data in objects])
+
+
+def run(rounds: int) -> list[Row]:
+    """The export between the SDK, which only decodes, and the limit."""
+    works = {
+        SDK: sdk_speed,
+        SDK_AT_BEST: partial(sdk_speed, collector=False),
+        "export": partial(export_speed, "export_all_history"),
+        "limit": _limit,
+    }
+    figures = in_turns(works, rounds)
+    sdk, at_best = Row(SDK, "MB/s", figures[SDK]), Row(SDK_AT_BEST, "MB/s", figures[SDK_AT_BEST])
+    note = f"{inputs.LEDGERS} ledgers, {inputs.megabytes():.1f} MB; verified, all nine types"
+    whole = Row("export_all_history", "MB/s", figures["export"], target=30, note=note)
+    limit = Row("decompress and copy", "MB/s", figures["limit"])
+    return [
+        sdk,
+        at_best,
+        whole,
+        held_against(whole, sdk, target=5),
+        held_against(whole, at_best),
+        limit,
+        held_against(whole, limit),
+    ]
+
+
+BENCHMARK = Benchmark(
+    "Export of history",
+    "Raw XDR a second of processor time, one process, everything included: start of the program, decompression, "
+    "hashes, decoding, rows of all nine types, JSON, checksums, writing.",
+    run,
+)

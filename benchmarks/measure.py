@@ -1,0 +1,80 @@
+"""Time and memory of pieces of work, in this process or in one of its own, so that other programs count little."""
+
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+PROGRAM = str(Path(sys.executable).with_name("stellar-etl"))
+
+
+class Cost(NamedTuple):
+    """What a process took, with those that it started.
+
+    Attributes:
+        seconds: of processor time, of all processors.
+        memory: the largest of its processes at its peak, in MB.
+        elapsed: seconds by the clock.
+    """
+
+    seconds: float
+    memory: float
+    elapsed: float
+
+
+def processor_seconds(work: Callable[[], object], *, collector: bool = False) -> float:
+    """Processor time that a piece of work takes in this process, without Python's cycle collector if not told to."""
+    gc.collect()
+    if not collector:
+        gc.disable()
+    try:
+        begun = time.process_time()
+        work()
+        return time.process_time() - begun
+    finally:
+        gc.enable()
+
+
+_RUN = """
+import json, resource, subprocess, sys, time
+begun = time.monotonic()
+subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, time.monotonic() - begun]))
+"""
+
+
+def program(*arguments: object) -> Cost:
+    """Runs `stellar-etl`; a small parent keeps what it takes apart from this process."""
+    argv = [sys.executable, "-c", _RUN, PROGRAM, *map(str, arguments)]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True)
+    return Cost(*json.loads(done.stdout))
+
+
+def export(command: str, lake: Path, first: int, last: int, *options: object) -> Cost:
+    """An export of a range into a folder that is thrown away; each ledger is verified, as always."""
+    with tempfile.TemporaryDirectory() as folder:
+        single = command not in ("export_all_history", "export_ledger_entry_changes")
+        output = Path(folder) / "rows.txt" if single else folder
+        return program(command, "-s", first, "-e", last, "--datastore-path", lake, "-o", output, *options)
+
+
+def in_turns(works: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Each work's figure in each round: A B A B and so on, so that what else the machine does meets all of them.
+
+    The first round, in which caches are cold, does not count.
+    """
+    figures: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(rounds + 1):
+        for name, work in works.items():
+            figure = work()
+            if number:
+                figures[name].append(figure)
+    return figures

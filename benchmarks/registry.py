@@ -1,0 +1,14 @@
+"""Every benchmark by its name. A new one is a module with a `BENCHMARK`, and a line here."""
+
+from __future__ import annotations
+
+from benchmarks import changes, decode, history, memory, one_pass
+from benchmarks.rows import Benchmark
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "decode": decode.BENCHMARK,
+    "history": history.BENCHMARK,
+    "one_pass": one_pass.BENCHMARK,
+    "changes": changes.BENCHMARK,
+    "memory": memory.BENCHMARK,
+}

@@ -1,0 +1,137 @@
+"""Results as JSON, a file a benchmark, and the page and charts that are made of all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.chart import Bar, as_svg
+from benchmarks.rows import Benchmark, Row
+
+FOLDER = Path(__file__).parent
+PAGE = FOLDER / "RESULTS.md"
+PACKAGES = ("orjson", "zstandard", "stellar-sdk", "google-crc32c")
+
+_HEAD = """# Results
+
+Made by `benchmarks/run.sh`; a benchmark that runs alone replaces its own part. Figures are medians with the lowest and
+the highest of all rounds. Where ratios are given, both sides ran in turns, and a ratio is of one round; the target is
+then of the ratio. Times are of the processor, unless it says elapsed.
+"""
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())
+
+
+def circumstances(rounds: int, load: tuple[float, float]) -> dict[str, Any]:
+    """When and where it was measured.
+
+    Args:
+        rounds: how many rounds count.
+        load: the machine's load over one minute, before and after.
+    """
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "rounds": rounds,
+        "machine": f"{_processor()}, {os.cpu_count()} processors",
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "versions": {name: version(name) for name in PACKAGES},
+        "load": [round(one, 1) for one in load],
+    }
+
+
+def _path(name: str) -> Path:
+    return FOLDER / "results" / f"{name}.json"
+
+
+def save(name: str, rows: list[Row], around: Mapping[str, Any]) -> None:
+    """Keeps what a benchmark gave."""
+    _path(name).parent.mkdir(exist_ok=True)
+    content = {**around, "rows": [asdict(row) for row in rows]}
+    _path(name).write_text(json.dumps(content, indent=1) + "\n")
+
+
+def render(benchmarks: Mapping[str, Benchmark]) -> None:
+    """Writes the page and the charts of all results that are there."""
+    parts = [_HEAD]
+    for name, benchmark in benchmarks.items():
+        if _path(name).exists():
+            held = json.loads(_path(name).read_text())
+            rows = [Row(**row) for row in held["rows"]]
+            chart = FOLDER / "charts" / f"{name}.svg"
+            chart.parent.mkdir(exist_ok=True)
+            chart.write_text(as_svg(benchmark.title, _bars(rows)))
+            parts.append(_section(name, benchmark, held, rows))
+    PAGE.write_text("\n".join(parts))
+
+
+def _bars(rows: list[Row]) -> list[Bar]:
+    """The rows of the first one's unit; a row that is held against two others is one bar."""
+    bars: dict[str, Bar] = {}
+    for row in rows:
+        if row.unit == rows[0].unit:
+            target = row.target if row.target is not None and not row.ratios else None
+            bars.setdefault(row.what, Bar(row.what, row.values, row.unit, target))
+    return list(bars.values())
+
+
+def _section(name: str, benchmark: Benchmark, held: Mapping[str, Any], rows: list[Row]) -> str:
+    versions = ", ".join(f"{package} {number}" for package, number in held["versions"].items())
+    before, after = held["load"]
+    lines = [
+        f"## {benchmark.title}",
+        "",
+        benchmark.about,
+        "",
+        (
+            f"`benchmarks/run.sh {name}`, {held['date']}, {held['rounds']} rounds; {held['machine']}; "
+            f"{held['system']}; {versions}; load {before} before and {after} after."
+        ),
+        "",
+        f"![{benchmark.title}](charts/{name}.svg)",
+        "",
+        "| | figure | ratio | to | target | reached |",
+        "|---|---|---|---|---|---|",
+        *map(_line, rows),
+        "",
+    ]
+    notes = dict.fromkeys(f"{row.what}: {row.note}." for row in rows if row.note)
+    return "\n".join([*lines, *notes, ""] if notes else lines)
+
+
+def _line(row: Row) -> str:
+    reached = {None: "", True: "yes", False: "**no**"}[row.reached]
+    bound = "at most " if row.at_most else ""
+    target = "" if row.target is None else f"{bound}{_number(row.target)}" + ("" if row.ratios else f" {row.unit}")
+    cells = (row.what, f"{_spread(row.values)} {row.unit}", _spread(row.ratios), row.against, target, reached)
+    return f"| {' | '.join(cells)} |"
+
+
+def in_words(row: Row) -> str:
+    """A row as a line for a terminal."""
+    ratio = f"; {_spread(row.ratios)} times {row.against}" if row.ratios else ""
+    verdict = {None: "", True: "; target reached", False: "; target missed"}[row.reached]
+    return f"{row.what}: {_spread(row.values)} {row.unit}{ratio}{verdict}"
+
+
+def _spread(values: Any) -> str:
+    if not values:
+        return ""
+    middle, low, high = (_number(value) for value in (median(values), min(values), max(values)))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def _number(value: float) -> str:
+    """Three digits that count."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

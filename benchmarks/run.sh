@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Makes .venv if it is missing or old, then measures: all, or what is named. benchmarks/run.sh --help lists them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/make_venv.sh
+export PATH="$PWD/.venv/bin:$PATH" PYTHONPATH="$PWD/dags"
+exec python -m benchmarks "$@"

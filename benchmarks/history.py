@@ -22,7 +22,7 @@ def sdk_speed(*, collector: bool = True) -> float:
 
 def export_speed(command: str) -> float:
     """Megabytes a second of processor time of an export on one core, start and end of the program included."""
-    return inputs.megabytes() / export(command, inputs.network(), inputs.FIRST, inputs.LAST).seconds
+    return inputs.megabytes() / export(command, inputs.network(), inputs.FIRST, inputs.LAST, "--processes", 1).seconds
 
 
 def _limit() -> float:

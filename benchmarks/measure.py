@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-PROGRAM = str(Path(sys.executable).with_name("stellar-etl"))
+REPO = Path(__file__).resolve().parent.parent
 
 
 class Cost(NamedTuple):
@@ -22,11 +22,13 @@ class Cost(NamedTuple):
         seconds: of processor time, of all processors.
         memory: the largest of its processes at its peak, in MB.
         elapsed: seconds by the clock.
+        first: of the seconds of processor time, those of the program's first process.
     """
 
     seconds: float
     memory: float
     elapsed: float
+    first: float
 
 
 def processor_seconds(work: Callable[[], object], *, collector: bool = False) -> float:
@@ -43,18 +45,21 @@ def processor_seconds(work: Callable[[], object], *, collector: bool = False) ->
 
 
 _RUN = """
-import json, resource, subprocess, sys, time
+import json, os, resource, sys, time
+from stellar_etl.cli import main
 begun = time.monotonic()
-subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL)
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, time.monotonic() - begun]))
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+main(sys.argv[1:])
+ours, theirs = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+first, others = (used.ru_utime + used.ru_stime for used in (ours, theirs))
+print(json.dumps([first + others, max(ours.ru_maxrss, theirs.ru_maxrss) / 1024, time.monotonic() - begun, first]))
 """
 
 
 def program(*arguments: object) -> Cost:
-    """Runs `stellar-etl`; a small parent keeps what it takes apart from this process."""
-    argv = [sys.executable, "-c", _RUN, PROGRAM, *map(str, arguments)]
-    done = subprocess.run(argv, check=True, capture_output=True, text=True)
+    """Runs `stellar-etl` in a process of its own, which says at its end what it took."""
+    argv = [sys.executable, "-c", _RUN, *map(str, arguments)]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True, cwd=REPO)
     return Cost(*json.loads(done.stdout))
 
 

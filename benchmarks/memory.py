@@ -13,7 +13,7 @@ LENGTHS = (1, 10, 100)
 
 
 def _peak(command: str, length: int) -> float:
-    return export(command, inputs.network(), inputs.FIRST, inputs.FIRST + length - 1).memory
+    return export(command, inputs.network(), inputs.FIRST, inputs.FIRST + length - 1, "--processes", 1).memory
 
 
 def run(rounds: int) -> list[Row]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks import changes, decode, history, memory, one_pass
+from benchmarks import changes, decode, history, memory, one_pass, processes
 from benchmarks.rows import Benchmark
 
 BENCHMARKS: dict[str, Benchmark] = {
     "decode": decode.BENCHMARK,
     "history": history.BENCHMARK,
+    "processes": processes.BENCHMARK,
     "one_pass": one_pass.BENCHMARK,
     "changes": changes.BENCHMARK,
     "memory": memory.BENCHMARK,

@@ -133,7 +133,7 @@ def file_name(kind: str, id_: str, ending: str) -> str:
     return f"{kind}/{id_[:2]}/{id_[2:4]}/{id_[4:6]}/{kind}-{id_}.{ending}"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class StatePart(Ledger):
     """Some of what there is in a ledger, as if the ledger had created it.
 
@@ -169,7 +169,11 @@ class Archive:
         """What tells how far the reading is, every so many seconds."""
         return StateProgress(self._reading, seconds)
 
-    def read(self, first: int, last: int, *, verify: bool = True) -> Iterator[Ledger]:
+    def each_alone(self, first: int, last: int) -> bool:  # noqa: ARG002 it is one ledger
+        """Nothing here is in objects of its own."""
+        return False
+
+    def read(self, first: int, last: int, *, verify: bool = True, step: int = 1) -> Iterator[Ledger]:  # noqa: ARG002
         """What there is at a checkpoint, which is the first and the last ledger, in parts, at least one.
 
         Only once all were taken is it known that all buckets' hashes match.

@@ -151,6 +151,7 @@ def _lake_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _archive_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(processes=1)
     parser.add_argument(
         "-e", "--end-ledger", type=int, required=True, metavar="N", help="the newest checkpoint at or before it is read"
     )
@@ -203,6 +204,12 @@ def _range_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-s", "--start-ledger", type=int, default=2, metavar="N", help="first ledger (default 2)")
     parser.add_argument("-e", "--end-ledger", type=int, required=True, metavar="N", help="last ledger, included")
     _lake_options(parser)
+    parser.add_argument(
+        "--processes",
+        type=at_least_one,
+        metavar="N",
+        help="how many work side by side (default: as many as processors are allowed, 4 at most)",
+    )
     ahead = parser.add_argument_group("reading ahead, from a lake that is not a folder")
     ahead.add_argument(
         "--num-workers", type=at_least_one, default=10, metavar="N", help="objects on their way at once (default 10)"
@@ -491,7 +498,7 @@ def _export(
     if arguments.cloud_credentials:
         os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = arguments.cloud_credentials
     statistics = export_rows(
-        open_source(),
+        open_source,
         batches,
         manifest_name,
         bucket=arguments.cloud_storage_bucket or None,
@@ -500,6 +507,7 @@ def _export(
         limit=arguments.limit if arguments.limit >= 0 else None,
         verify=not arguments.no_verify,
         progress_seconds=arguments.progress_seconds,
+        processes=arguments.processes,
     )
     log_values(statistics.as_dict())
 

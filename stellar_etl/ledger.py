@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from binascii import b2a_base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from stellar_etl.changes import Change, compacted
 from stellar_etl.errors import ExportError
@@ -42,6 +43,32 @@ FEE_BUMP_INNER_SUCCESS = names.txFEE_BUMP_INNER_SUCCESS
 FEE_BUMP_INNER_FAILED = names.txFEE_BUMP_INNER_FAILED
 
 
+def base64(data: bytes) -> str:
+    """Standard base64."""
+    return b2a_base64(data, newline=False).decode("ascii")
+
+
+class Link(NamedTuple):
+    """What ties a ledger to its neighbours, and tells it from others."""
+
+    sequence: int
+    hash: bytes
+    previous_hash: bytes
+    closed_at: str
+
+    def check_follows(self, previous: Link) -> None:
+        """Checks the chain from the ledger before to this one.
+
+        Raises:
+            LedgerError: it is another chain's.
+        """
+        if self.previous_hash != previous.hash:
+            raise LedgerError(
+                f"ledger {self.sequence} follows {self.previous_hash.hex()}, but ledger {previous.sequence} of this "
+                f"lake is {previous.hash.hex()}: the lake holds two chains"
+            )
+
+
 def network_id(passphrase: str) -> bytes:
     """What a network's transaction hashes begin with."""
     return hashlib.sha256(passphrase.encode()).digest()
@@ -60,7 +87,7 @@ def transaction_hash(envelope: tuple[Any, ...], network: bytes) -> bytes:
     return hashlib.sha256(network + tagged).digest()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Transaction:
     """One applied transaction.
 
@@ -88,6 +115,21 @@ class Transaction:
     def hash_text(self) -> str:
         """Its hash in hex."""
         return self.hash.hex()
+
+    @cached
+    def envelope_text(self) -> str:
+        """Its envelope's XDR in base64."""
+        return base64(self.envelope[2])
+
+    @cached
+    def meta_text(self) -> str:
+        """The XDR of what it changed and of its events, in base64."""
+        return base64(self.meta[2])
+
+    @cached
+    def fee_meta_text(self) -> str:
+        """The XDR of what its fee changed, in base64."""
+        return base64(self.outcome["feeProcessing_raw"])
 
     @cached
     def is_fee_bump(self) -> bool:
@@ -167,7 +209,7 @@ class Transaction:
         return operations[index]["changes"] if index < len(operations) else []
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Operation:
     """One operation with what it needs of its transaction.
 
@@ -202,7 +244,7 @@ class Operation:
         return self.result[1][1][1]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Ledger:
     """One closed ledger.
 
@@ -216,13 +258,13 @@ class Ledger:
     meta: dict[str, Any]
     network: bytes
 
-    @property
+    @cached
     def header(self) -> dict[str, Any]:
         """`LedgerHeader`."""
         header: dict[str, Any] = self.meta["ledgerHeader"]["header"]
         return header
 
-    @property
+    @cached
     def sequence(self) -> int:
         """Its sequence number."""
         return int(self.header["ledgerSeq"])
@@ -232,6 +274,11 @@ class Ledger:
         """The hash of its header, as the network recorded it."""
         value: bytes = self.meta["ledgerHeader"]["hash"]
         return value
+
+    @cached
+    def link(self) -> Link:
+        """What ties it to its neighbours."""
+        return Link(self.sequence, self.hash, self.header["previousLedgerHash"], self.closed_at)
 
     @cached
     def closed_at(self) -> str:
@@ -249,6 +296,12 @@ class Ledger:
     def close_time(self) -> int:
         """Its close time in seconds since 1970."""
         return int(self.header["scpValue"]["closeTime"])
+
+    @cached
+    def header_entry_text(self) -> str:
+        """Its `LedgerHeaderHistoryEntry` in base64; the entry's extension has one form only, an empty one."""
+        history = self.meta["ledgerHeader"]
+        return base64(self.hash + history["header"]["raw"] + history["ext"][0].to_bytes(4, "big"))
 
     def envelopes(self) -> Iterator[tuple[Any, ...]]:
         """The transaction set's envelopes, in the set's order."""
@@ -313,8 +366,8 @@ class Ledger:
         if hashlib.sha256(self.header["raw"]).digest() != self.hash:
             raise LedgerError(f"ledger {self.sequence}: the header's hash is not {self.hash.hex()}: it is damaged")
 
-    def verify(self, previous: Ledger | None) -> None:
-        """Checks what hashes prove: the header, the transactions, the results, and the chain to the ledger before.
+    def verify(self) -> None:
+        """Checks what hashes prove: the header, the transactions and the results.
 
         Raises:
             LedgerError: naming the ledger and what doesn't match.
@@ -327,8 +380,3 @@ class Ledger:
         )
         if hashlib.sha256(results).digest() != self.header["txSetResultHash"]:
             raise LedgerError(f"ledger {self.sequence}: its results' hash is not the header's: it is damaged")
-        if previous is not None and self.header["previousLedgerHash"] != previous.hash:
-            raise LedgerError(
-                f"ledger {self.sequence} follows {self.header['previousLedgerHash'].hex()}, but ledger "
-                f"{previous.sequence} of this lake is {previous.hash.hex()}: the lake holds two chains"
-            )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from stellar_etl import __version__
-from stellar_etl.ledger import Ledger
+from stellar_etl.ledger import Link
 from stellar_etl.output import ExportFile
 
 VERSION = 1
@@ -25,8 +25,8 @@ def manifest(
     passphrase: str,
     start: int,
     end: int,
-    first: Ledger,
-    last: Ledger,
+    first: Link,
+    last: Link,
     files: Sequence[Written],
     failed_transforms: int,
     parquet_files: Sequence[Written] = (),
@@ -50,7 +50,7 @@ def manifest(
         "start_ledger": start,
         "end_ledger": end,
         "first_ledger_hash": first.hash.hex(),
-        "first_previous_ledger_hash": first.header["previousLedgerHash"].hex(),
+        "first_previous_ledger_hash": first.previous_hash.hex(),
         "last_ledger_hash": last.hash.hex(),
         "first_closed_at": first.closed_at,
         "last_closed_at": last.closed_at,

@@ -7,11 +7,11 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import google_crc32c
 import orjson
@@ -25,13 +25,13 @@ CHUNK = 1 << 20
 """How many bytes of rows are written at once."""
 
 
-def encode_row(row: Mapping[str, Any]) -> bytes:
-    """A row as one line of JSON: keys in order, `<`, `>` and `&` escaped, as Go writes it."""
-    line = orjson.dumps(row, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+def encode_rows(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Rows as lines of JSON: keys in order, `<`, `>` and `&` escaped, as Go writes it."""
+    lines = b"".join([orjson.dumps(row, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE) for row in rows])
     for character, escape in _ESCAPES:
-        if character in line:
-            line = line.replace(character, escape)
-    return line
+        if character in lines:
+            lines = lines.replace(character, escape)
+    return lines
 
 
 def is_special(name: str) -> bool:
@@ -80,16 +80,17 @@ def unwritable(name: str, error: OSError) -> ExportError:
 
 
 @contextmanager
-def _writing(name: str) -> Iterator[None]:
+def writing(name: str) -> Iterator[None]:
+    """Says of a file what is wrong with it."""
     try:
         yield
     except OSError as error:
         raise unwritable(name, error) from None
 
 
-def checksum_text(checksum: google_crc32c.Checksum) -> str:
+def checksum_text(checksum: int) -> str:
     """The checksum as Google Cloud Storage prints it: base64 of the big-endian value."""
-    return base64.b64encode(checksum.digest()).decode()
+    return base64.b64encode(checksum.to_bytes(4, "big")).decode()
 
 
 class ExportFile(Protocol):
@@ -105,14 +106,27 @@ class ExportFile(Protocol):
     def crc32c(self) -> str:
         """The checksum as Google Cloud Storage prints it."""
 
-    def write(self, row: Mapping[str, Any]) -> None:
-        """Writes one row."""
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Writes rows.
+
+        Raises:
+            OSError: the file can't be written.
+            Exception: a row is none that the file can hold; if it was the only one, nothing was written.
+        """
 
     def close(self) -> None:
         """Ends the writing."""
 
 
 F = TypeVar("F", bound=ExportFile)
+
+
+class Piece(NamedTuple):
+    """Some rows of a file: how many, how many bytes, and the checksum of the file up to their end."""
+
+    rows: int
+    bytes: int
+    checksum: int
 
 
 class RowFile:
@@ -123,35 +137,47 @@ class RowFile:
         path: where it is written.
         rows: how many rows were written.
         bytes: how many bytes they take.
+        checksum: their CRC32C, once they are not held back.
     """
 
     content_type = "application/x-ndjson"
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, name: str, path: Path, checksum: int = 0) -> None:
+        """Opens it; `checksum` is that of what it holds already."""
         self.name = name
         self.path = path
         self.rows = 0
         self.bytes = 0
-        self._checksum = google_crc32c.Checksum()
-        self._file = path.open("wb", buffering=0)
+        self.checksum = checksum
+        self._file = path.open("ab", buffering=0)
         self._pending: list[bytes] = []
         self._pending_bytes = 0
 
-    def write(self, row: Mapping[str, Any]) -> None:
-        """Writes one row."""
-        line = encode_row(row)
-        self._pending.append(line)
-        self.rows += 1
-        self.bytes += len(line)
-        self._pending_bytes += len(line)
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Writes rows: all, or none if one of them has no form in JSON."""
+        self.write_lines(encode_rows(rows), len(rows))
+
+    def write_lines(self, lines: bytes, rows: int) -> None:
+        """Writes rows that are lines of JSON already."""
+        self._pending.append(lines)
+        self.rows += rows
+        self.bytes += len(lines)
+        self._pending_bytes += len(lines)
         if self._pending_bytes >= CHUNK:
             self._flush()
 
+    def written_elsewhere(self, piece: Piece) -> None:
+        """Takes note of what another process has added."""
+        self.rows += piece.rows
+        self.bytes += piece.bytes
+        self.checksum = piece.checksum
+
     def _flush(self) -> None:
-        chunk = b"".join(self._pending)
-        self._pending.clear()
-        self._pending_bytes = 0
-        self._checksum.update(chunk)
+        pending = self._pending
+        self._pending, self._pending_bytes = [], 0
+        for lines in pending:
+            self.checksum = google_crc32c.extend(self.checksum, lines)
+        chunk = pending[0] if len(pending) == 1 else b"".join(pending)
         view = memoryview(chunk)
         while view:  # a disk that is nearly full takes a part
             view = view[self._file.write(view) :]
@@ -159,7 +185,7 @@ class RowFile:
     @property
     def crc32c(self) -> str:
         """The checksum as Google Cloud Storage prints it."""
-        return checksum_text(self._checksum)
+        return checksum_text(self.checksum)
 
     def close(self) -> None:
         """Ends the writing."""
@@ -203,7 +229,7 @@ class Output:
         if folder is None:
             # Known before it is there: a signal may end the export in between.
             folder = self._aside[parent] = parent / f".stellar-etl-{secrets.token_hex(8)}"
-            with _writing(name):
+            with writing(name):
                 parent.mkdir(parents=True, exist_ok=True)
                 folder.mkdir(mode=0o700)
         return folder / f"{len(self._files)}-{Path(name).name}"
@@ -219,7 +245,7 @@ class Output:
             ExportError: its folder can't be written.
         """
         path = self._path_aside(name)
-        with _writing(name):
+        with writing(name):
             file = make(name, path)
         self._files.append(file)
         self._unclosed.append(file)
@@ -233,7 +259,7 @@ class Output:
         """
         while self._unclosed:
             file = self._unclosed[-1]
-            with _writing(file.name):
+            with writing(file.name):
                 file.close()
             self._unclosed.pop()
 
@@ -244,7 +270,7 @@ class Output:
             ExportError: a file could not be written or uploaded.
         """
         path = self._path_aside(manifest_name)
-        with _writing(manifest_name):
+        with writing(manifest_name):
             path.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         for file in self._files:
             self._move(file.path, file.name, file.content_type)
@@ -253,7 +279,7 @@ class Output:
 
     def _move(self, path: Path, name: str, content_type: str) -> None:
         if self._bucket is None:
-            with _writing(name):
+            with writing(name):
                 put(path, name)
             return
         from stellar_etl.bucket import upload

@@ -144,7 +144,7 @@ class ParquetFile:
         self.path = path
         self.rows = 0
         self.bytes = 0
-        self._checksum = google_crc32c.Checksum()
+        self._checksum = 0
         # An extra field is text, and wins over a column of its name, as in the row.
         columns = {**columns, **dict.fromkeys(extra_fields, STRING)}
         self._schema = schema(columns)
@@ -153,18 +153,19 @@ class ParquetFile:
         self._pending_text = 0
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
 
-    def write(self, row: Mapping[str, Any]) -> None:
-        """Adds one row.
+    def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Adds rows.
 
         Raises:
-            ValueError: it doesn't fit the columns, and was not added.
+            ValueError: one doesn't fit the columns: it and those after it were not added.
             OSError: a row group can't be written.
         """
-        self._pending.append(self._convert(row))
-        self._pending_text += sum(len(value) for value in row.values() if isinstance(value, str))
-        self.rows += 1
-        if len(self._pending) >= ROW_GROUP_ROWS or self._pending_text >= ROW_GROUP_TEXT:
-            self._write_group()
+        for row in rows:
+            self._pending.append(self._convert(row))
+            self._pending_text += sum(len(value) for value in row.values() if isinstance(value, str))
+            self.rows += 1
+            if len(self._pending) >= ROW_GROUP_ROWS or self._pending_text >= ROW_GROUP_TEXT:
+                self._write_group()
 
     def close(self) -> None:
         """Ends the writing.
@@ -179,7 +180,7 @@ class ParquetFile:
         self._writer.close()
         with self.path.open("rb") as file:
             while block := file.read(1 << 20):
-                self._checksum.update(block)
+                self._checksum = google_crc32c.extend(self._checksum, block)
                 self.bytes += len(block)
 
     @property

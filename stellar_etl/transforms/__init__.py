@@ -6,7 +6,7 @@ None where that writes null. `HISTORY` and `STATE` are the registries: for each 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,9 @@ from stellar_etl.transforms import (
     ttl,
 )
 
+Row = dict[str, Any]
+"""A row, made for the caller alone, who may change it; its values may be shared."""
+
 
 @dataclass(frozen=True)
 class Transform:
@@ -42,36 +45,38 @@ class Transform:
     Attributes:
         items: what of a ledger may become a row.
         row: an item's row, None if it has none.
+        once: what of a row comes once a run alone, as the first ledger shows it; None if every row counts.
     """
 
     items: Callable[[Ledger], Iterable[Any]]
-    row: Callable[[Ledger, Any], dict[str, Any] | None]
+    row: Callable[[Ledger, Any], Row | None]
+    once: Callable[[Row], Hashable] | None = None
 
 
-HISTORY: dict[str, Callable[[], Transform]] = {
-    "ledgers": lambda: Transform(ledgers.items, ledgers.row),
-    "transactions": lambda: Transform(transactions.items, transactions.row),
-    "operations": lambda: Transform(operations.items, operations.row),
-    "effects": lambda: Transform(effects.items, effects.row),
-    "trades": lambda: Transform(trades.items, trades.row),
-    "assets": lambda: Transform(assets.items, assets.Assets().row),
-    "contract_events": lambda: Transform(contract_events.items, contract_events.row),
-    "token_transfers": lambda: Transform(token_transfers.items, token_transfers.row),
-    "ledger_transaction": lambda: Transform(ledger_transaction.items, ledger_transaction.row),
+HISTORY: dict[str, Transform] = {
+    "ledgers": Transform(ledgers.items, ledgers.row),
+    "transactions": Transform(transactions.items, transactions.row),
+    "operations": Transform(operations.items, operations.row),
+    "effects": Transform(effects.items, effects.row),
+    "trades": Transform(trades.items, trades.row),
+    "assets": Transform(assets.items, assets.row, once=assets.identity),
+    "contract_events": Transform(contract_events.items, contract_events.row),
+    "token_transfers": Transform(token_transfers.items, token_transfers.row),
+    "ledger_transaction": Transform(ledger_transaction.items, ledger_transaction.row),
 }
-"""For each history type a factory, called once a run: some transforms remember what they saw."""
+"""How rows of each history type are made."""
 
-STATE: dict[str, Callable[[], Transform]] = {
-    "accounts": lambda: Transform(accounts.items, accounts.row),
-    "signers": lambda: Transform(signers.items, signers.row),
-    "claimable_balances": lambda: Transform(claimable_balances.items, claimable_balances.row),
-    "offers": lambda: Transform(offers.items, offers.row),
-    "trustlines": lambda: Transform(trustlines.items, trustlines.row),
-    "liquidity_pools": lambda: Transform(liquidity_pools.items, liquidity_pools.row),
-    "contract_data": lambda: Transform(contract_data.items, contract_data.row),
-    "contract_code": lambda: Transform(contract_code.items, contract_code.row),
-    "config_settings": lambda: Transform(config_settings.items, config_settings.row),
-    "ttl": lambda: Transform(ttl.items, ttl.row),
-    "restored_key": lambda: Transform(restored_key.items, restored_key.row),
+STATE: dict[str, Transform] = {
+    "accounts": Transform(accounts.items, accounts.row),
+    "signers": Transform(signers.items, signers.row),
+    "claimable_balances": Transform(claimable_balances.items, claimable_balances.row),
+    "offers": Transform(offers.items, offers.row),
+    "trustlines": Transform(trustlines.items, trustlines.row),
+    "liquidity_pools": Transform(liquidity_pools.items, liquidity_pools.row),
+    "contract_data": Transform(contract_data.items, contract_data.row),
+    "contract_code": Transform(contract_code.items, contract_code.row),
+    "config_settings": Transform(config_settings.items, config_settings.row),
+    "ttl": Transform(ttl.items, ttl.row),
+    "restored_key": Transform(restored_key.items, restored_key.row),
 }
 """The same for the types of ledger entry changes."""

@@ -10,9 +10,8 @@ from typing import Any
 
 from stellar_etl.changes import Change
 from stellar_etl.columns import COLUMNS
-from stellar_etl.ledger import Ledger
+from stellar_etl.ledger import Ledger, base64
 from stellar_etl.transforms.entries import change_columns, of_type
-from stellar_etl.transforms.values import base64
 from stellar_etl.xdr import names
 
 items = of_type(names.CONFIG_SETTING)

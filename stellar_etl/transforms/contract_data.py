@@ -7,11 +7,11 @@ from typing import Any
 
 from stellar_etl import strkey
 from stellar_etl.changes import Change
-from stellar_etl.ledger import Ledger
+from stellar_etl.ledger import Ledger, base64
 from stellar_etl.transforms.contract_values import Value, forms
 from stellar_etl.transforms.entries import change_columns, key_columns
 from stellar_etl.transforms.soroban import asset_of_contract
-from stellar_etl.transforms.values import asset_parts, base64, camel, code_name
+from stellar_etl.transforms.values import asset_parts, camel, code_name
 from stellar_etl.xdr import names
 
 _BEFORE_KEY = 4 + 4 + 32

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from stellar_etl import strkey
-from stellar_etl.ledger import Ledger, Transaction
+from stellar_etl.ledger import Ledger, Transaction, base64
 from stellar_etl.transforms.contract_values import forms
-from stellar_etl.transforms.values import base64, code_name
+from stellar_etl.transforms.values import code_name
 
 _DIAGNOSTIC = {False: b"\0\0\0\0", True: b"\0\0\0\1"}
 """What a `DiagnosticEvent` begins with: each kind of event is written as one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Event:
     """One event.
 
@@ -38,13 +38,16 @@ def items(ledger: Ledger) -> Iterator[Event]:
         version, meta = transaction.meta[0], transaction.meta[1]
         if version == 3 and meta["sorobanMeta"] is not None:
             # Only a smart contract's transaction has events here, and it has one operation.
-            yield from (Event(transaction, 0, True, event) for event in meta["sorobanMeta"]["events"])
+            for event in meta["sorobanMeta"]["events"]:
+                yield Event(transaction, 0, True, event)
             yield from _diagnostic(transaction, meta["sorobanMeta"])
         elif version == 4:
             # The stage at which a transaction's own event happened is no column.
-            yield from (Event(transaction, -1, True, staged["event"]) for staged in meta["events"])
+            for staged in meta["events"]:
+                yield Event(transaction, -1, True, staged["event"])
             for index, operation in enumerate(meta["operations"]):
-                yield from (Event(transaction, index, True, event) for event in operation["events"])
+                for event in operation["events"]:
+                    yield Event(transaction, index, True, event)
             yield from _diagnostic(transaction, meta)
 
 
@@ -57,7 +60,7 @@ def row(ledger: Ledger, item: Event) -> dict[str, Any]:
     """One event's row."""
     transaction, event = item.transaction, item.event
     contract, body = event["contractID"], event["body"][1]
-    topics = [forms(raw, topic) for raw, topic in zip(body["topics_raw"], body["topics"], strict=True)]
+    topics = list(map(forms, body["topics_raw"], body["topics"]))
     data, data_decoded = forms(body["data_raw"], body["data"])
     return {
         "transaction_hash": transaction.hash_text,

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stellar_etl import strkey
-from stellar_etl.transforms.values import account_id, base64, camel, text
+from stellar_etl.ledger import base64
+from stellar_etl.transforms.values import account_id, camel, text
 from stellar_etl.xdr import names
 
 Value = tuple[int, Any]

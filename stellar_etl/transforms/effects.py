@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from stellar_etl.ledger import Ledger, Operation, Transaction
+from stellar_etl.ledger import Ledger, Operation, Transaction, base64
 from stellar_etl.transforms import contract_values, operations, soroban
 from stellar_etl.transforms.operations import predicate
 from stellar_etl.transforms.values import (
@@ -19,7 +20,6 @@ from stellar_etl.transforms.values import (
     amount_text,
     asset_canonical,
     asset_details,
-    base64,
     muxed,
     pool_details,
     signer_key,
@@ -167,6 +167,7 @@ class _Change(NamedTuple):
     """What became of one ledger entry: None before if it is new, None after if it is gone."""
 
     type: int
+    key: bytes
     before: dict[str, Any] | None
     after: dict[str, Any] | None
 
@@ -224,6 +225,9 @@ _KEYS: dict[int, Callable[[Any], bytes]] = {
 }
 
 
+_LEDGER_KEY = itemgetter(0, 1)  # of a `_Change`
+
+
 def _changes(recorded: list[tuple[int, Any]]) -> list[_Change]:
     """Changes as pairs of states, sorted by ledger key: the network records them in no certain order."""
     found = []
@@ -233,11 +237,13 @@ def _changes(recorded: list[tuple[int, Any]]) -> list[_Change]:
         before = last if kind in (names.LEDGER_ENTRY_UPDATED, names.LEDGER_ENTRY_REMOVED) else None
         after = None if kind == names.LEDGER_ENTRY_REMOVED else entry
         last = after or last
-        type_ = last["data"][0]
-        if kind != names.LEDGER_ENTRY_STATE and type_ in _KEYS:
-            found.append(_Change(type_, before, after))
+        if kind != names.LEDGER_ENTRY_STATE:
+            type_, content = last["data"]
+            key = _KEYS.get(type_)
+            if key is not None:
+                found.append(_Change(type_, key(content), before, after))
     if len(found) > 1:
-        found.sort(key=lambda change: (change.type, _KEYS[change.type](change.content)))
+        found.sort(key=_LEDGER_KEY)
     return found
 
 
@@ -763,7 +769,7 @@ def _signer_sponsorships(change: _Change) -> Iterator[Made]:
 
 def _signer_sponsors(account: Any) -> dict[str, Account]:
     """The sponsors of an account's signers, of those that have one."""
-    if account is None or account["ext"][0] == 0 or account["ext"][1]["ext"][0] == 0:
+    if account is None or not account["signers"] or account["ext"][0] == 0 or account["ext"][1]["ext"][0] == 0:
         return {}
     sponsors = account["ext"][1]["ext"][1]["signerSponsoringIDs"]
     return {

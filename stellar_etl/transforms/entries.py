@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stellar_etl.changes import REMOVED, Change, Entry
-from stellar_etl.ledger import Ledger
-from stellar_etl.transforms.values import account_id, amount, asset_parts, base64
+from stellar_etl.ledger import Ledger, base64
+from stellar_etl.transforms.values import account_id, amount, asset_parts
 
 
 def of_type(type_: int) -> Callable[[Ledger], Sequence[Change]]:

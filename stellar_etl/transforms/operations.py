@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from stellar_etl.ledger import Ledger, Operation
+from stellar_etl.ledger import Ledger, Operation, base64
 from stellar_etl.transforms import soroban
 from stellar_etl.transforms.values import (
     account_details,
@@ -16,7 +16,6 @@ from stellar_etl.transforms.values import (
     asset_canonical,
     asset_details,
     balance_details,
-    base64,
     code_name,
     muxed,
     pool_details,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from stellar_etl.changes import RESTORED, Change
-from stellar_etl.ledger import Ledger
-from stellar_etl.transforms.values import base64, code_name
+from stellar_etl.ledger import Ledger, base64
+from stellar_etl.transforms.values import code_name
 
 
 def items(ledger: Ledger) -> Iterator[Change]:

@@ -8,7 +8,7 @@ from base64 import b32decode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from stellar_etl import strkey
 from stellar_etl.ledger import Ledger, Transaction
@@ -18,8 +18,13 @@ from stellar_etl.xdr import names
 
 FEE = (names.SCV_SYMBOL, b"fee")
 
-_PARTIES = {b"transfer": ("from", "to"), b"mint": ("to",), b"burn": ("from",), b"clawback": ("from",)}
-"""For each event of the token interface (SEP-41) whose addresses follow its name."""
+_PARTIES: dict[bytes, tuple[int | None, int | None, int]] = {
+    b"transfer": (1, 2, 3),
+    b"mint": (None, 1, 2),
+    b"burn": (1, None, 2),
+    b"clawback": (1, None, 2),
+}
+"""For each event of the token interface (SEP-41) which topic is the sender, which the receiver, and the first after."""
 
 _ASSET_NAME = re.compile(rb"([0-9A-Za-z]{1,12}):(G[A-Z2-7]{55})")
 
@@ -29,7 +34,7 @@ _REFUNDS_LAST = 23
 """From this protocol on fees are given back after all transactions, before it after each."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Event:
     """One event that may tell of tokens.
 
@@ -44,10 +49,10 @@ class Event:
     event: dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Movement:
+class _Movement(NamedTuple):
     topic: str
-    parties: dict[str, tuple[int, Any]]
+    sender: tuple[int, Any] | None
+    receiver: tuple[int, Any] | None
     amount: int
     asset: str
     muxed_id: int | None = None
@@ -55,7 +60,7 @@ class _Movement:
 
 def items(ledger: Ledger) -> Iterator[Event]:
     """The ledger's events in the order of what they tell: fees, then each transaction's operations, then refunds."""
-    fees = [list(_fees(transaction)) for transaction in ledger.transactions]
+    fees = list(map(_fees, ledger.transactions))
     refunds_last = ledger.header["ledgerVersion"] >= _REFUNDS_LAST
     for events in fees:
         yield from events[:1]
@@ -68,15 +73,14 @@ def items(ledger: Ledger) -> Iterator[Event]:
             yield from events[1:]
 
 
-def _fees(transaction: Transaction) -> Iterator[Event]:
+def _fees(transaction: Transaction) -> list[Event]:
     version, meta = transaction.meta[0], transaction.meta[1]
     staged = meta["events"] if version >= _UNIFIED_META else []
     told = [event["event"] for event in staged if event["event"]["body"][1]["topics"][:1] == [FEE]]
     # A fee of nothing is told by no event; that of any other is missing where unified events were not recorded.
     if version < _UNIFIED_META or (not told and transaction.result["feeCharged"]):
-        yield Event(transaction, -1, None)
-    for event in told:
-        yield Event(transaction, -1, event)
+        return [Event(transaction, -1, None)]
+    return [Event(transaction, -1, event) for event in told]
 
 
 def _of_operations(transaction: Transaction) -> Iterator[Event]:
@@ -102,22 +106,22 @@ def row(ledger: Ledger, item: Event) -> dict[str, Any] | None:
     movement = _fee(ledger, event) if item.index < 0 else _movement(ledger, event)
     if movement is None:
         return None
-    sender, receiver = movement.parties.get("from"), movement.parties.get("to")
+    topic, sender, receiver, stroops, asset, muxed_id = movement
     return {
         "transaction_hash": transaction.hash_text,
         "transaction_id": transaction.id,
         "operation_id": None if item.index < 0 else transaction.id | item.index + 1,
-        "event_topic": movement.topic,
+        "event_topic": topic,
         "from": sender and address(sender),
         "to": receiver and address(receiver),
-        **_asset_columns(movement.asset),
+        **_asset_columns(asset),
         # Multiplied, not divided: the last digit differs, and the recorded rows have it so.
-        "amount": number(movement.amount * 0.0000001),
-        "amount_raw": str(movement.amount),
+        "amount": number(stroops * 0.0000001),
+        "amount_raw": str(stroops),
         "contract_id": strkey.contract(event["contractID"]),
         "ledger_sequence": ledger.sequence,
         "closed_at": ledger.closed_at,
-        **_muxed_columns(receiver, movement.muxed_id),
+        **_muxed_columns(receiver, muxed_id),
     }
 
 
@@ -127,7 +131,7 @@ def _fee(ledger: Ledger, event: dict[str, Any]) -> _Movement:
         raise ValueError("a fee's event is not of the contract of lumens")
     if len(topics) != 2 or topics[1][0] != names.SCV_ADDRESS or data[0] != names.SCV_I128:
         raise ValueError("a fee's event does not hold one address and one amount")
-    return _Movement("fee", {"from": topics[1][1]}, _integer(data[1]), "native")
+    return _Movement("fee", topics[1][1], None, _integer(data[1]), "native")
 
 
 def _movement(ledger: Ledger, event: dict[str, Any]) -> _Movement | None:
@@ -135,15 +139,16 @@ def _movement(ledger: Ledger, event: dict[str, Any]) -> _Movement | None:
     if event["type"] != names.CONTRACT or event["contractID"] is None or not topics:
         return None
     kind, name = topics[0]
-    fields = _PARTIES.get(name) if kind == names.SCV_SYMBOL else None
-    if fields is None or len(topics) <= len(fields):
+    places = _PARTIES.get(name) if kind == names.SCV_SYMBOL else None
+    if places is None or len(topics) < places[2]:
         return None
-    addresses = topics[1 : 1 + len(fields)]
+    giver, receiver, rest = places
     value = _value(data)
-    if value is None or any(kind != names.SCV_ADDRESS for kind, _ in addresses):
+    if value is None or any(kind != names.SCV_ADDRESS for kind, _ in topics[1:rest]):
         return None
-    parties = {field: party for field, (_, party) in zip(fields, addresses, strict=True)}
-    return _Movement(name.decode(), parties, value[0], _asset(ledger, event, topics[1 + len(fields) :]), value[1])
+    gave, got = (None if place is None else topics[place][1] for place in (giver, receiver))
+    amount, muxed_id = value
+    return _Movement(name.decode(), gave, got, amount, _asset(ledger, event, topics[rest:]), muxed_id)
 
 
 def _integer(parts: dict[str, int]) -> int:
@@ -178,14 +183,19 @@ def _asset(ledger: Ledger, event: dict[str, Any], rest: list[tuple[int, Any]]) -
     """`native`, or `CODE:ISSUER`; empty unless the contract is that asset's own: any contract may claim a name."""
     if len(rest) != 1 or rest[0][0] != names.SCV_STRING:
         return ""
-    name: bytes = rest[0][1]
+    return _own_name(ledger.network, event["contractID"], rest[0][1])
+
+
+@lru_cache(maxsize=16384)
+def _own_name(network: bytes, contract: bytes, name: bytes) -> str:
+    """The asset of a name, if the contract is that asset's, else empty."""
     if name.lower() == b"native":
         text = "native"
     elif _ASSET_NAME.fullmatch(name):
         text = name.decode()
     else:
         return ""
-    return text if contract_id(ledger.network, text) == event["contractID"] else ""
+    return text if contract_id(network, text) == contract else ""
 
 
 @lru_cache(maxsize=16384)
@@ -212,9 +222,12 @@ def _asset_columns(asset: str) -> dict[str, str | None]:
     return {"asset": f"{type_}:{asset}", "asset_type": type_, "asset_code": code, "asset_issuer": issuer}
 
 
+_NOT_MUXED: dict[str, str | None] = {"to_muxed": None, "to_muxed_id": None}
+
+
 def _muxed_columns(receiver: tuple[int, Any] | None, muxed_id: int | None) -> dict[str, str | None]:
     if muxed_id is None:
-        return {"to_muxed": None, "to_muxed_id": None}
+        return _NOT_MUXED
     # Only an account has a muxed form; the reference exporter leaves the others' empty.
     account = receiver is not None and receiver[0] == names.SC_ADDRESS_TYPE_ACCOUNT
     muxed = strkey.muxed_account(receiver[1][1], muxed_id) if account and receiver else ""

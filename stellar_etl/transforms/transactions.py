@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from stellar_etl import strkey
-from stellar_etl.ledger import Ledger, Transaction
-from stellar_etl.transforms.values import account_id, base64, code_name, muxed, signer_key, text
+from stellar_etl.ledger import Ledger, Transaction, base64
+from stellar_etl.transforms.values import account_id, code_name, muxed, signer_key, text
 from stellar_etl.xdr import names
 
 
@@ -29,10 +29,10 @@ def row(ledger: Ledger, transaction: Transaction) -> dict[str, Any]:
         "max_fee": tx["fee"],
         "fee_charged": result["feeCharged"],
         "operation_count": transaction.operation_count,
-        "tx_envelope": base64(transaction.envelope[2]),
+        "tx_envelope": transaction.envelope_text,
         "tx_result": base64(result["raw"]),
-        "tx_meta": base64(transaction.meta[2]),
-        "tx_fee_meta": base64(transaction.outcome["feeProcessing_raw"]),
+        "tx_meta": transaction.meta_text,
+        "tx_fee_meta": transaction.fee_meta_text,
         "created_at": ledger.closed_at,
         "memo_type": memo_type,
         "memo": memo,
@@ -101,6 +101,22 @@ def _balance_change(changes: list[tuple[int, Any]], account: str) -> int:
     return balances[-1] - balances[0] if balances else 0
 
 
+_CLASSIC_FEES: dict[str, Any] = {
+    "resource_fee": 0,
+    "soroban_resources_instructions": 0,
+    "soroban_resources_read_bytes": 0,
+    "soroban_resources_disk_read_bytes": 0,
+    "soroban_resources_write_bytes": 0,
+    "soroban_resources_archived_entries": None,
+    "inclusion_fee_bid": 0,
+    "inclusion_fee_charged": 0,
+    "resource_fee_refund": 0,
+    "non_refundable_resource_fee_charged": 0,
+    "refundable_resource_fee_charged": 0,
+    "rent_fee_charged": 0,
+}
+
+
 def _soroban_fees(ledger: Ledger, transaction: Transaction) -> dict[str, Any]:
     """The parts of a smart contract transaction's fee, zero for a classic one.
 
@@ -108,25 +124,9 @@ def _soroban_fees(ledger: Ledger, transaction: Transaction) -> dict[str, Any]:
     the transaction, from protocol 23 on after all of them.
     """
     data = transaction.soroban_data
-    fees: dict[str, Any] = dict.fromkeys(
-        (
-            "resource_fee",
-            "soroban_resources_instructions",
-            "soroban_resources_read_bytes",
-            "soroban_resources_disk_read_bytes",
-            "soroban_resources_write_bytes",
-            "inclusion_fee_bid",
-            "inclusion_fee_charged",
-            "resource_fee_refund",
-            "non_refundable_resource_fee_charged",
-            "refundable_resource_fee_charged",
-            "rent_fee_charged",
-        ),
-        0,
-    )
-    fees["soroban_resources_archived_entries"] = None
     if data is None:
-        return fees
+        return _CLASSIC_FEES
+    fees = _CLASSIC_FEES.copy()
     resources, resource_fee = data["resources"], data["resourceFee"]
     if transaction.is_fee_bump:
         payer, _, _ = muxed(transaction.envelope[1]["tx"]["feeSource"])

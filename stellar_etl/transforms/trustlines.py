@@ -7,9 +7,9 @@ from typing import Any
 
 from stellar_etl.changes import Change
 from stellar_etl.farmhash import signed_fingerprint64
-from stellar_etl.ledger import Ledger
+from stellar_etl.ledger import Ledger, base64
 from stellar_etl.transforms.entries import change_columns, liabilities, of_type, sponsor
-from stellar_etl.transforms.values import account_id, amount, asset_parts, base64, camel, pool_details
+from stellar_etl.transforms.values import account_id, amount, asset_parts, camel, pool_details
 from stellar_etl.xdr import names
 
 items = of_type(names.TRUSTLINE)

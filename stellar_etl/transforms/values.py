@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from binascii import b2a_base64
 from functools import lru_cache
 from typing import Any
 
@@ -18,11 +17,6 @@ ASSET_TYPES = {
     names.ASSET_TYPE_CREDIT_ALPHANUM4: "credit_alphanum4",
     names.ASSET_TYPE_CREDIT_ALPHANUM12: "credit_alphanum12",
 }
-
-
-def base64(data: bytes) -> str:
-    """Standard base64."""
-    return b2a_base64(data, newline=False).decode("ascii")
 
 
 def text(data: bytes) -> str:

@@ -180,7 +180,7 @@ def test_keys_of_each_type_are_told_apart(tmp_path: Path) -> None:
 
 def rows_in_process(archive: Path) -> dict[str, list[object]]:
     """What the transforms make of an archive, without a process of its own."""
-    transforms = {type_: STATE[type_]() for type_ in ENTRY_TYPES}
+    transforms = {type_: STATE[type_] for type_ in ENTRY_TYPES}
     found: dict[str, list[object]] = {type_: [] for type_ in ENTRY_TYPES}
     for part in open_archive(str(archive), "pubnet", list(ENTRY_TYPES)).read(CHECKPOINT, CHECKPOINT):
         for type_, transform in transforms.items():

@@ -272,7 +272,7 @@ def test_many_rows_are_written_in_groups(tmp_path: Path) -> None:
     for name, text, count, groups in (("short", "x", 25_000, 3), ("long", "x" * (1 << 20), 20, 3)):
         file = ParquetFile(name, tmp_path / name, COLUMNS["ledger_transaction"], ())
         for _ in range(count):
-            file.write(row | {"tx_meta": text})
+            file.write([row | {"tx_meta": text}])
         file.close()
         metadata = pq.read_metadata(tmp_path / name)
         assert (metadata.num_rows, metadata.num_row_groups) == (count, groups)
@@ -295,7 +295,7 @@ def test_many_rows_are_written_in_groups(tmp_path: Path) -> None:
 def test_a_row_that_does_not_fit_is_refused_by_name(tmp_path: Path, type_: str, row: Row, words: str) -> None:
     file = ParquetFile("p", tmp_path / "p", COLUMNS[type_], ())
     with pytest.raises(ValueError, match=words):
-        file.write(row)
+        file.write([row])
     file.close()
     assert file.rows == pq.read_metadata(tmp_path / "p").num_rows == 0
 

@@ -13,7 +13,7 @@ from stellar_etl.transforms import HISTORY
 from tests.stellar_etl.web_lake import Files, served
 
 SINGLE = [ODD_COMMANDS.get(type_, f"export_{type_}") for type_ in HISTORY]
-LAST = inputs.FIRST + 39
+LAST = inputs.FIRST + 14
 
 
 def _seconds(command: str) -> float:

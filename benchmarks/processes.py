@@ -55,8 +55,8 @@ def run(rounds: int) -> list[Row]:
 
 BENCHMARK = Benchmark(
     "Two cores",
-    "Processor time that passes on the longest way: of one process all, of two the first one's whole and half of what the "
-    "two that work take, which have every other ledger. On an idle machine that is the elapsed time; elapsed times are "
-    "given too, and mean little where the load says that others had the processors.",
+    "Processor time on the longest way: of one process all; of two that of the first one, which gives turns, and half "
+    "of what the two take that work, each on every other ledger. On an idle machine that is the elapsed time; elapsed "
+    "times are given too, and mean little where the load says that others had the processors.",
     run,
 )

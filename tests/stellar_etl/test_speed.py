@@ -1,0 +1,80 @@
+"""What was made fast stays fast: ratios of processor time on the same ledgers, with much room for a busy machine.
+
+`benchmarks/` has the figures; these only tell whether something became several times as slow.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from stellar_sdk.xdr import LedgerCloseMetaBatch
+
+from stellar_etl.export import Batch, export_rows
+from stellar_etl.lake import decompress, open_lake
+from stellar_etl.transforms import HISTORY, STATE
+from stellar_etl.xdr import decode_batch
+
+FIRST, LAST = 18, 42
+
+
+@pytest.fixture(scope="module")
+def objects(lake: Path) -> list[bytes]:
+    opened = open_lake(str(lake), "pubnet")
+    return [decompress(opened.store.read(span.name)) for span in opened.spans(FIRST, LAST)]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    gc.collect()
+    gc.disable()
+    try:
+        begun = time.process_time()
+        work()
+        return time.process_time() - begun
+    finally:
+        gc.enable()
+
+
+def times_as_fast(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
+    """In turns, the best of three each: what else the machine does only ever adds."""
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(3)]
+    return min(pair[1] for pair in pairs) / min(pair[0] for pair in pairs)
+
+
+def decode_by_sdk(objects: list[bytes]) -> None:
+    for data in objects:
+        LedgerCloseMetaBatch.from_xdr_bytes(data)
+
+
+def decode(objects: list[bytes]) -> None:
+    for data in objects:
+        decode_batch(data)
+
+
+def export(lake: Path, folder: Path, *types: str) -> None:
+    batch = Batch(FIRST, LAST, {type_: str(folder / f"{type_}.txt") for type_ in types})
+    export_rows(lambda: open_lake(str(lake), "pubnet"), [batch], str(folder / "manifest.json"))
+
+
+def test_the_decoder_is_several_times_as_fast_as_the_sdk(objects: list[bytes]) -> None:
+    assert times_as_fast(partial(decode, objects), partial(decode_by_sdk, objects)) > 4
+
+
+@pytest.mark.parametrize(("types", "least"), [(HISTORY, 0.6), (STATE, 1.2)], ids=["history", "changes"])
+def test_an_export_takes_about_as_long_as_the_sdk_decodes(
+    lake: Path, tmp_path: Path, objects: list[bytes], types: dict[str, object], least: float
+) -> None:
+    """Without Python's cycle collector, which the export turns off; as it comes, the SDK takes twice as long."""
+    assert times_as_fast(partial(export, lake, tmp_path, *types), partial(decode_by_sdk, objects)) > least
+
+
+def test_one_pass_takes_half_the_time_of_single_exports(lake: Path, tmp_path: Path) -> None:
+    def singly() -> None:
+        for type_ in HISTORY:
+            export(lake, tmp_path, type_)
+
+    assert times_as_fast(partial(export, lake, tmp_path, *HISTORY), singly) > 2

@@ -6,19 +6,20 @@ rows of the ledgers before are written. The first process gives the turns, and k
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from stellar_etl.errors import ExportError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 MOST = 4
 """How many processes there are at most if nobody says how many: a machine has other work too."""
@@ -56,6 +57,9 @@ class Workers:
             count: how many.
             results: run in each with its number from 0; gives what to do at each of its turns.
         """
+        # One process alone does without it.
+        import multiprocessing
+
         forks = multiprocessing.get_context("fork")
         self._ours: list[Connection] = []
         self._processes: list[Any] = []

@@ -20,7 +20,7 @@ class Cost(NamedTuple):
 
     Attributes:
         seconds: of processor time, of all processors.
-        memory: the largest of its processes at its peak, in MB.
+        memory: the first process's at its peak, in MB.
         elapsed: seconds by the clock.
         first: of the seconds of processor time, those of the program's first process.
     """
@@ -52,7 +52,9 @@ os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 main(sys.argv[1:])
 ours, theirs = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 first, others = (used.ru_utime + used.ru_stime for used in (ours, theirs))
-print(json.dumps([first + others, max(ours.ru_maxrss, theirs.ru_maxrss) / 1024, time.monotonic() - begun, first]))
+# Not `ru_maxrss`, which counts what the process was before it became this program.
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps([first + others, int(status["VmHWM"].split()[0]) / 1024, time.monotonic() - begun, first]))
 """
 
 

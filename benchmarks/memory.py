@@ -28,7 +28,7 @@ def run(rounds: int) -> list[Row]:
 
 BENCHMARK = Benchmark(
     "Memory",
-    "The largest process at its peak. The first ledgers fill what is remembered of accounts and assets, within fixed "
+    "One process at its peak. The first ledgers fill what is remembered of accounts and assets, within fixed "
     "bounds; flat means: not with the range.",
     run,
 )

@@ -27,6 +27,10 @@ class Window:
     objects: int = 200
     bytes: int = 32 << 20
 
+    def shared(self, readers: int) -> Window:
+        """One reader's part of it."""
+        return Window(*(max(1, whole // readers) for whole in (self.threads, self.objects, self.bytes)))
+
 
 def read_ahead(read: Callable[[T], bytes], items: Iterable[T], window: Window) -> Iterator[tuple[T, bytes]]:
     """Each item with its bytes, in order; some are read in threads while the first ones are being used.

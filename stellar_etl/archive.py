@@ -169,9 +169,9 @@ class Archive:
         """What tells how far the reading is, every so many seconds."""
         return StateProgress(self._reading, seconds)
 
-    def each_alone(self, first: int, last: int) -> bool:  # noqa: ARG002 it is one ledger
-        """Nothing here is in objects of its own."""
-        return False
+    def readers(self, first: int, last: int) -> int:  # noqa: ARG002 it is one ledger
+        """One alone."""
+        return 1
 
     def read(self, first: int, last: int, *, verify: bool = True, step: int = 1) -> Iterator[Ledger]:  # noqa: ARG002
         """What there is at a checkpoint, which is the first and the last ledger, in parts, at least one.

@@ -34,9 +34,14 @@ class BucketStore:
     def __init__(self, url: str) -> None:
         self.place = url.rstrip("/")
         bucket, _, prefix = self.place.removeprefix("gs://").partition("/")
-        self._bucket = client().bucket(bucket)
+        self._name = bucket
+        client()  # says at once if there are no credentials
         self._prefix = f"{prefix}/" if prefix else ""
         self._retry = DEFAULT_RETRY.with_timeout(patience())
+
+    @property
+    def _bucket(self) -> storage.Bucket:
+        return client().bucket(self._name)
 
     def names(self, after: str, page: int) -> Iterator[str]:
         """The names after a given one."""
@@ -86,13 +91,17 @@ class BucketStore:
         return FileNotFoundError(f"{self.place}/{name} can't be read: there is no such object")
 
 
-@cache
 def client() -> storage.Client:
     """A client with the machine's own credentials; none for an emulator.
 
     Raises:
         ExportError: there are no credentials.
     """
+    return _client_of(os.getpid())
+
+
+@cache
+def _client_of(process: int) -> storage.Client:  # noqa: ARG001 one that was forked must not share its connections
     if os.environ.get("STORAGE_EMULATOR_HOST"):
         return storage.Client(project="emulator", credentials=AnonymousCredentials())
     try:

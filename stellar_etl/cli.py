@@ -498,7 +498,7 @@ def _export(
     if arguments.cloud_credentials:
         os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = arguments.cloud_credentials
     statistics = export_rows(
-        open_source,
+        open_source(),
         batches,
         manifest_name,
         bucket=arguments.cloud_storage_bucket or None,

@@ -45,8 +45,8 @@ class Source(Protocol):
             ExportError: they can't be read, or hashes don't match that were to be verified.
         """
 
-    def each_alone(self, first: int, last: int) -> bool:
-        """Whether each ledger of a range has an object of its own."""
+    def readers(self, first: int, last: int) -> int:
+        """How many processes may read a range side by side, each with a `step` of that many."""
 
     def progress(self, first: int, last: int, seconds: float) -> Progress:
         """What tells how far the reading of a range is, every so many seconds."""
@@ -105,7 +105,7 @@ class Rules:
 
 
 def export_rows(
-    open_source: Callable[[], Source],
+    source: Source,
     batches: Sequence[Batch],
     manifest_name: str,
     *,
@@ -120,7 +120,7 @@ def export_rows(
     """Writes a file of rows for each batch and type, then the manifest.
 
     Args:
-        open_source: gives where the ledgers are, in each process anew.
+        source: where the ledgers are.
         batches: what to write, at least one, each beginning with the ledger after the one before; all of the same
             types.
         manifest_name: the file or object of the manifest.
@@ -136,7 +136,6 @@ def export_rows(
     Raises:
         ExportError: nothing was exported.
     """
-    source = open_source()
     rules = Rules(list(batches[0].names), dict(extra_fields or {}), strict, limit, verify)
     start, end = batches[0].start, batches[-1].end
     written: list[Written] = []
@@ -146,8 +145,10 @@ def export_rows(
         count = 1
         if limit is None and not batches[0].parquet_names:
             count = _useful(processes, end - start + 1)
-        if count > 1 and source.each_alone(start, end):
-            makers: _Alone | _Together = _Together(open_source, count, start, end, rules, progress)
+        if count > 1:
+            count = min(count, source.readers(start, end))
+        if count > 1:
+            makers: _Alone | _Together = _Together(source, count, start, end, rules, progress)
         else:
             makers = _Alone(source, batches, rules, progress)
         with makers:
@@ -255,9 +256,7 @@ _Places = dict[str, tuple[str, Path, int]]
 class _Together:
     """Several processes make rows; each ledger's are written in turn."""
 
-    def __init__(
-        self, open_source: Callable[[], Source], count: int, start: int, end: int, rules: Rules, progress: Progress
-    ) -> None:
+    def __init__(self, source: Source, count: int, start: int, end: int, rules: Rules, progress: Progress) -> None:
         self.statistics = Statistics()
         self._start, self._count = start, count
         self._progress = progress
@@ -265,7 +264,7 @@ class _Together:
 
         def results(number: int) -> Iterator[Callable[[_Places], _Done]]:
             seen = _seen(rules.types)
-            ledgers = open_source().read(start + number, end, verify=rules.verify, step=count)
+            ledgers = source.read(start + number, end, verify=rules.verify, step=count)
             return (_made(ledger, rules, seen) for ledger in ledgers)
 
         self._workers = Workers(count, results)

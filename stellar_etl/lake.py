@@ -196,7 +196,7 @@ class Lake:
     def read(self, first: int, last: int, *, verify: bool = True, step: int = 1) -> Iterator[Ledger]:
         """The ledgers of a range, oldest first, each checked by its hashes.
 
-        With a `step` every so many objects are read alone.
+        With a `step` every so many objects are read, by one of as many readers.
 
         Raises:
             NotReachedError: the lake ends before the last one.
@@ -209,22 +209,26 @@ class Lake:
                         ledger.verify()
                     yield ledger
 
-    def each_alone(self, first: int, last: int) -> bool:
-        """Whether each ledger of a range has an object of its own.
+    def readers(self, first: int, last: int) -> int:
+        """How many processes may read a range side by side: several where each ledger has an object of its own.
+
+        They share the window, and none may have to ask a service for names that another has asked for.
 
         Raises:
             ExportError: as `spans`.
         """
-        spans = self.spans(first, last)
-        return self._layout.ledgers_per_batch == 1 if self._layout else all(span.first == span.last for span in spans)
+        if self.store.remote:
+            alone = self._layout is not None and self._layout.ledgers_per_batch == 1
+            return min(self._window.threads, self._window.objects) if alone else 1
+        return last - first + 1 if all(span.first == span.last for span in self.spans(first, last)) else 1
 
     def _contents(self, first: int, last: int, step: int) -> Iterator[tuple[Span, bytes]]:
         def read(span: Span) -> bytes:
             return self.store.read(span.name)
 
-        spans = islice(self.spans(first, last), 0, None, step)
+        spans, window = islice(self.spans(first, last), 0, None, step), self._window.shared(step)
         try:
-            yield from read_ahead(read, spans, self._window) if self.store.remote else ((s, read(s)) for s in spans)
+            yield from read_ahead(read, spans, window) if self.store.remote else ((s, read(s)) for s in spans)
         except FileNotFoundError as error:
             self._listed(first, last)  # names all ledgers that are missing
             raise ExportError(str(error)) from None

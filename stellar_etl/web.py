@@ -7,6 +7,7 @@ host of their URL (virtual-hosted style): other services that answer so serve as
 from __future__ import annotations
 
 import ipaddress
+import os
 import random
 import re
 import ssl
@@ -202,12 +203,12 @@ class WebStore:
         raise ExportError(f"{problem}: {reason}")
 
     def _session(self) -> requests.Session:
-        """This thread's session, which keeps its connection."""
-        if not hasattr(self._sessions, "session"):
+        """This thread's session, which keeps its connection; a process that was forked must not share it."""
+        if getattr(self._sessions, "process", None) != os.getpid():
             session = requests.Session()
             session.headers.update({"User-Agent": f"stellar-etl/{__version__}", "Accept-Encoding": "identity"})
             session.auth = _no_credentials  # else one of ~/.netrc would be sent
-            self._sessions.session = session
+            self._sessions.session, self._sessions.process = session, os.getpid()
         return self._sessions.session  # type: ignore[no-any-return]
 
 

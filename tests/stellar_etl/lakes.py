@@ -10,7 +10,7 @@ from typing import NamedTuple
 import zstandard
 
 from stellar_etl.export import Batch, Statistics, export_rows
-from stellar_etl.lake import Lake, open_lake
+from stellar_etl.lake import open_lake
 from stellar_etl.transforms import HISTORY
 from stellar_etl.xdr import decode_ledger
 from tests.stellar_etl.program import Row, rows
@@ -53,9 +53,6 @@ def export(
     first, last = write_lake(folder / "lake", ledgers, passphrase)
     names = {type_: str(folder / f"{type_}.txt") for type_ in types or HISTORY}
     batches, manifest = [Batch(first, last, names)], str(folder / "manifest.json")
-
-    def lake() -> Lake:
-        return open_lake(str(folder / "lake"), "pubnet")
-
+    lake = open_lake(str(folder / "lake"), "pubnet")
     statistics = export_rows(lake, batches, manifest, strict=strict, verify=verify)
     return Export({type_: rows(Path(name)) for type_, name in names.items()}, statistics)

@@ -180,3 +180,11 @@ def test_a_container_is_allowed_so_many(
     path.write_text(quota)
     monkeypatch.setattr(workers, "_QUOTA", path)
     assert workers.processors() == (allowed or len(os.sched_getaffinity(0)))
+
+
+def test_one_does_where_rows_are_counted_or_go_into_two_files(lake: Path, tmp_path: Path) -> None:
+    arguments = ("export_all_history", "-s", 3, "-e", 42, "--datastore-path", lake, "--limit", 5, "--write-parquet")
+    for count in (1, 2):
+        succeed(*arguments, "-o", tmp_path / str(count), "--processes", count)
+    assert written(tmp_path / "1") == written(tmp_path / "2")
+    assert (tmp_path / "2" / "3-42-operations.txt").read_bytes().count(b"\n") == 5

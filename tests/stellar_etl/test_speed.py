@@ -57,7 +57,7 @@ def decode(objects: list[bytes]) -> None:
 
 def export(lake: Path, folder: Path, *types: str) -> None:
     batch = Batch(FIRST, LAST, {type_: str(folder / f"{type_}.txt") for type_ in types})
-    export_rows(lambda: open_lake(str(lake), "pubnet"), [batch], str(folder / "manifest.json"))
+    export_rows(open_lake(str(lake), "pubnet"), [batch], str(folder / "manifest.json"))
 
 
 def test_the_decoder_is_several_times_as_fast_as_the_sdk(objects: list[bytes]) -> None:

@@ -142,26 +142,26 @@ def value_json(value: Value) -> Any:
     return _JSON_NAMES[kind] if content is None and kind in _VOID else {_JSON_NAMES[kind]: _content_json(kind, content)}
 
 
-_MOST, _LONGEST = 1 << 16, 128
+_VOID = {names.SCV_VOID, names.SCV_LEDGER_KEY_CONTRACT_INSTANCE}
+_TEXT = {names.SCV_STRING, names.SCV_SYMBOL, names.SCV_EXECUTABLE_TAG}
+_AS_THEY_ARE = {names.SCV_BOOL, names.SCV_U32, names.SCV_I32}
+
+_COME_AGAIN = _TEXT | {names.SCV_ADDRESS}
+_MOST, _LONGEST = 1 << 14, 128
 _remembered: dict[bytes, tuple[str, Any]] = {}
 
 
 def forms(raw: bytes, value: Value) -> tuple[str, Any]:
     """A value as base64 and as JSON, given its XDR too; what is given is shared, and must not be changed."""
-    # Names, addresses and amounts come again and again.
+    if value[0] not in _COME_AGAIN or len(raw) > _LONGEST:
+        return base64(raw), value_json(value)
+    # Names and addresses come again and again, amounts hardly do.
     found = _remembered.get(raw)
     if found is None:
-        found = base64(raw), value_json(value)
-        if len(raw) <= _LONGEST:
-            if len(_remembered) >= _MOST:
-                _remembered.clear()
-            _remembered[raw] = found
+        if len(_remembered) >= _MOST:
+            _remembered.clear()
+        found = _remembered[raw] = base64(raw), value_json(value)
     return found
-
-
-_VOID = {names.SCV_VOID, names.SCV_LEDGER_KEY_CONTRACT_INSTANCE}
-_TEXT = {names.SCV_STRING, names.SCV_SYMBOL, names.SCV_EXECUTABLE_TAG}
-_AS_THEY_ARE = {names.SCV_BOOL, names.SCV_U32, names.SCV_I32}
 
 
 def _content_json(kind: int, content: Any) -> Any:

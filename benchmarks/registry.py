@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import changes, decode, history, memory, one_pass, processes
+from benchmarks import changes, decode, history, loading, memory, one_pass, processes
 from benchmarks.rows import Benchmark
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -12,4 +12,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "one_pass": one_pass.BENCHMARK,
     "changes": changes.BENCHMARK,
     "memory": memory.BENCHMARK,
+    "loading": loading.BENCHMARK,
 }

@@ -3,5 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/make_venv.sh
-export PATH="$PWD/.venv/bin:$PATH" PYTHONPATH="$PWD/dags"
+export PATH="$PWD/.venv/bin:$PATH" PYTHONPATH="$PWD/dags" AIRFLOW_HOME="$PWD/.local/benchmarks/airflow"
 exec python -m benchmarks "$@"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,25 @@ from stellar_etl_airflow.warehouse import Layout, ensure_table, guard_network
 
 STAGING_DAYS = 7
 """How long a staging table is kept if nothing deletes it: the time to look at rows that failed a check."""
+
+
+def load_job(uri: str, staging: Mapping[str, str]) -> Job:
+    """A job that loads one file over what a staging table holds.
+
+    Args:
+        uri: `gs://bucket/object`, exactly.
+        staging: the table's name as job configurations spell it.
+    """
+    load = {
+        "sourceUris": [uri],
+        "sourceFormat": "NEWLINE_DELIMITED_JSON",
+        "destinationTable": dict(staging),
+        "createDisposition": "CREATE_NEVER",
+        "writeDisposition": "WRITE_TRUNCATE",
+        "ignoreUnknownValues": False,
+        "maxBadRecords": 0,
+    }
+    return Job("load", {"load": load})
 
 
 class LoadToStagingOperator(TableJobsOperator):
@@ -49,16 +68,7 @@ class LoadToStagingOperator(TableJobsOperator):
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One load job that names the object exactly."""
         file = batch_of(context).files[self.table.data_type]
-        load = {
-            "sourceUris": [file.uri],
-            "sourceFormat": "NEWLINE_DELIMITED_JSON",
-            "destinationTable": warehouse.reference(self.staging_id(context)),
-            "createDisposition": "CREATE_NEVER",
-            "writeDisposition": "WRITE_TRUNCATE",
-            "ignoreUnknownValues": False,
-            "maxBadRecords": 0,
-        }
-        return [Job("load", {"load": load})]
+        return [load_job(file.uri, warehouse.reference(self.staging_id(context)))]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
         """The object, into the staging table."""

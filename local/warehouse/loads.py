@@ -149,17 +149,10 @@ def _insert(files: Sequence[Path], load: dict[str, Any], table: TableMeta, refer
     fields = tables.rest_fields(table)
     paths = [str(path) for path in files]
     if not load.get("ignoreUnknownValues"):
-        _refuse_unknown_fields(ndjson.Record("", "$", fields), paths, context)
+        found = context.engine.execute(ndjson.keys(fields, paths)).fetchall()
+        if unknown := ndjson.unknown(fields, found):
+            raise ValidationError(f"JSON parsing error: No such field: {', '.join(unknown)}.")
     context.engine.execute(f"INSERT INTO {reference} {ndjson.select(fields, paths)}")
-
-
-def _refuse_unknown_fields(record: ndjson.Record, paths: Sequence[str], context: AppContext) -> None:
-    keys = {str(key) for (key,) in context.engine.execute(record.keys(paths)).fetchall() if key is not None}
-    unknown = record.unknown(keys)
-    if unknown:
-        raise ValidationError(f"JSON parsing error: No such field: {', '.join(unknown)}.")
-    for inner in record.inner(keys):
-        _refuse_unknown_fields(inner, paths, context)
 
 
 def _count(reference: str, context: AppContext) -> int:

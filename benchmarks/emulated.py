@@ -1,0 +1,156 @@
+"""The laptop's bucket and warehouse as programs of their own, with the statements of the DAGs."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import psutil
+from google.cloud import bigquery
+
+from benchmarks import inputs
+from benchmarks.measure import program
+from stellar_etl_airflow.batch import extra_fields
+from stellar_etl_airflow.build_gcs_to_bq_task import load_job
+from stellar_etl_airflow.check_sql import check_staging, column_rules, own_rules
+from stellar_etl_airflow.jobs import Job, query_job
+from stellar_etl_airflow.schema import column_names, read_schema
+from stellar_etl_airflow.sql import Parameter, publish, range_parameters, table_name
+from stellar_etl_airflow.tables import LEDGERS, Table
+from stellar_etl_airflow.warehouse import Layout, ensure_table
+from tests.local import emulators
+
+DATASET = "stellar"
+SCHEMAS = str(inputs.REPO / "schemas")
+NO_LIMIT = 1 << 40
+
+
+BATCH = extra_fields({"batch_id": "benchmark", "batch_run_date": "2026-01-01T00:00:00"})
+
+
+class Export(NamedTuple):
+    """A folder with all history of some ledgers, as a DAG's pods export it.
+
+    Attributes:
+        folder: where the files are.
+        parameters: what names the ledgers in statements.
+        files: what the manifest says of each, by data type.
+    """
+
+    folder: Path
+    parameters: tuple[Parameter, ...]
+    files: dict[str, dict[str, Any]]
+
+    def path(self, table: Table) -> Path:
+        """A table's file."""
+        return Path(self.files[table.data_type]["name"])
+
+
+@cache
+def exported(last: int = inputs.LAST) -> Export:
+    """The generated network's rows from the first ledger that is measured to some other; made once."""
+    folder = inputs.MADE / f"{inputs.network().name}-rows-{last}"
+    if not list(folder.glob("*-manifest.json")):
+        export = ("export_all_history", "-s", inputs.FIRST, "-e", last, "--extra-fields", BATCH)
+        program(*export, "--datastore-path", inputs.network(), "-o", folder)
+    manifest = json.loads(next(folder.glob("*-manifest.json")).read_text())
+    ledgers, times = (inputs.FIRST, last), (manifest["first_closed_at"], manifest["last_closed_at"])
+    return Export(folder, range_parameters(*ledgers, *times), {file["type"]: file for file in manifest["files"]})
+
+
+@dataclass
+class Emulated:
+    """Both programs, as a client sees them."""
+
+    warehouse: emulators.Server
+    bucket: emulators.Server
+
+    def __post_init__(self) -> None:
+        self.client = emulators.bigquery_client(self.warehouse)
+        self.client.create_dataset(DATASET, exists_ok=True)
+
+    def upload(self, path: Path) -> str:
+        """Sends a file to the bucket; gives its URI."""
+        name = f"{uuid4().hex}/{path.name}"
+        emulators.storage_client(self.bucket).bucket(emulators.BUCKET).blob(name).upload_from_filename(str(path))
+        return f"gs://{emulators.BUCKET}/{name}"
+
+    def run(self, job: Job) -> Any:
+        """Runs a job of the DAGs to its end."""
+        made = self.client.create_job(job.configuration)
+        made.result()
+        return made
+
+    def seconds(self) -> float:
+        """Processor time of the warehouse since it started."""
+        assert self.warehouse.process is not None
+        times = psutil.Process(self.warehouse.process.pid).cpu_times()
+        return float(times.user + times.system)
+
+
+@contextmanager
+def emulated() -> Iterator[Emulated]:
+    """Both programs, on a folder that is thrown away."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with (
+            emulators.running(emulators.bucket(folder)) as bucket,
+            emulators.running(emulators.warehouse(folder)) as warehouse,
+        ):
+            yield Emulated(warehouse, bucket)
+
+
+@dataclass(frozen=True)
+class Loading:
+    """One table as its tasks load it; each method is one task's job.
+
+    Attributes:
+        to: where.
+        table: which.
+        staging_id: its staging table.
+    """
+
+    to: Emulated
+    table: Table
+    staging_id: str = "staging"
+
+    @property
+    def fields(self) -> list[dict[str, Any]]:
+        return read_schema(SCHEMAS, self.table.table_id)
+
+    def _name(self, table_id: str) -> str:
+        return table_name(emulators.PROJECT, DATASET, table_id)
+
+    def make_tables(self) -> None:
+        """Staging and published table, as the load task makes them."""
+        for table_id in (self.staging_id, self.table.table_id):
+            ensure_table(self.to.client, f"{emulators.PROJECT}.{DATASET}.{table_id}", Layout(self.fields))
+
+    def drop_tables(self) -> None:
+        for table_id in (self.staging_id, self.table.table_id):
+            self.to.client.delete_table(f"{DATASET}.{table_id}", not_found_ok=True)
+
+    def load(self, uri: str) -> bigquery.LoadJob:
+        reference = {"projectId": emulators.PROJECT, "datasetId": DATASET, "tableId": self.staging_id}
+        return self.to.run(load_job(uri, reference))
+
+    def check(self, parameters: tuple[Parameter, ...]) -> dict[str, int]:
+        """All that the registry checks, the headers' counts too; gives the counts."""
+        staging, published = self._name(self.staging_id), self._name(self.table.table_id)
+        rules = own_rules(self.table, staging, published, self._name(LEDGERS.table_id))
+        rules += column_rules(self.table.checks, staging, self.fields)
+        job = self.to.run(query_job("check", check_staging(staging, rules, parameters), NO_LIMIT))
+        (row,) = job.result()
+        return dict(row.items())
+
+    def merge(self, parameters: tuple[Parameter, ...]) -> bigquery.QueryJob:
+        target, staging = self._name(self.table.table_id), self._name(self.staging_id)
+        statement = publish(self.table, target, staging, column_names(self.fields), parameters)
+        return self.to.run(query_job("merge", statement, NO_LIMIT))

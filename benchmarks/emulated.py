@@ -50,7 +50,7 @@ class Export(NamedTuple):
 
     def path(self, table: Table) -> Path:
         """A table's file."""
-        return Path(self.files[table.data_type]["name"])
+        return self.folder / Path(self.files[table.data_type]["name"]).name
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import changes, decode, history, loading, memory, one_pass, processes
+from benchmarks import batch, changes, dag_files, decode, history, loading, memory, one_pass, processes
 from benchmarks.rows import Benchmark
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -13,4 +13,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "changes": changes.BENCHMARK,
     "memory": memory.BENCHMARK,
     "loading": loading.BENCHMARK,
+    "batch": batch.BENCHMARK,
+    "dag_files": dag_files.BENCHMARK,
 }

@@ -36,7 +36,8 @@ _Secret = Annotated[str, _HIDDEN]
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What checks values is made when a group is first read: whoever reads a DAG file imports all groups.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Partition(_Group):

@@ -8,7 +8,7 @@ and the DAG `alerts`, of which one run goes at a time, makes one message of all 
   "has somebody told yet?" several would hear no. Here each writes what no other one writes, one reader removes what
   was told, and what could not be told stays for the next run.
 - Setting a Variable works wherever a failure is noticed: in the task's process, in the DAG processor, which is told of
-  killed ones, and in the triggerer, which is told of deadlines. Triggering a DAG run, whose id could be the claim,
+  lost workers, and in the triggerer, which is told of deadlines. Triggering a DAG run, whose id could be the claim,
   works in the first of them alone, and callbacks of a DAG run always run in the second.
 - What is slow, hangs or has to be tried again does so in a task of its own, not in the one that failed.
 """
@@ -76,7 +76,8 @@ def report_failure(context: Context) -> None:
     """Tells those whom Variables name of a failure; `on_failure_callback` of every task.
 
     Airflow calls it after a task's last try, and at once for a failure that no retry mends; before a retry it calls
-    `on_retry_callback`. If the process was killed, the DAG processor calls it, and knows no exception.
+    `on_retry_callback`. If the worker was lost, the DAG processor calls it, and knows no exception. If the task's process
+    alone was killed, as for want of memory, Airflow 3.3.1 calls nothing (seen): the run's deadline tells of that.
 
     Raises:
         SettingsError: a Variable is wrong. Airflow logs it, the task's state stays, and whom another Variable names
@@ -120,8 +121,8 @@ def _leave(alert: Alert) -> None:
 async def report_deadline(context: Mapping[str, Any]) -> None:
     """Tells of a run that is not done by its deadline; Airflow's triggerer calls it, once a run.
 
-    Not of a run that has failed, for its tasks have been told of, and not of a backfill's, which are all made at once
-    and then wait for their turn.
+    Of one that has failed too, which nobody mended: its task may have been killed, of which nobody was told. Not of a
+    backfill's, which are all made at once and then wait for their turn.
 
     Args:
         context: `dag_run` as the REST API shows it, and `deadline` with its `deadline_time`.
@@ -133,9 +134,9 @@ def _report_deadline(context: Mapping[str, Any]) -> None:
     run = context["dag_run"]
     deadline = datetime.fromisoformat(str(context["deadline"]["deadline_time"])).astimezone(UTC)
     dag_id, run_id = run["dag_id"], run["dag_run_id"]
-    if run["state"] == "failed" or run["run_type"] == "backfill":
+    if run["run_type"] == "backfill":
         return
-    text = f"{dag_id} is not done by its deadline, {deadline:%Y-%m-%d %H:%M} UTC"
+    text = f"{dag_id} is not done by its deadline, {deadline:%Y-%m-%d %H:%M} UTC, but {run['state']}"
     link = f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
     try:
         if settings(MessageSettings).anybody:

@@ -6,11 +6,11 @@ Nothing here asks for a setting of the data DAGs, so that a wrong one can be tol
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Variable, chain, task
+from airflow.sdk import Variable, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from stellar_etl_airflow.alerts import ALERT_PREFIX
@@ -79,8 +79,8 @@ def gather() -> dict[str, Any]:
 
 
 @task(execution_timeout=TIMEOUT)
-def slack(gathered: Mapping[str, Any]) -> None:
-    """Sends the message to Slack, if the Variable `slack_connection` names a connection."""
+def slack(gathered: Mapping[str, Any]) -> list[str]:
+    """Sends the message to Slack, if the Variable `slack_connection` names a connection; gives what it told."""
     config = settings(MessageSettings)
     if not config.slack_connection:
         raise AirflowSkipException("Airflow Variable 'slack_connection' is not set")
@@ -102,11 +102,12 @@ def slack(gathered: Mapping[str, Any]) -> None:
         SlackWebhookNotifier(
             slack_webhook_conn_id=config.slack_connection, text=text, timeout=CONNECT_SECONDS, unfurl_links=False
         ).notify({})  # type: ignore[no-untyped-call]
+    return list(gathered["alerts"])
 
 
 @task(execution_timeout=TIMEOUT)
-def email(gathered: Mapping[str, Any]) -> None:
-    """Sends the message by email, if the Variable `alert_email_to` names somebody."""
+def email(gathered: Mapping[str, Any]) -> list[str]:
+    """Sends the message by email, if the Variable `alert_email_to` names somebody; gives what it told."""
     config = settings(MessageSettings)
     if not config.alert_email_to:
         raise AirflowSkipException("Airflow Variable 'alert_email_to' is not set")
@@ -119,17 +120,26 @@ def email(gathered: Mapping[str, Any]) -> None:
         subject=f"Stellar ETL: {digest.subject}",
         html_content=digest.as_html(),
     ).notify({})
+    return list(gathered["alerts"])
 
 
 @task(execution_timeout=TIMEOUT, trigger_rule="one_success")
-def forget(gathered: Mapping[str, Any]) -> None:
-    """Notes that people were told, and removes what they were told; after the first channel that worked."""
+def forget(told: Sequence[Sequence[str] | None]) -> None:
+    """Notes that people were told, and removes what they were told; once one channel has worked.
+
+    Args:
+        told: the alerts' Variables, from each channel; None from one that has not told them, or not yet.
+    """
     Variable.set(TOLD, datetime.now(UTC).isoformat(timespec="seconds"), "when the DAG alerts sent its last message")
-    for key in gathered["alerts"]:
+    for key in next(filter(None, told)):
         Variable.delete(key)
 
 
 def build_alert_tasks() -> None:
-    """Tasks that gather alerts, tell them to each channel by itself, and forget those that somebody heard of."""
+    """Tasks that gather alerts, tell them to each channel by itself, and forget those that somebody heard of.
+
+    The last one hangs on the channels alone: on what was gathered too, that would be its one success.
+    """
     gathered: Any = gather()
-    chain([slack(gathered), email(gathered)], forget(gathered))
+    told: Any = [slack(gathered), email(gathered)]
+    forget(told)

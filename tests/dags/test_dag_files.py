@@ -282,7 +282,7 @@ def test_alerts_are_told_from_the_beginning_one_run_at_a_time(parses):
     alerts = parses["plain"]["dags"]["alerts"]["dag"]
     assert (alerts["is_paused_upon_creation"], alerts["max_active_runs"], alerts["catchup"]) == (False, 1, False)
     assert after(parses["plain"]["about"]["alerts"]) == {
-        "gather": ["email", "forget", "slack"],
+        "gather": ["email", "slack"],
         "slack": ["forget"],
         "email": ["forget"],
         "forget": [],

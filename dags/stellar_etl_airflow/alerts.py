@@ -76,8 +76,8 @@ def report_failure(context: Context) -> None:
     """Tells those whom Variables name of a failure; `on_failure_callback` of every task.
 
     Airflow calls it after a task's last try, and at once for a failure that no retry mends; before a retry it calls
-    `on_retry_callback`. If the worker was lost, the DAG processor calls it, and knows no exception. If the task's process
-    alone was killed, as for want of memory, Airflow 3.3.1 calls nothing (seen): the run's deadline tells of that.
+    `on_retry_callback`. If the worker was lost, the DAG processor calls it, and knows no exception. If the task's
+    process alone was killed, as for want of memory, Airflow 3.3.1 calls nothing: the run's deadline tells of that.
 
     Raises:
         SettingsError: a Variable is wrong. Airflow logs it, the task's state stays, and whom another Variable names

@@ -189,6 +189,8 @@ class _Alone:
         ends = [batch.end for batch in batches]
         ledgers = source.read(batches[0].start, ends[-1], verify=rules.verify)
         self._batches = groupby(ledgers, lambda ledger: bisect_left(ends, ledger.sequence))
+        # A batch is begun before its files are: where there are no ledgers nothing is made, not even a folder.
+        self._batch = next(self._batches)
 
     def __enter__(self) -> Self:
         return self
@@ -199,7 +201,7 @@ class _Alone:
     def write(self, batch: Batch, files: Mapping[str, RowFile], parquet: Mapping[str, ExportFile]) -> Iterator[Link]:
         """Writes the rows of the next batch; gives each ledger's link once its rows are written."""
         assert batch.names.keys() == files.keys(), "each type has a file"
-        _, ledgers = next(self._batches)
+        _, ledgers = self._batch
         exports = [
             _TypeExport(
                 type_,
@@ -216,6 +218,7 @@ class _Alone:
             for export in exports:
                 export.add(ledger)
             yield ledger.link
+        self._batch = next(self._batches, self._batch)
 
 
 class _Held:

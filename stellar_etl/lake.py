@@ -217,10 +217,12 @@ class Lake:
         Raises:
             ExportError: as `spans`.
         """
+        if self.store.remote and (self._layout is None or self._layout.ledgers_per_batch > 1):
+            return 1
+        spans = self.spans(first, last)
         if self.store.remote:
-            alone = self._layout is not None and self._layout.ledgers_per_batch == 1
-            return min(self._window.threads, self._window.objects) if alone else 1
-        return last - first + 1 if all(span.first == span.last for span in self.spans(first, last)) else 1
+            return min(self._window.threads, self._window.objects)
+        return last - first + 1 if all(span.first == span.last for span in spans) else 1
 
     def _contents(self, first: int, last: int, step: int) -> Iterator[tuple[Span, bytes]]:
         def read(span: Span) -> bytes:

@@ -7,13 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 import psutil
-from google.cloud import bigquery
 
 from benchmarks import inputs
 from benchmarks.measure import program
@@ -22,12 +21,12 @@ from stellar_etl_airflow.build_gcs_to_bq_task import load_job
 from stellar_etl_airflow.check_sql import check_staging, column_rules, own_rules
 from stellar_etl_airflow.jobs import Job, query_job
 from stellar_etl_airflow.schema import column_names, read_schema
-from stellar_etl_airflow.sql import Parameter, publish, range_parameters, table_name
+from stellar_etl_airflow.sql import Parameter, Statement, publish, range_parameters, table_name
 from stellar_etl_airflow.tables import LEDGERS, Table
 from stellar_etl_airflow.warehouse import Layout, ensure_table
 from tests.local import emulators
 
-DATASET = "stellar"
+DATASET, STAGING = "stellar", "staging"
 SCHEMAS = str(inputs.REPO / "schemas")
 NO_LIMIT = 1 << 40
 
@@ -82,11 +81,14 @@ class Emulated:
         emulators.storage_client(self.bucket).bucket(emulators.BUCKET).blob(name).upload_from_filename(str(path))
         return f"gs://{emulators.BUCKET}/{name}"
 
-    def run(self, job: Job) -> Any:
-        """Runs a job of the DAGs to its end."""
-        made = self.client.create_job(job.configuration)
-        made.result()
-        return made
+    def run(self, job: Job) -> list[dict[str, Any]]:
+        """Runs a job of the DAGs to its end; gives its rows."""
+        done = self.client.create_job(job.configuration).result()
+        return [dict(row.items()) for row in done] if "query" in job.configuration else []
+
+    def query(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> list[dict[str, Any]]:
+        """The rows of a statement."""
+        return self.run(query_job("query", Statement(sql, parameters), NO_LIMIT))
 
     def seconds(self) -> float:
         """Processor time of the warehouse since it started."""
@@ -114,43 +116,68 @@ class Loading:
     Attributes:
         to: where.
         table: which.
-        staging_id: its staging table.
+        dataset: the dataset of its tables; one staging table at a time lies there.
     """
 
     to: Emulated
     table: Table
-    staging_id: str = "staging"
+    dataset: str = DATASET
 
-    @property
+    @cached_property
     def fields(self) -> list[dict[str, Any]]:
+        """The table's schema."""
         return read_schema(SCHEMAS, self.table.table_id)
 
+    @property
+    def columns(self) -> list[str]:
+        """The table's columns."""
+        return column_names(self.fields)
+
     def _name(self, table_id: str) -> str:
-        return table_name(emulators.PROJECT, DATASET, table_id)
+        return table_name(emulators.PROJECT, self.dataset, table_id)
+
+    @property
+    def staging(self) -> str:
+        """The staging table's name between backticks."""
+        return self._name(STAGING)
+
+    @property
+    def published(self) -> str:
+        """The published table's name between backticks."""
+        return self._name(self.table.table_id)
 
     def make_tables(self) -> None:
         """Staging and published table, as the load task makes them."""
-        for table_id in (self.staging_id, self.table.table_id):
-            ensure_table(self.to.client, f"{emulators.PROJECT}.{DATASET}.{table_id}", Layout(self.fields))
+        self.to.client.create_dataset(self.dataset, exists_ok=True)
+        for table_id in (STAGING, self.table.table_id):
+            ensure_table(self.to.client, f"{emulators.PROJECT}.{self.dataset}.{table_id}", Layout(self.fields))
+
+    def drop_staging(self) -> None:
+        """As the last task of a batch does."""
+        self.to.client.delete_table(f"{self.dataset}.{STAGING}", not_found_ok=True)
 
     def drop_tables(self) -> None:
-        for table_id in (self.staging_id, self.table.table_id):
-            self.to.client.delete_table(f"{DATASET}.{table_id}", not_found_ok=True)
+        """Staging and published table."""
+        self.drop_staging()
+        self.to.client.delete_table(f"{self.dataset}.{self.table.table_id}", not_found_ok=True)
 
-    def load(self, uri: str) -> bigquery.LoadJob:
-        reference = {"projectId": emulators.PROJECT, "datasetId": DATASET, "tableId": self.staging_id}
-        return self.to.run(load_job(uri, reference))
+    def load(self, uri: str) -> None:
+        """From the bucket into staging."""
+        reference = {"projectId": emulators.PROJECT, "datasetId": self.dataset, "tableId": STAGING}
+        self.to.run(load_job(uri, reference))
 
     def check(self, parameters: tuple[Parameter, ...]) -> dict[str, int]:
         """All that the registry checks, the headers' counts too; gives the counts."""
-        staging, published = self._name(self.staging_id), self._name(self.table.table_id)
-        rules = own_rules(self.table, staging, published, self._name(LEDGERS.table_id))
-        rules += column_rules(self.table.checks, staging, self.fields)
-        job = self.to.run(query_job("check", check_staging(staging, rules, parameters), NO_LIMIT))
-        (row,) = job.result()
-        return dict(row.items())
+        headers = self._name(LEDGERS.table_id)
+        rules = own_rules(self.table, self.staging, self.published, headers)
+        rules += column_rules(self.table.checks, self.staging, self.fields)
+        (row,) = self.to.run(query_job("check", check_staging(self.staging, rules, parameters), NO_LIMIT))
+        return row
 
-    def merge(self, parameters: tuple[Parameter, ...]) -> bigquery.QueryJob:
-        target, staging = self._name(self.table.table_id), self._name(self.staging_id)
-        statement = publish(self.table, target, staging, column_names(self.fields), parameters)
-        return self.to.run(query_job("merge", statement, NO_LIMIT))
+    def merge(self, parameters: tuple[Parameter, ...]) -> None:
+        """From staging into the published table."""
+        self.to.run(query_job("merge", self.statement(parameters), NO_LIMIT))
+
+    def statement(self, parameters: tuple[Parameter, ...]) -> Statement:
+        """What the merge runs."""
+        return publish(self.table, self.published, self.staging, self.columns, parameters)

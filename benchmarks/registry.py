@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import batch, changes, dag_files, decode, history, loading, memory, one_pass, processes
+from benchmarks import batch, changes, dag_files, decode, growth, history, loading, memory, one_pass, processes, servers
 from benchmarks.rows import Benchmark
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -15,4 +15,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "loading": loading.BENCHMARK,
     "batch": batch.BENCHMARK,
     "dag_files": dag_files.BENCHMARK,
+    "growth": growth.BENCHMARK,
+    "servers": servers.BENCHMARK,
 }

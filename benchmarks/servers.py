@@ -1,0 +1,89 @@
+"""Whether the laptop's servers, and the tasks that talk to them, need the same memory however long the range is."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import subprocess
+import tempfile
+from pathlib import Path
+
+from benchmarks import inputs
+from benchmarks.emulated import BATCH, Emulated, Loading, emulated, exported
+from benchmarks.rows import Benchmark, Row, held_against
+from stellar_etl_airflow.tables import ASSETS, EFFECTS, LEDGERS, OPERATIONS, TRANSACTIONS
+from tests.local import emulators
+from tests.local.cluster import Cluster, wait_until
+
+LENGTHS = (1, 10, 100)
+TABLES = (LEDGERS, OPERATIONS, EFFECTS, TRANSACTIONS, ASSETS)
+PROGRAMS = ("warehouse", "bucket", "cluster", "tasks")
+POD_SECONDS = 900
+
+
+def peak(process: subprocess.Popen[bytes] | None) -> float:
+    """The most memory that a running process has had, in MB."""
+    assert process is not None
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def _tasks(port: int, last: int) -> float:
+    """Loads, checks and merges all tables, as the tasks do; gives this process's peak in MB."""
+    to = Emulated(emulators.Server([], "", port), emulators.Server([], ""))
+    for table in TABLES:
+        loading = Loading(to, table)
+        loading.make_tables()
+        loading.load(f"gs://{emulators.BUCKET}/rows/{exported(last).path(table).name}")
+        loading.check(exported(last).parameters)
+        loading.merge(exported(last).parameters)
+        loading.drop_staging()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _export(cluster: Cluster, last: int) -> None:
+    """A pod writes all history of a range to the bucket."""
+    bucket = ("--cloud-provider", "gcp", "--cloud-storage-bucket", emulators.BUCKET, "--extra-fields", BATCH)
+    range_ = ("--start-ledger", str(inputs.FIRST), "--end-ledger", str(last), "--output", "rows")
+    pod = cluster.create(
+        "stellar-etl", "export_all_history", *range_, *bucket, "--datastore-path", str(inputs.network())
+    )
+    wait_until(lambda: cluster.pod(pod).status.phase in ("Succeeded", "Failed"), "the pod goes on", POD_SECONDS)
+    assert cluster.pod(pod).status.phase == "Succeeded", cluster.log(pod)
+
+
+def _peaks(length: int) -> dict[str, float]:
+    """Every program's peak of one batch, each started for it."""
+    last = inputs.FIRST + length - 1
+    exported(last)
+    with tempfile.TemporaryDirectory() as folder, emulated() as to:
+        cluster = Cluster.make(Path(folder), STORAGE_EMULATOR_HOST=to.bucket.url)
+        try:
+            _export(cluster, last)
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                tasks = pool.apply(_tasks, (to.warehouse.port, last))
+            peaks = (peak(to.warehouse.process), peak(to.bucket.process), peak(cluster.process), tasks)
+        finally:
+            cluster.stop()
+    return dict(zip(PROGRAMS, peaks, strict=True))
+
+
+def run(rounds: int) -> list[Row]:
+    """Each program at ranges of 1, 10 and 100 ledgers."""
+    found = [{length: _peaks(length) for length in LENGTHS} for _ in range(rounds)]
+    rows = []
+    for program in PROGRAMS:
+        peaks = [
+            Row(f"{program}, {length} ledgers", "MB", [one[length][program] for one in found]) for length in LENGTHS
+        ]
+        rows += [peaks[0], *(held_against(row, peaks[0], target=1.25, at_most=True) for row in peaks[1:])]
+    return rows
+
+
+BENCHMARK = Benchmark(
+    "Memory of servers and tasks",
+    "Peaks of one batch through all of them: a pod exports to the bucket, a process loads, checks and merges ledgers, "
+    "operations, effects, transactions and assets by the code of the tasks. Every program is started for it. The "
+    "warehouse's DuckDB may take 1 GB, and puts what is more on disk: it grows up to that, and not with the range.",
+    run,
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import batch, changes, dag_files, decode, growth, history, loading, memory, one_pass, processes, servers
+from benchmarks import backfill, batch, changes, dag_files, decode, growth, history, loading, memory, one_pass, processes, servers
 from benchmarks.rows import Benchmark
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -17,4 +17,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "dag_files": dag_files.BENCHMARK,
     "growth": growth.BENCHMARK,
     "servers": servers.BENCHMARK,
+    "backfill": backfill.BENCHMARK,
 }

@@ -1,0 +1,94 @@
+"""A month of the public network, by simulation: from measured rates, with as many pods as one likes."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from statistics import median
+
+from benchmarks import inputs
+from benchmarks.backfill_model import Dag, Rates, Table, best, simulate
+from benchmarks.emulated import exported
+from benchmarks.results import FOLDER
+from benchmarks.rows import Benchmark, Row, Skipped
+from stellar_etl_airflow.tables import STATE_TABLES, WITH_CAPTIVE_CORE, WITHOUT_CAPTIVE_CORE, loaded_by
+
+LEDGERS = 30 * 24 * 3600 * 10 // 57
+"""A month's, one each 5.7 seconds."""
+PODS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+CHUNKS = (250, 500, 1000, 2000, 5000, 10_000, 20_000)
+ASSUMED = Rates(
+    raw=1.5,
+    pod_start=20,
+    task_start=5,
+    load=(20, 1 / 100),
+    check=10,
+    merge=(15, 1 / 500),
+    state_merge=45,
+)
+"""Nothing of this is measured: it has not run on GKE, Composer or BigQuery."""
+CHANGES_TO_ROWS = 1.0
+"""All tables of changes together, MB of NDJSON for each raw MB: assumed."""
+
+
+def _measured(name: str, what: str) -> float:
+    """The median of a benchmark's result.
+
+    Raises:
+        Skipped: it has not run.
+    """
+    path = FOLDER / "results" / f"{name}.json"
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    for row in rows:
+        if row["what"] == what and row["unit"] == "MB/s":
+            return median(row["values"])
+    raise Skipped(f"it goes by the result of benchmarks/run.sh {name}")
+
+
+@cache
+def dags() -> list[Dag]:
+    """The loading DAGs, with what this machine measured."""
+    sizes = {type_: file["bytes"] / 1e6 / inputs.megabytes() for type_, file in exported().files.items()}
+    history = _measured("history", "export_all_history")
+    changes = _measured("changes", "export_ledger_entry_changes")
+    state = loaded_by(STATE_TABLES)
+    return [
+        *(
+            Dag(history, [Table(sizes[table.data_type]) for table in loaded_by(dag_id)])
+            for dag_id in (WITH_CAPTIVE_CORE, WITHOUT_CAPTIVE_CORE)
+        ),
+        Dag(changes, [Table(CHANGES_TO_ROWS / len(state), bool(table.entry_keys)) for table in state]),
+    ]
+
+
+def run(_rounds: int) -> list[Row]:
+    """The curve, and the same with one range after another."""
+    one, rows = simulate(dags(), ASSUMED, LEDGERS, 2000, pods=1, active_runs=1), []
+    alone = Row("one range of 2,000 ledgers after another", "h", [one.elapsed])
+    for pods in PODS:
+        chunk, outcome = best(dags(), ASSUMED, LEDGERS, CHUNKS, pods)
+        rows.append(
+            Row(
+                f"{pods} pods",
+                "h",
+                [outcome.elapsed],
+                alone.what,
+                [outcome.elapsed / one.elapsed],
+                note=f"chunks of {chunk:,} ledgers, {outcome.pods:.0f} hours of pods, {outcome.writer:.2g} hours of "
+                f"the busiest table's writers",
+            )
+        )
+    return [alone, *rows]
+
+
+BENCHMARK = Benchmark(
+    "A month's backfill, simulated",
+    f"{LEDGERS:,} ledgers of {ASSUMED.raw} MB through the three loading DAGs at once, with the best of several chunks, "
+    "under the limits that the DAGs have: pods at a time, runs at a time, one writer a table. Measured here: exports a "
+    "core, of all types (for ledgers and assets too, which are faster), and the size of history's rows. Assumed: "
+    f"{ASSUMED.pod_start:.0f} s until a pod's program starts, {ASSUMED.task_start:.0f} s from a task to the next, loads "
+    f"of {ASSUMED.load[0]:.0f} s and at {1 / ASSUMED.load[1]:.0f} MB/s, checks of {ASSUMED.check:.0f} s, statements of "
+    f"{ASSUMED.merge[0]:.0f} s and at {1 / ASSUMED.merge[1]:.0f} MB/s, {ASSUMED.state_merge:.0f} s more into a "
+    "point-in-time table, and as many MB of changes as of XDR.",
+    run,
+)

@@ -86,7 +86,7 @@ BENCHMARK = Benchmark(
     f"{LEDGERS:,} ledgers of {ASSUMED.raw} MB through the three loading DAGs at once, with the best of several chunks, "
     "under the limits that the DAGs have: pods at a time, runs at a time, one writer a table. Measured here: exports a "
     "core, of all types (for ledgers and assets too, which are faster), and the size of history's rows. Assumed: "
-    f"{ASSUMED.pod_start:.0f} s until a pod's program starts, {ASSUMED.task_start:.0f} s from a task to the next, loads "
+    f"{ASSUMED.pod_start:.0f} s until a pod's program starts, {ASSUMED.task_start:.0f} s between tasks, loads "
     f"of {ASSUMED.load[0]:.0f} s and at {1 / ASSUMED.load[1]:.0f} MB/s, checks of {ASSUMED.check:.0f} s, statements of "
     f"{ASSUMED.merge[0]:.0f} s and at {1 / ASSUMED.merge[1]:.0f} MB/s, {ASSUMED.state_merge:.0f} s more into a "
     "point-in-time table, and as many MB of changes as of XDR.",

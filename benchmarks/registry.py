@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from benchmarks import backfill, batch, changes, dag_files, decode, growth, history, loading, memory, one_pass, processes, servers
+from benchmarks import (
+    backfill,
+    batch,
+    changes,
+    dag_files,
+    decode,
+    growth,
+    history,
+    loading,
+    memory,
+    one_pass,
+    processes,
+    servers,
+)
 from benchmarks.rows import Benchmark
 
 BENCHMARKS: dict[str, Benchmark] = {

@@ -158,6 +158,7 @@ BENCHMARK = Benchmark(
     "The laptop stack, `history_archive_with_captive_core` by REST over 99 ledgers of the public network's size: from "
     "the trigger to the last table's published rows, and the part of it in which no pod's program and no BigQuery job "
     "ran. Pods are held against a time pod and one export pod for each of the six tables; jobs (a load, a check, a "
-    "merge and a row of batch stats for each table) against one load for each.",
+    "merge and a row of batch stats for each table) against one load for each. A job's end is noted before its commit, "
+    "so that commits count as waiting.",
     run,
 )

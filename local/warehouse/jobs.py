@@ -139,17 +139,14 @@ class Jobs:
         """Run a job to its end; runs in a thread of its own.
 
         What a job changes and its record are committed together: after a kill a job is found done if and only
-        if its rows are there. When it ended is known after that, and noted then.
+        if its rows are there.
         """
         tables.drop_expired(self._context)
         try:
             with transaction(self._context.engine):
-                outcome = asyncio.run(self._dispatch(job, caller))
-                self._record(job, outcome)
+                self._record(job, asyncio.run(self._dispatch(job, caller)))
         except Exception as error:  # whatever fails, fails the job: a client would repeat a 500 for ten minutes
             self._record(job, job.model_copy(update={"error_result": self._error_result(job, error)}))
-        else:
-            self._record(job, outcome)
         while len(executor.JOB_RESULTS) > RESULTS_KEPT:
             oldest = next(iter(executor.JOB_RESULTS))
             del executor.JOB_RESULTS[oldest]

@@ -122,7 +122,8 @@ async def report_deadline(context: Mapping[str, Any]) -> None:
     """Tells of a run that is not done by its deadline; Airflow's triggerer calls it, once a run.
 
     Of one that has failed too, which nobody mended: its task may have been killed, of which nobody was told. Not of a
-    backfill's, which are all made at once and then wait for their turn.
+    backfill's, which are all made at once and then wait for their turn, and not of one that was late when it began,
+    as those are that catch up.
 
     Args:
         context: `dag_run` as the REST API shows it, and `deadline` with its `deadline_time`.
@@ -134,7 +135,7 @@ def _report_deadline(context: Mapping[str, Any]) -> None:
     run = context["dag_run"]
     deadline = datetime.fromisoformat(str(context["deadline"]["deadline_time"])).astimezone(UTC)
     dag_id, run_id = run["dag_id"], run["dag_run_id"]
-    if run["run_type"] == "backfill":
+    if run["run_type"] == "backfill" or deadline < datetime.fromisoformat(str(run["queued_at"])):
         return
     text = f"{dag_id} is not done by its deadline, {deadline:%Y-%m-%d %H:%M} UTC, but {run['state']}"
     link = f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run_id)}"

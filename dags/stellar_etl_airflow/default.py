@@ -78,7 +78,10 @@ def get_default_dag_args() -> dict[str, Any]:
 
 
 def _deadline() -> DeadlineAlert | None:
-    """By when a run has to be done, counted from when it was queued: runs by ledgers have no logical date.
+    """By when a run has to be done, counted from its logical date, the start of its data interval.
+
+    Not from when it was queued: of a run with such a deadline no task can be cleared with Airflow 3.3.1
+    (https://github.com/apache/airflow/issues/70368). So runs by params have none, for they have no logical date.
 
     The environment says it, not a Variable: `VariableInterval` is read while a run is made, and where the Variable is
     missing, or is 0 for no deadline, no run is made, and the scheduler of Airflow 3.3.1 ends with an error, again and
@@ -90,7 +93,7 @@ def _deadline() -> DeadlineAlert | None:
     if not int(text):
         return None
     return DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
         interval=timedelta(seconds=int(text)),
         callback=AsyncCallback(report_deadline),
     )
@@ -102,7 +105,7 @@ def get_schedule_args() -> dict[str, Any]:
     `STELLAR_ETL_SCHEDULE` is a cron expression (every ten minutes by default), `STELLAR_ETL_START_DATE` and
     `STELLAR_ETL_END_DATE` bound the data intervals, `STELLAR_ETL_CATCHUP=false` leaves intervals out that passed while
     the DAG was paused. `STELLAR_ETL_ACTIVE_RUNS` is how many runs of a DAG there may be at a time (3). A run that is
-    not done `STELLAR_ETL_DEADLINE_SECONDS` after it was queued is told of (7200; 0: never).
+    not done `STELLAR_ETL_DEADLINE_SECONDS` after its interval began is told of (7200; 0: never).
 
     Raises:
         ValueError: a value can't be read; it names the environment variable.

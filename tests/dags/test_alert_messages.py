@@ -283,7 +283,15 @@ def test_the_same_failure_told_of_twice_is_one_alert(fail, variables):
     assert len(pending(variables)) == 1
 
 
-@pytest.mark.parametrize(("run", "told"), [({}, True), ({"state": "failed"}, True), ({"run_type": "backfill"}, False)])
+@pytest.mark.parametrize(
+    ("run", "told"),
+    [
+        ({}, True),
+        ({"state": "failed"}, True),
+        ({"run_type": "backfill"}, False),
+        ({"queued_at": "2026-01-01T02:21:00Z"}, False),
+    ],
+)
 def test_a_missed_deadline_is_told(configured, tell, slack, variables, run, told):
     task_runner.SUPERVISOR_COMMS = Supervisor(variables=variables)
     run = {
@@ -291,6 +299,7 @@ def test_a_missed_deadline_is_told(configured, tell, slack, variables, run, told
         "dag_run_id": "scheduled__2026-01-01T00:10:00+00:00",
         "state": "running",
         "run_type": "scheduled",
+        "queued_at": "2026-01-01T00:20:00Z",
         **run,
     }
     for _ in range(2):

@@ -138,6 +138,7 @@ def test_where_nothing_is_configured_nothing_is_imported_or_left(airflow_environ
         "task_runner.SUPERVISOR_COMMS = Supervisor()\n"
         "report_failure({})\n"
         "run = {'dag_id': 'a', 'dag_run_id': 'b', 'state': 'running', 'run_type': 'manual'}\n"
+        "run['queued_at'] = '2025-12-31T00:00:00Z'\n"
         "asyncio.run(report_deadline({'dag_run': run, 'deadline': {'deadline_time': '2026-01-01T00:00:00Z'}}))\n"
         "assert task_runner.SUPERVISOR_COMMS.variables == {}\n"
         "notifications = {f'airflow.providers.{name}.notifications' for name in ('slack', 'smtp')}\n"

@@ -266,7 +266,7 @@ def test_scheduled_runs_have_a_deadline_that_the_environment_says(parses):
         "state_table_export",
     }
     assert "7200" in json.dumps(found)
-    assert "DagRunQueuedAtDeadline" in json.dumps(found)
+    assert "DagRunLogicalDateDeadline" in json.dumps(found)
     assert "90.0" in json.dumps(deadlines(parses["early deadline"]))
     assert deadlines(parses["no deadline"]) == {}
 

@@ -36,6 +36,8 @@ _log = get_logger(__name__)
 ANSWER_AFTER = 2.0
 """Seconds that jobs.insert waits for a job before it answers RUNNING. BigQuery does not wait, and clients then
 poll once a second, which a short job is not worth."""
+STOP_SECONDS, STOP_LOOKS = 10, 50
+"""How long a stop waits for jobs that it interrupts, and how often it does so."""
 RESULTS_KEPT = 1000
 """Query results that are held in memory for clients to fetch, newest ones."""
 
@@ -121,8 +123,13 @@ class Jobs:
                 self.cancel(*key)
             else:
                 self._tasks[key].cancel()
-        if self._tasks:
-            await asyncio.wait(list(self._tasks.values()), timeout=10)
+        unfinished = set(self._tasks.values())
+        for _ in range(STOP_LOOKS):
+            if not unfinished:
+                break
+            # An interrupt that comes before a job's statement has begun is lost.
+            self._context.engine.connection.interrupt()
+            _, unfinished = await asyncio.wait(unfinished, timeout=STOP_SECONDS / STOP_LOOKS)
 
     async def _run(self, key: tuple[str, str], caller: CallerIdentity) -> None:
         try:

@@ -83,7 +83,7 @@ class Cluster:
                 return requests.get(f"{self.url}/version", timeout=5).status_code == 401
             return False
 
-        wait_until(answers, "the cluster did not start")
+        wait_until(answers, "the cluster did not start", seconds=60)
         configuration = client.Configuration()
         config.load_kube_config(config_file=str(self.kubeconfig), client_configuration=configuration)
         self.api = client.CoreV1Api(client.ApiClient(configuration))

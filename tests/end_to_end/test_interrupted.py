@@ -12,7 +12,7 @@ import pytest
 from tests.local.test_stack import assert_nothing_is_left
 from tests.shared import REPO
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 
 def test_an_interrupted_job_leaves_nothing_running(tmp_path: Path) -> None:

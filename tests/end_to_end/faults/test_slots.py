@@ -12,7 +12,7 @@ from tests.end_to_end.faults.proxy import Rule
 from tests.end_to_end.faults.stage import BY_LEDGERS, DEFERRED, Batch, Stage, wait_until
 from tests.end_to_end.faults.table import MAKE_POD, changes
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 
 def pools(stage: Stage) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ from functools import partial
 from benchmarks import inputs
 from benchmarks.emulated import Emulated, Export, Loading, emulated, exported
 from benchmarks.measure import in_turns
-from benchmarks.rows import Benchmark, Row, held_against
+from benchmarks.rows import Benchmark, Row, against_first
 from stellar_etl_airflow.sql import column_list
 from stellar_etl_airflow.tables import EFFECTS, LEDGERS
 
@@ -72,7 +72,7 @@ def run(rounds: int) -> list[Row]:
                 Row(f"{task}, target of {size * count:,} rows", "ms", [1000 * value for value in figures[str(size)]])
                 for size in SIZES
             ]
-            rows += [times[0], *(held_against(row, times[0], target=1.3, at_most=True) for row in times[1:])]
+            rows += against_first(times, at_most=1.3)
         reads = [
             Row(
                 f"read of a target of {size * count:,} rows, by the predicate on the partition",
@@ -81,7 +81,7 @@ def run(rounds: int) -> list[Row]:
             )
             for size, target in targets.items()
         ]
-        rows += [reads[0], *(held_against(row, reads[0], target=1.3, at_most=True) for row in reads[1:])]
+        rows += against_first(reads, at_most=1.3)
     return rows
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from benchmarks import inputs
 from benchmarks.measure import export, in_turns
-from benchmarks.rows import Benchmark, Row, held_against
+from benchmarks.rows import Benchmark, Row, against_first
 
 COMMANDS = ("export_all_history", "export_ledger_entry_changes")
 LENGTHS = (1, 10, 100)
@@ -22,7 +22,7 @@ def run(rounds: int) -> list[Row]:
     for command in COMMANDS:
         works = {f"{command}, {length} ledgers": partial(_peak, command, length) for length in LENGTHS}
         peaks = [Row(what, "MB", values) for what, values in in_turns(works, rounds).items()]
-        rows += [peaks[0], *(held_against(peak, peaks[0], target=1.25, at_most=True) for peak in peaks[1:])]
+        rows += against_first(peaks, at_most=1.25)
     return rows
 
 

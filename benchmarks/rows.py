@@ -63,3 +63,14 @@ def held_against(row: Row, other: Row, *, target: float | None = None, at_most: 
     """A row with its ratios to another, round by round."""
     ratios = [value / base for value, base in zip(row.values, other.values, strict=True)]
     return Row(row.what, row.unit, row.values, of or other.what, ratios, target, at_most, row.note)
+
+
+def against_first(rows: Sequence[Row], *, at_most: float) -> list[Row]:
+    """Rows of growing size: the first, and the others held against it.
+
+    Args:
+        rows: in their order.
+        at_most: the target of the ratios.
+    """
+    first, *others = rows
+    return [first, *(held_against(row, first, target=at_most, at_most=True) for row in others)]

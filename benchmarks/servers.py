@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import inputs
 from benchmarks.emulated import BATCH, Emulated, Loading, emulated, exported
-from benchmarks.rows import Benchmark, Row, held_against
+from benchmarks.rows import Benchmark, Row, against_first
 from stellar_etl_airflow.tables import ASSETS, EFFECTS, LEDGERS, OPERATIONS, TRANSACTIONS
 from tests.local import emulators
 from tests.local.cluster import Cluster, wait_until
@@ -76,7 +76,7 @@ def run(rounds: int) -> list[Row]:
         peaks = [
             Row(f"{program}, {length} ledgers", "MB", [one[length][program] for one in found]) for length in LENGTHS
         ]
-        rows += [peaks[0], *(held_against(row, peaks[0], target=1.25, at_most=True) for row in peaks[1:])]
+        rows += against_first(peaks, at_most=1.25)
     return rows
 
 

@@ -30,7 +30,7 @@ from urllib.parse import quote
 import yaml
 
 from stellar_etl_airflow.environments import read_variables
-from stellar_etl_airflow.settings import PASSPHRASES, SettingsError, check
+from stellar_etl_airflow.settings import COMPOSER_NAMESPACE, PASSPHRASES, SettingsError, check
 
 REPO = Path(__file__).resolve().parent.parent
 SHIPPED = REPO / "airflow_variables.json"
@@ -44,9 +44,6 @@ ABSENT = r"not[ _]?found|matched no objects|SERVICE_DISABLED|API has not been us
 
 IMPORTED = "data/stellar-etl/imported"
 """The bucket's folder with what Airflow imported last, so that it is imported again only if it changes."""
-
-COMPOSER_NAMESPACE = "composer-user-workloads"
-"""Composer 3 runs pods there alone (https://cloud.google.com/composer/docs/composer-3/use-kubernetes-pod-operator)."""
 
 PUBLIC_LAKE = "https://aws-public-blockchain.s3.us-east-2.amazonaws.com/v1.1/stellar/ledgers/pubnet"
 """The public network's ledgers, which the exporter reads too if it is told nothing."""

@@ -88,7 +88,7 @@ class Cloud:
         return subprocess.run(
             [
                 *("bash", str(REPO / "scripts/bootstrap_gcp.sh")),
-                *("--project", PROJECT, "--place", place, "--folder", str(self.folder / "work"), *arguments),
+                *("--project", PROJECT, "--place", place, "--folder", str(self.folder / "made"), *arguments),
             ],
             env={
                 "PATH": str(self.bin),
@@ -230,7 +230,7 @@ def test_only_what_differs_is_changed(cloud):
         f"bq mk {PROJECT}:open",
         f"bq query {grant}",
         "gcloud composer environments update",
-        f"gcloud storage cp {cloud.folder}/work/variables.json",
+        f"gcloud storage cp {cloud.folder}/made/variables.json",
         "gcloud composer environments run",
         f"gcloud storage cp gs://{PROJECT}-stellar-etl-airflow/data/stellar-etl/variables.json",
     ]
@@ -241,7 +241,7 @@ def test_interrupted_once_it_goes_on(cloud):
     assert cloud.run().returncode == 0
     whole, half = cloud.state(), len(cloud.changes()) // 2
     cloud.reset()
-    shutil.rmtree(cloud.folder / "work")
+    shutil.rmtree(cloud.folder / "made")
     done = cloud.run(FAIL_AT=str(half))
     assert done.returncode != 0
     assert "run this again" in done.stderr
@@ -257,7 +257,7 @@ def test_interrupted_at_every_command_it_ends_in_the_same_state(cloud, place, ho
     assert cloud.run(place).returncode == 0
     whole, count = cloud.state(), len(cloud.changes())
     cloud.reset()
-    shutil.rmtree(cloud.folder / "work")
+    shutil.rmtree(cloud.folder / "made")
     first, options = (2, {}) if how == "before" else (1, {"LOSE_REPLY": "1"})
     at, failed = first, []
     for _ in range(2 * count):

@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
-import gc
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
-from stellar_sdk.xdr import LedgerCloseMetaBatch
 
+from benchmarks.decode import decode, decode_by_sdk
+from benchmarks.measure import processor_seconds
 from stellar_etl.export import Batch, export_rows
 from stellar_etl.lake import decompress, open_lake
 from stellar_etl.transforms import HISTORY, STATE
-from stellar_etl.xdr import decode_batch
 
 FIRST, LAST = 18, 42
 
@@ -28,31 +26,10 @@ def objects(lake: Path) -> list[bytes]:
     return [decompress(opened.store.read(span.name)) for span in opened.spans(FIRST, LAST)]
 
 
-def seconds(work: Callable[[], object]) -> float:
-    gc.collect()
-    gc.disable()
-    try:
-        begun = time.process_time()
-        work()
-        return time.process_time() - begun
-    finally:
-        gc.enable()
-
-
 def times_as_fast(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
     """In turns, the best of three each: what else the machine does only ever adds."""
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(3)]
+    pairs = [(processor_seconds(ours), processor_seconds(theirs)) for _ in range(3)]
     return min(pair[1] for pair in pairs) / min(pair[0] for pair in pairs)
-
-
-def decode_by_sdk(objects: list[bytes]) -> None:
-    for data in objects:
-        LedgerCloseMetaBatch.from_xdr_bytes(data)
-
-
-def decode(objects: list[bytes]) -> None:
-    for data in objects:
-        decode_batch(data)
 
 
 def export(lake: Path, folder: Path, *types: str) -> None:

@@ -118,7 +118,7 @@ def _leave(alert: Alert) -> None:
     Variable.set(f"{ALERT_PREFIX}{alert.key}", masked.to_json(), "waits for the DAG alerts to tell it")
 
 
-async def report_deadline(context: Mapping[str, Any]) -> None:
+async def report_deadline(context: Mapping[str, Any], **_: str) -> None:
     """Tells of a run that is not done by its deadline; Airflow's triggerer calls it, once a run.
 
     Of one that has failed too, which nobody mended: its task may have been killed, of which nobody was told. Not of a
@@ -127,6 +127,7 @@ async def report_deadline(context: Mapping[str, Any]) -> None:
 
     Args:
         context: `dag_run` as the REST API shows it, and `deadline` with its `deadline_time`.
+        _: the version of the DAGs, by which Airflow tells deadlines apart.
     """
     await sync_to_async(_report_deadline)(context)
 

@@ -6,11 +6,14 @@ deployment. Importing them touches nothing else but one Variable, the owner's na
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import airflow
 from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks what deadlines need
     AsyncCallback,
     CronDataIntervalTimetable,
@@ -77,6 +80,23 @@ def get_default_dag_args() -> dict[str, Any]:
     }
 
 
+def _version() -> str:
+    """Stands for whatever these DAGs are made of: it changes with their code, what they take from outside, and Airflow.
+
+    Airflow 3.3.1 ties a deadline to the version of a DAG that first had it, and looks for one tied to the version that
+    a run is made of. While a deadline stays the same, it stays with the older version, so that the runs of a newer one
+    have none (`SerializedDagModel._try_reuse_deadline_uuids`, `SerializedDAG._process_dagrun_deadline_alerts`). So a
+    deadline carries this, and is another one in each version.
+    """
+    package = Path(__file__).parent
+    digest = hashlib.sha256(f"{airflow.__version__} {_owner()}".encode())
+    for name in sorted(name for name in os.environ if name.startswith("STELLAR_ETL_")):
+        digest.update(f"\n{name}={os.environ[name]}".encode())
+    for file in sorted([*package.glob("*.py"), *package.parent.glob("*_dag.py")]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def _deadline() -> DeadlineAlert | None:
     """By when a run has to be done, counted from its logical date, the start of its data interval.
 
@@ -95,7 +115,7 @@ def _deadline() -> DeadlineAlert | None:
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
         interval=timedelta(seconds=int(text)),
-        callback=AsyncCallback(report_deadline),
+        callback=AsyncCallback(report_deadline, {"version": _version()}),
     )
 
 

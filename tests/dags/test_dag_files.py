@@ -271,6 +271,14 @@ def test_scheduled_runs_have_a_deadline_that_the_environment_says(parses):
     assert deadlines(parses["no deadline"]) == {}
 
 
+@pytest.mark.parametrize("changed", ["owned", "other schedule"])
+def test_a_dag_that_changes_has_another_deadline(parses, changed):
+    """Airflow gives the runs of a DAG's new version no deadline that is the same as before."""
+    before, after = deadlines(parses["plain"]), deadlines(parses[changed])
+    assert before == deadlines(parses["watched"])
+    assert all(after[dag_id] != before[dag_id] for dag_id in before)
+
+
 def test_a_wrong_deadline_is_named(parses):
     errors = parses["wrong deadline"]["errors"]
     assert {name.removesuffix("_dag.py") for name in errors} == deadlines(parses["plain"]).keys()

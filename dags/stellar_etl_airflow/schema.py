@@ -50,10 +50,15 @@ def read_schema(folder: str, table_id: str) -> list[dict[str, Any]]:
 def _are_fields(value: Any) -> bool:
     return isinstance(value, list) and all(
         isinstance(field, dict)
-        and all(isinstance(field.get(key), str) for key in ("name", "type"))
+        and all(_is_word(field.get(key)) for key in ("name", "type"))
+        and (field.get("mode") is None or _is_word(field["mode"]))
         and _are_fields(field.get("fields", []))
         for field in value
     )
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and value.isprintable()
 
 
 def column_names(fields: Sequence[Field]) -> list[str]:

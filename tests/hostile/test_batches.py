@@ -296,6 +296,8 @@ SCHEMA = [
 @given(tampered(SCHEMA), tampered(SCHEMA, scalars))
 @example([{"name": 5, "type": "STRING"}], SCHEMA)
 @example([{"name": "a"}], SCHEMA)
+@example(SCHEMA, [{**SCHEMA[0], "type": "\x1e"}])
+@example(SCHEMA, [{**SCHEMA[0], "mode": "\n"}])
 @example([{"name": "details", "type": "RECORD", "fields": 5}], SCHEMA)
 def test_schema_files(tmp_path_factory, first, second):
     folder = tmp_path_factory.getbasetemp() / "schemas"

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,12 @@ def _moment(name: str) -> datetime | None:
     return moment.astimezone(UTC)
 
 
+@cache
 def _owner() -> str:
-    """The Variable `owner`: Airflow takes it from the DAG file, so that it can't wait until a task runs."""
+    """The Variable `owner`: Airflow takes it from the DAG file, so that it can't wait until a task runs.
+
+    It is asked for once a process, which reads one DAG file.
+    """
     try:
         return settings(OwnerSettings).owner
     except Exception as error:  # a DAG must import whatever becomes of its owner's name

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from local.plan import make_plan, parse_time
+from local.run import News, Runs
 from local.stack import Stack
 from stellar_etl_airflow.tables import CHANGES, PUBLISHED, STATES, TABLES, Publish
 from tests.end_to_end.conftest import EXPORTED, Sample, run_local
@@ -176,3 +178,11 @@ def test_tasks_cleared_in_mid_run_end_in_the_same_rows(sample: Sample, exported:
     assert wait_for(sample.stack, path, "success", "failed") == "success"
     assert_tables_hold(sample.stack, exported)
     assert staging_tables(sample.stack) == []
+
+
+def test_the_job_can_be_asked_for_again_at_once(sample: Sample) -> None:
+    """Airflow has one backfill a DAG at a time, and notes only later that one has ended."""
+    plan = make_plan(parse_time("2026-01-01T00:00:00Z"), parse_time("2026-01-01T00:10:00Z"), 10)
+    for _ in range(2):
+        runs = Runs(sample.stack, plan, ["history_archive_without_captive_core"], News())
+        assert [state for found in runs.do().values() for state in found.values()] == ["success"]

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import subprocess
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import inputs
-from benchmarks.emulated import BATCH, Emulated, Loading, emulated, exported
+from benchmarks.emulated import BATCH, DATASET, SCHEMAS, Emulated, Loading, emulated, exported
 from benchmarks.rows import Benchmark, Row, against_first
-from stellar_etl_airflow.tables import ASSETS, EFFECTS, LEDGERS, OPERATIONS, TRANSACTIONS
+from stellar_etl_airflow.coverage_sql import look, window_parameters
+from stellar_etl_airflow.schema import read_schema
+from stellar_etl_airflow.tables import (
+    ASSETS,
+    BATCH_STATS_TABLE_ID,
+    EFFECTS,
+    LEDGERS,
+    OPERATIONS,
+    TRANSACTIONS,
+)
+from stellar_etl_airflow.warehouse import Layout, ensure_table
 from tests.local import emulators
 from tests.local.cluster import Cluster, wait_until
 
 LENGTHS = (1, 10, 100)
 TABLES = (LEDGERS, OPERATIONS, EFFECTS, TRANSACTIONS, ASSETS)
-PROGRAMS = ("warehouse", "bucket", "cluster", "tasks")
+PROGRAMS = ("warehouse", "bucket", "cluster", "tasks", "coverage")
+LOOKED_AT = (LEDGERS, OPERATIONS, EFFECTS, TRANSACTIONS)
+WINDOW = window_parameters(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
 POD_SECONDS = 900
 
 
 def peak(process: subprocess.Popen[bytes] | None) -> float:
     """The most memory that a running process has had, in MB."""
     assert process is not None
-    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return _peak_of(str(process.pid))
+
+
+def _peak_of(pid: str) -> float:
+    # Not `ru_maxrss`, which counts what the process was before it became this program.
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
@@ -38,7 +55,26 @@ def _tasks(port: int, last: int) -> float:
         loading.check(exported(last).parameters)
         loading.merge(exported(last).parameters)
         loading.drop_staging()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return _peak_of("self")
+
+
+def _coverage(port: int, last: int) -> float:
+    """Looks over tables, as `ledger_coverage` does; gives this process's peak in MB."""
+    to = Emulated(emulators.Server([], "", port), emulators.Server([], ""))
+    stats = f"{emulators.PROJECT}.{DATASET}.{BATCH_STATS_TABLE_ID}"
+    ensure_table(to.client, stats, Layout(read_schema(SCHEMAS, BATCH_STATS_TABLE_ID)))
+    for table in LOOKED_AT:
+        to.query(
+            f"INSERT INTO `{stats}` (table_id, start_ledger, end_ledger, row_count, first_closed_at, last_closed_at, "
+            f"published_at) SELECT '{table.table_id}', {inputs.FIRST}, {last}, COUNT(*), MIN(closed_at), "
+            f"MAX(closed_at), MAX(closed_at) FROM {Loading(to, table).published}"
+        )
+        statement = look(
+            table, Loading(to, table).published, Loading(to, LEDGERS).published, f"`{stats}`", table.table_id, WINDOW
+        )
+        found = to.query(statement.sql, statement.parameters)
+        assert found == [], f"what was loaded is whole: {found}"
+    return _peak_of("self")
 
 
 def _export(cluster: Cluster, last: int) -> None:
@@ -60,9 +96,11 @@ def _peaks(length: int) -> dict[str, float]:
         cluster = Cluster.make(Path(folder), STORAGE_EMULATOR_HOST=to.bucket.url)
         try:
             _export(cluster, last)
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                tasks = pool.apply(_tasks, (to.warehouse.port, last))
-            peaks = (peak(to.warehouse.process), peak(to.bucket.process), peak(cluster.process), tasks)
+            clients = []
+            for program in (_tasks, _coverage):
+                with multiprocessing.get_context("spawn").Pool(1) as pool:
+                    clients.append(pool.apply(program, (to.warehouse.port, last)))
+            peaks = (peak(to.warehouse.process), peak(to.bucket.process), peak(cluster.process), *clients)
         finally:
             cluster.stop()
     return dict(zip(PROGRAMS, peaks, strict=True))
@@ -83,7 +121,9 @@ def run(rounds: int) -> list[Row]:
 BENCHMARK = Benchmark(
     "Memory of servers and tasks",
     "Peaks of one batch through all of them: a pod exports to the bucket, a process loads, checks and merges ledgers, "
-    "operations, effects, transactions and assets by the code of the tasks. Every program is started for it. The "
-    "warehouse's DuckDB may take 1 GB, and puts what is more on disk: it grows up to that, and not with the range.",
+    "operations, effects, transactions and assets by the code of the tasks, and another one looks over them as "
+    "`ledger_coverage` does. Every program is started for it. The warehouse's DuckDB may take 1 GB, and puts what is "
+    "more on disk: it grows up to that, and not with the range. The emulated bucket holds an object twice while it is "
+    "uploaded: it grows with the largest file of a batch.",
     run,
 )

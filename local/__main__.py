@@ -186,6 +186,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(Stack(arguments.dir), arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # such as `| head`, which has read enough; Python would say so once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except StackError as error:
         print(f"local: {error}", file=sys.stderr)
         return 1

@@ -127,6 +127,17 @@ def test_query_in_three_formats(stack: Stack) -> None:
     assert rows == [["one", "text", "moment"], ["1", "a,b", "2026-01-01T00:00:00Z"]]
 
 
+def test_a_reader_that_has_enough_leaves_no_traceback(stack: Stack) -> None:
+    sql = "SELECT n FROM UNNEST(GENERATE_ARRAY(1, 50000)) AS n ORDER BY n"
+    argv = [sys.executable, "-m", "local", "query", "--dir", str(stack.layout.root), "--format", "ndjson", sql]
+    with subprocess.Popen(argv, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as query:
+        assert query.stdout is not None
+        assert query.stderr is not None
+        assert json.loads(query.stdout.readline()) == {"n": 1}
+        query.stdout.close()
+        assert query.stderr.read() == ""
+
+
 def test_a_wrong_query_is_one_line(stack: Stack) -> None:
     done = command(stack.layout.root, "query", "SELECT * FROM nothing_of_this_name")
     assert done.returncode == 1

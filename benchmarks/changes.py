@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks import inputs
-from benchmarks.history import SDK, export_speed, sdk_speed
+from benchmarks.decode import sdk_speed
+from benchmarks.history import SDK, export_speed, sdk_ledgers
 from benchmarks.measure import in_turns
 from benchmarks.rows import Benchmark, Row, held_against
 
@@ -14,7 +15,7 @@ COMMAND = "export_ledger_entry_changes"
 
 def run(rounds: int) -> list[Row]:
     """The export beside the SDK, which only decodes."""
-    figures = in_turns({SDK: sdk_speed, COMMAND: partial(export_speed, COMMAND)}, rounds)
+    figures = in_turns({SDK: partial(sdk_speed, sdk_ledgers()), COMMAND: partial(export_speed, COMMAND)}, rounds)
     sdk = Row(SDK, "MB/s", figures[SDK])
     note = f"{inputs.LEDGERS} ledgers, {inputs.megabytes():.1f} MB; verified, all types"
     return [sdk, held_against(Row(COMMAND, "MB/s", figures[COMMAND], note=note), sdk, target=3)]

@@ -31,11 +31,10 @@ class Cost(NamedTuple):
     first: float
 
 
-def processor_seconds(work: Callable[[], object], *, collector: bool = False) -> float:
-    """Processor time that a piece of work takes in this process, without Python's cycle collector if not told to."""
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Processor time that a piece of work takes in this process, without Python's cycle collector."""
     gc.collect()
-    if not collector:
-        gc.disable()
+    gc.disable()
     try:
         begun = time.process_time()
         work()

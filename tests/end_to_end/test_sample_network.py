@@ -132,6 +132,7 @@ def test_one_row_of_batch_stats_for_each_table_and_range(sample: Sample) -> None
     assert {row["times"] for row in rows} == {1}
 
 
+@pytest.mark.slow
 def test_other_chunks_under_other_runs_end_in_the_same_rows(sample: Sample, exported: dict[str, Any]) -> None:
     done = run_local(
         sample.stack.layout.root,
@@ -182,7 +183,8 @@ def test_tasks_cleared_in_mid_run_end_in_the_same_rows(sample: Sample, exported:
 
 def test_the_job_can_be_asked_for_again_at_once(sample: Sample) -> None:
     """Airflow has one backfill a DAG at a time, and notes only later that one has ended."""
-    plan = make_plan(parse_time("2026-01-01T00:00:00Z"), parse_time("2026-01-01T00:10:00Z"), 10)
+    start, end = (parse_time("an interval's", f"2026-01-01T00:{minute}:00Z") for minute in ("00", "10"))
+    plan = make_plan(start, end, 10)
     for _ in range(2):
         runs = Runs(sample.stack, plan, ["history_archive_without_captive_core"], News())
         assert [state for found in runs.do().values() for state in found.values()] == ["success"]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from statistics import median
 
 from benchmarks import inputs
 from benchmarks.backfill_model import Dag, Rates, Table, best, simulate
 from benchmarks.emulated import exported
-from benchmarks.results import FOLDER
-from benchmarks.rows import Benchmark, Row, Skipped
+from benchmarks.results import kept
+from benchmarks.rows import Benchmark, Row, Skipped, held_against
 from stellar_etl_airflow.tables import STATE_TABLES, WITH_CAPTIVE_CORE, WITHOUT_CAPTIVE_CORE, loaded_by
 
 LEDGERS = 30 * 24 * 3600 * 10 // 57
@@ -37,11 +36,10 @@ def _measured(name: str, what: str) -> float:
     Raises:
         Skipped: it has not run.
     """
-    path = FOLDER / "results" / f"{name}.json"
-    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    _, rows = kept(name) or ({}, [])
     for row in rows:
-        if row["what"] == what and row["unit"] == "MB/s":
-            return median(row["values"])
+        if row.what == what and row.unit == "MB/s":
+            return median(row.values)
     raise Skipped(f"it goes by the result of benchmarks/run.sh {name}")
 
 
@@ -67,17 +65,11 @@ def run(_rounds: int) -> list[Row]:
     alone = Row("one range of 2,000 ledgers after another", "h", [one.elapsed])
     for pods in PODS:
         chunk, outcome = best(dags(), ASSUMED, LEDGERS, CHUNKS, pods)
-        rows.append(
-            Row(
-                f"{pods} pods",
-                "h",
-                [outcome.elapsed],
-                alone.what,
-                [outcome.elapsed / one.elapsed],
-                note=f"chunks of {chunk:,} ledgers, {outcome.pods:.0f} hours of pods, {outcome.writer:.2g} hours of "
-                f"the busiest table's writers",
-            )
+        note = (
+            f"chunks of {chunk:,} ledgers, {outcome.pods:.0f} hours of pods, {outcome.writer:.2g} hours of the busiest "
+            "table's writers"
         )
+        rows.append(held_against(Row(f"{pods} pods", "h", [outcome.elapsed], note=note), alone))
     return [alone, *rows]
 
 

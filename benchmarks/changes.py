@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks import inputs
-from benchmarks.decode import sdk_speed
 from benchmarks.history import SDK, export_speed, sdk_ledgers
 from benchmarks.measure import in_turns
 from benchmarks.rows import Benchmark, Row, held_against
+from benchmarks.sdk import sdk_speed
 
 COMMAND = "export_ledger_entry_changes"
 

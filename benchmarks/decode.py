@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 
-from stellar_sdk.xdr import LedgerCloseMetaBatch
-
 from benchmarks import inputs
 from benchmarks.measure import in_turns, processor_seconds
 from benchmarks.rows import Benchmark, Row, held_against
+from benchmarks.sdk import sdk_speed
 from stellar_etl.xdr import decode_batch
 
 GENERATED = "the generated decoder"
@@ -27,42 +25,6 @@ SDK_LEDGERS = 6
 
 _FOLDER = Path(__file__).with_name("javascript")
 _INSTALL = ("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent")
-
-
-def decode_by_sdk(batches: list[bytes]) -> None:
-    """All objects of stellar-sdk."""
-    for data in batches:
-        LedgerCloseMetaBatch.from_xdr_bytes(data)
-
-
-_SDK_ALONE = """
-import gc, sys, time
-from pathlib import Path
-from stellar_sdk.xdr import LedgerCloseMetaBatch
-collector, *names = sys.argv[1:]
-batches = [Path(name).read_bytes() for name in names]
-if collector == "off":
-    gc.disable()
-begun = time.process_time()
-for data in batches:
-    LedgerCloseMetaBatch.from_xdr_bytes(data)
-print(time.process_time() - begun)
-"""
-
-
-def sdk_speed(batches: list[bytes], *, collector: bool = True) -> float:
-    """Megabytes a second of processor time that the SDK decodes, as it comes or without Python's cycle collector.
-
-    In a process of its own: the collector walks all that a process holds, so that the SDK would pay for what else is
-    measured.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        names = [f"{folder}/{number}" for number in range(len(batches))]
-        for name, data in zip(names, batches, strict=True):
-            Path(name).write_bytes(data)
-        argv = [sys.executable, "-c", _SDK_ALONE, "on" if collector else "off", *names]
-        done = subprocess.run(argv, check=True, capture_output=True, text=True)
-    return sum(map(len, batches)) / 1e6 / float(done.stdout)
 
 
 def decode(batches: list[bytes]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks import inputs
-from benchmarks.decode import SDK_LEDGERS, sdk_speed
+from benchmarks.decode import SDK_LEDGERS
 from benchmarks.measure import export, in_turns, processor_seconds
 from benchmarks.rows import Benchmark, Row, held_against
+from benchmarks.sdk import sdk_speed
 from stellar_etl.lake import decompress, open_lake
 
 SDK = "stellar-sdk (Python) decodes"
@@ -33,9 +34,10 @@ def _limit() -> float:
 
 def run(rounds: int) -> list[Row]:
     """The export between the SDK, which only decodes, and the limit."""
+    few = sdk_ledgers()
     works = {
-        SDK: partial(sdk_speed, sdk_ledgers()),
-        SDK_AT_BEST: partial(sdk_speed, sdk_ledgers(), collector=False),
+        SDK: partial(sdk_speed, few),
+        SDK_AT_BEST: partial(sdk_speed, few, collector=False),
         "export": partial(export_speed, "export_all_history"),
         "limit": _limit,
     }

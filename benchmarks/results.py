@@ -62,17 +62,24 @@ def save(name: str, rows: list[Row], around: Mapping[str, Any]) -> None:
     _path(name).write_text(json.dumps(content, indent=1) + "\n")
 
 
+def kept(name: str) -> tuple[dict[str, Any], list[Row]] | None:
+    """When and where a benchmark was measured, and what it gave; None if it has not run."""
+    if not _path(name).exists():
+        return None
+    around = json.loads(_path(name).read_text())
+    return around, [Row(**row) for row in around.pop("rows")]
+
+
 def render(benchmarks: Mapping[str, Benchmark]) -> None:
     """Writes the page and the charts of all results that are there."""
     parts = [_HEAD]
     for name, benchmark in benchmarks.items():
-        if _path(name).exists():
-            held = json.loads(_path(name).read_text())
-            rows = [Row(**row) for row in held["rows"]]
+        if found := kept(name):
+            around, rows = found
             chart = FOLDER / "charts" / f"{name}.svg"
             chart.parent.mkdir(exist_ok=True)
             chart.write_text(as_svg(benchmark.title, _bars(rows)))
-            parts.append(_section(name, benchmark, held, rows))
+            parts.append(_section(name, benchmark, around, rows))
     PAGE.write_text("\n".join(parts))
 
 

@@ -13,14 +13,7 @@ from benchmarks.emulated import BATCH, DATASET, SCHEMAS, Emulated, Loading, emul
 from benchmarks.rows import Benchmark, Row, against_first
 from stellar_etl_airflow.coverage_sql import look, window_parameters
 from stellar_etl_airflow.schema import read_schema
-from stellar_etl_airflow.tables import (
-    ASSETS,
-    BATCH_STATS_TABLE_ID,
-    EFFECTS,
-    LEDGERS,
-    OPERATIONS,
-    TRANSACTIONS,
-)
+from stellar_etl_airflow.tables import ASSETS, BATCH_STATS_TABLE_ID, EFFECTS, LEDGERS, OPERATIONS, TRANSACTIONS
 from stellar_etl_airflow.warehouse import Layout, ensure_table
 from tests.local import emulators
 from tests.local.cluster import Cluster, wait_until
@@ -63,15 +56,15 @@ def _coverage(port: int, last: int) -> float:
     to = Emulated(emulators.Server([], "", port), emulators.Server([], ""))
     stats = f"{emulators.PROJECT}.{DATASET}.{BATCH_STATS_TABLE_ID}"
     ensure_table(to.client, stats, Layout(read_schema(SCHEMAS, BATCH_STATS_TABLE_ID)))
+    headers = Loading(to, LEDGERS).published
     for table in LOOKED_AT:
+        published = Loading(to, table).published
         to.query(
             f"INSERT INTO `{stats}` (table_id, start_ledger, end_ledger, row_count, first_closed_at, last_closed_at, "
             f"published_at) SELECT '{table.table_id}', {inputs.FIRST}, {last}, COUNT(*), MIN(closed_at), "
-            f"MAX(closed_at), MAX(closed_at) FROM {Loading(to, table).published}"
+            f"MAX(closed_at), MAX(closed_at) FROM {published}"
         )
-        statement = look(
-            table, Loading(to, table).published, Loading(to, LEDGERS).published, f"`{stats}`", table.table_id, WINDOW
-        )
+        statement = look(table, published, headers, f"`{stats}`", table.table_id, WINDOW)
         found = to.query(statement.sql, statement.parameters)
         assert found == [], f"what was loaded is whole: {found}"
     return _peak_of("self")

@@ -95,8 +95,9 @@ def _version() -> str:
     """
     package = Path(__file__).parent
     digest = hashlib.sha256(f"{airflow.__version__} {_owner()}".encode())
-    for name in sorted(name for name in os.environ if name.startswith("STELLAR_ETL_")):
-        digest.update(f"\n{name}={os.environ[name]}".encode())
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("STELLAR_ETL_"):
+            digest.update(f"\n{name}={value}".encode())
     for file in sorted([*package.glob("*.py"), *package.parent.glob("*_dag.py")]):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.shared import REPO
+
 DAG_FILE = "history_archive_without_captive_core_dag.py"
 DAG = DAG_FILE.removesuffix("_dag.py")
 DEADLINES_OF_LAST_RUN = """
@@ -26,8 +27,8 @@ class Deployment:
 
     def __init__(self, folder: Path) -> None:
         self.database, self.dags = folder / "airflow.db", folder / "dags"
-        shutil.copytree(ROOT / "dags" / "stellar_etl_airflow", self.dags / "stellar_etl_airflow")
-        shutil.copy(ROOT / "dags" / DAG_FILE, self.dags)
+        shutil.copytree(REPO / "dags" / "stellar_etl_airflow", self.dags / "stellar_etl_airflow")
+        shutil.copy(REPO / "dags" / DAG_FILE, self.dags)
         self.environment = os.environ | {
             "AIRFLOW_HOME": str(folder),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),

@@ -112,8 +112,7 @@ def test_a_run_that_overruns_its_deadline_is_told_of_once(sample: Sample, told: 
     stack, (messages, mails) = sample.stack, told
     stack.rest("PATCH", f"dags/{LEDGERS}", {"is_paused": False})
     beyond = {"start_ledger": 390, "end_ledger": 9000}  # of the network: the run waits
-    run = {"dag_run_id": "late", "logical_date": "2026-01-01T00:11:00Z", "conf": beyond}
-    stack.rest("POST", f"dags/{LEDGERS}/dagRuns", run)
+    trigger(stack, LEDGERS, "late", beyond, logical_date="2026-01-01T00:11:00Z")
     wait_for(stack, f"dags/{LEDGERS}/dagRuns/late", "running")
     make_late(stack, "late")
     wait_until(lambda: len(waiting(stack)) == 1)

@@ -58,8 +58,8 @@ def assert_tables_hold(stack: Stack, exported: dict[str, list[dict[str, Any]]]) 
         assert published(stack, table_id) == expected(table_id, exported), table_id
 
 
-def trigger(stack: Stack, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
-    stack.rest("POST", f"dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
+def trigger(stack: Stack, dag_id: str, run_id: str, conf: dict[str, Any], logical_date: str | None = None) -> None:
+    stack.rest("POST", f"dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": logical_date, "conf": conf})
 
 
 def wait_for(stack: Stack, path: str, *states: str, seconds: float = 180) -> str:

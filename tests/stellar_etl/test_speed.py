@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.decode import decode, decode_by_sdk
+from benchmarks.decode import decode
 from benchmarks.measure import processor_seconds
+from benchmarks.sdk import decode_by_sdk
 from stellar_etl.export import Batch, export_rows
 from stellar_etl.lake import decompress, open_lake
 from stellar_etl.transforms import HISTORY, STATE

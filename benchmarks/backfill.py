@@ -10,7 +10,7 @@ from benchmarks.backfill_model import Dag, Rates, Table, best, simulate
 from benchmarks.emulated import exported
 from benchmarks.results import kept
 from benchmarks.rows import Benchmark, Row, Skipped, held_against
-from stellar_etl_airflow.tables import STATE_TABLES, WITH_CAPTIVE_CORE, WITHOUT_CAPTIVE_CORE, loaded_by
+from stellar_etl_airflow.model.tables import STATE_TABLES, WITH_CAPTIVE_CORE, WITHOUT_CAPTIVE_CORE, loaded_by
 
 LEDGERS = 30 * 24 * 3600 * 10 // 57
 """A month's, one each 5.7 seconds."""

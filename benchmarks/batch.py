@@ -14,7 +14,7 @@ import requests
 from benchmarks import inputs
 from benchmarks.rows import Benchmark, Row
 from local.stack import Stack
-from stellar_etl_airflow.tables import WITH_CAPTIVE_CORE, loaded_by
+from stellar_etl_airflow.model.tables import WITH_CAPTIVE_CORE, loaded_by
 
 ASKED = {"start_time": "2026-01-01T00:01:40Z", "end_time": "2026-01-01T00:09:55Z"}
 """The measured ledgers of the generated network but the last one, by time, so that the time pod runs too."""

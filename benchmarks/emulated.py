@@ -16,14 +16,14 @@ import psutil
 
 from benchmarks import inputs
 from benchmarks.measure import program
-from stellar_etl_airflow.batch import extra_fields
-from stellar_etl_airflow.build_gcs_to_bq_task import load_job
-from stellar_etl_airflow.check_sql import check_staging, column_rules, own_rules
-from stellar_etl_airflow.jobs import Job, query_job
-from stellar_etl_airflow.schema import column_names, read_schema
-from stellar_etl_airflow.sql import Parameter, Statement, publish, range_parameters, table_name
-from stellar_etl_airflow.tables import LEDGERS, Table
-from stellar_etl_airflow.warehouse import Layout, ensure_table
+from stellar_etl_airflow.bigquery.tables import Layout, ensure_table
+from stellar_etl_airflow.model.batch import extra_fields
+from stellar_etl_airflow.model.schema import column_names, read_schema
+from stellar_etl_airflow.model.tables import LEDGERS, Table
+from stellar_etl_airflow.operators.bigquery_jobs import Job, query_job
+from stellar_etl_airflow.sql.checks import check_staging, column_rules, own_rules
+from stellar_etl_airflow.sql.publish import Parameter, Statement, publish, range_parameters, table_name
+from stellar_etl_airflow.tasks.build_gcs_to_bq_task import load_job
 from tests.local import emulators
 
 DATASET, STAGING = "stellar", "staging"

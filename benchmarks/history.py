@@ -9,7 +9,7 @@ from benchmarks.decode import SDK_LEDGERS
 from benchmarks.measure import export, in_turns, processor_seconds
 from benchmarks.rows import Benchmark, Row, held_against
 from benchmarks.sdk import sdk_speed
-from stellar_etl.lake import decompress, open_lake
+from stellar_etl.sources.lake import decompress, open_lake
 
 SDK = "stellar-sdk (Python) decodes"
 SDK_AT_BEST = "the same without Python's cycle collector"

@@ -18,7 +18,7 @@ from local.sample_network.scenario.cast import XLM
 from local.sample_network.scenario.everyday import People
 from local.sample_network.scenario.town import Town
 from local.sample_network.transactions import Request, memo_text
-from stellar_etl.lake import Lake, decompress, open_lake
+from stellar_etl.sources.lake import Lake, decompress, open_lake
 
 REPO = Path(__file__).resolve().parent.parent
 RECORDED = REPO.parent / "shared" / "ledgers"

@@ -10,7 +10,7 @@ import duckdb
 from benchmarks.emulated import Emulated, Export, Loading, emulated, exported
 from benchmarks.measure import in_turns, processor_seconds
 from benchmarks.rows import Benchmark, Row, held_against
-from stellar_etl_airflow.tables import EFFECTS, LEDGERS, OPERATIONS, TRANSACTIONS, Table
+from stellar_etl_airflow.model.tables import EFFECTS, LEDGERS, OPERATIONS, TRANSACTIONS, Table
 
 TABLES = (OPERATIONS, EFFECTS, TRANSACTIONS)
 PLAIN = "DuckDB alone"

@@ -11,12 +11,12 @@ from pathlib import Path
 from benchmarks import inputs
 from benchmarks.emulated import BATCH, DATASET, SCHEMAS, Emulated, Loading, emulated, exported
 from benchmarks.rows import Benchmark, Row, against_first
-from stellar_etl_airflow.coverage_sql import look, window_parameters
-from stellar_etl_airflow.schema import read_schema
-from stellar_etl_airflow.tables import ASSETS, BATCH_STATS_TABLE_ID, EFFECTS, LEDGERS, OPERATIONS, TRANSACTIONS
-from stellar_etl_airflow.warehouse import Layout, ensure_table
+from stellar_etl_airflow.bigquery.tables import Layout, ensure_table
+from stellar_etl_airflow.model.schema import read_schema
+from stellar_etl_airflow.model.tables import ASSETS, BATCH_STATS_TABLE_ID, EFFECTS, LEDGERS, OPERATIONS, TRANSACTIONS
+from stellar_etl_airflow.sql.coverage import look, window_parameters
 from tests.local import emulators
-from tests.local.cluster import Cluster, wait_until
+from tests.local.cluster_server import Cluster, wait_until
 
 LENGTHS = (1, 10, 100)
 TABLES = (LEDGERS, OPERATIONS, EFFECTS, TRANSACTIONS, ASSETS)

@@ -21,9 +21,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
-from stellar_etl_airflow.alerts import report_failure_to_sentry
-from stellar_etl_airflow.build_alert_tasks import build_alert_tasks
-from stellar_etl_airflow.default import DEFAULT_START, get_default_dag_args
+from stellar_etl_airflow.operators.alerts import report_failure_to_sentry
+from stellar_etl_airflow.operators.defaults import DEFAULT_START, get_default_dag_args
+from stellar_etl_airflow.tasks.build_alert_tasks import build_alert_tasks
 
 with DAG(
     "alerts",

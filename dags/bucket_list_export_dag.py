@@ -23,16 +23,16 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param, TaskGroup, chain
 
-from stellar_etl_airflow.batch import CHECKPOINT_PARAM
-from stellar_etl_airflow.build_batch_stats import build_batch_stats
-from stellar_etl_airflow.build_check_task import build_check_task
-from stellar_etl_airflow.build_delete_data_task import build_delete_staging_task
-from stellar_etl_airflow.build_export_task import build_export_task, build_verify_task
-from stellar_etl_airflow.build_full_load_task import build_keep_full_load_task, build_merge_full_load_task
-from stellar_etl_airflow.build_gcs_to_bq_task import build_gcs_to_bq_task
-from stellar_etl_airflow.default import get_default_dag_args
-from stellar_etl_airflow.exports import FullLoad
-from stellar_etl_airflow.tables import STATES
+from stellar_etl_airflow.export.exports import FullLoad
+from stellar_etl_airflow.model.batch import CHECKPOINT_PARAM
+from stellar_etl_airflow.model.tables import STATES
+from stellar_etl_airflow.operators.defaults import get_default_dag_args
+from stellar_etl_airflow.tasks.build_batch_stats import build_batch_stats
+from stellar_etl_airflow.tasks.build_check_task import build_check_task
+from stellar_etl_airflow.tasks.build_delete_data_task import build_delete_staging_task
+from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
+from stellar_etl_airflow.tasks.build_full_load_task import build_keep_full_load_task, build_merge_full_load_task
+from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
 
 TABLES = tuple(STATES.values())
 

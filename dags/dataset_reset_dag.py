@@ -22,16 +22,16 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param, chain
 
-from stellar_etl_airflow.build_dataset_reset_task import (
+from stellar_etl_airflow.model.reset import WHAT
+from stellar_etl_airflow.model.tables import PUBLISHED
+from stellar_etl_airflow.operators.defaults import get_default_dag_args
+from stellar_etl_airflow.tasks.build_dataset_reset_task import (
     DRY_RUN_PARAM,
     build_approve_reset_task,
     build_forget_network_task,
     build_plan_reset_task,
     build_remove_task,
 )
-from stellar_etl_airflow.default import get_default_dag_args
-from stellar_etl_airflow.reset import WHAT
-from stellar_etl_airflow.tables import PUBLISHED
 
 with DAG(
     "dataset_reset",

@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, chain
 
-from stellar_etl_airflow.build_bq_insert_job_task import build_bq_insert_job_task, build_check_sources_task
-from stellar_etl_airflow.build_cross_dependency_task import build_cross_dependency_task
-from stellar_etl_airflow.default import get_default_dag_args, get_range_params, get_schedule_args
-from stellar_etl_airflow.tables import ENRICHED_OPERATIONS
+from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS
+from stellar_etl_airflow.operators.defaults import get_default_dag_args, get_range_params, get_schedule_args
+from stellar_etl_airflow.tasks.build_bq_insert_job_task import build_bq_insert_job_task, build_check_sources_task
+from stellar_etl_airflow.tasks.build_cross_dependency_task import build_cross_dependency_task
 
 with DAG(
     "enriched_history_operations",

@@ -22,9 +22,9 @@ from __future__ import annotations
 
 from airflow.sdk import DAG
 
-from stellar_etl_airflow.build_batch import build_batch
-from stellar_etl_airflow.default import get_default_dag_args, get_range_params, get_schedule_args
-from stellar_etl_airflow.tables import WITH_CAPTIVE_CORE, loaded_by
+from stellar_etl_airflow.model.tables import WITH_CAPTIVE_CORE, loaded_by
+from stellar_etl_airflow.operators.defaults import get_default_dag_args, get_range_params, get_schedule_args
+from stellar_etl_airflow.tasks.build_batch import build_batch
 
 with DAG(
     WITH_CAPTIVE_CORE,

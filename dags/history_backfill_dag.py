@@ -23,16 +23,16 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param, chain
 
-from stellar_etl_airflow.build_backfill_tasks import (
+from stellar_etl_airflow.model.tables import LOADING_DAGS
+from stellar_etl_airflow.operators.defaults import get_default_dag_args, get_range_params
+from stellar_etl_airflow.tasks.build_backfill_tasks import (
     CHUNK_PARAM,
     DAG_PARAM,
     PARALLEL_PARAM,
     build_plan_backfill_task,
 )
-from stellar_etl_airflow.build_time_task import build_time_task
-from stellar_etl_airflow.build_trigger_tasks import build_trigger_tasks
-from stellar_etl_airflow.default import get_default_dag_args, get_range_params
-from stellar_etl_airflow.tables import LOADING_DAGS
+from stellar_etl_airflow.tasks.build_time_task import build_time_task
+from stellar_etl_airflow.tasks.build_trigger_tasks import build_trigger_tasks
 
 with DAG(
     "history_backfill",

@@ -27,7 +27,8 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, chain
 
-from stellar_etl_airflow.build_coverage_tasks import (
+from stellar_etl_airflow.operators.defaults import get_default_dag_args, get_range_params, get_schedule_args
+from stellar_etl_airflow.tasks.build_coverage_tasks import (
     HEAL_PARAM,
     build_look_task,
     build_newest_ledger_task,
@@ -35,8 +36,7 @@ from stellar_etl_airflow.build_coverage_tasks import (
     build_record_task,
     build_report_task,
 )
-from stellar_etl_airflow.build_trigger_tasks import build_trigger_tasks
-from stellar_etl_airflow.default import get_default_dag_args, get_range_params, get_schedule_args
+from stellar_etl_airflow.tasks.build_trigger_tasks import build_trigger_tasks
 
 with DAG(
     "ledger_coverage",

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from stellar_etl_airflow.build_state_rebuild_task import TABLE_PARAM, build_state_rebuild_task
-from stellar_etl_airflow.default import get_default_dag_args
-from stellar_etl_airflow.tables import STATES
+from stellar_etl_airflow.model.tables import STATES
+from stellar_etl_airflow.operators.defaults import get_default_dag_args
+from stellar_etl_airflow.tasks.build_state_rebuild_task import TABLE_PARAM, build_state_rebuild_task
 
 with DAG(
     "state_rebuild",

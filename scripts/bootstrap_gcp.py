@@ -29,8 +29,8 @@ from urllib.parse import quote
 
 import yaml
 
-from stellar_etl_airflow.environments import read_variables
-from stellar_etl_airflow.settings import COMPOSER_NAMESPACE, PASSPHRASES, SettingsError, check
+from stellar_etl_airflow.settings.environments import read_variables
+from stellar_etl_airflow.settings.models import COMPOSER_NAMESPACE, PASSPHRASES, SettingsError, check
 
 REPO = Path(__file__).resolve().parent.parent
 SHIPPED = REPO / "airflow_variables.json"

@@ -15,4 +15,4 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   echo "$wanted" > "$stamp"
 fi
 export PATH="$PWD/$venv/bin:$PATH"
-python -m pytest tests/dags/test_dag_files.py tests/dags/test_pods.py tests/dags/test_pod_places.py "$@"
+python -m pytest tests/dags/test_dag_files.py tests/dags/operators/test_pods.py tests/dags/operators/test_pod_places.py "$@"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG, BaseOperator
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-    from stellar_etl_airflow.tables import Table
+    from stellar_etl_airflow.model.tables import Table
 
     Task = BaseOperator | MappedOperator
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
 from stellar_etl.errors import ExportError
-from stellar_etl.ledger import Ledger, LedgerError, Link
-from stellar_etl.manifest import Written, manifest
-from stellar_etl.output import ExportFile, Output, Piece, RowFile, encode_rows, unwritable, writing
+from stellar_etl.ledgers.ledger import Ledger, LedgerError, Link
 from stellar_etl.progress import PROGRESS_SECONDS, Progress
+from stellar_etl.sinks.manifest import Written, manifest
+from stellar_etl.sinks.output import ExportFile, Output, Piece, RowFile, encode_rows, unwritable, writing
 from stellar_etl.transforms import HISTORY, STATE, Row
 from stellar_etl.workers import LEDGERS_EACH, MOST, Workers, processors
 
@@ -362,7 +362,7 @@ def no_collector() -> Iterator[None]:
 def _open_parquet(output: Output, names: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, ExportFile]:
     # Only an export to Parquet needs its library.
     from stellar_etl.columns import COLUMNS
-    from stellar_etl.parquet import ParquetFile
+    from stellar_etl.sinks.parquet import ParquetFile
 
     return {
         type_: output.open(name, partial(ParquetFile, columns=COLUMNS[type_], extra_fields=extra))

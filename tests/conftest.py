@@ -18,11 +18,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 STACK_TESTS = "tests/end_to_end/"
 OWN_STACKS = (
-    "tests/end_to_end/faults/",
+    "tests/faults/",
     "tests/end_to_end/test_interrupted.py",
     "tests/end_to_end/test_mainnet.py",
     "tests/end_to_end/test_secrets_backend.py",
-    "tests/local/test_stack.py",
+    "tests/local/stack/test_stack.py",
 )
 """Tests that start stacks of their own; the others of `STACK_TESTS` share one."""
 
@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--faults",
         choices=("quick", "all"),
         default="quick",
-        help="how many faults tests/end_to_end/faults makes: a handful (default), or all, which takes up to an hour",
+        help="how many faults tests/faults makes: a handful (default), or all, which takes up to an hour",
     )
     parser.addoption(
         "--kubeconfig", metavar="FILE", help="the cluster of tests/any_cluster (default: the laptop's own)"

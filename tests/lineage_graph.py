@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from local.lineage import name_of
-from stellar_etl_airflow.tables import ENRICHED_OPERATIONS, PUBLISHED, STATES
+from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, PUBLISHED, STATES
 
 DATASET = "local.stellar"
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from stellar_etl_airflow.batch import ExportAttempt, LedgerRange
-from stellar_etl_airflow.exports import Export
-from stellar_etl_airflow.pods import PROGRAM
-from stellar_etl_airflow.settings import ExportSettings, load
+from stellar_etl_airflow.export.exports import Export
+from stellar_etl_airflow.model.batch import ExportAttempt, LedgerRange
+from stellar_etl_airflow.operators.pods import PROGRAM
+from stellar_etl_airflow.settings.models import ExportSettings, load
 from tests.shared import REPO
 
 DOCKERFILE = (REPO / "Dockerfile").read_text()

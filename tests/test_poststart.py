@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.local.cluster import wait_until
+from tests.local.cluster_server import wait_until
 from tests.shared import REPO
 
 SCRIPT = REPO / "poststart.sh"

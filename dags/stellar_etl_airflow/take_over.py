@@ -23,15 +23,15 @@ from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from stellar_etl_airflow.batch import LedgerRange
-from stellar_etl_airflow.build_batch_stats import ensure_stats
-from stellar_etl_airflow.costs import bytes_of, cost_labels, estimated_cost
-from stellar_etl_airflow.coverage import chunks, joined, without
-from stellar_etl_airflow.coverage_sql import closed_between, loaded_ranges
-from stellar_etl_airflow.environments import read_variables
-from stellar_etl_airflow.jobs import Warehouse
-from stellar_etl_airflow.schema import SchemaError
-from stellar_etl_airflow.settings import (
+from stellar_etl_airflow.bigquery.tables import WarehouseError, guard_network
+from stellar_etl_airflow.model.batch import LedgerRange
+from stellar_etl_airflow.model.costs import bytes_of, cost_labels, estimated_cost
+from stellar_etl_airflow.model.coverage import chunks, joined, without
+from stellar_etl_airflow.model.schema import SchemaError
+from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, CHANGES, LEDGERS, TABLES, Table
+from stellar_etl_airflow.operators.bigquery_jobs import Warehouse
+from stellar_etl_airflow.settings.environments import read_variables
+from stellar_etl_airflow.settings.models import (
     CostSettings,
     EnvironmentSettings,
     ExportSettings,
@@ -39,10 +39,10 @@ from stellar_etl_airflow.settings import (
     WarehouseSettings,
     load,
 )
-from stellar_etl_airflow.sql import Parameter, Statement, range_parameters, table_name, upsert_stats
-from stellar_etl_airflow.tables import BATCH_STATS_TABLE_ID, CHANGES, LEDGERS, TABLES, Table
-from stellar_etl_airflow.take_over_sql import LOADS, bounds, copy, count, count_published, ledgers_held, misfits
-from stellar_etl_airflow.warehouse import WarehouseError, guard_network
+from stellar_etl_airflow.sql.coverage import closed_between, loaded_ranges
+from stellar_etl_airflow.sql.publish import Parameter, Statement, range_parameters, table_name, upsert_stats
+from stellar_etl_airflow.sql.take_over import LOADS, bounds, copy, count, count_published, ledgers_held, misfits
+from stellar_etl_airflow.tasks.build_batch_stats import ensure_stats
 
 CHUNK = 100_000
 """Ledgers that one statement copies: about six days, which are as many partitions."""

@@ -21,7 +21,7 @@ from local.sample_network.entries import (
     Ttl,
 )
 from local.sample_network.keys import PASSPHRASE
-from stellar_etl import strkey
+from stellar_etl.ledgers import strkey
 
 ARCHIVED: tuple[type[Entry], ...] = (ContractData, ContractCode)
 KINDS: tuple[type[Entry], ...] = (

@@ -8,7 +8,7 @@ from functools import cache
 from nacl.signing import SigningKey
 
 from local.sample_network.encode import NATIVE, code_of, issuer_of, u32
-from stellar_etl import strkey
+from stellar_etl.ledgers import strkey
 
 PASSPHRASE = "Stellar Sample Network ; generated, not real ; 2026"  # noqa: S105 - public: it names the network
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from stellar_etl.ledger import Ledger
+from stellar_etl.ledgers.ledger import Ledger
 from stellar_etl.transforms import (
     accounts,
     assets,

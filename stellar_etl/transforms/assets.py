@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from stellar_etl.ledger import Ledger, Operation
+from stellar_etl.ledgers.ledger import Ledger, Operation
 from stellar_etl.transforms import operations
 from stellar_etl.transforms.values import asset_parts
 from stellar_etl.xdr import names

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stellar_etl.changes import Change
-from stellar_etl.ledger import Ledger
+from stellar_etl.ledgers.changes import Change
+from stellar_etl.ledgers.ledger import Ledger
 from stellar_etl.transforms.entries import asset_columns, change_columns, of_type, sponsor
 from stellar_etl.transforms.operations import predicate
 from stellar_etl.transforms.values import account_id, amount, balance_details

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from stellar_etl.changes import Change
 from stellar_etl.columns import COLUMNS
-from stellar_etl.ledger import Ledger, base64
+from stellar_etl.ledgers.changes import Change
+from stellar_etl.ledgers.ledger import Ledger, base64
 from stellar_etl.transforms.entries import change_columns, of_type
 from stellar_etl.xdr import names
 

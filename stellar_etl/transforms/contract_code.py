@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stellar_etl.changes import Change
-from stellar_etl.ledger import Ledger
+from stellar_etl.ledgers.changes import Change
+from stellar_etl.ledgers.ledger import Ledger
 from stellar_etl.transforms.entries import change_columns, key_columns, of_type
 from stellar_etl.xdr import names
 

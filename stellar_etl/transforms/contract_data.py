@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from stellar_etl import strkey
-from stellar_etl.changes import Change
-from stellar_etl.ledger import Ledger, base64
+from stellar_etl.ledgers import strkey
+from stellar_etl.ledgers.changes import Change
+from stellar_etl.ledgers.ledger import Ledger, base64
 from stellar_etl.transforms.contract_values import Value, forms
 from stellar_etl.transforms.entries import change_columns, key_columns
 from stellar_etl.transforms.soroban import asset_of_contract

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from stellar_etl import strkey
-from stellar_etl.ledger import base64
+from stellar_etl.ledgers import strkey
+from stellar_etl.ledgers.ledger import base64
 from stellar_etl.transforms.values import account_id, camel, text
 from stellar_etl.xdr import names
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from stellar_etl.ledger import Ledger, Operation, Transaction, base64
+from stellar_etl.ledgers.ledger import Ledger, Operation, Transaction, base64
 from stellar_etl.transforms import contract_values, operations, soroban
 from stellar_etl.transforms.operations import predicate
 from stellar_etl.transforms.values import (

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stellar_etl.changes import REMOVED, Change, Entry
-from stellar_etl.ledger import Ledger, base64
+from stellar_etl.ledgers.changes import REMOVED, Change, Entry
+from stellar_etl.ledgers.ledger import Ledger, base64
 from stellar_etl.transforms.values import account_id, amount, asset_parts
 
 

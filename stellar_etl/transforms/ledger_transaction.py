@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stellar_etl.ledger import Ledger, Transaction, base64
+from stellar_etl.ledgers.ledger import Ledger, Transaction, base64
 from stellar_etl.transforms import transactions
 
 items = transactions.items

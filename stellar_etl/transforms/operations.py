@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from stellar_etl.ledger import Ledger, Operation, base64
+from stellar_etl.ledgers.ledger import Ledger, Operation, base64
 from stellar_etl.transforms import soroban
 from stellar_etl.transforms.values import (
     account_details,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from stellar_etl.changes import RESTORED, Change
-from stellar_etl.ledger import Ledger, base64
+from stellar_etl.ledgers.changes import RESTORED, Change
+from stellar_etl.ledgers.ledger import Ledger, base64
 from stellar_etl.transforms.values import code_name
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from stellar_etl.changes import REMOVED, Entry
-from stellar_etl.ledger import Ledger
+from stellar_etl.ledgers.changes import REMOVED, Entry
+from stellar_etl.ledgers.ledger import Ledger
 from stellar_etl.transforms.accounts import extensions
 from stellar_etl.transforms.entries import change_columns
 from stellar_etl.transforms.values import account_id, signer_key

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from stellar_etl import strkey
-from stellar_etl.ledger import Transaction
+from stellar_etl.ledgers import strkey
+from stellar_etl.ledgers.ledger import Transaction
 from stellar_etl.transforms.contract_values import ARMS, address, forms, value_text
 from stellar_etl.transforms.values import amount_text, asset_canonical, asset_details, code_name, text
 from stellar_etl.xdr import names

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from stellar_etl import strkey
-from stellar_etl.ledger import Ledger, Transaction
+from stellar_etl.ledgers import strkey
+from stellar_etl.ledgers.ledger import Ledger, Transaction
 from stellar_etl.transforms.contract_values import address
 from stellar_etl.transforms.values import number
 from stellar_etl.xdr import names

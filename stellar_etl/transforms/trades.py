@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from stellar_etl import strkey
-from stellar_etl.ledger import Ledger, Operation, Transaction
+from stellar_etl.ledgers import strkey
+from stellar_etl.ledgers.ledger import Ledger, Operation, Transaction
 from stellar_etl.transforms.values import amount, asset_parts, muxed
 from stellar_etl.xdr import names
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stellar_etl import strkey
-from stellar_etl.ledger import Ledger, Transaction, base64
+from stellar_etl.ledgers import strkey
+from stellar_etl.ledgers.ledger import Ledger, Transaction, base64
 from stellar_etl.transforms.values import account_id, code_name, muxed, signer_key, text
 from stellar_etl.xdr import names
 

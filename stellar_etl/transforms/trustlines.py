@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from stellar_etl.changes import Change
-from stellar_etl.farmhash import signed_fingerprint64
-from stellar_etl.ledger import Ledger, base64
+from stellar_etl.ledgers.changes import Change
+from stellar_etl.ledgers.farmhash import signed_fingerprint64
+from stellar_etl.ledgers.ledger import Ledger, base64
 from stellar_etl.transforms.entries import change_columns, liabilities, of_type, sponsor
 from stellar_etl.transforms.values import account_id, amount, asset_parts, camel, pool_details
 from stellar_etl.xdr import names

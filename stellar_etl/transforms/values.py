@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from stellar_etl import strkey
-from stellar_etl.farmhash import signed_fingerprint64
+from stellar_etl.ledgers import strkey
+from stellar_etl.ledgers.farmhash import signed_fingerprint64
 from stellar_etl.xdr import names
 
 STROOPS = 10_000_000

@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_value as safe
 
 from tests.local import emulators
-from tests.local.cluster import IMAGE, NAMESPACE, Cluster
+from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster
 from tests.shared import REPO
 
 START = datetime(2026, 1, 1, 0, 10, tzinfo=UTC)

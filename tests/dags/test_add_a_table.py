@@ -136,8 +136,8 @@ def test_the_tests_find_nothing_forgotten_and_the_rows_reach_the_warehouse(copy)
     (copy / "tests" / "dags" / "test_the_new_table.py").write_text(PROOF)
     tests = (
         "tests/dags/test_the_new_table.py",
-        "tests/dags/test_settings.py",
-        "tests/dags/test_targets.py::test_the_shipped_pools_are_the_ones_that_the_tables_need",
+        "tests/dags/settings/test_settings.py",
+        "tests/dags/tasks/test_targets.py::test_the_shipped_pools_are_the_ones_that_the_tables_need",
         "tests/schemas/test_schema_files.py::test_every_column_is_described_and_of_a_known_kind",
         "tests/schemas/test_schema_files.py::test_the_columns_of_the_registry_are_there",
     )

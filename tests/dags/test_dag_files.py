@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from stellar_etl_airflow.tables import CHANGES, TABLES
+from stellar_etl_airflow.model.tables import CHANGES, TABLES
 from tests.shared import REPO
 
 DAY = 24 * 3600.0

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 import google.cloud.bigquery as bq
 import pytest
 
-from stellar_etl_airflow.schema import read_schema
+from stellar_etl_airflow.bigquery.tables import NETWORK_LABEL, network_hash
+from stellar_etl_airflow.model.schema import read_schema
 from stellar_etl_airflow.take_over import TAKEN, TakeOver, TakeOverError, take_over
-from stellar_etl_airflow.warehouse import NETWORK_LABEL, network_hash
 from tests.shared import REPO
 
 THEIRS = "local.theirs"

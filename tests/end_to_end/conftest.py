@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
-from stellar_etl_airflow.tables import TABLES
+from stellar_etl_airflow.model.tables import TABLES
 from tests.shared import REPO
 
 EXPORTED = {table.table_id: data_type for data_type, table in TABLES.items()}

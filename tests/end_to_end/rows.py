@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from local.stack import Stack
-from stellar_etl_airflow.tables import BATCH_COLUMNS
+from stellar_etl_airflow.model.tables import BATCH_COLUMNS
 from tests.shared import REPO
 
 Field = Mapping[str, Any]

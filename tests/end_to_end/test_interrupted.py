@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.test_stack import assert_nothing_is_left
+from tests.local.stack.test_stack import assert_nothing_is_left
 from tests.shared import REPO
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 import pytest
 
 from local.lineage import name_of, read_events
-from stellar_etl_airflow.schema import column_names, read_schema
-from stellar_etl_airflow.tables import ENRICHED_OPERATIONS, LEDGERS, OPERATIONS, TRANSACTIONS
+from stellar_etl_airflow.model.schema import column_names, read_schema
+from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, LEDGERS, OPERATIONS, TRANSACTIONS
 from tests.end_to_end.conftest import Sample
 from tests.lineage_graph import DATASET, EXPORTED, assert_each_table_comes_from_the_lake, made_of
 from tests.shared import REPO

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
-from stellar_etl_airflow.tables import TABLES, Table
+from stellar_etl_airflow.model.tables import TABLES, Table
 from tests.end_to_end.conftest import run_local
 from tests.end_to_end.rows import as_set, published
 from tests.shared import SHARED, needs_shared

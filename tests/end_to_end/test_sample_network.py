@@ -14,7 +14,7 @@ import pytest
 from local.plan import make_plan, parse_time
 from local.run import News, Runs
 from local.stack import Stack
-from stellar_etl_airflow.tables import CHANGES, PUBLISHED, STATES, TABLES, Publish
+from stellar_etl_airflow.model.tables import CHANGES, PUBLISHED, STATES, TABLES, Publish
 from tests.end_to_end.conftest import EXPORTED, Sample, run_local
 from tests.end_to_end.rows import as_set, published
 

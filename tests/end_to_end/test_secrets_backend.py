@@ -16,7 +16,7 @@ from kubernetes import client, config
 
 from local.stack import Stack
 from tests.end_to_end.test_sample_network import trigger
-from tests.local.test_stack import assert_nothing_is_left, command, processes_of
+from tests.local.stack.test_stack import assert_nothing_is_left, command, processes_of
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 

@@ -11,10 +11,10 @@ import pytest
 from stellar_sdk import xdr
 
 from local.stack import Stack
-from stellar_etl import strkey
-from stellar_etl.ledger import network_id
+from stellar_etl.ledgers import strkey
+from stellar_etl.ledgers.ledger import network_id
 from stellar_etl.transforms.token_transfers import contract_id
-from stellar_etl_airflow.tables import CHANGES
+from stellar_etl_airflow.model.tables import CHANGES
 from tests.end_to_end.conftest import Sample
 from tests.end_to_end.rows import Field, canonical, schema
 from tests.end_to_end.test_export_modes import set_variable

@@ -19,7 +19,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from stellar_etl import cli
+from stellar_etl.cli import commands as cli
 from tests.stellar_etl.program import PROGRAM
 
 EFFORT = 1

@@ -11,8 +11,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stellar_etl.cli import pairs
-from stellar_etl_airflow.batch import (
+from stellar_etl.cli.commands import pairs
+from stellar_etl_airflow.export.manifest import (
+    ManifestError,
+    RowCounter,
+    StoredObject,
+    combined_manifest,
+    derived_manifest,
+    read_manifest,
+    verified_batch,
+)
+from stellar_etl_airflow.model.batch import (
     Batch,
     ExportAttempt,
     LedgerRange,
@@ -23,19 +32,10 @@ from stellar_etl_airflow.batch import (
     run_folder,
     staging_table_id,
 )
-from stellar_etl_airflow.jobs import job_id_base
-from stellar_etl_airflow.manifest import (
-    ManifestError,
-    RowCounter,
-    StoredObject,
-    combined_manifest,
-    derived_manifest,
-    read_manifest,
-    verified_batch,
-)
-from stellar_etl_airflow.reset import Removal, asked_removal
-from stellar_etl_airflow.schema import SchemaError, grown, has_grown, read_schema
-from stellar_etl_airflow.tables import PUBLISHED
+from stellar_etl_airflow.model.reset import Removal, asked_removal
+from stellar_etl_airflow.model.schema import SchemaError, grown, has_grown, read_schema
+from stellar_etl_airflow.model.tables import PUBLISHED
+from stellar_etl_airflow.operators.bigquery_jobs import job_id_base
 from tests.hostile.inputs import DEEP, NASTY, anything, outcome, scalars, tampered, texts, tried
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 10, tzinfo=UTC)

@@ -13,9 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from stellar_sdk import Keypair, xdr
 
-from stellar_etl.lake import decompress
-from stellar_etl.layout import spans_of
-from stellar_etl.records import gunzipped, records
+from stellar_etl.sources.lake import decompress
+from stellar_etl.sources.layout import spans_of
+from stellar_etl.sources.records import gunzipped, records
 from stellar_etl.xdr import XdrError, decode_batch, decode_bucket_entry, decode_header
 from tests.hostile.inputs import DEEP, anything, damaged, exporter, measured, outcome, tampered, texts, tried
 from tests.stellar_etl.archives import CHECKPOINT, contract_data, record, write_archive

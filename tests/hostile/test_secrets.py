@@ -9,13 +9,13 @@ import os
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
-from stellar_etl_airflow.build_export_task import build_export_task, build_verify_task
-from stellar_etl_airflow.build_time_task import build_time_task
-from stellar_etl_airflow.pods import KEY_ITEM, KEY_SECRET
-from stellar_etl_airflow.tables import LEDGERS, OPERATIONS
+from stellar_etl_airflow.model.tables import LEDGERS, OPERATIONS
+from stellar_etl_airflow.operators.pods import KEY_ITEM, KEY_SECRET
+from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
+from stellar_etl_airflow.tasks.build_time_task import build_time_task
 from tests import listener
 from tests.local import emulators
-from tests.local.cluster import NAMESPACE
+from tests.local.cluster_server import NAMESPACE
 
 TABLES = (LEDGERS, OPERATIONS)
 SECRET = "7-only-in-secrets-7"

@@ -9,17 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stellar_etl_airflow.check_sql import CheckError, check_staging, column_rules
-from stellar_etl_airflow.checks import Check, Kind
-from stellar_etl_airflow.settings import (
-    GROUPS,
-    CheckSettings,
-    SettingsError,
-    check,
-    known_keys,
-    load,
-)
-from stellar_etl_airflow.sql import identifier, table_name
+from stellar_etl_airflow.model.checks import Check, Kind
+from stellar_etl_airflow.settings.models import GROUPS, CheckSettings, SettingsError, check, known_keys, load
+from stellar_etl_airflow.sql.checks import CheckError, check_staging, column_rules
+from stellar_etl_airflow.sql.publish import identifier, table_name
 from tests.hostile.inputs import DEEP, anything, numbers, outcome, tampered, texts, tried
 from tests.shared import REPO
 

@@ -44,7 +44,7 @@ class Server:
 
     def start(self) -> None:
         self.process = subprocess.Popen([sys.executable, "-m", *self.arguments, "--port", str(self.port)])
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300  # a process that ends is noticed at once
         while time.monotonic() < deadline:
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
                 urllib.request.urlopen(self.url + self.health, timeout=5).close()

@@ -9,7 +9,7 @@ from google.cloud import bigquery
 
 from local.plan import parse_time
 from local.report import stage_reports, state_reports, table_reports
-from stellar_etl_airflow.tables import ENRICHED_OPERATIONS, TABLES
+from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, TABLES
 from tests.local import emulators
 from tests.shared import REPO
 

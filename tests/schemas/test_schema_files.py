@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stellar_etl_airflow.tables import (
+from stellar_etl_airflow.model.tables import (
     BATCH_COLUMNS,
     BATCH_STATS_TABLE_ID,
     CHANGES,

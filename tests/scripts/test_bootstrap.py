@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from airflow.models.connection import Connection
 
-from stellar_etl.cli import PUBLIC_LAKE
-from stellar_etl_airflow.settings import check
-from stellar_etl_airflow.warehouse import NETWORK_LABEL, network_hash
+from stellar_etl.cli.commands import PUBLIC_LAKE
+from stellar_etl_airflow.bigquery.tables import NETWORK_LABEL, network_hash
+from stellar_etl_airflow.settings.models import check
 from tests.shared import REPO
 
 PROJECT = "my-project"

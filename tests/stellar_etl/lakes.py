@@ -10,7 +10,7 @@ from typing import NamedTuple
 import zstandard
 
 from stellar_etl.export import Batch, Statistics, export_rows
-from stellar_etl.lake import open_lake
+from stellar_etl.sources.lake import open_lake
 from stellar_etl.transforms import HISTORY
 from stellar_etl.xdr import decode_ledger
 from tests.stellar_etl.program import Row, rows

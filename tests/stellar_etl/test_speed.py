@@ -15,7 +15,7 @@ from benchmarks.decode import decode
 from benchmarks.measure import processor_seconds
 from benchmarks.sdk import decode_by_sdk
 from stellar_etl.export import Batch, export_rows
-from stellar_etl.lake import decompress, open_lake
+from stellar_etl.sources.lake import decompress, open_lake
 from stellar_etl.transforms import HISTORY, STATE
 
 FIRST, LAST = 18, 42

@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 
 import zstandard
 
-from stellar_etl.layout import Layout, parse
+from stellar_etl.sources.layout import Layout, parse
 
 PUBLIC = "Public Global Stellar Network ; September 2015"
 PREFIX = "v1.1/ledgers/pubnet/"

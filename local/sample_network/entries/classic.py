@@ -11,7 +11,7 @@ from local.sample_network.encode import ZERO, account_id, array, i32, i64, is_po
 from local.sample_network.entries.base import Entry
 from local.sample_network.entries.keys import account_key, data_key, offer_key, trustline_key
 from local.sample_network.keys import asset_name
-from stellar_etl import strkey
+from stellar_etl.ledgers import strkey
 
 
 @dataclass(frozen=True)

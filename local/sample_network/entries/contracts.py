@@ -10,7 +10,7 @@ from local.sample_network.encode import ZERO, i32, opaque, u32
 from local.sample_network.entries.base import Entry
 from local.sample_network.entries.keys import code_key, config_key, contract_data_key, nonce_key, ttl_key
 from local.sample_network.keys import sha256
-from stellar_etl import strkey
+from stellar_etl.ledgers import strkey
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from local.sample_network.encode import POOL_FEE, ZERO, account_id, array, i32, 
 from local.sample_network.entries.base import Entry
 from local.sample_network.entries.keys import balance_key, pool_key
 from local.sample_network.keys import asset_name, sha256
-from stellar_etl import strkey
+from stellar_etl.ledgers import strkey
 
 
 @dataclass(frozen=True, kw_only=True)

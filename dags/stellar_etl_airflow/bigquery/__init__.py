@@ -1,0 +1,1 @@
+"""BigQuery through its client: datasets, tables, jobs. Knows no Airflow."""

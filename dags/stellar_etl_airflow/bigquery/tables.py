@@ -1,0 +1,248 @@
+"""Datasets and tables through BigQuery's API: made, grown, guarded. Takes a client; knows no Airflow."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from google.api_core.exceptions import Conflict, NotFound, PreconditionFailed
+from google.cloud import bigquery
+
+from stellar_etl_airflow.model.schema import SchemaError, grown, has_grown
+from stellar_etl_airflow.model.tables import BATCH_COLUMNS
+
+log = logging.getLogger(__name__)
+
+NETWORK_LABEL = "stellar_network"
+"""The dataset label that holds `network_hash` of the network whose ledgers it holds."""
+
+BASE_LABEL = "base_ledger"
+"""The label of a table that keeps a full load; it holds the load's ledger, once the load is whole."""
+
+MOST_CLUSTER_FIELDS = 4
+"""BigQuery clusters by four columns at most (https://cloud.google.com/bigquery/docs/clustered-tables#limitations)."""
+
+_RACES = 5
+
+
+class WarehouseError(RuntimeError):
+    """A dataset or table is not as it must be; the message says which, and what to do."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a table is made.
+
+    Attributes:
+        fields: the schema, as `schema.read_schema` gives it.
+        partition_type: DAY and so on, None for a table without partitions.
+        partition_field: the column of the partition.
+        cluster_fields: the columns it is clustered by.
+        needed: columns that a table that is there must have; others are added.
+        expires: when BigQuery may delete it, None for never.
+        description: what the table is.
+    """
+
+    fields: Sequence[Mapping[str, Any]]
+    partition_type: str | None = None
+    partition_field: str | None = None
+    cluster_fields: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
+    expires: datetime | None = None
+    description: str | None = None
+
+
+def check_partition(table_id: str, field: str, closed_at_column: str) -> None:
+    """Refuses a partition by anything but the ledger's close time.
+
+    Raises:
+        WarehouseError: naming the Variable and the reason.
+    """
+    if field == closed_at_column:
+        return
+    reason = (
+        "a batch column describes the load and not the row: the same row loaded twice would lie in two partitions"
+        if field in BATCH_COLUMNS
+        else "the batch's rows are found, and reading is paid for, by the ledger's close time"
+    )
+    raise WarehouseError(
+        f"Airflow Variable 'partition_fields' partitions {table_id} by {field!r}; it must be "
+        f"{closed_at_column!r}, because {reason}"
+    )
+
+
+def network_hash(passphrase: str) -> str:
+    """What stands in a dataset's label for a network: a label holds no passphrase, but 32 hex digits of its hash."""
+    return hashlib.sha256(passphrase.encode()).hexdigest()[:32]
+
+
+def guard_network(client: bigquery.Client, dataset_id: str, passphrase: str) -> None:
+    """Labels the dataset with its network at the first load, and refuses another network's rows after that.
+
+    Args:
+        client: a BigQuery client.
+        dataset_id: `project.dataset`.
+        passphrase: the passphrase of the network that the rows come from.
+
+    Raises:
+        WarehouseError: the dataset is missing, or holds another network's ledgers.
+    """
+    ours = network_hash(passphrase)
+    for _ in range(_RACES):
+        try:
+            dataset = client.get_dataset(dataset_id)
+        except NotFound:
+            raise WarehouseError(
+                f"dataset {dataset_id} does not exist: make it in the location of the bucket, or correct the "
+                f"Airflow Variables 'bq_project' and 'bq_dataset'"
+            ) from None
+        label = dataset.labels.get(NETWORK_LABEL)
+        if label == ours:
+            return
+        if label is not None:
+            raise WarehouseError(
+                f"dataset {dataset_id} holds the ledgers of another network (its label {NETWORK_LABEL} is {label}, "
+                f"and {passphrase!r} gives {ours}): load into another dataset. A test network that was reset is "
+                f"another network too"
+            )
+        dataset.labels = {**dataset.labels, NETWORK_LABEL: ours}
+        try:
+            client.update_dataset(dataset, ["labels"])
+        except PreconditionFailed:
+            continue  # somebody changed the dataset since it was read: read it again
+    raise WarehouseError(f"dataset {dataset_id} changed {_RACES} times while its network was being noted: try again")
+
+
+def forget_network(client: bigquery.Client, dataset_id: str) -> None:
+    """Takes the network's label off a dataset, so that it may hold another one."""
+    dataset = client.get_dataset(dataset_id)
+    if NETWORK_LABEL in dataset.labels:
+        dataset.labels = {**dataset.labels, NETWORK_LABEL: None}  # None deletes it
+        client.update_dataset(dataset, ["labels"])
+
+
+def ensure_table(client: bigquery.Client, name: str, layout: Layout) -> list[dict[str, Any]]:
+    """Makes the table if it is missing, and adds the columns that it lacks; gives its schema.
+
+    Args:
+        client: a BigQuery client.
+        name: `project.dataset.table`.
+        layout: how the table is made.
+
+    Raises:
+        WarehouseError: the table is partitioned or clustered in another way, or lacks columns that it needs.
+        SchemaError: a column has another type than in the schema file.
+    """
+    for _ in range(_RACES):
+        try:
+            table = client.get_table(name)
+        except NotFound:
+            try:
+                client.create_table(_new_table(name, layout))
+            except Conflict:
+                continue  # another task made it first: it may lack columns of ours
+            log.info("made table %s", name)
+            return [dict(field) for field in layout.fields]
+        _check_existing(table, layout)
+        existing = [field.to_api_repr() for field in table.schema]
+        try:
+            fields = grown(existing, layout.fields)
+        except SchemaError as error:
+            raise SchemaError(f"table {name}: {error}") from None
+        if not has_grown(existing, fields):
+            return existing
+        table.schema = [bigquery.SchemaField.from_api_repr(field) for field in fields]
+        try:
+            client.update_table(table, ["schema"])
+        except PreconditionFailed:
+            continue  # somebody changed the table since it was read
+        log.info("added columns to table %s", name)
+        return fields
+    raise WarehouseError(f"table {name} changed {_RACES} times while it was being made ready: try again")
+
+
+def ensure_view(client: bigquery.Client, name: str, query: str) -> None:
+    """Makes a view if it is missing, and gives it the query if it has another.
+
+    Raises:
+        WarehouseError: there is a table of that name.
+    """
+    view = bigquery.Table(name)
+    view.view_query = query
+    try:
+        found = client.get_table(name)
+    except NotFound:
+        try:
+            client.create_table(view)
+        except Conflict:
+            return  # another task made the same one first
+        log.info("made view %s", name)
+        return
+    if found.table_type != "VIEW":
+        raise WarehouseError(f"{name} is no view: rename the table of that name, the view is made anew")
+    if found.view_query != query:
+        found.view_query = query
+        client.update_table(found, ["view_query"])
+
+
+def base_ledger(client: bigquery.Client, name: str) -> int:
+    """The ledger of the full load that a table keeps, 0 if it keeps none, or is not there."""
+    try:
+        return int(client.get_table(name).labels.get(BASE_LABEL, 0))
+    except NotFound:
+        return 0
+
+
+def note_base_ledger(client: bigquery.Client, name: str, ledger: int) -> None:
+    """Notes the ledger of the full load that a table keeps."""
+    table = client.get_table(name)
+    table.labels = {**table.labels, BASE_LABEL: str(ledger)}
+    client.update_table(table, ["labels"])
+
+
+def _new_table(name: str, layout: Layout) -> bigquery.Table:
+    table = bigquery.Table(name, schema=[bigquery.SchemaField.from_api_repr(dict(field)) for field in layout.fields])
+    if layout.partition_type:
+        table.time_partitioning = bigquery.TimePartitioning(type_=layout.partition_type, field=layout.partition_field)
+    if layout.cluster_fields:
+        table.clustering_fields = list(layout.cluster_fields)
+    if layout.expires:
+        table.expires = layout.expires
+    if layout.description:
+        table.description = layout.description
+    return table
+
+
+def _check_existing(table: bigquery.Table, layout: Layout) -> None:
+    partitioning = table.time_partitioning
+    name = table.full_table_id or table.table_id
+    have = (partitioning.type_, partitioning.field) if partitioning else (None, None)
+    want = (layout.partition_type, layout.partition_field)
+    if have != want:
+        raise WarehouseError(
+            f"table {name} is partitioned by {_spelt(have)}, and the Airflow "
+            f"Variable 'partition_fields' says {_spelt(want)}; BigQuery can't change that: correct the Variable, or "
+            f"copy the table into a new one that is partitioned so"
+        )
+    clustered, wanted = tuple(table.clustering_fields or ()), layout.cluster_fields
+    if clustered != wanted:
+        raise WarehouseError(
+            f"table {name} is clustered by {', '.join(clustered) or 'nothing'}, and the Airflow Variable "
+            f"'cluster_fields' says {', '.join(wanted) or 'nothing'}: correct the Variable, or change the table by "
+            f"bq update --clustering_fields={','.join(wanted)} {name}"
+        )
+    missing = sorted(set(layout.needed) - {field.name for field in table.schema})
+    if missing:
+        raise WarehouseError(
+            f"table {name} lacks {', '.join(missing)}, without which its rows can't be told apart by ledger: another "
+            f"deployment made it. Load into another dataset, and take its rows over as docs/production.md says"
+        )
+
+
+def _spelt(partition: tuple[str | None, str | None]) -> str:
+    kind, field = partition
+    return f"{field} ({kind})" if kind else "nothing"

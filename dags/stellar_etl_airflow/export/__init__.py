@@ -1,0 +1,1 @@
+"""What is exported: the exporter's arguments, its manifest, where its files lie."""

@@ -1,0 +1,313 @@
+"""The manifest of an export against what lies in the bucket: what was promised, and whether it is there. Pure.
+
+The exporter writes a manifest as its last act; of several, one for each table, one is made. For an exporter that
+writes none, it is derived: from the rows themselves, and from the ledgers' headers, which say how many there must be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile, LedgerRange
+from stellar_etl_airflow.model.tables import LEDGERS, OPERATIONS, TRANSACTIONS
+
+VERSION = 1
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+_AGAIN = "Clear the export task and what follows it: it exports the range again, below a prefix of its own"
+
+
+class ManifestError(ValueError):
+    """The manifest is unusable, or the files aren't what it says; the message lists every difference."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as the bucket shows it: its size in bytes and its CRC32C, base64 of the big-endian value."""
+
+    size: int
+    crc32c: str
+
+
+class RowCounter:
+    """Counts the rows of NDJSON that is written to it.
+
+    Attributes:
+        rows: the lines so far.
+        torn: whether the last one has no end.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.torn = False
+
+    def write(self, chunk: bytes) -> int:
+        """Takes the next bytes."""
+        if chunk:
+            self.rows += chunk.count(b"\n")
+            self.torn = not chunk.endswith(b"\n")
+        return len(chunk)
+
+
+def read_manifest(text: str, name: str) -> dict[str, Any]:
+    """A manifest's content.
+
+    Raises:
+        ManifestError: it is none.
+    """
+    try:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"the manifest {name} can't be read: {error}") from error
+    if not isinstance(manifest, dict):
+        raise ManifestError(f"the manifest {name} can't be read: it is no object")
+    return manifest
+
+
+_COMMON = (
+    "version",
+    "network_passphrase",
+    "start_ledger",
+    "end_ledger",
+    "ledgers",
+    "first_ledger_hash",
+    "last_ledger_hash",
+    "first_closed_at",
+    "last_closed_at",
+)
+"""What the manifests of one range have in common."""
+
+
+def combined_manifest(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """One manifest for all types of a range, of which each pod wrote its own.
+
+    Args:
+        manifests: the manifests by their names.
+
+    Raises:
+        ManifestError: they tell of different ledgers.
+    """
+    (first_name, first), *others = manifests.items()
+    for name, manifest in others:
+        different = [key for key in _COMMON if manifest.get(key) != first.get(key)]
+        if different:
+            raise ManifestError(
+                f"the manifests {first_name} and {name} are not of the same ledgers: they differ in "
+                f"{', '.join(different)}. {_AGAIN}"
+            )
+    try:
+        return {
+            **first,
+            "failed_transforms": sum(manifest["failed_transforms"] for manifest in manifests.values()),
+            "files": [file for manifest in manifests.values() for file in manifest["files"]],
+        }
+    except (KeyError, TypeError) as error:
+        raise ManifestError(f"the manifests {', '.join(manifests)} can't be read: {error!r}") from error
+
+
+def derived_manifest(
+    attempt: ExportAttempt,
+    passphrase: str,
+    headers: str,
+    counted: Mapping[str, RowCounter],
+    file_names: Mapping[str, str],
+    objects: Mapping[str, StoredObject],
+) -> dict[str, Any]:
+    """The manifest of an export that wrote none.
+
+    Its `failed_transforms` are the transactions and operations that the headers promise and the files lack. Other types
+    have no count in a header: those exports run with `--strict-export`, and end where a row can't be made.
+
+    Args:
+        attempt: the attempt that wrote the files.
+        passphrase: the network's.
+        headers: the rows of the ledgers, NDJSON.
+        counted: what was counted in the file of each other type.
+        file_names: the file name for each type.
+        objects: the files by name.
+
+    Raises:
+        ManifestError: a file is torn, or the ledgers are not those of the range, each once and in a chain.
+    """
+    ledgers = RowCounter()
+    ledgers.write(headers.encode())
+    counters = {**counted, LEDGERS.data_type: ledgers}
+    torn = [attempt.object_name(file_names[type_]) for type_, counter in counters.items() if counter.torn]
+    if torn:
+        raise ManifestError(f"the export {attempt.prefix} is not whole: {', '.join(torn)} end within a row. {_AGAIN}")
+    name = attempt.object_name(file_names[LEDGERS.data_type])
+    try:
+        rows = [json.loads(line) for line in headers.split("\n") if line]
+        _check_chain(rows, attempt.ledgers, name)
+        promised = {
+            TRANSACTIONS.data_type: sum(
+                int(row["successful_transaction_count"]) + int(row["failed_transaction_count"]) for row in rows
+            ),
+            OPERATIONS.data_type: sum(int(row["tx_set_operation_count"]) for row in rows),
+        }
+        missing = {type_: promised[type_] - counters[type_].rows for type_ in promised if type_ in counters}
+        for type_, rows_missing in missing.items():
+            if rows_missing < 0:
+                raise ManifestError(
+                    f"the export {attempt.prefix} is not whole: it has {counters[type_].rows} {type_}, and the "
+                    f"ledgers' headers say {promised[type_]}. {_AGAIN}"
+                )
+        return {
+            "version": VERSION,
+            "network_passphrase": passphrase,
+            "start_ledger": rows[0]["sequence"],
+            "end_ledger": rows[-1]["sequence"],
+            "ledgers": len(rows),
+            "first_closed_at": rows[0]["closed_at"],
+            "last_closed_at": rows[-1]["closed_at"],
+            "failed_transforms": sum(missing.values()),
+            "files": [
+                {
+                    "type": type_,
+                    "name": attempt.object_name(file_name),
+                    "rows": counters[type_].rows,
+                    "bytes": objects[attempt.object_name(file_name)].size,
+                    "crc32c": objects[attempt.object_name(file_name)].crc32c,
+                }
+                for type_, file_name in file_names.items()
+            ],
+        }
+    except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
+        if isinstance(error, ManifestError):
+            raise
+        raise ManifestError(f"the ledgers' rows in {name} can't be read: {error!r}") from error
+
+
+def _check_chain(rows: list[dict[str, Any]], ledgers: LedgerRange, name: str) -> None:
+    """Sorts the rows of ledgers, and makes sure that they are the range's, each following the one before it."""
+    rows.sort(key=lambda row: int(row["sequence"]))
+    found, wanted = [int(row["sequence"]) for row in rows], range(ledgers.start, ledgers.end + 1)
+    if found != list(wanted):
+        missing = sorted(set(wanted) - set(found))
+        others = sorted(set(found) - set(wanted))
+        raise ManifestError(
+            f"{name} must hold ledgers {ledgers.start} to {ledgers.end}, each once, and has {len(found)} rows; "
+            f"missing: {_some(missing)}; not of the range: {_some(others)}. {_AGAIN}"
+        )
+    for before, row in pairwise(rows):
+        if row["previous_ledger_hash"] != before["ledger_hash"]:
+            raise ManifestError(f"{name}: ledger {row['sequence']} doesn't follow {before['sequence']}. {_AGAIN}")
+
+
+def _some(ledgers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, ledgers[:5])) or "none"
+    return f"{shown}, …" if len(ledgers) > len(ledgers[:5]) else shown
+
+
+def verified_batch(
+    manifest: Mapping[str, Any],
+    attempt: ExportAttempt,
+    bucket: str,
+    file_names: Mapping[str, str],
+    objects: Mapping[str, StoredObject],
+    *,
+    max_failed_transforms: int = 0,
+    passphrase: str = "",
+) -> Batch:
+    """Compares a manifest with what was asked for and with the files.
+
+    Args:
+        manifest: the manifest.
+        attempt: the attempt that should have written it.
+        bucket: the bucket's name.
+        file_names: the file name for each data type that was asked for.
+        objects: the files below the attempt's prefix, by the name that they have in the bucket.
+        max_failed_transforms: how many rows may be left out.
+        passphrase: the network's, empty for any.
+
+    Raises:
+        ManifestError: naming everything that doesn't match.
+    """
+    try:
+        files = {file["type"]: file for file in manifest["files"]}
+        problems = "; ".join(_differences(manifest, files, attempt, file_names, objects))
+        if problems:
+            one_line = " ".join(problems.split())  # whatever the manifest holds
+            raise ManifestError(f"the export {attempt.prefix} is not whole: {one_line}. {_AGAIN}")
+        if passphrase and manifest["network_passphrase"] != passphrase:
+            raise ManifestError(
+                f"the export {attempt.prefix} is of the network {manifest['network_passphrase']!r}, and the Variable "
+                f"'network_passphrase' says {passphrase!r}: correct it, or 'txmeta_datastore_path'"
+            )
+        if (failed := _count(manifest["failed_transforms"])) > max_failed_transforms:
+            raise ManifestError(
+                f"{failed} rows of the export {attempt.prefix} could not be made, and were left out: the export pod's "
+                f"log names each. The Variable 'max_failed_transforms' says how many may be ({max_failed_transforms})"
+            )
+        return Batch(
+            attempt=attempt,
+            network_passphrase=manifest["network_passphrase"],
+            ledgers=_count(manifest["ledgers"]),
+            first_closed_at=_time(manifest["first_closed_at"]),
+            last_closed_at=_time(manifest["last_closed_at"]),
+            files={
+                data_type: ExportedFile(
+                    f"gs://{bucket}/{attempt.object_name(file_names[data_type])}",
+                    rows=_count(file["rows"]),
+                    bytes=_count(file["bytes"]),
+                    crc32c=file["crc32c"],
+                )
+                for data_type, file in files.items()
+            },
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ManifestError):
+            raise
+        raise ManifestError(f"the manifest of {attempt.prefix} can't be read: {error!r}") from error
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _time(value: Any) -> str:
+    return f"{datetime.strptime(value, _TIME):{_TIME}}"
+
+
+def _differences(
+    manifest: Mapping[str, Any],
+    files: Mapping[str, Mapping[str, Any]],
+    attempt: ExportAttempt,
+    file_names: Mapping[str, str],
+    objects: Mapping[str, StoredObject],
+) -> Iterable[str]:
+    if manifest.get("version") != VERSION:
+        yield f"its manifest has version {manifest.get('version')!r}, and {VERSION} is understood"
+    ledgers = attempt.ledgers
+    if (manifest["start_ledger"], manifest["end_ledger"]) != (ledgers.start, ledgers.end):
+        yield (
+            f"it holds ledgers {manifest['start_ledger']} to {manifest['end_ledger']}, "
+            f"not {ledgers.start} to {ledgers.end}"
+        )
+    if manifest["ledgers"] != ledgers.end - ledgers.start + 1:
+        yield f"{manifest['ledgers']} ledgers were read, not {ledgers.end - ledgers.start + 1}"
+    for data_type in file_names.keys() - files.keys():
+        yield f"the manifest has no file for {data_type}"
+    for data_type, file in files.items():
+        if data_type not in file_names:
+            yield f"{file['name']} ({data_type}) was not asked for"
+            continue
+        name = attempt.object_name(file_names[data_type])
+        if not f"/{file['name']}".endswith(f"/{name}"):  # on a volume, the pod's folder stands before it
+            yield f"{data_type} are in {file['name']}, not in {name}"
+        elif name not in objects:
+            yield f"{name} is not there"
+        elif objects[name] != (promised := StoredObject(_count(file["bytes"]), file["crc32c"])):
+            stored = objects[name]
+            yield (
+                f"{name} has {stored.size} bytes and CRC32C {stored.crc32c}, "
+                f"not {promised.size} bytes and {promised.crc32c}"
+            )

@@ -1,0 +1,230 @@
+"""What is wrong with loaded history, and what mends it. Pure: findings, ranges, plans."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from stellar_etl_airflow.model.batch import LedgerRange
+from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, LEDGERS, OPERATIONS, PUBLISHED, STATES, TRANSACTIONS
+
+LEDGERS_A_RUN = 5000
+"""How many ledgers one run loads that mends what is missing: about eight hours of the network."""
+
+REBUILD_DAG = "state_rebuild"
+
+SOURCES_OF_DERIVED = (LEDGERS, TRANSACTIONS, OPERATIONS)
+"""What `enriched_history_operations` is made of."""
+
+
+class Fault(StrEnum):
+    """What a finding says of a table."""
+
+    MISSING = "missing_ledgers"
+    BROKEN_LINK = "broken_link"
+    NOT_LOADED = "not_loaded"
+    WRONG_COUNT = "wrong_count"
+    LOST_ROWS = "lost_rows"
+    WRONG_TIME = "wrong_time"
+    DUPLICATES = "duplicates"
+    STATE_BEHIND = "state_behind"
+    LAG = "lag"
+
+
+MEANINGS = {
+    Fault.MISSING: "ledgers are missing",
+    Fault.BROKEN_LINK: "ledgers don't name the hash of the one before",
+    Fault.NOT_LOADED: "ledgers were never loaded into this table",
+    Fault.WRONG_COUNT: "ledgers have fewer or more rows than their header says",
+    Fault.LOST_ROWS: "ledgers have fewer or more rows than were loaded",
+    Fault.WRONG_TIME: "ledgers have rows of another close time",
+    Fault.DUPLICATES: "ledgers have a row more than once",
+    Fault.STATE_BEHIND: "entries of the point-in-time table are behind their changes",
+    Fault.LAG: "ledgers of the network are not in this table yet",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a look at loaded history found.
+
+    Attributes:
+        data_type: the table's type.
+        fault: what it is.
+        start_ledger: the first ledger concerned.
+        end_ledger: the last one.
+        count: how many of what the fault counts.
+        lag_seconds: of a lag, the time from the newest published ledger to the newest of the network.
+    """
+
+    data_type: str
+    fault: Fault
+    start_ledger: int
+    end_ledger: int
+    count: int
+    lag_seconds: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `from_json` reads back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Finding:
+        """Reads what `to_json` made."""
+        return cls(**{**value, "fault": Fault(value["fault"])})
+
+    @property
+    def text(self) -> str:
+        """The finding in words."""
+        where = f"{PUBLISHED[self.data_type].table_id}, ledgers {self.start_ledger} to {self.end_ledger}"
+        behind = f", {self.lag_seconds} s" if self.lag_seconds is not None else ""
+        return f"{where}: {self.count} {MEANINGS[self.fault]}{behind}"
+
+
+@dataclass(frozen=True)
+class Tip:
+    """The newest ledger of the network."""
+
+    sequence: int
+    closed_at: datetime
+
+
+def lag_of(data_type: str, published: int, closed_at: datetime, tip: Tip) -> Finding:
+    """How far a table is behind the network.
+
+    Args:
+        data_type: the table's type.
+        published: its newest ledger.
+        closed_at: when that one closed.
+        tip: the network's newest ledger.
+    """
+    seconds = max(0, round((tip.closed_at - closed_at).total_seconds()))
+    return Finding(
+        data_type, Fault.LAG, published + 1, max(tip.sequence, published), max(0, tip.sequence - published), seconds
+    )
+
+
+def joined(ranges: Iterable[LedgerRange]) -> list[LedgerRange]:
+    """The same ledgers in as few ranges as there can be, in order."""
+    result: list[LedgerRange] = []
+    for one in sorted(ranges, key=lambda one: one.start):
+        if result and one.start <= result[-1].end + 1:
+            result[-1] = LedgerRange(result[-1].start, max(result[-1].end, one.end))
+        else:
+            result.append(one)
+    return result
+
+
+def without(wanted: LedgerRange, held: Iterable[LedgerRange]) -> list[LedgerRange]:
+    """What of a range is in none of others, in order."""
+    rest, start = [], wanted.start
+    for one in joined(held):
+        if one.end < start or one.start > wanted.end:
+            continue
+        if one.start > start:
+            rest.append(LedgerRange(start, one.start - 1))
+        start = one.end + 1
+    if start <= wanted.end:
+        rest.append(LedgerRange(start, wanted.end))
+    return rest
+
+
+def chunks(ranges: Iterable[LedgerRange], size: int) -> list[LedgerRange]:
+    """Ranges in pieces of at most so many ledgers."""
+    return [
+        LedgerRange(start, min(start + size - 1, one.end))
+        for one in ranges
+        for start in range(one.start, one.end + 1, size)
+    ]
+
+
+@dataclass(frozen=True)
+class Healing:
+    """What mends findings, as the conf of DAG runs to trigger, in this order.
+
+    Attributes:
+        loads: ranges to load again, by DAG: from the lake alone.
+        derived: ranges of tables that are made of others.
+        rebuilds: types whose point-in-time table is to be recomputed.
+    """
+
+    loads: tuple[tuple[str, LedgerRange], ...] = ()
+    derived: tuple[tuple[str, LedgerRange], ...] = ()
+    rebuilds: tuple[str, ...] = ()
+
+
+def healing(findings: Sequence[Finding]) -> Healing:
+    """What has to be loaded again: exactly the ledgers that findings name, and what is made of them."""
+    ranges: defaultdict[str, list[LedgerRange]] = defaultdict(list)
+    rebuilds = []
+    for finding in findings:
+        if finding.fault is Fault.LAG:
+            continue  # what has not been loaded yet is the schedule's work
+        if finding.fault is Fault.STATE_BEHIND:
+            rebuilds.append(finding.data_type)
+            continue
+        table, found = PUBLISHED[finding.data_type], LedgerRange(finding.start_ledger, finding.end_ledger)
+        ranges[table.dag_id].append(found)
+        if table in SOURCES_OF_DERIVED:
+            ranges[ENRICHED_OPERATIONS.dag_id].append(found)
+    derived = ranges.pop(ENRICHED_OPERATIONS.dag_id, [])
+    return Healing(
+        tuple((dag_id, one) for dag_id in sorted(ranges) for one in chunks(joined(ranges[dag_id]), LEDGERS_A_RUN)),
+        tuple((ENRICHED_OPERATIONS.dag_id, one) for one in chunks(joined(derived), LEDGERS_A_RUN)),
+        tuple(data_type for data_type in STATES if data_type in rebuilds),
+    )
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a backfill does next.
+
+    Attributes:
+        loads: the runs to start now, oldest ledgers first, by DAG.
+        derived: what can be derived from them, once they have ended.
+        rest: how many ledgers are left for later rounds, each counted once a DAG.
+    """
+
+    loads: tuple[tuple[str, LedgerRange], ...] = ()
+    derived: tuple[LedgerRange, ...] = ()
+    rest: int = 0
+
+
+def held_by_all(ranges: Iterable[Sequence[LedgerRange]]) -> list[LedgerRange]:
+    """The ledgers that are in each of several sets of ranges."""
+    first, *others = (joined(one) for one in ranges)
+    for other in others:
+        first = [part for one in first for part in _common(one, other)]
+    return first
+
+
+def _common(one: LedgerRange, others: Iterable[LedgerRange]) -> list[LedgerRange]:
+    return [
+        LedgerRange(max(one.start, other.start), min(one.end, other.end))
+        for other in others
+        if other.start <= one.end and other.end >= one.start
+    ]
+
+
+def backfill_round(wanted: LedgerRange, held: Mapping[str, Sequence[LedgerRange]], chunk: int, parallel: int) -> Round:
+    """What a backfill does next: only what is not loaded yet, so that it can be stopped and started at will.
+
+    Args:
+        wanted: the ledgers that are to be loaded.
+        held: by each DAG that is to load them, what all of its tables have.
+        chunk: how many ledgers one run loads.
+        parallel: how many runs there are at a time.
+    """
+    missing = [(dag_id, one) for dag_id, ranges in held.items() for one in chunks(without(wanted, ranges), chunk)]
+    missing.sort(key=lambda load: load[1].start)
+    now, later = missing[:parallel], missing[parallel:]
+    derived: list[LedgerRange] = []
+    sources = {table.dag_id for table in SOURCES_OF_DERIVED}
+    if sources <= held.keys():
+        open_ = [one for dag_id, one in later if dag_id in sources]
+        derived = [part for dag_id, one in now if dag_id in sources for part in without(one, open_)]
+    return Round(tuple(now), tuple(joined(derived)), sum(one.end - one.start + 1 for _, one in later))

@@ -1,0 +1,178 @@
+"""What all DAGs share: arguments, schedule, params. All of it is fixed while a file is parsed.
+
+The schedule comes from the environment of the Airflow processes, so that one set of DAG files serves every
+deployment. Importing them touches nothing else but one Variable, the owner's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import airflow
+from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks what deadlines need
+    AsyncCallback,
+    CronDataIntervalTimetable,
+    DeadlineAlert,
+    DeadlineReference,
+    Param,
+)
+
+from stellar_etl_airflow.operators.alerts import report_deadline, report_failure
+from stellar_etl_airflow.operators.runtime import settings
+from stellar_etl_airflow.settings.models import OwnerSettings
+
+log = logging.getLogger(__name__)
+
+SCHEDULE = "STELLAR_ETL_SCHEDULE"
+START_DATE = "STELLAR_ETL_START_DATE"
+END_DATE = "STELLAR_ETL_END_DATE"
+CATCHUP = "STELLAR_ETL_CATCHUP"
+ACTIVE_RUNS = "STELLAR_ETL_ACTIVE_RUNS"
+DEADLINE = "STELLAR_ETL_DEADLINE_SECONDS"
+
+DEFAULT_SCHEDULE = "*/10 * * * *"
+DEFAULT_START = datetime(2026, 1, 1, tzinfo=UTC)
+DEFAULT_DEADLINE_SECONDS = 7200
+
+TASK_TIMEOUT = timedelta(days=1)
+"""How long a try may take where the Variable `task_timeout` has nothing for its builder: no task hangs for ever."""
+
+
+def _moment(name: str) -> datetime | None:
+    text = os.environ.get(name)
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"environment variable {name}: {text!r} is not a time like 2026-01-01T00:00:00Z") from None
+    if moment.tzinfo is None:
+        raise ValueError(f"environment variable {name}: {text!r} has no time zone; write it like 2026-01-01T00:00:00Z")
+    return moment.astimezone(UTC)
+
+
+@cache
+def _owner() -> str:
+    """The Variable `owner`: Airflow takes it from the DAG file, so that it can't wait until a task runs.
+
+    It is asked for once a process, which reads one DAG file.
+    """
+    try:
+        return settings(OwnerSettings).owner
+    except Exception as error:  # a DAG must import whatever becomes of its owner's name
+        owner = OwnerSettings().owner
+        log.warning("Airflow Variable 'owner' can't be read, so that the owner is %s: %s", owner, error)
+        return owner
+
+
+def get_default_dag_args() -> dict[str, Any]:
+    """`default_args` of every DAG: owner, retries and their pace, time-out, and who is told of a failure."""
+    return {
+        "owner": _owner(),
+        "on_failure_callback": report_failure,
+        "depends_on_past": False,
+        "retries": 5,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=10),
+        "execution_timeout": TASK_TIMEOUT,
+    }
+
+
+def _version() -> str:
+    """Stands for whatever these DAGs are made of: it changes with their code, what they take from outside, and Airflow.
+
+    Airflow 3.3.1 ties a deadline to the version of a DAG that first had it, and looks for one tied to the version that
+    a run is made of. While a deadline stays the same, it stays with the older version, so that the runs of a newer one
+    have none (`SerializedDagModel._try_reuse_deadline_uuids`, `SerializedDAG._process_dagrun_deadline_alerts`). So a
+    deadline carries this, and is another one in each version.
+    """
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256(f"{airflow.__version__} {_owner()}".encode())
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("STELLAR_ETL_"):
+            digest.update(f"\n{name}={value}".encode())
+    for file in sorted([*package.rglob("*.py"), *package.parent.glob("*_dag.py")]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _deadline() -> DeadlineAlert | None:
+    """By when a run has to be done, counted from its logical date, the start of its data interval.
+
+    Not from when it was queued: of a run with such a deadline no task can be cleared with Airflow 3.3.1
+    (https://github.com/apache/airflow/issues/70368). So runs by params have none, for they have no logical date.
+
+    The environment says it, not a Variable: `VariableInterval` is read while a run is made, and where the Variable is
+    missing, or is 0 for no deadline, no run is made, and the scheduler of Airflow 3.3.1 ends with an error, again and
+    again (https://github.com/apache/airflow/pull/68917).
+    """
+    text = os.environ.get(DEADLINE) or str(DEFAULT_DEADLINE_SECONDS)
+    if not text.isdecimal():
+        raise ValueError(f"environment variable {DEADLINE}: {text!r} is not a number of seconds; 0: no deadline")
+    if not int(text):
+        return None
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
+        interval=timedelta(seconds=int(text)),
+        callback=AsyncCallback(report_deadline, {"version": _version()}),
+    )
+
+
+def get_schedule_args() -> dict[str, Any]:
+    """When a scheduled DAG runs, and by when a run has to be done: all of it from the environment.
+
+    `STELLAR_ETL_SCHEDULE` is a cron expression (every ten minutes by default), `STELLAR_ETL_START_DATE` and
+    `STELLAR_ETL_END_DATE` bound the data intervals, `STELLAR_ETL_CATCHUP=false` leaves intervals out that passed while
+    the DAG was paused. `STELLAR_ETL_ACTIVE_RUNS` is how many runs of a DAG there may be at a time (3). A run that is
+    not done `STELLAR_ETL_DEADLINE_SECONDS` after its interval began is told of (7200; 0: never).
+
+    Raises:
+        ValueError: a value can't be read; it names the environment variable.
+    """
+    return {
+        # A cron string alone would give intervals of length zero in Airflow 3.
+        "schedule": CronDataIntervalTimetable(os.environ.get(SCHEDULE) or DEFAULT_SCHEDULE, timezone="UTC"),
+        "start_date": _moment(START_DATE) or DEFAULT_START,
+        "end_date": _moment(END_DATE),
+        "catchup": (os.environ.get(CATCHUP) or "true").lower() not in ("false", "0", "no"),
+        "max_active_runs": int(os.environ.get(ACTIVE_RUNS) or 3),
+        "deadline": _deadline(),
+    }
+
+
+_MOMENT = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2})$"
+"""A time with its zone. Airflow checks no `date-time` by itself: the format makes the UI's form show a calendar."""
+
+
+def get_range_params() -> dict[str, Param]:
+    """The params by which a run is asked for a range of its own, in place of its data interval."""
+    return {
+        "start_time": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            pattern=_MOMENT,
+            description="load ledgers that closed from here on, such as 2026-01-01T00:10:00Z",
+        ),
+        "end_time": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            pattern=_MOMENT,
+            description="load ledgers that closed before this, such as 2026-01-01T00:20:00Z",
+        ),
+        "start_ledger": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            description="the first ledger to load, in place of times",
+        ),
+        "end_ledger": Param(None, type=["null", "integer"], minimum=1, description="the last ledger to load"),
+    }

@@ -1,0 +1,186 @@
+"""What a task finds when it runs: its Variables, its run's range, what the tasks before it left.
+
+The Airflow edge that all our operators share. Nothing here is called while a DAG file is parsed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+from airflow.sdk import Context, Variable
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from stellar_etl_airflow.model.batch import (
+    CHECKPOINT_PARAM,
+    RANGE_PARAMS,
+    Batch,
+    ExportAttempt,
+    LedgerRange,
+    RangeError,
+    TimeRange,
+    asked_range,
+)
+from stellar_etl_airflow.model.costs import cost_labels
+from stellar_etl_airflow.model.lineage import ReportsLineage
+from stellar_etl_airflow.settings.models import (
+    EnvironmentSettings,
+    GoogleSettings,
+    Group,
+    SettingsError,
+    TimeoutSettings,
+    load,
+)
+
+GOOGLE_CONNECTION = "google_cloud_platform_connection"
+"""The one Google connection of the project."""
+
+TIME_TASK = "get_ledger_range_from_times"
+EXPORT_TASK = "export"
+VERIFY_TASK = "verify_export"
+SOURCES_TASK = "check_sources"
+
+ATTEMPT_KEY = "attempt"
+"""The XCom key under which the export task leaves its `ExportAttempt`."""
+
+
+def _variable(key: str) -> Any:
+    return Variable.get(key, default=None)
+
+
+def settings(group: type[Group]) -> Group:
+    """One group of Airflow Variables, read now.
+
+    Raises:
+        SettingsError: naming the keys that are missing or wrong.
+    """
+    return load(group, _variable)
+
+
+def labels_of(context: Context, **parts: str) -> dict[str, str]:
+    """The labels of what a task has made and run: by them costs are told apart.
+
+    Args:
+        context: the task's context.
+        parts: what else is known, such as `table`.
+    """
+    ti = context["ti"]
+    return cost_labels(dag=ti.dag_id, task=ti.task_id, environment=settings(EnvironmentSettings).environment, **parts)
+
+
+def _check_names(params: Mapping[str, Any]) -> None:
+    """Refuses a param that looks misspelt: the run would load its data interval in place of the range."""
+    for name in sorted(set(params) - {*RANGE_PARAMS, CHECKPOINT_PARAM}):
+        if close := difflib.get_close_matches(name, RANGE_PARAMS, n=1):
+            raise RangeError(f"there is no param {name!r}; did you mean {close[0]!r}?")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The DAG run that a task belongs to."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    asked: TimeRange | LedgerRange
+    run_after: datetime
+
+    @classmethod
+    def of(cls, context: Context) -> Run:
+        """Reads it from the task's context.
+
+        Raises:
+            AirflowFailException: the run's params don't say a range; no retry would find another.
+        """
+        dag_run, params = context["dag_run"], context.get("params") or {}
+        try:
+            _check_names(params)
+            asked = asked_range(params, dag_run.data_interval_start, dag_run.data_interval_end)
+        except RangeError as error:
+            raise AirflowFailException(str(error)) from None
+        return cls(
+            dag_id=dag_run.dag_id,
+            run_id=dag_run.run_id,
+            task_id=context["ti"].task_id,
+            asked=asked,
+            run_after=dag_run.run_after,
+        )
+
+    @property
+    def batch_run_date(self) -> str:
+        """The column's value: UTC start of the asked times; a run by ledgers has only the time it was due."""
+        start = self.asked.start if isinstance(self.asked, TimeRange) else self.run_after
+        return f"{start.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def left_by(context: Context, task_id: str, key: str = "return_value") -> Mapping[str, Any]:
+    """What another task of this run left under a key.
+
+    Raises:
+        AirflowException: nothing, naming the task, and the command that runs it alone.
+    """
+    ti = context["ti"]
+    value = ti.xcom_pull(task_ids=task_id, key=key)
+    if not isinstance(value, Mapping):
+        command = shlex.join(["airflow", "tasks", "test", ti.dag_id, task_id, ti.run_id])
+        raise AirflowException(
+            f"task {task_id!r} left no result in this run: clear it together with this task; "
+            f"or, in a run that `airflow dags trigger` made, run it by hand first: {command}"
+        )
+    return value
+
+
+def ledgers_of(context: Context) -> LedgerRange:
+    """The ledgers of this run: those it was asked for, or those that the time task found."""
+    asked = Run.of(context).asked
+    return asked if isinstance(asked, LedgerRange) else LedgerRange.from_half_open(left_by(context, TIME_TASK))
+
+
+def attempt_of(context: Context) -> ExportAttempt:
+    """The export attempt whose files are this run's."""
+    return ExportAttempt.from_json(left_by(context, EXPORT_TASK, ATTEMPT_KEY))
+
+
+def batch_of(context: Context) -> Batch:
+    """The verified export of this run."""
+    return Batch.from_json(left_by(context, VERIFY_TASK))
+
+
+def _use_key(path: str) -> None:
+    """Has Google's clients of this process, which runs one task, take a key file where the connection names none.
+
+    Raises:
+        SettingsError: there is no such file.
+    """
+    if not path:
+        return
+    if not Path(path).is_file():
+        raise SettingsError(f"Airflow Variable 'api_key_path': this worker has no file {path!r}")
+    os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = path
+
+
+class SettingsAtRunTime(ReportsLineage):
+    """Gives an operator its settings just before it runs, on re-entry after a deferral too.
+
+    A mixin, to stand before the operator's class. `builder` is the key of `task_timeout`.
+    """
+
+    builder: ClassVar[str]
+    execution_timeout: timedelta | None
+
+    def pre_execute(self, context: Context) -> None:
+        """Sets the time-out that the Variable gives, then whatever else the operator applies."""
+        seconds = settings(TimeoutSettings).task_timeout.get(self.builder)
+        if seconds is not None:
+            self.execution_timeout = timedelta(seconds=seconds)
+        _use_key(settings(GoogleSettings).api_key_path)
+        self.apply_settings(context)
+
+    def apply_settings(self, context: Context) -> None:
+        """Applies the operator's own settings; nothing by default."""

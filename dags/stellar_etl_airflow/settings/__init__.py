@@ -1,0 +1,1 @@
+"""The Airflow Variables as typed models, read by the task that needs them."""

@@ -1,0 +1,196 @@
+"""The environments: `airflow_variables.json` is the default, `environments/<name>.json` holds what differs from it.
+
+A key is taken as a whole, as `airflow variables import` takes it: an object of an environment replaces the default's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from stellar_etl_airflow.settings.models import SettingsError, check, check_tables, known_keys, shown
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+DEFAULT_FILE = "airflow_variables.json"
+FOLDER = "environments"
+CELL = 34
+"""Characters of a value in one line of the comparison."""
+
+
+def read_variables(*paths: Path) -> dict[str, Any]:
+    """The Variables of files, as `airflow variables import` takes them; of several the later ones win.
+
+    Raises:
+        SettingsError: one can't be read, or is another kind of file.
+    """
+    together: dict[str, Any] = {}
+    for path in paths:
+        try:
+            variables = json.loads(path.read_text())
+        except (OSError, ValueError, RecursionError) as error:
+            raise SettingsError(f"{path}: not a file of Airflow Variables: {error}") from None
+        if not isinstance(variables, dict):
+            raise SettingsError(f"{path}: not a file of Airflow Variables: it must hold one object, of values by key")
+        together |= variables
+    return together
+
+
+@dataclass(frozen=True)
+class Environments:
+    """The default and the environments of one checkout.
+
+    Attributes:
+        default: all Variables.
+        own: by name, what an environment has in place of them.
+        schemas: the folder of the schema files.
+    """
+
+    default: Mapping[str, Any]
+    own: Mapping[str, Mapping[str, Any]]
+    schemas: Path
+
+    @classmethod
+    def read(cls, root: Path = CHECKOUT) -> Environments:
+        """Reads a checkout's files.
+
+        Raises:
+            SettingsError: one of them is no file of Variables.
+        """
+        files = sorted((root / FOLDER).glob("*.json"))
+        own = {path.stem: read_variables(path) for path in files}
+        return cls(read_variables(root / DEFAULT_FILE), own, root / "schemas")
+
+    def merged(self, name: str) -> dict[str, Any]:
+        """An environment's Variables: what to import there.
+
+        Raises:
+            SettingsError: there is no such environment.
+        """
+        if name not in self.own:
+            raise SettingsError(f"there is no environment {name!r}: {FOLDER}/ has {', '.join(self.own) or 'none'}")
+        return {**self.default, **self.own[name]}
+
+    def problems(self) -> list[str]:
+        """What is wrong with the files: a message each, which begins with the file; empty if nothing is."""
+        of_default = [*_wrong(self.default, self.schemas), *_left_out(self.default)]
+        messages = [f"{DEFAULT_FILE}: {message}" for message in of_default]
+        for name, own in self.own.items():
+            found = [message for message in _wrong(self.merged(name), self.schemas) if message not in of_default]
+            messages += [f"{FOLDER}/{name}.json: {message}" for message in (*found, *_repeated(own, self.default))]
+        return messages
+
+    def comparison(self) -> str:
+        """What differs: a row for each key, a column for each environment, empty where it has the default."""
+        keys = sorted({key for own in self.own.values() for key in own})
+        rows = [["Variable", "default", *self.own]]
+        for key in keys:
+            columns = (self.default, *self.own.values())
+            rows.append([key, *(shown(key, values[key]) if key in values else "" for values in columns)])
+        return "\n".join(_lines(rows))
+
+
+def _wrong(variables: Mapping[str, Any], schemas: Path) -> list[str]:
+    messages = check(variables)
+    with suppress(SettingsError):  # named above
+        messages += check_tables(variables.get, schemas)
+    return messages
+
+
+def _left_out(default: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Airflow Variable {key!r} is missing ({purpose}); this file holds every one"
+        for key, purpose in known_keys().items()
+        if key not in default
+    ]
+
+
+def _repeated(own: Mapping[str, Any], default: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Airflow Variable {key!r} is as in {DEFAULT_FILE}: leave it out, for this file holds only what differs"
+        for key, value in own.items()
+        if key in default and json.dumps(value, sort_keys=True) == json.dumps(default[key], sort_keys=True)
+    ]
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> Iterable[str]:
+    """A table's lines; what is too long for its cell goes on in the line below."""
+    cells = [[textwrap.wrap(text, CELL, break_on_hyphens=False) for text in row] for row in rows]
+    widths = [max((len(line) for cell in column for line in cell), default=0) for column in zip(*cells, strict=True)]
+    for row in cells:
+        for line in zip_longest(*row, fillvalue=""):
+            yield "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m stellar_etl_airflow.settings")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    checking = commands.add_parser("check", help="check Airflow Variables before they are imported")
+    checking.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help=f"as `airflow variables import` takes it; of several, the later ones win (default: {DEFAULT_FILE} and all "
+        f"of {FOLDER}/, side by side)",
+    )
+    rendering = commands.add_parser("render", help="write the Airflow Variables of an environment, to be imported")
+    rendering.add_argument("name", metavar="NAME", help=f"of a file in {FOLDER}/")
+    rendering.add_argument("--output", type=Path, metavar="FILE", help="write to FILE (default: standard output)")
+    return parser.parse_args(argv)
+
+
+def _check_files(files: Iterable[Path]) -> list[str]:
+    variables = read_variables(*files)
+    if not (messages := check(variables)):
+        print(f"{len(variables)} Airflow Variables, nothing wrong with them")
+    return messages
+
+
+def _check_environments() -> list[str]:
+    environments = Environments.read()
+    print(environments.comparison())
+    if not (messages := environments.problems()):
+        print(f"\n{DEFAULT_FILE} and {len(environments.own)} environments, nothing wrong with them")
+    return messages
+
+
+def _render(name: str, output: Path | None) -> list[str]:
+    environments = Environments.read()
+    variables = environments.merged(name)
+    if messages := environments.problems():
+        return messages
+    text = json.dumps(variables, indent=2, ensure_ascii=False) + "\n"
+    if output is None:
+        print(text, end="")
+        return []
+    try:
+        output.write_text(text)
+    except OSError as error:
+        return [f"--output {output}: {error.strerror}"]
+    return []
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m stellar_etl_airflow.settings check [FILE…]`, or `render NAME [--output FILE]`.
+
+    Exit status 0, or 1 with a line for each problem.
+    """
+    arguments = _arguments(argv)
+    try:
+        if arguments.command == "render":
+            messages = _render(arguments.name, arguments.output)
+        else:
+            messages = _check_files(arguments.files) if arguments.files else _check_environments()
+    except SettingsError as error:
+        messages = [str(error)]
+    for message in messages:
+        print(message, file=sys.stderr)
+    return 1 if messages else 0

@@ -1,0 +1,1 @@
+"""SQL from the registry of tables: pure functions, no Airflow and no client."""

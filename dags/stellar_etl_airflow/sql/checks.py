@@ -1,0 +1,316 @@
+"""From checks to SQL: one query that counts what is wrong with a staging table, and for each fault one that shows it.
+
+Pure, like `sql`: columns are checked names, and values are query parameters. Only the query that a message shows to
+people has its values written out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from stellar_etl_airflow.model.checks import Check, Condition, Kind, Metric, Value
+from stellar_etl_airflow.model.tables import LEDGERS, Table
+from stellar_etl_airflow.sql.publish import (
+    Parameter,
+    Statement,
+    column_list,
+    identifier,
+    ledger_bounds,
+    ledger_of_row,
+    ledgers_predicate,
+    range_predicate,
+)
+
+
+class CheckError(ValueError):
+    """A check doesn't fit its table; the message says what does."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One fault that a staging table may have.
+
+    Attributes:
+        name: the column of the check's result that counts it.
+        meaning: what is counted, in words.
+        count: SQL over the staging table's rows, 0 if all is well.
+        rows: a query that shows what is wrong.
+        parameters: those that `count` and `rows` name, beside the batch's own.
+    """
+
+    name: str
+    meaning: str
+    count: str
+    rows: str
+    parameters: tuple[Parameter, ...] = ()
+
+
+def check_staging(staging: str, rules: Sequence[Rule], parameters: tuple[Parameter, ...]) -> Statement:
+    """One row: `row_count`, and a count for each rule.
+
+    Args:
+        staging: the quoted name of the staging table.
+        rules: what to count.
+        parameters: `range_parameters` of the batch.
+    """
+    counts = ",\n".join(f"  COALESCE({rule.count}, 0) AS {identifier(rule.name)}" for rule in rules)
+    own = tuple(parameter for rule in rules for parameter in rule.parameters)
+    return Statement(f"SELECT\n  COUNT(*) AS row_count,\n{counts}\nFROM {staging}", (*parameters, *own))
+
+
+def shown(rule: Rule, parameters: Sequence[Parameter]) -> str:
+    """The query that shows what is wrong, to be pasted: with its values in place of parameters."""
+    values = {parameter.name: _literal(parameter) for parameter in (*parameters, *rule.parameters)}
+    return re.sub(r"@(\w+)", lambda match: values[match[1]], rule.rows)
+
+
+def _literal(parameter: Parameter) -> str:
+    if parameter.value is None:
+        return "NULL"
+    if parameter.type in ("INT64", "FLOAT64", "BOOL"):
+        return parameter.value
+    quoted = json.dumps(parameter.value)  # its escapes are GoogleSQL's too
+    return quoted if parameter.type == "STRING" else f"{parameter.type} {quoted}"
+
+
+# What every table is held to ---------------------------------------------------------------------------------------
+
+
+def own_rules(table: Table, staging: str, published: str, headers: str | None) -> list[Rule]:
+    """What the registry says of a table: keys, range, chain, counts, values.
+
+    Args:
+        table: the table.
+        staging: the quoted name of its staging table.
+        published: the quoted name of its published table.
+        headers: the quoted name of the published ledgers, None if there is no such table yet.
+    """
+    keys = [identifier(key) for key in table.keys]
+    closed_at = identifier(table.closed_at_column)
+    rules = [
+        _rows_rule("keys_missing", "rows whose key is NULL", staging, " OR ".join(f"{key} IS NULL" for key in keys)),
+        _rows_rule(
+            "ledger_outside_range",
+            "rows whose ledger is not in the batch",
+            staging,
+            f"NOT COALESCE({ledgers_predicate(table)}, FALSE)",
+        ),
+        _rows_rule(
+            "closed_at_outside_range",
+            "rows whose close time is not the batch's",
+            staging,
+            f"NOT COALESCE({closed_at} BETWEEN @first_closed_at AND @last_closed_at, FALSE)",
+        ),
+        _other_chain(table, published),
+    ]
+    if table.unique:
+        rules.append(_repeated("keys_repeated", "rows that repeat another row's key", staging, table.keys, "TRUE"))
+    if table.header_count and headers:
+        rules.append(_promised(table, staging, headers))
+    if table is LEDGERS:
+        rules.append(_broken_chain(staging, published))
+    return rules
+
+
+def _rows_rule(name: str, meaning: str, staging: str, fault: str, parameters: tuple[Parameter, ...] = ()) -> Rule:
+    return Rule(name, meaning, f"COUNTIF({fault})", f"SELECT * FROM {staging} WHERE {fault}", parameters)
+
+
+def _repeated(
+    name: str, meaning: str, staging: str, keys: Sequence[str], where: str, parameters: tuple[Parameter, ...] = ()
+) -> Rule:
+    columns = column_list(keys)
+    groups = f"SELECT {columns}, COUNT(*) AS copies FROM {staging} WHERE {where} GROUP BY {columns} HAVING COUNT(*) > 1"
+    return Rule(name, meaning, f"(SELECT SUM(copies - 1) FROM ({groups}))", groups, parameters)
+
+
+def _other_chain(table: Table, published: str) -> Rule:
+    """Published rows that can't be of the batch's chain: a later ledger never closes earlier.
+
+    In a table that holds one chain, no block has a row that both its partition and its cluster let through: next to
+    nothing is read.
+    """
+    closed_at, column = identifier(table.closed_at_column), identifier(table.ledger_column)
+    first, last = ledger_bounds(table)
+    rows = (
+        f"FROM {published} WHERE {column} > {last} AND {closed_at} < @first_closed_at"
+        f" OR {column} < {first} AND {closed_at} > @last_closed_at"
+        f" OR {ledgers_predicate(table)} AND NOT {closed_at} BETWEEN @first_closed_at AND @last_closed_at"
+    )
+    meaning = (
+        "published rows whose ledger and close time contradict the batch's: they are of another chain, such as a test "
+        "network before its reset, so that this one must be loaded into another dataset"
+    )
+    return Rule("other_chain", meaning, f"(SELECT COUNT(*) {rows})", f"SELECT * {rows}")
+
+
+def _promised(table: Table, staging: str, headers: str) -> Rule:
+    """Ledgers whose rows are not as many as their published header says; ledgers without a header tell nothing."""
+    groups = f"""\
+SELECT h.sequence, h.promised, COALESCE(s.found, 0) AS found
+FROM (SELECT sequence, {table.header_count} AS promised FROM {headers} WHERE {range_predicate(LEDGERS)}) AS h
+LEFT JOIN (SELECT {ledger_of_row(table)} AS sequence, COUNT(*) AS found FROM {staging} GROUP BY 1) AS s
+ON s.sequence = h.sequence
+WHERE COALESCE(s.found, 0) <> h.promised"""
+    meaning = "ledgers whose rows are not as many as their header in the published ledgers says"
+    return Rule("not_as_promised", meaning, f"(SELECT COUNT(*) FROM ({groups}))", groups)
+
+
+def _broken_chain(staging: str, published: str) -> Rule:
+    """Ledgers whose hash is not the one that the next ledger names, at the batch's edges too."""
+    near = (
+        "closed_at BETWEEN TIMESTAMP_SUB(@first_closed_at, INTERVAL 1 DAY) "
+        "AND TIMESTAMP_ADD(@last_closed_at, INTERVAL 1 DAY)"
+    )
+    links = f"""\
+SELECT a.sequence, a.ledger_hash, b.previous_ledger_hash AS named_by_the_next
+FROM (
+  SELECT sequence, ledger_hash FROM {staging}
+  UNION ALL SELECT sequence, ledger_hash FROM {published} WHERE sequence = @start_ledger - 1 AND {near}
+) AS a
+JOIN (
+  SELECT sequence, previous_ledger_hash FROM {staging}
+  UNION ALL SELECT sequence, previous_ledger_hash FROM {published} WHERE sequence = @end_ledger + 1 AND {near}
+) AS b
+ON b.sequence = a.sequence + 1
+WHERE b.previous_ledger_hash <> a.ledger_hash"""
+    meaning = "ledgers whose hash is not the one that the ledger after them names, loaded neighbours included"
+    return Rule("broken_chain", meaning, f"(SELECT COUNT(*) FROM ({links}))", links)
+
+
+# What a table's columns are held to --------------------------------------------------------------------------------
+
+_PARAMETER_TYPES = {
+    "INTEGER": "INT64",
+    "INT64": "INT64",
+    "FLOAT": "FLOAT64",
+    "FLOAT64": "FLOAT64",
+    "NUMERIC": "NUMERIC",
+    "BIGNUMERIC": "BIGNUMERIC",
+    "BOOLEAN": "BOOL",
+    "BOOL": "BOOL",
+    "STRING": "STRING",
+    "TIMESTAMP": "TIMESTAMP",
+    "DATETIME": "DATETIME",
+    "DATE": "DATE",
+}
+_NUMBERS = ("INT64", "FLOAT64", "NUMERIC", "BIGNUMERIC")
+
+
+def column_rules(checks: Sequence[Check], staging: str, fields: Sequence[Mapping[str, object]]) -> list[Rule]:
+    """Checks on columns as rules, named `check_0` and so on.
+
+    Args:
+        checks: what to check.
+        staging: the quoted name of the staging table.
+        fields: the table's schema.
+
+    Raises:
+        CheckError: a column is none of the table's, or a value is not of its type.
+    """
+    types = {
+        str(field["name"]): _PARAMETER_TYPES.get(str(field["type"]).upper())
+        for field in fields
+        if str(field.get("mode") or "NULLABLE").upper() != "REPEATED"
+    }
+    return [_column_rule(f"check_{number}", check, staging, types) for number, check in enumerate(checks)]
+
+
+def _column_rule(name: str, check: Check, staging: str, types: Mapping[str, str | None]) -> Rule:
+    parameters: list[Parameter] = []
+
+    def parameter(column: str, value: Value, type_: str | None = None) -> str:
+        type_ = type_ or _type_of(column, types)
+        made = Parameter(f"{name}_{len(parameters)}", type_, _text(column, value, type_))
+        parameters.append(made)
+        return f"@{made.name}"
+
+    def comparison(condition: Condition) -> str:
+        value = parameter(condition.column, condition.value)  # refuses what is no column
+        return f"COALESCE({identifier(condition.column)} {condition.operator} {value}, FALSE)"
+
+    type_ = _type_of(check.column, types)
+    column = identifier(check.column)
+    where = " AND ".join(map(comparison, check.where)) or "TRUE"
+    if check.kind is Kind.UNIQUE:
+        meaning = f"rows that repeat another row's {column}"
+        return _repeated(name, meaning, staging, [check.column], f"{where} AND {column} IS NOT NULL", tuple(parameters))
+    if check.kind is Kind.METRIC:
+        assert check.metric is not None
+        number = _metric_type(check.metric, check.column, type_)
+        value = f"{check.metric.value}({column})"
+        value = f"COALESCE({value}, 0)" if check.metric in (Metric.COUNT, Metric.SUM) else value
+        found = f"SELECT {value} AS found FROM {staging} WHERE {where}"
+        outside = _outside("found", check, lambda bound: parameter(check.column, bound, number))
+        meaning = f"for {check.metric.value}({column}) not {_bounds(check)}"
+        return Rule(name, meaning, f"(SELECT COUNTIF({outside}) FROM ({found}))", found, tuple(parameters))
+    if check.kind is Kind.ACCEPTED_VALUES:
+        accepted = ", ".join(parameter(check.column, value) for value in check.values)
+        fault, meaning = f"{column} NOT IN ({accepted})", f"rows whose {column} is not one of the accepted values"
+    elif check.kind is Kind.RANGE:
+        fault = f"({_outside(column, check, lambda bound: parameter(check.column, bound))})"
+        meaning = f"rows whose {column} is not {_bounds(check)}"
+    else:
+        fault, meaning = f"{column} IS NULL", f"rows whose {column} is NULL"
+    return _rows_rule(name, meaning, staging, f"{where} AND {fault}", tuple(parameters))
+
+
+def _outside(value: str, check: Check, parameter: Callable[[Value], str]) -> str:
+    parts = []
+    if check.minimum is not None:
+        parts.append(f"{value} < {parameter(check.minimum)}")
+    if check.maximum is not None:
+        parts.append(f"{value} > {parameter(check.maximum)}")
+    return " OR ".join(parts)
+
+
+def _bounds(check: Check) -> str:
+    parts = [(check.minimum, "at least"), (check.maximum, "at most")]
+    return " and ".join(f"{words} {bound}" for bound, words in parts if bound is not None)
+
+
+def _type_of(column: str, types: Mapping[str, str | None]) -> str:
+    if column not in types:
+        raise CheckError(f"there is no column {column!r} that holds one value a row")
+    type_ = types[column]
+    if type_ is None:
+        raise CheckError(f"column {column!r} is of a type that can't be checked")
+    return type_
+
+
+def _metric_type(metric: Metric, column: str, type_: str) -> str:
+    if metric is Metric.COUNT:
+        return "INT64"
+    if metric in (Metric.SUM, Metric.AVG) and type_ not in _NUMBERS:
+        raise CheckError(f"{metric.value} needs a column of numbers, and {column!r} is {type_}")
+    return "FLOAT64" if metric is Metric.AVG and type_ == "INT64" else type_
+
+
+def _text(column: str, value: Value, type_: str) -> str:
+    """A value as a query parameter spells it."""
+    wrong = CheckError(f"{value!r} is no {type_}, as column {column!r} holds")
+    if isinstance(value, bool):
+        if type_ != "BOOL":
+            raise wrong
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        if type_ not in _NUMBERS or not math.isfinite(value):  # nothing compares with NaN: such a check finds no fault
+            raise wrong
+        if type_ == "INT64" and not (isinstance(value, int) and -(1 << 63) <= value < 1 << 63):
+            raise wrong
+        return repr(value)
+    if type_ == "STRING":
+        return value
+    try:
+        if type_ == "DATE":
+            return date.fromisoformat(value).isoformat()
+        if type_ in ("TIMESTAMP", "DATETIME"):
+            return datetime.fromisoformat(value).isoformat()
+    except ValueError:
+        pass
+    raise wrong

@@ -1,0 +1,150 @@
+"""The SQL that takes over tables of another deployment. Pure, like `sql`; their tables are only read.
+
+Such a table may hold a ledger twice, because the deployment loaded it twice and appended: of the loads of a row the one
+that came last is kept. Ledgers are read by constants on the bare ledger column, so that a table that is clustered by it
+is read in part, whatever it is partitioned by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stellar_etl_airflow.model.batch import LedgerRange
+from stellar_etl_airflow.model.schema import grown, has_grown
+from stellar_etl_airflow.model.tables import LEDGERS, Table
+from stellar_etl_airflow.sql.publish import (
+    Parameter,
+    Statement,
+    column_list,
+    identifier,
+    ledger_of_row,
+    ledgers_parameters,
+    ledgers_predicate,
+    publish,
+    range_predicate,
+)
+
+LOADS = ("batch_insert_ts", "batch_run_date", "batch_id")
+"""The columns that tell loads apart, the one that orders them best first."""
+
+Fields = Sequence[Mapping[str, Any]]
+
+
+def misfits(table: Table, theirs: Fields, ours: Fields) -> list[str]:
+    """Why rows can't be copied as they are; empty if they can.
+
+    Args:
+        table: the table.
+        theirs: the schema of the other deployment's table.
+        ours: the schema file.
+    """
+    by_name, wanted = ({field["name"]: field for field in some} for some in (theirs, ours))
+    found = [
+        f"column {name} is missing, by which rows are told apart"
+        for name in dict.fromkeys((*table.keys, table.ledger_column, table.closed_at_column))
+        if name not in by_name
+    ]
+    if not table.unique and not by_name.keys() & set(LOADS):
+        found.append(f"none of the columns {', '.join(LOADS)} is there, which tell rows that were loaded twice")
+    for name in by_name.keys() & wanted.keys():
+        try:
+            merged = grown([by_name[name]], [wanted[name]])
+        except ValueError as error:
+            found.append(str(error))
+            continue
+        # Nested columns are matched by their place, and a copy must not put one in another's.
+        if has_grown([{**by_name[name], "mode": merged[0].get("mode")}], merged) or _places(merged) != _places(
+            [wanted[name]]
+        ):
+            found.append(f"column {name} has other nested columns, or in another order")
+    return sorted(found)
+
+
+def _places(fields: Fields) -> list[Any]:
+    return [(field["name"], _places(field.get("fields", ()))) for field in fields]
+
+
+def bounds(table: Table, source: str) -> Statement:
+    """One row: the first and the last ledger of a table, NULL if it has no rows."""
+    ledger = ledger_of_row(table)
+    return Statement(f"SELECT MIN({ledger}) AS first_ledger, MAX({ledger}) AS last_ledger FROM {source}")
+
+
+def ledgers_held(source: str, ledgers: LedgerRange) -> Statement:
+    """The ledgers that there are within a range, a row for each run without a hole, with their close times.
+
+    Args:
+        source: the quoted name of the other deployment's table of ledgers.
+        ledgers: where to look.
+    """
+    sql = f"""\
+SELECT MIN(sequence) AS start_ledger, MAX(sequence) AS end_ledger,
+  MIN(closed_at) AS first_closed_at, MAX(closed_at) AS last_closed_at
+FROM (
+  SELECT sequence, closed_at, sequence - ROW_NUMBER() OVER (ORDER BY sequence) AS island
+  FROM (SELECT sequence, MIN(closed_at) AS closed_at FROM {source} WHERE {ledgers_predicate(LEDGERS)} GROUP BY sequence)
+)
+GROUP BY island
+ORDER BY start_ledger"""
+    return Statement(sql, ledgers_parameters(ledgers))
+
+
+def kept(table: Table, source: str, columns: Sequence[str], loads: Sequence[str]) -> str:
+    """The query of a range's rows without those that were loaded twice.
+
+    Of rows with the same key the last load's is kept; of a table whose rows may be identical, all rows that the last
+    load of each ledger brought.
+
+    Args:
+        table: the table.
+        source: the quoted name of the other deployment's table.
+        columns: what to read.
+        loads: those of `LOADS` that it has.
+    """
+    newest = ", ".join(f"{identifier(column)} DESC" for column in loads) or ledger_of_row(table)
+    place, by = ("ROW_NUMBER", column_list(table.keys)) if table.unique else ("RANK", ledger_of_row(table))
+    return f"""\
+  SELECT {column_list(columns)}
+  FROM {source}
+  WHERE {range_predicate(table)}
+  QUALIFY {place}() OVER (PARTITION BY {by} ORDER BY {newest}) = 1"""
+
+
+def count(table: Table, source: str, loads: Sequence[str], parameters: tuple[Parameter, ...]) -> Statement:
+    """One row: `row_count` of a range's ledgers, those `within` their close times, and `kept`, those to copy."""
+    sql = f"""\
+SELECT
+  (SELECT COUNT(*) FROM {source} WHERE {ledgers_predicate(table)}) AS row_count,
+  (SELECT COUNT(*) FROM {source} WHERE {range_predicate(table)}) AS within,
+  (SELECT COUNT(*) FROM (
+{kept(table, source, (table.ledger_column,), loads)}
+  )) AS kept"""
+    return Statement(sql, parameters)
+
+
+def copy(
+    table: Table,
+    target: str,
+    source: str,
+    columns: Sequence[str],
+    loads: Sequence[str],
+    parameters: tuple[Parameter, ...],
+) -> Statement:
+    """Publishes a range's rows out of the other deployment's table, as if they were a batch's: by one statement.
+
+    Args:
+        table: the table.
+        target: the quoted name of the published table.
+        source: the quoted name of the other deployment's table.
+        columns: the columns that both have.
+        loads: those of `LOADS` that the other deployment's has.
+        parameters: `range_parameters`.
+    """
+    made = publish(table, target, f"(\n{kept(table, source, columns, loads)}\n)", columns, parameters)
+    return Statement(made.sql, parameters)
+
+
+def count_published(table: Table, target: str, parameters: tuple[Parameter, ...]) -> Statement:
+    """One row: how many rows of a range a published table has."""
+    return Statement(f"SELECT COUNT(*) AS row_count FROM {target} WHERE {range_predicate(table)}", parameters)

@@ -1,0 +1,47 @@
+"""From staging into the published table, by one statement: a reader never sees a hole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow.sdk import Context
+
+from stellar_etl_airflow.model.lineage import Lineage
+from stellar_etl_airflow.model.tables import Table
+from stellar_etl_airflow.operators.bigquery_jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.operators.runtime import batch_of
+from stellar_etl_airflow.sql.publish import publish
+from stellar_etl_airflow.sql.state import merge_changes
+from stellar_etl_airflow.tasks.build_check_task import parameters_of
+
+
+class PublishOperator(TableJobsOperator):
+    """Merges a staging table into the published table of each target, as the registry says for the table."""
+
+    builder = "build_apply_gcs_changes_to_bq_task"
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """One merge for each target; of changes another one, into the point-in-time table."""
+        table, limit = self.table, warehouse.config.maximum_bytes_billed
+        staging, columns = warehouse.name(self.staging_id(context)), warehouse.columns(table.table_id)
+        parameters = parameters_of(batch_of(context))
+        jobs = []
+        for target in warehouse.config.targets:
+            merge = publish(table, warehouse.published(table, target), staging, columns, parameters)
+            jobs.append(query_job(f"merge_{target.label}", merge, limit))
+            if table.entry_keys:
+                base = warehouse.base_ledger(table, target)
+                changes = merge_changes(table, warehouse.state(table, target), staging, columns, base)
+                jobs.append(query_job(f"state_{target.label}", changes, limit))
+        return jobs
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The staging table, into the published table of each target; of changes, into the point-in-time table too."""
+        published = [warehouse.published_dataset, *([warehouse.state_dataset] if self.table.entry_keys else [])]
+        outputs = [name(self.table, target) for target in warehouse.config.targets for name in published]
+        return Lineage([self.staging_dataset(context)], outputs)
+
+
+def build_apply_gcs_changes_to_bq_task(table: Table) -> PublishOperator:
+    """A task that publishes a table's staged rows: its range is replaced, or missing keys are inserted."""
+    return PublishOperator(task_id="merge", table=table, pool=table.pool)

@@ -1,0 +1,74 @@
+"""Loading a long range in pieces: round by round, and only what is not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import Context
+
+from stellar_etl_airflow.model.batch import LedgerRange
+from stellar_etl_airflow.model.coverage import backfill_round, held_by_all
+from stellar_etl_airflow.model.lineage import Lineage
+from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, ENRICHED_OPERATIONS, LOADING_DAGS, loaded_by
+from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator, Job, Warehouse, query_job
+from stellar_etl_airflow.operators.runtime import ledgers_of
+from stellar_etl_airflow.sql.coverage import loaded_ranges
+from stellar_etl_airflow.tasks.build_trigger_tasks import range_run, run_of
+
+DAG_PARAM, CHUNK_PARAM, PARALLEL_PARAM = "dag", "chunk", "parallel"
+
+ROUND = "round_"
+"""What the ids of later rounds' runs end with, before the number."""
+
+
+class PlanBackfillOperator(BigQueryJobsOperator):
+    """Says which runs come next: its result are `loads`, `derived` and `again`, empty when everything is loaded."""
+
+    builder = "build_backfill_tasks"
+
+    def _tables(self, context: Context, warehouse: Warehouse) -> dict[str, list[str]]:
+        """The names of the tables of each DAG that is asked for."""
+        asked = context["params"].get(DAG_PARAM)
+        return {
+            dag_id: [warehouse.config.table_id(table.data_type) for table in loaded_by(dag_id)]
+            for dag_id in LOADING_DAGS
+            if asked in (None, dag_id)
+        }
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """One query: what was loaded, as the batch stats have it. None before anything was."""
+        if not warehouse.has(BATCH_STATS_TABLE_ID):
+            return []
+        table_ids = [table_id for ids in self._tables(context, warehouse).values() for table_id in ids]
+        statement = loaded_ranges(warehouse.name(BATCH_STATS_TABLE_ID), table_ids, ledgers_of(context))
+        return [query_job("loaded", statement, warehouse.config.maximum_bytes_billed)]
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The batch stats."""
+        return Lineage([warehouse.table_dataset(BATCH_STATS_TABLE_ID, BATCH_STATS_TABLE_ID)])
+
+    def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
+        """Plans the round."""
+        held: dict[str, list[LedgerRange]] = {}
+        for row in (row for job in jobs for row in job.result()):
+            held.setdefault(row["table_id"], []).append(LedgerRange(int(row["start_ledger"]), int(row["end_ledger"])))
+        by_dag = {
+            dag_id: held_by_all([held.get(table_id, []) for table_id in ids])
+            for dag_id, ids in self._tables(context, warehouse).items()
+        }
+        params = context["params"]
+        found = backfill_round(ledgers_of(context), by_dag, params[CHUNK_PARAM], params[PARALLEL_PARAM])
+        self.log.info("%d runs now, %d ledgers are left for later rounds", len(found.loads), found.rest)
+        ti = context["ti"]
+        root, _, number = ti.run_id.partition(f"__{ROUND}")
+        return {
+            "loads": [range_run(root, dag_id, one) for dag_id, one in found.loads],
+            "derived": [range_run(root, ENRICHED_OPERATIONS.dag_id, one) for one in found.derived],
+            "again": [run_of(root, ti.dag_id, f"{ROUND}{int(number or 1) + 1}", params)] if found.rest else [],
+        }
+
+
+def build_plan_backfill_task() -> PlanBackfillOperator:
+    """A task that says which runs come next."""
+    return PlanBackfillOperator(task_id="plan")

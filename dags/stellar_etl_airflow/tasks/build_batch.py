@@ -1,0 +1,33 @@
+"""One batch, from left to right: what every DAG that exports and loads tables is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow.sdk import TaskGroup, chain
+
+from stellar_etl_airflow.model.tables import Table
+from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
+from stellar_etl_airflow.tasks.build_batch_stats import build_batch_stats
+from stellar_etl_airflow.tasks.build_check_task import build_check_task
+from stellar_etl_airflow.tasks.build_delete_data_task import build_delete_staging_task
+from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
+from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
+from stellar_etl_airflow.tasks.build_time_task import build_time_task
+
+
+def build_batch(tables: Sequence[Table]) -> None:
+    """Adds the tasks to the DAG around it: find the ledgers, export, verify; a group a table; delete what was staged.
+
+    In a table's group, what was exported is loaded into staging, checked, merged, and noted in the batch stats.
+    """
+    verify = build_verify_task(tables)
+    delete_staging = build_delete_staging_task(tables)
+    chain(build_time_task(), build_export_task(tables), verify)
+    for table in tables:
+        with TaskGroup(table.data_type):
+            load = build_gcs_to_bq_task(table)
+            check = build_check_task(table)
+            merge = build_apply_gcs_changes_to_bq_task(table)
+            stats = build_batch_stats(table)
+        chain(verify, load, check, merge, stats, delete_staging)

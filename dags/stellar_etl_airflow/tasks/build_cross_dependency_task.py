@@ -1,0 +1,40 @@
+"""Waits for another DAG's run of the same data interval."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.providers.standard.sensors.external_task import ExternalTaskSensor
+from airflow.sdk import Context
+
+from stellar_etl_airflow.model.batch import has_range_params
+
+WAIT = timedelta(days=1)
+POLL_SECONDS = 10
+
+
+class CrossDependencySensor(ExternalTaskSensor):
+    """Waits, without holding a slot, until the other DAG's run of this logical date has succeeded.
+
+    A run for a range of its own has no such counterpart: it goes on, and the task after it looks into the tables.
+    """
+
+    def execute(self, context: Context) -> None:
+        """Waits, or goes on."""
+        if has_range_params(context.get("params") or {}):
+            self.log.info("this run has a range of its own: the tables are looked at, not %s", self.external_dag_id)
+            return
+        super().execute(context)
+
+
+def build_cross_dependency_task(dag_id: str) -> CrossDependencySensor:
+    """A task that waits for another DAG's run of the same interval; it fails if that run failed."""
+    return CrossDependencySensor(
+        task_id=f"wait_for_{dag_id}",
+        external_dag_id=dag_id,
+        allowed_states=["success"],
+        failed_states=["failed"],
+        deferrable=True,
+        poke_interval=POLL_SECONDS,
+        timeout=WAIT.total_seconds(),
+    )

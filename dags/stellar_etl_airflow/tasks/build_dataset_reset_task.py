@@ -1,0 +1,205 @@
+"""Removing what was loaded: counted first, approved by a person, then done table by table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from stellar_etl_airflow.bigquery.tables import forget_network
+from stellar_etl_airflow.model.batch import RangeError
+from stellar_etl_airflow.model.lineage import Lineage, table_at
+from stellar_etl_airflow.model.reset import Removal, asked_removal
+from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, PUBLISHED, Table
+from stellar_etl_airflow.operators.bigquery_jobs import (
+    BigQueryJobsOperator,
+    Job,
+    TableJobsOperator,
+    Warehouse,
+    query_job,
+)
+from stellar_etl_airflow.settings.models import Target
+from stellar_etl_airflow.sql.publish import count_rows, delete_range, forget_stats
+from stellar_etl_airflow.sql.state import base_table_id, current_view_id, state_table_id
+
+PLAN_TASK = "plan"
+APPROVE_TASK = "approve"
+DRY_RUN_PARAM = "dry_run"
+
+APPROVAL_TIMEOUT = timedelta(days=7)
+"""How long a person may take; then the try fails, and nothing is removed."""
+
+
+def removal_of(context: Context) -> Removal:
+    """What the run is asked to remove.
+
+    Raises:
+        AirflowFailException: its params don't fit together; no retry would change them.
+    """
+    try:
+        return asked_removal(context["params"])
+    except RangeError as error:
+        raise AirflowFailException(str(error)) from None
+
+
+def _ids_beside(table: Table, table_id: str) -> list[str]:
+    """The names of what is made of a table, in the order in which it can be dropped."""
+    return [current_view_id(table_id), state_table_id(table_id), base_table_id(table_id)] if table.entry_keys else []
+
+
+class PlanResetOperator(BigQueryJobsOperator):
+    """Counts the rows that are to go; result: the counts, and a text that says them."""
+
+    builder = "build_dataset_reset_task"
+
+    def _named(self, context: Context, warehouse: Warehouse, target: Target) -> dict[str, tuple[Table, str]]:
+        """The tables that are there, by `dataset.table`."""
+        tables = [PUBLISHED[data_type] for data_type in removal_of(context).data_types]
+        names = {table: warehouse.config.table_id(table.data_type) for table in tables}
+        return {
+            f"{target.dataset}.{table_id}": (table, warehouse.name(table_id, target))
+            for table, table_id in names.items()
+            if warehouse.holds(table, target)
+        }
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """One query for each target that has such a table."""
+        ledgers, limit = removal_of(context).ledgers, warehouse.config.maximum_bytes_billed
+        named = [(target, self._named(context, warehouse, target)) for target in warehouse.config.targets]
+        self.counted = [(target, table) for target, names in named for table, _ in names.values()]
+        return [
+            query_job(f"count_{target.label}", count_rows(names, ledgers), limit) for target, names in named if names
+        ]
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The tables whose rows are counted."""
+        return Lineage([warehouse.published_dataset(table, target) for target, table in self.counted])
+
+    def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
+        """The counts by table."""
+        removal = removal_of(context)
+        rows = {row["table_id"]: int(row["row_count"]) for job in jobs for row in job.result()}
+        of = f"of ledgers {removal.ledgers.start} to {removal.ledgers.end}" if removal.ledgers else "the whole table"
+        lines = [f"- `{table_id}`: {count} rows, {of}" for table_id, count in rows.items()]
+        if removal.network:
+            lines.append("- the network's label: the dataset may then hold another network")
+        text = "\n".join(["This would be removed for good:", *lines]) if lines else "There is nothing to remove."
+        self.log.info("%s", text)
+        return {"rows": rows, "text": text}
+
+
+class ApproveResetOperator(ApprovalOperator):
+    """Waits for a person, unless the run is to change nothing."""
+
+    def execute(self, context: Context) -> None:
+        """Asks.
+
+        Raises:
+            AirflowSkipException: it is a dry run, or there is nothing to remove.
+        """
+        if context["params"][DRY_RUN_PARAM]:
+            raise AirflowSkipException(f"a dry run: nothing is removed; {DRY_RUN_PARAM}=false asks for approval")
+        super().execute(context)
+
+
+class RemoveOperator(TableJobsOperator):
+    """Removes what was asked for of one table, and of what is made of it."""
+
+    builder = "build_dataset_reset_task"
+
+    def prepare(self, context: Context, warehouse: Warehouse) -> None:
+        """Drops the tables, if they are to go as a whole.
+
+        Raises:
+            AirflowSkipException: the run was not asked for this table.
+        """
+        removal = removal_of(context)
+        if self.table.data_type not in removal.data_types:
+            raise AirflowSkipException(f"the run was asked for {', '.join(removal.data_types)}")
+        if removal.ledgers is not None:
+            return
+        table_id = warehouse.config.table_id(self.table.data_type)
+        for target in warehouse.config.targets:
+            for name in (*_ids_beside(self.table, table_id), table_id):
+                warehouse.client.delete_table(f"{target.dataset_id}.{name}", not_found_ok=True)
+                self.log.info("dropped %s.%s", target.dataset_id, name)
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """For each target a DELETE, and the point-in-time table made anew; then the loads are forgotten."""
+        removal, limit = removal_of(context), warehouse.config.maximum_bytes_billed
+        table, table_id = self.table, warehouse.config.table_id(self.table.data_type)
+        jobs = []
+        if removal.ledgers is not None:
+            for target in warehouse.config.targets:
+                if not warehouse.holds(table, target):
+                    continue
+                published = warehouse.published(table, target)
+                delete = delete_range(table, published, removal.ledgers)
+                jobs.append(query_job(f"delete_{target.label}", delete, limit))
+                if table.entry_keys:
+                    jobs.append(query_job(f"rebuild_{target.label}", warehouse.rebuild(table, target), limit))
+        if warehouse.has(BATCH_STATS_TABLE_ID):
+            stats = warehouse.name(BATCH_STATS_TABLE_ID)
+            table_ids = [table_id, *([state_table_id(table_id)] if table.entry_keys and not removal.ledgers else [])]
+            jobs.append(query_job("forget", forget_stats(stats, table_ids, removal.ledgers), limit))
+        return jobs
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The table of each target, which lost rows, or is gone with what was made of it."""
+        targets, table_id = warehouse.config.targets, warehouse.config.table_id(self.table.data_type)
+        if removal_of(context).ledgers is not None:
+            return Lineage(outputs=[warehouse.published_dataset(self.table, target) for target in targets])
+        names = (*_ids_beside(self.table, table_id), table_id)
+        dropped = [table_at(f"{one.dataset_id}.{name}", dropped=True) for one in targets for name in names]
+        return Lineage(outputs=dropped)
+
+
+class ForgetNetworkOperator(BigQueryJobsOperator):
+    """Takes the network's label off each target, once all tables are gone."""
+
+    builder = "build_dataset_reset_task"
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """None: a label is no job's work."""
+        return []
+
+    def prepare(self, context: Context, warehouse: Warehouse) -> None:
+        """Takes it off.
+
+        Raises:
+            AirflowSkipException: the dataset stays this network's.
+        """
+        if not removal_of(context).network:
+            raise AirflowSkipException("the dataset stays this network's")
+        for target in warehouse.config.targets:
+            forget_network(warehouse.client, target.dataset_id)
+            self.log.info("%s may hold another network now", target.dataset_id)
+
+
+def build_plan_reset_task() -> PlanResetOperator:
+    """A task that counts what is to go."""
+    return PlanResetOperator(task_id=PLAN_TASK)
+
+
+def build_approve_reset_task() -> ApproveResetOperator:
+    """A task that waits until a person approves what the plan says; a dry run ends here."""
+    return ApproveResetOperator(
+        task_id=APPROVE_TASK,
+        subject="Remove rows from {{ var.value.bq_dataset }}?",
+        body="{{ ti.xcom_pull(task_ids='plan')['text'] }}",
+        response_timeout=APPROVAL_TIMEOUT,
+    )
+
+
+def build_remove_task(table: Table) -> RemoveOperator:
+    """A task that removes what was asked for of a table, as the only one that writes it."""
+    return RemoveOperator(task_id=f"remove_{table.data_type}", table=table, pool=table.pool)
+
+
+def build_forget_network_task() -> ForgetNetworkOperator:
+    """A task that frees the dataset for another network, if that was asked for and nothing of this one is left."""
+    return ForgetNetworkOperator(task_id="forget_network", trigger_rule="none_failed_min_one_success")

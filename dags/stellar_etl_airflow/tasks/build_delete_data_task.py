@@ -1,0 +1,72 @@
+"""Deletions: a run's staging tables once they are published, and a ledger range of a published table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+from airflow.sdk import BaseOperator, Context
+
+from stellar_etl_airflow.model.batch import LedgerRange, RangeError, staging_table_id
+from stellar_etl_airflow.model.lineage import Lineage, table_at
+from stellar_etl_airflow.model.tables import Table
+from stellar_etl_airflow.operators.bigquery_jobs import Job, TableJobsOperator, Warehouse
+from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION, Run, SettingsAtRunTime, settings
+from stellar_etl_airflow.settings.models import WarehouseSettings
+from stellar_etl_airflow.sql.publish import delete_range
+
+
+class DeleteStagingOperator(SettingsAtRunTime, BaseOperator):
+    """Deletes the run's staging tables; one that is gone already is no error."""
+
+    builder = "build_delete_data_task"
+
+    def __init__(self, *, tables: Sequence[Table], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.table_ids = [table.table_id for table in tables]
+
+    def execute(self, context: Context) -> None:
+        """Deletes them."""
+        config = settings(WarehouseSettings)
+        client = BigQueryHook(gcp_conn_id=GOOGLE_CONNECTION).get_client(project_id=config.bq_project)
+        warehouse = Warehouse(client, config)
+        ti = context["ti"]
+        for table_id in self.table_ids:
+            staging = f"{warehouse.dataset_id}.{staging_table_id(table_id, ti.dag_id, ti.run_id)}"
+            warehouse.client.delete_table(staging, not_found_ok=True)
+            self.log.info("deleted %s", staging)
+            self.lineage = Lineage(outputs=[*self.lineage.outputs, table_at(staging, dropped=True)])
+
+
+class DeleteRangeOperator(TableJobsOperator):
+    """Deletes the rows of the ledgers that the run's params name from a published table."""
+
+    builder = "build_delete_data_task"
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """One DELETE for each target.
+
+        Raises:
+            RangeError: the run was not asked for by ledgers.
+        """
+        asked = Run.of(context).asked
+        if not isinstance(asked, LedgerRange):
+            raise RangeError("say what to delete by the params start_ledger and end_ledger")
+        return warehouse.jobs(
+            "delete", lambda target: delete_range(self.table, warehouse.published(self.table, target), asked)
+        )
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The table of each target."""
+        return Lineage(outputs=[warehouse.published_dataset(self.table, one) for one in warehouse.config.targets])
+
+
+def build_delete_staging_task(tables: Sequence[Table]) -> DeleteStagingOperator:
+    """A task that deletes the run's staging tables; put it after all that reads them."""
+    return DeleteStagingOperator(task_id="delete_staging", tables=tables)
+
+
+def build_delete_data_task(table: Table) -> DeleteRangeOperator:
+    """A task that deletes the run's ledger range from a published table."""
+    return DeleteRangeOperator(task_id=f"delete_{table.data_type}", table=table, pool=table.pool)

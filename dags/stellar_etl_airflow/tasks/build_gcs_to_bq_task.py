@@ -1,0 +1,104 @@
+"""From the bucket into a staging table, one for each run and table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.providers.google.cloud.hooks.gcs import GCSHook
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from stellar_etl_airflow.bigquery.tables import Layout, ensure_table, guard_network
+from stellar_etl_airflow.export.storage import Bucket
+from stellar_etl_airflow.model.batch import ExportedFile
+from stellar_etl_airflow.model.lineage import Lineage, SchemaFile, place_at
+from stellar_etl_airflow.model.tables import Table
+from stellar_etl_airflow.operators.bigquery_jobs import Job, TableJobsOperator, Warehouse
+from stellar_etl_airflow.operators.runtime import EXPORT_TASK, GOOGLE_CONNECTION, batch_of
+
+STAGING_DAYS = 7
+"""How long a staging table is kept if nothing deletes it: the time to look at rows that failed a check."""
+
+
+def load_job(uri: str, staging: Mapping[str, str]) -> Job:
+    """A job that loads one file over what a staging table holds.
+
+    Args:
+        uri: `gs://bucket/object`, exactly.
+        staging: the table's name as job configurations spell it.
+    """
+    load = {
+        "sourceUris": [uri],
+        "sourceFormat": "NEWLINE_DELIMITED_JSON",
+        "destinationTable": dict(staging),
+        "createDisposition": "CREATE_NEVER",
+        "writeDisposition": "WRITE_TRUNCATE",
+        "ignoreUnknownValues": False,
+        "maxBadRecords": 0,
+    }
+    return Job("load", {"load": load})
+
+
+class LoadToStagingOperator(TableJobsOperator):
+    """Loads one type's verified file into the run's staging table, over what an earlier try left there."""
+
+    builder = "build_gcs_to_bq_task"
+
+    def prepare(self, context: Context, warehouse: Warehouse) -> None:
+        """Makes sure that the dataset is this network's, and makes the tables that the batch needs.
+
+        The staging table gets the published table's own schema, not the file's: a table that has grown holds its
+        nested columns in another order, and BigQuery matches the fields of a RECORD by their place.
+        """
+        for target in warehouse.config.targets:
+            guard_network(warehouse.client, target.dataset_id, batch_of(context).network_passphrase)
+        published = warehouse.ensure_published(self.table)
+        ensure_table(
+            warehouse.client,
+            f"{warehouse.dataset_id}.{self.staging_id(context)}",
+            Layout(
+                published,
+                expires=datetime.now(UTC) + timedelta(days=STAGING_DAYS),
+                description=f"{self.table.data_type} of {context['ti'].dag_id} {context['ti'].run_id}, to be published",
+            ),
+        )
+
+    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
+        """One load job that names the object exactly."""
+        file = batch_of(context).files[self.table.data_type]
+        return [load_job(file.uri, warehouse.reference(self.staging_id(context)))]
+
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The object, into the staging table."""
+        uri = batch_of(context).files[self.table.data_type].uri
+        columns = SchemaFile(warehouse.config.schema_filepath, self.table.table_id)
+        return Lineage([place_at(uri, columns)], [self.staging_dataset(context)])
+
+    def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
+        """The job's id and times.
+
+        Raises:
+            AirflowFailException: the object is not the one that was verified; trying again would load the same rows.
+        """
+        file = batch_of(context).files[self.table.data_type]
+        if not _is_as_verified(file):
+            raise AirflowFailException(
+                f"{file.uri} was replaced or deleted after it had been verified: what was loaded is not published. "
+                f"Clear the task {EXPORT_TASK!r} and what follows it"
+            )
+        return super().done(context, warehouse, jobs)
+
+
+def _is_as_verified(file: ExportedFile) -> bool:
+    """Whether an object has still the content that was verified: a load job takes what its name has by then."""
+    bucket, _, name = file.uri.removeprefix("gs://").partition("/")
+    if not file.crc32c:
+        return True
+    return Bucket(GCSHook(gcp_conn_id=GOOGLE_CONNECTION).get_conn(), bucket).crc32c(name) == file.crc32c
+
+
+def build_gcs_to_bq_task(table: Table) -> LoadToStagingOperator:
+    """A task that loads a table's exported rows into the run's staging table."""
+    return LoadToStagingOperator(task_id="load", table=table)

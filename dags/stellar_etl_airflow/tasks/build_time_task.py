@@ -1,0 +1,92 @@
+"""The first task of a batch: which ledgers closed in the run's data interval."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk import Context
+
+from stellar_etl_airflow.export.exports import network_arguments
+from stellar_etl_airflow.model.batch import LedgerRange
+from stellar_etl_airflow.model.lineage import Lineage, place_at
+from stellar_etl_airflow.operators.pods import StellarPodOperator
+from stellar_etl_airflow.operators.runtime import TIME_TASK, Run, settings
+from stellar_etl_airflow.settings.models import DelaySettings, ExportSettings
+
+XCOM_FILE = "/airflow/xcom/return.json"
+
+LAKE_VARIABLE = "STELLAR_ETL_DATASTORE_PATH"
+"""Where our exporter finds the lake; the Go program's command has no option for it, and asks the network itself."""
+
+
+SCHEDULED = "scheduled"
+"""The type of the runs that the schedule makes, as they fall due or to catch up; backfills have one of their own."""
+
+
+def _spelt(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+class TimeToLedgerRangeOperator(StellarPodOperator):
+    """Turns the run's times into ledgers, in a pod that reads the lake.
+
+    Result: `{"start": N, "end": M}`, half-open. A run that was asked for by ledgers starts no pod.
+
+    The first task of the schedule's runs waits as long as the Variable `start_delay` says for its DAG, in the
+    triggerer, so that DAGs of one schedule, whose data intervals have to be the same, don't all work at once. Airflow's
+    cron timetables have no such delay, and a timetable of one's own has to come by a plugin.
+    """
+
+    builder = "build_time_task"
+
+    def pod_arguments(self, context: Context) -> list[str]:
+        """`get_ledger_range_from_times` for the run's interval or the times of its params."""
+        asked = Run.of(context).asked
+        if isinstance(asked, LedgerRange):
+            return []
+        export = settings(ExportSettings)
+        self.lineage = Lineage([place_at(export.txmeta_datastore_path)])
+        return [
+            "get_ledger_range_from_times",
+            "--start-time", _spelt(asked.start),
+            "--end-time", _spelt(asked.end),
+            "--output", XCOM_FILE,
+            *network_arguments(export),
+        ]  # fmt: skip
+
+    def pod_environment(self, context: Context) -> dict[str, str]:
+        """The lake of ledgers."""
+        return {LAKE_VARIABLE: settings(ExportSettings).txmeta_datastore_path}
+
+    def execute(self, context: Context) -> Any:
+        """Gives the ledger range of the run, once its time has come."""
+        begins = _begin(context)
+        if begins > datetime.now(UTC):
+            self.log.info("Airflow Variable 'start_delay': this DAG's runs begin later, this one at %s", begins)
+            self.defer(trigger=DateTimeTrigger(moment=begins), method_name=self.execute_late.__name__)
+        return self._range(context)
+
+    def execute_late(self, context: Context, event: Any) -> Any:
+        """Comes back from the triggerer: the time to begin has come."""
+        return self._range(context)
+
+    def _range(self, context: Context) -> Any:
+        asked = Run.of(context).asked
+        if isinstance(asked, LedgerRange):
+            self.log.info("asked for ledgers %d to %d: no pod is needed", asked.start, asked.end)
+            return {"start": asked.start, "end": asked.end + 1}
+        return super().execute(context)
+
+
+def _begin(context: Context) -> datetime:
+    """When a run begins its work: what a person or a backfill asked for when it is due, the schedule's runs later."""
+    run = context["dag_run"]
+    delay = settings(DelaySettings).start_delay.get(run.dag_id, 0) if run.run_type == SCHEDULED else 0
+    return run.run_after + timedelta(seconds=delay)
+
+
+def build_time_task() -> TimeToLedgerRangeOperator:
+    """A task that finds the run's ledger range, and leaves it for the export task."""
+    return TimeToLedgerRangeOperator(task_id=TIME_TASK, do_xcom_push=True)

@@ -1,0 +1,1 @@
+"""Ledgers as values: transactions, operations, changes of entries, keys."""

@@ -1,0 +1,1 @@
+"""Where rows go: NDJSON and Parquet files, buckets, the manifest."""

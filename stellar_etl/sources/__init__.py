@@ -1,0 +1,1 @@
+"""Where ledgers come from: lakes, history archives, and the stores that hold them."""

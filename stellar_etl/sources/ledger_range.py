@@ -1,0 +1,116 @@
+"""From times to ledgers."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from datetime import UTC, datetime
+from math import ceil, inf, log
+from operator import itemgetter
+
+from stellar_etl.errors import ExportError, NotReachedError
+from stellar_etl.sources.lake import Lake
+
+BEFORE_ALL = -inf
+"""The close time of ledgers before a lake's first one."""
+
+USUAL_PACE = 5.5
+"""Seconds from ledger to ledger, where nothing better is known."""
+
+FREE_STEPS = 8
+"""How many steps the search may take before every second one halves what is left."""
+
+
+def parse_time(option: str, text: str) -> datetime:
+    """A time with its zone, in UTC.
+
+    Raises:
+        ExportError: it is no time, or has no zone.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ExportError(f"{option} {text!r} is not a time; write it like 2026-01-01T00:10:00+00:00") from None
+    if moment.tzinfo is None:
+        raise ExportError(f"{option} {text!r} has no time zone; write it like 2026-01-01T00:10:00+00:00")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ExportError(f"{option} {text!r} is before year 1 or after year 9999 in UTC") from None
+
+
+def ledger_range(lake: Lake, start: datetime, end: datetime) -> dict[str, int]:
+    """For each time the smallest ledger that closed at or after it: `{"start": N, "end": M}`.
+
+    A time before the first ledger gives the oldest one. A time after the newest ledger has no answer yet: a ledger may
+    still close before it, and a range that ended without that ledger would lose it.
+
+    Raises:
+        ExportError: the times are the wrong way round.
+        NotReachedError: a time is after the newest ledger.
+    """
+    if start > end:
+        raise ExportError(f"--start-time {start.isoformat()} is after --end-time {end.isoformat()}")
+    newest = lake.load(lake.newest)[-1]
+    for option, moment in (("--start-time", start), ("--end-time", end)):
+        late = moment.timestamp() - newest.close_time
+        if late > 0:
+            raise NotReachedError(
+                f"{option} {moment.isoformat()}: the network has not come so far; the newest ledger of "
+                f"{lake.store.place} is {newest.sequence}, closed at {newest.closed_at}, {late:.0f} s before"
+            )
+    known = {0: BEFORE_ALL, newest.sequence: float(newest.close_time)}
+    # Close times are whole seconds.
+    return {
+        "start": first_closed_at_or_after(lake, ceil(start.timestamp()), known),
+        "end": first_closed_at_or_after(lake, ceil(end.timestamp()), known),
+    }
+
+
+def first_closed_at_or_after(lake: Lake, seconds: int, known: dict[int, float]) -> int:
+    """The smallest ledger that closed at or after a time, by interpolation search.
+
+    A lake of sixty million ledgers takes about five reads for the first time and three for one near to it. Where close
+    times are odd, every second step after `FREE_STEPS` halves what is left: reads grow with the logarithm of the number
+    of ledgers at worst.
+
+    Args:
+        lake: where the ledgers are.
+        seconds: the time, in seconds since 1970.
+        known: close times by ledger, to which those that are read are added. A ledger that is missing has the time of
+            the one before it. At least 0, as `BEFORE_ALL`, and a ledger that closed at or after the time.
+    """
+    step = 0
+    while True:
+        points = sorted(known.items())
+        place = bisect_left(points, seconds, key=itemgetter(1))
+        (low, _), (high, _) = points[place - 1 : place + 1]
+        if high - low == 1:
+            return high
+        odd = step >= FREE_STEPS and step % 2
+        probe = (low + high) // 2 if odd else _guess(points, place, seconds)
+        ledgers = lake.at_or_before(probe)
+        known[probe] = ledgers[-1].close_time if ledgers else BEFORE_ALL
+        known |= {ledger.sequence: ledger.close_time for ledger in ledgers}
+        step += 1
+
+
+def _guess(points: list[tuple[int, float]], place: int, seconds: int) -> int:
+    """A ledger between the last one known to be too old, before this place, and the first one that is not.
+
+    Goes from the nearer of the two, at the pace from it to the known ledger that is about as far from it as the answer.
+    """
+    (low, before), (high, after) = points[place - 1 : place + 1]
+    ledger, closed = points[place] if after - seconds < seconds - before else points[place - 1]
+    way = seconds - closed
+    others = [point for point in points if point[1] not in (BEFORE_ALL, closed)]
+    if way and others:
+        other = min(others, key=lambda point: abs(log(abs((point[1] - closed) / way))))
+        pace = (other[1] - closed) / (other[0] - ledger)
+    else:
+        pace = USUAL_PACE
+    guess = ledger + ceil(way / pace)
+    if not low <= guess <= high:  # the network stood still, or the lake begins in between
+        guess = (low + high) // 2
+        if before == BEFORE_ALL:  # most lakes begin with the network
+            guess = min(guess, 2 * low)
+    return min(max(guess, low + 1), high - 1)

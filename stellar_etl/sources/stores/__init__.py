@@ -1,0 +1,1 @@
+"""Stores of objects: folders, buckets, web servers."""

@@ -1,0 +1,273 @@
+"""Stores on the web: objects by GET, names by Amazon S3's ListObjectsV2, no credentials. Imported late.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html and API_GetObject.html, for buckets that are the
+host of their URL (virtual-hosted style): other services that answer so serve as well.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import random
+import re
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlencode, urlsplit
+from xml.etree import ElementTree
+
+import requests
+import urllib3
+
+from stellar_etl import __version__
+from stellar_etl.errors import ExportError
+from stellar_etl.sources.stores.base import CHUNK, patience
+
+PAGE = 1000
+"""The most names that S3 gives at once."""
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 8.0
+ATTEMPTS = 3
+"""How many attempts patience lasts for, if each gets no connection, or no bytes."""
+
+TRY_AGAIN = (408, 429)
+"""HTTP statuses that pass, beside those from 500 on."""
+
+
+class PassingError(Exception):
+    """What the next attempt may not meet."""
+
+    def __init__(self, message: str, pause: float = 0.0) -> None:
+        super().__init__(message)
+        self.pause = pause
+        """The seconds that the service asked to wait."""
+
+
+class WebStore:
+    """A folder of a bucket that everyone may read.
+
+    An object that breaks off is asked for from there on, if the service named its version (ETag). What passes (no
+    connection, HTTP 5xx and 429, bodies shorter than their Content-Length) is tried again with growing pauses, until
+    the service gave nothing for as long as `stores.patience()` says.
+    """
+
+    remote = True
+
+    def __init__(self, url: str, option: str = "--datastore-path") -> None:
+        self.place = url.rstrip("/")
+        asked = f"{option} {url}"
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError as error:
+            raise ExportError(f"{asked}: {error}") from None
+        if not host or parts.query or parts.fragment or parts.username is not None:
+            raise ExportError(f"{asked}: write it like https://bucket.host/prefix")
+        if parts.scheme == "http" and not is_loopback(host):
+            raise ExportError(f"{asked}: only this machine is read by http; write https")
+        address = f"[{host}]" if ":" in host else host
+        self._root = f"{parts.scheme}://{address}{f':{port}' if port else ''}/"
+        folder = unquote(parts.path).strip("/")
+        self._prefix = f"{folder}/" if folder else ""
+        self._patience = patience()
+        self._sessions = threading.local()
+
+    def names(self, after: str, page: int) -> Iterator[str]:
+        """The names after a given one, by as few requests as it takes."""
+        asked = {
+            "list-type": "2",
+            "prefix": self._prefix,
+            "start-after": self._prefix + after,
+            "max-keys": str(min(page, PAGE)),
+        }
+        problem = f"{self.place} can't be listed"
+        while True:
+            try:
+                keys, token = parse_listing(self._get(f"{self._root}?{urlencode(asked)}", problem))
+            except FileNotFoundError as error:
+                raise ExportError(str(error)) from None
+            except ValueError as error:
+                raise ExportError(f"{problem}: the answer is no ListObjectsV2 listing: {error}") from None
+            for key in keys:
+                name = key.removeprefix(self._prefix)
+                if key.startswith(self._prefix) and name > after:  # a service that does not know start-after gives all
+                    yield name
+            if token is None:
+                return
+            if token == asked.get("continuation-token"):
+                raise ExportError(f"{problem}: its listing names the same next page twice")
+            # More was needed than was thought, so the rest comes in large pages.
+            asked |= {"continuation-token": token, "max-keys": str(PAGE)}
+            asked.pop("start-after", None)
+
+    def read(self, name: str) -> bytes:
+        """An object's bytes."""
+        return self._get(*self._of(name))
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """An object's bytes in pieces; of one that is sent anew, what came before is passed over."""
+        given = 0
+        for place, piece in self._pieces(*self._of(name)):
+            if new := piece[max(0, given - place) :]:
+                given += len(new)
+                yield new
+
+    def _of(self, name: str) -> tuple[str, str]:
+        """An object's URL, and what a message about it begins with."""
+        return self._root + quote(self._prefix + name), f"{self.place}/{name} can't be read"
+
+    def _get(self, url: str, problem: str) -> bytes:
+        """The body that a URL answers with; raises as `_pieces` does."""
+        body = bytearray()
+        for place, piece in self._pieces(url, problem):
+            del body[place:]
+            body += piece
+        return bytes(body)
+
+    def _pieces(self, url: str, problem: str) -> Iterator[tuple[int, bytes]]:
+        """The body that a URL answers with, in pieces, each with its place; one at 0 begins the body anew.
+
+        Raises:
+            FileNotFoundError: HTTP 404.
+            ExportError: any other answer that will not pass, or patience ended.
+        """
+        answer, longest = _Answer(), 0
+        pause, deadline = FIRST_PAUSE_SECONDS, time.monotonic() + self._patience
+        while True:
+            try:
+                yield from self._receive(url, answer, problem)
+            except PassingError as error:
+                passing = error
+            else:
+                return
+            now = time.monotonic()
+            if answer.received > longest:
+                longest, pause, deadline = answer.received, FIRST_PAUSE_SECONDS, now + self._patience
+            wait = max(pause * random.uniform(0.5, 1), passing.pause)  # noqa: S311 so that not all come back at once
+            if now + wait > deadline:
+                raise ExportError(f"{problem}: nothing came for {self._patience:g} s; at last: {passing}")
+            time.sleep(wait)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _receive(self, url: str, answer: _Answer, problem: str) -> Iterator[tuple[int, bytes]]:
+        """One attempt: what comes, and its place."""
+        headers = {}
+        if answer.received and answer.version:
+            headers = {"Range": f"bytes={answer.received}-", "If-Match": answer.version}
+        try:
+            with self._session().get(
+                url, headers=headers, stream=True, timeout=self._patience / ATTEMPTS, allow_redirects=False
+            ) as response:
+                begin = self._accept(response, answer, problem)
+                yield begin, b""  # of a body that begins anew there may be no more
+                # As it is stored: an object may carry a Content-Encoding, which libraries would undo.
+                for chunk in response.raw.stream(CHUNK, decode_content=False):
+                    yield answer.received, chunk
+                    answer.received += len(chunk)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError) as error:
+            cause = root_cause(error)
+            if isinstance(error, ValueError) or isinstance(cause, ssl.SSLCertVerificationError):
+                raise ExportError(f"{problem}: {one_line(cause)}") from None
+            raise PassingError(one_line(cause)) from None
+        length = response.headers.get("Content-Length", "")
+        if length.isdecimal() and answer.received < begin + int(length):
+            raise PassingError(f"the answer ended after {answer.received} of {begin + int(length)} bytes")
+
+    def _accept(self, response: requests.Response, answer: _Answer, problem: str) -> int:
+        """Judges the status; gives the place in the body where the answer begins."""
+        status = response.status_code
+        if status == requests.codes.partial_content and answer.received:
+            begin = answer.received
+            if response.headers.get("Content-Range", "").startswith(f"bytes {begin}-"):
+                return begin
+            answer.restart()
+            raise PassingError("the service sent another part than asked for")
+        if status == requests.codes.ok:
+            answer.restart(response.headers.get("ETag", ""))
+            return 0
+        if answer.received and status in (
+            requests.codes.precondition_failed,
+            requests.codes.requested_range_not_satisfiable,
+        ):
+            answer.restart()
+            raise PassingError("it changed while it was read")
+        told = re.search(rb"<Code>(\w+)</Code>", response.raw.read(2000, decode_content=False) or b"")
+        reason = f"HTTP {status} {told[1].decode() if told else response.reason or ''}".rstrip()
+        if status == requests.codes.not_found:
+            raise FileNotFoundError(f"{problem}: {reason}")
+        if status in TRY_AGAIN or status >= requests.codes.internal_server_error:
+            asked = response.headers.get("Retry-After", "")
+            raise PassingError(reason, float(asked) if asked.isdecimal() else 0.0)
+        raise ExportError(f"{problem}: {reason}")
+
+    def _session(self) -> requests.Session:
+        """This thread's session, which keeps its connection; a process that was forked must not share it."""
+        if getattr(self._sessions, "process", None) != os.getpid():
+            session = requests.Session()
+            session.headers.update({"User-Agent": f"stellar-etl/{__version__}", "Accept-Encoding": "identity"})
+            session.auth = _no_credentials  # else one of ~/.netrc would be sent
+            self._sessions.session, self._sessions.process = session, os.getpid()
+        return self._sessions.session  # type: ignore[no-any-return]
+
+
+@dataclass
+class _Answer:
+    """How much has come of a body, and the version of the object that it is of; empty where the service names none."""
+
+    received: int = 0
+    version: str = ""
+
+    def restart(self, version: str = "") -> None:
+        """Begins anew; only a strong ETag stands for the same bytes."""
+        self.received = 0
+        self.version = "" if version.startswith("W/") else version
+
+
+def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def parse_listing(content: bytes) -> tuple[list[str], str | None]:
+    """The keys of a `ListBucketResult`, and the token of the next page, None if it was the last.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        root = ElementTree.fromstring(content)  # noqa: S314 expat bounds what entities may grow to (since 2.4.1)
+    except ElementTree.ParseError as error:
+        raise ValueError(str(error)) from None
+    space = root.tag.removesuffix("ListBucketResult")
+    if space == root.tag:
+        raise ValueError(f"it is a {root.tag}")
+    keys = [entry.findtext(f"{space}Key", "") for entry in root.iterfind(f"{space}Contents")]
+    if root.findtext(f"{space}IsTruncated") != "true":
+        return keys, None
+    token = root.findtext(f"{space}NextContinuationToken")
+    if not token:
+        raise ValueError("it is truncated, but names no next page")
+    return keys, token
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The error that one of requests' or urllib3's is about."""
+    for inner in (getattr(error, "reason", None), *error.args, error.__cause__):
+        if isinstance(inner, BaseException):
+            return root_cause(inner)
+    return error
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, without the addresses of objects that urllib3 puts before it."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return re.sub(r"^(<[^>]*>|\w*Connection\w*\([^)]*\)): ", "", text)

@@ -1,0 +1,93 @@
+"""Datasets and tables through the API: made, grown, guarded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from stellar_etl_airflow.bigquery.tables import Layout, WarehouseError, check_partition, ensure_table, guard_network
+from stellar_etl_airflow.model.schema import SchemaError
+
+NAME = "local.stellar.history_x"
+FIELDS = [
+    {"name": "sequence", "type": "INTEGER", "mode": "NULLABLE"},
+    {"name": "closed_at", "type": "TIMESTAMP", "mode": "NULLABLE"},
+    {"name": "details", "type": "RECORD", "mode": "NULLABLE", "fields": [{"name": "a", "type": "STRING"}]},
+]
+BY_DAY = {"partition_type": "DAY", "partition_field": "closed_at", "cluster_fields": ("sequence",)}
+
+
+def test_a_missing_table_is_made_as_its_layout_says(client):
+    expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=7)
+    ensure_table(client, NAME, Layout(FIELDS, expires=expires, description="rows", **BY_DAY))
+    table = client.get_table(NAME)
+    assert [field.name for field in table.schema] == ["sequence", "closed_at", "details"]
+    assert (table.time_partitioning.type_, table.time_partitioning.field) == ("DAY", "closed_at")
+    assert table.clustering_fields == ["sequence"]
+    assert table.expires == expires
+
+
+def test_a_table_grows_by_columns_and_keeps_its_rows(client):
+    ensure_table(client, NAME, Layout(FIELDS))
+    client.query(f"INSERT INTO `{NAME}` (sequence, details) VALUES (1, STRUCT('x' AS a))").result()
+    grown = [
+        *FIELDS[:2],
+        {**FIELDS[2], "fields": [{"name": "a", "type": "STRING"}, {"name": "b", "type": "INTEGER"}]},
+        {"name": "fee", "type": "INTEGER", "mode": "REQUIRED"},
+    ]
+    ensure_table(client, NAME, Layout(grown))
+    ensure_table(client, NAME, Layout(grown))
+    client.query(f"INSERT INTO `{NAME}` (sequence, details, fee) VALUES (2, STRUCT('y' AS a, 5 AS b), 7)").result()
+    result = client.query(f"SELECT sequence, details.a, details.b, fee FROM `{NAME}` ORDER BY 1").result()
+    assert [tuple(row.values()) for row in result] == [(1, "x", None, None), (2, "y", 5, 7)]
+
+
+def test_another_partition_is_refused_with_what_to_do(client):
+    ensure_table(client, NAME, Layout(FIELDS))
+    with pytest.raises(WarehouseError, match="history_x is partitioned by nothing.*says closed_at .DAY.*correct the"):
+        ensure_table(client, NAME, Layout(FIELDS, **BY_DAY))
+
+
+def test_another_clustering_is_refused_with_what_to_do(client):
+    ensure_table(client, NAME, Layout(FIELDS, **BY_DAY))
+    other = {**BY_DAY, "cluster_fields": ("closed_at", "sequence")}
+    with pytest.raises(WarehouseError, match="clustered by sequence, .*says closed_at, sequence.*bq update"):
+        ensure_table(client, NAME, Layout(FIELDS, **other))
+
+
+def test_a_table_without_the_columns_that_tell_rows_apart_is_refused(client):
+    """Such a table is another deployment's: its rows would have no close time, and would never be replaced."""
+    ensure_table(client, NAME, Layout(FIELDS[:1]))
+    with pytest.raises(WarehouseError, match="history_x lacks closed_at.*Load into another dataset"):
+        ensure_table(client, NAME, Layout(FIELDS, needed=("sequence", "closed_at")))
+    assert [field.name for field in client.get_table(NAME).schema] == ["sequence"]
+
+
+def test_another_type_is_refused_by_name(client):
+    ensure_table(client, NAME, Layout(FIELDS))
+    with pytest.raises(SchemaError, match="table local.stellar.history_x: column sequence is INTEGER"):
+        ensure_table(client, NAME, Layout([{"name": "sequence", "type": "STRING"}]))
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [("batch_run_date", "describes the load and not the row"), ("sequence", "close time")],
+)
+def test_a_partition_by_anything_but_the_close_time_is_refused_with_the_reason(field, reason):
+    with pytest.raises(WarehouseError, match=f"history_x by '{field}'; it must be 'closed_at', because .*{reason}"):
+        check_partition("history_x", field, "closed_at")
+    check_partition("history_x", "closed_at", "closed_at")
+
+
+def test_a_dataset_takes_one_network_and_no_other(client):
+    guard_network(client, "local.stellar", "one network")
+    guard_network(client, "local.stellar", "one network")
+    assert list(client.get_dataset("local.stellar").labels) == ["stellar_network"]
+    with pytest.raises(WarehouseError, match="holds the ledgers of another network.*'another network' gives"):
+        guard_network(client, "local.stellar", "another network")
+
+
+def test_a_missing_dataset_names_the_variables(client):
+    with pytest.raises(WarehouseError, match="local.elsewhere does not exist.*'bq_project' and 'bq_dataset'"):
+        guard_network(client, "local.elsewhere", "one network")

@@ -1,0 +1,115 @@
+"""Ranges, attempts and names: what a run is asked for, and where its files go."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellar_etl_airflow.model.batch import (
+    ExportAttempt,
+    LedgerRange,
+    RangeError,
+    TimeRange,
+    asked_range,
+    extra_fields,
+    staging_table_id,
+)
+
+START, END = datetime(2026, 1, 1, 0, 10, tzinfo=UTC), datetime(2026, 1, 1, 0, 20, tzinfo=UTC)
+
+
+def params(**given):
+    return dict.fromkeys(("start_time", "end_time", "start_ledger", "end_ledger")) | given
+
+
+def test_a_run_without_params_loads_its_data_interval():
+    assert asked_range(params(), START, END) == TimeRange(START, END)
+
+
+def test_params_win_over_the_data_interval():
+    asked = asked_range(params(start_time="2020-07-28T00:10:40Z", end_time="2020-07-28T02:11:01+02:00"), START, END)
+    assert asked == TimeRange(datetime(2020, 7, 28, 0, 10, 40, tzinfo=UTC), datetime(2020, 7, 28, 0, 11, 1, tzinfo=UTC))
+    assert asked_range(params(start_ledger=3, end_ledger=9), START, END) == LedgerRange(3, 9)
+    assert asked_range(params(checkpoint_ledger=127), START, END) == LedgerRange(127, 127)
+
+
+@pytest.mark.parametrize(
+    ("given_params", "message"),
+    [
+        ({"start_time": "2026-01-01T00:00:00Z"}, "this run has start_time"),
+        ({"start_time": "2026-01-01T00:00:00Z", "end_ledger": 4}, "this run has end_ledger, start_time"),
+        ({"start_time": "2026-01-01T00:00:00", "end_time": "2026-01-01T00:10:00Z"}, "start_time.*no time zone"),
+        ({"start_time": "soon", "end_time": "2026-01-01T00:10:00Z"}, "start_time: 'soon' is not a time"),
+        ({"start_time": "2026-01-01T00:10:00Z", "end_time": "2026-01-01T00:10:00Z"}, "must be before end_time"),
+        ({"start_ledger": 9, "end_ledger": 3}, "at most end_ledger"),
+        ({"start_ledger": 0, "end_ledger": 3}, "at least 1"),
+        ({"checkpoint_ledger": 64}, "64 is no checkpoint; near it is 63 and 127"),
+        ({"checkpoint_ledger": 5}, "5 is no checkpoint; near it is 63$"),
+        ({"checkpoint_ledger": 63, "start_ledger": 1}, "checkpoint_ledger stands alone"),
+    ],
+)
+def test_a_range_that_cannot_be_served_says_why(given_params, message):
+    with pytest.raises(RangeError, match=message):
+        asked_range(params(**given_params), START, END)
+
+
+@pytest.mark.parametrize("interval", [(None, None), (START, START)])
+def test_a_run_with_neither_params_nor_interval_names_the_params(interval):
+    with pytest.raises(RangeError, match="start_time and end_time"):
+        asked_range(params(), *interval)
+
+
+def test_the_half_open_range_of_the_time_pod_is_exported_without_its_end():
+    assert LedgerRange.from_half_open({"start": 100, "end": 220}) == LedgerRange(100, 219)
+    assert LedgerRange.from_half_open({"start": 100, "end": 100}) == LedgerRange(100, 100)
+    with pytest.raises(RangeError, match="the time pod returned"):
+        LedgerRange.from_half_open({"start": 100})
+
+
+def attempt(**changes):
+    arguments = {
+        "object_prefix": "dag-exported/",
+        "run_id": "manual__2026-01-01T00:10:00+00:00",
+        "started_at": datetime(2026, 1, 1, 0, 20, 5, tzinfo=UTC),
+        "suffix": "1a2b3c4d",
+    }
+    return ExportAttempt.begin(LedgerRange(3, 122), **(arguments | changes))
+
+
+def test_files_lie_below_the_run_and_the_attempt():
+    assert (
+        attempt().object_name("ledgers.txt")
+        == "dag-exported/manual__2026-01-01T00%3A10%3A00%2B00%3A00/20260101T002005Z-1a2b3c4d/3-122-ledgers.txt"
+    )
+    assert attempt().manifest_object.endswith("/3-122-manifest.json")
+
+
+def test_two_attempts_of_the_same_second_share_no_folder():
+    assert attempt(suffix="a").prefix != attempt(suffix="b").prefix
+
+
+def test_a_run_id_cannot_leave_its_folder():
+    assert attempt(run_id="../../etc").prefix == "dag-exported/..%2F..%2Fetc/20260101T002005Z-1a2b3c4d"
+
+
+def test_an_attempt_survives_the_way_through_json():
+    assert ExportAttempt.from_json(attempt().to_json()) == attempt()
+
+
+def test_staging_tables_of_different_runs_and_dags_never_share_a_name():
+    names = {
+        staging_table_id("history_ledgers", dag, run) for dag, run in [("a", "b"), ("a", "c"), ("ab", ""), ("", "ab")]
+    }
+    assert len(names) == 4
+    assert all(name.replace("_", "").isalnum() for name in names)
+
+
+@given(st.dictionaries(st.sampled_from(["batch_id", "x"]), st.text(st.characters(exclude_categories=["Cs"]))))
+def test_extra_fields_are_read_back_whole_by_a_csv_reader(fields):
+    read = next(csv.reader([extra_fields(fields)], strict=True), []) if fields else []
+    if all("\n" not in value and "\r" not in value for value in fields.values()):
+        assert dict(pair.split("=", 1) for pair in read) == fields

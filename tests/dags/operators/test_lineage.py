@@ -1,0 +1,321 @@
+"""What operators tell of their lineage: real ones, run on the laptop's services, by the events that a backend gets."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from local import lineage as drawn
+from stellar_etl_airflow.model import lineage
+from stellar_etl_airflow.model.batch import Batch, ExportedFile, staging_table_id
+from stellar_etl_airflow.model.lineage import place_at, selected_columns, table_at
+from stellar_etl_airflow.model.schema import column_names, read_schema
+from stellar_etl_airflow.model.tables import (
+    BATCH_COLUMNS,
+    CHANGES,
+    ENRICHED_OPERATIONS,
+    LEDGERS,
+    OFFERS,
+    STATE_TABLES,
+    WITH_CAPTIVE_CORE,
+    WITHOUT_CAPTIVE_CORE,
+)
+from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator, Warehouse
+from stellar_etl_airflow.operators.runtime import EXPORT_TASK, VERIFY_TASK, Run
+from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
+from stellar_etl_airflow.tasks.build_bq_insert_job_task import QUERIES, SOURCES, build_bq_insert_job_task
+from stellar_etl_airflow.tasks.build_check_task import build_check_task
+from stellar_etl_airflow.tasks.build_delete_data_task import build_delete_staging_task
+from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
+from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
+from stellar_etl_airflow.tasks.build_time_task import build_time_task
+from tests import listener
+from tests.lineage_graph import assert_each_table_comes_from_the_lake
+from tests.local import emulators
+from tests.shared import MODULES, REPO
+
+pytest.importorskip("airflow.providers.openlineage")
+
+RUN_ID = "00000000-0000-0000-0000-000000000000"
+
+
+def columns(table):
+    return tuple(column_names(read_schema(str(REPO / "schemas"), table.table_id)))
+
+
+@pytest.fixture
+def tell(tmp_path, monkeypatch):
+    """Emits the event of a task that ended well, as Airflow's listener does; gives it as a backend reads it."""
+    from airflow.providers.openlineage.extractors.base import DefaultExtractor
+    from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
+    from openlineage.client import OpenLineageClient
+    from openlineage.client.transport.file import FileConfig, FileTransport
+
+    def tell(task):
+        with monkeypatch.context() as cut_off:  # lineage is made of what the task knows, and asks nobody
+            cut_off.setattr(socket.socket, "connect", lambda *_: pytest.fail("lineage asked a service"))
+            found = DefaultExtractor(task).extract_on_complete(None)
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        transport = FileTransport(FileConfig(str(folder / "event"), debug_mode=True))
+        OpenLineageAdapter(OpenLineageClient(transport=transport)).complete_task(
+            run_id=RUN_ID,
+            job_name=f"a_dag.{task.task_id}",
+            end_time="2026-01-01T00:00:00Z",
+            task=found,
+            nominal_start_time=None,
+            nominal_end_time=None,
+            owners=None,
+            tags=None,
+            job_description=None,
+        )
+        (event,) = drawn.read_events(folder)
+        return event
+
+    return tell
+
+
+@pytest.fixture
+def load(start, bucket, warehouse_environment, warehouse_server, client, make_context, request, tell):
+    """Has a table go through a batch's tasks; gives the event of each, and the bucket's objects by type."""
+
+    def load(table):
+        events, uris, exported = {}, {}, CHANGES.values() if table.data_type in CHANGES else [table]
+
+        def run(task):
+            task, context = start(task)
+            task.deferrable = False
+            make_context.xcoms[task.task_id, "return_value"] = task.execute(context)
+            events[task.task_id] = tell(task)
+
+        for build in (build_export_task, build_verify_task):
+            run(build(exported))
+        for data_type, file in make_context.xcoms[VERIFY_TASK, "return_value"]["files"].items():
+            name = file["uri"].removeprefix(f"gs://{emulators.BUCKET}/")
+            path = warehouse_server[1] / emulators.BUCKET / name  # where the warehouse finds it
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(emulators.storage_client(bucket).bucket(emulators.BUCKET).blob(name).download_as_bytes())
+            uris[data_type] = file["uri"]
+        for build in (build_gcs_to_bq_task, build_check_task, build_apply_gcs_changes_to_bq_task):
+            run(build(table))
+        run(build_delete_staging_task([table]))
+        return events, uris
+
+    return load
+
+
+def names(datasets):
+    return sorted(drawn.name_of(dataset) for dataset in datasets)
+
+
+def facets(event, kind):
+    return {drawn.name_of(dataset): dataset["facets"] for dataset in event[kind]}
+
+
+def schema(facets):
+    return tuple(field["name"] for field in facets["schema"]["fields"])
+
+
+@pytest.mark.parametrize(("table", "beside"), [(LEDGERS, ()), (OFFERS, ("local.stellar.offers_state",))])
+def test_from_the_lake_to_the_published_table(load, lake, request, table, beside):
+    events, uris = load(table)
+    objects, own = sorted(uris.values()), uris[table.data_type]
+    staging = f"local.stellar.{staging_table_id(table.table_id, 'a_dag', request.node.name)}"
+    published = [f"local.stellar.{table.table_id}", *beside]
+    read_and_written = {name: (names(event["inputs"]), names(event["outputs"])) for name, event in events.items()}
+    assert read_and_written == {
+        EXPORT_TASK: ([str(lake)], objects),
+        VERIFY_TASK: (objects, []),
+        "load": ([own], [staging]),
+        "check": (sorted([staging, published[0]]), []),
+        "merge": ([staging], published),
+        "delete_staging": ([], [staging]),
+    }
+    graph = drawn.read_graph(events.values())
+    assert len(graph.jobs) == len(objects) + 1 + len(published), "and no other edge"
+    assert graph.sources == [str(lake)]
+    for name, told in (facets(events["load"], "inputs") | facets(events["merge"], "outputs")).items():
+        assert schema(told) == columns(table), name
+    assert schema(facets(events[EXPORT_TASK], "outputs")[own]) == columns(table)
+
+
+def test_each_column_is_the_one_of_its_name(load, request):
+    events, uris = load(LEDGERS)
+    staging = staging_table_id(LEDGERS.table_id, "a_dag", request.node.name)
+    for task, source in (("load", uris["ledgers"].removeprefix(f"gs://{emulators.BUCKET}/")), ("merge", staging)):
+        (told,) = facets(events[task], "outputs").values()
+        found = {
+            column: [(one["name"].rpartition("local.stellar.")[2], one["field"]) for one in made_of["inputFields"]]
+            for column, made_of in told["columnLineage"]["fields"].items()
+        }
+        assert found == {column: [(source, column)] for column in columns(LEDGERS)}
+    (dropped,) = facets(events["delete_staging"], "outputs").values()
+    assert dropped["lifecycleStateChange"]["lifecycleStateChange"] == "DROP"
+
+
+def test_a_second_target_is_written_too(warehouse_environment, make_context):
+    warehouse_environment(public_project="open", public_dataset="data")
+    task = build_apply_gcs_changes_to_bq_task(OFFERS)
+    context = make_context(task.task_id)
+    task.warehouse = a_warehouse()
+    told = task.reads_and_writes(context, task.warehouse)
+    assert [one.name for one in told.outputs] == [
+        "local.stellar.offers",
+        "local.stellar.offers_state",
+        "open.data.offers",
+        "open.data.offers_state",
+    ]
+
+
+def a_warehouse():
+    from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+
+    from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION, settings
+    from stellar_etl_airflow.settings.models import WarehouseSettings
+
+    return Warehouse(BigQueryHook(gcp_conn_id=GOOGLE_CONNECTION), settings(WarehouseSettings))
+
+
+def test_files_that_come_by_a_volume_are_named_where_they_lie(start, airflow_environment, lake):
+    airflow_environment(
+        volume_config={"hostPath": {"path": "/a"}},
+        volume_name="exports",
+        image_output_path="/out",
+        local_output_path="/seen",
+        output_path="/done",
+    )
+    task, context = start(build_export_task([LEDGERS]))
+    task._run(context, [])
+    assert [(one.namespace, one.name) for one in task.lineage.outputs] == [
+        ("file", f"/done/{task.attempt.prefix}/9-26-ledgers.txt")
+    ]
+
+
+def test_a_derived_table_is_made_of_its_sources(warehouse_environment, make_context, tell):
+    task = build_bq_insert_job_task(ENRICHED_OPERATIONS)
+    task.lineage = task.reads_and_writes(make_context(task.task_id), a_warehouse())
+    event = tell(task)
+    assert names(event["inputs"]) == sorted(f"local.stellar.{table.table_id}" for table in SOURCES)
+    (told,) = facets(event, "outputs").values()
+    made_of = told["columnLineage"]["fields"]
+    assert made_of.keys() == set(columns(ENRICHED_OPERATIONS)) - set(BATCH_COLUMNS)
+    (source,) = made_of["txn_account"]["inputFields"]
+    assert (source["name"], source["field"]) == ("local.stellar.history_transactions", "account")
+
+
+def test_columns_of_a_query_are_columns_of_its_sources():
+    letters = {table.data_type[0]: table_at(table.table_id) for table in SOURCES}
+    for path in QUERIES.glob("*.sql"):
+        for table, column in selected_columns(path.read_text(), letters).values():
+            assert column in column_names(read_schema(str(REPO / "schemas"), table.name)), (path.name, column)
+
+
+def test_the_time_pod_reads_the_lake_and_a_run_by_ledgers_needs_none(start, lake):
+    task, _ = start(build_time_task())
+    assert [one.name for one in task.lineage.inputs] == [str(lake)]
+    task, _ = start(build_time_task(), {"start_ledger": 9, "end_ledger": 26})
+    assert task.lineage == lineage.Lineage()
+
+
+@pytest.mark.parametrize(
+    ("address", "namespace", "name"),
+    [
+        ("gs://bucket/pubnet/v2", "gs://bucket", "pubnet/v2"),
+        ("gs://bucket", "gs://bucket", "/"),
+        ("s3://bucket/a?b#c", "s3://bucket", "a?b#c"),
+        ("https://me:secret@host:8443/lake/?token=secret#x", "https://host:8443", "lake"),
+        ("file:///srv/lake", "file", "/srv/lake"),
+        ("/srv/lake", "file", "/srv/lake"),
+    ],
+)
+def test_places_are_named_as_openlineage_names_them(address, namespace, name):
+    place = place_at(address)
+    assert (place.namespace, place.name) == (namespace, name)
+
+
+@pytest.fixture(scope="module")
+def dags():
+    return DagBag(str(REPO / "dags"), load_op_links=False).dags
+
+
+def test_every_operator_with_jobs_says_what_they_read_and_write(dags):
+    """One that said nothing would be asked of BigQuery's hook, and its SQL be parsed."""
+    silent = {
+        type(task).__name__
+        for dag in dags.values()
+        for task in dag.tasks
+        if isinstance(task, BigQueryJobsOperator)
+        and type(task).reads_and_writes is BigQueryJobsOperator.reads_and_writes
+    }
+    assert silent == {"ForgetNetworkOperator"}, "which has no job"
+
+
+def test_each_table_of_the_registry_comes_from_the_lake(dags, start, warehouse_environment, make_context, lake, tell):
+    """By the tasks of the DAG files, without their work."""
+    events = []
+    for dag_id in (WITHOUT_CAPTIVE_CORE, WITH_CAPTIVE_CORE, STATE_TABLES):
+        dag = dags[dag_id]
+        export, context = start(dag.get_task(EXPORT_TASK), dag_id=dag_id)
+        export._run(context, [])
+        files = {
+            data_type: ExportedFile(f"gs://{emulators.BUCKET}/{export.attempt.object_name(name)}", 0, 0)
+            for data_type, name in export.export.file_names.items()
+        }
+        batch = Batch(export.attempt, "a network", 0, "", "", files)
+        make_context.xcoms[VERIFY_TASK, "return_value"] = batch.to_json()
+        merges = [task for task in dag.tasks if task.task_id.endswith((".load", ".merge"))]
+        for task in merges:
+            task.warehouse = a_warehouse()
+            task.lineage = task.reads_and_writes(make_context(task.task_id, dag_id=dag_id), task.warehouse)
+        events += [tell(task) for task in (export, *merges)]
+    assert_each_table_comes_from_the_lake(events, str(lake), runs=1)
+
+
+@pytest.fixture
+def hung():
+    """A backend that takes what comes, and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+@pytest.mark.parametrize("in_thread", ["True", "False"])
+@pytest.mark.parametrize("backend", ["hung", "down"])
+def test_a_backend_that_does_not_answer_fails_no_task_and_is_left_alone(
+    start, airflow_environment, monkeypatch, hung, backend, in_thread, caplog
+):
+    address = f"http://127.0.0.1:{hung.getsockname()[1] if backend == 'hung' else 9}"
+    transport = {"type": "http", "url": address, "timeout": 60, "retry": {"total": 0}}
+    listener.options(monkeypatch, transport=transport, execution_timeout="1", execute_in_thread=in_thread)
+    task, context = start(build_time_task(), {"start_ledger": 9, "end_ledger": 26})
+    assert task.execute(context) == {"start": 9, "end": 27}
+    listener.tell(task, context)
+    if backend == "hung":
+        gave_up = re.findall("expired and will be terminated|will be abandoned", caplog.text)
+        assert len(gave_up) == 2, "of the beginning, and of the end"
+    hung.settimeout(0)
+    reached = 0
+    with contextlib.suppress(BlockingIOError):
+        while hung.accept():
+            reached += 1
+    assert reached == (2 if backend == "hung" else 0)
+
+
+def test_the_key_that_airflow_gives_to_runs_of_other_dags_is_no_misspelt_param(make_context):
+    assert Run.of(make_context("a_task", {"openlineage": {"parentRunId": RUN_ID}})).asked
+
+
+def test_our_modules_import_without_openlineage():
+    code = (
+        "import importlib, sys\n"
+        "sys.modules.update(dict.fromkeys(['openlineage', 'airflow.providers.openlineage.extractors']))\n"
+        f"for name in {MODULES!r}: importlib.import_module(name)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPO / "dags", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

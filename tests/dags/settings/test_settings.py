@@ -1,0 +1,93 @@
+"""Airflow Variables: a wrong one is named, with what is expected of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from stellar_etl_airflow.model.tables import CHANGES, TABLES
+from stellar_etl_airflow.settings.models import (
+    GROUPS,
+    ExportSettings,
+    PodSettings,
+    SettingsError,
+    TimeoutSettings,
+    WarehouseSettings,
+    check_keys,
+    known_keys,
+    load,
+)
+from tests.shared import REPO
+
+VARIABLES = json.loads((REPO / "airflow_variables.json").read_text())
+
+
+def as_airflow_keeps_them(variables):
+    """`airflow variables import` keeps text as it is, and everything else as JSON."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in variables.items()}
+
+
+STORED = as_airflow_keeps_them(VARIABLES)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_shipped_variables_are_valid_as_airflow_keeps_them(group):
+    load(group, STORED.get)
+
+
+def test_the_shipped_variables_are_just_the_ones_that_the_project_knows():
+    assert sorted(VARIABLES) == sorted(known_keys())
+
+
+@pytest.mark.parametrize("table", [*TABLES.values(), *CHANGES.values()], ids=lambda table: table.data_type)
+def test_every_table_has_its_entries(table):
+    assert VARIABLES["table_ids"][table.data_type] == table.table_id
+    assert (table.data_type in VARIABLES["output_file_names"]) == (table.data_type in TABLES)
+    assert table.table_id in VARIABLES["cluster_fields"]
+    assert (REPO / "schemas" / f"{table.table_id}_schema.json").is_file()
+
+
+def test_a_missing_variable_is_named_with_its_purpose():
+    with pytest.raises(SettingsError, match="'bq_dataset' is not set: the dataset that the tables"):
+        load(WarehouseSettings, {**STORED, "bq_dataset": None}.get)
+
+
+@pytest.mark.parametrize(
+    ("group", "key", "value", "message"),
+    [
+        (
+            TimeoutSettings,
+            "task_timeout",
+            '{"build_time_task": "soon"}',
+            r"task_timeout'\['build_time_task'\].*integer",
+        ),
+        (TimeoutSettings, "task_timeout", '{"build_time_task": 0}', r"task_timeout'.*greater than 0, not 0"),
+        (TimeoutSettings, "task_timeout", "{", "task_timeout' .seconds.*dictionary, not '{'"),
+        (PodSettings, "image_pull_policy", "Sometimes", "image_pull_policy'.*'Always', 'IfNotPresent' or 'Never'"),
+        (WarehouseSettings, "bq_project", "", "bq_project'.*at least 1 character"),
+        (WarehouseSettings, "partition_fields", '{"t": {"type": "WEEK", "field": "closed_at"}}', r"\['t'\]\['type'\]"),
+        (WarehouseSettings, "partition_fields", '{"t": {"feild": "closed_at"}}', r"\['t'\]\['feild'\].*not permitted"),
+        (ExportSettings, "use_testnet", "perhaps", "use_testnet'.*boolean.*'perhaps'"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_what_is_expected(group, key, value, message):
+    with pytest.raises(SettingsError, match=message):
+        load(group, {**STORED, key: value}.get)
+
+
+@pytest.mark.parametrize("text", ["true", "True", "TRUE"])
+def test_truth_is_read_in_the_spellings_that_people_use(text):
+    assert load(ExportSettings, {**STORED, "use_testnet": text}.get).use_testnet is True
+
+
+def test_a_table_without_an_entry_is_named():
+    group = load(WarehouseSettings, {**STORED, "table_ids": "{}"}.get)
+    with pytest.raises(SettingsError, match="'table_ids' has no entry 'ledgers'; add one, such as"):
+        group.table_id("ledgers")
+
+
+def test_a_misspelt_key_is_reported_with_the_right_one():
+    assert check_keys({"parititon_fields": {}}) == [
+        "unknown Airflow Variable 'parititon_fields'; did you mean 'partition_fields'?"
+    ]

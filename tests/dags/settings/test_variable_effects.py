@@ -1,0 +1,131 @@
+"""What a Variable changes, for those whose effect no other test shows; docs/variables.md names the test of each."""
+
+from __future__ import annotations
+
+import json
+
+import google.cloud.bigquery as bq
+import pytest
+from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+
+from stellar_etl_airflow.model.tables import LEDGERS
+from stellar_etl_airflow.operators.bigquery_jobs import Warehouse
+from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION, settings
+from stellar_etl_airflow.settings.models import WarehouseSettings
+from stellar_etl_airflow.tasks.build_bq_insert_job_task import build_check_sources_task
+from stellar_etl_airflow.tasks.build_export_task import build_export_task
+from stellar_etl_airflow.tasks.build_time_task import build_time_task
+from tests.shared import REPO
+
+
+@pytest.fixture
+def publish(client, warehouse_environment):
+    """Makes the table of ledgers as the Variables say, with some changes; gives it."""
+
+    def publish(name, **changes):
+        warehouse_environment(**changes)
+        config = settings(WarehouseSettings)
+        hook = BigQueryHook(gcp_conn_id=GOOGLE_CONNECTION)
+        warehouse = Warehouse(hook.get_client(project_id=config.bq_project), config)
+        warehouse.ensure_published(LEDGERS)
+        return client.get_table(name)
+
+    return publish
+
+
+def test_the_tables_lie_in_the_project_and_dataset(client, publish):
+    client.create_dataset(bq.Dataset("elsewhere.mirror"), exists_ok=True)
+    client.delete_table("elsewhere.mirror.history_ledgers", not_found_ok=True)
+    table = publish("elsewhere.mirror.history_ledgers", bq_project="elsewhere", bq_dataset="mirror")
+    assert (table.project, table.dataset_id) == ("elsewhere", "mirror")
+    assert list(client.list_tables("local.stellar")) == []
+
+
+def test_a_public_project_holds_the_public_dataset(client, publish):
+    client.create_dataset(bq.Dataset("open.mirror"), exists_ok=True)
+    client.delete_table("open.mirror.history_ledgers", not_found_ok=True)
+    publish("local.stellar.history_ledgers", public_project="open", public_dataset="mirror")
+    assert [table.table_id for table in client.list_tables("open.mirror")] == ["history_ledgers"]
+
+
+def test_table_ids_name_the_table(publish):
+    assert publish("local.stellar.my_ledgers", table_ids={"ledgers": "my_ledgers"}).table_id == "my_ledgers"
+
+
+def test_partition_fields_say_how_the_table_is_partitioned(publish):
+    fields = {"history_ledgers": {"type": "MONTH", "field": "closed_at"}}
+    made = publish("local.stellar.history_ledgers", partition_fields=fields).time_partitioning
+    assert (made.type_, made.field) == ("MONTH", "closed_at")
+
+
+def test_cluster_fields_say_how_the_table_is_clustered(publish):
+    fields = {"history_ledgers": ["ledger_hash", "sequence"]}
+    assert (
+        publish("local.stellar.history_ledgers", cluster_fields=fields).clustering_fields == fields["history_ledgers"]
+    )
+
+
+def test_schema_filepath_gives_the_columns(publish, tmp_path):
+    fields = json.loads((REPO / "schemas" / "history_ledgers_schema.json").read_text())
+    column = {"name": "of_mine", "type": "STRING", "mode": "NULLABLE", "description": "mine"}
+    (tmp_path / "history_ledgers_schema.json").write_text(json.dumps([*fields, column]))
+    table = publish("local.stellar.history_ledgers", schema_filepath=str(tmp_path))
+    assert table.schema[-1].name == "of_mine"
+
+
+def test_maximum_bytes_billed_is_the_limit_of_a_query(client, warehouse_environment, make_context):
+    warehouse_environment(maximum_bytes_billed=12345)
+    task = build_check_sources_task()
+    context = make_context(task.task_id)
+    task.pre_execute(context)
+    (job,) = task.jobs(context, task.warehouse)
+    assert job.configuration["query"]["maximumBytesBilled"] == "12345"
+
+
+@pytest.fixture
+def arguments(airflow_environment, make_context):
+    """What the export pod is told, with some Variables changed."""
+
+    def arguments(**changes):
+        airflow_environment(**changes)
+        make_context.xcoms["get_ledger_range_from_times", "return_value"] = {"start": 100, "end": 220}
+        task = build_export_task((LEDGERS,))
+        task.pre_execute(make_context(task.task_id))
+        return task.arguments
+
+    return arguments
+
+
+def option(arguments, name):
+    return arguments[arguments.index(name) + 1]
+
+
+def test_the_bucket_and_the_prefix_say_where_exports_go(arguments):
+    told = arguments(gcs_exported_data_bucket_name="a-bucket", gcs_exported_object_prefix="a/folder")
+    assert option(told, "--cloud-storage-bucket") == "a-bucket"
+    assert option(told, "--output").startswith("a/folder/scheduled__")
+
+
+def test_output_file_names_name_the_files(arguments):
+    told = arguments(output_file_names={"ledgers": "of-ledgers.ndjson"})
+    assert "ledgers=of-ledgers.ndjson" in told
+
+
+def test_use_futurenet_exports_that_network(arguments):
+    assert "--futurenet" in arguments(use_futurenet=True)
+    assert "--futurenet" not in arguments(use_futurenet=False)
+
+
+def test_kube_config_location_leads_to_another_cluster(airflow_environment, make_context, tmp_path):
+    airflow_environment(kube_config_location=str(tmp_path / "kubeconfig"))
+    task = build_time_task()
+    task.pre_execute(make_context(task.task_id))
+    assert task.hook.config_file == str(tmp_path / "kubeconfig")
+
+
+def test_resources_for_all_pods_hold_where_a_builder_has_none(airflow_environment, make_context):
+    own, common = {"requests": {"cpu": "2"}}, {"requests": {"cpu": "1"}}
+    airflow_environment(resources={"build_export_task": own, "default": common})
+    task = build_time_task()
+    task.pre_execute(make_context(task.task_id))
+    assert task.container_resources.requests == {"cpu": "1"}

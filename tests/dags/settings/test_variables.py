@@ -1,0 +1,172 @@
+"""What is said of the Airflow Variables: the README's table, the table of effects, and the command that checks."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Literal, get_args, get_origin
+
+import pytest
+
+from stellar_etl_airflow.operators.pods import StellarPodOperator
+from stellar_etl_airflow.operators.runtime import SettingsAtRunTime
+from stellar_etl_airflow.settings.models import BUILDERS, GROUPS, POD_BUILDERS
+from tests.shared import MODULES, REPO
+
+FIELDS = {key: field for group in GROUPS for key, field in group.model_fields.items()}
+SHIPPED = json.loads((REPO / "airflow_variables.json").read_text())
+README = (REPO / "README.md").read_text()
+EFFECTS = (REPO / "docs" / "variables.md").read_text()
+
+
+def rows(text, columns):
+    """The rows of a Markdown table that begin with a Variable's key."""
+    found = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:3] == "| `"]
+    return {cells[0].strip("`"): cells[1:] for cells in found if len(cells) == columns}
+
+
+def type_of(annotation):
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(annotation))
+    for kind, name in ((bool, "true or false"), (int, "number"), (float, "number"), (str, "text")):
+        if annotation is kind:
+            return name
+    return "list" if get_origin(annotation) is list else "object"
+
+
+def default_of(field):
+    if field.is_required():
+        return "must be set"
+    return f"`{json.dumps(field.get_default(call_default_factory=True))}`"
+
+
+@pytest.mark.parametrize("key", sorted(FIELDS))
+def test_the_readme_says_what_each_variable_is_and_when_to_change_it(key):
+    field = FIELDS[key]
+    wanted = [type_of(field.annotation), default_of(field), field.description]
+    row = rows(README, 5).get(key)
+    assert row is not None, f"the README's table of Variables lacks | `{key}` | {' | '.join(wanted)} | … |"
+    assert row[:3] == wanted
+    assert row[3]
+
+
+def test_the_readme_names_no_variable_that_is_none():
+    assert rows(README, 5).keys() == FIELDS.keys()
+    assert rows(EFFECTS, 2).keys() == FIELDS.keys()
+
+
+@pytest.mark.parametrize("key", sorted(FIELDS))
+def test_the_shipped_value_is_the_default_where_there_is_one(key):
+    field = FIELDS[key]
+    if not field.is_required() and type_of(field.annotation) != "object":
+        assert SHIPPED[key] == field.get_default(call_default_factory=True)
+
+
+@pytest.mark.parametrize("key", sorted(FIELDS))
+def test_each_variable_has_a_test_that_shows_its_effect(key):
+    row = rows(EFFECTS, 2).get(key)
+    assert row is not None, f"docs/variables.md lacks | `{key}` | `tests/dags/test_….py::test_…` |"
+    path, name = row[0].strip("`").split("::")
+    text = (REPO / path).read_text()
+    assert re.search(rf"^def {name}\(", text, re.MULTILINE), row[0]
+    assert key in text, f"{path} does not name {key}"
+
+
+def builders(root):
+    kinds = [root]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return {
+        kind.builder
+        for kind in kinds
+        if kind.__module__.startswith("stellar_etl_airflow.") and isinstance(getattr(kind, "builder", None), str)
+    }
+
+
+def test_the_builders_that_variables_may_name_are_the_ones_there_are():
+    for name in MODULES:
+        importlib.import_module(name)
+    assert builders(SettingsAtRunTime) == set(BUILDERS)
+    assert builders(StellarPodOperator) == set(POD_BUILDERS)
+
+
+@pytest.fixture
+def check(tmp_path):
+    """Runs the command on the shipped Variables with changes; gives its exit status, and its lines."""
+
+    def check(changes=None, text=None):
+        path = tmp_path / "mine.json"
+        path.write_text(json.dumps(changes) if text is None else text)
+        done = subprocess.run(
+            [sys.executable, "-m", "stellar_etl_airflow.settings", "check", "airflow_variables.json", str(path)],
+            cwd=REPO,
+            env={**os.environ, "PYTHONPATH": "dags"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, (done.stdout + done.stderr).splitlines()
+
+    return check
+
+
+def test_what_is_shipped_is_well(check):
+    assert check({}) == (0, [f"{len(FIELDS)} Airflow Variables, nothing wrong with them"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"parititon_fields": {}}, "unknown Airflow Variable 'parititon_fields'; did you mean 'partition_fields'?"),
+        (
+            {"partition_fields": {"history_ledger": {"field": "closed_at"}}},
+            "unknown entry of Airflow Variable 'partition_fields': 'history_ledger'; did you mean 'history_ledgers'?",
+        ),
+        (
+            {"cluster_fields": {"history_effect": []}},
+            "unknown entry of Airflow Variable 'cluster_fields': 'history_effect'; did you mean 'history_effects'?",
+        ),
+        (
+            {"task_timeout": {"build_tiem_task": 5}},
+            "unknown entry of Airflow Variable 'task_timeout': 'build_tiem_task'; did you mean 'build_time_task'?",
+        ),
+        (
+            {"resources": {"defualt": {}}},
+            "unknown entry of Airflow Variable 'resources': 'defualt'; did you mean 'default'?",
+        ),
+        (
+            {"output_file_names": SHIPPED["output_file_names"] | {"trade": "x"}},
+            "unknown entry of Airflow Variable 'output_file_names': 'trade'; did you mean 'trades'?",
+        ),
+        (
+            {"table_ids": {key: name for key, name in SHIPPED["table_ids"].items() if key != "trades"}},
+            "Airflow Variable 'table_ids' has no entry 'trades'",
+        ),
+        (
+            {"namespace": ""},
+            "Airflow Variable 'namespace' (the pods' namespace): String should have at least 1 character, not ''",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_before_it_is_imported(check, changes, message):
+    assert check(changes) == (1, [message])
+
+
+def test_a_table_of_another_name_is_known_by_that_name(check):
+    renamed = {
+        "table_ids": SHIPPED["table_ids"] | {"ledgers": "my_ledgers"},
+        "partition_fields": {"my_ledgers": {"field": "closed_at"}},
+        "cluster_fields": {"my_ledgers": ["sequence"]},
+    }
+    assert check(renamed)[0] == 0
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_file_of_something_else_is_named(check, text):
+    status, (line,) = check(text=text)
+    assert status == 1
+    assert "mine.json: not a file of Airflow Variables: " in line

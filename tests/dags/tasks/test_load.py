@@ -1,0 +1,48 @@
+"""A load job names an object: what is loaded has to be what was verified."""
+
+from __future__ import annotations
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from stellar_etl_airflow.model.tables import LEDGERS
+from stellar_etl_airflow.operators.runtime import VERIFY_TASK
+from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
+from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
+from tests.local import emulators
+
+
+@pytest.fixture
+def load(start, client, bucket, warehouse_environment, warehouse_server, make_context):
+    """Exports and verifies, lets a change be made in the bucket, and loads."""
+    folder = warehouse_server[1]
+
+    def load(change):
+        task, context = start(build_export_task([LEDGERS]))
+        task.execute(context)
+        task, context = start(build_verify_task([LEDGERS]))
+        batch = task.execute(context)
+        make_context.xcoms[VERIFY_TASK, "return_value"] = batch
+        name = batch["files"]["ledgers"]["uri"].removeprefix(f"gs://{emulators.BUCKET}/")
+        blob = emulators.storage_client(bucket).bucket(emulators.BUCKET).blob(name)
+        change(blob)
+        file = folder / emulators.BUCKET / name  # where the warehouse finds it
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(blob.download_as_bytes())
+        task, context = start(build_gcs_to_bq_task(LEDGERS))
+        task.deferrable = False
+        return task.execute(context)
+
+    return load
+
+
+def test_what_was_verified_is_loaded(load):
+    assert len(load(lambda blob: None)["jobs"]) == 1
+
+
+def test_an_object_that_was_replaced_since_is_not_published(load):
+    def change(blob):
+        blob.upload_from_string(blob.download_as_bytes().replace(b'"base_fee":100', b'"base_fee":101'))
+
+    with pytest.raises(AirflowFailException, match=r"ledgers\.txt was replaced .* Clear the task 'export'"):
+        load(change)

@@ -1,0 +1,142 @@
+"""Rows are staged once and published in each target dataset, by one writer a table."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from stellar_etl_airflow.bigquery.tables import WarehouseError, guard_network
+from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile, LedgerRange
+from stellar_etl_airflow.model.tables import ASSETS, POOLS
+from stellar_etl_airflow.operators.runtime import VERIFY_TASK
+from stellar_etl_airflow.settings.models import SettingsError
+from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
+from stellar_etl_airflow.tasks.build_check_task import build_check_task
+from stellar_etl_airflow.tasks.build_delete_data_task import build_delete_data_task
+from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
+from tests.shared import REPO
+
+FIRST, LAST = 10, 12
+
+
+@pytest.fixture
+def public(client, warehouse_environment):
+    """The Variables name a second dataset, which is there and empty."""
+    client.delete_dataset("public", delete_contents=True, not_found_ok=True)
+    client.create_dataset("public")
+    warehouse_environment(public_dataset="public")
+    yield warehouse_environment
+    client.delete_dataset("public", delete_contents=True, not_found_ok=True)
+
+
+@pytest.fixture
+def run(warehouse_server, make_context, warehouse_environment):
+    """Loads, checks and merges assets of three ledgers."""
+    _, folder = warehouse_server
+
+    def run(run_id="run", codes=("USD", "EUR")):
+        rows = [
+            {
+                "asset_code": code,
+                "asset_issuer": "G",
+                "asset_type": "credit_alphanum4",
+                "asset_id": 1,
+                "ledger_sequence": FIRST,
+                "closed_at": "2026-01-01T00:00:00Z",
+                "batch_id": run_id,
+                "batch_run_date": "2026-01-01T00:00:00",
+                "batch_insert_ts": "2026-01-01T00:00:00Z",
+            }
+            for code in codes
+        ]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / "exports").mkdir(parents=True, exist_ok=True)
+        (folder / "exports" / "assets.txt").write_text(lines)
+        attempt = ExportAttempt(LedgerRange(FIRST, LAST), "prefix", "2026-01-01T00:00:00Z")
+        batch = Batch(
+            attempt,
+            "a network",
+            LAST - FIRST + 1,
+            "2026-01-01T00:00:00Z",
+            "2026-01-01T00:00:10Z",
+            {"assets": ExportedFile("gs://exports/assets.txt", len(rows), len(lines))},
+        )
+        make_context.xcoms[VERIFY_TASK, "return_value"] = batch.to_json()
+        results = []
+        for build in (build_gcs_to_bq_task, build_check_task, build_apply_gcs_changes_to_bq_task):
+            task = build(ASSETS)
+            task.deferrable = False
+            context = make_context(task.task_id, run_id=run_id)
+            task.pre_execute(context)
+            results.append(task.execute(context))
+        return results
+
+    return run
+
+
+def codes(client, dataset):
+    rows = client.query(f"SELECT asset_code FROM local.{dataset}.history_assets ORDER BY 1").result()
+    return [row.asset_code for row in rows]
+
+
+def test_rows_are_staged_once_and_published_in_both(client, public, run):
+    load, _, merge = run()
+    assert codes(client, "stellar") == codes(client, "public") == ["EUR", "USD"]
+    assert len(load["jobs"]) == 1
+    assert [job.rsplit("_merge_", 1)[1].split("_")[0] for job in merge["jobs"]] == ["private", "public"]
+    assert [table.table_id for table in client.list_tables("public")] == ["history_assets"]
+
+
+def test_without_a_public_dataset_there_is_one_target(client, run):
+    assert len(run()[2]["jobs"]) == 1
+    assert codes(client, "stellar") == ["EUR", "USD"]
+
+
+def test_the_public_dataset_is_guarded_too(client, public, run):
+    guard_network(client, "local.public", "another network")
+    with pytest.raises(WarehouseError, match="dataset local.public holds the ledgers of another network"):
+        run()
+    assert [table.table_id for table in client.list_tables("public")] == []
+
+
+def test_a_missing_public_dataset_is_named(client, public, run):
+    client.delete_dataset("public")
+    with pytest.raises(WarehouseError, match="dataset local.public does not exist"):
+        run()
+
+
+def test_a_range_is_deleted_from_both(client, public, run, make_context):
+    run()
+    task = build_delete_data_task(ASSETS)
+    task.deferrable = False
+    context = make_context(task.task_id, {"start_ledger": FIRST, "end_ledger": FIRST}, run_id="delete")
+    task.pre_execute(context)
+    task.execute(context)
+    assert codes(client, "stellar") == codes(client, "public") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"public_dataset": "stellar"}, "'public_dataset' must be another dataset than 'bq_dataset'"),
+        ({"public_project": "elsewhere"}, "'public_project' is set and 'public_dataset' is not"),
+    ],
+)
+def test_targets_that_make_no_sense_are_refused(run, warehouse_environment, changes, words):
+    warehouse_environment(**changes)
+    with pytest.raises(SettingsError, match=words):
+        run()
+
+
+def test_who_writes_a_table_holds_its_pool():
+    writers = (build_apply_gcs_changes_to_bq_task, build_delete_data_task)
+    assert {build(ASSETS).pool for build in writers} == {"write_history_assets"}
+    assert build_gcs_to_bq_task(ASSETS).pool == build_check_task(ASSETS).pool == "default_pool"
+
+
+def test_the_shipped_pools_are_the_ones_that_the_tables_need():
+    shipped = json.loads((REPO / "airflow_pools.json").read_text())
+    assert shipped == POOLS
+    assert all(pool["include_deferred"] for pool in shipped.values())
+    assert all(pool["slots"] == 1 for name, pool in shipped.items() if name.startswith("write_"))

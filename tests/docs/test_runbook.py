@@ -1,0 +1,88 @@
+"""The runbook has what alerts link to, and commands that exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from airflow.cli.cli_parser import get_parser
+from airflow.dag_processing.dagbag import DagBag
+
+from local.__main__ import _parser as local_parser
+from stellar_etl.cli import main as stellar_etl
+from stellar_etl_airflow.model.digest import ANCHORS, anchor_of
+from tests.shared import REPO
+
+TEXT = (REPO / "docs" / "runbook.md").read_text()
+HEADINGS = {
+    re.sub(r"[^a-z0-9 -]", "", line[3:].lower()).replace(" ", "-") for line in re.findall(r"^## .*", TEXT, re.M)
+}
+"""As GitHub spells them in links."""
+
+COMMANDS = [
+    line.partition("  #")[0].strip()
+    for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.M | re.S)
+    for line in block.splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def dags():
+    return DagBag(str(REPO / "dags"), load_op_links=False).dags
+
+
+def test_every_link_of_an_alert_leads_to_a_heading():
+    assert ANCHORS <= HEADINGS
+    assert set(re.findall(r"\]\(#([a-z-]+)\)", TEXT)) <= HEADINGS
+
+
+def test_each_part_says_how_it_shows_what_to_do_and_how_to_see_that_it_is_well():
+    for part in re.split(r"^## ", TEXT, flags=re.M)[1:]:
+        for word in ("**It shows**", "**Do**", "**Well again**", "```sh"):
+            assert word in part, part.splitlines()[0]
+
+
+def test_every_task_leads_somewhere_and_what_its_dag_says_of_failures_names_tasks_that_there_are(dags):
+    for dag in dags.values():
+        names = {task_id.rpartition(".")[2] for task_id in dag.task_ids}
+        assert {anchor_of(task_id, "") for task_id in dag.task_ids} <= HEADINGS
+        hints = dag.doc_md.partition("**When it fails**")[2]
+        tasks = [name for name in re.findall(r"`([a-z_]+)`", hints.partition("\n\n")[0]) if name not in NO_TASKS]
+        assert set(tasks) <= names, dag.dag_id
+
+
+NO_TASKS = {"auto_heal"}
+"""What those hints name beside tasks: params."""
+
+
+def test_commands_of_airflow_and_of_the_stack_are_understood(dags):
+    known = 0
+    for command in COMMANDS:
+        match shlex.split(command):
+            case ["python", "-m", "local", "airflow", "--", *words]:
+                arguments = get_parser().parse_args(words)
+                if (dag_id := getattr(arguments, "dag_id", "DAG")) != "DAG":
+                    assert dag_id in dags, command
+                known += 1
+            case ["python", "-m", "local", *words]:
+                local_parser().parse_args(words)
+                known += 1
+            case ["stellar-etl", subcommand, *_]:
+                with pytest.raises(SystemExit) as ended:
+                    stellar_etl([subcommand, "--help"])
+                assert not ended.value.code, command
+                known += 1
+            case ["PYTHONPATH=dags", "python", *words]:
+                environment = {**os.environ, "PYTHONPATH": "dags"}
+                done = subprocess.run(
+                    [sys.executable, *words], cwd=REPO, env=environment, capture_output=True, check=False
+                )
+                assert done.returncode == 0, done.stderr
+                known += 1
+            case ["kubectl", *_]:
+                known += 1
+    assert known == len(COMMANDS)

@@ -1,0 +1,228 @@
+"""What can be broken in the middle of a batch."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import psutil
+import requests
+
+from tests.faults.proxy import Request, Rule, says
+from tests.faults.stage import NAMESPACE, Batch
+from tests.faults.traps import Break
+
+
+def kills(task_id: str, *signals: signal.Signals) -> Break:
+    """The task's process gets signals, SIGKILL by default; a further one if it did not listen."""
+    return lambda batch: batch.kill(task_id, *signals or (signal.SIGKILL,))
+
+
+def loses_worker(task_id: str) -> Break:
+    """The task's process dies with the worker that watches it."""
+    return lambda batch: batch.kill_worker(task_id)
+
+
+def drains_worker(task_id: str) -> Break:
+    """The worker is told to end, as when a node is drained."""
+    return lambda batch: batch.process(task_id).parent().terminate()  # type: ignore[union-attr]
+
+
+def kills_service(name: str) -> Break:
+    """A service of the stack dies by kill -9."""
+    return lambda batch: batch.stage.kill_service(name)
+
+
+def all_of(*breaks: Break) -> Break:
+    """One after the other."""
+
+    def break_(batch: Batch) -> None:
+        for each in breaks:
+            each(batch)
+
+    return break_
+
+
+# Pods ----------------------------------------------------------------------------------------------------------------
+
+
+def does_to_pod(fault: str) -> Break:
+    """What happens to pods in a real cluster: `evict`, `out-of-memory`, `vanish`."""
+
+    def break_(batch: Batch) -> None:
+        stage = batch.stage
+        (pod,) = stage.pods()
+        url = f"http://127.0.0.1:{stage.port('cluster')}/control/pods/{pod.metadata.name}/{fault}"
+        token = stage.stack.layout.token.read_text().strip()
+        requests.post(url, headers={"Authorization": f"Bearer {token}"}, timeout=10).raise_for_status()
+
+    return break_
+
+
+def keeps_ended_pod(batch: Batch) -> None:
+    """From now on whoever reads the pod sees that it has ended, badly: as in a cluster that is yet to remove it."""
+    (pod,) = batch.stage.pods()
+    seen = batch.stage.api.api_client.sanitize_for_serialization(pod)
+    ended = {"terminated": {"exitCode": 143, "reason": "Error"}}
+    containers = [status | {"ready": False, "state": ended} for status in seen["status"]["containerStatuses"]]
+    seen["status"] |= {"phase": "Failed", "containerStatuses": containers}
+    rule = Rule(rf"^GET .*/pods/{pod.metadata.name} *\n", says(seen), times=1000)
+    batch.stage.proxies["cluster"].rules.append(rule)
+
+
+def kills_program(batch: Batch) -> None:
+    """The program in the pod dies by kill -9."""
+    (pod,) = batch.stage.pods()
+    batch.stage.container(pod).signal(signal.SIGKILL)
+
+
+def doubles_pod(batch: Batch) -> None:
+    """A second pod of the same task appears, as after a create whose reply was lost."""
+    (pod,) = batch.stage.pods()
+    metadata = {"labels": pod.metadata.labels, "annotations": pod.metadata.annotations}
+    spec = batch.stage.api.api_client.sanitize_for_serialization(pod.spec) | {"nodeName": None}
+    batch.stage.api.create_namespaced_pod(
+        NAMESPACE, {"metadata": metadata | {"name": f"{pod.metadata.name}-2"}, "spec": spec}
+    )
+
+
+def with_container(change: Callable[[dict[str, Any]], None]) -> Callable[[Request], Request]:
+    """A request for a pod whose first container is another."""
+
+    def pod(body: dict[str, Any]) -> dict[str, Any]:
+        change(body["spec"]["containers"][0])
+        return body
+
+    return lambda request: request.with_json(pod)
+
+
+def without_image(container: dict[str, Any]) -> None:
+    container["image"] = "nobody.example/nothing:1"
+
+
+def with_missing_secret(container: dict[str, Any]) -> None:
+    """It waits for a secret that is not there."""
+    reference = {"secretKeyRef": {"name": "late", "key": "value"}}
+    container["env"] = [*container.get("env", []), {"name": "LATE", "valueFrom": reference}]
+
+
+def makes_secret(batch: Batch) -> None:
+    """The secret comes after a while."""
+
+    def make() -> None:
+        time.sleep(6)
+        batch.stage.api.create_namespaced_secret(
+            NAMESPACE, {"metadata": {"name": "late"}, "stringData": {"value": "x"}, "type": "Opaque"}
+        )
+
+    batch.to_mend.append(lambda: batch.stage.api.delete_namespaced_secret("late", NAMESPACE))
+    threading.Thread(target=make, daemon=True).start()
+
+
+def with_full_disk(container: dict[str, Any]) -> None:
+    """It can write no file of more than 512 bytes."""
+    container["command"] = ["sh", "-c", 'ulimit -f 1; exec stellar-etl "$@"', *container["command"]]
+
+
+# The bucket ----------------------------------------------------------------------------------------------------------
+
+
+def objects(batch: Batch, ending: str) -> list[Any]:
+    return [blob for blob in batch.objects() if blob.name.endswith(ending)]
+
+
+def deletes_object(ending: str) -> Break:
+    def break_(batch: Batch) -> None:
+        for blob in objects(batch, ending):
+            blob.delete()
+
+    return break_
+
+
+def rewrites_object(ending: str, change: Callable[[bytes], bytes]) -> Break:
+    """An object's content is replaced."""
+
+    def break_(batch: Batch) -> None:
+        for blob in objects(batch, ending):
+            blob.upload_from_string(change(blob.download_as_bytes()))
+
+    return break_
+
+
+def first_half(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def without_last_row(content: bytes) -> bytes:
+    return b"".join(content.splitlines(keepends=True)[:-1])
+
+
+# The warehouse -------------------------------------------------------------------------------------------------------
+
+
+def staging_table(batch: Batch) -> str:
+    (table,) = batch.stage.staging_tables()
+    return f"datasets/stellar/tables/{table}"
+
+
+def deletes_staging_table(batch: Batch) -> None:
+    batch.stage.stack.bigquery("DELETE", staging_table(batch))
+
+
+def deletes_published_table(batch: Batch) -> None:
+    batch.stage.stack.bigquery("DELETE", "datasets/stellar/tables/history_ledgers")
+
+
+def replaces_staging_table(batch: Batch) -> None:
+    """Somebody makes the staging table anew, with one column less."""
+    path = staging_table(batch)
+    table = batch.stage.stack.bigquery("GET", path)
+    fields = [field for field in table["schema"]["fields"] if field["name"] != "base_fee"]
+    batch.stage.stack.bigquery("DELETE", path)
+    again = {"tableReference": table["tableReference"], "schema": {"fields": fields}}
+    batch.stage.stack.bigquery("POST", "datasets/stellar/tables", again)
+
+
+def adds_column(batch: Batch) -> None:
+    """Somebody adds a column to the published table."""
+    path = "datasets/stellar/tables/history_ledgers"
+    fields = batch.stage.stack.bigquery("GET", path)["schema"]["fields"]
+    if all(field["name"] != "note" for field in fields):
+        note = {"name": "note", "type": "STRING", "mode": "NULLABLE"}
+        batch.stage.stack.bigquery("PATCH", path, {"schema": {"fields": [*fields, note]}})
+
+
+def failing(request: Request) -> Request:
+    """A job that fails when it runs, under the same id."""
+
+    def job(body: dict[str, Any]) -> dict[str, Any]:
+        body["configuration"]["query"] |= {"query": "SELECT ERROR('the backend failed')", "queryParameters": []}
+        return body
+
+    return request.with_json(job)
+
+
+# The disk ------------------------------------------------------------------------------------------------------------
+
+
+def fills_disk(service: str, seconds: float) -> Break:
+    """A service can write to no file beyond its first bytes, for some seconds."""
+
+    def break_(batch: Batch) -> None:
+        process = batch.stage.service(service)
+        unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        process.rlimit(psutil.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY))
+
+        def frees() -> None:
+            with suppress(psutil.NoSuchProcess):
+                process.rlimit(psutil.RLIMIT_FSIZE, unlimited)
+
+        threading.Timer(seconds, frees).start()
+        batch.to_mend.append(frees)
+
+    return break_

@@ -1,0 +1,271 @@
+"""The real stack with a proxy before each service, a batch on it, and what can be done to both."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+from google.api_core.client_options import ClientOptions
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+from kubernetes import client as kubernetes
+from kubernetes import config
+
+from local.cluster.container import Container
+from local.plan import spelt
+from local.sample import END, START
+from local.stack import Stack
+from local.stack.layout import BUCKET, PROJECT
+from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID
+from tests.end_to_end.rows import as_set, published
+from tests.faults.proxy import Proxy
+from tests.local.cluster_server import is_alive
+
+LEDGERS_AND_ASSETS, LEDGERS, DEFERRED = "history_archive_without_captive_core", "ledgers", "deferred"
+TABLES = ("history_ledgers", "history_assets")
+ALL = {"start_ledger": 3, "end_ledger": 42}
+"""The ledgers that are in the tables before anything breaks."""
+FIRST, LAST = 13, 32
+"""Those that every batch loads again."""
+BY_LEDGERS = {"start_ledger": FIRST, "end_ledger": LAST}
+BY_TIMES = {"start_time": "2026-01-01T00:00:50Z", "end_time": "2026-01-01T00:02:30Z"}
+STATS = "table_id, start_ledger, end_ledger, ledgers, row_count, first_closed_at, last_closed_at"
+FINAL = ("success", "failed")
+NAMESPACE = "default"
+SERVICES = ("warehouse", "bucket", "cluster")
+PATIENCE = 240.0
+
+Rows = dict[str, Counter[str]]
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE, pause: float = 0.1) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        time.sleep(pause)
+    return found
+
+
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        return not is_alive(process)
+    except psutil.NoSuchProcess:  # it ended meanwhile
+        return True
+
+
+class Stage:
+    """The stack, started with its proxies, and the tables as a run without a fault leaves them."""
+
+    def __init__(self, root: Path, lake: Path) -> None:
+        self.stack = Stack(root)
+        self.proxies = {name: Proxy(lambda name=name: self.port(name)) for name in SERVICES}
+        self.lake = lake
+        self.seconds: dict[tuple[str, ...], float] = {}
+        """How long a batch without a fault takes, by DAG and params."""
+
+    def port(self, service: str) -> int:
+        return self.stack.state().ports[service]
+
+    def up(self) -> None:
+        """Starts the stack, and loads the ledgers that are in the tables before anything breaks."""
+        self.stack.up(
+            lake=str(self.lake),
+            start_date=spelt(START),
+            end_date=spelt(END),
+            dags=str(Path(__file__).with_name("dags")),
+            proxies={name: self.proxies[name].port for name in ("warehouse", "bucket")},
+        )
+        kubeconfig = self.stack.layout.kubeconfig
+        self.api = kubernetes.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
+        through = kubeconfig.with_name("kubeconfig-through-proxy")
+        through.write_text(
+            kubeconfig.read_text().replace(f":{self.port('cluster')}", f":{self.proxies['cluster'].port}")
+        )
+        self.set_variable("kube_config_location", str(through))
+        self.bucket = storage.Client(
+            project=PROJECT,
+            credentials=AnonymousCredentials(),
+            client_options=ClientOptions(api_endpoint=f"http://127.0.0.1:{self.port('bucket')}"),
+        ).bucket(BUCKET)
+        for dag_id in (LEDGERS_AND_ASSETS, LEDGERS, DEFERRED):
+            wait_until(lambda dag_id=dag_id: self._knows(dag_id), f"Airflow has not read {dag_id}", 90)
+            self.stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
+        first = Batch(self, LEDGERS_AND_ASSETS, ALL).begin()
+        assert first.wait() == "success"
+        self.usual(LEDGERS_AND_ASSETS, BY_LEDGERS)
+        self.tables = self.rows()
+
+    def usual(self, dag_id: str, asks: dict[str, Any]) -> float:
+        """How many seconds such a batch takes if nothing breaks."""
+        kind = (dag_id, *asks)
+        if kind not in self.seconds:
+            began = time.monotonic()
+            assert Batch(self, dag_id, asks).begin().wait() == "success"
+            self.seconds[kind] = time.monotonic() - began
+        return self.seconds[kind]
+
+    def _knows(self, dag_id: str) -> bool:
+        return any(dag["dag_id"] == dag_id for dag in self.stack.rest("GET", "dags?limit=200")["dags"])
+
+    def down(self) -> None:
+        self.stack.down()
+        for proxy in self.proxies.values():
+            proxy.close()
+
+    # The tables ------------------------------------------------------------------------------------------------------
+
+    def rows(self) -> Rows:
+        """What the tables hold, without the columns that describe the load."""
+        held = {table: Counter(published(self.stack, table)) for table in TABLES}
+        stats = self.stack.query(f"SELECT {STATS} FROM {BATCH_STATS_TABLE_ID} WHERE start_ledger = {FIRST}")
+        held[BATCH_STATS_TABLE_ID] = Counter(as_set(stats, BATCH_STATS_TABLE_ID))
+        return held
+
+    def take_away(self, dag_id: str) -> None:
+        """Deletes half of what a batch publishes: what it doesn't publish is lost, what it only adds is doubled."""
+        middle = (FIRST + LAST) // 2
+        self.stack.query(f"DELETE FROM history_ledgers WHERE sequence BETWEEN {FIRST} AND {middle}")
+        self.stack.query(
+            f"DELETE FROM {BATCH_STATS_TABLE_ID} WHERE start_ledger = {FIRST} AND table_id = 'history_ledgers'"
+        )
+        if dag_id == LEDGERS_AND_ASSETS:
+            self.stack.query(f"DELETE FROM history_assets WHERE ledger_sequence BETWEEN {FIRST} AND {LAST}")
+
+    def merges(self, since: float) -> dict[str, list[tuple[int, int]]]:
+        """When the merges into each table were asked for and when they ended, in milliseconds, in that order."""
+        spans = defaultdict(list)
+        for job in self.stack.bigquery("GET", "jobs?maxResults=1000&projection=full").get("jobs", []):
+            times = job["statistics"]
+            found = re.search(r"_(ledgers|assets)_merge_merge_", job["jobReference"]["jobId"])
+            if found and int(times["creationTime"]) >= since * 1000:
+                spans[found[1]].append((int(times["creationTime"]), int(times["endTime"])))
+        return {table: sorted(each) for table, each in spans.items()}
+
+    def staging_tables(self) -> list[str]:
+        listed = self.stack.bigquery("GET", "datasets/stellar/tables?maxResults=1000")
+        names = [table["tableReference"]["tableId"] for table in listed.get("tables", [])]
+        return [name for name in names if "staging" in name]
+
+    # What can break --------------------------------------------------------------------------------------------------
+
+    def set_variable(self, key: str, value: str) -> None:
+        self.stack.rest("PATCH", f"variables/{key}", {"key": key, "value": value})
+
+    def service(self, name: str) -> psutil.Process:
+        """A service's process."""
+        noted = json.loads((self.stack.layout.run / f"{name}.json").read_text())
+        return psutil.Process(noted["pid"])
+
+    def kill_service(self, name: str) -> None:
+        """kill -9; the stack's supervisor starts it again."""
+        process = self.service(name)
+        process.kill()
+        process.wait(10)
+
+    def pods(self) -> list[Any]:
+        return list(self.api.list_namespaced_pod(NAMESPACE).items)
+
+    def container(self, pod: Any) -> Container:
+        """The container in which a pod's program runs."""
+        root = self.stack.layout.root / "cluster" / "pods"
+        (folder,) = root.glob(f"*{pod.metadata.uid}*/containers/base")
+        return Container(folder)
+
+
+@dataclass
+class Batch:
+    """One run, and what can be done to its parts.
+
+    Attributes:
+        asks: its params.
+        others: runs that were begun beside it.
+        to_mend: what has to be put right once it has ended.
+    """
+
+    stage: Stage
+    dag_id: str
+    asks: dict[str, Any]
+    others: list[Batch] = field(default_factory=list)
+    to_mend: list[Callable[[], Any]] = field(default_factory=list)
+    run_id: str = field(default_factory=lambda: f"batch-{time.time_ns() // 1_000_000}")
+
+    def begin(self) -> Batch:
+        body = {"dag_run_id": self.run_id, "logical_date": None, "conf": self.asks}
+        self.stage.stack.rest("POST", f"dags/{self.dag_id}/dagRuns", body)
+        return self
+
+    def beside(self, asks: dict[str, Any]) -> None:
+        """Begins another run while this one is under way."""
+        self.others.append(Batch(self.stage, self.dag_id, asks).begin())
+
+    @property
+    def path(self) -> str:
+        return f"dags/{self.dag_id}/dagRuns/{quote(self.run_id)}"
+
+    def get(self, path: str = "") -> dict[str, Any]:
+        return self.stage.stack.rest("GET", f"{self.path}{path}")
+
+    @property
+    def ended(self) -> bool:
+        return self.get()["state"] in FINAL
+
+    def wait(self) -> str:
+        """Waits until the run has ended; gives its state."""
+        wait_until(lambda: self.ended, f"{self.run_id} has not ended", pause=0.3)
+        return str(self.get()["state"])
+
+    def failures(self) -> list[str]:
+        """The tasks that failed."""
+        tasks = self.get("/taskInstances?limit=100")["task_instances"]
+        return [task["task_id"] for task in tasks if task["state"] == "failed"]
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        return self.get(f"/taskInstances/{task_id}")
+
+    def tries(self, task_id: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.get(f"/taskInstances/{task_id}/tries")["task_instances"]
+        return found
+
+    def process(self, task_id: str) -> psutil.Process:
+        """The process that a task runs in."""
+        return psutil.Process(self.task(task_id)["pid"])
+
+    def kill(self, task_id: str, *signals: signal.Signals) -> None:
+        """Sends signals to a task's process, each to one that outlived the one before it by some seconds."""
+        process = self.process(task_id)
+        for each in signals:
+            process.send_signal(each)
+            with suppress(TimeoutError):
+                wait_until(lambda: has_ended(process), "the process goes on", 5, 0.05)
+                return
+
+    def kill_worker(self, task_id: str) -> None:
+        """A worker that is lost: the task's process and the one that watches it."""
+        process = self.process(task_id)
+        worker = process.parent()
+        assert worker is not None
+        for each in (worker, process):
+            each.kill()
+
+    def clear(self, task_id: str | None) -> None:
+        """What an operator does: clears a task with all that follows, or the failed ones alone."""
+        body: dict[str, Any] = {"dry_run": False, "dag_run_id": self.run_id, "reset_dag_runs": True}
+        body |= {"only_failed": task_id is None}
+        if task_id:
+            body |= {"task_ids": [task_id], "include_downstream": True}
+        self.stage.stack.rest("POST", f"dags/{self.dag_id}/clearTaskInstances", body)
+
+    def objects(self) -> list[Any]:
+        """The run's objects in the bucket."""
+        return [blob for blob in self.stage.bucket.list_blobs() if f"/{self.run_id}/" in blob.name]

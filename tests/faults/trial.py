@@ -1,0 +1,112 @@
+"""One row of the table: a batch, its fault, its recovery, and what the tables hold then."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.faults.stage import Batch, Stage, wait_until
+from tests.faults.table import Fault
+
+BY_ITSELF, AFTER_A_CLEAR, NOT_AT_ALL = "by itself", "after a clear", "not at all"
+
+
+@dataclass
+class Outcome:
+    """What came of a fault.
+
+    Attributes:
+        recovered: by itself, after a clear, or not at all.
+        usual: seconds that such a batch took without a fault, at the beginning.
+        took: seconds that this one took.
+        lost: rows that are missing.
+        doubled: rows that should not be there.
+        problems: what is wrong; empty if all is well.
+    """
+
+    fault: Fault
+    usual: float
+    recovered: str = NOT_AT_ALL
+    took: float = 0.0
+    lost: int = 0
+    doubled: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def attempt(stage: Stage, fault: Fault) -> Outcome:
+    """Breaks something at a moment of a batch, lets it recover, and compares."""
+    outcome = Outcome(fault, stage.usual(fault.dag, dict(fault.asks)))
+    stage.take_away(fault.dag)
+    for proxy in stage.proxies.values():
+        proxy.seen.clear()
+    since, began = time.time(), time.monotonic()
+    batch = Batch(stage, fault.dag, dict(fault.asks))
+    try:
+        outcome.problems += spring(batch, fault)
+        outcome.problems += recover(batch, outcome)
+        outcome.took = time.monotonic() - began
+        if outcome.recovered != NOT_AT_ALL and fault.check:
+            fault.check(batch)
+    except (AssertionError, TimeoutError) as error:
+        outcome.problems.append(f"{type(error).__name__}: {error}")
+    finally:
+        for proxy in stage.proxies.values():
+            proxy.rules.clear()
+        for mend in reversed(batch.to_mend):
+            mend()
+    held = stage.rows()
+    outcome.lost = sum((stage.tables[table] - held[table]).total() for table in held)
+    outcome.doubled = sum((held[table] - stage.tables[table]).total() for table in held)
+    outcome.problems += differences(stage, outcome, since)
+    return outcome
+
+
+def spring(batch: Batch, fault: Fault) -> Iterator[str]:
+    """Begins the batch and sets its traps, each when the one before it has sprung; gives what went wrong with them."""
+    begun = False
+    for number, trap in enumerate(fault.traps, 1):
+        sprung = trap(batch)
+        if not begun:
+            batch.begin()
+            begun = True
+        wait_until(
+            lambda sprung=sprung: sprung.done.is_set() or batch.ended, f"moment {number} did not come", pause=0.2
+        )
+        if not sprung.done.is_set():
+            yield f"moment {number} did not come before the run had ended"
+        elif sprung.error is not None:
+            yield f"moment {number}: {sprung.error!r}"
+
+
+def recover(batch: Batch, outcome: Outcome) -> Iterator[str]:
+    """Waits for the end of the batch and of those beside it; clears what an operator would."""
+    clear, batches = outcome.fault.clear, [batch, *batch.others]
+    failed = [each for each in batches if each.wait() == "failed"]
+    if failed and clear is None:
+        yield f"it did not recover by itself: {', '.join(failed[0].failures())} failed"
+    elif clear is not None and not failed:
+        yield "it was to fail, so that a person looks at it, and it did not"
+    for each in failed:
+        each.clear(clear)
+    if any(each.wait() == "failed" for each in failed):
+        yield "it did not recover after a clear"
+    else:
+        outcome.recovered = AFTER_A_CLEAR if failed else BY_ITSELF
+
+
+def differences(stage: Stage, outcome: Outcome, since: float) -> Iterator[str]:
+    """What is not as a batch without a fault leaves it."""
+    if outcome.lost or outcome.doubled:
+        yield f"{outcome.lost} rows are lost, {outcome.doubled} are doubled"
+    merges = stage.merges(since)
+    if "ledgers" not in merges:
+        yield "no merge was seen"
+    for table, spans in merges.items():
+        if any(right[0] < left[1] for left, right in itertools.pairwise(spans)):
+            yield f"merges into {table} overlapped: {spans}"
+    if left := stage.staging_tables():
+        yield f"staging tables are left: {', '.join(left)}"
+    if pods := stage.pods():
+        yield f"pods are left: {', '.join(pod.metadata.name for pod in pods)}"

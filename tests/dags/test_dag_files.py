@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
+from airflow.utils.file import list_py_file_paths
 
 from stellar_etl_airflow.model.tables import CHANGES, TABLES
 from tests.shared import REPO
@@ -97,6 +99,19 @@ def parsed(parses):
 @pytest.fixture(scope="module")
 def about(parsed):
     return parsed["about"]
+
+
+@pytest.mark.parametrize("safe_mode", [True, False], ids=["files that look like DAGs", "every file"])
+def test_airflow_looks_for_dags_in_the_dag_files_only(tmp_path, safe_mode):
+    """The folder as an upload leaves it in a bucket, beside the DAGs of another team."""
+    shutil.copytree(REPO / "dags", tmp_path / "dags")
+    shutil.copytree(REPO / "schemas", tmp_path / "dags" / "schemas")
+    theirs = [tmp_path / "dags" / name for name in ("sales.py", "sales/daily.py", "sales/queries/monthly.py")]
+    for path in theirs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(EMPTY)
+    found = list_py_file_paths(tmp_path / "dags", safe_mode=safe_mode)
+    assert sorted(found) == sorted(str(path) for path in [*theirs, *(tmp_path / "dags" / path.name for path in FILES)])
 
 
 def owners(found):

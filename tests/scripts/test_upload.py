@@ -60,6 +60,7 @@ class Checkout:
         return path
 
     def version_1(self) -> None:
+        self.write("dags/.airflowignore", "/stellar_etl_airflow/\n")
         self.write("dags/one_dag.py", DAG.format(module="one"))
         self.write("dags/two_dag.py", DAG.format(module="two"))
         self.write("dags/stellar_etl_airflow/one.py", "NAME = 'one'\n")
@@ -71,6 +72,7 @@ class Checkout:
     def version_2(self) -> None:
         """One file changed, one gone, one new, in each kind of folder."""
         self.write("dags/stellar_etl_airflow/one.py", "NAME = 'one again'\n")
+        self.write("dags/.airflowignore", "/stellar_etl_airflow/\n/queries/\n")
         (self.folder / "dags/two_dag.py").unlink()
         (self.folder / "dags/stellar_etl_airflow/two.py").unlink()
         (self.folder / "dags/queries/a.sql").unlink()
@@ -171,6 +173,7 @@ def test_the_real_dags_parse_and_arrive(checkout):
     assert done.returncode == 0, done.stderr
     there = checkout.objects("dags/")
     assert checkout.files().items() <= there.items()
+    assert there["dags/.airflowignore"] == (REPO / "dags/.airflowignore").read_bytes()
     variables = json.loads((REPO / "airflow_variables.json").read_text())
     # Composer mounts the bucket's folder dags/ there (https://cloud.google.com/composer/docs/composer-3/cloud-storage).
     schemas = variables["schema_filepath"].removeprefix("/home/airflow/gcs/")
@@ -196,7 +199,7 @@ def test_a_dry_run_changes_nothing_and_says_all(checkout):
     assert checkout.objects() == before
     for line in ("added: dags/three_dag.py", "changed: dags/stellar_etl_airflow/one.py", "gone: dags/two_dag.py"):
         assert line in done.stderr
-    assert "3 added, 1 changed, 3 gone" in done.stderr
+    assert "3 added, 2 changed, 3 gone" in done.stderr
 
 
 def ours(objects: dict[str, bytes]) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from stellar_etl.xdr import names
@@ -21,6 +22,7 @@ Entry = dict[str, Any]
 Recorded = list[tuple[int, Any]]
 """A decoded `LedgerEntryChanges`."""
 
+STATE = names.LEDGER_ENTRY_STATE
 CREATED = names.LEDGER_ENTRY_CREATED
 UPDATED = names.LEDGER_ENTRY_UPDATED
 REMOVED = names.LEDGER_ENTRY_REMOVED
@@ -51,6 +53,11 @@ class Change(NamedTuple):
         return f"ledger key {b64encode(self.key).decode()}"
 
     @property
+    def evicted(self) -> bool:
+        """Whether the entry was evicted, and the ledger records nothing else of it than the key."""
+        return self.before is not None and self.before["lastModifiedLedgerSeq"] is None
+
+    @property
     def entry(self) -> Entry:
         """The state after, and of what is gone the state before."""
         entry = self.after or self.before
@@ -79,6 +86,20 @@ _KEYS: dict[int, Callable[[Any], bytes]] = {
     names.CONFIG_SETTING: lambda entry: entry[0].to_bytes(4, "big"),
     names.TTL: lambda entry: entry["keyHash"],
 }
+_KEY_FIELDS: dict[int, Callable[[Any], Any]] = {
+    names.ACCOUNT: itemgetter("accountID"),
+    names.TRUSTLINE: itemgetter("accountID", "asset"),
+    names.OFFER: itemgetter("sellerID", "offerID"),
+    names.DATA: itemgetter("accountID", "dataName"),
+    names.CLAIMABLE_BALANCE: itemgetter("balanceID"),
+    names.LIQUIDITY_POOL: itemgetter("liquidityPoolID"),
+    names.CONTRACT_DATA: itemgetter("contract", "key", "durability"),
+    names.CONTRACT_CODE: itemgetter("hash"),
+    names.CONFIG_SETTING: itemgetter(0),  # the setting's id; the network removes no setting
+    names.TTL: itemgetter("keyHash"),
+}
+"""What an entry's content and its ledger key have in common."""
+
 _TYPES = {type_: type_.to_bytes(4, "big") for type_ in _KEYS}
 
 
@@ -88,15 +109,20 @@ def ledger_key(type_: int, content: Any) -> bytes:
 
 
 def compacted(meta: dict[str, Any]) -> dict[int, list[Change]]:
-    """What became of the entries of each type, in the order in which they were first touched.
+    """Return what became of the entries of each type, in the order in which they were first touched.
 
-    What was made and is gone again is left out.
+    The state before and the state after the ledger decide:
+
+    - neither there: no change, unless the entry was restored in between: then `LEDGER_ENTRY_REMOVED`;
+    - only before: `LEDGER_ENTRY_REMOVED`;
+    - only after: `LEDGER_ENTRY_CREATED`, or `LEDGER_ENTRY_RESTORED` if the entry came out of the archive;
+    - both: `LEDGER_ENTRY_UPDATED`; so too an entry that was restored, removed and created again.
 
     Args:
         meta: the content of a `LedgerCloseMeta`.
 
     Raises:
-        ValueError: an entry is removed whose state before isn't told.
+        ValueError: an entry is removed whose state before is not recorded.
     """
     found: dict[bytes, Change] = {}
     for change in _single(meta):
@@ -151,12 +177,22 @@ def _applied(outcome: dict[str, Any], protocol: int) -> Iterator[Recorded]:
 
 
 def _paired(recorded: Recorded) -> Iterator[Change]:
-    """Changes with the state before, which is recorded right before what became of it."""
+    """Yield the changes of a list with the state before.
+
+    The state is recorded right before what became of it. A restored entry stands for the state of its own later
+    changes (CAP-66): `[RESTORED, UPDATED]`, `[RESTORED, REMOVED]`.
+
+    Raises:
+        ValueError: an entry is removed whose state before is not recorded.
+    """
+    recorded = _restored_first(recorded)
     state = None
-    for kind, entry in recorded:
-        if kind == names.LEDGER_ENTRY_STATE:
+    for place, (kind, entry) in enumerate(recorded):
+        if kind == STATE:
             state = entry
             continue
+        if state is None and kind in (UPDATED, REMOVED):
+            state = _last_state(recorded[:place], entry)
         before = None if kind == CREATED else state
         after = None if kind == REMOVED else entry  # of what is removed only the key is recorded
         shown = after or before
@@ -168,13 +204,50 @@ def _paired(recorded: Recorded) -> Iterator[Change]:
         state = None
 
 
+def _restored_first(recorded: Recorded) -> Recorded:
+    """Return the changes of a list with each restored entry before what became of it.
+
+    Stellar-core 23.0.0rc4 recorded some the other way round (https://github.com/stellar/stellar-core/issues/4845).
+    """
+    restored = [place for place, (kind, _) in enumerate(recorded) if kind == RESTORED]
+    if not restored:
+        return recorded
+    ordered = list(recorded)
+    for place in restored:
+        key = _key_fields(ordered[place][1])
+        for earlier in range(place):
+            kind, entry = ordered[earlier]
+            has_state = earlier > 0 and ordered[earlier - 1][0] == STATE
+            if kind in (UPDATED, REMOVED) and not has_state and _key_fields(entry) == key:
+                ordered.insert(earlier, ordered.pop(place))
+                break
+    return ordered
+
+
+def _last_state(recorded: Recorded, changed: Any) -> Entry | None:
+    """Return the last state in a list of the entry that an entry or a ledger key identifies, None if there is none."""
+    key = _key_fields(changed)
+    for kind, entry in reversed(recorded):
+        if _key_fields(entry) == key:
+            return None if kind == REMOVED else entry
+    return None
+
+
+def _key_fields(entry: Any) -> tuple[int, Any]:
+    """Return what identifies a `LedgerEntry` or a `LedgerKey`."""
+    type_, content = entry["data"] if isinstance(entry, dict) else entry
+    return type_, _KEY_FIELDS[type_](content)
+
+
 def _joined(earlier: Change, later: Change) -> Change | None:
     """What two changes of an entry come to, None if it was not there before and is not there after."""
     after = later.after
     if after is None:
+        if earlier.kind == CREATED:
+            return None
         # What came out of the archive has no state before the ledger: then the one before the removal is shown.
-        before = earlier.before or later.before
-        return None if earlier.kind == CREATED else Change(REMOVED, later.type, later.key, before, None)
+        removed = earlier.after or later.before if later.evicted else later.before
+        return Change(REMOVED, later.type, later.key, earlier.before or removed, None)
     kind = RESTORED if RESTORED in (earlier.kind, later.kind) else UPDATED
     if later.type == names.TTL and earlier.after is not None:
         # Transactions that were applied side by side don't see each other's extensions: the longest one counts

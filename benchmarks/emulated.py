@@ -16,13 +16,14 @@ import psutil
 
 from benchmarks import inputs
 from benchmarks.measure import program
-from stellar_etl_airflow.bigquery.tables import Layout, ensure_table
-from stellar_etl_airflow.model.batch import extra_fields
+from stellar_etl_airflow.bigquery.jobs import Job, query_job
+from stellar_etl_airflow.bigquery.tables import TableLayout, ensure_table
+from stellar_etl_airflow.export.exports import extra_fields
 from stellar_etl_airflow.model.schema import column_names, read_schema
 from stellar_etl_airflow.model.tables import LEDGERS, Table
-from stellar_etl_airflow.operators.bigquery_jobs import Job, query_job
 from stellar_etl_airflow.sql.checks import check_staging, column_rules, own_rules
-from stellar_etl_airflow.sql.publish import Parameter, Statement, publish, range_parameters, table_name
+from stellar_etl_airflow.sql.publish import publish
+from stellar_etl_airflow.sql.statement import Parameter, Statement, range_parameters, table_name
 from stellar_etl_airflow.tasks.build_gcs_to_bq_task import load_job
 from tests.local import emulators
 
@@ -150,7 +151,7 @@ class Loading:
         """Staging and published table, as the load task makes them."""
         self.to.client.create_dataset(self.dataset, exists_ok=True)
         for table_id in (STAGING, self.table.table_id):
-            ensure_table(self.to.client, f"{emulators.PROJECT}.{self.dataset}.{table_id}", Layout(self.fields))
+            ensure_table(self.to.client, f"{emulators.PROJECT}.{self.dataset}.{table_id}", TableLayout(self.fields))
 
     def drop_staging(self) -> None:
         """As the last task of a batch does."""

@@ -9,7 +9,7 @@ from benchmarks.emulated import Emulated, Export, Loading, emulated, exported
 from benchmarks.measure import in_turns
 from benchmarks.rows import Benchmark, Row, against_first
 from stellar_etl_airflow.model.tables import EFFECTS, LEDGERS
-from stellar_etl_airflow.sql.publish import column_list
+from stellar_etl_airflow.sql.statement import column_list
 
 SIZES = (1, 10, 100)
 LEDGERS_A_DAY = 17_280

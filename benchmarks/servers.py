@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks import inputs
 from benchmarks.emulated import BATCH, DATASET, SCHEMAS, Emulated, Loading, emulated, exported
 from benchmarks.rows import Benchmark, Row, against_first
-from stellar_etl_airflow.bigquery.tables import Layout, ensure_table
+from stellar_etl_airflow.bigquery.tables import TableLayout, ensure_table
 from stellar_etl_airflow.model.schema import read_schema
 from stellar_etl_airflow.model.tables import ASSETS, BATCH_STATS_TABLE_ID, EFFECTS, LEDGERS, OPERATIONS, TRANSACTIONS
 from stellar_etl_airflow.sql.coverage import look, window_parameters
@@ -55,7 +55,7 @@ def _coverage(port: int, last: int) -> float:
     """Looks over tables, as `ledger_coverage` does; gives this process's peak in MB."""
     to = Emulated(emulators.Server([], "", port), emulators.Server([], ""))
     stats = f"{emulators.PROJECT}.{DATASET}.{BATCH_STATS_TABLE_ID}"
-    ensure_table(to.client, stats, Layout(read_schema(SCHEMAS, BATCH_STATS_TABLE_ID)))
+    ensure_table(to.client, stats, TableLayout(read_schema(SCHEMAS, BATCH_STATS_TABLE_ID)))
     headers = Loading(to, LEDGERS).published
     for table in LOOKED_AT:
         published = Loading(to, table).published

@@ -24,7 +24,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param, TaskGroup, chain
 
 from stellar_etl_airflow.export.exports import FullLoad
-from stellar_etl_airflow.model.batch import CHECKPOINT_PARAM
+from stellar_etl_airflow.model.ranges import CHECKPOINT_PARAM
 from stellar_etl_airflow.model.tables import STATES
 from stellar_etl_airflow.operators.defaults import get_default_dag_args
 from stellar_etl_airflow.tasks.build_batch_stats import build_batch_stats

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
+from stellar_etl_airflow.model.coverage import TABLE_PARAM
 from stellar_etl_airflow.model.tables import STATES
 from stellar_etl_airflow.operators.defaults import get_default_dag_args
-from stellar_etl_airflow.tasks.build_state_rebuild_task import TABLE_PARAM, build_state_rebuild_task
+from stellar_etl_airflow.tasks.build_state_rebuild_task import build_state_rebuild_task
 
 with DAG(
     "state_rebuild",

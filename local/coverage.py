@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from stellar_etl_airflow.model.batch import LedgerRange
-from stellar_etl_airflow.model.coverage import joined, without
+from stellar_etl_airflow.model.ranges import LedgerRange, joined, without
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, LEDGERS, PUBLISHED
 
 Query = Callable[[str], list[dict[str, Any]]]

@@ -10,8 +10,8 @@ from typing import Any
 
 from local.plan import spelt
 from stellar_etl_airflow.model.tables import LEDGERS, PUBLISHED, STATES, Table
-from stellar_etl_airflow.sql.publish import identifier, ledger_of_row
 from stellar_etl_airflow.sql.state import DELETED, state_table_id
+from stellar_etl_airflow.sql.statement import identifier, ledger_of_row
 
 Query = Callable[[str], list[dict[str, Any]]]
 

@@ -10,7 +10,6 @@ https://cloud.google.com/bigquery/docs/reference/bq-cli-reference and https://ku
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import re
@@ -29,8 +28,11 @@ from urllib.parse import quote
 
 import yaml
 
+from stellar_etl_airflow.model.network import PASSPHRASES, network_hash
+from stellar_etl_airflow.settings.base import SettingsError
+from stellar_etl_airflow.settings.checks import check
 from stellar_etl_airflow.settings.environments import read_variables
-from stellar_etl_airflow.settings.models import COMPOSER_NAMESPACE, PASSPHRASES, SettingsError, check
+from stellar_etl_airflow.settings.pods import COMPOSER_NAMESPACE
 
 REPO = Path(__file__).resolve().parent.parent
 SHIPPED = REPO / "airflow_variables.json"
@@ -122,9 +124,9 @@ class Wanted:
 
     @property
     def label(self) -> str:
-        """What `warehouse.network_hash` gives for the network; its module takes seconds to import."""
+        """The value of the datasets' network label."""
         passphrase = self.variables["network_passphrase"] or PASSPHRASES[self.stellar_network]
-        return hashlib.sha256(passphrase.encode()).hexdigest()[:32]
+        return network_hash(passphrase)
 
     @cached_property
     def variables(self) -> dict[str, Any]:

@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 
 from stellar_etl_airflow.export.exports import Export
-from stellar_etl_airflow.model.batch import ExportAttempt, LedgerRange
+from stellar_etl_airflow.model.batch import ExportAttempt
+from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.operators.pods import PROGRAM
-from stellar_etl_airflow.settings.models import ExportSettings, load
+from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.parsing import load
 from tests.shared import REPO
 
 DOCKERFILE = (REPO / "Dockerfile").read_text()

@@ -1,6 +1,7 @@
-"""The task builders of the Stellar DAGs, and what they build on.
+"""The Stellar DAGs' package: the kinds of tasks, and what they are made of.
 
-A DAG file knows builders; builders know `tables`, `settings` and `sql`; those three know no Airflow.
+A DAG file imports `tasks`; tasks import `operators`; operators import `bigquery` and `export`; these import `settings`,
+`sql` and `model`, in that order. `docs/architecture.md` says what each package holds.
 """
 
 VERSION = "0.1.0"

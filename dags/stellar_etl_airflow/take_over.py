@@ -8,7 +8,6 @@ not copied again. Docs: `docs/production.md`.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import itertools
 import os
 import sys
@@ -23,26 +22,23 @@ from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from stellar_etl_airflow.bigquery.jobs import fingerprint, job_id_base, query_job
 from stellar_etl_airflow.bigquery.tables import WarehouseError, guard_network
-from stellar_etl_airflow.model.batch import LedgerRange
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.costs import bytes_of, cost_labels, estimated_cost
-from stellar_etl_airflow.model.coverage import chunks, joined, without
+from stellar_etl_airflow.model.ranges import LedgerRange, chunks, joined, without
 from stellar_etl_airflow.model.schema import SchemaError
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, CHANGES, LEDGERS, TABLES, Table
-from stellar_etl_airflow.operators.bigquery_jobs import Warehouse
+from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.settings.environments import read_variables
-from stellar_etl_airflow.settings.models import (
-    CostSettings,
-    EnvironmentSettings,
-    ExportSettings,
-    SettingsError,
-    WarehouseSettings,
-    load,
-)
+from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.parsing import load
+from stellar_etl_airflow.settings.runs import EnvironmentSettings
+from stellar_etl_airflow.settings.warehouse import CostSettings, WarehouseSettings
+from stellar_etl_airflow.sql.batch_stats import stats_row, upsert_stats
 from stellar_etl_airflow.sql.coverage import closed_between, loaded_ranges
-from stellar_etl_airflow.sql.publish import Parameter, Statement, range_parameters, table_name, upsert_stats
+from stellar_etl_airflow.sql.statement import Parameter, Statement, range_parameters, table_name
 from stellar_etl_airflow.sql.take_over import LOADS, bounds, copy, count, count_published, ledgers_held, misfits
-from stellar_etl_airflow.tasks.build_batch_stats import ensure_stats
 
 CHUNK = 100_000
 """Ledgers that one statement copies: about six days, which are as many partitions."""
@@ -112,7 +108,7 @@ class TakeOver:
         self.passphrase = load(ExportSettings, get).passphrase
         self.price = load(CostSettings, get).price_per_tib
         self.source = source
-        self.location = self.warehouse.location()
+        self.location = self.warehouse.location
         self.chunk = chunk
         self.say = say
 
@@ -229,7 +225,7 @@ class TakeOver:
         """Labels the datasets with the network, and makes the table of batch stats."""
         for target in self.warehouse.config.targets:
             guard_network(self.warehouse.client, target.dataset_id, self.passphrase)
-        ensure_stats(self.warehouse)
+        self.warehouse.ensure_batch_stats()
 
     def take(self, source: Source, pieces: Sequence[Piece]) -> None:
         """Copies what is not noted yet of a table, piece by piece; then makes its point-in-time table anew."""
@@ -269,54 +265,42 @@ class TakeOver:
         warehouse, now = self.warehouse, datetime.now(UTC).isoformat()
         (row,) = self._rows("count", table, count_published(table, warehouse.published(table), piece.parameters))
         read = bytes_of(jobs)
-        values = [
-            ("table_id", "STRING", warehouse.config.table_id(table.data_type)),
-            ("start_ledger", "INT64", piece.ledgers.start),
-            ("end_ledger", "INT64", piece.ledgers.end),
-            ("ledgers", "INT64", piece.ledgers.end - piece.ledgers.start + 1),
-            ("row_count", "INT64", row["row_count"]),
-            ("first_closed_at", "TIMESTAMP", piece.first_closed_at.isoformat()),
-            ("last_closed_at", "TIMESTAMP", piece.last_closed_at.isoformat()),
-            ("dag_id", "STRING", NAME),
-            ("batch_id", "STRING", f"{NAME}__{self.source}"),
-            ("published_at", "TIMESTAMP", now),
-            ("bytes_processed", "INT64", read["bytes_processed"]),
-            ("bytes_billed", "INT64", read["bytes_billed"]),
-            ("estimated_cost", "NUMERIC", estimated_cost(read["bytes_billed"], self.price)),
-        ]
-        noted = [Parameter(name, type_, str(value)) for name, type_, value in values]
-        self._run("note", table, upsert_stats(warehouse.name(BATCH_STATS_TABLE_ID), noted))
+        values = {
+            "table_id": warehouse.config.table_id(table.data_type),
+            "ledgers": piece.ledgers.end - piece.ledgers.start + 1,
+            "row_count": row["row_count"],
+            "first_closed_at": piece.first_closed_at.isoformat(),
+            "last_closed_at": piece.last_closed_at.isoformat(),
+            "dag_id": NAME,
+            "batch_id": f"{NAME}__{self.source}",
+            "published_at": now,
+            "bytes_processed": read["bytes_processed"],
+            "bytes_billed": read["bytes_billed"],
+            "estimated_cost": estimated_cost(read["bytes_billed"], self.price),
+        }
+        noted = stats_row(piece.ledgers, values)
+        statement = upsert_stats(warehouse.name(BATCH_STATS_TABLE_ID), noted)
+        warehouse.query(statement, task="note", table=table.table_id)
 
     def _rows(self, label: str, table: Table, statement: Statement) -> list[Any]:
         """The rows of a query."""
-        return list(self._run(label, table, statement).result())
+        return self.warehouse.query(statement, task=label, table=table.table_id)
 
     def _write(self, label: str, table: Table, statement: Statement) -> Any:
         """Runs a merge to its end, after one of the same work that an earlier start of this program left running.
 
         Two merges of the same rows that run at once would double them.
         """
-        work = repr((self.source, table.table_id, label, statement.parameters))
-        base = f"{NAME}_{label}_{hashlib.sha256(work.encode()).hexdigest()[:32]}"
-        for number in itertools.count(1):
-            try:
-                earlier = self.warehouse.client.get_job(f"{base}_{number}", location=self.location)
-            except NotFound:
-                return self._run(label, table, statement, f"{base}_{number}")
-            if earlier.state != "DONE":
-                with suppress(GoogleAPICallError):  # however it ends, its work is done again
-                    earlier.result()
-        raise AssertionError("numbers don't end")
-
-    def _run(self, label: str, table: Table, statement: Statement, job_id: str | None = None) -> Any:
-        config = bigquery.QueryJobConfig(
-            query_parameters=[bigquery.ScalarQueryParameter(p.name, p.type, p.value) for p in statement.parameters],
-            maximum_bytes_billed=self.warehouse.config.maximum_bytes_billed,
-            labels={**self.warehouse.labels, **cost_labels(task=label, table=table.table_id)},
-        )
-        job = self.warehouse.client.query(statement.sql, config, job_id=job_id, location=self.location)
-        job.result()
-        return job
+        job = query_job(label, statement, self.warehouse.config.maximum_bytes_billed)
+        work = fingerprint(job.configuration)
+        base = job_id_base(NAME, self.source, table.table_id, f"{label}_{work}")
+        while True:
+            running, job_id = self.warehouse.resume_job(base, work)
+            if running is None:
+                return self.warehouse.run(job, job_id, task=label, table=table.table_id)
+            with suppress(GoogleAPICallError):  # one that failed leaves its place to the next number
+                running.result()
+                return running
 
 
 def client_of(project: str) -> bigquery.Client:

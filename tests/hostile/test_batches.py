@@ -12,6 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stellar_etl.cli.commands import pairs
+from stellar_etl_airflow.bigquery.jobs import job_id_base
+from stellar_etl_airflow.export.exports import extra_fields
 from stellar_etl_airflow.export.manifest import (
     ManifestError,
     RowCounter,
@@ -21,21 +23,11 @@ from stellar_etl_airflow.export.manifest import (
     read_manifest,
     verified_batch,
 )
-from stellar_etl_airflow.model.batch import (
-    Batch,
-    ExportAttempt,
-    LedgerRange,
-    RangeError,
-    TimeRange,
-    asked_range,
-    extra_fields,
-    run_folder,
-    staging_table_id,
-)
+from stellar_etl_airflow.model.batch import Batch, ExportAttempt, run_folder, staging_table_id
+from stellar_etl_airflow.model.ranges import LedgerRange, RangeError, TimeRange, asked_range
 from stellar_etl_airflow.model.reset import Removal, asked_removal
 from stellar_etl_airflow.model.schema import SchemaError, grown, has_grown, read_schema
 from stellar_etl_airflow.model.tables import PUBLISHED
-from stellar_etl_airflow.operators.bigquery_jobs import job_id_base
 from tests.hostile.inputs import DEEP, NASTY, anything, outcome, scalars, tampered, texts, tried
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 10, tzinfo=UTC)

@@ -10,9 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stellar_etl_airflow.model.checks import Check, Kind
-from stellar_etl_airflow.settings.models import GROUPS, CheckSettings, SettingsError, check, known_keys, load
+from stellar_etl_airflow.settings.base import SettingsError
+from stellar_etl_airflow.settings.checks import check
+from stellar_etl_airflow.settings.groups import GROUPS, known_keys
+from stellar_etl_airflow.settings.parsing import load
+from stellar_etl_airflow.settings.warehouse import CheckSettings
 from stellar_etl_airflow.sql.checks import CheckError, check_staging, column_rules
-from stellar_etl_airflow.sql.publish import identifier, table_name
+from stellar_etl_airflow.sql.statement import identifier, table_name
 from tests.hostile.inputs import DEEP, anything, numbers, outcome, tampered, texts, tried
 from tests.shared import REPO
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from local.coverage import GAP, LOADED, PART, Coverage, as_svg, as_text
-from stellar_etl_airflow.model.batch import LedgerRange
+from stellar_etl_airflow.model.ranges import LedgerRange
 
 COVERAGE = Coverage(
     LedgerRange(1, 600),

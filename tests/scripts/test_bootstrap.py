@@ -18,7 +18,7 @@ from airflow.models.connection import Connection
 
 from stellar_etl.cli.commands import PUBLIC_LAKE
 from stellar_etl_airflow.bigquery.tables import NETWORK_LABEL, network_hash
-from stellar_etl_airflow.settings.models import check
+from stellar_etl_airflow.settings.checks import check
 from tests.shared import REPO
 
 PROJECT = "my-project"

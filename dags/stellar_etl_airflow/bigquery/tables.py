@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +11,11 @@ from typing import Any
 from google.api_core.exceptions import Conflict, NotFound, PreconditionFailed
 from google.cloud import bigquery
 
+from stellar_etl_airflow.model.network import NETWORK_LABEL, network_hash
 from stellar_etl_airflow.model.schema import SchemaError, grown, has_grown
 from stellar_etl_airflow.model.tables import BATCH_COLUMNS
 
 log = logging.getLogger(__name__)
-
-NETWORK_LABEL = "stellar_network"
-"""The dataset label that holds `network_hash` of the network whose ledgers it holds."""
 
 BASE_LABEL = "base_ledger"
 """The label of a table that keeps a full load; it holds the load's ledger, once the load is whole."""
@@ -34,7 +31,7 @@ class WarehouseError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """How a table is made.
 
     Attributes:
@@ -75,9 +72,23 @@ def check_partition(table_id: str, field: str, closed_at_column: str) -> None:
     )
 
 
-def network_hash(passphrase: str) -> str:
-    """What stands in a dataset's label for a network: a label holds no passphrase, but 32 hex digits of its hash."""
-    return hashlib.sha256(passphrase.encode()).hexdigest()[:32]
+def read_dataset(client: bigquery.Client, dataset_id: str) -> bigquery.Dataset:
+    """Read a dataset's metadata.
+
+    Args:
+        client: a BigQuery client.
+        dataset_id: `project.dataset`.
+
+    Raises:
+        WarehouseError: the dataset does not exist.
+    """
+    try:
+        return client.get_dataset(dataset_id)
+    except NotFound:
+        raise WarehouseError(
+            f"dataset {dataset_id} does not exist: make it in the location of the bucket, or correct the "
+            f"Airflow Variables 'bq_project' and 'bq_dataset'"
+        ) from None
 
 
 def guard_network(client: bigquery.Client, dataset_id: str, passphrase: str) -> None:
@@ -93,13 +104,7 @@ def guard_network(client: bigquery.Client, dataset_id: str, passphrase: str) -> 
     """
     ours = network_hash(passphrase)
     for _ in range(_RACES):
-        try:
-            dataset = client.get_dataset(dataset_id)
-        except NotFound:
-            raise WarehouseError(
-                f"dataset {dataset_id} does not exist: make it in the location of the bucket, or correct the "
-                f"Airflow Variables 'bq_project' and 'bq_dataset'"
-            ) from None
+        dataset = read_dataset(client, dataset_id)
         label = dataset.labels.get(NETWORK_LABEL)
         if label == ours:
             return
@@ -125,7 +130,7 @@ def forget_network(client: bigquery.Client, dataset_id: str) -> None:
         client.update_dataset(dataset, ["labels"])
 
 
-def ensure_table(client: bigquery.Client, name: str, layout: Layout) -> list[dict[str, Any]]:
+def ensure_table(client: bigquery.Client, name: str, layout: TableLayout) -> list[dict[str, Any]]:
     """Makes the table if it is missing, and adds the columns that it lacks; gives its schema.
 
     Args:
@@ -204,7 +209,7 @@ def note_base_ledger(client: bigquery.Client, name: str, ledger: int) -> None:
     client.update_table(table, ["labels"])
 
 
-def _new_table(name: str, layout: Layout) -> bigquery.Table:
+def _new_table(name: str, layout: TableLayout) -> bigquery.Table:
     table = bigquery.Table(name, schema=[bigquery.SchemaField.from_api_repr(dict(field)) for field in layout.fields])
     if layout.partition_type:
         table.time_partitioning = bigquery.TimePartitioning(type_=layout.partition_type, field=layout.partition_field)
@@ -217,7 +222,7 @@ def _new_table(name: str, layout: Layout) -> bigquery.Table:
     return table
 
 
-def _check_existing(table: bigquery.Table, layout: Layout) -> None:
+def _check_existing(table: bigquery.Table, layout: TableLayout) -> None:
     partitioning = table.time_partitioning
     name = table.full_table_id or table.table_id
     have = (partitioning.type_, partitioning.field) if partitioning else (None, None)

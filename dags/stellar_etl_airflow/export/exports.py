@@ -12,9 +12,10 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stellar_etl_airflow.model.batch import ExportAttempt, LedgerRange, extra_fields
+from stellar_etl_airflow.model.batch import ExportAttempt
+from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import CHANGES, LEDGERS
-from stellar_etl_airflow.settings.models import ExportSettings
+from stellar_etl_airflow.settings.export import ExportSettings
 
 ALL_TYPES = "all"
 """The name of the one step of a `one_pass` export."""
@@ -238,3 +239,16 @@ def attempts_below(folder: str, names: Iterable[str], ledgers: LedgerRange) -> l
         except ValueError:
             continue  # somebody else's folder
     return attempts
+
+
+def extra_fields(fields: Mapping[str, str]) -> str:
+    """The value of the exporter's `--extra-fields`.
+
+    `k=v,k=v` read as one CSV record, so a pair that holds a comma, a quote or a line break is quoted
+    (https://pkg.go.dev/github.com/spf13/pflag#StringToString).
+    """
+
+    def quoted(pair: str) -> str:
+        return '"' + pair.replace('"', '""') + '"' if any(char in pair for char in ',"\r\n') else pair
+
+    return ",".join(quoted(f"{key}={value}") for key, value in fields.items())

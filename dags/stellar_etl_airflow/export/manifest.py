@@ -13,7 +13,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile, LedgerRange
+from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile
+from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import LEDGERS, OPERATIONS, TRANSACTIONS
 
 VERSION = 1

@@ -15,7 +15,7 @@ from stellar_etl_airflow.export.manifest import RowCounter, StoredObject
 CHUNK = 1 << 20
 
 
-class Place(Protocol):
+class ExportStorage(Protocol):
     """Exported files by name."""
 
     def stored(self, folder: str) -> dict[str, StoredObject]:

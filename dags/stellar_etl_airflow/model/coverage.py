@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from stellar_etl_airflow.model.batch import LedgerRange
+from stellar_etl_airflow.model.ranges import LedgerRange, chunks, joined, without
 from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, LEDGERS, OPERATIONS, PUBLISHED, STATES, TRANSACTIONS
 
 LEDGERS_A_RUN = 5000
 """How many ledgers one run loads that mends what is missing: about eight hours of the network."""
 
+
 REBUILD_DAG = "state_rebuild"
+
+TABLE_PARAM = "table"
+"""The param of `REBUILD_DAG` that names the one type to rebuild; null for all."""
+
 
 SOURCES_OF_DERIVED = (LEDGERS, TRANSACTIONS, OPERATIONS)
 """What `enriched_history_operations` is made of."""
@@ -86,60 +91,26 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Tip:
+class NetworkHead:
     """The newest ledger of the network."""
 
     sequence: int
     closed_at: datetime
 
 
-def lag_of(data_type: str, published: int, closed_at: datetime, tip: Tip) -> Finding:
+def lag_of(data_type: str, published: int, closed_at: datetime, head: NetworkHead) -> Finding:
     """How far a table is behind the network.
 
     Args:
         data_type: the table's type.
         published: its newest ledger.
         closed_at: when that one closed.
-        tip: the network's newest ledger.
+        head: the network's newest ledger.
     """
-    seconds = max(0, round((tip.closed_at - closed_at).total_seconds()))
+    seconds = max(0, round((head.closed_at - closed_at).total_seconds()))
     return Finding(
-        data_type, Fault.LAG, published + 1, max(tip.sequence, published), max(0, tip.sequence - published), seconds
+        data_type, Fault.LAG, published + 1, max(head.sequence, published), max(0, head.sequence - published), seconds
     )
-
-
-def joined(ranges: Iterable[LedgerRange]) -> list[LedgerRange]:
-    """The same ledgers in as few ranges as there can be, in order."""
-    result: list[LedgerRange] = []
-    for one in sorted(ranges, key=lambda one: one.start):
-        if result and one.start <= result[-1].end + 1:
-            result[-1] = LedgerRange(result[-1].start, max(result[-1].end, one.end))
-        else:
-            result.append(one)
-    return result
-
-
-def without(wanted: LedgerRange, held: Iterable[LedgerRange]) -> list[LedgerRange]:
-    """What of a range is in none of others, in order."""
-    rest, start = [], wanted.start
-    for one in joined(held):
-        if one.end < start or one.start > wanted.end:
-            continue
-        if one.start > start:
-            rest.append(LedgerRange(start, one.start - 1))
-        start = one.end + 1
-    if start <= wanted.end:
-        rest.append(LedgerRange(start, wanted.end))
-    return rest
-
-
-def chunks(ranges: Iterable[LedgerRange], size: int) -> list[LedgerRange]:
-    """Ranges in pieces of at most so many ledgers."""
-    return [
-        LedgerRange(start, min(start + size - 1, one.end))
-        for one in ranges
-        for start in range(one.start, one.end + 1, size)
-    ]
 
 
 @dataclass(frozen=True)
@@ -192,22 +163,6 @@ class Round:
     loads: tuple[tuple[str, LedgerRange], ...] = ()
     derived: tuple[LedgerRange, ...] = ()
     rest: int = 0
-
-
-def held_by_all(ranges: Iterable[Sequence[LedgerRange]]) -> list[LedgerRange]:
-    """The ledgers that are in each of several sets of ranges."""
-    first, *others = (joined(one) for one in ranges)
-    for other in others:
-        first = [part for one in first for part in _common(one, other)]
-    return first
-
-
-def _common(one: LedgerRange, others: Iterable[LedgerRange]) -> list[LedgerRange]:
-    return [
-        LedgerRange(max(one.start, other.start), min(one.end, other.end))
-        for other in others
-        if other.start <= one.end and other.end >= one.start
-    ]
 
 
 def backfill_round(wanted: LedgerRange, held: Mapping[str, Sequence[LedgerRange]], chunk: int, parallel: int) -> Round:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stellar_etl_airflow.model.batch import LedgerRange, RangeError, whole_number
+from stellar_etl_airflow.model.ranges import LedgerRange, RangeError, whole_number
 from stellar_etl_airflow.model.tables import PUBLISHED
 
 RANGE, TABLE, DATASET = WHAT = ("range", "table", "dataset")

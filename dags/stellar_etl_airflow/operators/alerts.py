@@ -28,10 +28,11 @@ from airflow.sdk.log import redact  # type: ignore[attr-defined]  # it is what m
 from asgiref.sync import sync_to_async
 
 from stellar_etl_airflow import VERSION
-from stellar_etl_airflow.model.batch import LedgerRange
 from stellar_etl_airflow.model.digest import DEADLINE, Alert, anchor_of, first_line
-from stellar_etl_airflow.operators.runtime import SOURCES_TASK, ledgers_of, left_by, settings
-from stellar_etl_airflow.settings.models import AlertSettings, MessageSettings, SettingsError
+from stellar_etl_airflow.model.ranges import LedgerRange
+from stellar_etl_airflow.operators.runtime import SOURCES_TASK, ledgers_of, pull_result, settings
+from stellar_etl_airflow.settings.alerts import AlertSettings, MessageSettings
+from stellar_etl_airflow.settings.base import SettingsError
 
 ALERT_PREFIX = "alert."
 """How the Variables begin that hold an alert each, until it is told."""
@@ -48,7 +49,7 @@ def _ledgers(context: Context) -> LedgerRange | None:
     with suppress(Exception):  # whatever is missing, the alert goes out
         return ledgers_of(context)
     with suppress(Exception):
-        found = left_by(context, SOURCES_TASK)
+        found = pull_result(context, SOURCES_TASK)
         return LedgerRange(found["start_ledger"], found["end_ledger"])
     return None
 

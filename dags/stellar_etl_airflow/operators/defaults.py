@@ -25,7 +25,7 @@ from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks what d
 
 from stellar_etl_airflow.operators.alerts import report_deadline, report_failure
 from stellar_etl_airflow.operators.runtime import settings
-from stellar_etl_airflow.settings.models import OwnerSettings
+from stellar_etl_airflow.settings.runs import OwnerSettings
 
 log = logging.getLogger(__name__)
 

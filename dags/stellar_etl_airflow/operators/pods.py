@@ -18,8 +18,18 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from kubernetes.client import ApiClient
 from kubernetes.client import models as k8s
 
-from stellar_etl_airflow.operators.runtime import SettingsAtRunTime, labels_of, settings
-from stellar_etl_airflow.settings.models import ExportSettings, PodSettings, SettingsError, WaitSettings
+from stellar_etl_airflow.operators.runtime import SettingsAtRunTime, settings, task_labels
+from stellar_etl_airflow.settings.base import SettingsError
+from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.pods import PodSettings
+from stellar_etl_airflow.settings.runs import WaitSettings
+
+XCOM_FILE = "/airflow/xcom/return.json"
+"""Where a pod writes its result."""
+
+LAKE_VARIABLE = "STELLAR_ETL_DATASTORE_PATH"
+"""Where our exporter finds the lake; the Go program's command has no option for it, and asks the network itself."""
+
 
 PROGRAM = "stellar-etl"
 NOT_REACHED = 75
@@ -91,7 +101,7 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         self.container_resources = k8s.V1ResourceRequirements(**resources) if resources else None
         if self.execution_timeout is not None:
             self.active_deadline_seconds = int(self.execution_timeout.total_seconds())
-        self.labels = {"app": PROGRAM, "builder": re.sub(r"[^A-Za-z0-9.-]", "-", self.builder), **labels_of(context)}
+        self.labels = {"app": PROGRAM, "builder": re.sub(r"[^A-Za-z0-9.-]", "-", self.builder), **task_labels(context)}
         self.arguments = list(map(literal, self.pod_arguments(context)))
         environment = self.pod_environment(context)
         self.volumes, self.volume_mounts = [], []

@@ -17,26 +17,21 @@ from typing import Any, ClassVar
 from airflow.sdk import Context, Variable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from stellar_etl_airflow.model.batch import (
+from stellar_etl_airflow.model.batch import Batch, ExportAttempt
+from stellar_etl_airflow.model.costs import cost_labels
+from stellar_etl_airflow.model.ranges import (
     CHECKPOINT_PARAM,
     RANGE_PARAMS,
-    Batch,
-    ExportAttempt,
     LedgerRange,
     RangeError,
     TimeRange,
     asked_range,
 )
-from stellar_etl_airflow.model.costs import cost_labels
-from stellar_etl_airflow.model.lineage import ReportsLineage
-from stellar_etl_airflow.settings.models import (
-    EnvironmentSettings,
-    GoogleSettings,
-    Group,
-    SettingsError,
-    TimeoutSettings,
-    load,
-)
+from stellar_etl_airflow.operators.lineage import ReportsLineage
+from stellar_etl_airflow.settings.base import Group, SettingsError
+from stellar_etl_airflow.settings.parsing import load
+from stellar_etl_airflow.settings.pods import GoogleSettings
+from stellar_etl_airflow.settings.runs import EnvironmentSettings, TimeoutSettings
 
 GOOGLE_CONNECTION = "google_cloud_platform_connection"
 """The one Google connection of the project."""
@@ -63,7 +58,7 @@ def settings(group: type[Group]) -> Group:
     return load(group, _variable)
 
 
-def labels_of(context: Context, **parts: str) -> dict[str, str]:
+def task_labels(context: Context, **parts: str) -> dict[str, str]:
     """The labels of what a task has made and run: by them costs are told apart.
 
     Args:
@@ -119,7 +114,7 @@ class Run:
         return f"{start.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
 
 
-def left_by(context: Context, task_id: str, key: str = "return_value") -> Mapping[str, Any]:
+def pull_result(context: Context, task_id: str, key: str = "return_value") -> Mapping[str, Any]:
     """What another task of this run left under a key.
 
     Raises:
@@ -139,17 +134,17 @@ def left_by(context: Context, task_id: str, key: str = "return_value") -> Mappin
 def ledgers_of(context: Context) -> LedgerRange:
     """The ledgers of this run: those it was asked for, or those that the time task found."""
     asked = Run.of(context).asked
-    return asked if isinstance(asked, LedgerRange) else LedgerRange.from_half_open(left_by(context, TIME_TASK))
+    return asked if isinstance(asked, LedgerRange) else LedgerRange.from_half_open(pull_result(context, TIME_TASK))
 
 
 def attempt_of(context: Context) -> ExportAttempt:
     """The export attempt whose files are this run's."""
-    return ExportAttempt.from_json(left_by(context, EXPORT_TASK, ATTEMPT_KEY))
+    return ExportAttempt.from_json(pull_result(context, EXPORT_TASK, ATTEMPT_KEY))
 
 
 def batch_of(context: Context) -> Batch:
     """The verified export of this run."""
-    return Batch.from_json(left_by(context, VERIFY_TASK))
+    return Batch.from_json(pull_result(context, VERIFY_TASK))
 
 
 def _use_key(path: str) -> None:

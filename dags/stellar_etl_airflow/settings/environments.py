@@ -16,7 +16,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from stellar_etl_airflow.settings.models import SettingsError, check, check_tables, known_keys, shown
+from stellar_etl_airflow.settings.base import SettingsError
+from stellar_etl_airflow.settings.checks import check, check_tables
+from stellar_etl_airflow.settings.groups import known_keys, shown
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 DEFAULT_FILE = "airflow_variables.json"

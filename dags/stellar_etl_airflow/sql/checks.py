@@ -15,7 +15,7 @@ from datetime import date, datetime
 
 from stellar_etl_airflow.model.checks import Check, Condition, Kind, Metric, Value
 from stellar_etl_airflow.model.tables import LEDGERS, Table
-from stellar_etl_airflow.sql.publish import (
+from stellar_etl_airflow.sql.statement import (
     Parameter,
     Statement,
     column_list,

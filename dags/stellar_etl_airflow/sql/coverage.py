@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from stellar_etl_airflow.model.batch import LedgerRange
 from stellar_etl_airflow.model.coverage import Fault, Finding
+from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import LEDGERS, Publish, Table
-from stellar_etl_airflow.sql.publish import (
+from stellar_etl_airflow.sql.statement import (
     Parameter,
     Statement,
     column_list,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stellar_etl_airflow.model.tables import Table
-from stellar_etl_airflow.sql.publish import Parameter, Statement, column_list, identifier
+from stellar_etl_airflow.sql.statement import Parameter, Statement, column_list, identifier
 
 DELETED = "deleted"
 """The column that says that an entry is gone; the row is its state before that."""

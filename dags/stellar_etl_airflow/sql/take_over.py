@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stellar_etl_airflow.model.batch import LedgerRange
+from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.schema import grown, has_grown
 from stellar_etl_airflow.model.tables import LEDGERS, Table
-from stellar_etl_airflow.sql.publish import (
+from stellar_etl_airflow.sql.publish import publish
+from stellar_etl_airflow.sql.statement import (
     Parameter,
     Statement,
     column_list,
@@ -21,7 +22,6 @@ from stellar_etl_airflow.sql.publish import (
     ledger_of_row,
     ledgers_parameters,
     ledgers_predicate,
-    publish,
     range_predicate,
 )
 
@@ -53,7 +53,7 @@ def misfits(table: Table, theirs: Fields, ours: Fields) -> list[str]:
         except ValueError as error:
             found.append(str(error))
             continue
-        # Nested columns are matched by their place, and a copy must not put one in another's.
+        # Nested columns are matched by position, and a copy must not put one in another's.
         if has_grown([{**by_name[name], "mode": merged[0].get("mode")}], merged) or _places(merged) != _places(
             [wanted[name]]
         ):
@@ -103,12 +103,12 @@ def kept(table: Table, source: str, columns: Sequence[str], loads: Sequence[str]
         loads: those of `LOADS` that it has.
     """
     newest = ", ".join(f"{identifier(column)} DESC" for column in loads) or ledger_of_row(table)
-    place, by = ("ROW_NUMBER", column_list(table.keys)) if table.unique else ("RANK", ledger_of_row(table))
+    function, by = ("ROW_NUMBER", column_list(table.keys)) if table.unique else ("RANK", ledger_of_row(table))
     return f"""\
   SELECT {column_list(columns)}
   FROM {source}
   WHERE {range_predicate(table)}
-  QUALIFY {place}() OVER (PARTITION BY {by} ORDER BY {newest}) = 1"""
+  QUALIFY {function}() OVER (PARTITION BY {by} ORDER BY {newest}) = 1"""
 
 
 def count(table: Table, source: str, loads: Sequence[str], parameters: tuple[Parameter, ...]) -> Statement:

@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from stellar_etl_airflow.model.digest import Alert, Digest, is_quiet
 from stellar_etl_airflow.operators.alerts import ALERT_PREFIX
 from stellar_etl_airflow.operators.runtime import settings
-from stellar_etl_airflow.settings.models import MessageSettings
+from stellar_etl_airflow.settings.alerts import MessageSettings
 
 TOLD = "alerts_told"
 """The Variable that says when the last message was sent, ISO 8601 in UTC."""

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 from airflow.sdk import Context
 
+from stellar_etl_airflow.bigquery.jobs import Job, query_job
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.lineage import Lineage
 from stellar_etl_airflow.model.tables import Table
-from stellar_etl_airflow.operators.bigquery_jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
 from stellar_etl_airflow.operators.runtime import batch_of
 from stellar_etl_airflow.sql.publish import publish
 from stellar_etl_airflow.sql.state import merge_changes
-from stellar_etl_airflow.tasks.build_check_task import parameters_of
+from stellar_etl_airflow.sql.statement import batch_parameters
 
 
 class PublishOperator(TableJobsOperator):
@@ -24,7 +26,7 @@ class PublishOperator(TableJobsOperator):
         """One merge for each target; of changes another one, into the point-in-time table."""
         table, limit = self.table, warehouse.config.maximum_bytes_billed
         staging, columns = warehouse.name(self.staging_id(context)), warehouse.columns(table.table_id)
-        parameters = parameters_of(batch_of(context))
+        parameters = batch_parameters(batch_of(context))
         jobs = []
         for target in warehouse.config.targets:
             merge = publish(table, warehouse.published(table, target), staging, columns, parameters)

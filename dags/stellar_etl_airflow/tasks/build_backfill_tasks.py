@@ -7,11 +7,13 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from stellar_etl_airflow.model.batch import LedgerRange
-from stellar_etl_airflow.model.coverage import backfill_round, held_by_all
+from stellar_etl_airflow.bigquery.jobs import Job, query_job
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
+from stellar_etl_airflow.model.coverage import backfill_round
 from stellar_etl_airflow.model.lineage import Lineage
+from stellar_etl_airflow.model.ranges import LedgerRange, held_by_all
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, ENRICHED_OPERATIONS, LOADING_DAGS, loaded_by
-from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator, Job, Warehouse, query_job
+from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
 from stellar_etl_airflow.operators.runtime import ledgers_of
 from stellar_etl_airflow.sql.coverage import loaded_ranges
 from stellar_etl_airflow.tasks.build_trigger_tasks import range_run, run_of

@@ -7,24 +7,17 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from stellar_etl_airflow.bigquery.tables import Layout, ensure_table
+from stellar_etl_airflow.bigquery.jobs import Job, query_job
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.costs import bytes_together, estimated_cost
 from stellar_etl_airflow.model.lineage import Lineage
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, Table
-from stellar_etl_airflow.operators.bigquery_jobs import Job, TableJobsOperator, Warehouse, query_job
-from stellar_etl_airflow.operators.runtime import Run, batch_of, left_by, settings
-from stellar_etl_airflow.settings.models import CostSettings
-from stellar_etl_airflow.sql.publish import Parameter, upsert_stats
+from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
+from stellar_etl_airflow.operators.runtime import Run, batch_of, pull_result, settings
+from stellar_etl_airflow.settings.warehouse import CostSettings
+from stellar_etl_airflow.sql.batch_stats import stats_row, upsert_stats
 from stellar_etl_airflow.sql.state import state_table_id
-
-
-def ensure_stats(warehouse: Warehouse) -> None:
-    """Makes the table of batch stats, or adds the columns that it lacks."""
-    ensure_table(
-        warehouse.client,
-        f"{warehouse.dataset_id}.{BATCH_STATS_TABLE_ID}",
-        Layout(warehouse.schema(BATCH_STATS_TABLE_ID), cluster_fields=("table_id", "start_ledger")),
-    )
+from stellar_etl_airflow.sql.statement import Parameter
 
 
 class BatchStatsOperator(TableJobsOperator):
@@ -38,7 +31,7 @@ class BatchStatsOperator(TableJobsOperator):
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
         """Makes the stats table, or adds the columns that it lacks."""
-        ensure_stats(warehouse)
+        warehouse.ensure_batch_stats()
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One merge of one row."""
@@ -49,35 +42,34 @@ class BatchStatsOperator(TableJobsOperator):
         """A row of what tasks left."""
         return Lineage(outputs=[warehouse.table_dataset(BATCH_STATS_TABLE_ID, BATCH_STATS_TABLE_ID)])
 
-    def _row(self, context: Context, warehouse: Warehouse) -> list[Parameter]:
+    def _row(self, context: Context, warehouse: Warehouse) -> tuple[Parameter, ...]:
         run, batch = Run.of(context), batch_of(context)
         file = batch.files[self.table.data_type]
         table_id = warehouse.config.table_id(self.table.data_type)
         group = context["ti"].task_id.rpartition(".")[0]
         names = ("load", "check", *(("keep",) if self.full_load else ()), "merge")
-        results = {name: left_by(context, f"{group}.{name}" if group else name) for name in names}
+        results = {name: pull_result(context, f"{group}.{name}" if group else name) for name in names}
         read = bytes_together(results.values())
         cost = estimated_cost(read["bytes_billed"], settings(CostSettings).price_per_tib)
-        return [
-            Parameter("table_id", "STRING", state_table_id(table_id) if self.full_load else table_id),
-            Parameter("start_ledger", "INT64", str(batch.range.start)),
-            Parameter("end_ledger", "INT64", str(batch.range.end)),
-            Parameter("ledgers", "INT64", str(batch.ledgers)),
-            Parameter("row_count", "INT64", str(file.rows)),
-            Parameter("byte_count", "INT64", str(file.bytes)),
-            Parameter("first_closed_at", "TIMESTAMP", batch.first_closed_at),
-            Parameter("last_closed_at", "TIMESTAMP", batch.last_closed_at),
-            Parameter("dag_id", "STRING", run.dag_id),
-            Parameter("batch_id", "STRING", run.run_id),
-            Parameter("batch_run_date", "DATETIME", run.batch_run_date),
-            Parameter("attempt", "STRING", batch.attempt.name),
-            Parameter("exported_at", "TIMESTAMP", batch.attempt.started_at),
-            Parameter("loaded_at", "TIMESTAMP", results["load"]["ended_at"]),
-            Parameter("published_at", "TIMESTAMP", results["merge"]["ended_at"]),
-            Parameter("bytes_processed", "INT64", str(read["bytes_processed"])),
-            Parameter("bytes_billed", "INT64", str(read["bytes_billed"])),
-            Parameter("estimated_cost", "NUMERIC", cost),
-        ]
+        values = {
+            "table_id": state_table_id(table_id) if self.full_load else table_id,
+            "ledgers": batch.ledgers,
+            "row_count": file.rows,
+            "byte_count": file.bytes,
+            "first_closed_at": batch.first_closed_at,
+            "last_closed_at": batch.last_closed_at,
+            "dag_id": run.dag_id,
+            "batch_id": run.run_id,
+            "batch_run_date": run.batch_run_date,
+            "attempt": batch.attempt.name,
+            "exported_at": batch.attempt.started_at,
+            "loaded_at": results["load"]["ended_at"],
+            "published_at": results["merge"]["ended_at"],
+            "bytes_processed": read["bytes_processed"],
+            "bytes_billed": read["bytes_billed"],
+            "estimated_cost": cost,
+        }
+        return stats_row(batch.range, values)
 
 
 def build_batch_stats(table: Table, *, full_load: bool = False) -> BatchStatsOperator:

@@ -10,19 +10,16 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
-from stellar_etl_airflow.model.batch import LedgerRange, has_range_params
+from stellar_etl_airflow.bigquery.jobs import Job, query_job
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.lineage import Lineage, selected_columns
+from stellar_etl_airflow.model.ranges import LedgerRange, has_range_params
 from stellar_etl_airflow.model.tables import LEDGERS, OPERATIONS, TRANSACTIONS, Table
-from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator, Job, Warehouse, query_job
-from stellar_etl_airflow.operators.runtime import SOURCES_TASK, Run, left_by
-from stellar_etl_airflow.sql.publish import (
-    Parameter,
-    asked_parameters,
-    check_sources,
-    derive,
-    range_parameters,
-    replace_range,
-)
+from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
+from stellar_etl_airflow.operators.runtime import SOURCES_TASK, Run, pull_result
+from stellar_etl_airflow.sql.derived import check_sources, derive
+from stellar_etl_airflow.sql.publish import replace_range
+from stellar_etl_airflow.sql.statement import Parameter, asked_parameters, range_parameters
 
 QUERIES = Path(__file__).resolve().parents[2] / "queries"
 SOURCES = (LEDGERS, TRANSACTIONS, OPERATIONS)
@@ -106,7 +103,7 @@ class DerivedTableOperator(BigQueryJobsOperator):
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One merge for each target."""
-        run, found = Run.of(context), left_by(context, SOURCES_TASK)
+        run, found = Run.of(context), pull_result(context, SOURCES_TASK)
         query = derive(self._query(), _names(warehouse))
         parameters = (
             *range_parameters(

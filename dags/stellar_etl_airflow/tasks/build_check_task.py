@@ -8,20 +8,17 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from stellar_etl_airflow.model.batch import Batch
+from stellar_etl_airflow.bigquery.jobs import Job, query_job
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
+from stellar_etl_airflow.model.batch import STAGING_DAYS
 from stellar_etl_airflow.model.lineage import Lineage
 from stellar_etl_airflow.model.tables import LEDGERS, Table
-from stellar_etl_airflow.operators.bigquery_jobs import Job, TableJobsOperator, Warehouse, query_job
+from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
 from stellar_etl_airflow.operators.runtime import batch_of, settings
-from stellar_etl_airflow.settings.models import CheckSettings, SettingsError
+from stellar_etl_airflow.settings.base import SettingsError
+from stellar_etl_airflow.settings.warehouse import CheckSettings
 from stellar_etl_airflow.sql.checks import CheckError, Rule, check_staging, column_rules, own_rules, shown
-from stellar_etl_airflow.sql.publish import Parameter, range_parameters
-from stellar_etl_airflow.tasks.build_gcs_to_bq_task import STAGING_DAYS
-
-
-def parameters_of(batch: Batch) -> tuple[Parameter, ...]:
-    """The query parameters that name a batch's range."""
-    return range_parameters(batch.range.start, batch.range.end, batch.first_closed_at, batch.last_closed_at)
+from stellar_etl_airflow.sql.statement import Parameter, batch_parameters
 
 
 def failures(
@@ -71,7 +68,7 @@ class CheckStagingOperator(TableJobsOperator):
         statement = check_staging(
             warehouse.name(self.staging_id(context)),
             self.rules,
-            parameters_of(batch_of(context)),
+            batch_parameters(batch_of(context)),
         )
         return [query_job("check", statement, warehouse.config.maximum_bytes_billed)]
 
@@ -88,7 +85,7 @@ class CheckStagingOperator(TableJobsOperator):
         (row,) = jobs[0].result()
         counts = {name: int(value) for name, value in row.items()}
         batch = batch_of(context)
-        wrong = failures(self.rules, counts, batch.files[self.table.data_type].rows, parameters_of(batch))
+        wrong = failures(self.rules, counts, batch.files[self.table.data_type].rows, batch_parameters(batch))
         if wrong:
             raise AirflowFailException(
                 f"{self.table.data_type} of ledgers {batch.range.start} to {batch.range.end} are not published; the "

@@ -8,19 +8,21 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
-from google.cloud import bigquery
 
-from stellar_etl_airflow.bigquery.tables import Layout, ensure_table
+from stellar_etl_airflow.bigquery.jobs import Job, query_job
+from stellar_etl_airflow.bigquery.tables import TableLayout, ensure_table
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.export.exports import network_arguments
-from stellar_etl_airflow.model.batch import RangeError, TimeRange, asked_range, has_range_params
-from stellar_etl_airflow.model.coverage import REBUILD_DAG, Fault, Finding, Tip, healing, lag_of
-from stellar_etl_airflow.model.lineage import Lineage, place_at
+from stellar_etl_airflow.model.coverage import REBUILD_DAG, TABLE_PARAM, Fault, Finding, NetworkHead, healing, lag_of
+from stellar_etl_airflow.model.lineage import Lineage, dataset_at
+from stellar_etl_airflow.model.ranges import RangeError, TimeRange, asked_range, has_range_params
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, COVERAGE_TABLE_ID, LEDGERS, PUBLISHED, STATES, Table
 from stellar_etl_airflow.operators.alerts import report_finding
-from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator, Job, Warehouse, query_job
-from stellar_etl_airflow.operators.pods import StellarPodOperator
-from stellar_etl_airflow.operators.runtime import SettingsAtRunTime, left_by, settings
-from stellar_etl_airflow.settings.models import CoverageSettings, ExportSettings
+from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
+from stellar_etl_airflow.operators.pods import LAKE_VARIABLE, XCOM_FILE, StellarPodOperator
+from stellar_etl_airflow.operators.runtime import SettingsAtRunTime, pull_result, settings
+from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.runs import CoverageSettings
 from stellar_etl_airflow.sql.coverage import (
     closed_between,
     look,
@@ -29,12 +31,9 @@ from stellar_etl_airflow.sql.coverage import (
     record,
     window_parameters,
 )
-from stellar_etl_airflow.sql.publish import Statement
-from stellar_etl_airflow.tasks.build_state_rebuild_task import TABLE_PARAM
-from stellar_etl_airflow.tasks.build_time_task import LAKE_VARIABLE, XCOM_FILE
 from stellar_etl_airflow.tasks.build_trigger_tasks import PlannedRun, range_run, run_of
 
-TIP_TASK = "get_newest_ledger"
+HEAD_TASK = "get_newest_ledger"
 LOOK_TASK = "look"
 HEALING_TASK = "plan_healing"
 HEAL_PARAM = "auto_heal"
@@ -55,7 +54,7 @@ class NewestLedgerOperator(StellarPodOperator):
     def pod_arguments(self, context: Context) -> list[str]:
         """`get_newest_ledger`."""
         export = settings(ExportSettings)
-        self.lineage = Lineage([place_at(export.txmeta_datastore_path)])
+        self.lineage = Lineage([dataset_at(export.txmeta_datastore_path)])
         return ["get_newest_ledger", "--output", XCOM_FILE, *network_arguments(export)]
 
     def pod_environment(self, context: Context) -> dict[str, str]:
@@ -99,7 +98,7 @@ class LookOperator(BigQueryJobsOperator):
         if asked is None:
             newest = self._newest(warehouse, (LEDGERS,)).get(LEDGERS.data_type)
             return TimeRange(newest[1] - timedelta(days=days) if newest else BEGINNING, end)
-        (row,) = _rows(warehouse, closed_between(warehouse.published(LEDGERS), asked.start, asked.end))
+        (row,) = warehouse.query(closed_between(warehouse.published(LEDGERS), asked.start, asked.end))
         if row["start_time"] is None:
             raise AirflowFailException(f"of ledgers {asked.start} to {asked.end} none is loaded: load them first")
         return TimeRange(row["start_time"], row["end_time"] + timedelta(microseconds=1))
@@ -107,7 +106,7 @@ class LookOperator(BigQueryJobsOperator):
     def _newest(self, warehouse: Warehouse, tables: Sequence[Table]) -> dict[str, tuple[int, datetime]]:
         """The newest ledger that was loaded into tables, and when it closed, by type."""
         ids = {warehouse.config.table_id(table.data_type): table.data_type for table in tables}
-        rows = _rows(warehouse, newest_loaded(warehouse.name(BATCH_STATS_TABLE_ID), list(ids)))
+        rows = warehouse.query(newest_loaded(warehouse.name(BATCH_STATS_TABLE_ID), list(ids)))
         return {ids[row["table_id"]]: (int(row["end_ledger"]), row["closed_at"]) for row in rows}
 
     def _planned(self, context: Context, warehouse: Warehouse) -> Iterator[tuple[str, Job]]:
@@ -147,29 +146,19 @@ class LookOperator(BigQueryJobsOperator):
             for data_type, job in zip(self.looked_at, jobs, strict=True)
             for row in job.result()
         ]
-        told = left_by(context, TIP_TASK)
+        told = pull_result(context, HEAD_TASK)
         newest = self._newest(warehouse, list(PUBLISHED.values()))
         for data_type, (sequence, closed_at) in newest.items():
-            tip = Tip(told["sequence"] or sequence, datetime.fromisoformat(told["closed_at"]))
-            findings.append(lag_of(data_type, sequence, closed_at, tip))
+            head = NetworkHead(told["sequence"] or sequence, datetime.fromisoformat(told["closed_at"]))
+            findings.append(lag_of(data_type, sequence, closed_at, head))
         for finding in findings:
             self.log.info("%s", finding.text)
         return {"checked_at": datetime.now(UTC).isoformat(), "findings": [one.to_json() for one in findings]}
 
 
-def _rows(warehouse: Warehouse, statement: Statement) -> list[Any]:
-    """The rows of a small query."""
-    config = bigquery.QueryJobConfig(
-        query_parameters=[bigquery.ScalarQueryParameter(one.name, one.type, one.value) for one in statement.parameters],
-        maximum_bytes_billed=warehouse.config.maximum_bytes_billed,
-        labels=dict(warehouse.labels),
-    )
-    return list(warehouse.client.query(statement.sql, job_config=config).result())
-
-
 def found_by(context: Context) -> list[Finding]:
     """What the run found."""
-    return [Finding.from_json(one) for one in left_by(context, LOOK_TASK)["findings"]]
+    return [Finding.from_json(one) for one in pull_result(context, LOOK_TASK)["findings"]]
 
 
 class RecordOperator(BigQueryJobsOperator):
@@ -182,7 +171,7 @@ class RecordOperator(BigQueryJobsOperator):
         ensure_table(
             warehouse.client,
             f"{warehouse.dataset_id}.{COVERAGE_TABLE_ID}",
-            Layout(
+            TableLayout(
                 warehouse.schema(COVERAGE_TABLE_ID),
                 partition_type="DAY",
                 partition_field="checked_at",
@@ -196,7 +185,7 @@ class RecordOperator(BigQueryJobsOperator):
         statement = record(
             warehouse.name(COVERAGE_TABLE_ID),
             context["ti"].run_id,
-            datetime.fromisoformat(left_by(context, LOOK_TASK)["checked_at"]),
+            datetime.fromisoformat(pull_result(context, LOOK_TASK)["checked_at"]),
             {data_type: warehouse.config.table_id(data_type) for data_type in PUBLISHED},
             found_by(context),
         )
@@ -257,7 +246,7 @@ class PlanHealingOperator(SettingsAtRunTime, BaseOperator):
 
 def build_newest_ledger_task() -> NewestLedgerOperator:
     """A task that asks for the network's newest ledger."""
-    return NewestLedgerOperator(task_id=TIP_TASK, do_xcom_push=True)
+    return NewestLedgerOperator(task_id=HEAD_TASK, do_xcom_push=True)
 
 
 def build_look_task() -> LookOperator:

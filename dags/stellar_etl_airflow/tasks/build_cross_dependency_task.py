@@ -7,7 +7,7 @@ from datetime import timedelta
 from airflow.providers.standard.sensors.external_task import ExternalTaskSensor
 from airflow.sdk import Context
 
-from stellar_etl_airflow.model.batch import has_range_params
+from stellar_etl_airflow.model.ranges import has_range_params
 
 WAIT = timedelta(days=1)
 POLL_SECONDS = 10

@@ -10,20 +10,17 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from stellar_etl_airflow.bigquery.jobs import Job, query_job
 from stellar_etl_airflow.bigquery.tables import forget_network
-from stellar_etl_airflow.model.batch import RangeError
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.lineage import Lineage, table_at
+from stellar_etl_airflow.model.ranges import RangeError
 from stellar_etl_airflow.model.reset import Removal, asked_removal
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, PUBLISHED, Table
-from stellar_etl_airflow.operators.bigquery_jobs import (
-    BigQueryJobsOperator,
-    Job,
-    TableJobsOperator,
-    Warehouse,
-    query_job,
-)
-from stellar_etl_airflow.settings.models import Target
-from stellar_etl_airflow.sql.publish import count_rows, delete_range, forget_stats
+from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator, TableJobsOperator
+from stellar_etl_airflow.settings.warehouse import Target
+from stellar_etl_airflow.sql.batch_stats import forget_stats
+from stellar_etl_airflow.sql.publish import count_rows, delete_range
 from stellar_etl_airflow.sql.state import base_table_id, current_view_id, state_table_id
 
 PLAN_TASK = "plan"

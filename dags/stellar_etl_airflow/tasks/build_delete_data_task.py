@@ -8,12 +8,15 @@ from typing import Any
 from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
 from airflow.sdk import BaseOperator, Context
 
-from stellar_etl_airflow.model.batch import LedgerRange, RangeError, staging_table_id
+from stellar_etl_airflow.bigquery.jobs import Job
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
+from stellar_etl_airflow.model.batch import staging_table_id
 from stellar_etl_airflow.model.lineage import Lineage, table_at
+from stellar_etl_airflow.model.ranges import LedgerRange, RangeError
 from stellar_etl_airflow.model.tables import Table
-from stellar_etl_airflow.operators.bigquery_jobs import Job, TableJobsOperator, Warehouse
+from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
 from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION, Run, SettingsAtRunTime, settings
-from stellar_etl_airflow.settings.models import WarehouseSettings
+from stellar_etl_airflow.settings.warehouse import WarehouseSettings
 from stellar_etl_airflow.sql.publish import delete_range
 
 

@@ -24,9 +24,9 @@ from stellar_etl_airflow.export.manifest import (
     read_manifest,
     verified_batch,
 )
-from stellar_etl_airflow.export.storage import Bucket, Folder, Place
+from stellar_etl_airflow.export.storage import Bucket, ExportStorage, Folder
 from stellar_etl_airflow.model.batch import Batch, ExportAttempt, run_folder
-from stellar_etl_airflow.model.lineage import Dataset, Lineage, SchemaFile, place_at
+from stellar_etl_airflow.model.lineage import Dataset, Lineage, SchemaFile, dataset_at
 from stellar_etl_airflow.model.tables import EXPORT_POOL, LEDGERS, PUBLISHED, Table
 from stellar_etl_airflow.operators.pods import StellarPodOperator, export_volume, literal
 from stellar_etl_airflow.operators.runtime import (
@@ -38,10 +38,11 @@ from stellar_etl_airflow.operators.runtime import (
     SettingsAtRunTime,
     attempt_of,
     ledgers_of,
-    left_by,
+    pull_result,
     settings,
 )
-from stellar_etl_airflow.settings.models import ExportSettings, SchemaSettings
+from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.warehouse import SchemaSettings
 
 ATTEMPT_ANNOTATION = "stellar-etl/attempt"
 """The pod's annotation that holds its attempt: a try that finds its pod again goes by what that pod writes."""
@@ -80,7 +81,7 @@ def datasets_of(export: Export, attempt: ExportAttempt, root: str) -> list[Datas
     """An attempt's files of rows as lineage names them, below a bucket or a folder."""
     folder = settings(SchemaSettings).schema_filepath
     return [
-        place_at(f"{root}/{attempt.object_name(name)}", SchemaFile(folder, PUBLISHED[data_type].table_id))
+        dataset_at(f"{root}/{attempt.object_name(name)}", SchemaFile(folder, PUBLISHED[data_type].table_id))
         for data_type, name in export.file_names.items()
     ]
 
@@ -183,7 +184,7 @@ class ExportOperator(StellarPodOperator):
 
     def _run(self, context: Context, steps: Iterable[Step]) -> None:
         root = self.export.settings.output_path or bucket_root(self.export)
-        sources = [place_at(self.export.source)] if self.export.source else []
+        sources = [dataset_at(self.export.source)] if self.export.source else []
         self.lineage = Lineage(sources, datasets_of(self.export, self.attempt, root))
         for step in steps:
             if self._killed:
@@ -199,7 +200,7 @@ class ExportOperator(StellarPodOperator):
         """Comes back from the triggerer, and goes on with the steps behind the one that has ended."""
         super().trigger_reentry(context, event)
         own = context["ti"].task_id
-        self.attempt = ExportAttempt.from_json(left_by(context, own, ATTEMPT_KEY))
+        self.attempt = ExportAttempt.from_json(pull_result(context, own, ATTEMPT_KEY))
         if not does(self.attempt, self.work):
             raise AirflowException(
                 "the Variables of the export have changed while its pod ran: the next try exports the range anew"
@@ -287,7 +288,9 @@ class VerifyExportOperator(SettingsAtRunTime, BaseOperator):
         return _verified(export, attempt, bucket.stored(attempt.prefix), manifest, bucket.name)
 
 
-def _manifest(export: Export, attempt: ExportAttempt, place: Place, stored: dict[str, StoredObject]) -> dict[str, Any]:
+def _manifest(
+    export: Export, attempt: ExportAttempt, files: ExportStorage, stored: dict[str, StoredObject]
+) -> dict[str, Any]:
     """The manifest of an attempt: read, put together, or derived.
 
     Raises:
@@ -300,10 +303,10 @@ def _manifest(export: Export, attempt: ExportAttempt, place: Place, stored: dict
             f"was done, or wrote elsewhere. Clear the task {EXPORT_TASK!r} and what follows it"
         )
     if manifests := export.manifests(attempt):
-        return combined_manifest({name: read_manifest(place.text(name), name) for name in manifests})
+        return combined_manifest({name: read_manifest(files.text(name), name) for name in manifests})
     names = {data_type: attempt.object_name(name) for data_type, name in export.file_names.items()}
-    headers = place.text(names.pop(LEDGERS.data_type))
-    counted = {data_type: place.count(name) for data_type, name in names.items()}
+    headers = files.text(names.pop(LEDGERS.data_type))
+    counted = {data_type: files.count(name) for data_type, name in names.items()}
     return derived_manifest(attempt, export.settings.passphrase, headers, counted, export.file_names, stored)
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from stellar_etl_airflow.bigquery.jobs import Job
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.lineage import Dataset, Lineage
 from stellar_etl_airflow.model.tables import Table
-from stellar_etl_airflow.operators.bigquery_jobs import Job, TableJobsOperator, Warehouse
+from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
 from stellar_etl_airflow.operators.runtime import batch_of
-from stellar_etl_airflow.settings.models import Target
+from stellar_etl_airflow.settings.warehouse import Target
 from stellar_etl_airflow.sql.state import merge_full_load, replace_base
 
 

@@ -10,16 +10,15 @@ from airflow.providers.google.cloud.hooks.gcs import GCSHook
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from stellar_etl_airflow.bigquery.tables import Layout, ensure_table, guard_network
+from stellar_etl_airflow.bigquery.jobs import Job
+from stellar_etl_airflow.bigquery.tables import TableLayout, ensure_table, guard_network
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.export.storage import Bucket
-from stellar_etl_airflow.model.batch import ExportedFile
-from stellar_etl_airflow.model.lineage import Lineage, SchemaFile, place_at
+from stellar_etl_airflow.model.batch import STAGING_DAYS, ExportedFile
+from stellar_etl_airflow.model.lineage import Lineage, SchemaFile, dataset_at
 from stellar_etl_airflow.model.tables import Table
-from stellar_etl_airflow.operators.bigquery_jobs import Job, TableJobsOperator, Warehouse
+from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
 from stellar_etl_airflow.operators.runtime import EXPORT_TASK, GOOGLE_CONNECTION, batch_of
-
-STAGING_DAYS = 7
-"""How long a staging table is kept if nothing deletes it: the time to look at rows that failed a check."""
 
 
 def load_job(uri: str, staging: Mapping[str, str]) -> Job:
@@ -50,7 +49,7 @@ class LoadToStagingOperator(TableJobsOperator):
         """Makes sure that the dataset is this network's, and makes the tables that the batch needs.
 
         The staging table gets the published table's own schema, not the file's: a table that has grown holds its
-        nested columns in another order, and BigQuery matches the fields of a RECORD by their place.
+        nested columns in another order, and BigQuery matches the fields of a RECORD by position.
         """
         for target in warehouse.config.targets:
             guard_network(warehouse.client, target.dataset_id, batch_of(context).network_passphrase)
@@ -58,7 +57,7 @@ class LoadToStagingOperator(TableJobsOperator):
         ensure_table(
             warehouse.client,
             f"{warehouse.dataset_id}.{self.staging_id(context)}",
-            Layout(
+            TableLayout(
                 published,
                 expires=datetime.now(UTC) + timedelta(days=STAGING_DAYS),
                 description=f"{self.table.data_type} of {context['ti'].dag_id} {context['ti'].run_id}, to be published",
@@ -74,7 +73,7 @@ class LoadToStagingOperator(TableJobsOperator):
         """The object, into the staging table."""
         uri = batch_of(context).files[self.table.data_type].uri
         columns = SchemaFile(warehouse.config.schema_filepath, self.table.table_id)
-        return Lineage([place_at(uri, columns)], [self.staging_dataset(context)])
+        return Lineage([dataset_at(uri, columns)], [self.staging_dataset(context)])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
         """The job's id and times.

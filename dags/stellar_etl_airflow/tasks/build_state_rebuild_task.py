@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from stellar_etl_airflow.bigquery.jobs import Job
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
+from stellar_etl_airflow.model.coverage import TABLE_PARAM
 from stellar_etl_airflow.model.lineage import Lineage
 from stellar_etl_airflow.model.tables import Table
-from stellar_etl_airflow.operators.bigquery_jobs import Job, TableJobsOperator, Warehouse
-
-TABLE_PARAM = "table"
-"""The param that names the one type to rebuild; null for all."""
+from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
 
 
 class RebuildStateOperator(TableJobsOperator):

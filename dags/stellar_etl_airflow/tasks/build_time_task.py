@@ -9,17 +9,12 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import Context
 
 from stellar_etl_airflow.export.exports import network_arguments
-from stellar_etl_airflow.model.batch import LedgerRange
-from stellar_etl_airflow.model.lineage import Lineage, place_at
-from stellar_etl_airflow.operators.pods import StellarPodOperator
+from stellar_etl_airflow.model.lineage import Lineage, dataset_at
+from stellar_etl_airflow.model.ranges import LedgerRange
+from stellar_etl_airflow.operators.pods import LAKE_VARIABLE, XCOM_FILE, StellarPodOperator
 from stellar_etl_airflow.operators.runtime import TIME_TASK, Run, settings
-from stellar_etl_airflow.settings.models import DelaySettings, ExportSettings
-
-XCOM_FILE = "/airflow/xcom/return.json"
-
-LAKE_VARIABLE = "STELLAR_ETL_DATASTORE_PATH"
-"""Where our exporter finds the lake; the Go program's command has no option for it, and asks the network itself."""
-
+from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.runs import DelaySettings
 
 SCHEDULED = "scheduled"
 """The type of the runs that the schedule makes, as they fall due or to catch up; backfills have one of their own."""
@@ -47,7 +42,7 @@ class TimeToLedgerRangeOperator(StellarPodOperator):
         if isinstance(asked, LedgerRange):
             return []
         export = settings(ExportSettings)
-        self.lineage = Lineage([place_at(export.txmeta_datastore_path)])
+        self.lineage = Lineage([dataset_at(export.txmeta_datastore_path)])
         return [
             "get_ledger_range_from_times",
             "--start-time", _spelt(asked.start),

@@ -8,8 +8,8 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import BaseOperator, Context
 
-from stellar_etl_airflow.model.batch import LedgerRange
-from stellar_etl_airflow.operators.runtime import left_by
+from stellar_etl_airflow.model.ranges import LedgerRange
+from stellar_etl_airflow.operators.runtime import pull_result
 
 PlannedRun = dict[str, Any]
 """A run to start: `trigger_dag_id`, `trigger_run_id` and `conf`."""
@@ -36,7 +36,7 @@ class PlannedRunsOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[PlannedRun]:
         """Gives it."""
-        runs: list[PlannedRun] = left_by(context, self.plan)[self.part]
+        runs: list[PlannedRun] = pull_result(context, self.plan)[self.part]
         for run in runs:
             self.log.info("%s %s: %s", run["trigger_dag_id"], run["trigger_run_id"], run["conf"])
         return runs

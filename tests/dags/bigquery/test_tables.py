@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stellar_etl_airflow.bigquery.tables import Layout, WarehouseError, check_partition, ensure_table, guard_network
+from stellar_etl_airflow.bigquery.tables import (
+    TableLayout,
+    WarehouseError,
+    check_partition,
+    ensure_table,
+    guard_network,
+)
 from stellar_etl_airflow.model.schema import SchemaError
 
 NAME = "local.stellar.history_x"
@@ -20,7 +26,7 @@ BY_DAY = {"partition_type": "DAY", "partition_field": "closed_at", "cluster_fiel
 
 def test_a_missing_table_is_made_as_its_layout_says(client):
     expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=7)
-    ensure_table(client, NAME, Layout(FIELDS, expires=expires, description="rows", **BY_DAY))
+    ensure_table(client, NAME, TableLayout(FIELDS, expires=expires, description="rows", **BY_DAY))
     table = client.get_table(NAME)
     assert [field.name for field in table.schema] == ["sequence", "closed_at", "details"]
     assert (table.time_partitioning.type_, table.time_partitioning.field) == ("DAY", "closed_at")
@@ -29,45 +35,45 @@ def test_a_missing_table_is_made_as_its_layout_says(client):
 
 
 def test_a_table_grows_by_columns_and_keeps_its_rows(client):
-    ensure_table(client, NAME, Layout(FIELDS))
+    ensure_table(client, NAME, TableLayout(FIELDS))
     client.query(f"INSERT INTO `{NAME}` (sequence, details) VALUES (1, STRUCT('x' AS a))").result()
     grown = [
         *FIELDS[:2],
         {**FIELDS[2], "fields": [{"name": "a", "type": "STRING"}, {"name": "b", "type": "INTEGER"}]},
         {"name": "fee", "type": "INTEGER", "mode": "REQUIRED"},
     ]
-    ensure_table(client, NAME, Layout(grown))
-    ensure_table(client, NAME, Layout(grown))
+    ensure_table(client, NAME, TableLayout(grown))
+    ensure_table(client, NAME, TableLayout(grown))
     client.query(f"INSERT INTO `{NAME}` (sequence, details, fee) VALUES (2, STRUCT('y' AS a, 5 AS b), 7)").result()
     result = client.query(f"SELECT sequence, details.a, details.b, fee FROM `{NAME}` ORDER BY 1").result()
     assert [tuple(row.values()) for row in result] == [(1, "x", None, None), (2, "y", 5, 7)]
 
 
 def test_another_partition_is_refused_with_what_to_do(client):
-    ensure_table(client, NAME, Layout(FIELDS))
+    ensure_table(client, NAME, TableLayout(FIELDS))
     with pytest.raises(WarehouseError, match="history_x is partitioned by nothing.*says closed_at .DAY.*correct the"):
-        ensure_table(client, NAME, Layout(FIELDS, **BY_DAY))
+        ensure_table(client, NAME, TableLayout(FIELDS, **BY_DAY))
 
 
 def test_another_clustering_is_refused_with_what_to_do(client):
-    ensure_table(client, NAME, Layout(FIELDS, **BY_DAY))
+    ensure_table(client, NAME, TableLayout(FIELDS, **BY_DAY))
     other = {**BY_DAY, "cluster_fields": ("closed_at", "sequence")}
     with pytest.raises(WarehouseError, match="clustered by sequence, .*says closed_at, sequence.*bq update"):
-        ensure_table(client, NAME, Layout(FIELDS, **other))
+        ensure_table(client, NAME, TableLayout(FIELDS, **other))
 
 
 def test_a_table_without_the_columns_that_tell_rows_apart_is_refused(client):
     """Such a table is another deployment's: its rows would have no close time, and would never be replaced."""
-    ensure_table(client, NAME, Layout(FIELDS[:1]))
+    ensure_table(client, NAME, TableLayout(FIELDS[:1]))
     with pytest.raises(WarehouseError, match="history_x lacks closed_at.*Load into another dataset"):
-        ensure_table(client, NAME, Layout(FIELDS, needed=("sequence", "closed_at")))
+        ensure_table(client, NAME, TableLayout(FIELDS, needed=("sequence", "closed_at")))
     assert [field.name for field in client.get_table(NAME).schema] == ["sequence"]
 
 
 def test_another_type_is_refused_by_name(client):
-    ensure_table(client, NAME, Layout(FIELDS))
+    ensure_table(client, NAME, TableLayout(FIELDS))
     with pytest.raises(SchemaError, match="table local.stellar.history_x: column sequence is INTEGER"):
-        ensure_table(client, NAME, Layout([{"name": "sequence", "type": "STRING"}]))
+        ensure_table(client, NAME, TableLayout([{"name": "sequence", "type": "STRING"}]))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from stellar_etl_airflow.export.manifest import (
     read_manifest,
     verified_batch,
 )
-from stellar_etl_airflow.model.batch import Batch, ExportAttempt, LedgerRange
+from stellar_etl_airflow.model.batch import Batch, ExportAttempt
+from stellar_etl_airflow.model.ranges import LedgerRange
 
 ATTEMPT = ExportAttempt(LedgerRange(3, 12), "exports/run/attempt", "2026-01-01T00:20:00Z")
 NAMES = {"ledgers": "ledgers.txt", "assets": "assets.txt"}

@@ -9,15 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellar_etl_airflow.model.batch import (
-    ExportAttempt,
-    LedgerRange,
-    RangeError,
-    TimeRange,
-    asked_range,
-    extra_fields,
-    staging_table_id,
-)
+from stellar_etl_airflow.export.exports import extra_fields
+from stellar_etl_airflow.model.batch import ExportAttempt, staging_table_id
+from stellar_etl_airflow.model.ranges import LedgerRange, RangeError, TimeRange, asked_range
 
 START, END = datetime(2026, 1, 1, 0, 10, tzinfo=UTC), datetime(2026, 1, 1, 0, 20, tzinfo=UTC)
 

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile, LedgerRange
+from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile
 from stellar_etl_airflow.model.costs import MOST_CHARACTERS, TIB, cost_labels, estimated_cost, label_value
+from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import ASSETS
 from stellar_etl_airflow.operators.runtime import VERIFY_TASK
-from stellar_etl_airflow.sql.publish import Statement
+from stellar_etl_airflow.sql.statement import Statement
 from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
 from stellar_etl_airflow.tasks.build_batch_stats import build_batch_stats
 from stellar_etl_airflow.tasks.build_check_task import build_check_task
-from stellar_etl_airflow.tasks.build_coverage_tasks import LookOperator, _rows
+from stellar_etl_airflow.tasks.build_coverage_tasks import LookOperator
 from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
 from stellar_etl_airflow.tasks.build_time_task import build_time_task
 from tests.shared import REPO
@@ -102,7 +103,7 @@ def test_jobs_and_pods_say_whose_cost_they_are(client, run, warehouse_environmen
 def test_small_queries_of_coverage_are_labelled_too(client, warehouse_environment, make_context):
     task = LookOperator(task_id="look")
     task.pre_execute(make_context("look"))
-    _rows(task.warehouse, Statement("SELECT 1 AS of_coverage"))
+    task.warehouse.query(Statement("SELECT 1 AS of_coverage"))
     job = next(job for job in client.list_jobs(max_results=20) if "of_coverage" in job.query)
     assert job.labels == {"stellar_dag": "a_dag", "stellar_task": "look"}
 

@@ -19,7 +19,7 @@ from airflow.sdk.execution_time import task_runner
 from stellar_etl_airflow.operators.alerts import report_failure
 from stellar_etl_airflow.operators.defaults import get_default_dag_args
 from stellar_etl_airflow.operators.runtime import SOURCES_TASK, TIME_TASK
-from stellar_etl_airflow.settings.models import SettingsError
+from stellar_etl_airflow.settings.base import SettingsError
 from tests.dags import task_process
 from tests.dags.task_process import RUN_ID, START, Failing, Supervisor
 from tests.shared import REPO

@@ -6,8 +6,9 @@ import google.cloud.bigquery as bq
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
-from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator, Job, fingerprint, job_id_base, query_job
-from stellar_etl_airflow.sql.publish import Parameter, Statement
+from stellar_etl_airflow.bigquery.jobs import Job, fingerprint, job_id_base, query_job
+from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
+from stellar_etl_airflow.sql.statement import Parameter, Statement
 
 INSERT = Statement("INSERT INTO `local.stellar.t` (n) VALUES (@n)", (Parameter("n", "INT64", "1"),))
 

@@ -14,9 +14,10 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from local import lineage as drawn
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model import lineage
 from stellar_etl_airflow.model.batch import Batch, ExportedFile, staging_table_id
-from stellar_etl_airflow.model.lineage import place_at, selected_columns, table_at
+from stellar_etl_airflow.model.lineage import dataset_at, selected_columns, table_at
 from stellar_etl_airflow.model.schema import column_names, read_schema
 from stellar_etl_airflow.model.tables import (
     BATCH_COLUMNS,
@@ -28,7 +29,7 @@ from stellar_etl_airflow.model.tables import (
     WITH_CAPTIVE_CORE,
     WITHOUT_CAPTIVE_CORE,
 )
-from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator, Warehouse
+from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
 from stellar_etl_airflow.operators.runtime import EXPORT_TASK, VERIFY_TASK, Run
 from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
 from stellar_etl_airflow.tasks.build_bq_insert_job_task import QUERIES, SOURCES, build_bq_insert_job_task
@@ -178,7 +179,7 @@ def a_warehouse():
     from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
 
     from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION, settings
-    from stellar_etl_airflow.settings.models import WarehouseSettings
+    from stellar_etl_airflow.settings.warehouse import WarehouseSettings
 
     return Warehouse(BigQueryHook(gcp_conn_id=GOOGLE_CONNECTION), settings(WarehouseSettings))
 
@@ -236,7 +237,7 @@ def test_the_time_pod_reads_the_lake_and_a_run_by_ledgers_needs_none(start, lake
     ],
 )
 def test_places_are_named_as_openlineage_names_them(address, namespace, name):
-    place = place_at(address)
+    place = dataset_at(address)
     assert (place.namespace, place.name) == (namespace, name)
 
 

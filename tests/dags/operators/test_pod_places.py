@@ -7,9 +7,10 @@ import json
 import pytest
 
 from stellar_etl_airflow.model.tables import LEDGERS
-from stellar_etl_airflow.settings import models as settings
+from stellar_etl_airflow.settings import pods as settings
+from stellar_etl_airflow.settings.base import SettingsError
+from stellar_etl_airflow.settings.checks import check
 from stellar_etl_airflow.settings.environments import Environments
-from stellar_etl_airflow.settings.models import SettingsError, check
 from stellar_etl_airflow.tasks.build_export_task import build_export_task
 from stellar_etl_airflow.tasks.build_time_task import build_time_task
 from tests.shared import REPO

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from stellar_etl_airflow.export.exports import FullLoad
 from stellar_etl_airflow.model.batch import ExportAttempt
 from stellar_etl_airflow.model.tables import ACCOUNTS, LEDGERS, OPERATIONS, SIGNERS, TOKEN_TRANSFERS
-from stellar_etl_airflow.settings.models import SettingsError
+from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.tasks.build_export_task import ATTEMPT_ANNOTATION, STEP_ANNOTATION, build_export_task
 from stellar_etl_airflow.tasks.build_time_task import build_time_task
 

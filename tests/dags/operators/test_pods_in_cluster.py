@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from stellar_etl_airflow.export.manifest import ManifestError
 from stellar_etl_airflow.model.batch import Batch, ExportAttempt
 from stellar_etl_airflow.model.tables import LEDGERS, OPERATIONS
-from stellar_etl_airflow.settings import models as settings
+from stellar_etl_airflow.settings import pods as settings
 from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
 from stellar_etl_airflow.tasks.build_time_task import build_time_task
 from tests.local import emulators

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from stellar_etl_airflow.settings.environments import Environments
-from stellar_etl_airflow.settings.models import GROUPS, shown
+from stellar_etl_airflow.settings.groups import GROUPS, shown
 from tests.shared import REPO
 
 NAMES = ("development", "production", "staging")

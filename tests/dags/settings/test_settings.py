@@ -7,17 +7,14 @@ import json
 import pytest
 
 from stellar_etl_airflow.model.tables import CHANGES, TABLES
-from stellar_etl_airflow.settings.models import (
-    GROUPS,
-    ExportSettings,
-    PodSettings,
-    SettingsError,
-    TimeoutSettings,
-    WarehouseSettings,
-    check_keys,
-    known_keys,
-    load,
-)
+from stellar_etl_airflow.settings.base import SettingsError
+from stellar_etl_airflow.settings.checks import check_keys
+from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.groups import GROUPS, known_keys
+from stellar_etl_airflow.settings.parsing import load
+from stellar_etl_airflow.settings.pods import PodSettings
+from stellar_etl_airflow.settings.runs import TimeoutSettings
+from stellar_etl_airflow.settings.warehouse import WarehouseSettings
 from tests.shared import REPO
 
 VARIABLES = json.loads((REPO / "airflow_variables.json").read_text())

@@ -8,10 +8,10 @@ import google.cloud.bigquery as bq
 import pytest
 from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
 
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.tables import LEDGERS
-from stellar_etl_airflow.operators.bigquery_jobs import Warehouse
 from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION, settings
-from stellar_etl_airflow.settings.models import WarehouseSettings
+from stellar_etl_airflow.settings.warehouse import WarehouseSettings
 from stellar_etl_airflow.tasks.build_bq_insert_job_task import build_check_sources_task
 from stellar_etl_airflow.tasks.build_export_task import build_export_task
 from stellar_etl_airflow.tasks.build_time_task import build_time_task

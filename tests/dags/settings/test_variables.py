@@ -14,7 +14,8 @@ import pytest
 
 from stellar_etl_airflow.operators.pods import StellarPodOperator
 from stellar_etl_airflow.operators.runtime import SettingsAtRunTime
-from stellar_etl_airflow.settings.models import BUILDERS, GROUPS, POD_BUILDERS
+from stellar_etl_airflow.settings.checks import BUILDERS, POD_BUILDERS
+from stellar_etl_airflow.settings.groups import GROUPS
 from tests.shared import MODULES, REPO
 
 FIELDS = {key: field for group in GROUPS for key, field in group.model_fields.items()}

@@ -5,18 +5,12 @@ from __future__ import annotations
 import google.cloud.bigquery as bq
 import pytest
 
-from stellar_etl_airflow.model.batch import LedgerRange
+from stellar_etl_airflow.bigquery.jobs import query_job
+from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import Publish, Table
-from stellar_etl_airflow.operators.bigquery_jobs import query_job
-from stellar_etl_airflow.sql.publish import (
-    Parameter,
-    delete_range,
-    identifier,
-    publish,
-    range_parameters,
-    table_name,
-    upsert_stats,
-)
+from stellar_etl_airflow.sql.batch_stats import upsert_stats
+from stellar_etl_airflow.sql.publish import delete_range, publish
+from stellar_etl_airflow.sql.statement import Parameter, identifier, range_parameters, table_name
 
 EVENTS = Table("events", "events", keys=("ledger_sequence", "name"))
 ASSETS = Table("assets", "assets", keys=("code", "issuer"), publish=Publish.KEEP_EARLIEST)

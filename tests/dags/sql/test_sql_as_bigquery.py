@@ -3,6 +3,7 @@ constants on the partition column of each partitioned table that it reads, but f
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 from collections.abc import Iterator
@@ -14,9 +15,9 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from stellar_etl_airflow.model.batch import LedgerRange, TimeRange
 from stellar_etl_airflow.model.checks import Check, Condition, Kind, Metric
 from stellar_etl_airflow.model.coverage import Fault, Finding
+from stellar_etl_airflow.model.ranges import LedgerRange, TimeRange
 from stellar_etl_airflow.model.schema import column_names, read_schema
 from stellar_etl_airflow.model.tables import (
     BATCH_STATS_TABLE_ID,
@@ -29,25 +30,35 @@ from stellar_etl_airflow.model.tables import (
     TRANSACTIONS,
     Table,
 )
+from stellar_etl_airflow.sql import batch_stats, derived
 from stellar_etl_airflow.sql import checks as check_sql
 from stellar_etl_airflow.sql import coverage as coverage_sql
 from stellar_etl_airflow.sql import publish as sql
 from stellar_etl_airflow.sql import state as state_sql
-from stellar_etl_airflow.sql.publish import Parameter, Statement, table_name
+from stellar_etl_airflow.sql import take_over as take_over_sql
+from stellar_etl_airflow.sql.statement import Parameter, Statement, range_parameters, table_name
+from stellar_etl_airflow.take_over import TAKEN
+from tests.shared import MODULES as DAG_MODULES
 from tests.shared import REPO
 
-MODULES = (sql, state_sql, check_sql, coverage_sql)
+MODULES = [importlib.import_module(name) for name in DAG_MODULES if name.startswith("stellar_etl_airflow.sql.")]
+"""Every module that makes statements."""
+
 VARIABLES = json.loads((REPO / "airflow_variables.json").read_text())
 PARTITION_COLUMNS = {name: entry["field"] for name, entry in VARIABLES["partition_fields"].items()}
 """By table; the others are not partitioned: assets and point-in-time tables match by key, over the whole table."""
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LEDGER_RANGE, TIME_RANGE = LedgerRange(10, 19), TimeRange(START, START + timedelta(minutes=10))
-BATCH = sql.range_parameters(10, 19, "2026-01-01T00:00:50Z", "2026-01-01T00:01:35Z")
+BATCH = range_parameters(10, 19, "2026-01-01T00:00:50Z", "2026-01-01T00:01:35Z")
 WINDOW = coverage_sql.window_parameters(TIME_RANGE.start, TIME_RANGE.end)
 DERIVED = (
     Parameter("batch_id", "STRING", "r"),
     *(Parameter(f"batch_{n}", "STRING", "t") for n in ("run_date", "insert_ts")),
+)
+
+STATS_ROW = batch_stats.stats_row(
+    LEDGER_RANGE, dict.fromkeys(batch_stats.STATS_TYPES.keys() - {"start_ledger", "end_ledger"}, 0)
 )
 
 OF_NO_USE = {parameter.name for parameter in (*BATCH, *WINDOW)} | {"table_id", "checked_at"}
@@ -94,14 +105,13 @@ class Made:
 
 def of_any_table(table: Table) -> Iterator[Made]:
     target, of = name(table.table_id), table.data_type
-    stats = sorted({"table_id", "start_ledger", "end_ledger", "row_count"})
     yield Made("delete_range", of, sql.delete_range(table, target, LEDGER_RANGE))
     for ledgers in (LEDGER_RANGE, None):
         yield Made(
             "count_rows", f"{of}-{ledgers}", sql.count_rows({"a": (table, target), "b": (table, target)}, ledgers)
         )
-        yield Made("forget_stats", f"{of}-{ledgers}", sql.forget_stats(STATS, [table.table_id, "x"], ledgers))
-    yield Made("upsert_stats", of, sql.upsert_stats(STATS, [Parameter(column, "STRING", None) for column in stats]))
+        yield Made("forget_stats", f"{of}-{ledgers}", batch_stats.forget_stats(STATS, [table.table_id, "x"], ledgers))
+    yield Made("upsert_stats", of, batch_stats.upsert_stats(STATS, STATS_ROW))
     yield Made("look", of, coverage_sql.look(table, target, HEADERS, STATS, table.table_id, WINDOW))
 
 
@@ -139,16 +149,27 @@ def of_state(table: Table) -> Iterator[Made]:
     yield Made("look_at_state", of, coverage_sql.look_at_state(table, changes, state, 63, WINDOW))
 
 
+def of_taken_table(table: Table) -> Iterator[Made]:
+    """Another deployment's table may be partitioned by anything."""
+    of, source, every = table.data_type, name(f"their_{table.table_id}"), columns(table)
+    loads = take_over_sql.LOADS
+    yield Made("bounds", of, take_over_sql.bounds(table, source))
+    yield Made("count", of, take_over_sql.count(table, source, loads, BATCH))
+    yield Made("copy", of, take_over_sql.copy(table, name(table.table_id), source, every, loads, BATCH))
+    yield Made("count_published", of, take_over_sql.count_published(table, name(table.table_id), BATCH))
+
+
 def of_all() -> Iterator[Made]:
     for path in sorted((REPO / "dags" / "queries").glob("*.sql")):
         (table,) = (one for one in PUBLISHED.values() if one.table_id == path.stem)
-        source = sql.derive(path.read_text(), SOURCES)
+        source = derived.derive(path.read_text(), SOURCES)
         yield Made(
             "replace_range", path.name,
             sql.replace_range(table, name(path.stem), source, columns(table), (*BATCH, *DERIVED)),
         )  # fmt: skip
-    yield Made("check_sources", "times", sql.check_sources(SOURCES, TIME_RANGE))
-    yield Made("check_sources", "by_ledgers", sql.check_sources(SOURCES, LEDGER_RANGE))
+    yield Made("check_sources", "times", derived.check_sources(SOURCES, TIME_RANGE))
+    yield Made("check_sources", "by_ledgers", derived.check_sources(SOURCES, LEDGER_RANGE))
+    yield Made("ledgers_held", "", take_over_sql.ledgers_held(name("their_ledgers"), LEDGER_RANGE))
     yield Made("newest_loaded", "", coverage_sql.newest_loaded(STATS, ["a", "b"]))
     yield Made("closed_between", "", coverage_sql.closed_between(HEADERS, 10, 19))
     yield Made("loaded_ranges", "", coverage_sql.loaded_ranges(STATS, ["a", "b"], LEDGER_RANGE))
@@ -162,6 +183,7 @@ MADE = [
     *(made for table in PUBLISHED.values() for made in of_any_table(table)),
     *(made for table in PUBLISHED.values() if table is not ENRICHED_OPERATIONS for made in of_staged_table(table)),
     *(made for table in STATES.values() for made in of_state(table)),
+    *(made for table in TAKEN.values() for made in of_taken_table(table)),
 ]
 
 

@@ -8,10 +8,11 @@ from itertools import pairwise
 import google.cloud.bigquery as bq
 import pytest
 
+from stellar_etl_airflow.bigquery.jobs import query_job
 from stellar_etl_airflow.model.tables import Table
-from stellar_etl_airflow.operators.bigquery_jobs import query_job
-from stellar_etl_airflow.sql.publish import publish, range_parameters, table_name
+from stellar_etl_airflow.sql.publish import publish
 from stellar_etl_airflow.sql.state import current_view, merge_changes, merge_full_load, rebuild, replace_base
+from stellar_etl_airflow.sql.statement import range_parameters, table_name
 
 CHANGES = Table("things", "things", keys=("owner", "kind", "ledger_sequence"), entry_keys=("owner", "kind"))
 SCHEMA = [

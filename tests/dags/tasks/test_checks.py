@@ -8,15 +8,18 @@ import google.cloud.bigquery as bq
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile, LedgerRange
+from stellar_etl_airflow.bigquery.jobs import query_job
+from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile
 from stellar_etl_airflow.model.checks import Check, Condition, Kind, Metric, accepted
+from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import LEDGERS, OPERATIONS, PUBLISHED, Table
-from stellar_etl_airflow.operators.bigquery_jobs import query_job
 from stellar_etl_airflow.operators.runtime import VERIFY_TASK
-from stellar_etl_airflow.settings.models import CheckSettings, SettingsError, load
-from stellar_etl_airflow.settings.models import check as check_variables
+from stellar_etl_airflow.settings.base import SettingsError
+from stellar_etl_airflow.settings.checks import check as check_variables
+from stellar_etl_airflow.settings.parsing import load
+from stellar_etl_airflow.settings.warehouse import CheckSettings
 from stellar_etl_airflow.sql.checks import CheckError, check_staging, column_rules, own_rules, shown
-from stellar_etl_airflow.sql.publish import range_parameters, table_name
+from stellar_etl_airflow.sql.statement import range_parameters, table_name
 from stellar_etl_airflow.tasks.build_check_task import build_check_task
 from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
 from tests.shared import REPO

@@ -11,21 +11,11 @@ from airflow.sdk.exceptions import AirflowFailException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellar_etl_airflow.model.batch import LedgerRange
-from stellar_etl_airflow.model.coverage import (
-    Fault,
-    Finding,
-    Round,
-    backfill_round,
-    chunks,
-    healing,
-    held_by_all,
-    joined,
-    without,
-)
+from stellar_etl_airflow.model.coverage import Fault, Finding, Round, backfill_round, healing
+from stellar_etl_airflow.model.ranges import LedgerRange, chunks, held_by_all, joined, without
 from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS
 from stellar_etl_airflow.tasks.build_coverage_tasks import (
-    TIP_TASK,
+    HEAD_TASK,
     build_look_task,
     build_plan_healing_task,
     build_record_task,
@@ -97,7 +87,7 @@ def spelt(value):
 
 @pytest.fixture
 def do(make_context):
-    make_context.xcoms[TIP_TASK, "return_value"] = {"sequence": LAST + 2, "closed_at": closed_at(LAST + 2).isoformat()}
+    make_context.xcoms[HEAD_TASK, "return_value"] = {"sequence": LAST + 2, "closed_at": closed_at(LAST + 2).isoformat()}
 
     def do(task, **params):
         task.deferrable = False
@@ -242,7 +232,7 @@ def test_a_fault_fails_the_look_unless_it_is_healed(client, whole, do):
 
 def test_a_table_that_is_too_far_behind_fails_the_look(whole, do, make_context, warehouse_environment):
     """Even if what is wrong is healed: nobody loads what the schedule doesn't."""
-    make_context.xcoms[TIP_TASK, "return_value"] = {"sequence": 400, "closed_at": closed_at(400).isoformat()}
+    make_context.xcoms[HEAD_TASK, "return_value"] = {"sequence": 400, "closed_at": closed_at(400).isoformat()}
     do(build_look_task())
     do(build_report_task())
     warehouse_environment(coverage_alert_lag=1799)

@@ -7,7 +7,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from stellar_etl_airflow.bigquery.tables import NETWORK_LABEL
-from stellar_etl_airflow.model.batch import LedgerRange, RangeError
+from stellar_etl_airflow.model.ranges import LedgerRange, RangeError
 from stellar_etl_airflow.model.reset import Removal, asked_removal
 from stellar_etl_airflow.model.tables import LEDGERS, OFFERS, PUBLISHED, TRANSACTIONS
 from stellar_etl_airflow.tasks.build_dataset_reset_task import (

@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowException, TaskDeferred
 from stellar_etl_airflow.export.manifest import ManifestError
 from stellar_etl_airflow.model.batch import ExportAttempt
 from stellar_etl_airflow.model.tables import BATCH_COLUMNS, LEDGERS, OPERATIONS
-from stellar_etl_airflow.settings.models import SettingsError
+from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.tasks import build_export_task as module
 from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
 from tests.local import emulators

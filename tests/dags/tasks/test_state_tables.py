@@ -9,7 +9,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from stellar_etl_airflow.bigquery.tables import WarehouseError
-from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile, LedgerRange
+from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile
+from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import OFFERS
 from stellar_etl_airflow.operators.runtime import VERIFY_TASK
 from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task

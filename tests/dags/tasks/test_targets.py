@@ -7,10 +7,11 @@ import json
 import pytest
 
 from stellar_etl_airflow.bigquery.tables import WarehouseError, guard_network
-from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile, LedgerRange
+from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile
+from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import ASSETS, POOLS
 from stellar_etl_airflow.operators.runtime import VERIFY_TASK
-from stellar_etl_airflow.settings.models import SettingsError
+from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
 from stellar_etl_airflow.tasks.build_check_task import build_check_task
 from stellar_etl_airflow.tasks.build_delete_data_task import build_delete_data_task

@@ -1,0 +1,191 @@
+"""Ranges of ledgers and of close times: what a run is asked for, and arithmetic on ranges. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+
+class RangeError(ValueError):
+    """The asked range can't be served as it stands; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class TimeRange:
+    """A half-open interval of close times, in UTC."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class LedgerRange:
+    """A range of ledger sequences, both ends included."""
+
+    start: int
+    end: int
+
+    @classmethod
+    def from_half_open(cls, value: Mapping[str, Any]) -> LedgerRange:
+        """The range to export for `{"start": N, "end": M}`, as `get_ledger_range_from_times` writes it.
+
+        `end` is the first ledger after the interval. An interval in which no ledger closed has
+        `start == end`; its one ledger is exported all the same, which is harmless because rows are
+        replaced by ledger.
+        """
+        try:
+            start, end = whole_number("start", value["start"]), whole_number("end", value["end"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RangeError(
+                f"a ledger range must look like {{'start': N, 'end': M}}, but the time pod returned {value!r}"
+            ) from error
+        return cls(start, max(end - 1, start))
+
+
+def whole_number(name: str, value: Any) -> int:
+    """A param that is a whole number; nothing is rounded to one.
+
+    Raises:
+        RangeError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise RangeError(f"param {name}: {value!r} is not a whole number")
+    return value
+
+
+def _utc(name: str, value: Any) -> datetime:
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise RangeError(f"param {name}: {value!r} is not a time; write it like 2026-01-01T00:10:00Z") from error
+    if moment.tzinfo is None:
+        raise RangeError(f"param {name}: {value!r} has no time zone; write it like 2026-01-01T00:10:00Z")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise RangeError(f"param {name}: {value!r} is before year 1 or after year 9999 in UTC") from None
+
+
+RANGE_PARAMS = ("start_time", "end_time", "start_ledger", "end_ledger")
+
+
+CHECKPOINT_PARAM = "checkpoint_ledger"
+"""The param of a full load."""
+
+
+CHECKPOINT_LEDGERS = 64
+"""The network puts its state by each time that this many ledgers have closed
+(https://developers.stellar.org/docs/validators/admin-guide/environment-preparation#history-archives)."""
+
+
+def has_range_params(params: Mapping[str, Any]) -> bool:
+    """Whether a run is asked for a range of its own."""
+    return any(params.get(name) is not None for name in RANGE_PARAMS)
+
+
+def _checkpoint(ledger: int) -> LedgerRange:
+    after = ledger + (-ledger - 1) % CHECKPOINT_LEDGERS
+    if ledger < 1 or after != ledger:
+        near = [str(one) for one in (after - CHECKPOINT_LEDGERS, after) if one > 0]
+        raise RangeError(f"param {CHECKPOINT_PARAM}: {ledger} is no checkpoint; near it is {' and '.join(near)}")
+    return LedgerRange(ledger, ledger)
+
+
+def asked_range(
+    params: Mapping[str, Any], interval_start: datetime | None, interval_end: datetime | None
+) -> TimeRange | LedgerRange:
+    """What a run is to load: by params if any is set, else its data interval.
+
+    Args:
+        params: the run's params; `start_time` and `end_time`, or `start_ledger` and `end_ledger`, or neither; or
+            `checkpoint_ledger`.
+        interval_start: start of the data interval, None for a run that has none.
+        interval_end: end of the data interval.
+
+    Raises:
+        RangeError: params of both kinds, one of a pair, the wrong way round, or nothing to go by.
+    """
+    given: dict[str, Any] = {name: params[name] for name in RANGE_PARAMS if params.get(name) is not None}
+    if params.get(CHECKPOINT_PARAM) is not None:
+        if given:
+            raise RangeError(f"the param {CHECKPOINT_PARAM} stands alone; this run has {', '.join(sorted(given))} too")
+        return _checkpoint(whole_number(CHECKPOINT_PARAM, params[CHECKPOINT_PARAM]))
+    if not given:
+        if interval_start is None or interval_end is None or interval_start >= interval_end:
+            raise RangeError(
+                "this run has no data interval: trigger it with the params start_time and end_time, "
+                "or start_ledger and end_ledger"
+            )
+        return TimeRange(interval_start.astimezone(UTC), interval_end.astimezone(UTC))
+    if given.keys() == {"start_time", "end_time"}:
+        times = TimeRange(_utc("start_time", given["start_time"]), _utc("end_time", given["end_time"]))
+        if times.start >= times.end:
+            raise RangeError(
+                f"param start_time ({times.start.isoformat()}) must be before end_time ({times.end.isoformat()})"
+            )
+        return times
+    if given.keys() == {"start_ledger", "end_ledger"}:
+        ledgers = LedgerRange(
+            whole_number("start_ledger", given["start_ledger"]), whole_number("end_ledger", given["end_ledger"])
+        )
+        if not 1 <= ledgers.start <= ledgers.end:
+            raise RangeError(
+                f"param start_ledger ({ledgers.start}) must be at least 1 and at most end_ledger ({ledgers.end})"
+            )
+        return ledgers
+    raise RangeError(
+        "give the params start_time and end_time, or start_ledger and end_ledger, or none of them; "
+        f"this run has {', '.join(sorted(given))}"
+    )
+
+
+def joined(ranges: Iterable[LedgerRange]) -> list[LedgerRange]:
+    """The same ledgers in as few ranges as there can be, in order."""
+    result: list[LedgerRange] = []
+    for one in sorted(ranges, key=lambda one: one.start):
+        if result and one.start <= result[-1].end + 1:
+            result[-1] = LedgerRange(result[-1].start, max(result[-1].end, one.end))
+        else:
+            result.append(one)
+    return result
+
+
+def without(wanted: LedgerRange, held: Iterable[LedgerRange]) -> list[LedgerRange]:
+    """What of a range is in none of others, in order."""
+    rest, start = [], wanted.start
+    for one in joined(held):
+        if one.end < start or one.start > wanted.end:
+            continue
+        if one.start > start:
+            rest.append(LedgerRange(start, one.start - 1))
+        start = one.end + 1
+    if start <= wanted.end:
+        rest.append(LedgerRange(start, wanted.end))
+    return rest
+
+
+def chunks(ranges: Iterable[LedgerRange], size: int) -> list[LedgerRange]:
+    """Ranges in pieces of at most so many ledgers."""
+    return [
+        LedgerRange(start, min(start + size - 1, one.end))
+        for one in ranges
+        for start in range(one.start, one.end + 1, size)
+    ]
+
+
+def held_by_all(ranges: Iterable[Sequence[LedgerRange]]) -> list[LedgerRange]:
+    """The ledgers that are in each of several sets of ranges."""
+    first, *others = (joined(one) for one in ranges)
+    for other in others:
+        first = [part for one in first for part in _common(one, other)]
+    return first
+
+
+def _common(one: LedgerRange, others: Iterable[LedgerRange]) -> list[LedgerRange]:
+    return [
+        LedgerRange(max(one.start, other.start), min(one.end, other.end))
+        for other in others
+        if other.start <= one.end and other.end >= one.start
+    ]

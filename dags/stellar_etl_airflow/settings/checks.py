@@ -1,0 +1,134 @@
+"""Checks of all Airflow Variables together: unknown keys and entries, tables without columns."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stellar_etl_airflow.model.schema import SchemaError, read_schema
+from stellar_etl_airflow.model.tables import LOADING_DAGS, PUBLISHED, TABLES, Publish, Table
+from stellar_etl_airflow.settings.base import SettingsError
+from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.groups import GROUPS, known_keys
+from stellar_etl_airflow.settings.parsing import load
+from stellar_etl_airflow.settings.pods import PodSettings
+from stellar_etl_airflow.settings.runs import DelaySettings, TimeoutSettings
+from stellar_etl_airflow.settings.warehouse import CheckSettings, TableCheck, WarehouseSettings
+from stellar_etl_airflow.sql.checks import CheckError, column_rules
+
+BUILDERS = (
+    "build_apply_gcs_changes_to_bq_task",
+    "build_backfill_tasks",
+    "build_batch_stats",
+    "build_bq_insert_job_task",
+    "build_check_task",
+    "build_coverage_tasks",
+    "build_dataset_reset_task",
+    "build_delete_data_task",
+    "build_export_task",
+    "build_full_load_task",
+    "build_gcs_to_bq_task",
+    "build_state_rebuild_task",
+    "build_time_task",
+    "build_verify_task",
+)
+"""The keys of `task_timeout`."""
+
+
+POD_BUILDERS = ("build_coverage_tasks", "build_export_task", "build_time_task")
+"""The keys of `resources`, beside `default`."""
+
+
+def _unknown(what: str, given: Iterable[str], known: Collection[str]) -> list[str]:
+    messages = []
+    for key in sorted(set(given) - set(known)):
+        close = difflib.get_close_matches(key, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        messages.append(f"unknown {what} {key!r}{hint}")
+    return messages
+
+
+def check_keys(variables: Mapping[str, Any]) -> list[str]:
+    """A message for each key that the project doesn't know, with the right spelling where one is close."""
+    return _unknown("Airflow Variable", variables, known_keys())
+
+
+def check_entries(get: Callable[[str], Any]) -> list[str]:
+    """A message for each entry that no table and no builder has, and for each that a table lacks.
+
+    Args:
+        get: gives a Variable's value by key; each must be valid by itself.
+    """
+    warehouse, export = load(WarehouseSettings, get), load(ExportSettings, get)
+    names = [warehouse.table_ids.get(data_type, table.table_id) for data_type, table in PUBLISHED.items()]
+    entries: dict[str, tuple[Mapping[str, Any], Collection[str]]] = {
+        "cluster_fields": (warehouse.cluster_fields, names),
+        "start_delay": (load(DelaySettings, get).start_delay, LOADING_DAGS),
+        "output_file_names": (export.output_file_names, TABLES),
+        "partition_fields": (warehouse.partition_fields, names),
+        "resources": (load(PodSettings, get).resources, ("default", *POD_BUILDERS)),
+        "table_ids": (warehouse.table_ids, PUBLISHED),
+        "task_timeout": (load(TimeoutSettings, get).task_timeout, BUILDERS),
+    }
+    messages = []
+    for key, (given, known) in entries.items():
+        messages += _unknown(f"entry of Airflow Variable {key!r}:", given, known)
+        if key in ("table_ids", "output_file_names"):
+            messages += [f"Airflow Variable {key!r} has no entry {name!r}" for name in known if name not in given]
+    return messages + list(_misfits(load(CheckSettings, get).checks, dict(zip(names, PUBLISHED.values(), strict=True))))
+
+
+SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
+"""The schema files of this checkout."""
+
+
+def _misfits(checks: Iterable[TableCheck], tables: Mapping[str, Table]) -> Iterator[str]:
+    """A message for each check of a table, column or value that there is not."""
+    for number, entry in enumerate(checks):
+        where = f"Airflow Variable 'checks'[{number}]"
+        if entry.table not in tables:
+            yield from _unknown(f"table in {where}:", [entry.table], tables)
+            continue
+        try:
+            column_rules([entry.check], "staging", read_schema(str(SCHEMAS), tables[entry.table].table_id))
+        except CheckError as error:
+            yield f"{where} ({entry.table}): {error}"
+
+
+def check_tables(get: Callable[[str], Any], schemas: Path = SCHEMAS) -> list[str]:
+    """A message for each table that would be made without partitions, clusters or columns.
+
+    Tables that are matched by key over all their rows have no partitions.
+
+    Args:
+        get: gives a Variable's value by key; each must be valid by itself.
+        schemas: the folder of the schema files.
+    """
+    warehouse = load(WarehouseSettings, get)
+    messages = []
+    for data_type, table in PUBLISHED.items():
+        name = warehouse.table_ids.get(data_type, table.table_id)
+        if name not in warehouse.partition_fields and table.publish is Publish.REPLACE_RANGE:
+            messages.append(f"Airflow Variable 'partition_fields' has no entry {name!r}: the table has no partition")
+        if not warehouse.cluster_fields.get(name):
+            messages.append(f"Airflow Variable 'cluster_fields' has no entry {name!r}: the table has no cluster")
+        try:
+            read_schema(str(schemas), table.table_id)
+        except SchemaError as error:
+            messages.append(f"Airflow Variable 'table_ids'[{data_type!r}]: the table {name!r} has no schema: {error}")
+    return messages
+
+
+def check(variables: Mapping[str, Any]) -> list[str]:
+    """What is wrong with Variables, a message each; empty if nothing is."""
+    messages = check_keys(variables)
+    valid = True
+    for group in GROUPS:
+        try:
+            load(group, variables.get)
+        except SettingsError as error:
+            messages.append(str(error))
+            valid = False
+    return list(dict.fromkeys(messages + check_entries(variables.get) if valid else messages))

@@ -1,0 +1,48 @@
+"""All groups of Airflow Variables together."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from stellar_etl_airflow.settings.alerts import AlertSettings, MessageSettings
+from stellar_etl_airflow.settings.base import HIDDEN, SettingsGroup
+from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.pods import PodSettings
+from stellar_etl_airflow.settings.runs import (
+    CoverageSettings,
+    DelaySettings,
+    OwnerSettings,
+    TimeoutSettings,
+    WaitSettings,
+)
+from stellar_etl_airflow.settings.warehouse import CheckSettings, CostSettings, WarehouseSettings
+
+GROUPS: tuple[type[SettingsGroup], ...] = (
+    WarehouseSettings,
+    CheckSettings,
+    ExportSettings,
+    PodSettings,
+    TimeoutSettings,
+    WaitSettings,
+    DelaySettings,
+    CoverageSettings,
+    CostSettings,
+    OwnerSettings,
+    AlertSettings,
+    MessageSettings,
+)
+"""Together these name every Variable of the project."""
+
+
+def known_keys() -> dict[str, str]:
+    """Every Variable's key, with what it is for."""
+    return {key: field.description or "" for group in GROUPS for key, field in group.model_fields.items()}
+
+
+def shown(key: str, value: Any) -> str:
+    """A Variable's value as people may see it: a secret's is masked, and that of a key that nobody knows."""
+    fields = [group.model_fields[key] for group in GROUPS if key in group.model_fields]
+    if not fields or (value and any(HIDDEN in field.metadata for field in fields)):
+        return "***"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,140 @@
+"""Variables that say where pods run, how, and as whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stellar_etl_airflow.settings.base import Name, SettingsGroup, check_absolute
+
+
+class GoogleSettings(SettingsGroup):
+    """As whom Google Cloud is used."""
+
+    api_key_path: str = Field(
+        default="",
+        description="a Google key file, as the workers see it; empty: the connection's, or Workload Identity",
+    )
+
+    @model_validator(mode="after")
+    def _absolute(self) -> Self:
+        check_absolute("api_key_path", self.api_key_path)
+        return self
+
+
+COMPOSER_NAMESPACE = "composer-user-workloads"
+"""Where Composer 3 runs every pod, whatever namespace is asked for
+(https://cloud.google.com/composer/docs/composer-3/use-kubernetes-pod-operator)."""
+
+
+COMPOSER_KUBECONFIG = "/home/airflow/composer_kube_config"
+"""How Composer's workers reach the environment's own cluster (the same page)."""
+
+
+_COMPOSER_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+
+
+class ClusterSettings(SettingsGroup):
+    """The cluster that pods run in."""
+
+    pod_place: Literal["gke", "composer3", "kubeconfig"] = Field(
+        default="gke",
+        description="the cluster that pods run in: of GKE or Composer 2, Composer 3's own, or a kubeconfig's",
+    )
+
+    def misplaced(self, reasons: Mapping[str, str]) -> list[str]:
+        """What is set and has no place on Composer 3; nothing elsewhere.
+
+        Args:
+            reasons: why, by key.
+        """
+        given = [key for key in reasons if self.pod_place == "composer3" and getattr(self, key)]
+        return [f"'pod_place' is 'composer3', and {key!r} is set: {reasons[key]}" for key in given]
+
+
+class Toleration(SettingsGroup):
+    """One entry of `tolerations`, as in a pod's spec."""
+
+    key: str = ""
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: str = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    toleration_seconds: int | None = Field(default=None, alias="tolerationSeconds")
+
+
+class SecretKey(SettingsGroup):
+    """One entry of `pod_secrets`: a Kubernetes secret in the pods' namespace, and a key in it."""
+
+    secret: Name
+    key: Name
+
+
+_NOT_ON_COMPOSER_3 = {
+    "affinity": "pods don't choose their nodes there",
+    "tolerations": "pods don't choose their nodes there",
+    "k8s_service_account": "none can be made there; pods run as the environment",
+    "kubernetes_sidecar_image": "it takes Airflow's own sidecar alone",
+    "kube_config_location": "Composer's own is used",
+}
+
+
+class PodSettings(GoogleSettings, ClusterSettings):
+    """How and where pods run, and as whom."""
+
+    image_name: Name = Field(description="the exporter's image")
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        default="IfNotPresent", description="when the cluster pulls the image"
+    )
+    namespace: Name = Field(default="default", description="the pods' namespace")
+    k8s_namespace: str = Field(default="", description="the pods' namespace; wins over `namespace` if set")
+    k8s_service_account: str = Field(default="", description="the pods' Kubernetes service account, empty: the default")
+    affinity: dict[str, Any] = Field(default_factory=dict, description="the pods' affinity, as in a pod's spec")
+    tolerations: list[Toleration] = Field(
+        default_factory=list, description="the taints that pods bear, as in a pod's spec"
+    )
+    resources: dict[str, dict[str, dict[str, str]]] = Field(
+        default_factory=dict, description="requests and limits of the pods, by builder, or `default`"
+    )
+    kube_config_location: str = Field(default="", description="a kubeconfig file; empty: the connection's cluster")
+    kubernetes_sidecar_image: str = Field(
+        default="", description="the image of the container that hands a pod's result over; empty: Airflow's"
+    )
+    pod_secrets: dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], SecretKey] = Field(
+        default_factory=dict,
+        description="pods' environment variables out of Kubernetes secrets: secret and key, by name",
+    )
+
+    @model_validator(mode="after")
+    def _fits_its_place(self) -> Self:
+        problems = self.misplaced(_NOT_ON_COMPOSER_3)
+        if self.pod_place == "composer3":
+            problems += self._not_as_composer_has_it()
+        if self.pod_place == "kubeconfig" and not self.kube_config_location:
+            problems.append(
+                "'pod_place' is 'kubeconfig', and 'kube_config_location' is not: name the file, as the workers see it"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _not_as_composer_has_it(self) -> Iterator[str]:
+        for key in ("namespace", "k8s_namespace"):
+            name = getattr(self, key)
+            if name not in ("", "default", COMPOSER_NAMESPACE):
+                yield f"'pod_place' is 'composer3', and {key!r} is {name!r}: pods run in {COMPOSER_NAMESPACE!r} there"
+        asked = {name for sizes in self.resources.values() for amounts in sizes.values() for name in amounts}
+        for name in sorted(asked - set(_COMPOSER_RESOURCES)):
+            known = ", ".join(_COMPOSER_RESOURCES)
+            yield f"'pod_place' is 'composer3', and 'resources' asks for {name!r}: pods get {known} there"
+
+    @property
+    def pods_namespace(self) -> str:
+        """The pods' namespace."""
+        return COMPOSER_NAMESPACE if self.pod_place == "composer3" else self.k8s_namespace or self.namespace
+
+    @property
+    def kubeconfig(self) -> str:
+        """The kubeconfig file, empty: the connection says which cluster it is."""
+        return COMPOSER_KUBECONFIG if self.pod_place == "composer3" else self.kube_config_location

@@ -1,0 +1,143 @@
+"""SQL statements, their parameters, and the parts that all statements are made of. Pure.
+
+Identifiers come from the registry, the schema files and checked Variables, and are checked again here; values travel
+as query parameters. The statements keep to the forms that BigQuery and the laptop's warehouse run alike: explicit
+column lists, no `INSERT ROW`, one statement per job.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from stellar_etl_airflow.model.batch import Batch
+from stellar_etl_airflow.model.ranges import LedgerRange, TimeRange
+from stellar_etl_airflow.model.tables import Table
+
+_PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]{1,61}[a-z0-9]")
+
+
+_NAME = re.compile(r"[A-Za-z_0-9][A-Za-z_0-9-]{0,1023}")
+
+
+_COLUMN = re.compile(r"[A-Za-z_][A-Za-z_0-9]{0,299}")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A query parameter: BigQuery's type name and the value as text, None for NULL."""
+
+    name: str
+    type: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL statement and its parameters."""
+
+    sql: str
+    parameters: tuple[Parameter, ...] = ()
+
+
+def identifier(value: str) -> str:
+    """A column name between backticks.
+
+    Raises:
+        ValueError: the name can't be a BigQuery column.
+    """
+    if not _COLUMN.fullmatch(value):
+        raise ValueError(f"{value!r} is not a column name")
+    return f"`{value}`"
+
+
+def table_name(project: str, dataset: str, table_id: str) -> str:
+    """`project.dataset.table` between backticks.
+
+    Raises:
+        ValueError: a part has characters that BigQuery doesn't allow there.
+    """
+    for part, pattern in ((project, _PROJECT), (dataset, _NAME), (table_id, _NAME)):
+        if not pattern.fullmatch(part):
+            raise ValueError(f"{part!r} is not a project, dataset or table name")
+    return f"`{project}.{dataset}.{table_id}`"
+
+
+def range_parameters(start: int, end: int, first_closed_at: str, last_closed_at: str) -> tuple[Parameter, ...]:
+    """The parameters that `range_predicate` names."""
+    return (
+        Parameter("start_ledger", "INT64", str(start)),
+        Parameter("end_ledger", "INT64", str(end)),
+        Parameter("first_closed_at", "TIMESTAMP", first_closed_at),
+        Parameter("last_closed_at", "TIMESTAMP", last_closed_at),
+    )
+
+
+def batch_parameters(batch: Batch) -> tuple[Parameter, ...]:
+    """The parameters that `range_predicate` names, for a batch."""
+    return range_parameters(batch.range.start, batch.range.end, batch.first_closed_at, batch.last_closed_at)
+
+
+def ledger_of_row(table: Table) -> str:
+    """The ledger sequence of a table's row."""
+    column = identifier(table.ledger_column)
+    return f"({column} >> {table.ledger_shift})" if table.ledger_shift else column
+
+
+def ledger_bounds(table: Table) -> tuple[str, str]:
+    """The lowest and the highest value of the ledger column in the ledgers @start_ledger to @end_ledger."""
+    if not table.ledger_shift:
+        return "@start_ledger", "@end_ledger"
+    factor = 1 << table.ledger_shift  # the laptop's warehouse shifts a parameter within 32 bits
+    return f"@start_ledger * {factor}", f"(@end_ledger + 1) * {factor} - 1"
+
+
+def ledgers_predicate(table: Table, alias: str = "") -> str:
+    """True for rows of the ledgers @start_ledger to @end_ledger: constants on a bare column, so that clusters prune."""
+    prefix = f"{alias}." if alias else ""
+    start, end = ledger_bounds(table)
+    return f"{prefix}{identifier(table.ledger_column)} BETWEEN {start} AND {end}"
+
+
+def ledgers_parameters(ledgers: LedgerRange) -> tuple[Parameter, ...]:
+    """The parameters that `ledgers_predicate` names."""
+    return (Parameter("start_ledger", "INT64", str(ledgers.start)), Parameter("end_ledger", "INT64", str(ledgers.end)))
+
+
+def range_predicate(table: Table, alias: str = "") -> str:
+    """True for a table's rows of the batch's ledgers.
+
+    The close time says the same as the ledger; it stands there so that only the batch's partitions are read.
+    """
+    prefix = f"{alias}." if alias else ""
+    return (
+        f"{ledgers_predicate(table, alias)}"
+        f" AND {prefix}{identifier(table.closed_at_column)} BETWEEN @first_closed_at AND @last_closed_at"
+    )
+
+
+def column_list(columns: Iterable[str], alias: str = "") -> str:
+    """Column names between backticks, with a comma between them, behind an alias if one is given."""
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(prefix + identifier(column) for column in columns)
+
+
+def asked_parameters(asked: TimeRange | LedgerRange) -> tuple[Parameter, ...]:
+    """The parameters that name an asked range."""
+    if isinstance(asked, LedgerRange):
+        return ledgers_parameters(asked)
+    return (
+        Parameter("start_time", "TIMESTAMP", asked.start.isoformat()),
+        Parameter("end_time", "TIMESTAMP", asked.end.isoformat()),
+    )
+
+
+def listed(parameters: Iterable[Parameter]) -> str:
+    """Parameters as SQL names them, with a comma between them."""
+    return ", ".join(f"@{parameter.name}" for parameter in parameters)
+
+
+def table_parameters(table_ids: Iterable[str]) -> tuple[Parameter, ...]:
+    """A parameter for each table's name: `@table_0` and so on."""
+    return tuple(Parameter(f"table_{number}", "STRING", table_id) for number, table_id in enumerate(table_ids))

@@ -282,6 +282,6 @@ class Output:
             with writing(name):
                 put(path, name)
             return
-        from stellar_etl.sources.stores.bucket import upload
+        from stellar_etl.sinks.upload import upload
 
         upload(self._bucket, name, path, content_type)

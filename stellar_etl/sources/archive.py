@@ -23,7 +23,8 @@ from stellar_etl.ledgers.ledger import Ledger, LedgerError, cached, network_id
 from stellar_etl.progress import Reading, StateProgress
 from stellar_etl.sources.lake import PASSPHRASES
 from stellar_etl.sources.records import gunzipped, records
-from stellar_etl.sources.stores.base import Store, open_store
+from stellar_etl.sources.stores.base import Store
+from stellar_etl.sources.stores.open import open_store
 from stellar_etl.xdr import XdrError, decode_bucket_entry, decode_header, names
 
 OPTION = "--history-archive-path"
@@ -208,18 +209,20 @@ class Archive:
                     entries = some_live(some, self._wanted, seen, remember=reading.bucket < len(buckets))
                 yield part(entries)
             if verify and digest.digest() != hash_:
-                raise ExportError(f"{self.store.place}/{name} has the hash {digest.hexdigest()}: it is damaged")
+                raise ExportError(f"{self.store.location}/{name} has the hash {digest.hexdigest()}: it is damaged")
 
     def _state(self, sequence: int) -> ArchiveState:
         if sequence > self._newest:
             raise NotReachedError(
-                f"the checkpoint {sequence} is not in {self.store.place} yet: its newest one is {self._newest}"
+                f"the checkpoint {sequence} is not in {self.store.location} yet: its newest one is {self._newest}"
             )
         name = file_name("history", f"{sequence:08x}", "json")
         state = read_state(self.store, name)
         if state.sequence != sequence:
-            raise ExportError(f"{self.store.place}/{name} is of ledger {state.sequence}, not {sequence}: it is damaged")
-        check_network(f"{self.store.place}/{name}", state.passphrase, self.passphrase)
+            raise ExportError(
+                f"{self.store.location}/{name} is of ledger {state.sequence}, not {sequence}: it is damaged"
+            )
+        check_network(f"{self.store.location}/{name}", state.passphrase, self.passphrase)
         return state
 
     def _header(self, sequence: int) -> dict[str, Any]:
@@ -230,16 +233,16 @@ class Archive:
                 for header in map(decode_header, some):
                     if header["header"]["ledgerSeq"] == sequence:
                         return header
-        raise ExportError(f"{self.store.place}/{name} lacks ledger {sequence}: it is damaged")
+        raise ExportError(f"{self.store.location}/{name} lacks ledger {sequence}: it is damaged")
 
     def _verify(self, ledger: Ledger, state: ArchiveState) -> None:
         try:
             ledger.verify_header()
         except LedgerError as error:
-            raise ExportError(f"{self.store.place}: {error}") from None
+            raise ExportError(f"{self.store.location}: {error}") from None
         if state.hash != ledger.header["bucketListHash"]:
             raise ExportError(
-                f"{self.store.place}: the buckets that it names for ledger {ledger.sequence} have the hash "
+                f"{self.store.location}: the buckets that it names for ledger {ledger.sequence} have the hash "
                 f"{state.hash.hex()}, and the ledger's header {ledger.header['bucketListHash'].hex()}: one is damaged"
             )
 
@@ -280,11 +283,11 @@ def some_live(
         if decoded == names.METAENTRY:
             continue
         key = raw[4:] if decoded == names.DEADENTRY else ledger_key(*entry["data"])
-        place = int.from_bytes(blake2b(key, digest_size=16).digest(), "big")  # takes less memory than bytes do
-        if place in seen:
+        digest = int.from_bytes(blake2b(key, digest_size=16).digest(), "big")  # takes less memory than bytes do
+        if digest in seen:
             continue
         if remember and decoded != names.INITENTRY:
-            seen.add(place)
+            seen.add(digest)
         if decoded != names.DEADENTRY:
             found[entry["data"][0]].append(Change(CREATED, entry["data"][0], key, None, entry))
     return found
@@ -301,7 +304,7 @@ def read_state(store: Store, name: str) -> ArchiveState:
     try:
         return parse_state(content)
     except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
-        raise ExportError(f"{store.place}/{name} can't be read: {error!r}") from None
+        raise ExportError(f"{store.location}/{name} can't be read: {error!r}") from None
 
 
 @contextmanager
@@ -311,23 +314,23 @@ def problems_of(store: Store, name: str) -> Iterator[None]:
     Raises:
         ExportError: naming the file.
     """
-    place = f"{store.place}/{name}"
+    location = f"{store.location}/{name}"
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
-        raise ExportError(f"{place} does not exist: give {OPTION} a whole history archive") from None
+        raise ExportError(f"{location} does not exist: give {OPTION} a whole history archive") from None
     except (zlib.error, XdrError) as error:
-        raise ExportError(f"{place} can't be read: {error}") from None
+        raise ExportError(f"{location} can't be read: {error}") from None
 
 
-def check_network(place: str, told: str | None, passphrase: str | None) -> None:
+def check_network(location: str, told: str | None, passphrase: str | None) -> None:
     """Holds the network that a file tells of against the one that it must be of, if both are known.
 
     Raises:
         ExportError: they differ.
     """
     if None not in (told, passphrase) and told != passphrase:
-        raise ExportError(f"{place} holds the network {told!r}, not {passphrase!r}")
+        raise ExportError(f"{location} holds the network {told!r}, not {passphrase!r}")
 
 
 def open_archive(path: str, network: str, types: Collection[str], passphrase: str | None = None) -> Archive:
@@ -344,5 +347,5 @@ def open_archive(path: str, network: str, types: Collection[str], passphrase: st
     """
     store = open_store(path, OPTION)
     state = read_state(store, NEWEST)
-    check_network(f"{store.place}/{NEWEST}", state.passphrase, passphrase)
+    check_network(f"{store.location}/{NEWEST}", state.passphrase, passphrase)
     return Archive(store, state.passphrase or passphrase or PASSPHRASES[network], state.sequence, types)

@@ -16,9 +16,10 @@ import zstandard
 from stellar_etl.errors import ExportError, NotReachedError
 from stellar_etl.ledgers.ledger import Ledger, network_id
 from stellar_etl.progress import LedgerProgress
-from stellar_etl.sources.layout import EXAMPLE, Layout, Span, compact, inverted, spans_of
+from stellar_etl.sources.layout import EXAMPLE, LakeLayout, Span, compact, inverted, spans_of
 from stellar_etl.sources.read_ahead import Window, read_ahead
-from stellar_etl.sources.stores.base import Store, open_store
+from stellar_etl.sources.stores.base import Store
+from stellar_etl.sources.stores.open import open_store
 from stellar_etl.xdr import XdrError, decode_batch
 
 PASSPHRASES = {
@@ -61,8 +62,8 @@ def _decompress_in_pieces(data: bytes, most: int) -> bytes:
     """The same for a frame that doesn't tell how large its content is, or tells of too much."""
     frame = zstandard.ZstdDecompressor().decompressobj()
     pieces, size = [], 0
-    for place in range(0, len(data), _PIECE):
-        pieces.append(frame.decompress(data[place : place + _PIECE]))
+    for offset in range(0, len(data), _PIECE):
+        pieces.append(frame.decompress(data[offset : offset + _PIECE]))
         size += len(pieces[-1])
         if size > most:
             raise zstandard.ZstdError(f"its content is larger than {most} bytes")
@@ -80,7 +81,7 @@ class Lake:
     """
 
     def __init__(
-        self, store: Store, passphrase: str, layout: Layout | None = None, window: Window | None = None
+        self, store: Store, passphrase: str, layout: LakeLayout | None = None, window: Window | None = None
     ) -> None:
         self.store = store
         self.passphrase = passphrase
@@ -95,17 +96,17 @@ class Lake:
         Raises:
             ExportError: there is no lake, or it is empty.
         """
-        place = self.store.place
+        location = self.store.location
         try:
             newest = next(spans_of(islice(self.store.names("", FEW), MANY)), None)
         except (FileNotFoundError, NotADirectoryError):
-            raise ExportError(f"{place} does not exist: give --datastore-path a lake of ledgers") from None
+            raise ExportError(f"{location} does not exist: give --datastore-path a lake of ledgers") from None
         if newest is None:
-            raise ExportError(f"{place} is no lake, or an empty one: it holds nothing like {EXAMPLE}")
+            raise ExportError(f"{location} is no lake, or an empty one: it holds nothing like {EXAMPLE}")
         return newest
 
     @cached_property
-    def _layout(self) -> Layout | None:
+    def _layout(self) -> LakeLayout | None:
         """How names are computed, None if they must be listed: always on this machine, where listing costs nothing."""
         told = self._told_layout if self.store.remote else None
         return told.as_in(self.newest) if told else None
@@ -120,7 +121,7 @@ class Lake:
         tip = self.newest.last
         if last > tip:
             raise NotReachedError(
-                f"ledger {last} has not closed yet: the newest ledger of {self.store.place} is {tip}, "
+                f"ledger {last} has not closed yet: the newest ledger of {self.store.location} is {tip}, "
                 f"{last - tip} before it"
             )
         return self._layout.spans(first, last) if self._layout else self._listed(first, last)
@@ -139,11 +140,13 @@ class Lake:
         found.reverse()
         for older, newer in pairwise(found):
             if newer.first <= older.last:
-                raise ExportError(f"{self.store.place} holds ledger {newer.first} twice: {older.name} and {newer.name}")
+                raise ExportError(
+                    f"{self.store.location} holds ledger {newer.first} twice: {older.name} and {newer.name}"
+                )
         edges = [(first - 1, first - 1), *((span.first, span.last) for span in found), (last + 1, last + 1)]
         missing = [(before[1] + 1, after[0] - 1) for before, after in pairwise(edges) if after[0] > before[1] + 1]
         if missing:
-            raise ExportError(f"{self.store.place} lacks ledgers {compact(missing)}: nothing was exported")
+            raise ExportError(f"{self.store.location} lacks ledgers {compact(missing)}: nothing was exported")
         return found
 
     def _begun(self, sequence: int, page: int) -> Iterator[Span]:
@@ -178,15 +181,15 @@ class Lake:
         return self._decoded(span, data)
 
     def _decoded(self, span: Span, data: bytes) -> list[Ledger]:
-        place = f"{self.store.place}/{span.name}"
+        location = f"{self.store.location}/{span.name}"
         try:
             batch = decode_batch(decompress(data))
         except (zstandard.ZstdError, XdrError) as error:
-            raise ExportError(f"{place} can't be read: {error}") from None
+            raise ExportError(f"{location} can't be read: {error}") from None
         ledgers = [Ledger(meta[0], meta[1], self._network) for meta in batch["ledgerCloseMetas"]]
         sequences = [ledger.sequence for ledger in ledgers]
         if len(sequences) != span.last - span.first + 1 or sequences != list(range(span.first, span.last + 1)):
-            raise ExportError(f"{place} does not hold the ledgers of its name")
+            raise ExportError(f"{location} does not hold the ledgers of its name")
         return ledgers
 
     def progress(self, first: int, last: int, seconds: float) -> LedgerProgress:
@@ -248,18 +251,18 @@ def open_lake(path: str, network: str, passphrase: str | None = None, window: Wi
     Raises:
         ExportError: there is no such lake, or it is of another network.
     """
-    for place in (path, f"{path.rstrip('/')}/{network}"):
-        store = open_store(place)
+    for location in (path, f"{path.rstrip('/')}/{network}"):
+        store = open_store(location)
         try:
             config = json.loads(store.read(CONFIG))
             found = str(config["networkPassphrase"])
             found.encode()
-            layout = Layout.of(config)
+            layout = LakeLayout.of(config)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (KeyError, RecursionError, TypeError, ValueError) as error:
-            raise ExportError(f"{store.place}/{CONFIG} can't be read: {error!r}") from None
+            raise ExportError(f"{store.location}/{CONFIG} can't be read: {error!r}") from None
         if passphrase is not None and passphrase != found:
-            raise ExportError(f"{store.place} holds the network {found!r}, not {passphrase!r}")
+            raise ExportError(f"{store.location} holds the network {found!r}, not {passphrase!r}")
         return Lake(store, found, layout, window)
     return Lake(open_store(path), passphrase or PASSPHRASES[network], window=window)

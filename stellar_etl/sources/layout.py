@@ -70,7 +70,7 @@ def compact(sequences: Iterable[tuple[int, int]]) -> str:
 
 
 @dataclass(frozen=True)
-class Layout:
+class LakeLayout:
     """How many ledgers an object holds and how many objects a partition, as a lake's `.config.json` says.
 
     Attributes:
@@ -82,7 +82,7 @@ class Layout:
     ending: str = ENDINGS[0]
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> Layout | None:
+    def of(cls, config: Mapping[str, Any]) -> LakeLayout | None:
         """The layout that a configuration tells, None if it tells none.
 
         Raises:
@@ -111,7 +111,7 @@ class Layout:
             yield span
             first = span.last + 1
 
-    def as_in(self, known: Span) -> Layout | None:
+    def as_in(self, known: Span) -> LakeLayout | None:
         """This layout with the ending of a known object's name, None if it does not give that name."""
         layouts = (replace(self, ending=ending) for ending in ENDINGS)
         return next((layout for layout in layouts if layout.span(known.first) == known), None)

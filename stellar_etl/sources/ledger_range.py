@@ -56,7 +56,7 @@ def ledger_range(lake: Lake, start: datetime, end: datetime) -> dict[str, int]:
         if late > 0:
             raise NotReachedError(
                 f"{option} {moment.isoformat()}: the network has not come so far; the newest ledger of "
-                f"{lake.store.place} is {newest.sequence}, closed at {newest.closed_at}, {late:.0f} s before"
+                f"{lake.store.location} is {newest.sequence}, closed at {newest.closed_at}, {late:.0f} s before"
             )
     known = {0: BEFORE_ALL, newest.sequence: float(newest.close_time)}
     # Close times are whole seconds.
@@ -82,25 +82,25 @@ def first_closed_at_or_after(lake: Lake, seconds: int, known: dict[int, float]) 
     step = 0
     while True:
         points = sorted(known.items())
-        place = bisect_left(points, seconds, key=itemgetter(1))
-        (low, _), (high, _) = points[place - 1 : place + 1]
+        index = bisect_left(points, seconds, key=itemgetter(1))
+        (low, _), (high, _) = points[index - 1 : index + 1]
         if high - low == 1:
             return high
         odd = step >= FREE_STEPS and step % 2
-        probe = (low + high) // 2 if odd else _guess(points, place, seconds)
+        probe = (low + high) // 2 if odd else _guess(points, index, seconds)
         ledgers = lake.at_or_before(probe)
         known[probe] = ledgers[-1].close_time if ledgers else BEFORE_ALL
         known |= {ledger.sequence: ledger.close_time for ledger in ledgers}
         step += 1
 
 
-def _guess(points: list[tuple[int, float]], place: int, seconds: int) -> int:
-    """A ledger between the last one known to be too old, before this place, and the first one that is not.
+def _guess(points: list[tuple[int, float]], index: int, seconds: int) -> int:
+    """A ledger between the last one known to be too old, before this index, and the first one that is not.
 
     Goes from the nearer of the two, at the pace from it to the known ledger that is about as far from it as the answer.
     """
-    (low, before), (high, after) = points[place - 1 : place + 1]
-    ledger, closed = points[place] if after - seconds < seconds - before else points[place - 1]
+    (low, before), (high, after) = points[index - 1 : index + 1]
+    ledger, closed = points[index] if after - seconds < seconds - before else points[index - 1]
     way = seconds - closed
     others = [point for point in points if point[1] not in (BEFORE_ALL, closed)]
     if way and others:

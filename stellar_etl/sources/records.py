@@ -43,18 +43,18 @@ def records(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
     rest = b""
     for piece in pieces:
         data = rest + piece
-        found, place = [], 0
-        while len(data) - place >= 4:
-            mark = int.from_bytes(data[place : place + 4], "big")
+        found, offset = [], 0
+        while len(data) - offset >= 4:
+            mark = int.from_bytes(data[offset : offset + 4], "big")
             size = mark & ~_LAST_FRAGMENT
             if not mark & _LAST_FRAGMENT or size > LARGEST_RECORD:
                 raise XdrError(f"a record begins with {mark:08x}: it is damaged, or larger than {LARGEST_RECORD} bytes")
-            end = place + 4 + size
+            end = offset + 4 + size
             if end > len(data):
                 break
-            found.append(data[place + 4 : end])
-            place = end
-        rest = data[place:]
+            found.append(data[offset + 4 : end])
+            offset = end
+        rest = data[offset:]
         yield found
     if rest:
         raise XdrError("its last record is truncated")

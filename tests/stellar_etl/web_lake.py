@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 
 import zstandard
 
-from stellar_etl.sources.layout import Layout, parse
+from stellar_etl.sources.layout import LakeLayout, parse
 
 PUBLIC = "Public Global Stellar Network ; September 2015"
 PREFIX = "v1.1/ledgers/pubnet/"
@@ -56,7 +56,7 @@ class Pretended:
     closed: Callable[[int], int]
     oldest: int = 3
     newest: int = 60_000_000
-    layout: Layout = field(default_factory=lambda: Layout(1, 64000))
+    layout: LakeLayout = field(default_factory=lambda: LakeLayout(1, 64000))
     missing: range = range(0)
     configured: bool = True
 

@@ -23,7 +23,8 @@ import urllib3
 
 from stellar_etl import __version__
 from stellar_etl.errors import ExportError
-from stellar_etl.sources.stores.base import CHUNK, patience
+from stellar_etl.patience import patience
+from stellar_etl.sources.stores.base import CHUNK
 
 PAGE = 1000
 """The most names that S3 gives at once."""
@@ -50,13 +51,13 @@ class WebStore:
 
     An object that breaks off is asked for from there on, if the service named its version (ETag). What passes (no
     connection, HTTP 5xx and 429, bodies shorter than their Content-Length) is tried again with growing pauses, until
-    the service gave nothing for as long as `stores.patience()` says.
+    the service gave nothing for as long as `patience()` says.
     """
 
     remote = True
 
     def __init__(self, url: str, option: str = "--datastore-path") -> None:
-        self.place = url.rstrip("/")
+        self.location = url.rstrip("/")
         asked = f"{option} {url}"
         try:
             parts = urlsplit(url)
@@ -82,7 +83,7 @@ class WebStore:
             "start-after": self._prefix + after,
             "max-keys": str(min(page, PAGE)),
         }
-        problem = f"{self.place} can't be listed"
+        problem = f"{self.location} can't be listed"
         while True:
             try:
                 keys, token = parse_listing(self._get(f"{self._root}?{urlencode(asked)}", problem))
@@ -109,25 +110,25 @@ class WebStore:
     def stream(self, name: str) -> Iterator[bytes]:
         """An object's bytes in pieces; of one that is sent anew, what came before is passed over."""
         given = 0
-        for place, piece in self._pieces(*self._of(name)):
-            if new := piece[max(0, given - place) :]:
+        for offset, piece in self._pieces(*self._of(name)):
+            if new := piece[max(0, given - offset) :]:
                 given += len(new)
                 yield new
 
     def _of(self, name: str) -> tuple[str, str]:
         """An object's URL, and what a message about it begins with."""
-        return self._root + quote(self._prefix + name), f"{self.place}/{name} can't be read"
+        return self._root + quote(self._prefix + name), f"{self.location}/{name} can't be read"
 
     def _get(self, url: str, problem: str) -> bytes:
         """The body that a URL answers with; raises as `_pieces` does."""
         body = bytearray()
-        for place, piece in self._pieces(url, problem):
-            del body[place:]
+        for offset, piece in self._pieces(url, problem):
+            del body[offset:]
             body += piece
         return bytes(body)
 
     def _pieces(self, url: str, problem: str) -> Iterator[tuple[int, bytes]]:
-        """The body that a URL answers with, in pieces, each with its place; one at 0 begins the body anew.
+        """The body that a URL answers with, in pieces, each with its offset; one at 0 begins the body anew.
 
         Raises:
             FileNotFoundError: HTTP 404.
@@ -152,7 +153,7 @@ class WebStore:
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _receive(self, url: str, answer: _Answer, problem: str) -> Iterator[tuple[int, bytes]]:
-        """One attempt: what comes, and its place."""
+        """One attempt: what comes, and its offset."""
         headers = {}
         if answer.received and answer.version:
             headers = {"Range": f"bytes={answer.received}-", "If-Match": answer.version}
@@ -176,7 +177,7 @@ class WebStore:
             raise PassingError(f"the answer ended after {answer.received} of {begin + int(length)} bytes")
 
     def _accept(self, response: requests.Response, answer: _Answer, problem: str) -> int:
-        """Judges the status; gives the place in the body where the answer begins."""
+        """Judges the status; gives the offset in the body where the answer begins."""
         status = response.status_code
         if status == requests.codes.partial_content and answer.received:
             begin = answer.received

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from stellar_etl.sources.lake import open_lake
-from stellar_etl.sources.layout import Layout
+from stellar_etl.sources.layout import LakeLayout
 from stellar_etl.sources.ledger_range import ledger_range
 from tests.stellar_etl.program import fail, succeed
 from tests.stellar_etl.web_lake import Pretended, Server, served
@@ -136,9 +136,11 @@ def test_whatever_the_distribution_reads_are_logarithmic(strange: object) -> Non
             assert server.ledger_reads <= 2 * (8 + 2 * 26) + 1
 
 
-@pytest.mark.parametrize("layout", [Layout(1, 1), Layout(64, 1), Layout(64, 1000), Layout(10, 10), Layout(1, 64000)])
+@pytest.mark.parametrize(
+    "layout", [LakeLayout(1, 1), LakeLayout(64, 1), LakeLayout(64, 1000), LakeLayout(10, 10), LakeLayout(1, 64000)]
+)
 @pytest.mark.parametrize("configured", [True, False], ids=["configured", "not configured"])
-def test_a_layout_changes_no_range(layout: Layout, configured: bool) -> None:
+def test_a_layout_changes_no_range(layout: LakeLayout, configured: bool) -> None:
     lake = Pretended(closed, oldest=640, newest=1_279_999, layout=layout, configured=configured)
     with served(lake) as server:
         for ledger in (640, 703, 704, 63_999, 64_000, 777_777, 1_279_359, 1_279_999):

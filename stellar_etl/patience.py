@@ -1,0 +1,28 @@
+"""How long to wait for a service that sends nothing."""
+
+from __future__ import annotations
+
+import os
+
+from stellar_etl.errors import ExportError
+
+PATIENCE = "STELLAR_ETL_PATIENCE_SECONDS"
+"""The environment variable with the seconds to wait."""
+
+DEFAULT_PATIENCE_SECONDS = 60.0
+
+
+def patience() -> float:
+    """For how many seconds a service may give nothing before it is given up.
+
+    Raises:
+        ExportError: the environment variable is no number of seconds.
+    """
+    text = os.environ.get(PATIENCE, "")
+    try:
+        seconds = float(text) if text else DEFAULT_PATIENCE_SECONDS
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ExportError(f"{PATIENCE}={text!r} is no number of seconds")
+    return seconds

@@ -23,15 +23,29 @@ usage() {
   exit 2
 }
 
-# Size, time of change and inode: the same twice if nobody wrote in between.
-state() { stat -c '%s %y %i' -- "$1" 2>/dev/null; }
+# Device and inode, size, time of change: the same twice if nobody wrote in between.
+state() { stat -c '%d:%i %s %y' -- "$1" 2>/dev/null; }
 
-is_open() {
-  local link
-  for link in /proc/[0-9]*/fd/*; do
-    [[ $link -ef $1 ]] && return 0
+# Device and inode of every file that a process has open, one per line. All descriptors are read together: comparing each
+# file with each descriptor takes minutes where there are many of both.
+open_files='' read_at=''
+read_open_files() {
+  local links=(/proc/[0-9]*/fd/*) first
+  open_files=$'\n'
+  # In portions, because a command's arguments are limited, and because bash heeds a signal between two commands. A
+  # descriptor that was closed meanwhile is an error of stat, and adds no line.
+  for ((first = 0; first < ${#links[@]}; first += 2000)); do
+    [[ ! $stopped ]] || return
+    open_files+=$(stat -L -c '%d:%i' -- "${links[@]:first:2000}" 2>/dev/null)$'\n'
   done
-  return 1
+  read_at=$SECONDS
+}
+
+# Whether the file of a device and inode is open. Descriptors are read once per pass, and again when what was read is two
+# seconds old.
+is_open() {
+  if [[ ! $read_at ]] || ((SECONDS - read_at >= 2)); then read_open_files; fi
+  [[ $stopped || $open_files == *$'\n'"$1"$'\n'* ]]
 }
 
 # By the clock of this machine: a file's times are by another's.
@@ -43,7 +57,7 @@ is_finished() {
     seen[$1]=$now
     since[$1]=$SECONDS
   fi
-  ((SECONDS - ${since[$1]} >= QUIET_SECONDS)) && ! is_open "$1"
+  ((SECONDS - ${since[$1]} >= QUIET_SECONDS)) && ! is_open "${now%% *}"
 }
 
 same_content() {
@@ -94,6 +108,7 @@ move() {
 
 pass() {
   local from
+  read_at=''
   for from in "$1"/**/*; do
     [[ $stopped ]] && return
     [[ -f $from && ! -L $from ]] && is_finished "$from" && move "$from" "$2/${from#"$1"/}"

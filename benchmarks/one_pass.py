@@ -8,7 +8,7 @@ from functools import partial
 from benchmarks import inputs
 from benchmarks.measure import export, in_turns
 from benchmarks.rows import Benchmark, Row, held_against
-from stellar_etl.cli.commands import ODD_COMMANDS
+from stellar_etl.cli.options import ODD_COMMANDS
 from stellar_etl.transforms import HISTORY
 from tests.stellar_etl.web_lake import Files, served
 

@@ -48,7 +48,7 @@ class Change(NamedTuple):
     after: Entry | None
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Which entry it is, for messages."""
         return f"ledger key {b64encode(self.key).decode()}"
 

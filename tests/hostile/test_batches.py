@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stellar_etl.cli.commands import pairs
+from stellar_etl.cli.options import pairs
 from stellar_etl_airflow.bigquery.jobs import job_id_base
 from stellar_etl_airflow.export.exports import extra_fields
 from stellar_etl_airflow.export.manifest import (

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from airflow.models.connection import Connection
 
-from stellar_etl.cli.commands import PUBLIC_LAKE
+from stellar_etl.cli.options import PUBLIC_LAKE
 from stellar_etl_airflow.bigquery.tables import NETWORK_LABEL, network_hash
 from stellar_etl_airflow.settings.checks import check
 from tests.shared import REPO

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import zstandard
 
-from stellar_etl.export import Batch, Statistics, export_rows
+from stellar_etl.export import export_rows
+from stellar_etl.plan import FileSet, RowOptions
+from stellar_etl.rows import Statistics
 from stellar_etl.sources.lake import open_lake
 from stellar_etl.transforms import HISTORY
 from stellar_etl.xdr import decode_ledger
@@ -52,7 +54,7 @@ def export(
     """Exports ledgers in this process, all history unless types are named; a row that can't be made is an error."""
     first, last = write_lake(folder / "lake", ledgers, passphrase)
     names = {type_: str(folder / f"{type_}.txt") for type_ in types or HISTORY}
-    batches, manifest = [Batch(first, last, names)], str(folder / "manifest.json")
+    file_sets, manifest = [FileSet(first, last, names)], str(folder / "manifest.json")
     lake = open_lake(str(folder / "lake"), "pubnet")
-    statistics = export_rows(lake, batches, manifest, strict=strict, verify=verify)
+    statistics = export_rows(lake, file_sets, manifest, RowOptions(strict=strict, verify=verify))
     return Export({type_: rows(Path(name)) for type_, name in names.items()}, statistics)

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stellar_etl.cli.commands import pairs
+from stellar_etl.cli.options import pairs
 from stellar_etl.transforms import HISTORY
 from tests import validator
 from tests.shared import REPO

@@ -14,7 +14,8 @@ import pytest
 from benchmarks.decode import decode
 from benchmarks.measure import processor_seconds
 from benchmarks.sdk import decode_by_sdk
-from stellar_etl.export import Batch, export_rows
+from stellar_etl.export import export_rows
+from stellar_etl.plan import FileSet
 from stellar_etl.sources.lake import decompress, open_lake
 from stellar_etl.transforms import HISTORY, STATE
 
@@ -34,8 +35,8 @@ def times_as_fast(ours: Callable[[], object], theirs: Callable[[], object]) -> f
 
 
 def export(lake: Path, folder: Path, *types: str) -> None:
-    batch = Batch(FIRST, LAST, {type_: str(folder / f"{type_}.txt") for type_ in types})
-    export_rows(open_lake(str(lake), "pubnet"), [batch], str(folder / "manifest.json"))
+    file_set = FileSet(FIRST, LAST, {type_: str(folder / f"{type_}.txt") for type_ in types})
+    export_rows(open_lake(str(lake), "pubnet"), [file_set], str(folder / "manifest.json"))
 
 
 def test_the_decoder_is_several_times_as_fast_as_the_sdk(objects: list[bytes]) -> None:

@@ -1,0 +1,322 @@
+"""Commands and options, compatible with the Go program `stellar-etl` as far as it goes."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable
+from enum import Enum, auto
+from typing import Any, NoReturn
+
+from stellar_etl.errors import EXIT_FAILED
+from stellar_etl.progress import PROGRESS_SECONDS
+
+PUBLIC_LAKE = "https://aws-public-blockchain.s3.us-east-2.amazonaws.com/v1.1/stellar/ledgers/pubnet"
+"""The public network's ledgers, for everyone to read (https://registry.opendata.aws/aws-public-blockchain/)."""
+
+LAKE_VARIABLE = "STELLAR_ETL_DATASTORE_PATH"
+"""The environment variable that stands for --datastore-path, for callers that share a command line with the Go program,
+whose `get_ledger_range_from_times` has no such option."""
+
+PUBLIC_ARCHIVES = {
+    "pubnet": "https://history.stellar.org/prd/core-live/core_live_001",
+    "testnet": "https://history.stellar.org/prd/core-testnet/core_testnet_001",
+    "futurenet": "https://history-futurenet.stellar.org",
+}
+"""A history archive of each network, for everyone to read."""
+
+ARCHIVE_VARIABLE = "STELLAR_ETL_HISTORY_ARCHIVE_PATH"
+"""The environment variable that stands for --history-archive-path."""
+
+ODD_COMMANDS = {"token_transfers": "export_token_transfer", "liquidity_pools": "export_pools"}
+"""The other types' commands are named `export_{type}`."""
+
+ENTRY_OPTIONS = {
+    "export-accounts": ("accounts", "signers"),
+    "export-trustlines": ("trustlines",),
+    "export-offers": ("offers",),
+    "export-pools": ("liquidity_pools",),
+    "export-balances": ("claimable_balances",),
+    "export-contract-code": ("contract_code",),
+    "export-contract-data": ("contract_data",),
+    "export-config-settings": ("config_settings",),
+    "export-ttl": ("ttl",),
+    "export-restored-keys": ("restored_key",),
+}
+"""For each option of `export_ledger_entry_changes` the types of which it writes files."""
+
+ENTRY_LETTERS = {
+    "export-accounts": "a",
+    "export-trustlines": "t",
+    "export-offers": "f",
+    "export-pools": "p",
+    "export-balances": "l",
+}
+"""The options that have a short form too."""
+
+
+class Action(Enum):
+    """What a command does, as the default `action` of its options."""
+
+    LEDGER_RANGE = auto()
+    NEWEST_LEDGER = auto()
+    ONE_TYPE = auto()
+    HISTORY = auto()
+    CHANGES = auto()
+    ONE_STATE_TYPE = auto()
+    STATE = auto()
+    VERSION = auto()
+
+
+def one_line(message: object) -> str:
+    """Return a message as one line: options may hold line breaks, and messages name them."""
+    return " ".join(str(message).splitlines())
+
+
+class Parser(argparse.ArgumentParser):
+    """Ends with status 1 and one line for a wrong command line, as the Go program does."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints what is wrong."""
+        print(f"{self.prog}: {one_line(message)} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
+
+
+def pairs(option: str) -> Callable[[str], dict[str, str]]:
+    """A parser of `k=v,k=v`, one CSV record (https://pkg.go.dev/github.com/spf13/pflag#StringToString)."""
+
+    def parse(text: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        try:
+            records = list(csv.reader([text], strict=True))
+        except csv.Error as error:
+            raise argparse.ArgumentTypeError(f"{option}: {text!r} is not one CSV record: {error}") from None
+        for record in records:
+            for pair in record:
+                key, equals, value = pair.partition("=")
+                if not equals or not key:
+                    raise argparse.ArgumentTypeError(f"{option}: {pair!r} must look like key=value")
+                found[key] = value
+        return found
+
+    return parse
+
+
+def at_least_one(text: str) -> int:
+    """A whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def parquet_name(type_: str) -> str:
+    """A type's Parquet file, as the Go program names it."""
+    return f"exported_{type_}.parquet"
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise ValueError
+    return seconds
+
+
+def _limit_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-l", "--limit", type=int, default=-1, metavar="N", help="at most N rows of a type (default: all)"
+    )
+
+
+def _network_options(parser: argparse.ArgumentParser) -> Any:
+    group = parser.add_argument_group("network")
+    group.add_argument("--testnet", action="store_true", help="read the test network (wins over --futurenet)")
+    group.add_argument("--futurenet", action="store_true", help="read the future network")
+    group.add_argument(
+        "--network-passphrase",
+        metavar="TEXT",
+        help="refuse a lake or an archive of another network; names that of one which tells none",
+    )
+    return group
+
+
+def _lake_options(parser: argparse.ArgumentParser) -> None:
+    _network_options(parser).add_argument(
+        "--datastore-path",
+        default=os.environ.get(LAKE_VARIABLE),
+        metavar="PATH",
+        help="the lake of ledgers, or what holds a lake for each network: a folder, gs://bucket/prefix or "
+        f"https://host/prefix (default: ${LAKE_VARIABLE}, else the public network's, {PUBLIC_LAKE})",
+    )
+
+
+def _archive_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(processes=1)
+    parser.add_argument(
+        "-e", "--end-ledger", type=int, required=True, metavar="N", help="the newest checkpoint at or before it is read"
+    )
+    _network_options(parser).add_argument(
+        "--history-archive-path",
+        default=os.environ.get(ARCHIVE_VARIABLE),
+        metavar="PATH",
+        help="the history archive: a folder, gs://bucket/prefix or https://host/prefix "
+        f"(default: ${ARCHIVE_VARIABLE}, else one of the network's, such as {PUBLIC_ARCHIVES['pubnet']})",
+    )
+
+
+def _entry_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("types of entries (default: all)")
+    for option, types in ENTRY_OPTIONS.items():
+        flags = (f"-{ENTRY_LETTERS[option]}",) if option in ENTRY_LETTERS else ()
+        group.add_argument(*flags, f"--{option}", action="store_true", help=f"export {' and '.join(types)}")
+    ignored = parser.add_argument_group("stellar-core, accepted for the Go program's sake, without effect")
+    ignored.add_argument(
+        "-x", "--core-executable", default="", metavar="FILE", help="ledgers always come from the lake"
+    )
+    ignored.add_argument("-c", "--core-config", default="", metavar="FILE", help="ledgers always come from the lake")
+
+
+def _single_options(parser: argparse.ArgumentParser, type_: str) -> None:
+    parser.set_defaults(type=type_)
+    parser.add_argument(
+        "-o", "--output", default=f"exported_{type_}.txt", metavar="FILE", help="the file or object to write"
+    )
+    _limit_option(parser)
+    _export_options(parser, "FILE", f"the file or object for it (default: {parquet_name(type_)} beside --output)")
+
+
+def _several_options(parser: argparse.ArgumentParser, types: Iterable[str], output: str, start: str) -> None:
+    parser.add_argument("-o", "--output", default=output, metavar="DIR", help="the folder to write to")
+    every = ",".join(types)
+    parser.add_argument("--types", default=every, metavar="T,…", help=f"which types (default: {every})")
+    parser.add_argument(
+        "--file-names",
+        type=pairs("--file-names"),
+        default={},
+        metavar="T=NAME,…",
+        help=f"the file of each type, written as {start}-{{NAME}} (default: {{type}}.txt)",
+    )
+    _limit_option(parser)
+    _export_options(parser, "DIR", "the folder for it (default: that of --output)")
+
+
+def _range_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-s", "--start-ledger", type=int, default=2, metavar="N", help="first ledger (default 2)")
+    parser.add_argument("-e", "--end-ledger", type=int, required=True, metavar="N", help="last ledger, included")
+    _lake_options(parser)
+    parser.add_argument(
+        "--processes",
+        type=at_least_one,
+        metavar="N",
+        help="how many work side by side (default: as many as processors are allowed, 4 at most)",
+    )
+    ahead = parser.add_argument_group("reading ahead, from a lake that is not a folder")
+    ahead.add_argument(
+        "--num-workers", type=at_least_one, default=10, metavar="N", help="objects on their way at once (default 10)"
+    )
+    ahead.add_argument(
+        "--buffer-size",
+        type=at_least_one,
+        default=200,
+        metavar="N",
+        help="objects on their way or waiting, within 32 MB (default 200)",
+    )
+    ignored = parser.add_argument_group("accepted for the Go program's sake, without effect")
+    ignored.add_argument("--captive-core", action="store_true", help="ledgers always come from the lake")
+    for name, default in (("--retry-limit", 3), ("--retry-wait", 5)):
+        ignored.add_argument(name, type=int, default=default, metavar="N", help=f"default {default}")
+
+
+def _export_options(parser: argparse.ArgumentParser, parquet_metavar: str, parquet_help: str) -> None:
+    parser.add_argument(
+        "-u",
+        "--extra-fields",
+        type=pairs("--extra-fields"),
+        default={},
+        metavar="K=V,…",
+        help="fields to add to every row, as text; one CSV record",
+    )
+    parser.add_argument("--strict-export", action="store_true", help="end on a row that can't be made; else count it")
+    parser.add_argument(
+        "--no-verify", action="store_true", help="don't check hashes: for a lake or an archive that is known to be odd"
+    )
+    parser.add_argument(
+        "--progress-seconds",
+        type=_seconds,
+        default=PROGRESS_SECONDS,
+        metavar="N",
+        help=f"how long to work between two reports of progress (default {PROGRESS_SECONDS})",
+    )
+    parquet = parser.add_argument_group("parquet")
+    parquet.add_argument("--write-parquet", action="store_true", help="write the rows to a Parquet file too")
+    parquet.add_argument("--parquet-output", default="", metavar=parquet_metavar, help=parquet_help)
+    cloud = parser.add_argument_group("cloud storage")
+    cloud.add_argument("--cloud-storage-bucket", default="", metavar="NAME", help="upload to this bucket")
+    cloud.add_argument("--cloud-provider", default="", choices=("", "gcp"), help="gcp, or nothing for no upload")
+    cloud.add_argument("--cloud-credentials", default="", metavar="FILE", help="a key file; default: the machine's own")
+
+
+def build_parser() -> Parser:
+    """All commands and their options."""
+    parser = Parser(
+        prog="stellar-etl", description="Exports the Stellar network's ledgers as rows.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=Parser)
+
+    def command(name: str, help_: str, action: Action) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help_, description=help_, allow_abbrev=False)
+        made.set_defaults(action=action)
+        return made
+
+    times = command(
+        "get_ledger_range_from_times", "find the ledgers that closed between two times", Action.LEDGER_RANGE
+    )
+    times.add_argument("-s", "--start-time", required=True, metavar="T", help="2006-01-02T15:04:05-07:00")
+    times.add_argument("-e", "--end-time", required=True, metavar="T", help="2006-01-02T15:04:05-07:00")
+    times.add_argument("-o", "--output", default="exported_range.txt", metavar="FILE", help="empty for standard output")
+    _lake_options(times)
+
+    newest = command("get_newest_ledger", "find the newest ledger of the lake", Action.NEWEST_LEDGER)
+    newest.add_argument("-o", "--output", default="", metavar="FILE", help="default: standard output")
+    _lake_options(newest)
+
+    from stellar_etl.sources.archive import ENTRY_TYPES
+    from stellar_etl.transforms import HISTORY
+
+    for type_ in HISTORY:
+        name = ODD_COMMANDS.get(type_, f"export_{type_}")
+        single = command(name, f"export {type_.replace('_', ' ')}", Action.ONE_TYPE)
+        _range_options(single)
+        _single_options(single, type_)
+
+    everything = command("export_all_history", "export several types in one pass over the ledgers", Action.HISTORY)
+    _range_options(everything)
+    _several_options(everything, HISTORY, "exported_history", "{start}-{end}")
+
+    changes = command("export_ledger_entry_changes", "export what became of ledger entries", Action.CHANGES)
+    changes.add_argument("-o", "--output", default="changes_output", metavar="DIR", help="the folder to write to")
+    changes.add_argument(
+        "-b", "--batch-size", type=at_least_one, default=64, metavar="N", help="ledgers of a file (default 64)"
+    )
+    _entry_options(changes)
+    changes.set_defaults(limit=-1)
+    _range_options(changes)
+    _export_options(changes, "DIR", "the folder for it (default: that of --output)")
+
+    for type_ in ENTRY_TYPES:
+        name = ODD_COMMANDS.get(type_, f"export_{type_}")
+        single = command(
+            name, f"export all {type_.replace('_', ' ')} that there are at a checkpoint", Action.ONE_STATE_TYPE
+        )
+        _archive_options(single)
+        _single_options(single, type_)
+
+    state = command("export_bucket_list", "export all that there is at a checkpoint, in one pass", Action.STATE)
+    _archive_options(state)
+    _several_options(state, ENTRY_TYPES, "exported_bucket_list", "{checkpoint}-{checkpoint}")
+
+    command("version", "print the version", Action.VERSION)
+    return parser

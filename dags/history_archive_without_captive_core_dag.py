@@ -10,11 +10,6 @@ asset is kept once, as the oldest ledger that was loaded shows it; ledgers are r
 `airflow backfill create --dag-id history_archive_without_captive_core …`; a person, with the params `start_time` and
 `end_time`, or `start_ledger` and `end_ledger`, for a range of their own. Any run can be repeated, in any order: rows
 are replaced by ledger, never added twice.
-
-**When it fails**: look at the first red task. `export` or `verify_export`: clear it with its downstream tasks, a new
-attempt writes below a prefix of its own. `check`: the published table is as it was, the message says which rows are
-wrong and where they are kept. `load`, `merge`, `batch_stats`: clear the task; a job that is still running is found
-and waited for.
 """
 
 from __future__ import annotations
@@ -23,12 +18,12 @@ from airflow.sdk import DAG
 
 from stellar_etl_airflow.model.tables import WITHOUT_CAPTIVE_CORE, loaded_by
 from stellar_etl_airflow.operators.defaults import get_default_dag_args, get_range_params, get_schedule_args
-from stellar_etl_airflow.tasks.build_batch import build_batch
+from stellar_etl_airflow.tasks.build_batch import WHEN_A_BATCH_FAILS, build_batch
 
 with DAG(
     WITHOUT_CAPTIVE_CORE,
     description="Ledgers and assets of each interval, into BigQuery",
-    doc_md=__doc__,
+    doc_md=__doc__ + WHEN_A_BATCH_FAILS,
     default_args=get_default_dag_args(),
     params=get_range_params(),
     tags=["history"],

@@ -11,11 +11,6 @@ each entry and is never set back. The view `<table>_current` shows what there is
 `airflow backfill create --dag-id state_table_export …`; a person, with the params `start_time` and `end_time`, or
 `start_ledger` and `end_ledger`, for a range of their own. Any run can be repeated, in any order: changes are replaced
 by ledger, and an older batch that runs late changes nothing that is newer.
-
-**When it fails**: look at the first red task. `export` or `verify_export`: clear it with its downstream tasks, a new
-attempt writes below a prefix of its own. `check`: the published tables are as they were, the message says which rows
-are wrong and where they are kept. `load`, `merge`, `batch_stats`: clear the task; a job that is still running is found
-and waited for.
 """
 
 from __future__ import annotations
@@ -24,12 +19,12 @@ from airflow.sdk import DAG
 
 from stellar_etl_airflow.model.tables import STATE_TABLES, loaded_by
 from stellar_etl_airflow.operators.defaults import get_default_dag_args, get_range_params, get_schedule_args
-from stellar_etl_airflow.tasks.build_batch import build_batch
+from stellar_etl_airflow.tasks.build_batch import WHEN_A_BATCH_FAILS, build_batch
 
 with DAG(
     STATE_TABLES,
     description="Every change of ledger entries, and what there is now, into BigQuery",
-    doc_md=__doc__,
+    doc_md=__doc__ + WHEN_A_BATCH_FAILS,
     default_args=get_default_dag_args(),
     params=get_range_params(),
     tags=["state"],

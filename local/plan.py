@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from local.times import parse_utc
+
 DAY_MINUTES = 24 * 60
 
 
@@ -20,12 +22,9 @@ def parse_time(option: str, text: str) -> datetime:
         PlanError: it is none, and names the option.
     """
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise PlanError(f"{option} {text!r} is not a time; write it like 2026-01-01T00:10:00Z") from None
-    if moment.tzinfo is None:
-        raise PlanError(f"{option} {text!r} has no time zone; write it like 2026-01-01T00:10:00Z")
-    return moment.astimezone(UTC)
+        return parse_utc(text)
+    except ValueError as error:
+        raise PlanError(f"{option} {error}") from None
 
 
 def spelt(moment: datetime) -> str:

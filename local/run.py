@@ -26,9 +26,9 @@ from local.sample import END, START, ensure_sample_lake
 from local.show import print_table
 from local.stack import Stack, StackError
 from local.stack.layout import DATASET, REPO, dataset_of, write_private
+from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, LOADING_DAGS
 
-LOADING_DAGS = ("history_archive_without_captive_core", "history_archive_with_captive_core", "state_table_export")
-DERIVING_DAGS = ("enriched_history_operations",)
+DERIVING_DAGS = (ENRICHED_OPERATIONS.dag_id,)
 DAGS = (*LOADING_DAGS, *DERIVING_DAGS)
 FINAL = ("success", "failed")
 PARALLEL_RUNS = 3

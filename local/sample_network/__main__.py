@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from local.sample_network.archive import Archive
@@ -15,6 +15,7 @@ from local.sample_network.final_state import final_state
 from local.sample_network.folder import FolderError, claim, is_claimed
 from local.sample_network.lake import is_whole, write
 from local.sample_network.scenario.town import Town
+from local.times import parse_utc
 
 SECONDS_PER_LEDGER = 5
 DEFAULT_START = "2026-01-01T00:00:00Z"
@@ -29,12 +30,9 @@ def _count(text: str) -> int:
 
 def _moment(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time like {DEFAULT_START}") from None
-    if moment.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} has no time zone; write it like {DEFAULT_START}")
-    return moment.astimezone(UTC)
+        return parse_utc(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from local.warehouse.schema import Field, duckdb_type, mode_of, quoted, type_of
+from local.warehouse.schema import Field, duckdb_type, quoted
+from stellar_etl_airflow.model.schema import mode_of, type_of
 
 _READ_AS_TEXT = {"INTEGER", "TIMESTAMP", "DATETIME", "NUMERIC", "BIGNUMERIC", "BYTES"}
 

@@ -12,20 +12,9 @@ from typing import Any
 from bqemulator.domain.errors import ValidationError
 from bqemulator.storage.type_map import bq_to_duckdb
 
+from stellar_etl_airflow.model.schema import mode_of, type_of
+
 Field = dict[str, Any]
-
-_SAME_TYPE = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD"}
-
-
-def type_of(field: Field) -> str:
-    """The type's name as the REST API spells it: ``INTEGER``, not ``INT64``."""
-    name = str(field["type"]).upper()
-    return _SAME_TYPE.get(name, name)
-
-
-def mode_of(field: Field) -> str:
-    """``NULLABLE``, ``REQUIRED`` or ``REPEATED``."""
-    return str(field.get("mode") or "NULLABLE").upper()
 
 
 def quoted(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The README's words on how to add a table, followed in a copy of the tree: its rows then reach the warehouse."""
+"""The steps of docs/extending.md to add a table, followed in a copy of the tree: its rows then reach the warehouse."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ import runpy
 import subprocess
 import sys
 
-from stellar_etl_airflow.batch import Batch, ExportAttempt, ExportedFile, LedgerRange
-from stellar_etl_airflow.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
-from stellar_etl_airflow.build_check_task import build_check_task
-from stellar_etl_airflow.build_gcs_to_bq_task import build_gcs_to_bq_task
-from stellar_etl_airflow.runtime import VERIFY_TASK
-from stellar_etl_airflow.tables import TABLES
+from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile
+from stellar_etl_airflow.model.ranges import LedgerRange
+from stellar_etl_airflow.model.tables import TABLES
+from stellar_etl_airflow.operators.runtime import VERIFY_TASK
+from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
+from stellar_etl_airflow.tasks.build_check_task import build_check_task
+from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
 
 
 def test_the_dag_loads_the_new_table():
@@ -65,8 +66,8 @@ def test_rows_of_the_new_table_are_published(lake, client, warehouse_server, war
 
 
 def blocks():
-    """What the README writes out: the module, the exporter's line, the registry's line."""
-    _, text = (REPO / "README.md").read_text().split("**A table**", 1)
+    """What the page writes out: the module, the exporter's line, the registry's entry."""
+    _, text = (REPO / "docs" / "extending.md").read_text().split("## A table", 1)
     found = re.findall(r"^ +```python\n(.*?)^ +```$", text.split("\n## ", 1)[0], re.DOTALL | re.MULTILINE)
     return [textwrap.dedent(block) for block in found]
 
@@ -79,12 +80,12 @@ def edit(path, pattern, replacement):
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """A copy of the tree, with the README's words followed in it."""
+    """A copy of the tree, in which the steps were followed."""
     tree = tmp_path_factory.mktemp("copy") / "project"
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for name in ("dags", "stellar_etl", "schemas", "local", "tests"):
+    for name in ("dags", "stellar_etl", "schemas", "local", "tests", "scripts", "docs"):
         shutil.copytree(REPO / name, tree / name, ignore=ignored)
-    for name in ("pyproject.toml", "airflow_variables.json", "airflow_pools.json"):
+    for name in ("pyproject.toml", "airflow_variables.json", "airflow_pools.json", "README.md"):
         shutil.copy(REPO / name, tree)
     module, exported, registered = blocks()
 
@@ -98,20 +99,11 @@ def copy(tmp_path_factory):
     sequence = {"name": "ledger_sequence", "type": "INTEGER", "mode": "NULLABLE", "description": "The ledger."}
     (tree / "schemas" / f"{TABLE_ID}_schema.json").write_text(json.dumps([sequence, *kept]))
 
-    tables = tree / "dags" / "stellar_etl_airflow" / "tables.py"
+    tables = tree / "dags" / "stellar_etl_airflow" / "model" / "tables.py"
     edit(tables, r"(\n_ALL = \()", rf"\n{registered}\1BASE_FEES, ")
 
-    variables = json.loads((tree / "airflow_variables.json").read_text())
-    variables["table_ids"][DATA_TYPE] = TABLE_ID
-    variables["output_file_names"][DATA_TYPE] = "base_fees.txt"
-    variables["partition_fields"][TABLE_ID] = {"type": "DAY", "field": "closed_at"}
-    variables["cluster_fields"][TABLE_ID] = ["ledger_sequence"]
-    (tree / "airflow_variables.json").write_text(json.dumps(variables))
-    pools = json.loads((tree / "airflow_pools.json").read_text())
-    description = f"One writer at a time for {TABLE_ID}"
-    pools[f"write_{TABLE_ID}"] = {"slots": 1, "description": description, "include_deferred": True}
-    (tree / "airflow_pools.json").write_text(json.dumps(pools))
-
+    done = run(tree, "scripts/generate.py")
+    assert done.returncode == 0, done.stderr
     return tree
 
 
@@ -125,6 +117,16 @@ def run(copy, *arguments):
         text=True,
         check=False,
     )
+
+
+def test_the_variables_and_pools_have_the_table(copy):
+    variables = json.loads((copy / "airflow_variables.json").read_text())
+    assert variables["table_ids"][DATA_TYPE] == TABLE_ID
+    assert variables["output_file_names"][DATA_TYPE] == "base_fees.txt"
+    assert variables["partition_fields"][TABLE_ID] == {"type": "DAY", "field": "closed_at"}
+    assert variables["cluster_fields"][TABLE_ID] == ["ledger_sequence"]
+    pool = json.loads((copy / "airflow_pools.json").read_text())[f"write_{TABLE_ID}"]
+    assert (pool["slots"], pool["include_deferred"]) == (1, True)
 
 
 def test_the_check_finds_nothing_forgotten(copy):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -18,6 +19,8 @@ import google.cloud.bigquery as bq
 import google.cloud.storage as gcs
 from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
+
+from tests.shared import REPO
 
 PROJECT = "local"
 BUCKET = "stellar-etl-local"
@@ -43,7 +46,9 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, "-m", *self.arguments, "--port", str(self.port)])
+        command = [sys.executable, "-m", *self.arguments, "--port", str(self.port)]
+        path = os.pathsep.join([str(REPO), str(REPO / "dags")])
+        self.process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
         deadline = time.monotonic() + 300  # a process that ends is noticed at once
         while time.monotonic() < deadline:
             with contextlib.suppress(urllib.error.URLError, ConnectionError):

@@ -219,14 +219,14 @@ class Warehouse:
             SchemaError: a column has another type than in the schema file.
         """
         table_id = self.config.table_id(table.data_type)
-        partition = self.config.partition_fields.get(table_id)
+        partition = self.config.partition(table)
         if partition:
             check_partition(table_id, partition.field, table.closed_at_column)
         layout = TableLayout(
             self.schema(table.table_id),
             partition_type=partition.type if partition else None,
             partition_field=partition.field if partition else None,
-            cluster_fields=tuple(self.config.cluster_fields.get(table_id, ())),
+            cluster_fields=self.config.cluster(table),
             needed=(*table.keys, table.ledger_column, table.closed_at_column),
         )
         made = []

@@ -55,17 +55,29 @@ def whole_number(name: str, value: Any) -> int:
     return value
 
 
-def _utc(name: str, value: Any) -> datetime:
+def parse_utc(where: str, value: Any) -> datetime:
+    """Parse a time with its zone.
+
+    Args:
+        where: what holds the time, for the message: "param start_time".
+        value: a time, or ISO 8601 text such as 2026-01-01T00:10:00Z.
+
+    Returns:
+        The time in UTC.
+
+    Raises:
+        RangeError: it is not a time, has no zone, or lies outside the years 1 to 9999 in UTC.
+    """
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError as error:
-        raise RangeError(f"param {name}: {value!r} is not a time; write it like 2026-01-01T00:10:00Z") from error
+        raise RangeError(f"{where}: {value!r} is not a time; write it like 2026-01-01T00:10:00Z") from error
     if moment.tzinfo is None:
-        raise RangeError(f"param {name}: {value!r} has no time zone; write it like 2026-01-01T00:10:00Z")
+        raise RangeError(f"{where}: {value!r} has no time zone; write it like 2026-01-01T00:10:00Z")
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise RangeError(f"param {name}: {value!r} is before year 1 or after year 9999 in UTC") from None
+        raise RangeError(f"{where}: {value!r} is before year 1 or after year 9999 in UTC") from None
 
 
 RANGE_PARAMS = ("start_time", "end_time", "start_ledger", "end_ledger")
@@ -120,7 +132,7 @@ def asked_range(
             )
         return TimeRange(interval_start.astimezone(UTC), interval_end.astimezone(UTC))
     if given.keys() == {"start_time", "end_time"}:
-        times = TimeRange(_utc("start_time", given["start_time"]), _utc("end_time", given["end_time"]))
+        times = TimeRange(*(parse_utc(f"param {name}", given[name]) for name in ("start_time", "end_time")))
         if times.start >= times.end:
             raise RangeError(
                 f"param start_time ({times.start.isoformat()}) must be before end_time ({times.end.isoformat()})"

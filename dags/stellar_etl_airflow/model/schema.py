@@ -66,12 +66,14 @@ def column_names(fields: Sequence[Field]) -> list[str]:
     return [field["name"] for field in fields]
 
 
-def _type(field: Field) -> str:
+def type_of(field: Field) -> str:
+    """The type's name as the REST API spells it: `INTEGER`, not `INT64`."""
     name = str(field["type"]).upper()
     return _SAME_TYPE.get(name, name)
 
 
-def _mode(field: Field) -> str:
+def mode_of(field: Field) -> str:
+    """`NULLABLE`, `REQUIRED` or `REPEATED`."""
     return str(field.get("mode") or "NULLABLE").upper()
 
 
@@ -92,18 +94,19 @@ def grown(existing: Sequence[Field], wanted: Sequence[Field], path: str = "") ->
         new = by_name.pop(field["name"].lower(), None)
         field = dict(field)
         if new is not None:
-            if _type(field) != _type(new) or (_mode(field) == "REPEATED") != (_mode(new) == "REPEATED"):
+            if type_of(field) != type_of(new) or (mode_of(field) == "REPEATED") != (mode_of(new) == "REPEATED"):
+                had, has = (f"{type_of(one)} {mode_of(one)}" for one in (field, new))
                 raise SchemaError(
-                    f"column {name} is {_type(field)} {_mode(field)} in the table and {_type(new)} {_mode(new)} in "
-                    f"the schema file; BigQuery can't change that: rename the column, or move the table away"
+                    f"column {name} is {had} in the table and {has} in the schema file; BigQuery can't change that: "
+                    f"rename the column, or move the table away"
                 )
-            if _mode(field) == "REQUIRED" and _mode(new) == "NULLABLE":
+            if mode_of(field) == "REQUIRED" and mode_of(new) == "NULLABLE":
                 field["mode"] = "NULLABLE"
             if "fields" in field or "fields" in new:
                 field["fields"] = grown(field.get("fields", ()), new.get("fields", ()), f"{name}.")
         result.append(field)
     for new in by_name.values():
-        relaxed = {**new, "mode": "REPEATED" if _mode(new) == "REPEATED" else "NULLABLE"}
+        relaxed = {**new, "mode": "REPEATED" if mode_of(new) == "REPEATED" else "NULLABLE"}
         result.append(relaxed)
     return result
 
@@ -112,6 +115,6 @@ def has_grown(existing: Sequence[Field], fields: Sequence[Field]) -> bool:
     """Whether `fields`, made by `grown(existing, …)`, says more than `existing` does."""
 
     def shape(some: Sequence[Field]) -> list[Any]:
-        return [(field["name"], _mode(field), shape(field.get("fields", ()))) for field in some]
+        return [(field["name"], mode_of(field), shape(field.get("fields", ()))) for field in some]
 
     return shape(existing) != shape(fields)

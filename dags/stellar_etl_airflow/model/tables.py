@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from stellar_etl_airflow.model.checks import Check, accepted
 
@@ -40,6 +40,9 @@ class Table:
             point-in-time table beside it.
         dag_id: the DAG that loads it.
         header_count: how many rows a ledger has, in columns of `history_ledgers`; empty where no header says.
+        cluster: the columns that BigQuery clusters it by, unless the Variable `cluster_fields` has an entry.
+        partition: the length of its partitions, unless the Variable `partition_fields` has an entry; empty for a table
+            that is matched by key over all its rows.
         checks: what its columns are held to before it is published, beside keys, range and counts.
     """
 
@@ -54,7 +57,14 @@ class Table:
     entry_keys: tuple[str, ...] = ()
     dag_id: str = ""
     header_count: str = ""
+    cluster: tuple[str, ...] = ()
+    partition: Literal["HOUR", "DAY", "MONTH", "YEAR", ""] = "DAY"
     checks: tuple[Check, ...] = ()
+
+    @property
+    def file_name(self) -> str:
+        """The name of an exported file, unless the Variable `output_file_names` has an entry."""
+        return f"{self.data_type}.txt"
 
     @property
     def pool(self) -> str:
@@ -78,13 +88,21 @@ EFFECT_TYPES = (
 """The numbers of effects (https://developers.stellar.org/docs/data/apis/horizon/api-reference/resources/effects/types,
 and those of contracts, which the exporter numbers from 96)."""
 
-LEDGERS = Table("ledgers", "history_ledgers", keys=("sequence",), ledger_column="sequence", dag_id=WITHOUT_CAPTIVE_CORE)
+LEDGERS = Table(
+    "ledgers",
+    "history_ledgers",
+    keys=("sequence",),
+    ledger_column="sequence",
+    dag_id=WITHOUT_CAPTIVE_CORE,
+    cluster=("sequence",),
+)
 TRANSACTIONS = Table(
     "transactions",
     "history_transactions",
     keys=("id",),
     dag_id=WITH_CAPTIVE_CORE,
     header_count="successful_transaction_count + failed_transaction_count",
+    cluster=("ledger_sequence", "account"),
 )
 OPERATIONS = Table(
     "operations",
@@ -93,6 +111,7 @@ OPERATIONS = Table(
     dag_id=WITH_CAPTIVE_CORE,
     header_count="tx_set_operation_count",
     checks=(accepted("type", *range(27)),),
+    cluster=("ledger_sequence", "source_account", "type"),
 )
 EFFECTS = Table(
     "effects",
@@ -100,6 +119,7 @@ EFFECTS = Table(
     keys=("id",),
     dag_id=WITH_CAPTIVE_CORE,
     checks=(accepted("type", *EFFECT_TYPES),),
+    cluster=("ledger_sequence", "address", "type"),
 )
 TRADES = Table(
     "trades",
@@ -110,6 +130,7 @@ TRADES = Table(
     closed_at_column="ledger_closed_at",
     dag_id=WITH_CAPTIVE_CORE,
     checks=(accepted("trade_type", 1, 2),),
+    cluster=("history_operation_id", "selling_asset_id", "buying_asset_id"),
 )
 CONTRACT_EVENTS = Table(
     "contract_events",
@@ -117,6 +138,7 @@ CONTRACT_EVENTS = Table(
     keys=("transaction_id", "contract_event_xdr"),
     unique=False,
     dag_id=WITH_CAPTIVE_CORE,
+    cluster=("ledger_sequence", "contract_id"),
 )
 TOKEN_TRANSFERS = Table(
     "token_transfers",
@@ -124,6 +146,7 @@ TOKEN_TRANSFERS = Table(
     keys=("transaction_id", "event_topic"),
     unique=False,
     dag_id=WITH_CAPTIVE_CORE,
+    cluster=("ledger_sequence", "contract_id"),
 )
 ASSETS = Table(
     "assets",
@@ -132,6 +155,8 @@ ASSETS = Table(
     publish=Publish.KEEP_EARLIEST,
     dag_id=WITHOUT_CAPTIVE_CORE,
     checks=(accepted("asset_type", "native", "credit_alphanum4", "credit_alphanum12"),),
+    cluster=("asset_type", "asset_issuer", "asset_code"),
+    partition="",
 )
 
 _ALL = (LEDGERS, TRANSACTIONS, OPERATIONS, EFFECTS, TRADES, CONTRACT_EVENTS, TOKEN_TRANSFERS, ASSETS)
@@ -140,23 +165,42 @@ TABLES: dict[str, Table] = {table.data_type: table for table in _ALL}
 """Every table of what happened in the ledgers, by data type."""
 
 
-def _changes(data_type: str, table_id: str, *entry_keys: str) -> Table:
-    """A table of every change of one kind of ledger entry: at most one a ledger and entry."""
-    keys = (*entry_keys, "ledger_sequence")
-    return Table(data_type, table_id, keys=keys, entry_keys=entry_keys, dag_id=STATE_TABLES)
+def _changes(data_type: str, table_id: str, *entry_keys: str, cluster: tuple[str, ...] = ()) -> Table:
+    """Describe the table of every change of one kind of ledger entry: at most one row per ledger and entry.
+
+    Args:
+        data_type: the exporter's name of these rows.
+        table_id: the table's name.
+        entry_keys: the columns that identify an entry.
+        cluster: the columns to cluster by after the ledger; the entry's keys by default.
+    """
+    return Table(
+        data_type,
+        table_id,
+        keys=(*entry_keys, "ledger_sequence"),
+        entry_keys=entry_keys,
+        dag_id=STATE_TABLES,
+        cluster=("ledger_sequence", *(cluster or entry_keys)),
+    )
 
 
 ACCOUNTS = _changes("accounts", "accounts", "account_id")
-SIGNERS = _changes("signers", "account_signers", "account_id", "signer")
-TRUSTLINES = _changes("trustlines", "trust_lines", "ledger_key")
-OFFERS = _changes("offers", "offers", "offer_id")
+SIGNERS = _changes("signers", "account_signers", "account_id", "signer", cluster=("account_id",))
+TRUSTLINES = _changes("trustlines", "trust_lines", "ledger_key", cluster=("account_id", "asset_code"))
+OFFERS = _changes("offers", "offers", "offer_id", cluster=("seller_id",))
 LIQUIDITY_POOLS = _changes("liquidity_pools", "liquidity_pools", "liquidity_pool_id")
 CLAIMABLE_BALANCES = _changes("claimable_balances", "claimable_balances", "balance_id")
-CONTRACT_DATA = _changes("contract_data", "contract_data", "ledger_key_hash")
-CONTRACT_CODE = _changes("contract_code", "contract_code", "ledger_key_hash")
+CONTRACT_DATA = _changes("contract_data", "contract_data", "ledger_key_hash", cluster=("contract_id",))
+CONTRACT_CODE = _changes("contract_code", "contract_code", "ledger_key_hash", cluster=("contract_code_hash",))
 CONFIG_SETTINGS = _changes("config_settings", "config_settings", "config_setting_id")
 TTL = _changes("ttl", "ttl", "key_hash")
-RESTORED_KEYS = Table("restored_key", "restored_key", keys=("ledger_key_hash", "ledger_sequence"), dag_id=STATE_TABLES)
+RESTORED_KEYS = Table(
+    "restored_key",
+    "restored_key",
+    keys=("ledger_key_hash", "ledger_sequence"),
+    dag_id=STATE_TABLES,
+    cluster=("ledger_sequence",),
+)
 
 _ALL_CHANGES = (
     ACCOUNTS,
@@ -184,6 +228,7 @@ ENRICHED_OPERATIONS = Table(
     keys=("op_id",),
     dag_id="enriched_history_operations",
     header_count=OPERATIONS.header_count,
+    cluster=("ledger_sequence", "op_source_account", "type"),
 )
 """Derived from published tables; no export has its rows."""
 

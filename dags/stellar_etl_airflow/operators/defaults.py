@@ -23,6 +23,7 @@ from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks what d
     Param,
 )
 
+from stellar_etl_airflow.model.ranges import parse_utc
 from stellar_etl_airflow.operators.alerts import report_deadline, report_failure
 from stellar_etl_airflow.operators.runtime import settings
 from stellar_etl_airflow.settings.runs import OwnerSettings
@@ -46,15 +47,7 @@ TASK_TIMEOUT = timedelta(days=1)
 
 def _moment(name: str) -> datetime | None:
     text = os.environ.get(name)
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"environment variable {name}: {text!r} is not a time like 2026-01-01T00:00:00Z") from None
-    if moment.tzinfo is None:
-        raise ValueError(f"environment variable {name}: {text!r} has no time zone; write it like 2026-01-01T00:00:00Z")
-    return moment.astimezone(UTC)
+    return parse_utc(f"environment variable {name}", text) if text else None
 
 
 @cache

@@ -6,41 +6,57 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stellar_etl_airflow.settings.base import Name, Secret, SettingsGroup
+from stellar_etl_airflow.settings.base import Name, Secret, SettingsGroup, variable
 from stellar_etl_airflow.settings.runs import EnvironmentSettings
 
 
 class AlertSettings(EnvironmentSettings):
     """The Sentry project that failures are reported to."""
 
-    sentry_dsn: Secret = Field(
-        default="", description="the Sentry project that hears of a task's last failure; empty: none does"
+    sentry_dsn: Secret = variable(
+        default="",
+        description="the Sentry project that hears of a task's last failure; empty: none does",
+        when="people are to hear of failures",
     )
-    sentry_environment: str = Field(
-        default="", description="the environment that Sentry's events name; empty: `environment`"
+    sentry_environment: str = variable(
+        default="",
+        description="the environment that Sentry's events name; empty: `environment`",
+        when="Sentry is to show another name",
     )
 
 
 class MessageSettings(SettingsGroup):
     """Who hears of failures in chat and by email."""
 
-    slack_connection: str = Field(
+    slack_connection: str = variable(
         default="",
         description="the Airflow connection by which Slack hears of failures; empty: it doesn't",
+        when="people are to hear in Slack",
     )
-    slack_channel: str = Field(
+    slack_channel: str = variable(
         default="",
         description="the channel, if the connection is of Slack's API; empty: the connection is an incoming webhook",
+        when="one Slack app serves several channels",
     )
-    alert_email_to: str = Field(
-        default="", description="addresses that hear of failures by email, with commas between them; empty: none does"
+    alert_email_to: str = variable(
+        default="",
+        description="addresses that hear of failures by email, with commas between them; empty: none does",
+        when="people are to hear by email",
     )
-    email_connection: Name = Field(default="smtp_default", description="the Airflow connection by which email is sent")
-    alert_window: Annotated[int, Field(ge=0)] = Field(
-        default=900, description="seconds after a message in which no other one is sent: what happens is held back"
+    email_connection: Name = variable(
+        default="smtp_default",
+        description="the Airflow connection by which email is sent",
+        when="email goes by a server of its own",
     )
-    runbook_url: str = Field(
-        default="", description="the address of docs/runbook.md for links in messages; empty: they name the file"
+    alert_window: Annotated[int, Field(ge=0)] = variable(
+        default=900,
+        description="seconds after a message in which no other one is sent: what happens is held back",
+        when="one message in a quarter of an hour is too many, or too few",
+    )
+    runbook_url: str = variable(
+        default="",
+        description="the address of docs/runbook.md for links in messages; empty: they name the file",
+        when="the repository, or a copy of the runbook, has an address",
     )
 
     @property

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import reprlib
-from collections.abc import Iterable
-from typing import Annotated, TypeVar
+from collections.abc import Collection, Iterable
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 
 class SettingsError(ValueError):
@@ -28,6 +30,32 @@ class SettingsGroup(BaseModel):
 
     # What checks values is made when a group is first read: whoever reads a DAG file imports all groups.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+def variable(*, description: str, when: str, shipped: Any = None, **constraints: Any) -> Any:
+    """Describe one Airflow Variable, as a field of its group.
+
+    Args:
+        description: what it is.
+        when: when to change it.
+        shipped: its value in `airflow_variables.json`, or a function that makes it from the registry of tables; None:
+            its default.
+        constraints: what else pydantic's `Field` takes.
+    """
+    return Field(description=description, json_schema_extra={"when": when, "shipped": shipped}, **constraints)
+
+
+def shipped_value(field: FieldInfo) -> Any:
+    """Return the value of a Variable in `airflow_variables.json`."""
+    value = extra_of(field)["shipped"]
+    if value is None:
+        return field.get_default(call_default_factory=True)
+    return value() if callable(value) else value
+
+
+def extra_of(field: FieldInfo) -> dict[str, Any]:
+    """Return what `variable` notes of a field beside pydantic's own attributes."""
+    return cast("dict[str, Any]", field.json_schema_extra)
 
 
 def listed(keys: Iterable[str]) -> str:
@@ -53,3 +81,13 @@ def check_absolute(key: str, path: str) -> None:
 
 
 Group = TypeVar("Group", bound=SettingsGroup)
+
+
+def unknown(what: str, given: Iterable[str], known: Collection[str]) -> list[str]:
+    """Return a message for each key that is not known, with the right spelling where one is close."""
+    messages = []
+    for key in sorted(set(given) - set(known)):
+        close = difflib.get_close_matches(key, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        messages.append(f"unknown {what} {key!r}{hint}")
+    return messages

@@ -2,61 +2,32 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from stellar_etl_airflow.model.schema import SchemaError, read_schema
-from stellar_etl_airflow.model.tables import LOADING_DAGS, PUBLISHED, TABLES, Publish, Table
-from stellar_etl_airflow.settings.base import SettingsError
+from stellar_etl_airflow.model.tables import LOADING_DAGS, PUBLISHED, TABLES, Table
+from stellar_etl_airflow.settings.base import SettingsError, unknown
 from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.groups import GROUPS, known_keys
 from stellar_etl_airflow.settings.parsing import load
 from stellar_etl_airflow.settings.pods import PodSettings
-from stellar_etl_airflow.settings.runs import DelaySettings, TimeoutSettings
+from stellar_etl_airflow.settings.runs import TASK_TIMEOUTS, DelaySettings, TimeoutSettings
 from stellar_etl_airflow.settings.warehouse import CheckSettings, TableCheck, WarehouseSettings
 from stellar_etl_airflow.sql.checks import CheckError, column_rules
-
-BUILDERS = (
-    "build_apply_gcs_changes_to_bq_task",
-    "build_backfill_tasks",
-    "build_batch_stats",
-    "build_bq_insert_job_task",
-    "build_check_task",
-    "build_coverage_tasks",
-    "build_dataset_reset_task",
-    "build_delete_data_task",
-    "build_export_task",
-    "build_full_load_task",
-    "build_gcs_to_bq_task",
-    "build_state_rebuild_task",
-    "build_time_task",
-    "build_verify_task",
-)
-"""The keys of `task_timeout`."""
-
 
 POD_BUILDERS = ("build_coverage_tasks", "build_export_task", "build_time_task")
 """The keys of `resources`, beside `default`."""
 
 
-def _unknown(what: str, given: Iterable[str], known: Collection[str]) -> list[str]:
-    messages = []
-    for key in sorted(set(given) - set(known)):
-        close = difflib.get_close_matches(key, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        messages.append(f"unknown {what} {key!r}{hint}")
-    return messages
-
-
 def check_keys(variables: Mapping[str, Any]) -> list[str]:
     """A message for each key that the project doesn't know, with the right spelling where one is close."""
-    return _unknown("Airflow Variable", variables, known_keys())
+    return unknown("Airflow Variable", variables, known_keys())
 
 
 def check_entries(get: Callable[[str], Any]) -> list[str]:
-    """A message for each entry that no table and no builder has, and for each that a table lacks.
+    """Return a message for each entry that belongs to no table, DAG or builder.
 
     Args:
         get: gives a Variable's value by key; each must be valid by itself.
@@ -70,13 +41,11 @@ def check_entries(get: Callable[[str], Any]) -> list[str]:
         "partition_fields": (warehouse.partition_fields, names),
         "resources": (load(PodSettings, get).resources, ("default", *POD_BUILDERS)),
         "table_ids": (warehouse.table_ids, PUBLISHED),
-        "task_timeout": (load(TimeoutSettings, get).task_timeout, BUILDERS),
+        "task_timeout": (load(TimeoutSettings, get).task_timeout, TASK_TIMEOUTS),
     }
     messages = []
     for key, (given, known) in entries.items():
-        messages += _unknown(f"entry of Airflow Variable {key!r}:", given, known)
-        if key in ("table_ids", "output_file_names"):
-            messages += [f"Airflow Variable {key!r} has no entry {name!r}" for name in known if name not in given]
+        messages += unknown(f"entry of Airflow Variable {key!r}:", given, known)
     return messages + list(_misfits(load(CheckSettings, get).checks, dict(zip(names, PUBLISHED.values(), strict=True))))
 
 
@@ -89,7 +58,7 @@ def _misfits(checks: Iterable[TableCheck], tables: Mapping[str, Table]) -> Itera
     for number, entry in enumerate(checks):
         where = f"Airflow Variable 'checks'[{number}]"
         if entry.table not in tables:
-            yield from _unknown(f"table in {where}:", [entry.table], tables)
+            yield from unknown(f"table in {where}:", [entry.table], tables)
             continue
         try:
             column_rules([entry.check], "staging", read_schema(str(SCHEMAS), tables[entry.table].table_id))
@@ -98,9 +67,7 @@ def _misfits(checks: Iterable[TableCheck], tables: Mapping[str, Table]) -> Itera
 
 
 def check_tables(get: Callable[[str], Any], schemas: Path = SCHEMAS) -> list[str]:
-    """A message for each table that would be made without partitions, clusters or columns.
-
-    Tables that are matched by key over all their rows have no partitions.
+    """Return a message for each table that would be made without clusters or columns.
 
     Args:
         get: gives a Variable's value by key; each must be valid by itself.
@@ -110,10 +77,8 @@ def check_tables(get: Callable[[str], Any], schemas: Path = SCHEMAS) -> list[str
     messages = []
     for data_type, table in PUBLISHED.items():
         name = warehouse.table_ids.get(data_type, table.table_id)
-        if name not in warehouse.partition_fields and table.publish is Publish.REPLACE_RANGE:
-            messages.append(f"Airflow Variable 'partition_fields' has no entry {name!r}: the table has no partition")
-        if not warehouse.cluster_fields.get(name):
-            messages.append(f"Airflow Variable 'cluster_fields' has no entry {name!r}: the table has no cluster")
+        if not warehouse.cluster(table):
+            messages.append(f"Airflow Variable 'cluster_fields': {name!r} has no columns: the table has no cluster")
         try:
             read_schema(str(schemas), table.table_id)
         except SchemaError as error:

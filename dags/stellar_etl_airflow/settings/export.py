@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from stellar_etl_airflow.model.network import PASSPHRASES
-from stellar_etl_airflow.settings.base import Name, SettingsGroup, check_absolute, listed
+from stellar_etl_airflow.model.tables import TABLES
+from stellar_etl_airflow.settings.base import Name, SettingsGroup, check_absolute, listed, variable
 from stellar_etl_airflow.settings.pods import ClusterSettings
-from stellar_etl_airflow.settings.warehouse import entry_of
+from stellar_etl_airflow.settings.warehouse import registered
 
 
 class BucketSettings(SettingsGroup):
     """Where exported files lie until they are loaded."""
 
-    gcs_exported_data_bucket_name: Name = Field(description="the bucket that the export pods write to")
-    gcs_exported_object_prefix: str = Field(description="the folder in the bucket, below which each run has its own")
+    gcs_exported_data_bucket_name: Name = variable(
+        description="the bucket that the export pods write to", when="at first", shipped="my-project-stellar-etl"
+    )
+    gcs_exported_object_prefix: str = variable(
+        description="the folder in the bucket, below which each run has its own",
+        when="several environments share a bucket",
+        shipped="dag-exported",
+    )
 
 
 _VOLUME_KEYS = ("volume_config", "volume_name", "image_output_path", "local_output_path", "output_path")
@@ -25,35 +32,70 @@ _VOLUME_KEYS = ("volume_config", "volume_name", "image_output_path", "local_outp
 class ExportSettings(BucketSettings, ClusterSettings):
     """What the pods are told to export, and how it comes back."""
 
-    export_mode: Literal["one_pass", "per_type"] = Field(
-        default="one_pass", description="one pod for all tables, or one pod a table in turn"
+    export_mode: Literal["one_pass", "per_type"] = variable(
+        default="one_pass",
+        description="one pod for all tables, or one pod a table in turn",
+        when="the image is one without `export_all_history`",
     )
-    manifest: Literal["required", "derived"] = Field(
-        default="required", description="whether the exporter writes a manifest, or it is made from the exported files"
+    manifest: Literal["required", "derived"] = variable(
+        default="required",
+        description="whether the exporter writes a manifest, or it is made from the exported files",
+        when="the image is one that writes no manifest: `derived`",
     )
-    network_passphrase: str = Field(
-        default="", description="the network's passphrase; empty: as `use_testnet` and `use_futurenet` say"
+    network_passphrase: str = variable(
+        default="",
+        description="the network's passphrase; empty: as `use_testnet` and `use_futurenet` say",
+        when="the network is one of your own",
     )
-    use_captive_core: bool = Field(default=False, description="pass `--captive-core` to the exporter")
-    volume_config: dict[str, Any] = Field(
-        default_factory=dict, description="the source of a volume that pods write to, as in a pod's spec; empty: none"
+    use_captive_core: bool = variable(
+        default=False,
+        description="pass `--captive-core` to the exporter",
+        when="the image reads ledgers from a stellar-core of its own",
     )
-    volume_name: str = Field(default="", description="the volume's name in the pods")
-    image_output_path: str = Field(default="", description="where the volume is mounted in the pods")
-    local_output_path: str = Field(default="", description="where the workers see the volume")
-    output_path: str = Field(
-        default="", description="the workers' folder that poststart.sh moves finished files to, and that is loaded"
+    volume_config: dict[str, Any] = variable(
+        default_factory=dict,
+        description="the source of a volume that pods write to, as in a pod's spec; empty: none",
+        when="pods can't write to a bucket",
     )
-    output_file_names: dict[str, Name] = Field(description="the file name for each data type")
-    txmeta_datastore_path: Name = Field(description="the lake of ledgers: gs://…, https://… or a folder")
-    history_archive_path: str = Field(
-        default="", description="the history archive of full loads: https://… or a folder; empty: the network's own"
+    volume_name: str = variable(default="", description="the volume's name in the pods", when="pods write to a volume")
+    image_output_path: str = variable(
+        default="", description="where the volume is mounted in the pods", when="pods write to a volume"
     )
-    max_failed_transforms: int = Field(
-        default=0, ge=0, description="how many rows of a batch may be left out because they could not be made"
+    local_output_path: str = variable(
+        default="", description="where the workers see the volume", when="pods write to a volume"
     )
-    use_testnet: bool = Field(default=False, description="export the test network")
-    use_futurenet: bool = Field(default=False, description="export the future network")
+    output_path: str = variable(
+        default="",
+        description="the workers' folder that poststart.sh moves finished files to, and that is loaded",
+        when="pods write to a volume",
+    )
+    output_file_names: dict[str, Name] = variable(
+        description="the file name for each data type",
+        when="seldom: other programs read the exports too",
+        shipped=lambda: {one.data_type: one.file_name for one in TABLES.values()},
+    )
+    txmeta_datastore_path: Name = variable(
+        description="the lake of ledgers: gs://…, https://… or a folder",
+        when="at first, and for another network",
+        shipped="gs://my-project-ledgers/pubnet",
+    )
+    history_archive_path: str = variable(
+        default="",
+        description="the history archive of full loads: https://… or a folder; empty: the network's own",
+        when="the network is one of your own, or another archive is nearer",
+    )
+    max_failed_transforms: int = variable(
+        default=0,
+        ge=0,
+        description="how many rows of a batch may be left out because they could not be made",
+        when="a few odd ledgers may be loaded without what can't be read",
+    )
+    use_testnet: bool = variable(
+        default=False, description="export the test network", when="the ledgers are the test network's"
+    )
+    use_futurenet: bool = variable(
+        default=False, description="export the future network", when="the ledgers are the future network's"
+    )
 
     @field_validator("volume_config", mode="before")
     @classmethod
@@ -82,9 +124,9 @@ class ExportSettings(BucketSettings, ClusterSettings):
         return self.network_passphrase or PASSPHRASES[network]
 
     def file_name(self, data_type: str) -> str:
-        """The file name of a data type's rows.
+        """Return the file name of a data type's rows: the Variable's, or else the registry's.
 
         Raises:
-            SettingsError: `output_file_names` lacks it.
+            SettingsError: there is no such data type.
         """
-        return entry_of("output_file_names", self.output_file_names, data_type)
+        return self.output_file_names.get(data_type) or registered(data_type).file_name

@@ -7,15 +7,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stellar_etl_airflow.settings.base import Name, SettingsGroup, check_absolute
+from stellar_etl_airflow.settings.base import Name, SettingsGroup, check_absolute, variable
 
 
 class GoogleSettings(SettingsGroup):
     """As whom Google Cloud is used."""
 
-    api_key_path: str = Field(
+    api_key_path: str = variable(
         default="",
         description="a Google key file, as the workers see it; empty: the connection's, or Workload Identity",
+        when="the bucket or the tables need another account than the workers'",
     )
 
     @model_validator(mode="after")
@@ -23,6 +24,21 @@ class GoogleSettings(SettingsGroup):
         check_absolute("api_key_path", self.api_key_path)
         return self
 
+
+NODE_POOL = {
+    "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [
+                {
+                    "matchExpressions": [
+                        {"key": "cloud.google.com/gke-nodepool", "operator": "In", "values": ["etl-pool"]}
+                    ]
+                }
+            ]
+        }
+    }
+}
+"""The affinity that `airflow_variables.json` ships: the node pool `etl-pool`."""
 
 COMPOSER_NAMESPACE = "composer-user-workloads"
 """Where Composer 3 runs every pod, whatever namespace is asked for
@@ -39,9 +55,10 @@ _COMPOSER_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 class ClusterSettings(SettingsGroup):
     """The cluster that pods run in."""
 
-    pod_place: Literal["gke", "composer3", "kubeconfig"] = Field(
+    pod_place: Literal["gke", "composer3", "kubeconfig"] = variable(
         default="gke",
         description="the cluster that pods run in: of GKE or Composer 2, Composer 3's own, or a kubeconfig's",
+        when="the deployment is Composer 3, or pods run in a cluster of your own",
     )
 
     def misplaced(self, reasons: Mapping[str, str]) -> list[str]:
@@ -83,27 +100,58 @@ _NOT_ON_COMPOSER_3 = {
 class PodSettings(GoogleSettings, ClusterSettings):
     """How and where pods run, and as whom."""
 
-    image_name: Name = Field(description="the exporter's image")
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
-        default="IfNotPresent", description="when the cluster pulls the image"
+    image_name: Name = variable(
+        description="the exporter's image", when="a new exporter is released", shipped="stellar/stellar-etl:0.1.0"
     )
-    namespace: Name = Field(default="default", description="the pods' namespace")
-    k8s_namespace: str = Field(default="", description="the pods' namespace; wins over `namespace` if set")
-    k8s_service_account: str = Field(default="", description="the pods' Kubernetes service account, empty: the default")
-    affinity: dict[str, Any] = Field(default_factory=dict, description="the pods' affinity, as in a pod's spec")
-    tolerations: list[Toleration] = Field(
-        default_factory=list, description="the taints that pods bear, as in a pod's spec"
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = variable(
+        default="IfNotPresent",
+        description="when the cluster pulls the image",
+        when="a tag is overwritten in place: `Always`",
     )
-    resources: dict[str, dict[str, dict[str, str]]] = Field(
-        default_factory=dict, description="requests and limits of the pods, by builder, or `default`"
+    namespace: Name = variable(
+        default="default", description="the pods' namespace", when="pods run in another namespace"
     )
-    kube_config_location: str = Field(default="", description="a kubeconfig file; empty: the connection's cluster")
-    kubernetes_sidecar_image: str = Field(
-        default="", description="the image of the container that hands a pod's result over; empty: Airflow's"
+    k8s_namespace: str = variable(
+        default="",
+        description="the pods' namespace; wins over `namespace` if set",
+        when="pods run beside Composer's own, such as in `composer-user-workloads`",
     )
-    pod_secrets: dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], SecretKey] = Field(
+    k8s_service_account: str = variable(
+        default="",
+        description="the pods' Kubernetes service account, empty: the default",
+        when="pods reach the bucket by Workload Identity",
+    )
+    affinity: dict[str, Any] = variable(
+        default_factory=dict,
+        description="the pods' affinity, as in a pod's spec",
+        when="pods need certain nodes; the shipped value is a node pool `etl-pool`; must be empty on Composer 3",
+        shipped=NODE_POOL,
+    )
+    tolerations: list[Toleration] = variable(
+        default_factory=list,
+        description="the taints that pods bear, as in a pod's spec",
+        when="the pods' nodes are tainted",
+    )
+    resources: dict[str, dict[str, dict[str, str]]] = variable(
+        default_factory=dict,
+        description="requests and limits of the pods, by builder, or `default`",
+        when="pods run out of memory, or wait for a node",
+        shipped={"default": {"requests": {"cpu": "0.5", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "2Gi"}}},
+    )
+    kube_config_location: str = variable(
+        default="",
+        description="a kubeconfig file; empty: the connection's cluster",
+        when="pods run in a cluster that no connection names",
+    )
+    kubernetes_sidecar_image: str = variable(
+        default="",
+        description="the image of the container that hands a pod's result over; empty: Airflow's",
+        when="the cluster may not pull from the outside",
+    )
+    pod_secrets: dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], SecretKey] = variable(
         default_factory=dict,
         description="pods' environment variables out of Kubernetes secrets: secret and key, by name",
+        when="the exporter's image needs a secret",
     )
 
     @model_validator(mode="after")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from stellar_etl_airflow.model.checks import Check
-from stellar_etl_airflow.model.tables import TABLES
-from stellar_etl_airflow.settings.base import Name, SettingsError, SettingsGroup
+from stellar_etl_airflow.model.tables import PUBLISHED, Table
+from stellar_etl_airflow.settings.base import Name, SettingsError, SettingsGroup, unknown, variable
 
 
 class Partition(SettingsGroup):
@@ -43,25 +42,57 @@ class Target:
 class SchemaSettings(SettingsGroup):
     """Where columns are described."""
 
-    schema_filepath: Name = Field(description="the folder of the schema files, as the workers see it")
+    schema_filepath: Name = variable(
+        description="the folder of the schema files, as the workers see it",
+        when="the DAG folder lies elsewhere than on Composer",
+        shipped="/home/airflow/gcs/dags/schemas",
+    )
 
 
 class WarehouseSettings(SchemaSettings):
     """Where tables live, and how they are made."""
 
-    bq_project: Name = Field(description="the Google Cloud project that holds the datasets")
-    bq_dataset: Name = Field(description="the dataset that the tables are published in")
-    public_project: str = Field(default="", description="the project of a second dataset; empty: `bq_project`")
-    public_dataset: str = Field(
-        default="", description="a second dataset that every table is published in too; empty: none"
+    bq_project: Name = variable(
+        description="the Google Cloud project that holds the datasets", when="at first", shipped="my-project"
     )
-    table_ids: dict[str, Name] = Field(description="the table name for each data type")
-    partition_fields: dict[str, Partition] = Field(description="how each table is partitioned, by table name")
-    cluster_fields: dict[str, list[Name]] = Field(
-        description="the columns that each table is clustered by, by table name"
+    bq_dataset: Name = variable(
+        description="the dataset that the tables are published in",
+        when="for each network, and for each environment",
+        shipped="stellar",
     )
-    maximum_bytes_billed: Annotated[int, Field(gt=0)] = Field(
-        default=1 << 40, description="a query that would read more bytes than this is refused by BigQuery"
+    public_project: str = variable(
+        default="",
+        description="the project of a second dataset; empty: `bq_project`",
+        when="the public dataset lies in a project of its own",
+    )
+    public_dataset: str = variable(
+        default="",
+        description="a second dataset that every table is published in too; empty: none",
+        when="others read a copy of the tables",
+    )
+    table_ids: dict[str, Name] = variable(
+        description="the table name for each data type",
+        when="tables have other names; a renamed one is made anew",
+        shipped=lambda: {one.data_type: one.table_id for one in PUBLISHED.values()},
+    )
+    partition_fields: dict[str, Partition] = variable(
+        description="how each table is partitioned, by table name",
+        when="before tables are made: `HOUR`, `MONTH` or `YEAR`; an existing table's can't change",
+        shipped=lambda: {
+            one.table_id: {"type": one.partition, "field": one.closed_at_column}
+            for one in PUBLISHED.values()
+            if one.partition
+        },
+    )
+    cluster_fields: dict[str, list[Name]] = variable(
+        description="the columns that each table is clustered by, by table name",
+        when="people filter by other columns; a table that is there must be changed first, the error says how",
+        shipped=lambda: {one.table_id: list(one.cluster) for one in PUBLISHED.values()},
+    )
+    maximum_bytes_billed: Annotated[int, Field(gt=0)] = variable(
+        default=1 << 40,
+        description="a query that would read more bytes than this is refused by BigQuery",
+        when="a query was refused, or might cost too much",
     )
 
     @model_validator(mode="after")
@@ -82,12 +113,23 @@ class WarehouseSettings(SchemaSettings):
         return (private, Target("public", self.public_project or self.bq_project, self.public_dataset))
 
     def table_id(self, data_type: str) -> str:
-        """The name of a data type's table.
+        """Return the name of a data type's table: the Variable's, or else the registry's.
 
         Raises:
-            SettingsError: `table_ids` lacks it.
+            SettingsError: there is no such data type.
         """
-        return entry_of("table_ids", self.table_ids, data_type)
+        return self.table_ids.get(data_type) or registered(data_type).table_id
+
+    def partition(self, table: Table) -> Partition | None:
+        """Return how a table is partitioned: as the Variable says, or else the registry; None if it is not."""
+        entry = self.partition_fields.get(self.table_id(table.data_type))
+        if entry is None and table.partition:
+            return Partition(type=table.partition, field=table.closed_at_column)
+        return entry
+
+    def cluster(self, table: Table) -> tuple[str, ...]:
+        """Return the columns that a table is clustered by: the Variable's, or else the registry's."""
+        return tuple(self.cluster_fields.get(self.table_id(table.data_type), table.cluster))
 
 
 class TableCheck(SettingsGroup):
@@ -107,8 +149,10 @@ class TableCheck(SettingsGroup):
 class CheckSettings(SettingsGroup):
     """What rows are held to beside what the registry says."""
 
-    checks: list[TableCheck] = Field(
-        default_factory=list, description="checks of your own on staged rows: table, kind, column and so on"
+    checks: list[TableCheck] = variable(
+        default_factory=list,
+        description="checks of your own on staged rows: table, kind, column and so on",
+        when="some rows must not be published",
     )
 
     def of(self, table_id: str) -> list[Check]:
@@ -119,21 +163,19 @@ class CheckSettings(SettingsGroup):
 class CostSettings(SettingsGroup):
     """What BigQuery's work costs."""
 
-    price_per_tib: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        default=6.25, description="what BigQuery takes for reading a TiB, in your currency; 0: nothing by the byte"
+    price_per_tib: Annotated[float, Field(ge=0, allow_inf_nan=False)] = variable(
+        default=6.25,
+        description="what BigQuery takes for reading a TiB, in your currency; 0: nothing by the byte",
+        when="the region or the currency has another price; slots are paid for in place of bytes: 0",
     )
 
 
-def entry_of(variable: str, mapping: Mapping[str, str], key: str) -> str:
-    """Return the entry of a Variable that is a map.
+def registered(data_type: str) -> Table:
+    """Return the registry's entry of a data type.
 
     Raises:
-        SettingsError: the map lacks it; the message shows an entry that fits.
+        SettingsError: there is none; the message names the one that is spelt alike.
     """
-    try:
-        return mapping[key]
-    except KeyError:
-        raise SettingsError(
-            f"Airflow Variable {variable!r} has no entry {key!r}; add one, such as "
-            f"{{{key!r}: {TABLES[key].table_id if variable == 'table_ids' and key in TABLES else key + '.txt'!r}}}"
-        ) from None
+    if data_type in PUBLISHED:
+        return PUBLISHED[data_type]
+    raise SettingsError("; ".join(unknown("data type", [data_type], PUBLISHED)))

@@ -15,6 +15,15 @@ from stellar_etl_airflow.tasks.build_export_task import build_export_task, build
 from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
 from stellar_etl_airflow.tasks.build_time_task import build_time_task
 
+WHEN_A_BATCH_FAILS = """
+**When it fails**: open the first failed task.
+
+- `export` or `verify_export`: clear the task with its downstream tasks. A new attempt writes below a prefix of its own.
+- `check`: the published tables are unchanged. The message says which rows are wrong and where they are kept.
+- `load`, `merge` or `batch_stats`: clear the task. It finds a job that is still running and waits for it.
+"""
+"""What the pages of all loading DAGs say."""
+
 
 def build_batch(tables: Sequence[Table]) -> None:
     """Adds the tasks to the DAG around it: find the ledgers, export, verify; a group a table; delete what was staged.

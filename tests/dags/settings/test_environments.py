@@ -81,15 +81,18 @@ MISTAKES = {
         {"max_failed_transforms": 0},
         "Airflow Variable 'max_failed_transforms' is as in airflow_variables.json: leave it out, for this file holds",
     ),
-    "no partition": (
-        without("partition_fields", "history_trades"),
-        "Airflow Variable 'partition_fields' has no entry 'history_trades': the table has no partition",
+    "an unknown partition": (
+        {"partition_fields": {"history_trade": {"field": "closed_at"}}},
+        "entry of Airflow Variable 'partition_fields': 'history_trade'; did you mean 'history_trades'?",
     ),
     "no cluster": (
         {"cluster_fields": {**SHIPPED["cluster_fields"], "history_assets": []}},
-        "Airflow Variable 'cluster_fields' has no entry 'history_assets': the table has no cluster",
+        "Airflow Variable 'cluster_fields': 'history_assets' has no columns: the table has no cluster",
     ),
-    "no id": (without("table_ids", "ttl"), "Airflow Variable 'table_ids' has no entry 'ttl'"),
+    "an empty id": (
+        {"table_ids": {**SHIPPED["table_ids"], "ttl": ""}},
+        "Airflow Variable 'table_ids'['ttl'] (the table name for each data type): String should have at least 1 char",
+    ),
     "wrong mix": ({"pod_place": "composer3", "k8s_namespace": "x"}, "'k8s_namespace' is 'x': pods run in 'composer-"),
 }
 

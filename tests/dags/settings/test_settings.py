@@ -78,10 +78,11 @@ def test_truth_is_read_in_the_spellings_that_people_use(text):
     assert load(ExportSettings, {**STORED, "use_testnet": text}.get).use_testnet is True
 
 
-def test_a_table_without_an_entry_is_named():
+def test_an_unknown_data_type_is_named_with_the_right_one():
     group = load(WarehouseSettings, {**STORED, "table_ids": "{}"}.get)
-    with pytest.raises(SettingsError, match="'table_ids' has no entry 'ledgers'; add one, such as"):
-        group.table_id("ledgers")
+    assert group.table_id("ledgers") == "history_ledgers"
+    with pytest.raises(SettingsError, match="unknown data type 'ledger'; did you mean 'ledgers'"):
+        group.table_id("ledger")
 
 
 def test_a_misspelt_key_is_reported_with_the_right_one():

@@ -8,72 +8,54 @@ import os
 import re
 import subprocess
 import sys
-from typing import Literal, get_args, get_origin
 
 import pytest
 
+from stellar_etl_airflow.model.tables import ASSETS, TRADES
 from stellar_etl_airflow.operators.pods import StellarPodOperator
 from stellar_etl_airflow.operators.runtime import SettingsAtRunTime
-from stellar_etl_airflow.settings.checks import BUILDERS, POD_BUILDERS
+from stellar_etl_airflow.settings.base import extra_of
+from stellar_etl_airflow.settings.checks import POD_BUILDERS
+from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.groups import GROUPS
+from stellar_etl_airflow.settings.parsing import load
+from stellar_etl_airflow.settings.runs import TASK_TIMEOUTS
+from stellar_etl_airflow.settings.warehouse import Partition, WarehouseSettings
 from tests.shared import MODULES, REPO
 
 FIELDS = {key: field for group in GROUPS for key, field in group.model_fields.items()}
 SHIPPED = json.loads((REPO / "airflow_variables.json").read_text())
 README = (REPO / "README.md").read_text()
-EFFECTS = (REPO / "docs" / "variables.md").read_text()
+EFFECTS = json.loads((REPO / "tests" / "dags" / "settings" / "effects.json").read_text())
 
 
-def rows(text, columns):
-    """The rows of a Markdown table that begin with a Variable's key."""
-    found = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:3] == "| `"]
-    return {cells[0].strip("`"): cells[1:] for cells in found if len(cells) == columns}
-
-
-def type_of(annotation):
-    if get_origin(annotation) is Literal:
-        return " or ".join(f"`{value}`" for value in get_args(annotation))
-    for kind, name in ((bool, "true or false"), (int, "number"), (float, "number"), (str, "text")):
-        if annotation is kind:
-            return name
-    return "list" if get_origin(annotation) is list else "object"
-
-
-def default_of(field):
-    if field.is_required():
-        return "must be set"
-    return f"`{json.dumps(field.get_default(call_default_factory=True))}`"
+def test_the_generated_files_are_up_to_date():
+    """The shipped Variables and pools, the README's table of Variables, and docs/variables.md."""
+    done = subprocess.run(
+        [sys.executable, "scripts/generate.py", "--check"], cwd=REPO, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("key", sorted(FIELDS))
-def test_the_readme_says_what_each_variable_is_and_when_to_change_it(key):
-    field = FIELDS[key]
-    wanted = [type_of(field.annotation), default_of(field), field.description]
-    row = rows(README, 5).get(key)
-    assert row is not None, f"the README's table of Variables lacks | `{key}` | {' | '.join(wanted)} | … |"
-    assert row[:3] == wanted
-    assert row[3]
-
-
-def test_the_readme_names_no_variable_that_is_none():
-    assert rows(README, 5).keys() == FIELDS.keys()
-    assert rows(EFFECTS, 2).keys() == FIELDS.keys()
+def test_each_variable_says_what_it_is_and_when_to_change_it(key):
+    assert FIELDS[key].description
+    assert extra_of(FIELDS[key])["when"]
+    assert f"| `{key}` |" in README
 
 
 @pytest.mark.parametrize("key", sorted(FIELDS))
 def test_the_shipped_value_is_the_default_where_there_is_one(key):
     field = FIELDS[key]
-    if not field.is_required() and type_of(field.annotation) != "object":
+    if not field.is_required() and not isinstance(SHIPPED[key], dict):
         assert SHIPPED[key] == field.get_default(call_default_factory=True)
 
 
 @pytest.mark.parametrize("key", sorted(FIELDS))
 def test_each_variable_has_a_test_that_shows_its_effect(key):
-    row = rows(EFFECTS, 2).get(key)
-    assert row is not None, f"docs/variables.md lacks | `{key}` | `tests/dags/test_….py::test_…` |"
-    path, name = row[0].strip("`").split("::")
+    path, name = EFFECTS[key].split("::")
     text = (REPO / path).read_text()
-    assert re.search(rf"^def {name}\(", text, re.MULTILINE), row[0]
+    assert re.search(rf"^def {name}\(", text, re.MULTILINE), EFFECTS[key]
     assert key in text, f"{path} does not name {key}"
 
 
@@ -91,7 +73,7 @@ def builders(root):
 def test_the_builders_that_variables_may_name_are_the_ones_there_are():
     for name in MODULES:
         importlib.import_module(name)
-    assert builders(SettingsAtRunTime) == set(BUILDERS)
+    assert builders(SettingsAtRunTime) == set(TASK_TIMEOUTS)
     assert builders(StellarPodOperator) == set(POD_BUILDERS)
 
 
@@ -144,10 +126,6 @@ def test_what_is_shipped_is_well(check):
             "unknown entry of Airflow Variable 'output_file_names': 'trade'; did you mean 'trades'?",
         ),
         (
-            {"table_ids": {key: name for key, name in SHIPPED["table_ids"].items() if key != "trades"}},
-            "Airflow Variable 'table_ids' has no entry 'trades'",
-        ),
-        (
             {"namespace": ""},
             "Airflow Variable 'namespace' (the pods' namespace): String should have at least 1 character, not ''",
         ),
@@ -155,6 +133,18 @@ def test_what_is_shipped_is_well(check):
 )
 def test_what_is_wrong_is_named_before_it_is_imported(check, changes, message):
     assert check(changes) == (1, [message])
+
+
+def test_the_registry_applies_to_a_table_that_a_map_leaves_out(check):
+    maps = ("table_ids", "output_file_names", "partition_fields", "cluster_fields")
+    empty = {key: {} for key in maps}
+    assert check(empty)[0] == 0
+    warehouse, export = (load(group, {**SHIPPED, **empty}.get) for group in (WarehouseSettings, ExportSettings))
+    assert warehouse.table_id("trades") == "history_trades"
+    assert warehouse.partition(TRADES) == Partition(type="DAY", field="ledger_closed_at")
+    assert warehouse.cluster(TRADES) == TRADES.cluster
+    assert warehouse.partition(ASSETS) is None
+    assert export.file_name("trades") == "trades.txt"
 
 
 def test_a_table_of_another_name_is_known_by_that_name(check):

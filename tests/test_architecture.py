@@ -1,0 +1,70 @@
+"""The code keeps to docs/architecture.md: packages, their private names, and what the exporter may import."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.shared import REPO
+
+ROOTS = {"stellar_etl_airflow": REPO / "dags", "stellar_etl": REPO, "local": REPO}
+
+
+def files() -> list[Path]:
+    return [path for package, root in ROOTS.items() for path in (root / package).rglob("*.py")]
+
+
+def imports(path: Path) -> list[tuple[str, str]]:
+    """What a file imports, as (module, name); a whole module has an empty name."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: imports are absolute"
+            found += [(node.module or "", alias.name) for alias in node.names]
+    return found
+
+
+def test_packages_import_as_their_contracts_say() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    path = f"{REPO}:{REPO / 'dags'}"
+    done = subprocess.run(
+        [lint, "--no-cache"],
+        cwd=REPO,
+        env={"PYTHONPATH": path, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_module_imports_a_private_name() -> None:
+    private = [
+        f"{path.relative_to(REPO)} imports {name} of {module}"
+        for path in files()
+        for module, name in imports(path)
+        if module.split(".")[0] in ROOTS
+        and any(part.startswith("_") and not part.startswith("__") for part in (*module.split("."), name))
+    ]
+    assert private == []
+
+
+def test_the_exporter_knows_no_bigquery() -> None:
+    users = [path for path in (REPO / "stellar_etl").rglob("*.py") for module, name in imports(path)
+             if f"{module}.{name}".startswith("google.cloud.bigquery")]  # fmt: skip
+    assert users == []
+
+
+def test_the_package_of_the_dags_has_few_entries() -> None:
+    entries = [path.name for path in (REPO / "dags" / "stellar_etl_airflow").iterdir() if path.name != "__pycache__"]
+    assert len(entries) <= 12, entries
+
+
+def test_each_package_says_what_it_holds() -> None:
+    page = (REPO / "docs" / "architecture.md").read_text()
+    for package in ("dags/stellar_etl_airflow", "stellar_etl"):
+        folders = [path.parent.name for path in (REPO / package).glob("*/__init__.py")]
+        assert [name for name in folders if f"`{name}/`" not in page] == []

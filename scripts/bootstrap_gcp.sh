@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/make_venv.sh
 export PYTHONPATH="$PWD/dags"
-exec .venv/bin/python scripts/bootstrap_gcp.py "$@"
+exec .venv/bin/python -m scripts.bootstrap_gcp "$@"

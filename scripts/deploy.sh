@@ -16,11 +16,7 @@ trap 'rm -rf "$files"' EXIT
 
 settings() { PYTHONPATH=dags .venv/bin/python -m stellar_etl_airflow.settings "$@"; }
 
-# Airflow in the environment reads files from the folder data/ of its bucket.
-import() {
-  gcloud composer environments storage data import --environment "$composer" --location "$location" --source "$2"
-  gcloud composer environments run "$composer" --location "$location" "$1" import -- "/home/airflow/gcs/data/${2##*/}"
-}
+import() { .venv/bin/python -m scripts.composer_import "$composer" "$location" "$bucket" "$@"; }
 
 settings render "$name" --output "$files/rendered.json"
 .venv/bin/python - "$files/rendered.json" "$image" > "$files/airflow_variables.json" <<'END'

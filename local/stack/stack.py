@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import requests
@@ -177,21 +177,25 @@ class Stack:
                 self.wait()
                 return False
             self.down()
-        ensure_secrets(self.layout)
         self.layout.logs.mkdir(parents=True, exist_ok=True)
-        self._clean_up()
         with (self.layout.logs / "supervisor.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "local.stack.supervisor", str(self.layout.root)],
-                cwd=REPO,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = self._start_supervisor(log)
         self.wait(process)
         self._make_dataset()
         return True
+
+    def _start_supervisor(self, log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+        """Start the supervisor, after the end of what an earlier one left; it logs to a file, or to this terminal."""
+        ensure_secrets(self.layout)
+        self._clean_up()
+        return subprocess.Popen(
+            [sys.executable, "-m", "local.stack.supervisor", str(self.layout.root)],
+            cwd=REPO,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
     def wait(self, process: subprocess.Popen[bytes] | None = None, seconds: float = START_SECONDS) -> None:
         """Waits until every service is well.
@@ -252,11 +256,7 @@ class Stack:
         self.configure(**changes)
         if self.supervisor() is not None:
             raise StackError(f"the stack in {self.layout.root} is up already: stop it with python -m local down")
-        ensure_secrets(self.layout)
-        self._clean_up()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "local.stack.supervisor", str(self.layout.root)], cwd=REPO, start_new_session=True
-        )
+        process = self._start_supervisor()
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             self.wait(process)

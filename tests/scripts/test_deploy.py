@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -16,10 +17,7 @@ from tests.shared import REPO
 IMAGE = "europe-west1-docker.pkg.dev/p/r/stellar-etl@sha256:" + "0" * 64
 NOTES = """#!/usr/bin/env bash
 echo "${0##*/} $*" >> "$NOTES/calls"
-while (($#)); do
-  if [[ $1 = --source ]]; then cp "$2" "$NOTES"; fi
-  shift
-done
+if [[ "$1 $2" = "storage cp" ]]; then cp "$3" "$NOTES"; fi
 """
 
 
@@ -51,13 +49,13 @@ def deploy(tmp_path):
 def test_pools_then_variables_with_the_image_then_dags(deploy):
     done, calls, notes = deploy("staging", "an-environment", "europe-west1", "a-bucket", IMAGE)
     assert done.returncode == 0, done.stderr
-    where, data = "--environment an-environment --location europe-west1", "/home/airflow/gcs/data"
-    run = "gcloud composer environments run an-environment --location europe-west1"
-    assert [call.split(" --source ")[0] for call in calls] == [
-        f"gcloud composer environments storage data import {where}",
-        f"{run} pools import -- {data}/airflow_pools.json",
-        f"gcloud composer environments storage data import {where}",
-        f"{run} variables import -- {data}/airflow_variables.json",
+    run = "gcloud composer environments run an-environment --location=europe-west1"
+    data, mounted = "gs://a-bucket/data/stellar-etl", "/home/airflow/gcs/data/stellar-etl"
+    assert [re.sub(r" cp \S*/(?=\S+ gs:)", " cp ", call) for call in calls] == [
+        f"gcloud storage cp airflow_pools.json {data}/airflow_pools.json",
+        f"{run} pools import -- {mounted}/airflow_pools.json",
+        f"gcloud storage cp airflow_variables.json {data}/airflow_variables.json",
+        f"{run} variables import -- {mounted}/airflow_variables.json",
         "upload_static_to_gcs.sh a-bucket",
     ]
     variables = json.loads((notes / "airflow_variables.json").read_text())

@@ -1,0 +1,125 @@
+"""The programs gcloud, bq and kubectl: what they show, and what they change.
+
+Which commands and options there are: https://cloud.google.com/sdk/gcloud/reference,
+https://cloud.google.com/bigquery/docs/reference/bq-cli-reference and https://kubernetes.io/docs/reference/kubectl/.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+ABSENT = r"not[ _]?found|matched no objects|SERVICE_DISABLED|API has not been used"
+"""How the programs say that there is no such thing, or not even its service yet."""
+
+
+class SetupError(Exception):
+    """Something is not as it has to be; the message says what to do."""
+
+
+class Cloud:
+    """Runs the programs: looks at any time, changes only if this is no dry run.
+
+    Args:
+        project: the Google Cloud project.
+        dry_run: whether commands that change something are only printed.
+        folder: a folder of this machine for the files that commands read.
+    """
+
+    def __init__(self, project: str, dry_run: bool, folder: Path) -> None:
+        self.dry_run, self.folder, self.project, self.changes = dry_run, folder, project, 0
+        self.kubeconfig = folder / "kubeconfig"
+        self.environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
+
+    def gcloud(self, *arguments: str) -> list[str]:
+        """A gcloud command for the project."""
+        return ["gcloud", *arguments, f"--project={self.project}"]
+
+    def bq(self, *arguments: str) -> list[str]:
+        """A bq command for the project."""
+        return ["bq", f"--project_id={self.project}", *arguments]
+
+    def look(self, command: Sequence[str]) -> str | None:
+        """What a command that changes nothing prints; None if there is no such thing.
+
+        Raises:
+            SetupError: it failed otherwise: taken for missing, a thing that may not be seen would be made again.
+        """
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return done.stdout
+        said = (done.stderr + done.stdout).strip()
+        if re.search(ABSENT, said, re.IGNORECASE):
+            return None
+        raise SetupError(f"{shlex.join(command)} failed:\n{said}")
+
+    def see(self, command: Sequence[str]) -> Any:
+        """What a command prints as JSON; None if there is no such thing."""
+        text = self.look([*command, "--format=json"])
+        return None if text is None else json.loads(text)
+
+    def change(self, command: Sequence[str]) -> None:
+        """Prints a command, and runs it unless this is a dry run.
+
+        Raises:
+            SetupError: it failed.
+        """
+        print(shlex.join(command), flush=True)
+        self.changes += 1
+        if (
+            not self.dry_run
+            and subprocess.run(command, env=self.environment, stdout=sys.stderr, check=False).returncode
+        ):
+            raise SetupError(f"failed: {shlex.join(command)}")
+
+    def grant(self, kind: Sequence[str], target: str, member: str, role: str) -> None:
+        """Binds a role on a resource to a member, unless it is bound; `kind` is the resource's group of commands."""
+        policy = self.see(self.gcloud(*kind, "get-iam-policy", target)) or {}
+        for binding in policy.get("bindings", []):
+            if binding["role"] == role and member in binding["members"] and not binding.get("condition"):
+                return
+        # The new policy, which is printed otherwise, is of no use here.
+        options = [f"--member={member}", f"--role={role}", "--condition=None", "--format=none"]
+        self.change(self.gcloud(*kind, "add-iam-policy-binding", target, *options))
+
+    def write(self, name: str, content: str) -> Path:
+        """Writes a file that commands read."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / name
+        path.write_text(content)
+        return path
+
+    def permissions_missing(self, wanted: Iterable[str]) -> list[str]:
+        """The permissions of the project that the caller lacks.
+
+        No gcloud command asks this (https://cloud.google.com/resource-manager/reference/rest/v1/projects/testIamPermissions).
+        The token goes from gcloud into a header, and into no argument.
+        """
+        token = (self.look(["gcloud", "auth", "print-access-token"]) or "").strip()
+        # gcloud's own variable for another address of the service.
+        base = os.environ.get(
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER", "https://cloudresourcemanager.googleapis.com/"
+        )
+        wanted = list(wanted)
+        request = urllib.request.Request(  # noqa: S310  the address is https, or the caller's own
+            f"{base}v1/projects/{self.project}:testIamPermissions",
+            data=json.dumps({"permissions": wanted}).encode(),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+                held = json.load(response).get("permissions", [])
+        except urllib.error.HTTPError as error:
+            raise SetupError(f"the permissions on project {self.project} can't be asked for: {error}") from None
+        except OSError as error:
+            raise SetupError(f"{base} can't be reached: {error}") from None
+        return [permission for permission in wanted if permission not in held]

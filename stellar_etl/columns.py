@@ -466,6 +466,8 @@ _CONTRACT_EVENTS: Columns = {
     "closed_at": TIMESTAMP,
     "ledger_sequence": INTEGER,
     "operation_id": INTEGER,
+    "event_index": INTEGER,
+    "event_source": STRING,
 }
 
 _TOKEN_TRANSFERS: Columns = {
@@ -486,6 +488,7 @@ _TOKEN_TRANSFERS: Columns = {
     "closed_at": required(TIMESTAMP),
     "to_muxed": STRING,
     "to_muxed_id": STRING,
+    "event_index": INTEGER,
 }
 
 _LEDGER_TRANSACTION: Columns = {

@@ -23,7 +23,8 @@ def row(ledger: Ledger, change: Change) -> dict[str, Any]:
         "claimants": [
             {"destination": account_id(claimant["destination"]), "predicate": predicate(claimant["predicate"])}
             for _, claimant in balance["claimants"]
-        ],
+        ]
+        or None,
         **asset_columns(balance["asset"], "asset_"),
         "asset_amount": amount(balance["amount"]),
         "sponsor": sponsor(change.entry),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from stellar_etl.ledgers import strkey
 from stellar_etl.ledgers.ledger import base64
+from stellar_etl.transforms.times import go_text
 from stellar_etl.transforms.values import account_id, camel, text
 from stellar_etl.xdr import names
 
@@ -97,13 +97,6 @@ def _error_text(error: tuple[int, int]) -> str:
     return f"ScErrorType{camel(names.SCErrorType[kind])}({told})"
 
 
-def _time_text(seconds: int) -> str:
-    try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} +0000 UTC"
-    except (ValueError, OverflowError, OSError):  # past the calendar's end
-        return str(seconds)
-
-
 def _instance_text(instance: dict[str, Any]) -> str:
     kind, content = instance["executable"]
     stellar_asset = kind == names.CONTRACT_EXECUTABLE_STELLAR_ASSET
@@ -114,7 +107,7 @@ def _instance_text(instance: dict[str, Any]) -> str:
 _OTHER_TEXTS: dict[int, Callable[[Any], str]] = {
     names.SCV_VOID: lambda _: "(void)",
     names.SCV_ERROR: _error_text,
-    names.SCV_TIMEPOINT: _time_text,
+    names.SCV_TIMEPOINT: go_text,
     names.SCV_VEC: _vec_text,
     names.SCV_MAP: _map_text,
     names.SCV_CONTRACT_INSTANCE: _instance_text,

@@ -30,7 +30,8 @@ def row(ledger: Ledger, item: Ledger) -> dict[str, Any]:
     if kind == names.STELLAR_VALUE_EMPTY_TX_SET:
         signature = signed["lcValueSignature"]
     ext = meta["ext"] if ledger.version > 0 else (0, None)
-    evicted = meta.get("evictedKeys") or []
+    # The oldest form of a ledger's meta has no such field; the columns are null then.
+    evicted = meta.get("evictedKeys")
     size = meta.get("totalByteSizeOfLiveSorobanState", 0)
     return {
         "sequence": ledger.sequence,
@@ -55,6 +56,8 @@ def row(ledger: Ledger, item: Ledger) -> dict[str, Any]:
         "signature": base64(signature["signature"]) if signature else "",
         "total_byte_size_of_bucket_list": size,
         "total_byte_size_of_live_soroban_state": size,
-        "evicted_ledger_keys_type": [code_name("LedgerEntryType", key[0]) for key in evicted] or None,
-        "evicted_ledger_keys_hash": [base64(raw) for raw in meta.get("evictedKeys_raw", ())] or None,
+        "evicted_ledger_keys_type": None
+        if evicted is None
+        else [code_name("LedgerEntryType", key[0]) for key in evicted],
+        "evicted_ledger_keys_hash": None if evicted is None else list(map(base64, meta["evictedKeys_raw"])),
     }

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from stellar_etl.ledgers import strkey
 from stellar_etl.ledgers.ledger import Transaction
 from stellar_etl.transforms.contract_values import ARMS, address, forms, value_text
+from stellar_etl.transforms.events import moved_amount
 from stellar_etl.transforms.values import amount_text, asset_canonical, asset_details, code_name, text
 from stellar_etl.xdr import names
 
@@ -51,31 +52,37 @@ class AssetEvent(NamedTuple):
     stroops: int
 
 
-# For each event of an asset's contract: its number of topics, and which of them gives and which receives. These are
-# the forms from before protocol 23, the only ones in which the reference exporter knows an asset's own contract: since
-# then mint and clawback come without the administrator, and the amount with the receiver's muxed id if there is one.
-_MOVES: dict[bytes, tuple[int, int | None, int | None]] = {
-    b"transfer": (4, 1, 2),
-    b"mint": (4, None, 2),
-    b"clawback": (4, 2, None),
-    b"burn": (3, 1, None),
+_MOVES: dict[tuple[bytes, int], tuple[int | None, int | None]] = {
+    (b"transfer", 4): (1, 2),
+    (b"mint", 3): (None, 1),
+    (b"clawback", 3): (1, None),
+    (b"burn", 3): (1, None),
+    # Before protocol 23 the administrator came first (CAP-67).
+    (b"mint", 4): (None, 2),
+    (b"clawback", 4): (2, None),
 }
+"""For each event of an asset's contract and its number of topics which topic gives, and which receives.
+
+The reference exporter knows the forms from before protocol 23 only, and no amount beside a receiver's muxed id
+(https://github.com/stellar/go-stellar-sdk/issues/5662).
+"""
 
 
 def asset_event(event: dict[str, Any], network: bytes) -> AssetEvent | None:
     """What a `ContractEvent` tells of an asset's balances, None if it is no such event of an asset's own contract."""
-    topics, (kind, value) = event["body"][1]["topics"], event["body"][1]["data"]
-    kinds = [topic_kind for topic_kind, _ in topics]
-    if kind != names.SCV_I128 or len(topics) < 3 or kinds[0] != names.SCV_SYMBOL or topics[0][1] not in _MOVES:
+    topics, data = event["body"][1]["topics"], event["body"][1]["data"]
+    if not 3 <= len(topics) <= 4 or topics[0][0] != names.SCV_SYMBOL or event["type"] != names.CONTRACT:
         return None
-    size, giver, receiver = _MOVES[topics[0][1]]
-    if kinds[1:] != [names.SCV_ADDRESS] * (size - 2) + [names.SCV_STRING] or event["type"] != names.CONTRACT:
+    parties = _MOVES.get((topics[0][1], len(topics)))
+    *addresses, last = (kind for kind, _ in topics[1:])
+    if parties is None or last != names.SCV_STRING or any(kind != names.SCV_ADDRESS for kind in addresses):
         return None
+    moved = moved_amount(data)
     asset = asset_of_contract(event["contractID"], topics[-1][1], network)
-    if asset is None:
+    if moved is None or asset is None:
         return None
-    gave, got = (None if place is None else topics[place][1] for place in (giver, receiver))
-    return AssetEvent(text(topics[0][1]), asset, gave, got, (value["hi"] << 64) + value["lo"])
+    gave, got = (None if place is None else topics[place][1] for place in parties)
+    return AssetEvent(text(topics[0][1]), asset, gave, got, moved[0])
 
 
 @lru_cache(maxsize=65536)
@@ -139,21 +146,25 @@ def parameters(values: list[tuple[int, Any]], raws: list[bytes]) -> dict[str, An
     }
 
 
-def _footprint(transaction: Transaction) -> tuple[list[Any], list[bytes]]:
-    """The ledger keys that the transaction declared, read-only ones first, and their XDR."""
+def _footprint(transaction: Transaction) -> list[bytes]:
+    """The XDR of the ledger keys that the transaction declared, read-only ones first."""
     data = transaction.soroban_data
     if data is None:
-        return [], []
+        return []
     footprint = data["resources"]["footprint"]
-    return footprint["readOnly"] + footprint["readWrite"], footprint["readOnly_raw"] + footprint["readWrite_raw"]
+    raws: list[bytes] = footprint["readOnly_raw"] + footprint["readWrite_raw"]
+    return raws
 
 
 def _touched(transaction: Transaction) -> dict[str, Any]:
-    """The code and the keys that the transaction declared."""
-    keys, raws = _footprint(transaction)
-    code = next((key["hash"].hex() for kind, key in keys if kind == names.CONTRACT_CODE), None)
+    """The keys that the transaction declared.
+
+    They do not say which code is the contract's: like the reference exporter since April 2026
+    (https://github.com/stellar/stellar-etl/issues/402), this leaves the code's hash null.
+    """
+    raws = _footprint(transaction)
     return {
-        "contract_code_hash": code,
+        "contract_code_hash": None,
         "ledger_key_hash": [hashlib.sha256(raw).hexdigest() for raw in raws] or None,
     }
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from stellar_etl.ledgers import strkey
 from stellar_etl.ledgers.ledger import Ledger, Transaction
 from stellar_etl.transforms.contract_values import address
+from stellar_etl.transforms.events import OPERATION, TRANSACTION, Event, events, integer, moved_amount
 from stellar_etl.transforms.values import number
 from stellar_etl.xdr import names
 
@@ -35,18 +36,16 @@ _REFUNDS_LAST = 23
 
 
 @dataclass(eq=False, slots=True)
-class Event:
-    """One event that may tell of tokens.
+class MissingFee:
+    """A transaction whose meta lacks the event of its fee.
 
     Attributes:
         transaction: the transaction.
-        index: its operation's place in the transaction, from 0; -1 for a fee.
-        event: `ContractEvent`, None if the transaction's meta lacks the event of its fee.
+        index: -1, as of every event that no operation published.
     """
 
     transaction: Transaction
-    index: int
-    event: dict[str, Any] | None
+    index: int = -1
 
 
 class _Movement(NamedTuple):
@@ -58,51 +57,45 @@ class _Movement(NamedTuple):
     muxed_id: int | None = None
 
 
-def items(ledger: Ledger) -> Iterator[Event]:
+def items(ledger: Ledger) -> Iterator[Event | MissingFee]:
     """The ledger's events in the order of what they tell: fees, then each transaction's operations, then refunds."""
-    fees = list(map(_fees, ledger.transactions))
+    found = [(transaction, list(events(transaction))) for transaction in ledger.transactions]
+    fees = [_fees(transaction, some) for transaction, some in found]
     refunds_last = ledger.header["ledgerVersion"] >= _REFUNDS_LAST
-    for events in fees:
-        yield from events[:1]
-    for transaction, events in zip(ledger.transactions, fees, strict=True):
-        yield from _of_operations(transaction)
+    for some in fees:
+        yield from some[:1]
+    for (transaction, all_), some in zip(found, fees, strict=True):
+        if transaction.meta[0] >= _UNIFIED_META and transaction.successful:
+            yield from (event for event in all_ if event.source == OPERATION)
         if not refunds_last:
-            yield from events[1:]
+            yield from some[1:]
     if refunds_last:
-        for events in fees:
-            yield from events[1:]
+        for some in fees:
+            yield from some[1:]
 
 
-def _fees(transaction: Transaction) -> list[Event]:
-    version, meta = transaction.meta[0], transaction.meta[1]
-    staged = meta["events"] if version >= _UNIFIED_META else []
-    told = [event["event"] for event in staged if event["event"]["body"][1]["topics"][:1] == [FEE]]
+def _fees(transaction: Transaction, all_: list[Event]) -> list[Event] | list[MissingFee]:
+    """Return the events of a transaction's fee: what was charged, and what was given back."""
+    found = [event for event in all_ if event.source == TRANSACTION and event.event["body"][1]["topics"][:1] == [FEE]]
     # A fee of nothing is told by no event; that of any other is missing where unified events were not recorded.
-    if version < _UNIFIED_META or (not told and transaction.result["feeCharged"]):
-        return [Event(transaction, -1, None)]
-    return [Event(transaction, -1, event) for event in told]
+    if transaction.meta[0] < _UNIFIED_META or (not found and transaction.result["feeCharged"]):
+        return [MissingFee(transaction)]
+    return found
 
 
-def _of_operations(transaction: Transaction) -> Iterator[Event]:
-    if transaction.meta[0] < _UNIFIED_META or not transaction.successful:
-        return
-    for index, operation in enumerate(transaction.meta[1]["operations"]):
-        for event in operation["events"]:
-            yield Event(transaction, index, event)
-
-
-def row(ledger: Ledger, item: Event) -> dict[str, Any] | None:
+def row(ledger: Ledger, item: Event | MissingFee) -> dict[str, Any] | None:
     """One event's row, None if it is no event of the token interface: contracts may publish what they like.
 
     Raises:
         ValueError: a fee's event is not there, or is none of lumens.
     """
-    transaction, event = item.transaction, item.event
-    if event is None:
-        raise ValueError(
+    transaction = item.transaction
+    if isinstance(item, MissingFee):
+        raise ValueError(  # noqa: TRY004 the ledger's meta is at fault, not the caller
             f"its meta, of version {transaction.meta[0]}, holds no unified events: read a lake that was recorded with "
             "EMIT_CLASSIC_EVENTS and BACKFILL_STELLAR_ASSET_EVENTS"
         )
+    event = item.event
     movement = _fee(ledger, event) if item.index < 0 else _movement(ledger, event)
     if movement is None:
         return None
@@ -122,6 +115,7 @@ def row(ledger: Ledger, item: Event) -> dict[str, Any] | None:
         "ledger_sequence": ledger.sequence,
         "closed_at": ledger.closed_at,
         **_muxed_columns(receiver, muxed_id),
+        "event_index": item.event_index,
     }
 
 
@@ -131,7 +125,7 @@ def _fee(ledger: Ledger, event: dict[str, Any]) -> _Movement:
         raise ValueError("a fee's event is not of the contract of lumens")
     if len(topics) != 2 or topics[1][0] != names.SCV_ADDRESS or data[0] != names.SCV_I128:
         raise ValueError("a fee's event does not hold one address and one amount")
-    return _Movement("fee", topics[1][1], None, _integer(data[1]), "native")
+    return _Movement("fee", topics[1][1], None, integer(data[1]), "native")
 
 
 def _movement(ledger: Ledger, event: dict[str, Any]) -> _Movement | None:
@@ -143,40 +137,12 @@ def _movement(ledger: Ledger, event: dict[str, Any]) -> _Movement | None:
     if places is None or len(topics) < places[2]:
         return None
     giver, receiver, rest = places
-    value = _value(data)
+    value = moved_amount(data)
     if value is None or any(kind != names.SCV_ADDRESS for kind, _ in topics[1:rest]):
         return None
     gave, got = (None if place is None else topics[place][1] for place in (giver, receiver))
     amount, muxed_id = value
     return _Movement(name.decode(), gave, got, amount, _asset(ledger, event, topics[rest:]), muxed_id)
-
-
-def _integer(parts: dict[str, int]) -> int:
-    return (parts["hi"] << 64) + parts["lo"]
-
-
-def _value(data: tuple[int, Any]) -> tuple[int, int | None] | None:
-    """The amount, and the id of a muxed receiver; None if the data is not in one of the interface's two forms."""
-    kind, content = data
-    if kind == names.SCV_I128:
-        return _integer(content), None
-    if kind != names.SCV_MAP:
-        return None
-    amount = muxed_id = None
-    for entry in content or ():
-        (key_kind, key), (kind, value) = entry["key"], entry["val"]
-        if key_kind != names.SCV_SYMBOL:
-            return None
-        if key == b"amount":
-            if kind != names.SCV_I128:
-                return None
-            amount = _integer(value)
-        elif key == b"to_muxed_id":
-            if kind not in (names.SCV_U64, names.SCV_BYTES, names.SCV_STRING):
-                return None
-            # A memo that is no number comes out as 0, as the reference exporter has it.
-            muxed_id = value if kind == names.SCV_U64 else 0
-    return None if amount is None else (amount, muxed_id)
 
 
 def _asset(ledger: Ledger, event: dict[str, Any], rest: list[tuple[int, Any]]) -> str:

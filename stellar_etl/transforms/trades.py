@@ -27,6 +27,7 @@ _SYNTHETIC_OFFER = 1 << 62
 """Marks a buying offer's id as an operation's: one that is filled at once never gets an id of its own."""
 
 _MAX_INT64 = (1 << 63) - 1
+_MIN_INT64 = -1 << 63
 
 _BIPS = 10_000
 
@@ -101,11 +102,10 @@ def _states(operation: Operation) -> States:
 
 
 def row(ledger: Ledger, trade: Trade) -> dict[str, Any]:
-    """One trade's row.
+    """Return one trade's row; the price and the pool's columns are null if the state before the trade is not recorded.
 
     Raises:
-        ValueError: the operation's result tells of no success, an amount is negative, or the state of what was traded
-            with is not told.
+        ValueError: the operation's result tells of no success, or an amount is negative.
     """
     if trade.claim is None:
         raise ValueError("its transaction was successful, but its result tells of no success")
@@ -137,11 +137,11 @@ def row(ledger: Ledger, trade: Trade) -> dict[str, Any]:
 
 def _offer(trade: Trade, kind: int, claim: dict[str, Any]) -> dict[str, Any]:
     seller = claim["sellerEd25519"] if kind == names.CLAIM_ATOM_TYPE_V0 else claim["sellerID"][1]
-    state = _state(trade, seller, claim["offerID"])
+    price = (trade.states.get((seller, claim["offerID"])) or {}).get("price", {})
     return {
         "selling_account_address": strkey.account(seller),
-        "price_n": state["price"]["n"],
-        "price_d": state["price"]["d"],
+        "price_n": price.get("n"),
+        "price_d": price.get("d"),
         "selling_offer_id": claim["offerID"],
         "selling_liquidity_pool_id": None,
         "selling_liquidity_pool_id_strkey": None,
@@ -153,7 +153,7 @@ def _offer(trade: Trade, kind: int, claim: dict[str, Any]) -> dict[str, Any]:
 
 def _pool(trade: Trade, claim: dict[str, Any]) -> dict[str, Any]:
     pool = claim["liquidityPoolID"]
-    state = _state(trade, pool)
+    state = trade.states.get((pool,))
     return {
         "selling_account_address": "",
         "price_n": claim["amountBought"],
@@ -161,43 +161,35 @@ def _pool(trade: Trade, claim: dict[str, Any]) -> dict[str, Any]:
         "selling_offer_id": None,
         "selling_liquidity_pool_id": pool.hex(),
         "selling_liquidity_pool_id_strkey": strkey.liquidity_pool(pool),
-        "liquidity_pool_fee": state["params"]["fee"],
-        "rounding_slippage": _rounding_slippage(trade.operation, claim, state),
+        "liquidity_pool_fee": state and state["params"]["fee"],
+        "rounding_slippage": state and _rounding_slippage(trade.operation, claim, state),
         "trade_type": LIQUIDITY_POOL,
     }
 
 
-def _state(trade: Trade, *key: Any) -> dict[str, Any]:
-    state = trade.states.get(key)
-    if state is None:
-        raise ValueError(f"the state before claim {trade.order} is not told")
-    return state
+def _rounding_slippage(operation: Operation, claim: dict[str, Any], state: dict[str, Any]) -> int | None:
+    """Return by how many percent rounding changed what a pool paid, or what it took; None for no path payment.
 
-
-def _rounding_slippage(operation: Operation, claim: dict[str, Any], state: dict[str, Any]) -> int:
-    """By how many ten thousandths rounding changed what the pool paid.
-
-    Raises:
-        ValueError: the amounts can't be of this pool.
+    Where the pool's formula overflows, the smallest number stands in for a strict send and the largest one for a strict
+    receive. Of a strict receive the reference exporter takes what came out for what was paid in
+    (https://github.com/stellar/stellar-etl/issues/451); this is the formula of Horizon, which the report names.
     """
     exact = _SELLER_IS_EXACT.get(operation.type)
     if exact is None:
-        raise ValueError("only a path payment trades with a pool")
+        return None
     disbursed, deposited = state["reserveA"], state["reserveB"]
     if claim["assetSold"] != state["params"]["assetA"]:
         disbursed, deposited = deposited, disbursed
-    # Of a strict receive the reference exporter takes what came out as if it had been paid in: the column keeps that.
-    paid = claim["amountSold"] if exact else claim["amountBought"]
-    slippage = payout_slippage(deposited, disbursed, paid, state["params"]["fee"])
-    if slippage is not None:
-        return slippage
+    fee = state["params"]["fee"]
     if exact:
-        return _MAX_INT64
-    raise ValueError("the pool can't have paid for this amount")
+        slippage = deposit_slippage(deposited, disbursed, claim["amountSold"], fee)
+        return _MAX_INT64 if slippage is None else slippage
+    slippage = payout_slippage(deposited, disbursed, claim["amountBought"], fee)
+    return _MIN_INT64 if slippage is None else slippage
 
 
 def payout_slippage(deposited: int, disbursed: int, paid: int, fee: int) -> int | None:
-    """By how many ten thousandths a pool's payout was rounded down (CAP-38); None if the pool can't pay.
+    """Return by how many percent a pool's payout was rounded down (CAP-38); None if the pool can't pay.
 
     Args:
         deposited: the pool's reserve of what is paid in.
@@ -210,9 +202,28 @@ def payout_slippage(deposited: int, disbursed: int, paid: int, fee: int) -> int 
     if not 0 <= fee < _BIPS or paid > _MAX_INT64 - deposited or divisor == 0:
         return None
     payout = dividend // divisor
-    if not 0 < payout <= _MAX_INT64:
+    return _slippage(dividend, divisor, payout) if 0 < payout <= _MAX_INT64 else None
+
+
+def deposit_slippage(deposited: int, disbursed: int, received: int, fee: int) -> int | None:
+    """Return by how many percent what a pool takes for a payout was rounded up (CAP-38); None if it can't take that.
+
+    Args:
+        deposited: the pool's reserve of what is paid in.
+        disbursed: its reserve of what it pays out.
+        received: how much it pays out.
+        fee: the pool's fee in ten thousandths.
+    """
+    if not 0 <= fee < _BIPS or received >= disbursed:
         return None
-    if dividend % divisor == 0:
-        return 0
+    dividend, divisor = deposited * received * _BIPS, (disbursed - received) * (_BIPS - fee)
+    deposit = -(-dividend // divisor)
+    return _slippage(dividend, divisor, deposit) if deposit <= _MAX_INT64 - deposited else None
+
+
+def _slippage(dividend: int, divisor: int, rounded: int) -> int:
+    """Return by how many percent a rounded quotient differs from the quotient."""
     unrounded = dividend * _BIPS // divisor
-    return (unrounded - payout * _BIPS) * _BIPS // unrounded // 100
+    if dividend % divisor == 0 or unrounded == 0:
+        return 0
+    return abs(unrounded - rounded * _BIPS) * _BIPS // unrounded // 100

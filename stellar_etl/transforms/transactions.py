@@ -81,7 +81,7 @@ def _conditions(tx: dict[str, Any]) -> dict[str, Any]:
     signers = v2.get("extraSigners")
     return {
         "time_bounds": "" if times is None else f"[{times['minTime']},{times['maxTime'] or ''})",
-        "ledger_bounds": "" if ledgers is None else f"[{ledgers['minLedger']},{ledgers['maxLedger'] or ''})",
+        "ledger_bounds": "" if ledgers is None else f"[{ledgers['minLedger']},{ledgers['maxLedger']})",
         "min_account_sequence": v2.get("minSeqNum"),
         "min_account_sequence_age": v2.get("minSeqAge"),
         "min_account_sequence_ledger_gap": v2.get("minSeqLedgerGap"),
@@ -128,10 +128,11 @@ def _soroban_fees(ledger: Ledger, transaction: Transaction) -> dict[str, Any]:
         return _CLASSIC_FEES
     fees = _CLASSIC_FEES.copy()
     resources, resource_fee = data["resources"], data["resourceFee"]
-    if transaction.is_fee_bump:
-        payer, _, _ = muxed(transaction.envelope[1]["tx"]["feeSource"])
-    else:
-        payer, _, _ = muxed(transaction.source)
+    # A fee bump's outer fee is the bid, and its payer need not be the source. A muxed account's balance is that of the
+    # account itself, which the reference exporter does not find (https://github.com/stellar/stellar-etl/issues/453).
+    bump = transaction.envelope[1]["tx"] if transaction.is_fee_bump else None
+    payer, _, _ = muxed(bump["feeSource"] if bump else transaction.source)
+    bid = bump["fee"] if bump else transaction.tx["fee"]
     inclusion = -_balance_change(transaction.outcome["feeProcessing"], payer) - resource_fee
     fees.update(
         resource_fee=resource_fee,
@@ -139,7 +140,7 @@ def _soroban_fees(ledger: Ledger, transaction: Transaction) -> dict[str, Any]:
         soroban_resources_read_bytes=resources["diskReadBytes"],
         soroban_resources_disk_read_bytes=resources["diskReadBytes"],
         soroban_resources_write_bytes=resources["writeBytes"],
-        inclusion_fee_bid=transaction.tx["fee"] - resource_fee,
+        inclusion_fee_bid=bid - resource_fee,
         inclusion_fee_charged=inclusion,
     )
     if data["ext"][0] == 1:
@@ -158,6 +159,7 @@ def _soroban_fees(ledger: Ledger, transaction: Transaction) -> dict[str, Any]:
             fees["refundable_resource_fee_charged"] = charged["totalRefundableResourceFeeCharged"]
             fees["rent_fee_charged"] = charged["rentFeeCharged"]
         if ledger.header["ledgerVersion"] < 21 and transaction.is_fee_bump:
-            # Protocol 20 reported a wrong fee here (https://github.com/stellar/stellar-core/issues/4188).
+            # Protocol 20 reported a wrong fee here (https://github.com/stellar/stellar-core/issues/4188). The reference
+            # exporter leaves the inclusion fee out (https://github.com/stellar/stellar-etl/issues/453).
             fees["fee_charged"] = resource_fee - refund + inclusion
     return fees

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from functools import lru_cache
 from typing import Any
@@ -19,9 +20,20 @@ ASSET_TYPES = {
 }
 
 
+def _replace_each_byte(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return "\ufffd" * (error.end - error.start), error.end
+
+
+codecs.register_error("stellar_etl.replace_each_byte", _replace_each_byte)
+
+
 def text(data: bytes) -> str:
-    """A string of the ledger, which may hold any bytes; what is no UTF-8 becomes U+FFFD."""
-    return data.decode("utf-8", "replace")
+    """Return a string of the ledger, which may hold any bytes: U+FFFD stands for each byte that is no UTF-8.
+
+    As Go's JSON encoder does it; Python's own replacement writes one U+FFFD for several bytes of a broken sequence.
+    """
+    return data.decode("utf-8", "stellar_etl.replace_each_byte")
 
 
 def number(value: float) -> int | float:

@@ -112,6 +112,30 @@ def test_events_of_failed_transactions_are_there_and_say_so(tmp_path: Path) -> N
         ("done", False),
         ("own", False),
     ]
+    # A failed transaction undid its calls; only of diagnostic events the meta says so itself.
+    assert [row["in_successful_contract_call"] for row in made] == [
+        False,
+        *(one.in_successful_contract_call for one in DIAGNOSTIC),
+    ]
+
+
+@pytest.mark.parametrize("meta", [3, 4])
+def test_every_event_of_a_transaction_has_an_index_of_its_own(tmp_path: Path, meta: int) -> None:
+    transfer = token_event("transfer", ALICE, BOB, amount=1, asset=NATIVE)
+    copies = [diagnostic(transfer), diagnostic(transfer)]
+    tx = calling(meta=meta, events=[[transfer, transfer]], diagnostic=copies, fees=[fee_event(ALICE, 1)])
+    made = export(tmp_path, [ledger(tx, tx)], PASSPHRASE, "contract_events", "token_transfers", strict=False).rows
+    own = ["transaction"] if meta == 4 else []
+    expected = list(enumerate([*own, "operation", "operation", "diagnostic", "diagnostic"]))
+    each = [(row["event_index"], row["event_source"]) for row in made["contract_events"]]
+    assert each == expected * 2
+    # What the events tell of tokens has the index of its event.
+    by_index = {(row["transaction_id"], row["event_index"]): row for row in made["contract_events"]}
+    for row in made["token_transfers"]:
+        same = by_index[row["transaction_id"], row["event_index"]]
+        assert same["event_source"] == ("operation" if row["operation_id"] else "transaction")
+        assert same["topics_decoded"][0] == {"symbol": row["event_topic"]}
+    assert len(made["token_transfers"]) == (6 if meta == 4 else 0)
 
 
 def pairs(**values: xdr.SCVal) -> xdr.SCVal:
@@ -147,6 +171,10 @@ VALUES: list[tuple[xdr.SCVal, str, str]] = [
     (scval.to_uint64(2**64 - 1), "U64", "18446744073709551615"),
     (scval.to_int64(-(2**63)), "I64", "-9223372036854775808"),
     (scval.to_timepoint(1714979289), "Timepoint", "2024-05-06 07:08:09 +0000 UTC"),
+    # Past the calendar's end Go goes on counting; what is beyond its own 63 bits is before 1970.
+    (scval.to_timepoint(253402300800), "Timepoint", "10000-01-01 00:00:00 +0000 UTC"),
+    (scval.to_timepoint(2**63 - 1), "Timepoint", "292277026596-12-04 15:30:07 +0000 UTC"),
+    (scval.to_timepoint(2**64 - 1), "Timepoint", "1969-12-31 23:59:59 +0000 UTC"),
     (scval.to_duration(60), "Duration", "60"),
     (scval.to_uint128(2**128 - 1), "U128", str(2**128 - 1)),
     (scval.to_int128(-1), "I128", "-1"),

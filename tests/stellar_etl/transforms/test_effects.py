@@ -645,13 +645,32 @@ def test_events_of_an_asset_s_own_contract(tmp_path: Path, meta: int) -> None:
     ]
 
 
-def test_events_in_the_form_since_protocol_23_have_no_effect(tmp_path: Path) -> None:
-    to_muxed = scval.to_map(
-        {scval.to_symbol("amount"): scval.to_int128(1), scval.to_symbol("to_muxed_id"): scval.to_uint64(7)}
-    )
-    events = [token_event("mint", BOB, amount=1), token_event("transfer", BOB, CAROL, amount=to_muxed)]
-    tx = one(INVOKE, content=xdr.Hash(bytes(32)), events=[events], soroban=True)
-    assert effects(tmp_path, tx) == []
+def test_events_in_the_form_since_protocol_23(tmp_path: Path) -> None:
+    def to_muxed(amount: int) -> xdr.SCVal:
+        memo = {scval.to_symbol("to_muxed_id"): scval.to_uint64(7)}
+        return scval.to_map({scval.to_symbol("amount"): scval.to_int128(amount), **memo})
+
+    events = [
+        token_event("mint", BOB, amount=1),
+        token_event("mint", BOB, amount=to_muxed(2)),
+        token_event("transfer", BOB, CAROL, amount=to_muxed(3)),
+        token_event("clawback", CONTRACT, amount=4),
+        # Neither is in one of the forms of an asset's own contract.
+        token_event("transfer", BOB, amount=5),
+        token_event("mint", BOB, amount=scval.to_uint64(6)),
+    ]
+    tx = one(INVOKE, content=xdr.Hash(bytes(32)), events=[events], soroban=True, source=ALICE_7)
+
+    def money(amount: int, name: str, **more: str) -> dict[str, str]:
+        return {"amount": f"0.000000{amount}", **USD_PARTS, "contract_event_type": name, **more}
+
+    assert effects(tmp_path, tx) == [
+        (BOB, "account_credited", money(1, "mint")),
+        (BOB, "account_credited", money(2, "mint")),
+        (BOB, "account_debited", money(3, "transfer")),
+        (CAROL, "account_credited", money(3, "transfer")),
+        (ALICE_7, "contract_debited", money(4, "clawback", contract=CONTRACT)),
+    ]
 
 
 def test_footprints(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from stellar_etl.xdr import names
+from tests.conformance.differences import added_columns
 from tests.shared import SHARED, needs_shared
 from tests.stellar_etl.program import Row, as_set, command, rows, succeed
 
@@ -48,7 +49,17 @@ def test_an_export_writes_the_stated_rows(tmp_path: Path, case: dict[str, Any]) 
         # The inputs are literals of unit tests: nothing made their hashes match. A row that can't be made is an error.
         *("--no-verify", "--strict-export"),
     )
-    assert kept(rows(output), case["ignore_columns"]) == kept(case["expected_in_lake"], case["ignore_columns"])
+    stated = [{**row, **right(row)} for row in case["expected_in_lake"]]
+    ignored = [*case["ignore_columns"], *added_columns()]
+    assert kept(rows(output), ignored) == kept(stated, ignored)
+
+
+def right(row: Row) -> Row:
+    """The right values of a row where the reference's are wrong on purpose, see `docs/differences.md`."""
+    if row.get("seller_is_exact") and row["trade_type"] == 2:
+        # 1 stroop out of a pool of 10,000 for 100,000: 10.03 go in, as 11.
+        return {"rounding_slippage": 9}
+    return {}
 
 
 def test_every_kind_is_there_and_every_operation_type_but_one() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local.database import DATABASE, USER
-from local.stack.layout import PROJECT, REPO, Layout, Options
+from local.stack.layout import PROJECT, REPO, Options, StackLayout
 
 PARALLELISM = 4
 """Tasks at a time: on two cores more of them only wait for each other."""
@@ -47,14 +47,22 @@ def emulator_hosts(ports: Mapping[str, int]) -> dict[str, str]:
     }
 
 
-def database_url(layout: Layout, ports: Mapping[str, int]) -> str:
+def database_url(layout: StackLayout, ports: Mapping[str, int]) -> str:
     """Where Airflow's database is, with its password."""
     password = layout.database_password.read_text()
     return f"postgresql+psycopg2://{USER}:{password}@127.0.0.1:{ports['database']}/{DATABASE}"
 
 
 def airflow_environment(
-    layout: Layout, ports: Mapping[str, int], options: Options, keys: Mapping[str, str], inherited: Mapping[str, str]
+    layout: StackLayout,
+    ports: Mapping[str, int],
+    options: Options,
+    keys: Mapping[str, str],
+    inherited: Mapping[str, str],
+    ports: Mapping[str, int],
+    options: Options,
+    keys: Mapping[str, str],
+    inherited: Mapping[str, str],
 ) -> dict[str, str]:
     """The environment of every Airflow process.
 

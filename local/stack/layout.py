@@ -20,7 +20,7 @@ PORTS = ("database", "bucket", "warehouse", "cluster", "airflow")
 
 
 @dataclass(frozen=True)
-class Layout:
+class StackLayout:
     """The folders and files of one stack, all below `root`."""
 
     root: Path
@@ -127,12 +127,12 @@ class State:
     ports: dict[str, int]
     options: Options
 
-    def save(self, layout: Layout) -> None:
+    def save(self, layout: StackLayout) -> None:
         """Writes it, whole or not at all."""
         write_private(layout.state, json.dumps(asdict(self), indent=2))
 
     @classmethod
-    def load(cls, layout: Layout) -> State | None:
+    def load(cls, layout: StackLayout) -> State | None:
         """What was saved, None for a new stack."""
         try:
             saved = json.loads(layout.state.read_text())
@@ -172,7 +172,7 @@ def write_private(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-def ensure_secrets(layout: Layout) -> dict[str, str]:
+def ensure_secrets(layout: StackLayout) -> dict[str, str]:
     """The stack's keys, made once."""
     if not layout.secrets.exists():
         made = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from local.stack.environment import airflow_environment, base_environment, bin_folder, emulator_hosts
-from local.stack.layout import BUCKET, Layout, State
+from local.stack.layout import BUCKET, StackLayout, State
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Service:
     needs_database: bool = False
 
 
-def services(layout: Layout, state: State, keys: Mapping[str, str], inherited: Mapping[str, str]) -> list[Service]:
+def services(layout: StackLayout, state: State, keys: Mapping[str, str], inherited: Mapping[str, str]) -> list[Service]:
     """The services of a stack, in the order in which they start."""
     ports = state.ports
     python, airflow = f"{bin_folder()}/python", f"{bin_folder()}/airflow"

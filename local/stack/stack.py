@@ -24,8 +24,8 @@ from local.stack.layout import (
     BUCKET,
     PROJECT,
     REPO,
-    Layout,
     Options,
+    StackLayout,
     State,
     ensure_secrets,
     free_ports,
@@ -74,7 +74,7 @@ class Stack:
     """One stack, in a folder of its own."""
 
     def __init__(self, root: Path) -> None:
-        self.layout = Layout(root.resolve())
+        self.layout = StackLayout(root.resolve())
         self._session: requests.Session | None = None
 
     # What is there ----------------------------------------------------------------------------------------------

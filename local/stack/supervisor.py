@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.stack.health import answers
-from local.stack.layout import Layout, State, ensure_secrets, write_private
+from local.stack.layout import StackLayout, State, ensure_secrets, write_private
 from local.stack.services import Service, image_map, services
 
 POLL_SECONDS = 0.2
@@ -45,7 +45,7 @@ class Held:
 class Supervisor:
     """Runs a stack until it is told to stop."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: StackLayout) -> None:
         self.layout = layout
         state = State.load(layout)
         assert state is not None, "the stack's state is saved before its supervisor starts"
@@ -168,4 +168,4 @@ class Supervisor:
 
 
 if __name__ == "__main__":
-    sys.exit(Supervisor(Layout(Path(sys.argv[1]).resolve())).run())
+    sys.exit(Supervisor(StackLayout(Path(sys.argv[1]).resolve())).run())

@@ -4,6 +4,31 @@
 
 Every class of `stellar_sdk.xdr` quotes its XDR source in its docstring. A decoder takes the bytes and a position, and
 gives the value and the position after it; neighbouring fields of fixed size are read by one `struct.unpack_from`.
+
+An example. The class `DecoratedSignature` quotes this source:
+
+    struct DecoratedSignature
+    {
+        SignatureHint hint;  // last 4 bytes of the public key, used as a hint
+        Signature signature; // actual signature
+    };
+
+`SignatureHint` is `opaque[4]` and `Signature` is `opaque<64>`: four bytes of fixed size, then a length and as many bytes,
+padded to a multiple of four. The hint and the length are neighbours of fixed size, so one `unpack_from` of the format
+`>4sI` reads both. The generator writes:
+
+    def d_DecoratedSignature(b: bytes, p: int) -> Any:
+        (x_hint, x_signature_h,) = U_4sI(b, p)             # hint, and the length of the signature
+        p += 8
+        x_signature = b[p : p + x_signature_h]
+        p += (x_signature_h + 3) & -4                      # the bytes and their padding
+        if p > len(b):
+            raise ValueError(f'{x_signature_h} bytes at byte {p} are not all there')
+        x = {"hint": x_hint, "signature": x_signature}     # a struct is a dict; a union a pair of its arm and value
+        return x, p
+
+A struct of structs of fixed size, such as `Price` within `OfferEntry`, has no decoder of its own: its fields are part of
+the one `unpack_from` of the struct around it.
 """
 
 from __future__ import annotations

@@ -18,10 +18,6 @@ NAMES = ("development", "production", "staging")
 SHIPPED = json.loads((REPO / "airflow_variables.json").read_text())
 
 
-def without(key, entry):
-    return {key: {name: value for name, value in SHIPPED[key].items() if name != entry}}
-
-
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     """A copy of what the command reads."""

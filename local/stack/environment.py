@@ -59,10 +59,6 @@ def airflow_environment(
     options: Options,
     keys: Mapping[str, str],
     inherited: Mapping[str, str],
-    ports: Mapping[str, int],
-    options: Options,
-    keys: Mapping[str, str],
-    inherited: Mapping[str, str],
 ) -> dict[str, str]:
     """The environment of every Airflow process.
 

@@ -13,9 +13,9 @@ An example. The class `DecoratedSignature` quotes this source:
         Signature signature; // actual signature
     };
 
-`SignatureHint` is `opaque[4]` and `Signature` is `opaque<64>`: four bytes of fixed size, then a length and as many bytes,
-padded to a multiple of four. The hint and the length are neighbours of fixed size, so one `unpack_from` of the format
-`>4sI` reads both. The generator writes:
+`SignatureHint` is `opaque[4]` and `Signature` is `opaque<64>`: four bytes of fixed size, then a length and as many
+bytes, padded to a multiple of four. The hint and the length are neighbours of fixed size, so one `unpack_from` of the
+format `>4sI` reads both. The generator writes:
 
     def d_DecoratedSignature(b: bytes, p: int) -> Any:
         (x_hint, x_signature_h,) = U_4sI(b, p)             # hint, and the length of the signature
@@ -27,8 +27,8 @@ padded to a multiple of four. The hint and the length are neighbours of fixed si
         x = {"hint": x_hint, "signature": x_signature}     # a struct is a dict; a union a pair of its arm and value
         return x, p
 
-A struct of structs of fixed size, such as `Price` within `OfferEntry`, has no decoder of its own: its fields are part of
-the one `unpack_from` of the struct around it.
+A struct of structs of fixed size, such as `Price` within `OfferEntry`, has no decoder of its own: its fields are part
+of the one `unpack_from` of the struct around it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.summary import Summary
 
 STACK_TESTS = "tests/end_to_end/"
 OWN_STACKS = (
@@ -45,6 +48,10 @@ for name in set(os.environ) - {"STELLAR_ETL_SCREENSHOTS"}:
     ):
         del os.environ[name]
 
+# How long an example takes says more about the machine's other work than about the code.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run the slow tests too that are left out otherwise")
@@ -61,6 +68,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--pod-namespace", default="default", metavar="NAME", help="where tests/any_cluster makes its pods"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Summary())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.local.cluster_server import wait_until
 from tests.shared import REPO
+from tests.waiting import wait_until
 
 SCRIPT = REPO / "poststart.sh"
 ROWS = b'{"sequence": 3}\n' * 1000

@@ -18,9 +18,10 @@ from bqemulator.domain.errors import ValidationError
 from bqemulator.jobs import executor
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.versioning.snapshots import SnapshotManager
+from sqlglot.dialects.dialect import Dialect
 from starlette.responses import JSONResponse
 
-from local.warehouse import dml, jobs, loads, parameters, schema, tables
+from local.warehouse import dml, jobs, loads, parameters, parsing, schema, tables
 
 MEMORY_LIMIT = "1GB"
 
@@ -88,6 +89,7 @@ CORRECTIONS += [
     (DuckDBEngine, "_load_spatial", load_no_extension),
     (DuckDBEngine, "_apply_session_pragmas", open_with_limits),
     (SnapshotManager, "capture", capture_when_asked),
+    (Dialect, "parse", parsing.parse_once),
     (executor, "_run_single_sql", dml.run_statement),
     (bqemulator.sql.inner_query, "build_catalog_schema", dml.schema_without_records),
     (executor, "rewrite_table_refs", dml.qualify_tables_and_check),

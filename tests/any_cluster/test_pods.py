@@ -17,7 +17,8 @@ import pytest
 from kubernetes import client, config
 from kubernetes.stream import stream
 
-from tests.local.cluster_server import IMAGE, Cluster, wait_until
+from tests.local.cluster_server import IMAGE, Cluster
+from tests.waiting import wait_until
 
 PATIENCE = 120
 """Seconds: a real cluster may have to pull the image first."""

@@ -15,7 +15,7 @@ from local.stack import Stack
 from tests.end_to_end.conftest import Sample
 from tests.end_to_end.rows import published
 from tests.end_to_end.test_sample_network import trigger, wait_for
-from tests.local.cluster_server import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.end_to_end
 

@@ -14,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.hostile.inputs import DEEP, NASTY, TALLIES, anything, tampered, texts, tried
-from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster, wait_until
+from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster
+from tests.waiting import wait_until
 
 POD = {
     "metadata": {"name": "x", "labels": {"a": "b"}, "annotations": {"c": "d"}},

@@ -8,8 +8,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,17 +18,10 @@ from kubernetes import client, config
 
 from tests.local.emulators import free_port
 from tests.shared import REPO
+from tests.waiting import PATIENCE, wait_until
 
 NAMESPACE = "default"
 IMAGE = "tools:1"
-
-
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-    return found
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -80,10 +71,10 @@ class Cluster:
 
         def answers() -> bool:
             with contextlib.suppress(requests.ConnectionError):
-                return requests.get(f"{self.url}/version", timeout=5).status_code == 401
+                return requests.get(f"{self.url}/version", timeout=PATIENCE).status_code == 401
             return False
 
-        wait_until(answers, "the cluster did not start", seconds=60)
+        wait_until(answers, "the cluster did not start")
         configuration = client.Configuration()
         config.load_kube_config(config_file=str(self.kubeconfig), client_configuration=configuration)
         self.api = client.CoreV1Api(client.ApiClient(configuration))
@@ -91,11 +82,11 @@ class Cluster:
     def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(by)
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE)
 
     def control(self, pod: str, fault: str) -> int:
         headers = {"Authorization": f"Bearer {self.token}"}
-        return requests.post(f"{self.url}/control/pods/{pod}/{fault}", headers=headers, timeout=10).status_code
+        return requests.post(f"{self.url}/control/pods/{pod}/{fault}", headers=headers, timeout=PATIENCE).status_code
 
     def create(self, *argv: str, **changes: Any) -> str:
         """Makes a pod of one container, `base`; `changes` are parts of its spec. Gives its name."""

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
 
 from tests.shared import REPO
+from tests.waiting import PATIENCE, wait_until
 
 PROJECT = "local"
 BUCKET = "stellar-etl-local"
@@ -48,21 +48,21 @@ class Server:
     def start(self) -> None:
         command = [sys.executable, "-m", *self.arguments, "--port", str(self.port)]
         path = os.pathsep.join([str(REPO), str(REPO / "dags")])
-        self.process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
-        deadline = time.monotonic() + 300  # a process that ends is noticed at once
-        while time.monotonic() < deadline:
+        self.process = process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
+
+        def answers_or_ended() -> bool:
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
-                urllib.request.urlopen(self.url + self.health, timeout=5).close()
-                return
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.05)
-        raise AssertionError(f"{self.arguments} did not start (exit status {self.process.poll()})")
+                urllib.request.urlopen(self.url + self.health, timeout=PATIENCE).close()
+                return True
+            return process.poll() is not None
+
+        wait_until(answers_or_ended, f"{self.arguments} did not start")
+        assert process.poll() is None, f"{self.arguments} ended with status {process.poll()}"
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(by)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE)
 
     def kill(self) -> None:
         self.stop(signal.SIGKILL)

@@ -17,7 +17,8 @@ from stellar_etl_airflow.settings import pods as settings
 from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
 from stellar_etl_airflow.tasks.build_time_task import build_time_task
 from tests.local import emulators
-from tests.local.cluster_server import NAMESPACE, wait_until
+from tests.local.cluster_server import NAMESPACE
+from tests.waiting import wait_until
 
 TABLES = (LEDGERS, OPERATIONS)
 

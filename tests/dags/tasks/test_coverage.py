@@ -21,6 +21,7 @@ from stellar_etl_airflow.tasks.build_coverage_tasks import (
     build_record_task,
     build_report_task,
 )
+from tests.local import emulators
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 OPERATIONS_A_LEDGER = 2
@@ -51,16 +52,22 @@ def sql(client):
     return sql
 
 
-@pytest.fixture
-def whole(client, sql, warehouse_environment):
-    """Ledgers 11 to 40, two operations and an effect each, an offer that changes with every tenth; loaded by tens."""
+@pytest.fixture(scope="module")
+def loaded(warehouse_server):
+    """Ledgers 11 to 40, two operations and an effect each, an offer that changes with every tenth; loaded by tens.
+
+    Made once, in a dataset of their own: six statements of many rows take seconds. Gives the dataset.
+    """
+    dataset = "local.loaded"
+    client = emulators.bigquery_client(warehouse_server[0])
+    client.create_dataset(dataset)
     for table_id, columns in SCHEMAS.items():
         fields = [bq.SchemaField(*column.split()) for column in columns.split(", ")]
-        client.create_table(bq.Table(f"local.stellar.{table_id}", schema=fields))
+        client.create_table(bq.Table(f"{dataset}.{table_id}", schema=fields))
 
     def insert(table_id, rows):
         values = ", ".join("(" + ", ".join(map(spelt, row)) + ")" for row in rows)
-        client.query(f"INSERT INTO local.stellar.{table_id} VALUES {values}").result()
+        client.query(f"INSERT INTO {dataset}.{table_id} VALUES {values}").result()
 
     ledgers = range(11, LAST + 1)
     insert("history_ledgers", [(n, f"h{n}", f"h{n - 1}", closed_at(n), 1, 0, OPERATIONS_A_LEDGER) for n in ledgers])
@@ -77,6 +84,15 @@ def whole(client, sql, warehouse_environment):
             for n in (11, 21, 31)
         ],
     )
+    yield dataset
+    client.delete_dataset(dataset, delete_contents=True)
+
+
+@pytest.fixture
+def whole(client, loaded, warehouse_environment):
+    """The tables of `loaded`, copied to the dataset of the test."""
+    for table_id in SCHEMAS:
+        client.copy_table(f"{loaded}.{table_id}", f"local.stellar.{table_id}").result()
 
 
 def spelt(value):

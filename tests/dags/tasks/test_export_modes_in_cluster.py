@@ -19,8 +19,9 @@ from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.tasks import build_export_task as module
 from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
 from tests.local import emulators
-from tests.local.cluster_server import NAMESPACE, wait_until
+from tests.local.cluster_server import NAMESPACE
 from tests.shared import REPO
+from tests.waiting import wait_until
 
 TABLES = (OPERATIONS, LEDGERS)
 SAMPLE = "Stellar Sample Network ; generated, not real ; 2026"

@@ -12,7 +12,8 @@ import requests
 from kubernetes import client, watch
 from kubernetes.stream import stream
 
-from tests.local.cluster_server import NAMESPACE, Cluster, wait_until
+from tests.local.cluster_server import NAMESPACE, Cluster
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

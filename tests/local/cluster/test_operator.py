@@ -13,7 +13,8 @@ from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperato
 from airflow.sdk.exceptions import AirflowException
 
 from tests.dags.conftest import START, TaskInstance
-from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster, wait_until
+from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ import psutil
 import pytest
 from kubernetes import client
 
-from tests.local.cluster_server import NAMESPACE, Cluster, is_alive, wait_until
+from tests.local.cluster_server import NAMESPACE, Cluster, is_alive
+from tests.waiting import wait_until
 
 PRINT_ARGUMENTS = "import json, sys; print(json.dumps(sys.argv[1:]))"
 

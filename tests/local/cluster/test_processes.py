@@ -13,7 +13,8 @@ import psutil
 import pytest
 from kubernetes import client, watch
 
-from tests.local.cluster_server import NAMESPACE, Cluster, is_alive, wait_until
+from tests.local.cluster_server import NAMESPACE, Cluster, is_alive
+from tests.waiting import wait_until
 
 FAMILY = (
     "sleep {mark} & "  # a child in the background

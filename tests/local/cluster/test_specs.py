@@ -14,7 +14,8 @@ import pytest
 import requests
 from kubernetes import client
 
-from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster, wait_until
+from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster
+from tests.waiting import wait_until
 
 PRINT_ARGUMENTS = "import json, sys; print(json.dumps(sys.argv[1:]))"
 

@@ -16,7 +16,8 @@ from kubernetes import watch
 from kubernetes.stream import stream
 from kubernetes.stream.ws_client import WSClient
 
-from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster, is_alive, wait_until
+from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster, is_alive
+from tests.waiting import wait_until
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 SIDECAR = "airflow-xcom-sidecar"

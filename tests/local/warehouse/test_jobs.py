@@ -16,6 +16,7 @@ import pytest
 from google.api_core.exceptions import BadRequest, Conflict, GoogleAPICallError, NotFound
 
 from tests.local.emulators import Server, bigquery_client, running, warehouse
+from tests.waiting import PATIENCE, wait_until
 
 DATASET = "local.stellar"
 ENDLESS = """
@@ -77,8 +78,8 @@ def test_a_job_keeps_its_configuration_and_its_times(client):
 def test_a_running_job_is_found_and_stops_nothing_else_until_it_is_cancelled(client, server):
     submitted = client.query(ENDLESS, job_id="running", **ONCE)
     assert submitted.state == "RUNNING"
-    urllib.request.urlopen(f"{server.url}/healthz", timeout=1).close()
-    found = client.get_job("running", timeout=1)
+    urllib.request.urlopen(f"{server.url}/healthz", timeout=PATIENCE).close()
+    found = client.get_job("running", timeout=PATIENCE)
     assert (found.state, found.ended) == ("RUNNING", None)
     with pytest.raises(Conflict):
         client.query("SELECT 1", job_id="running", **ONCE)
@@ -86,7 +87,7 @@ def test_a_running_job_is_found_and_stops_nothing_else_until_it_is_cancelled(cli
         result = pool.submit(found.result, retry=None)
         assert not concurrent.futures.wait([result], timeout=0.5).done
         bigquery_client(server).cancel_job("running")
-        assert isinstance(result.exception(timeout=5), GoogleAPICallError)
+        assert isinstance(result.exception(timeout=PATIENCE), GoogleAPICallError)
     after = client.get_job("running")
     assert (after.state, after.error_result["reason"]) == ("DONE", "stopped")
     assert [row[0] for row in client.query("SELECT 1").result()] == [1]
@@ -174,14 +175,16 @@ def test_a_kill_leaves_each_job_done_or_unknown(tmp_path):
                 for number in range(life * 100, life * 100 + 100):
                     config = bq.QueryJobConfig(query_parameters=[bq.ScalarQueryParameter("seq", "INT64", number)])
                     with contextlib.suppress(Exception):
-                        client.query(replace, job_config=config, job_id=f"job{number}", timeout=5, **ONCE)
+                        client.query(replace, job_config=config, job_id=f"job{number}", timeout=PATIENCE, **ONCE)
                         reported.append(number)
                     if stop.is_set():
                         return
 
             worker = threading.Thread(target=work)
             worker.start()
-            time.sleep(0.7 + life * 0.11)
+            enough = len(reported) + 2
+            wait_until(lambda enough=enough: len(reported) >= enough, "no job was done")
+            time.sleep(life * 0.11)  # three moments of a job
             stop.set()
             server.kill()
             worker.join()

@@ -1,0 +1,46 @@
+"""Statements are parsed once, and each caller has a tree of its own."""
+
+from __future__ import annotations
+
+import pytest
+import sqlglot
+from sqlglot.dialects.dialect import Dialect
+
+from local.warehouse.parsing import parse_once
+
+
+@pytest.fixture
+def parse():
+    """Parses by `parse_once`; `parse.texts` are those that were really parsed."""
+    original, texts = Dialect.parse, []
+
+    def counted(dialect, sql, **options):
+        texts.append(sql)
+        return original(dialect, sql, **options)
+
+    def parse(sql, dialect="bigquery", **options):
+        return parse_once(counted, Dialect.get_or_raise(dialect), sql, **options)
+
+    parse.texts = texts
+    return parse
+
+
+def test_a_text_is_parsed_once_in_each_dialect(parse):
+    for _ in range(3):
+        assert parse("SELECT 1") == parse("SELECT 1", "duckdb") == [sqlglot.parse_one("SELECT 1")]
+    assert parse.texts == ["SELECT 1"] * 2
+
+
+def test_a_change_to_a_tree_is_no_others(parse):
+    (tree,) = parse("SELECT a FROM t WHERE a = 1")
+    tree.set("where", None)
+    assert [one.sql() for one in parse("SELECT a FROM t WHERE a = 1")] == ["SELECT a FROM t WHERE a = 1"]
+    assert len(parse.texts) == 1
+
+
+def test_options_and_errors_are_those_of_the_parser(parse):
+    for _ in range(2):
+        with pytest.raises(sqlglot.errors.ParseError, match="Required keyword"):
+            parse("SELECT (")
+        parse("SELECT 2", error_level=sqlglot.ErrorLevel.IGNORE)
+    assert parse.texts == ["SELECT (", "SELECT 2"] * 2

@@ -1,0 +1,27 @@
+"""Waits for a state. The bound is far beyond what a busy machine takes: only a hang exceeds it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+PATIENCE = 240.0
+"""Seconds, for every wait of a test: for a state, for a reply, for the end of a process."""
+
+T = TypeVar("T")
+
+
+def wait_until(
+    condition: Callable[[], T], what: str | Callable[[], str], seconds: float = PATIENCE, pause: float = 0.05
+) -> T:
+    """Return the condition's value once it is true.
+
+    Raises:
+        AssertionError: `what`, the text or the function's, after so many seconds.
+    """
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, what if isinstance(what, str) else what()
+        time.sleep(pause)
+    return found

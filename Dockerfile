@@ -7,6 +7,7 @@ COPY requirements/exporter.txt /build/
 RUN python -m venv --without-pip /opt/stellar-etl && \
     pip --python /opt/stellar-etl/bin/python install --no-cache-dir --only-binary :all: --require-hashes -r /build/exporter.txt
 COPY stellar_etl /opt/stellar-etl/lib/python3.11/site-packages/stellar_etl
+COPY schemas /opt/stellar-etl/lib/python3.11/site-packages/stellar_etl/schemas
 RUN printf '#!/opt/stellar-etl/bin/python\nfrom stellar_etl.cli import main\nmain()\n' > /opt/stellar-etl/bin/stellar-etl && \
     chmod 755 /opt/stellar-etl/bin/stellar-etl && \
     /opt/stellar-etl/bin/python -m compileall -q /opt/stellar-etl/lib/python3.11/site-packages/stellar_etl

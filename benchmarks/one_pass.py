@@ -9,7 +9,7 @@ from benchmarks import inputs
 from benchmarks.measure import export, in_turns
 from benchmarks.rows import Benchmark, Row, held_against
 from stellar_etl.cli.options import ODD_COMMANDS
-from stellar_etl.transforms import HISTORY
+from stellar_etl.transforms.registry import HISTORY
 from tests.stellar_etl.web_lake import Files, served
 
 SINGLE = [ODD_COMMANDS.get(type_, f"export_{type_}") for type_ in HISTORY]

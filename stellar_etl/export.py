@@ -13,6 +13,7 @@ from stellar_etl.rows import Statistics
 from stellar_etl.sinks.manifest import Written, manifest
 from stellar_etl.sinks.output import ExportFile, Output, RowFile
 from stellar_etl.sources.source import Source
+from stellar_etl.transforms.registry import TYPES
 from stellar_etl.workers import LEDGERS_EACH, MOST, processors
 from stellar_etl.writers import ParallelWriter, SequentialWriter, Writer
 
@@ -117,10 +118,9 @@ def _open_parquet(output: Output, names: Mapping[str, str], extra: Mapping[str, 
     if not names:
         return {}
     # Only an export to Parquet needs its library.
-    from stellar_etl.columns import COLUMNS
     from stellar_etl.sinks.parquet import ParquetFile
 
     return {
-        type_: output.open(name, partial(ParquetFile, columns=COLUMNS[type_], extra_fields=extra))
+        type_: output.open(name, partial(ParquetFile, columns=TYPES[type_].columns, extra_fields=extra))
         for type_, name in names.items()
     }

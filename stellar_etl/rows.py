@@ -9,9 +9,7 @@ from stellar_etl.errors import ExportError
 from stellar_etl.ledgers.ledger import Ledger, LedgerError
 from stellar_etl.plan import RowOptions
 from stellar_etl.sinks.output import unwritable
-from stellar_etl.transforms import HISTORY, STATE, Row
-
-TYPES = HISTORY | STATE
+from stellar_etl.transforms.registry import TYPES, Row
 
 MOST_ROWS = 64
 """How many rows are written at once at most: so many are in memory as Python objects."""
@@ -50,14 +48,14 @@ class RowSink(Protocol):
 
 def unseen(type_: str, rows: Iterable[Row], seen: set[Hashable]) -> list[Row]:
     """Return the rows whose identity is not in `seen`, and add it; of types that repeat, all rows."""
-    once = TYPES[type_].once
-    if once is None:
+    identity = TYPES[type_].identity
+    if identity is None:
         return list(rows)
     found = []
     for row in rows:
-        what = once(row)
-        if what not in seen:
-            seen.add(what)
+        key = identity(row)
+        if key not in seen:
+            seen.add(key)
             found.append(row)
     return found
 
@@ -76,7 +74,7 @@ class TypeExport:
     ) -> None:
         self._type = type_
         transform = TYPES[type_]
-        self._items, self._make, self._once = transform.items, transform.row, transform.once
+        self._items, self._make, self._identity = transform.items, transform.row, transform.identity
         self._files = files
         self._extra = options.extra_fields
         self._statistics = statistics
@@ -124,7 +122,7 @@ class TypeExport:
         except Exception as error:
             self._leave_out(ledger, item, error)
             return None
-        if row is None or (self._once is not None and not unseen(self._type, [row], self._seen)):
+        if row is None or (self._identity is not None and not unseen(self._type, [row], self._seen)):
             return None
         if self._extra:
             row.update(self._extra)

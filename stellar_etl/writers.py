@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, Protocol, Self
 from stellar_etl.ledgers.ledger import Ledger, Link
 from stellar_etl.plan import FileSet, RowOptions
 from stellar_etl.progress import Progress
-from stellar_etl.rows import TYPES, Statistics, TypeExport, unseen
+from stellar_etl.rows import Statistics, TypeExport, unseen
 from stellar_etl.sinks.output import ExportFile, Piece, RowFile, encode_rows, writing
 from stellar_etl.sources.source import Source
-from stellar_etl.transforms import Row
+from stellar_etl.transforms.registry import TYPES, Row
 from stellar_etl.workers import Workers
 
 
@@ -200,7 +200,7 @@ def _ledger_writer(
 ) -> Callable[[FilePositions], LedgerResult]:
     """Make a ledger's rows; return the function that writes them when their turn has come."""
     statistics, messages = Statistics(), list[tuple[str, str]]()
-    buffers = {type_: BufferedRows(unique=TYPES[type_].once is not None) for type_ in seen}
+    buffers = {type_: BufferedRows(unique=TYPES[type_].identity is not None) for type_ in seen}
     for type_, buffer in buffers.items():
         log = partial(_note, messages)
         TypeExport(type_, [buffer], options, statistics, seen[type_], log).add(ledger)

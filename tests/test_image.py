@@ -126,7 +126,7 @@ def test_it_says_how_it_is_used(image):
 
 
 def test_it_exports_what_a_pod_is_told_to_as_the_checkout_does(image, lake, tmp_path):
-    shutil.copytree(lake, image("/lake"))
+    shutil.copytree(lake, image("/lake"), dirs_exist_ok=True)
     output = Path(image("/output"))
     output.mkdir()
     output.chmod(0o777)
@@ -155,3 +155,23 @@ def test_it_exports_what_a_pod_is_told_to_as_the_checkout_does(image, lake, tmp_
     for path in found:
         assert path.read_bytes() == (tmp_path / path.relative_to(output)).read_bytes(), path.name
         assert not can_be_another() or path.stat().st_uid != 0
+
+
+def test_it_holds_the_schema_files(image, lake, tmp_path):
+    """Rows of `config_settings` have all columns of the table's schema."""
+    shutil.copytree(lake, image("/lake"), dirs_exist_ok=True)
+    output = Path(image("/settings"))
+    output.mkdir()
+    output.chmod(0o777)
+    arguments = ("export_ledger_entry_changes", "--export-config-settings", "-s", "3", "-e", "9")
+    done = run(image, *arguments, "--datastore-path", image("/lake"), "-o", str(output))
+    assert done.returncode == 0, done.stderr
+    subprocess.run(
+        [sys.executable, "-m", "stellar_etl", *arguments, "--datastore-path", str(lake), "-o", str(tmp_path)],
+        cwd=REPO,
+        check=True,
+        capture_output=True,
+    )
+    found = (output / "3-9-config_settings.txt").read_bytes()
+    assert found
+    assert found == (tmp_path / "3-9-config_settings.txt").read_bytes()

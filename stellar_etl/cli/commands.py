@@ -25,6 +25,7 @@ from stellar_etl.cli.options import (
 from stellar_etl.errors import EXIT_FAILED, ExportError
 from stellar_etl.plan import FileSet, RowOptions
 from stellar_etl.progress import log_values
+from stellar_etl.transforms.registry import CHECKPOINT_TYPES, HISTORY, STATE
 
 if TYPE_CHECKING:
     from stellar_etl.sources.archive import Archive
@@ -63,7 +64,8 @@ def _archive(arguments: argparse.Namespace, types: Iterable[str]) -> Archive:
     # An archive of one's own may hold any network, unless one is named.
     if passphrase is None and (path is None or network != "pubnet"):
         passphrase = PASSPHRASES[network]
-    return open_archive(path or PUBLIC_ARCHIVES[network], network, list(types), passphrase)
+    entry_types = {STATE[type_].entry_type for type_ in types}
+    return open_archive(path or PUBLIC_ARCHIVES[network], network, entry_types, passphrase)
 
 
 def _ledger_range(arguments: argparse.Namespace) -> None:
@@ -109,18 +111,14 @@ def _files_of_one(arguments: argparse.Namespace, start: int, end: int) -> FileSe
 
 
 def _export_all(arguments: argparse.Namespace) -> None:
-    from stellar_etl.transforms import HISTORY
-
     start, end = _span(arguments)
     file_set, manifest_name = _files_of_several(arguments, HISTORY, start, end)
     _export_ledgers(arguments, [file_set], manifest_name)
 
 
 def _export_all_state(arguments: argparse.Namespace) -> None:
-    from stellar_etl.sources.archive import ENTRY_TYPES
-
     sequence = _checkpoint(arguments)
-    _export_state(arguments, *_files_of_several(arguments, ENTRY_TYPES, sequence, sequence))
+    _export_state(arguments, *_files_of_several(arguments, CHECKPOINT_TYPES, sequence, sequence))
 
 
 def _files_of_several(
@@ -145,8 +143,6 @@ def _files_of_several(
 
 
 def _export_changes(arguments: argparse.Namespace) -> None:
-    from stellar_etl.transforms import STATE
-
     options = vars(arguments)
     asked = {type_ for option, types in ENTRY_OPTIONS.items() if options[option.replace("-", "_")] for type_ in types}
     types = [type_ for type_ in STATE if type_ in (asked or STATE)]

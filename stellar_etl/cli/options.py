@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from stellar_etl.errors import EXIT_FAILED
 from stellar_etl.progress import PROGRESS_SECONDS
+from stellar_etl.transforms.registry import CHECKPOINT_TYPES, HISTORY, STATE
 
 PUBLIC_LAKE = "https://aws-public-blockchain.s3.us-east-2.amazonaws.com/v1.1/stellar/ledgers/pubnet"
 """The public network's ledgers, for everyone to read (https://registry.opendata.aws/aws-public-blockchain/)."""
@@ -34,7 +35,7 @@ ARCHIVE_VARIABLE = "STELLAR_ETL_HISTORY_ARCHIVE_PATH"
 ODD_COMMANDS = {"token_transfers": "export_token_transfer", "liquidity_pools": "export_pools"}
 """The other types' commands are named `export_{type}`."""
 
-ENTRY_OPTIONS = {
+_GO_ENTRY_OPTIONS: dict[str, tuple[str, ...]] = {
     "export-accounts": ("accounts", "signers"),
     "export-trustlines": ("trustlines",),
     "export-offers": ("offers",),
@@ -46,7 +47,13 @@ ENTRY_OPTIONS = {
     "export-ttl": ("ttl",),
     "export-restored-keys": ("restored_key",),
 }
-"""For each option of `export_ledger_entry_changes` the types of which it writes files."""
+ENTRY_OPTIONS = _GO_ENTRY_OPTIONS | {
+    f"export-{type_.replace('_', '-')}": (type_,)
+    for type_ in STATE
+    if not any(type_ in types for types in _GO_ENTRY_OPTIONS.values())
+}
+"""For each option of `export_ledger_entry_changes` the types of which it writes files: those of the Go program first.
+"""
 
 ENTRY_LETTERS = {
     "export-accounts": "a",
@@ -283,9 +290,6 @@ def build_parser() -> Parser:
     newest.add_argument("-o", "--output", default="", metavar="FILE", help="default: standard output")
     _lake_options(newest)
 
-    from stellar_etl.sources.archive import ENTRY_TYPES
-    from stellar_etl.transforms import HISTORY
-
     for type_ in HISTORY:
         name = ODD_COMMANDS.get(type_, f"export_{type_}")
         single = command(name, f"export {type_.replace('_', ' ')}", Action.ONE_TYPE)
@@ -306,7 +310,7 @@ def build_parser() -> Parser:
     _range_options(changes)
     _export_options(changes, "DIR", "the folder for it (default: that of --output)")
 
-    for type_ in ENTRY_TYPES:
+    for type_ in CHECKPOINT_TYPES:
         name = ODD_COMMANDS.get(type_, f"export_{type_}")
         single = command(
             name, f"export all {type_.replace('_', ' ')} that there are at a checkpoint", Action.ONE_STATE_TYPE
@@ -316,7 +320,7 @@ def build_parser() -> Parser:
 
     state = command("export_bucket_list", "export all that there is at a checkpoint, in one pass", Action.STATE)
     _archive_options(state)
-    _several_options(state, ENTRY_TYPES, "exported_bucket_list", "{checkpoint}-{checkpoint}")
+    _several_options(state, CHECKPOINT_TYPES, "exported_bucket_list", "{checkpoint}-{checkpoint}")
 
     command("version", "print the version", Action.VERSION)
     return parser

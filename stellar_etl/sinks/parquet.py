@@ -13,8 +13,8 @@ from typing import Any
 import google_crc32c
 import orjson
 
-from stellar_etl.columns import STRING, Column, Columns
 from stellar_etl.errors import ExportError
+from stellar_etl.schema_files import Column, Columns
 from stellar_etl.sinks.output import checksum_text
 
 try:
@@ -86,9 +86,22 @@ def schema(columns: Columns) -> pa.Schema:
 
 def _fields(columns: Columns) -> Iterable[pa.Field]:
     for name, column in columns.items():
-        single = pa.struct(_fields(column.fields)) if column.type == "RECORD" else _TYPES[column.type]
+        single = pa.struct(_fields(_in_file_order(column.fields))) if column.type == "RECORD" else _TYPES[column.type]
         repeated = column.mode == "REPEATED"
         yield pa.field(name, pa.list_(single) if repeated else single, nullable=column.mode == "NULLABLE")
+
+
+def _in_file_order(fields: Columns) -> Columns:
+    """Return a record's fields in the order of Parquet files.
+
+    It is the tables' order but for the predicates of claims: `unconditional` stands right before `abs_before_epoch` in
+    all of them. A reader of several files compares their schemas, order included, so files keep it.
+    """
+    if not {"unconditional", "abs_before_epoch"} <= fields.keys():
+        return fields
+    names = [name for name in fields if name != "unconditional"]
+    names.insert(names.index("abs_before_epoch"), "unconditional")
+    return {name: fields[name] for name in names}
 
 
 def converter(columns: Columns) -> Convert:
@@ -146,7 +159,7 @@ class ParquetFile:
         self.bytes = 0
         self._checksum = 0
         # An extra field is text, and wins over a column of its name, as in the row.
-        columns = {**columns, **dict.fromkeys(extra_fields, STRING)}
+        columns = {**columns, **dict.fromkeys(extra_fields, Column("STRING"))}
         self._schema = schema(columns)
         self._convert = converter(columns)
         self._pending: list[dict[str, Any]] = []

@@ -33,20 +33,6 @@ NEWEST = ".well-known/stellar-history.json"
 
 CHECKPOINT_LEDGERS = 64
 
-ENTRY_TYPES = {
-    "accounts": names.ACCOUNT,
-    "signers": names.ACCOUNT,
-    "claimable_balances": names.CLAIMABLE_BALANCE,
-    "offers": names.OFFER,
-    "trustlines": names.TRUSTLINE,
-    "liquidity_pools": names.LIQUIDITY_POOL,
-    "contract_data": names.CONTRACT_DATA,
-    "contract_code": names.CONTRACT_CODE,
-    "config_settings": names.CONFIG_SETTING,
-    "ttl": names.TTL,
-}
-"""The `LedgerEntryType` of which each type's rows are made; that an entry was restored, the state doesn't tell."""
-
 Levels = list[tuple[bytes, bytes]]
 """The hashes of `curr` and `snap` of each level, newest first."""
 
@@ -158,12 +144,12 @@ class Archive:
         passphrase: the network that it holds.
     """
 
-    def __init__(self, store: Store, passphrase: str, newest: int, types: Collection[str]) -> None:
-        """`newest` is its newest checkpoint; of `types`, keys of `ENTRY_TYPES`, entries are read."""
+    def __init__(self, store: Store, passphrase: str, newest: int, entry_types: Collection[int]) -> None:
+        """`newest` is its newest checkpoint; entries of each `LedgerEntryType` in `entry_types` are read."""
         self.store = store
         self.passphrase = passphrase
         self._newest = newest
-        self._wanted = frozenset(ENTRY_TYPES[type_].to_bytes(4, "big") for type_ in types)
+        self._wanted = frozenset(type_.to_bytes(4, "big") for type_ in entry_types)
         self._reading = Reading()
 
     def progress(self, first: int, last: int, seconds: float) -> StateProgress:  # noqa: ARG002 it is one ledger
@@ -333,13 +319,13 @@ def check_network(location: str, told: str | None, passphrase: str | None) -> No
         raise ExportError(f"{location} holds the network {told!r}, not {passphrase!r}")
 
 
-def open_archive(path: str, network: str, types: Collection[str], passphrase: str | None = None) -> Archive:
+def open_archive(path: str, network: str, entry_types: Collection[int], passphrase: str | None = None) -> Archive:
     """Opens the archive at a path: a folder, `file://…`, `gs://bucket/prefix` or `https://host/prefix`.
 
     Args:
         path: the archive.
         network: pubnet, testnet or futurenet; the passphrase of an archive that tells none.
-        types: of which rows are to be made, keys of `ENTRY_TYPES`.
+        entry_types: each `LedgerEntryType` of which entries are read.
         passphrase: the network that it must be, None for any.
 
     Raises:
@@ -348,4 +334,4 @@ def open_archive(path: str, network: str, types: Collection[str], passphrase: st
     store = open_store(path, OPTION)
     state = read_state(store, NEWEST)
     check_network(f"{store.location}/{NEWEST}", state.passphrase, passphrase)
-    return Archive(store, state.passphrase or passphrase or PASSPHRASES[network], state.sequence, types)
+    return Archive(store, state.passphrase or passphrase or PASSPHRASES[network], state.sequence, entry_types)

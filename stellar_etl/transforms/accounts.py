@@ -10,7 +10,9 @@ from stellar_etl.transforms.entries import change_columns, liabilities, of_type,
 from stellar_etl.transforms.values import account_id, amount, text
 from stellar_etl.xdr import names
 
-items = of_type(names.ACCOUNT)
+ENTRY_TYPE = names.ACCOUNT
+
+items = of_type(ENTRY_TYPE)
 
 
 def extensions(account: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

@@ -11,7 +11,9 @@ from stellar_etl.transforms.operations import predicate
 from stellar_etl.transforms.values import account_id, amount, balance_details
 from stellar_etl.xdr import names
 
-items = of_type(names.CLAIMABLE_BALANCE)
+ENTRY_TYPE = names.CLAIMABLE_BALANCE
+
+items = of_type(ENTRY_TYPE)
 
 
 def row(ledger: Ledger, change: Change) -> dict[str, Any]:

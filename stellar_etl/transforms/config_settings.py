@@ -6,22 +6,25 @@ A row tells one setting, of the kind that `config_setting_id` says: the columns 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
-from stellar_etl.columns import COLUMNS
 from stellar_etl.ledgers.changes import Change
 from stellar_etl.ledgers.ledger import Ledger, base64
+from stellar_etl.schema_files import read_columns
 from stellar_etl.transforms.entries import change_columns, of_type
 from stellar_etl.xdr import names
 
-items = of_type(names.CONFIG_SETTING)
+ENTRY_TYPE = names.CONFIG_SETTING
+
+items = of_type(ENTRY_TYPE)
 
 
 def row(ledger: Ledger, change: Change) -> dict[str, Any]:
     """One setting's row."""
     id_, setting = change.entry["data"][1]
     return {
-        **_EMPTY,
+        **_empty(),
         "config_setting_id": id_,
         **(_COLUMNS[id_](setting) if id_ in _COLUMNS else {}),
         **change_columns(ledger, change.kind, change.entry),
@@ -159,6 +162,8 @@ _COLUMNS: dict[int, Make] = {
 }
 """The columns of each kind of setting; the eviction iterator has none."""
 
-_EMPTY: dict[str, Any] = {
-    name: [] if column.mode == "REPEATED" else 0 for name, column in COLUMNS["config_settings"].items()
-}
+
+@cache
+def _empty() -> dict[str, Any]:
+    """A row without a setting."""
+    return {name: [] if column.mode == "REPEATED" else 0 for name, column in read_columns("config_settings").items()}

@@ -9,7 +9,9 @@ from stellar_etl.ledgers.ledger import Ledger
 from stellar_etl.transforms.entries import change_columns, key_columns, of_type
 from stellar_etl.xdr import names
 
-items = of_type(names.CONTRACT_CODE)
+ENTRY_TYPE = names.CONTRACT_CODE
+
+items = of_type(ENTRY_TYPE)
 
 _COSTS = {
     "n_instructions": "nInstructions",

@@ -14,6 +14,8 @@ from stellar_etl.transforms.soroban import asset_of_contract
 from stellar_etl.transforms.values import asset_parts, camel, code_name
 from stellar_etl.xdr import names
 
+ENTRY_TYPE = names.CONTRACT_DATA
+
 _BEFORE_KEY = 4 + 4 + 32
 """The bytes of a ledger key before the entry's own key: the entry's type, then the contract's address."""
 
@@ -24,7 +26,7 @@ _CREDITS = ((names.SCV_SYMBOL, b"AlphaNum4"), (names.SCV_SYMBOL, b"AlphaNum12"))
 
 def items(ledger: Ledger) -> Iterator[Change]:
     """The changed entries but for nonces, which the network alone writes."""
-    for change in ledger.changes.get(names.CONTRACT_DATA, ()):
+    for change in ledger.changes.get(ENTRY_TYPE, ()):
         if change.content["key"][0] != names.SCV_LEDGER_KEY_NONCE:
             yield change
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from stellar_etl.ledgers.ledger import Ledger, Transaction, base64
+from stellar_etl.schema_files import Column, Columns
 from stellar_etl.transforms import transactions
+
+COLUMNS: Columns = {
+    "ledger_sequence": Column("INTEGER"),
+    "tx_envelope": Column("STRING"),
+    "tx_result": Column("STRING"),
+    "tx_meta": Column("STRING"),
+    "tx_fee_meta": Column("STRING"),
+    "tx_ledger_history": Column("STRING"),
+    "closed_at": Column("TIMESTAMP"),
+}
+"""The rows are loaded into no table, so no schema file has these."""
 
 items = transactions.items
 

@@ -10,7 +10,9 @@ from stellar_etl.transforms.entries import asset_columns, change_columns, of_typ
 from stellar_etl.transforms.values import amount, pool_details
 from stellar_etl.xdr import names
 
-items = of_type(names.LIQUIDITY_POOL)
+ENTRY_TYPE = names.LIQUIDITY_POOL
+
+items = of_type(ENTRY_TYPE)
 
 
 def row(ledger: Ledger, change: Change) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from stellar_etl.transforms.entries import asset_columns, change_columns, of_typ
 from stellar_etl.transforms.values import account_id, amount, number
 from stellar_etl.xdr import names
 
-items = of_type(names.OFFER)
+ENTRY_TYPE = names.OFFER
+
+items = of_type(ENTRY_TYPE)
 
 
 def row(ledger: Ledger, change: Change) -> dict[str, Any]:

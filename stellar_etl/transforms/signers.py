@@ -13,6 +13,8 @@ from stellar_etl.transforms.entries import change_columns
 from stellar_etl.transforms.values import account_id, signer_key
 from stellar_etl.xdr import names
 
+ENTRY_TYPE = names.ACCOUNT
+
 
 @dataclass(frozen=True)
 class Signer:
@@ -45,7 +47,7 @@ class Signer:
 
 def items(ledger: Ledger) -> Iterator[Signer]:
     """The signers of each account whose signers changed: those that it has, then those that it had."""
-    for change in ledger.changes.get(names.ACCOUNT, ()):
+    for change in ledger.changes.get(ENTRY_TYPE, ()):
         before, after = _signers(change.before), _signers(change.after)
         if before == after:
             continue

@@ -12,7 +12,9 @@ from stellar_etl.transforms.entries import change_columns, liabilities, of_type,
 from stellar_etl.transforms.values import account_id, amount, asset_parts, camel, pool_details
 from stellar_etl.xdr import names
 
-items = of_type(names.TRUSTLINE)
+ENTRY_TYPE = names.TRUSTLINE
+
+items = of_type(ENTRY_TYPE)
 
 _NO_POOL = {"liquidity_pool_id": "", "liquidity_pool_id_strkey": ""}
 

@@ -9,7 +9,9 @@ from stellar_etl.ledgers.ledger import Ledger
 from stellar_etl.transforms.entries import change_columns, of_type
 from stellar_etl.xdr import names
 
-items = of_type(names.TTL)
+ENTRY_TYPE = names.TTL
+
+items = of_type(ENTRY_TYPE)
 
 
 def row(ledger: Ledger, change: Change) -> dict[str, Any]:

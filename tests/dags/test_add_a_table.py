@@ -90,9 +90,8 @@ def copy(tmp_path_factory):
     module, exported, registered = blocks()
 
     (tree / "stellar_etl" / "transforms" / f"{DATA_TYPE}.py").write_text(module)
-    registry = tree / "stellar_etl" / "transforms" / "__init__.py"
-    edit(registry, r"(from stellar_etl\.transforms import \()", rf"\1\n    {DATA_TYPE},")
-    edit(registry, r"(HISTORY: .* = \{\n)", rf"\1    {exported}")
+    registry = tree / "stellar_etl" / "transforms" / "registry.py"
+    edit(registry, r"(\n_HISTORY = \(\n)", rf"\1    {exported}")
 
     schema = json.loads((tree / "schemas" / "history_ledgers_schema.json").read_text())
     kept = [field for field in schema if field["name"] in ("closed_at", "base_fee") or field["name"][:6] == "batch_"]

@@ -13,7 +13,7 @@ from stellar_etl.export import export_rows
 from stellar_etl.plan import FileSet, RowOptions
 from stellar_etl.rows import Statistics
 from stellar_etl.sources.lake import open_lake
-from stellar_etl.transforms import HISTORY
+from stellar_etl.transforms.registry import HISTORY
 from stellar_etl.xdr import decode_ledger
 from tests.stellar_etl.program import Row, rows
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stellar_etl.cli.options import pairs
-from stellar_etl.transforms import HISTORY
+from stellar_etl.transforms.registry import HISTORY
 from tests import validator
 from tests.shared import REPO
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from stellar_sdk import Asset, SignerKey, StrKey, xdr
 
-from stellar_etl.columns import COLUMNS
+from stellar_etl.schema_files import read_columns
 from tests.stellar_etl.made import ledger_key
 from tests.stellar_etl.program import Row
 
@@ -297,7 +297,7 @@ def plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-SETTINGS = {plain(column): column for column in COLUMNS["config_settings"]}
+SETTINGS = {plain(column): column for column in read_columns("config_settings")}
 RENAMED = {
     "bucket_list_size_window": "live_soroban_state_size_window",
     "bucket_list_size_window_sample_size": "live_soroban_state_size_window_sample_size",
@@ -327,7 +327,7 @@ def setting_values(setting: xdr.ConfigSettingEntry) -> Row:
     """A setting's columns, found by the names of its fields; all others are 0 or empty."""
     told: Row = {
         column: [] if kind.mode == "REPEATED" else 0
-        for column, kind in COLUMNS["config_settings"].items()
+        for column, kind in read_columns("config_settings").items()
         if column not in ("closed_at", "ledger_sequence", "ledger_entry_change", "deleted", "last_modified_ledger")
     }
     told["config_setting_id"] = setting.config_setting_id.value

@@ -17,7 +17,7 @@ from benchmarks.sdk import decode_by_sdk
 from stellar_etl.export import export_rows
 from stellar_etl.plan import FileSet
 from stellar_etl.sources.lake import decompress, open_lake
-from stellar_etl.transforms import HISTORY, STATE
+from stellar_etl.transforms.registry import HISTORY, STATE
 
 FIRST, LAST = 18, 42
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stellar_etl import __version__
-from stellar_etl.transforms import HISTORY
+from stellar_etl.transforms.registry import HISTORY
 from tests.local import emulators
 from tests.stellar_etl.program import PROGRAM, fail, rows, succeed
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from stellar_sdk import Asset, BumpSequence, SignerKey, StrKey, scval, xdr
 
-from stellar_etl.transforms import STATE
+from stellar_etl.transforms.registry import STATE
 from tests.stellar_etl.lakes import export
 from tests.stellar_etl.made import (
     ALICE,

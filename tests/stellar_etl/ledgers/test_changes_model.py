@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from stellar_sdk import BumpSequence, scval, xdr
 
-from stellar_etl.transforms import STATE
+from stellar_etl.transforms.registry import STATE
 from tests.stellar_etl.lakes import export
 from tests.stellar_etl.made import NO_EXTENSION, PASSPHRASE, Tx, account, change, ledger, ledger_key, restored
 from tests.stellar_etl.made import ttl as ttl_entry

@@ -8,7 +8,7 @@ import pytest
 from stellar_sdk import Payment
 
 from stellar_etl.errors import ExportError
-from stellar_etl.transforms import HISTORY
+from stellar_etl.transforms.registry import HISTORY
 from tests.stellar_etl.lakes import export
 from tests.stellar_etl.made import ALICE, BOB, CAROL, CLOSED_AT, PASSPHRASE, SEQUENCE, USD, Tx, account, change, ledger
 

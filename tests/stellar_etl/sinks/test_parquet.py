@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stellar_etl.columns import COLUMNS, Columns
+from stellar_etl.schema_files import Columns
 from stellar_etl.sinks.parquet import ParquetFile
-from stellar_etl.transforms import HISTORY, STATE
+from stellar_etl.sinks.parquet import schema as parquet_schema
+from stellar_etl.transforms.registry import HISTORY, STATE, TYPES
 from tests.local import emulators
 from tests.shared import SHARED, needs_shared
 from tests.stellar_etl.program import BATCH_COLUMNS, Row, command, fail, rows, schema, succeed
@@ -70,13 +71,36 @@ def in_order(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_every_type_has_columns() -> None:
-    assert COLUMNS.keys() == HISTORY.keys() | STATE.keys()
-    assert COLUMNS.keys() - set(LOADED) == {"ledger_transaction"}
+    assert TYPES.keys() == HISTORY.keys() | STATE.keys()
+    assert all(transform.columns for transform in TYPES.values())
+    assert TYPES.keys() - set(LOADED) == {"ledger_transaction"}
 
 
 @pytest.mark.parametrize("type_", LOADED)
 def test_the_columns_are_those_of_the_table(type_: str) -> None:
-    assert as_schema(COLUMNS[type_]) == described(table_fields(type_))
+    assert as_schema(TYPES[type_].columns) == described(table_fields(type_))
+
+
+@pytest.mark.parametrize(("type_", "record"), [("operations", "claimants.predicate"), ("effects", "predicate")])
+def test_predicates_have_the_order_that_files_had_before_schemas_were_read(type_: str, record: str) -> None:
+    """Readers of many files hold their schemas against each other, order included."""
+    kind = parquet_schema(TYPES[type_].columns).field("details").type
+    for name in record.split("."):
+        kind = kind.field(name).type
+        kind = kind.value_type if pa.types.is_list(kind) else kind
+
+    def order(kind: pa.DataType) -> list[Any]:
+        fields = kind.value_type if pa.types.is_list(kind) else kind
+        return [[field.name, order(field.type)] if field.type.num_fields else field.name for field in fields]
+
+    times = ["abs_before", "rel_before", "unconditional", "abs_before_epoch"]
+    assert order(kind) == [
+        *(["type"] if type_ == "effects" else []),
+        *times,
+        ["and", [*times, ["not", times], ["or", [*times, ["or", times]]], ["and", times]]],
+        ["not", [*times, ["and", times], ["or", times], ["not", times]]],
+        ["or", [*times, ["not", times], ["or", times], ["and", [*times, ["not", times]]]]],
+    ]
 
 
 # Rows -----------------------------------------------------------------------------------------------------------
@@ -270,7 +294,7 @@ def test_many_rows_are_written_in_groups(tmp_path: Path) -> None:
     """What is held in memory does not grow with the file: by rows, and by text where rows are large."""
     row = {"ledger_sequence": 5, "tx_meta": "x", "closed_at": "2026-01-01T00:00:00Z"}
     for name, text, count, groups in (("short", "x", 25_000, 3), ("long", "x" * (1 << 20), 20, 3)):
-        file = ParquetFile(name, tmp_path / name, COLUMNS["ledger_transaction"], ())
+        file = ParquetFile(name, tmp_path / name, TYPES["ledger_transaction"].columns, ())
         for _ in range(count):
             file.write([row | {"tx_meta": text}])
         file.close()
@@ -293,7 +317,7 @@ def test_many_rows_are_written_in_groups(tmp_path: Path) -> None:
     ],
 )
 def test_a_row_that_does_not_fit_is_refused_by_name(tmp_path: Path, type_: str, row: Row, words: str) -> None:
-    file = ParquetFile("p", tmp_path / "p", COLUMNS[type_], ())
+    file = ParquetFile("p", tmp_path / "p", TYPES[type_].columns, ())
     with pytest.raises(ValueError, match=words):
         file.write([row])
     file.close()

@@ -14,8 +14,8 @@ import pytest
 from stellar_sdk import BumpSequence, Keypair, xdr
 
 from stellar_etl.sinks.output import checksum_text
-from stellar_etl.sources.archive import ENTRY_TYPES, open_archive
-from stellar_etl.transforms import STATE
+from stellar_etl.sources.archive import open_archive
+from stellar_etl.transforms.registry import CHECKPOINT_TYPES
 from stellar_etl.xdr import decode_bucket_entry, decode_header
 from tests.stellar_etl.archives import (
     CHECKPOINT,
@@ -84,7 +84,7 @@ def test_every_type_has_the_rows_of_its_creation(output: Path, tmp_path: Path) -
     write_lake(tmp_path / "lake", [created], PASSPHRASE)
     export = ("export_ledger_entry_changes", "-s", CHECKPOINT, "-e", CHECKPOINT, "--datastore-path", tmp_path / "lake")
     succeed(*export, "-o", tmp_path / "changes")
-    for type_ in ENTRY_TYPES:
+    for type_ in CHECKPOINT_TYPES:
         name = f"{CHECKPOINT}-{CHECKPOINT}-{type_}.txt"
         found = rows(output / name)
         assert found
@@ -110,7 +110,7 @@ def test_the_manifest_tells_the_checkpoint(output: Path, archive: Path) -> None:
     assert manifest["start_ledger"] == manifest["end_ledger"] == CHECKPOINT
     assert manifest["first_ledger_hash"] == manifest["last_ledger_hash"] == hash_
     assert manifest["first_closed_at"] == manifest["last_closed_at"] == CLOSED_AT
-    assert [file["type"] for file in manifest["files"]] == list(ENTRY_TYPES)
+    assert [file["type"] for file in manifest["files"]] == list(CHECKPOINT_TYPES)
     for file in manifest["files"]:
         content = Path(file["name"]).read_bytes()
         assert (file["start_ledger"], file["end_ledger"]) == (CHECKPOINT, CHECKPOINT)
@@ -118,7 +118,7 @@ def test_the_manifest_tells_the_checkpoint(output: Path, archive: Path) -> None:
         assert file["crc32c"] == checksum_text(google_crc32c.value(content))
 
 
-@pytest.mark.parametrize("type_", ENTRY_TYPES)
+@pytest.mark.parametrize("type_", CHECKPOINT_TYPES)
 def test_the_command_of_one_type_writes_what_one_pass_does(
     archive: Path, output: Path, tmp_path: Path, type_: str
 ) -> None:
@@ -180,17 +180,17 @@ def test_keys_of_each_type_are_told_apart(tmp_path: Path) -> None:
 
 def rows_in_process(archive: Path) -> dict[str, list[object]]:
     """What the transforms make of an archive, without a process of its own."""
-    transforms = {type_: STATE[type_] for type_ in ENTRY_TYPES}
-    found: dict[str, list[object]] = {type_: [] for type_ in ENTRY_TYPES}
-    for part in open_archive(str(archive), "pubnet", list(ENTRY_TYPES)).read(CHECKPOINT, CHECKPOINT):
-        for type_, transform in transforms.items():
+    found: dict[str, list[object]] = {type_: [] for type_ in CHECKPOINT_TYPES}
+    entry_types = [transform.entry_type for transform in CHECKPOINT_TYPES.values()]
+    for part in open_archive(str(archive), "pubnet", entry_types).read(CHECKPOINT, CHECKPOINT):
+        for type_, transform in CHECKPOINT_TYPES.items():
             found[type_] += [transform.row(part, item) for item in transform.items(part)]
     return found
 
 
 def test_an_archive_without_entries_has_files_without_rows(tmp_path: Path) -> None:
     made = write_archive(tmp_path / "archive", [])
-    assert exported(made, tmp_path / "out") == {type_: [] for type_ in ENTRY_TYPES}
+    assert exported(made, tmp_path / "out") == {type_: [] for type_ in CHECKPOINT_TYPES}
 
 
 @pytest.mark.parametrize("hot", [None, [b""], [b"", b"what was evicted"]])

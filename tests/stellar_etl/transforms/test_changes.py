@@ -16,8 +16,7 @@ import google_crc32c
 import pyarrow.parquet as pq
 import pytest
 
-from stellar_etl.columns import COLUMNS
-from stellar_etl.transforms import STATE
+from stellar_etl.transforms.registry import STATE
 from tests.local import emulators
 from tests.stellar_etl.program import PROGRAM, as_set, fail, rows, run, succeed
 from tests.stellar_etl.sinks.test_parquet import assert_same_rows
@@ -140,7 +139,7 @@ def test_rows_have_the_columns_of_their_type_and_extra_fields(lake: Path, tmp_pa
     export(lake, tmp_path, "-u", "batch_id=x,number=7")
     for type_ in TYPES:
         for row in rows(tmp_path / f"3-42-{type_}.txt"):
-            assert row.keys() == {*COLUMNS[type_], "batch_id", "number"}
+            assert row.keys() == {*STATE[type_].columns, "batch_id", "number"}
             assert (row["batch_id"], row["number"]) == ("x", "7")
 
 
@@ -165,7 +164,7 @@ def test_parquet_files_hold_the_same_rows(lake: Path, tmp_path: Path) -> None:
         assert found, type_
     told = [(file["type"], file["start_ledger"], file["rows"]) for file in manifest["files"]]
     assert [(file["type"], file["start_ledger"], file["rows"]) for file in manifest["parquet_files"]] == told
-    assert pq.read_schema(tmp_path / "p" / "3-22-accounts.parquet").names == list(COLUMNS["accounts"])
+    assert pq.read_schema(tmp_path / "p" / "3-22-accounts.parquet").names == list(STATE["accounts"].columns)
 
 
 def test_objects_of_all_batches_come_before_the_manifest(lake: Path, server: emulators.Server) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from stellar_sdk import Asset, BumpSequence, Keypair, xdr
 
-from stellar_etl.columns import COLUMNS
-from stellar_etl.transforms import STATE
+from stellar_etl.transforms.registry import STATE
 from tests.shared import SHARED, needs_shared
 from tests.stellar_etl.lakes import export
 from tests.stellar_etl.made import PASSPHRASE, Tx, change, ledger, restored
@@ -191,7 +190,7 @@ def test_every_column_has_the_type_that_was_recorded(sample: Path, type_: str) -
             recorded_types.setdefault(column, set()).add(json_type(value))
     for row in written:
         assert row.keys() == recorded_types.keys()
-        assert set(row) == set(COLUMNS[type_])
+        assert set(row) == set(STATE[type_].columns)
         for column, value in row.items():
             if value is not None and not column.endswith("_decoded"):  # JSON of any type
                 assert json_type(value) in recorded_types[column] | ({"str"} if column == "sponsor" else set()), column

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from stellar_sdk import xdr
 
-from stellar_etl.transforms import STATE
+from stellar_etl.transforms.registry import STATE
 from tests.shared import REPO, SHARED, needs_shared
 from tests.stellar_etl.lakes import export
 from tests.stellar_etl.made import ledger_key

@@ -15,7 +15,7 @@ import zstandard
 from stellar_sdk import Asset, StrKey, xdr
 from stellar_sdk.utils import sha256
 
-from stellar_etl.transforms import HISTORY
+from stellar_etl.transforms.registry import HISTORY
 from tests.shared import SHARED, needs_shared
 from tests.stellar_etl.lakes import export, records, write_lake
 from tests.stellar_etl.program import Row, rows, run, succeed

@@ -18,7 +18,7 @@ from typing import Any
 
 import zstandard
 
-from stellar_etl.transforms import HISTORY, STATE
+from stellar_etl.transforms.registry import HISTORY, STATE
 from tests.shared import REPO, SHARED
 from tests.stellar_etl.lakes import records
 

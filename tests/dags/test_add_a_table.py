@@ -91,7 +91,7 @@ def copy(tmp_path_factory):
 
     (tree / "stellar_etl" / "transforms" / f"{DATA_TYPE}.py").write_text(module)
     registry = tree / "stellar_etl" / "transforms" / "registry.py"
-    edit(registry, r"(\n_HISTORY = \(\n)", rf"\1    {exported}")
+    edit(registry, r"(\n_HISTORY = \(\n)", rf"\1    {exported.strip()},\n")
 
     schema = json.loads((tree / "schemas" / "history_ledgers_schema.json").read_text())
     kept = [field for field in schema if field["name"] in ("closed_at", "base_fee") or field["name"][:6] == "batch_"]

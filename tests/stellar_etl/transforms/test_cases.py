@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stellar_etl.transforms import HISTORY, STATE
+from stellar_etl.transforms.registry import HISTORY, STATE
 from tests.conformance import streams
 from tests.conformance.compare import Problem, Result, compare
 from tests.conformance.differences import MEANINGS, read

@@ -200,14 +200,14 @@ class TakeOver:
         """Says what a table holds, and what would become of it."""
         own = [] if source.misfits else list(self._pieces_of(source, pieces, []))
         counts = [self._counted(source, piece) for piece in own]
-        rows, within, good = (sum(one[key] for one in counts) for key in ("row_count", "within", "kept"))
+        rows, in_range, good = (sum(one[key] for one in counts) for key in ("row_count", "in_range", "kept"))
         spans = joined(piece.ledgers for piece in own)
         where = f"ledgers {spans[0].start} to {spans[-1].end}" if spans else "no ledgers"
-        self.say(f"{source.table.table_id}: {rows} rows, {where}, {within - good} duplicates")
+        self.say(f"{source.table.table_id}: {rows} rows, {where}, {in_range - good} duplicates")
         for before, after in itertools.pairwise(spans):
             self.say(f"  ledgers {before.end + 1} to {after.start - 1} are missing there")
-        if rows > within:
-            self.say(f"  {rows - within} rows have another close time than their ledger: they are left behind")
+        if rows > in_range:
+            self.say(f"  {rows - in_range} rows have another close time than their ledger: they are left behind")
         if source.missing:
             self.say(f"  columns that it lacks, which stay empty: {', '.join(source.missing)}")
         if source.extra:

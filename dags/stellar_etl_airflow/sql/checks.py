@@ -74,7 +74,8 @@ def _literal(parameter: Parameter) -> str:
         return "NULL"
     if parameter.type in ("INT64", "FLOAT64", "BOOL"):
         return parameter.value
-    quoted = json.dumps(parameter.value)  # its escapes are GoogleSQL's too
+    # The escapes are GoogleSQL's too, except surrogate pairs: a character beyond U+FFFF stands as it is.
+    quoted = json.dumps(parameter.value, ensure_ascii=False)
     return quoted if parameter.type == "STRING" else f"{parameter.type} {quoted}"
 
 
@@ -185,7 +186,7 @@ WHERE b.previous_ledger_hash <> a.ledger_hash"""
 
 # What a table's columns are held to --------------------------------------------------------------------------------
 
-_PARAMETER_TYPES = {
+PARAMETER_TYPES = {
     "INTEGER": "INT64",
     "INT64": "INT64",
     "FLOAT": "FLOAT64",
@@ -199,7 +200,9 @@ _PARAMETER_TYPES = {
     "DATETIME": "DATETIME",
     "DATE": "DATE",
 }
-_NUMBERS = ("INT64", "FLOAT64", "NUMERIC", "BIGNUMERIC")
+"""By the type of a column that may be checked, the type of the parameters that it is compared with."""
+
+NUMBERS = ("INT64", "FLOAT64", "NUMERIC", "BIGNUMERIC")
 
 
 def column_rules(checks: Sequence[Check], staging: str, fields: Sequence[Mapping[str, object]]) -> list[Rule]:
@@ -214,7 +217,7 @@ def column_rules(checks: Sequence[Check], staging: str, fields: Sequence[Mapping
         CheckError: a column is none of the table's, or a value is not of its type.
     """
     types = {
-        str(field["name"]): _PARAMETER_TYPES.get(str(field["type"]).upper())
+        str(field["name"]): PARAMETER_TYPES.get(str(field["type"]).upper())
         for field in fields
         if str(field.get("mode") or "NULLABLE").upper() != "REPEATED"
     }
@@ -244,24 +247,30 @@ def _column_rule(name: str, check: Check, staging: str, types: Mapping[str, str 
         assert check.metric is not None
         number = _metric_type(check.metric, check.column, type_)
         value = f"{check.metric.value}({column})"
+        if check.metric is Metric.MIN and type_ == "FLOAT64":  # BigQuery: NaN if there is one; DuckDB: the least number
+            value = f"IF(COUNTIF(IS_NAN({column})) > 0, CAST('NaN' AS FLOAT64), {value})"
         value = f"COALESCE({value}, 0)" if check.metric in (Metric.COUNT, Metric.SUM) else value
         found = f"SELECT {value} AS found FROM {staging} WHERE {where}"
-        outside = _outside("found", check, lambda bound: parameter(check.column, bound, number))
+        outside = _outside("found", number, check, lambda bound: parameter(check.column, bound, number))
         meaning = f"for {check.metric.value}({column}) not {_bounds(check)}"
         return Rule(name, meaning, f"(SELECT COUNTIF({outside}) FROM ({found}))", found, tuple(parameters))
     if check.kind is Kind.ACCEPTED_VALUES:
         accepted = ", ".join(parameter(check.column, value) for value in check.values)
         fault, meaning = f"{column} NOT IN ({accepted})", f"rows whose {column} is not one of the accepted values"
     elif check.kind is Kind.RANGE:
-        fault = f"({_outside(column, check, lambda bound: parameter(check.column, bound))})"
+        fault = f"({_outside(column, type_, check, lambda bound: parameter(check.column, bound))})"
         meaning = f"rows whose {column} is not {_bounds(check)}"
     else:
         fault, meaning = f"{column} IS NULL", f"rows whose {column} is NULL"
     return _rows_rule(name, meaning, staging, f"{where} AND {fault}", tuple(parameters))
 
 
-def _outside(value: str, check: Check, parameter: Callable[[Value], str]) -> str:
-    parts = []
+def _outside(value: str, type_: str, check: Check, parameter: Callable[[Value], str]) -> str:
+    """True for a value that is not between the bounds, and for NaN, which the two warehouses compare in their own ways.
+
+    BigQuery: every comparison with NaN is false. DuckDB: NaN is the greatest value.
+    """
+    parts = [f"IS_NAN({value})"] if type_ == "FLOAT64" else []
     if check.minimum is not None:
         parts.append(f"{value} < {parameter(check.minimum)}")
     if check.maximum is not None:
@@ -286,7 +295,7 @@ def _type_of(column: str, types: Mapping[str, str | None]) -> str:
 def _metric_type(metric: Metric, column: str, type_: str) -> str:
     if metric is Metric.COUNT:
         return "INT64"
-    if metric in (Metric.SUM, Metric.AVG) and type_ not in _NUMBERS:
+    if metric in (Metric.SUM, Metric.AVG) and type_ not in NUMBERS:
         raise CheckError(f"{metric.value} needs a column of numbers, and {column!r} is {type_}")
     return "FLOAT64" if metric is Metric.AVG and type_ == "INT64" else type_
 
@@ -299,7 +308,7 @@ def _text(column: str, value: Value, type_: str) -> str:
             raise wrong
         return str(value).lower()
     if isinstance(value, (int, float)):
-        if type_ not in _NUMBERS or not math.isfinite(value):  # nothing compares with NaN: such a check finds no fault
+        if type_ not in NUMBERS or not math.isfinite(value):  # nothing compares with NaN: such a check finds no fault
             raise wrong
         if type_ == "INT64" and not (isinstance(value, int) and -(1 << 63) <= value < 1 << 63):
             raise wrong

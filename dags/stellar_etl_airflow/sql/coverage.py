@@ -67,10 +67,10 @@ def look(
     """
     parts = _of_ledgers(name) if table is LEDGERS else _of_rows(table, name, headers, stats)
     if table.unique:
-        keys = column_list(table.keys)
+        # By the columns of `t`: BigQuery takes a bare `sequence` for the result column of that name.
         repeated = (
-            f"SELECT MIN({ledger_of_row(table)}) AS sequence FROM {name} WHERE {_within(table)} "
-            f"GROUP BY {keys} HAVING COUNT(*) > 1"
+            f"SELECT MIN({ledger_of_row(table)}) AS sequence FROM {name} AS t WHERE {_within(table, 't')} "
+            f"GROUP BY {column_list(table.keys, 't')} HAVING COUNT(*) > 1"
         )
         parts.append(_islands(Fault.DUPLICATES, repeated))
     sql = "\nUNION ALL\n".join(parts)

@@ -112,11 +112,11 @@ def kept(table: Table, source: str, columns: Sequence[str], loads: Sequence[str]
 
 
 def count(table: Table, source: str, loads: Sequence[str], parameters: tuple[Parameter, ...]) -> Statement:
-    """One row: `row_count` of a range's ledgers, those `within` their close times, and `kept`, those to copy."""
+    """Count a range's rows in one row: `row_count` by ledger, `in_range` by close time too, `kept`: those to copy."""
     sql = f"""\
 SELECT
   (SELECT COUNT(*) FROM {source} WHERE {ledgers_predicate(table)}) AS row_count,
-  (SELECT COUNT(*) FROM {source} WHERE {range_predicate(table)}) AS within,
+  (SELECT COUNT(*) FROM {source} WHERE {range_predicate(table)}) AS in_range,
   (SELECT COUNT(*) FROM (
 {kept(table, source, (table.ledger_column,), loads)}
   )) AS kept"""

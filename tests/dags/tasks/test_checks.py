@@ -103,6 +103,31 @@ def test_rows_that_may_be_identical_are_no_fault(make, counted):
     assert counted(staging, own_rules(table, staging, staging, None)) == {}
 
 
+FLOATS = {"price": "FLOAT"}
+NAN, MINUS_ZERO = "CAST('NaN' AS FLOAT64)", "-0.0"
+
+
+@pytest.mark.parametrize(
+    ("check", "values", "faults"),
+    [
+        (Check(Kind.RANGE, "price", minimum=0), [NAN, "1.0"], 1),
+        (Check(Kind.RANGE, "price", maximum=5), [NAN, "1.0"], 1),
+        (Check(Kind.RANGE, "price", minimum=0), [MINUS_ZERO, "0.0"], 0),
+        (Check(Kind.ACCEPTED_VALUES, "price", values=(0, 1)), [MINUS_ZERO, NAN], 1),
+        (Check(Kind.UNIQUE, "price"), [MINUS_ZERO, "0.0", NAN, NAN], 2),
+        (Check(Kind.METRIC, "price", metric=Metric.MIN, minimum=0), [NAN, "1.0"], 1),
+        (Check(Kind.METRIC, "price", metric=Metric.MAX, maximum=5), [NAN, "1.0"], 1),
+        (Check(Kind.METRIC, "price", metric=Metric.SUM, minimum=0), [NAN, "1.0"], 1),
+        (Check(Kind.METRIC, "price", metric=Metric.MIN, minimum=0), [MINUS_ZERO, "1.0"], 0),
+        (Check(Kind.METRIC, "price", metric=Metric.MIN, minimum=0), [], 0),
+    ],
+)
+def test_nan_and_minus_zero_are_judged_as_bigquery_judges_them(make, counted, check, values, faults):
+    staging = make("floats_staging", FLOATS, values)
+    rules = column_rules([check], staging, [{"name": "price", "type": "FLOAT"}])
+    assert counted(staging, rules) == ({"check_0": faults} if faults else {})
+
+
 def test_ledgers_are_found_in_the_ids_of_operations(make, counted):
     columns = {"op": "INTEGER", "n": "INTEGER", "closed_at": "TIMESTAMP"}
     rows = [f"{(ledger << 32) + order}, 0, {at(ledger)}" for ledger, order in ((10, 4097), (19, (1 << 32) - 1))]

@@ -1,0 +1,94 @@
+"""Google's own analyzer accepts every statement that the code can send, with parameters of the types that are sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from stellar_etl_airflow.model.tables import COVERAGE_TABLE_ID, ENRICHED_OPERATIONS, OPERATIONS, PUBLISHED
+from stellar_etl_airflow.sql.statement import Parameter, Statement
+from tests.dags.sql.googlesql import Analyzer, RefusedError
+from tests.dags.sql.statements import MADE, Made, fields, name, of_checked_columns, tables
+
+STAGED = [table for table in PUBLISHED.values() if table is not ENRICHED_OPERATIONS]
+
+
+@pytest.fixture(scope="module")
+def analyzer():
+    return Analyzer(tables())
+
+
+def refused(analyzer: Analyzer, made: list[Made]) -> list[str]:
+    found, seen = [], set()
+    for one in made:
+        key = one.statement.sql, tuple((each.name, each.type) for each in one.statement.parameters)
+        if key in seen:
+            continue
+        seen.add(key)
+        try:
+            analyzer.analyze(one.statement)
+        except RefusedError as error:
+            found.append(f"{one}: {error}\n{one.statement.sql}")
+    return found
+
+
+@pytest.mark.parametrize("function", sorted({made.function for made in MADE}))
+def test_every_statement_is_accepted(analyzer, function, record_property):
+    made = [one for one in MADE if one.function == function]
+    record_property("statements", len(made))
+    assert refused(analyzer, made) == []
+
+
+def first_of_each_type(made: list[Made], table) -> list[Made]:
+    """The checks of one column of each type: those of the others differ by the column's name alone."""
+    types = {}
+    for field in fields(table):
+        types.setdefault(field["type"], field["name"])
+    return [one for one in made if one.what.split("-")[0].partition(".")[2] in types.values()]
+
+
+def test_the_checks_of_a_column_of_each_type_are_accepted(analyzer):
+    seen, chosen = set(), []
+    for table in STAGED:
+        for field in fields(table):
+            if field["type"] not in seen and field.get("mode") != "REPEATED":
+                seen.add(field["type"])
+                prefix = f"{table.data_type}.{field['name']}"
+                chosen += [one for one in of_checked_columns(table) if one.what.split("-")[0] == prefix]
+    assert len(chosen) > 100
+    assert refused(analyzer, chosen) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", STAGED, ids=lambda table: table.data_type)
+def test_the_checks_of_every_column_are_accepted(analyzer, table):
+    assert refused(analyzer, list(of_checked_columns(table))) == []
+
+
+def test_the_enumeration_is_of_thousands():
+    every = len(MADE) + sum(1 for table in STAGED for _ in of_checked_columns(table))
+    print(f"{every} statements")
+    assert every > 5000
+
+
+OPERATION_ROWS = name(OPERATIONS.table_id)
+COVERAGE = name(COVERAGE_TABLE_ID)
+A_LEDGER = (Parameter("ledger", "INT64", "1"),)
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters", "message"),
+    [
+        (f"SELECT id FROM {OPERATION_ROWS} WHERE ledger_sequence = @ledger", (), "parameter"),
+        (f"SELECT id FROM {OPERATION_ROWS} WHERE closed_at = @ledger", A_LEDGER, "No matching signature"),
+        (f"SELECT COUNT(*) AS found FROM {OPERATION_ROWS} GROUP BY details_json", (), "JSON is not allowed"),
+        (f"SELECT id AS within FROM {OPERATION_ROWS}", (), "reserved|keyword|WITHIN|Unexpected"),
+        (f"SELECT MIN(id) AS id FROM {OPERATION_ROWS} GROUP BY COUNT(*)", (), "[Aa]ggregat"),
+        (f"SELECT MIN(start_ledger) AS start_ledger FROM {COVERAGE} GROUP BY start_ledger", (), "[Aa]ggregat|ambig"),
+        (f"SELECT id, id FROM {OPERATION_ROWS}", (), "one name: id"),
+        (f"SELECT no_such_column FROM {OPERATION_ROWS}", (), "Unrecognized name"),
+        ("SELECT 1 AS one FROM `my-project.stellar.no_such_table`", (), "Table not found"),
+    ],
+)
+def test_what_bigquery_refuses_is_refused(analyzer, sql, parameters, message):
+    with pytest.raises(RefusedError, match=message):
+        analyzer.analyze(Statement(sql, parameters))

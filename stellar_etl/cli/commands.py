@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from stellar_etl.cli.options import (
 from stellar_etl.errors import EXIT_FAILED, ExportError
 from stellar_etl.plan import FileSet, RowOptions
 from stellar_etl.progress import log_values
+from stellar_etl.times import parse_time
 from stellar_etl.transforms.registry import CHECKPOINT_TYPES, HISTORY, STATE
 
 if TYPE_CHECKING:
@@ -69,11 +71,17 @@ def _archive(arguments: argparse.Namespace, types: Iterable[str]) -> Archive:
 
 
 def _ledger_range(arguments: argparse.Namespace) -> None:
-    from stellar_etl.sources.ledger_range import ledger_range, parse_time
+    from stellar_etl.sources.ledger_range import ledger_range
 
-    start = parse_time("--start-time", arguments.start_time)
-    end = parse_time("--end-time", arguments.end_time)
+    start, end = _time("--start-time", arguments.start_time), _time("--end-time", arguments.end_time)
     _write_answer(arguments, ledger_range(_lake(arguments), start, end))
+
+
+def _time(option: str, text: str) -> datetime:
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise ExportError(f"{option} {error}") from None
 
 
 def _newest_ledger(arguments: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ import orjson
 from stellar_etl.errors import ExportError
 from stellar_etl.schema_files import Column, Columns
 from stellar_etl.sinks.output import checksum_text
+from stellar_etl.times import parse_time
 
 try:
     import pyarrow as pa
@@ -46,7 +47,7 @@ _TYPES = {
 @lru_cache(maxsize=1024)
 def _time(value: str | int) -> datetime:
     """A time as text, or in seconds since 1970."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)
+    return parse_time(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)
 
 
 def _integer(value: Any) -> int:

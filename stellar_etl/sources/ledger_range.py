@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from datetime import UTC, datetime
+from datetime import datetime
 from math import ceil, inf, log
 from operator import itemgetter
 
@@ -18,24 +18,6 @@ USUAL_PACE = 5.5
 
 FREE_STEPS = 8
 """How many steps the search may take before every second one halves what is left."""
-
-
-def parse_time(option: str, text: str) -> datetime:
-    """A time with its zone, in UTC.
-
-    Raises:
-        ExportError: it is no time, or has no zone.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ExportError(f"{option} {text!r} is not a time; write it like 2026-01-01T00:10:00+00:00") from None
-    if moment.tzinfo is None:
-        raise ExportError(f"{option} {text!r} has no time zone; write it like 2026-01-01T00:10:00+00:00")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ExportError(f"{option} {text!r} is before year 1 or after year 9999 in UTC") from None
 
 
 def ledger_range(lake: Lake, start: datetime, end: datetime) -> dict[str, int]:

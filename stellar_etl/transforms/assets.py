@@ -6,13 +6,15 @@ from collections.abc import Hashable
 from typing import Any
 
 from stellar_etl.ledgers.ledger import Ledger, Operation
-from stellar_etl.transforms import operations
-from stellar_etl.transforms.values import asset_parts
+from stellar_etl.transforms.shared.values import asset_parts
 from stellar_etl.xdr import names
 
-items = operations.items
-
 _ASSETS_OF = {names.PAYMENT: "asset", names.MANAGE_SELL_OFFER: "selling"}
+
+
+def items(ledger: Ledger) -> list[Operation]:
+    """The ledger's operations, in the order they were applied."""
+    return ledger.operations
 
 
 def identity(row: dict[str, Any]) -> Hashable:

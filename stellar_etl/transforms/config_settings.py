@@ -12,7 +12,7 @@ from typing import Any
 from stellar_etl.ledgers.changes import Change
 from stellar_etl.ledgers.ledger import Ledger, base64
 from stellar_etl.schema_files import read_columns
-from stellar_etl.transforms.entries import change_columns, of_type
+from stellar_etl.transforms.shared.entries import change_columns, of_type
 from stellar_etl.xdr import names
 
 ENTRY_TYPE = names.CONFIG_SETTING

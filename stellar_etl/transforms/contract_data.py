@@ -8,10 +8,10 @@ from typing import Any
 from stellar_etl.ledgers import strkey
 from stellar_etl.ledgers.changes import Change
 from stellar_etl.ledgers.ledger import Ledger, base64
-from stellar_etl.transforms.contract_values import Value, forms
-from stellar_etl.transforms.entries import change_columns, key_columns
-from stellar_etl.transforms.soroban import asset_of_contract
-from stellar_etl.transforms.values import asset_parts, camel, code_name
+from stellar_etl.transforms.shared.asset_contracts import asset_of_contract
+from stellar_etl.transforms.shared.contract_values import Value, forms
+from stellar_etl.transforms.shared.entries import change_columns, key_columns
+from stellar_etl.transforms.shared.values import asset_parts, camel, code_name
 from stellar_etl.xdr import names
 
 ENTRY_TYPE = names.CONTRACT_DATA

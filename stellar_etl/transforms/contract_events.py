@@ -7,9 +7,9 @@ from typing import Any
 
 from stellar_etl.ledgers import strkey
 from stellar_etl.ledgers.ledger import Ledger, base64
-from stellar_etl.transforms.contract_values import forms
-from stellar_etl.transforms.events import DIAGNOSTIC, Event, events
-from stellar_etl.transforms.values import code_name
+from stellar_etl.transforms.shared.contract_values import forms
+from stellar_etl.transforms.shared.events import DIAGNOSTIC, Event, events
+from stellar_etl.transforms.shared.values import code_name
 
 _DIAGNOSTIC = {False: b"\0\0\0\0", True: b"\0\0\0\1"}
 """What a `DiagnosticEvent` begins with: each kind of event is written as one."""

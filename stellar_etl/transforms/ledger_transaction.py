@@ -6,7 +6,6 @@ from typing import Any
 
 from stellar_etl.ledgers.ledger import Ledger, Transaction, base64
 from stellar_etl.schema_files import Column, Columns
-from stellar_etl.transforms import transactions
 
 COLUMNS: Columns = {
     "ledger_sequence": Column("INTEGER"),
@@ -19,7 +18,10 @@ COLUMNS: Columns = {
 }
 """The rows are loaded into no table, so no schema file has these."""
 
-items = transactions.items
+
+def items(ledger: Ledger) -> list[Transaction]:
+    """The ledger's transactions, in the order they were applied."""
+    return ledger.transactions
 
 
 def row(ledger: Ledger, transaction: Transaction) -> dict[str, Any]:

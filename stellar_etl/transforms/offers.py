@@ -6,8 +6,8 @@ from typing import Any
 
 from stellar_etl.ledgers.changes import Change
 from stellar_etl.ledgers.ledger import Ledger
-from stellar_etl.transforms.entries import asset_columns, change_columns, of_type, sponsor
-from stellar_etl.transforms.values import account_id, amount, number
+from stellar_etl.transforms.shared.entries import asset_columns, change_columns, of_type, sponsor
+from stellar_etl.transforms.shared.values import account_id, amount, number
 from stellar_etl.xdr import names
 
 ENTRY_TYPE = names.OFFER

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from stellar_etl.ledgers.ledger import Ledger, Operation, base64
-from stellar_etl.transforms import soroban
-from stellar_etl.transforms.values import (
+from stellar_etl.transforms.shared.asset_contracts import pool_id
+from stellar_etl.transforms.shared.flags import ACCOUNT_FLAGS, TRUSTLINE_FLAGS
+from stellar_etl.transforms.shared.host_functions import footprint_details, host_function_details
+from stellar_etl.transforms.shared.operation_changes import entry_changes, pool_change
+from stellar_etl.transforms.shared.path_payments import amount_sent
+from stellar_etl.transforms.shared.predicates import predicate
+from stellar_etl.transforms.shared.values import (
     account_details,
     account_id,
     amount,
@@ -23,6 +27,7 @@ from stellar_etl.transforms.values import (
     price_r,
     signer_key,
     text,
+    unmuxed,
 )
 from stellar_etl.xdr import names
 
@@ -58,9 +63,6 @@ _RESULT_ENUMS = {
     names.EXTEND_FOOTPRINT_TTL: "ExtendFootprintTTLResultCode",
     names.RESTORE_FOOTPRINT: "RestoreFootprintResultCode",
 }
-
-ACCOUNT_FLAGS = {1: "auth_required", 2: "auth_revocable", 4: "auth_immutable", 8: "auth_clawback_enabled"}
-TRUSTLINE_FLAGS = {1: "authorized", 2: "authorized_to_maintain_liabilities", 4: "clawback_enabled"}
 
 
 def items(ledger: Ledger) -> list[Operation]:
@@ -134,15 +136,8 @@ def _path_payment_strict_receive(operation: Operation, body: Any) -> Details:
         "path": _path(body),
     }
     if operation.transaction.successful:
-        made["source_amount"] = amount(_sent(operation.success(), body))
+        made["source_amount"] = amount(amount_sent(operation.success()))
     return made
-
-
-def _sent(success: Any, body: Any) -> int:
-    """What a strict receive took from its source: the claims of the first hop, or the amount itself without one."""
-    if not success["offers"]:
-        return int(success["last"]["amount"])
-    return sum(claim["amountBought"] for _, claim in success["offers"] if claim["assetBought"] == body["sendAsset"])
 
 
 def _path_payment_strict_send(operation: Operation, body: Any) -> Details:
@@ -211,13 +206,13 @@ def _change_trust(operation: Operation, body: Any) -> Details:
     kind, line = body["line"]
     made = {**account_details("trustor", operation.source), "limit": amount(body["limit"])}
     if kind == names.ASSET_TYPE_POOL_SHARE:
-        return {**made, "asset_type": "liquidity_pool_shares", **pool_details(soroban.pool_id(line))}
+        return {**made, "asset_type": "liquidity_pool_shares", **pool_details(pool_id(line))}
     return {**made, **asset_details(body["line"]), "trustee": account_id(line["issuer"])}
 
 
 def _allow_trust(operation: Operation, body: Any) -> Details:
     kind, code = body["asset"]
-    issuer = (names.PUBLIC_KEY_TYPE_ED25519, _key(operation.source))
+    issuer = unmuxed(operation.source)
     made = {
         **asset_details((kind, {"assetCode": code, "issuer": issuer})),
         **account_details("trustee", operation.source),
@@ -227,11 +222,6 @@ def _allow_trust(operation: Operation, body: Any) -> Details:
     if body["authorize"] & 2:
         made["authorize_to_maintain_liabilities"] = True
     return made
-
-
-def _key(source: tuple[int, Any]) -> bytes:
-    key: bytes = source[1] if source[0] == names.KEY_TYPE_ED25519 else source[1]["ed25519"]
-    return key
 
 
 def _account_merge(operation: Operation, body: Any) -> Details:
@@ -262,40 +252,6 @@ def _create_claimable_balance(operation: Operation, body: Any) -> Details:
     }
 
 
-def predicate(value: tuple[int, Any]) -> Details:
-    """A claim predicate as the Go code's JSON has it."""
-    kind, content = value
-    if kind == names.CLAIM_PREDICATE_UNCONDITIONAL:
-        return {"unconditional": True}
-    if kind == names.CLAIM_PREDICATE_AND:
-        return {"and": [predicate(part) for part in content]}
-    if kind == names.CLAIM_PREDICATE_OR:
-        return {"or": [predicate(part) for part in content]}
-    if kind == names.CLAIM_PREDICATE_NOT:
-        return {"not": predicate(content)} if content is not None else {}
-    if kind == names.CLAIM_PREDICATE_BEFORE_RELATIVE_TIME:
-        return {"rel_before": str(content)}
-    return {"abs_before": _moment(content), "abs_before_epoch": str(content)}
-
-
-def _moment(seconds: int) -> str:
-    """RFC 3339; a year that the calendar lacks is written with a sign and all its digits."""
-    try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    except (ValueError, OverflowError, OSError):
-        days, rest = divmod(seconds, 86400)
-        cycles, days = divmod(days + 719468, 146097)  # 400 years; day 0 is 1 March of year 0
-        year_of_era = (days - days // 1460 + days // 36524 - days // 146096) // 365
-        day_of_year = days - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
-        month = (5 * day_of_year + 2) // 153
-        day = day_of_year - (153 * month + 2) // 5 + 1
-        month = month + 3 if month < 10 else month - 9
-        year = year_of_era + cycles * 400 + (month <= 2)
-        clock = f"{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
-        sign = "-" if year < 0 else "+" if year > 9999 else ""
-        return f"{sign}{abs(year):04}-{month:02}-{day:02}T{clock}Z"
-
-
 def _claim_claimable_balance(operation: Operation, body: Any) -> Details:
     return {**balance_details(body["balanceID"]), **account_details("claimant", operation.source)}
 
@@ -306,7 +262,7 @@ def _begin_sponsoring(operation: Operation, body: Any) -> Details:
 
 def _end_sponsoring(operation: Operation, body: Any) -> Details:
     """The account that began: the last operation before this one that sponsors this one's source."""
-    ours = _key(operation.source)
+    _, ours = unmuxed(operation.source)
     before = operation.transaction.operations()[: operation.index]
     for earlier in reversed(before):
         if earlier.type == names.BEGIN_SPONSORING_FUTURE_RESERVES and earlier.body["sponsoredID"][1] == ours:
@@ -361,75 +317,70 @@ def _set_trust_line_flags(operation: Operation, body: Any) -> Details:
 _LUMENS = (names.ASSET_TYPE_NATIVE, None)
 
 
-def _pool_change(operation: Operation, pool: bytes) -> tuple[Any, Any, int, int, int]:
-    """A pool's two assets, and by how much the operation raised its reserves and its shares.
+class _PoolAmounts(NamedTuple):
+    """What a pool gained, which the rows of failed transactions have too: they show lumens and zeros."""
 
-    Of a failed transaction nothing is known: lumens and zeros stand in.
-    """
-    assets, before, after = (_LUMENS, _LUMENS), (0, 0, 0), (0, 0, 0)
-    if operation.transaction.successful:
-        for kind, entry in operation.transaction.operation_changes(operation.index):
-            if kind == names.LEDGER_ENTRY_REMOVED or entry["data"][0] != names.LIQUIDITY_POOL:
-                continue
-            held = entry["data"][1]
-            if held["liquidityPoolID"] != pool:
-                continue
-            content = held["body"][1]
-            assets = (content["params"]["assetA"], content["params"]["assetB"])
-            state = (content["reserveA"], content["reserveB"], content["totalPoolShares"])
-            if kind == names.LEDGER_ENTRY_STATE:
-                before = state
-            else:
-                after = state
-    return *assets, after[0] - before[0], after[1] - before[1], after[2] - before[2]
+    asset_a: tuple[int, Any] = _LUMENS
+    asset_b: tuple[int, Any] = _LUMENS
+    reserve_a: int = 0
+    reserve_b: int = 0
+    shares: int = 0
+
+
+def _pool_amounts(operation: Operation, pool: bytes) -> _PoolAmounts:
+    change = pool_change(entry_changes(operation), pool) if operation.transaction.successful else None
+    if change is None:
+        return _PoolAmounts()
+    parameters = change.pool["body"][1]["params"]
+    return _PoolAmounts(parameters["assetA"], parameters["assetB"], change.reserve_a, change.reserve_b, change.shares)
 
 
 def _liquidity_pool_deposit(operation: Operation, body: Any) -> Details:
-    asset_a, asset_b, deposited_a, deposited_b, shares = _pool_change(operation, body["liquidityPoolID"])
+    gained = _pool_amounts(operation, body["liquidityPoolID"])
     return {
         **pool_details(body["liquidityPoolID"]),
-        **asset_details(asset_a, "reserve_a"),
+        **asset_details(gained.asset_a, "reserve_a"),
         "reserve_a_max_amount": amount(body["maxAmountA"]),
-        "reserve_a_deposit_amount": amount(deposited_a),
-        **asset_details(asset_b, "reserve_b"),
+        "reserve_a_deposit_amount": amount(gained.reserve_a),
+        **asset_details(gained.asset_b, "reserve_b"),
         "reserve_b_max_amount": amount(body["maxAmountB"]),
-        "reserve_b_deposit_amount": amount(deposited_b),
+        "reserve_b_deposit_amount": amount(gained.reserve_b),
         "min_price": price(body["minPrice"]),
         "min_price_r": price_r(body["minPrice"]),
         "max_price": price(body["maxPrice"]),
         "max_price_r": price_r(body["maxPrice"]),
-        "shares_received": amount(shares),
+        "shares_received": amount(gained.shares),
     }
 
 
 def _liquidity_pool_withdraw(operation: Operation, body: Any) -> Details:
-    asset_a, asset_b, change_a, change_b, _ = _pool_change(operation, body["liquidityPoolID"])
+    gained = _pool_amounts(operation, body["liquidityPoolID"])
     return {
         **pool_details(body["liquidityPoolID"]),
-        **asset_details(asset_a, "reserve_a"),
+        **asset_details(gained.asset_a, "reserve_a"),
         "reserve_a_min_amount": amount(body["minAmountA"]),
-        "reserve_a_withdraw_amount": amount(-change_a),
-        **asset_details(asset_b, "reserve_b"),
+        "reserve_a_withdraw_amount": amount(-gained.reserve_a),
+        **asset_details(gained.asset_b, "reserve_b"),
         "reserve_b_min_amount": amount(body["minAmountB"]),
-        "reserve_b_withdraw_amount": amount(-change_b),
+        "reserve_b_withdraw_amount": amount(-gained.reserve_b),
         "shares": amount(body["amount"]),
     }
 
 
 def _invoke_host_function(operation: Operation, body: Any) -> Details:
-    return soroban.host_function_details(operation.transaction, body["hostFunction"])
+    return host_function_details(operation.transaction, body["hostFunction"])
 
 
 def _extend_footprint_ttl(operation: Operation, body: Any) -> Details:
     return {
         "type": "extend_footprint_ttl",
         "extend_to": body["extendTo"],
-        **soroban.footprint_details(operation.transaction),
+        **footprint_details(operation.transaction),
     }
 
 
 def _restore_footprint(operation: Operation, body: Any) -> Details:
-    return {"type": "restore_footprint", **soroban.footprint_details(operation.transaction)}
+    return {"type": "restore_footprint", **footprint_details(operation.transaction)}
 
 
 _DETAILS: dict[int, Callable[[Operation, Any], Details]] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from stellar_etl.ledgers.changes import RESTORED, Change
 from stellar_etl.ledgers.ledger import Ledger, base64
-from stellar_etl.transforms.values import code_name
+from stellar_etl.transforms.shared.values import code_name
 
 
 def items(ledger: Ledger) -> Iterator[Change]:

@@ -9,8 +9,8 @@ from typing import Any
 from stellar_etl.ledgers.changes import REMOVED, Entry
 from stellar_etl.ledgers.ledger import Ledger
 from stellar_etl.transforms.accounts import extensions
-from stellar_etl.transforms.entries import change_columns
-from stellar_etl.transforms.values import account_id, signer_key
+from stellar_etl.transforms.shared.entries import change_columns
+from stellar_etl.transforms.shared.values import account_id, signer_key
 from stellar_etl.xdr import names
 
 ENTRY_TYPE = names.ACCOUNT

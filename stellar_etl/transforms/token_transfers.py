@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from stellar_etl.ledgers import strkey
 from stellar_etl.ledgers.ledger import Ledger, Transaction
-from stellar_etl.transforms.contract_values import address
-from stellar_etl.transforms.events import OPERATION, TRANSACTION, Event, events, integer, moved_amount
-from stellar_etl.transforms.values import number
+from stellar_etl.transforms.shared.contract_values import address
+from stellar_etl.transforms.shared.events import OPERATION, TRANSACTION, Event, events, integer, moved_amount
+from stellar_etl.transforms.shared.values import number
 from stellar_etl.xdr import names
 
 FEE = (names.SCV_SYMBOL, b"fee")

@@ -8,7 +8,7 @@ from typing import Any
 
 from stellar_etl.ledgers import strkey
 from stellar_etl.ledgers.ledger import Ledger, Operation, Transaction
-from stellar_etl.transforms.values import amount, asset_parts, muxed
+from stellar_etl.transforms.shared.values import amount, asset_parts, muxed
 from stellar_etl.xdr import names
 
 ORDER_BOOK, LIQUIDITY_POOL = 1, 2

@@ -6,7 +6,7 @@ from typing import Any
 
 from stellar_etl.ledgers import strkey
 from stellar_etl.ledgers.ledger import Ledger, Transaction, base64
-from stellar_etl.transforms.values import account_id, code_name, muxed, signer_key, text
+from stellar_etl.transforms.shared.values import account_id, code_name, muxed, signer_key, text
 from stellar_etl.xdr import names
 
 

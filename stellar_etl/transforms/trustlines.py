@@ -8,8 +8,8 @@ from typing import Any
 from stellar_etl.ledgers.changes import Change
 from stellar_etl.ledgers.farmhash import signed_fingerprint64
 from stellar_etl.ledgers.ledger import Ledger, base64
-from stellar_etl.transforms.entries import change_columns, liabilities, of_type, sponsor
-from stellar_etl.transforms.values import account_id, amount, asset_parts, camel, pool_details
+from stellar_etl.transforms.shared.entries import change_columns, liabilities, of_type, sponsor
+from stellar_etl.transforms.shared.values import account_id, amount, asset_parts, camel, pool_details
 from stellar_etl.xdr import names
 
 ENTRY_TYPE = names.TRUSTLINE

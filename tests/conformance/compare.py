@@ -12,8 +12,8 @@ from typing import Any
 
 from stellar_etl.ledgers.ledger import Ledger, network_id
 from stellar_etl.transforms import token_transfers
-from stellar_etl.transforms.events import DIAGNOSTIC, events
 from stellar_etl.transforms.registry import HISTORY, STATE
+from stellar_etl.transforms.shared.events import DIAGNOSTIC, events
 from stellar_etl.transforms.token_transfers import MissingFee
 from stellar_etl.xdr import decode_ledger, names
 from tests.conformance.differences import ABSENT, WHOLE_ROW, Difference, Facts, Mismatch, added_columns, explains

@@ -8,7 +8,7 @@ import pytest
 from stellar_sdk import MuxedAccount, StrKey
 
 from stellar_etl.ledgers import strkey
-from stellar_etl.transforms.values import signer_key
+from stellar_etl.transforms.shared.values import signer_key
 from stellar_etl.xdr import names
 
 KEY = bytes.fromhex("3f0c34bf93ad0d9971d04ccc90f705511c838aad9734a4a2fb0d7a03fc7fe89a")

@@ -25,7 +25,6 @@ NOT_YET = {
     ("operations", "details.path"),
     ("operations", "details.sponsor"),
     ("operations", "details.begin_sponsor"),
-    ("operations", "details.source_amount"),
     ("operations", "details.liquidity_pool_id"),
     ("operations", "details.liquidity_pool_id_strkey"),
     ("operations", "details.trustline_liquidity_pool_id"),

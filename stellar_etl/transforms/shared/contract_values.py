@@ -7,8 +7,8 @@ from typing import Any
 
 from stellar_etl.ledgers import strkey
 from stellar_etl.ledgers.ledger import base64
-from stellar_etl.transforms.times import go_text
-from stellar_etl.transforms.values import account_id, camel, text
+from stellar_etl.transforms.shared.go_times import go_text
+from stellar_etl.transforms.shared.values import account_id, camel, text
 from stellar_etl.xdr import names
 
 Value = tuple[int, Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 from stellar_etl.ledgers.changes import REMOVED, Change, Entry
 from stellar_etl.ledgers.ledger import Ledger, base64
-from stellar_etl.transforms.values import account_id, amount, asset_parts
+from stellar_etl.transforms.shared.values import account_id, amount, asset_parts
 
 
 def of_type(type_: int) -> Callable[[Ledger], Sequence[Change]]:

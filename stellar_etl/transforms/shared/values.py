@@ -79,6 +79,12 @@ def muxed(value: tuple[int, Any]) -> tuple[str, str | None, int | None]:
     return strkey.account(key["ed25519"]), strkey.muxed_account(key["ed25519"], key["id"]), key["id"]
 
 
+def unmuxed(value: tuple[int, Any]) -> tuple[int, bytes]:
+    """Return the `AccountID` of a `MuxedAccount`."""
+    kind, key = value
+    return names.PUBLIC_KEY_TYPE_ED25519, key if kind == names.KEY_TYPE_ED25519 else key["ed25519"]
+
+
 def account_details(prefix: str, value: tuple[int, Any]) -> dict[str, Any]:
     """`{prefix}`, and `{prefix}_muxed` and `{prefix}_muxed_id` where the account is muxed."""
     address, muxed_address, number_ = muxed(value)
@@ -137,13 +143,16 @@ def asset_canonical(asset: tuple[int, Any]) -> str:
     return type_ if type_ == "native" else f"{code}:{issuer}"
 
 
+def balance_id(balance: tuple[int, bytes]) -> str:
+    """A claimable balance's id as hex of its XDR."""
+    kind, key = balance
+    return (kind.to_bytes(4, "big") + key).hex()
+
+
 def balance_details(balance: tuple[int, bytes], prefix: str = "") -> dict[str, str]:
     """A claimable balance's id as hex of its XDR and as strkey."""
-    kind, key = balance
-    return {
-        f"{prefix}balance_id": (kind.to_bytes(4, "big") + key).hex(),
-        f"{prefix}balance_id_strkey": strkey.claimable_balance(key),
-    }
+    _, key = balance
+    return {f"{prefix}balance_id": balance_id(balance), f"{prefix}balance_id_strkey": strkey.claimable_balance(key)}
 
 
 def pool_details(pool: bytes) -> dict[str, str]:

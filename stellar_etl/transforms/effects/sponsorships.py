@@ -1,0 +1,93 @@
+"""Effects of sponsorships, which show in the changes of ledger entries alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from stellar_etl.transforms.effects.applied import AppliedOperation
+from stellar_etl.transforms.effects.effect import Account, Details, Made
+from stellar_etl.transforms.shared.operation_changes import EntryChange
+from stellar_etl.transforms.shared.values import (
+    account_id,
+    asset_canonical,
+    balance_id,
+    signer_key,
+    text,
+)
+from stellar_etl.xdr import names
+
+_SPONSORED = {
+    names.ACCOUNT: "account",
+    names.TRUSTLINE: "trustline",
+    names.DATA: "data",
+    names.CLAIMABLE_BALANCE: "claimable_balance",
+}
+"""The entries whose sponsorships have effects; those of offers have none."""
+
+
+def sponsorships(op: AppliedOperation) -> Iterator[Made]:
+    """Who began, handed over or ended paying the reserve of an entry, or of an account's signer."""
+    for change in op.changes:
+        former, new = _sponsor(change.before), _sponsor(change.after)
+        if former != new and change.type in _SPONSORED:
+            account, details = _sponsored(op, change.type, change.content)
+            outcome, sponsors = _handover(former, new)
+            yield account, f"{_SPONSORED[change.type]}_sponsorship_{outcome}", details | sponsors
+        if change.type == names.ACCOUNT:
+            yield from _signer_sponsorships(change)
+
+
+def _sponsor(entry: dict[str, Any] | None) -> Account | None:
+    if entry is None or entry["ext"][0] == 0:
+        return None
+    sponsor: Account | None = entry["ext"][1]["sponsoringID"]
+    return sponsor
+
+
+def _handover(former: Account | None, new: Account | None) -> tuple[str, Details]:
+    """What became of a sponsorship; one of the two sponsors is not None."""
+    if former is None:
+        assert new is not None
+        return "created", {"sponsor": account_id(new)}
+    if new is None:
+        return "removed", {"former_sponsor": account_id(former)}
+    return "updated", {"former_sponsor": account_id(former), "new_sponsor": account_id(new)}
+
+
+def _sponsored(op: AppliedOperation, type_: int, entry: Any) -> tuple[Account, Details]:
+    """Whom the effect of a sponsorship befalls, and what names the entry."""
+    if type_ == names.ACCOUNT:
+        return entry["accountID"], {}
+    if type_ == names.DATA:
+        return op.source, {"data_name": text(entry["dataName"])}
+    if type_ == names.CLAIMABLE_BALANCE:
+        return op.source, {"balance_id": balance_id(entry["balanceID"])}
+    kind, pool = entry["asset"]
+    if kind == names.ASSET_TYPE_POOL_SHARE:
+        return entry["accountID"], {"asset_type": "liquidity_pool", "liquidity_pool_id": pool.hex()}
+    return entry["accountID"], {"asset": asset_canonical(entry["asset"])}
+
+
+def _signer_sponsorships(change: EntryChange) -> Iterator[Made]:
+    old, new = change.states
+    before, after = _signer_sponsors(old), _signer_sponsors(new)
+    if before == after:
+        return
+    for signer in sorted(before.keys() | after.keys()):
+        former, now = before.get(signer), after.get(signer)
+        if former != now:
+            outcome, sponsors = _handover(former, now)
+            yield change.content["accountID"], f"signer_sponsorship_{outcome}", {"signer": signer, **sponsors}
+
+
+def _signer_sponsors(account: Any) -> dict[str, Account]:
+    """The sponsors of an account's signers, of those that have one."""
+    if account is None or not account["signers"] or account["ext"][0] == 0 or account["ext"][1]["ext"][0] == 0:
+        return {}
+    sponsors = account["ext"][1]["ext"][1]["signerSponsoringIDs"]
+    return {
+        signer_key(signer["key"]): sponsor
+        for signer, sponsor in zip(account["signers"], sponsors, strict=True)
+        if sponsor is not None
+    }

@@ -7,6 +7,9 @@ whose rows are not as many as were loaded; rows of another close time than their
 point-in-time tables that are behind their changes. And how far each table is behind the network, by its own lake. Each
 finding is a row of `ledger_coverage`, and an event in Sentry.
 
+Events whose `event_index` is NULL cannot be checked for duplicates: rows of older releases, and of the Go image. Their
+number is a row of `ledger_coverage` too (`unidentified`), which alerts nobody and loads nothing again.
+
 It looks at the last days that were loaded (Variable `coverage_days`), or at the window that a run's params name. A look
 reads keys, ledgers and close times of the window's partitions alone.
 

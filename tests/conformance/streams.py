@@ -149,4 +149,4 @@ def mainnet() -> Iterator[Stream]:
             file.stem: [json.loads(line) for line in file.read_text().splitlines()]
             for file in (SHARED / "golden" / name).glob("*.ndjson")
         }
-        yield Stream(f"mainnet {name}", PUBNET, ledgers, rows, frozenset(rows))
+        yield Stream(name, PUBNET, ledgers, rows, frozenset(rows))

@@ -156,6 +156,10 @@ class Warehouse:
             return False
         return True
 
+    def has_columns(self, table_id: str, columns: Iterable[str]) -> bool:
+        """Whether a table has columns: one that was made by an older release gets new ones with its next load."""
+        return {*columns} <= {field.name for field in self.client.get_table(f"{self.dataset_id}.{table_id}").schema}
+
     def jobs(
         self, label: str, statement: Callable[[Target], Statement], targets: Iterable[Target] | None = None
     ) -> list[Job]:

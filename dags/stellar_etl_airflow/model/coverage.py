@@ -36,6 +36,7 @@ class Fault(StrEnum):
     LOST_ROWS = "lost_rows"
     WRONG_TIME = "wrong_time"
     DUPLICATES = "duplicates"
+    UNIDENTIFIED = "unidentified"
     STATE_BEHIND = "state_behind"
     LAG = "lag"
 
@@ -48,9 +49,14 @@ MEANINGS = {
     Fault.LOST_ROWS: "ledgers have fewer or more rows than were loaded",
     Fault.WRONG_TIME: "ledgers have rows of another close time",
     Fault.DUPLICATES: "ledgers have a row more than once",
+    Fault.UNIDENTIFIED: "rows have no identity: the exporter that wrote them does not number events",
     Fault.STATE_BEHIND: "entries of the point-in-time table are behind their changes",
     Fault.LAG: "ledgers of the network are not in this table yet",
 }
+
+
+NO_FAULTS = (Fault.LAG, Fault.UNIDENTIFIED)
+"""What is recorded and neither fails a run nor is loaded again: the schedule's work, and what a load may not change."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +139,8 @@ def healing(findings: Sequence[Finding]) -> Healing:
     ranges: defaultdict[str, list[LedgerRange]] = defaultdict(list)
     rebuilds = []
     for finding in findings:
-        if finding.fault is Fault.LAG:
-            continue  # what has not been loaded yet is the schedule's work
+        if finding.fault in NO_FAULTS:
+            continue
         if finding.fault is Fault.STATE_BEHIND:
             rebuilds.append(finding.data_type)
             continue

@@ -31,6 +31,8 @@ class Table:
         table_id: the BigQuery table's usual name; the schema file is `{table_id}_schema.json`.
         keys: the columns that identify a row; of a table whose rows may be identical, those that are never null.
         unique: whether no two rows share their keys.
+        identity: of a table whose keys are not unique, the columns that identify a row where none of them is NULL: not
+            every exporter writes them, and rows that were loaded before they existed do not have them.
         ledger_column: the column that holds the row's ledger sequence, or a TOID (SEP-35) with it.
         ledger_shift: how many bits the sequence is shifted left in that column.
         closed_at_column: the column that holds the ledger's close time; the only one that may partition
@@ -50,6 +52,7 @@ class Table:
     table_id: str
     keys: tuple[str, ...]
     unique: bool = True
+    identity: tuple[str, ...] = ()
     ledger_column: str = "ledger_sequence"
     ledger_shift: int = 0
     closed_at_column: str = "closed_at"
@@ -137,6 +140,7 @@ CONTRACT_EVENTS = Table(
     "history_contract_events",
     keys=("transaction_id", "contract_event_xdr"),
     unique=False,
+    identity=("transaction_id", "event_index"),
     dag_id=WITH_CAPTIVE_CORE,
     cluster=("ledger_sequence", "contract_id"),
 )
@@ -145,6 +149,7 @@ TOKEN_TRANSFERS = Table(
     "token_transfers_raw",
     keys=("transaction_id", "event_topic"),
     unique=False,
+    identity=("transaction_id", "event_index"),
     dag_id=WITH_CAPTIVE_CORE,
     cluster=("ledger_sequence", "contract_id"),
 )

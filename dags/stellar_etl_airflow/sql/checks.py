@@ -111,6 +111,10 @@ def own_rules(table: Table, staging: str, published: str, headers: str | None) -
     ]
     if table.unique:
         rules.append(_repeated("keys_repeated", "rows that repeat another row's key", staging, table.keys, "TRUE"))
+    if table.identity:
+        known = " AND ".join(f"{identifier(column)} IS NOT NULL" for column in table.identity)
+        meaning = f"rows that repeat another row's {', '.join(table.identity)}"
+        rules.append(_repeated("identity_repeated", meaning, staging, table.identity, known))
     if table.header_count and headers:
         rules.append(_promised(table, staging, headers))
     if table is LEDGERS:

@@ -147,6 +147,33 @@ WHERE ledgers = end_ledger - start_ledger + 1 AND known = ledgers AND found <> r
     return parts
 
 
+def look_at_identity(table: Table, name: str, parameters: tuple[Parameter, ...]) -> Statement:
+    """Find rows that share their identity, and count the rows that have none.
+
+    Args:
+        table: a table that has an `identity`.
+        name: its quoted name.
+        parameters: `window_parameters`.
+    """
+    ledger, columns = ledger_of_row(table), column_list(table.identity)
+    known = " AND ".join(f"{identifier(column)} IS NOT NULL" for column in table.identity)
+    repeated = (
+        f"SELECT MIN({ledger}) AS sequence FROM {name} WHERE {_within(table)} AND {known} "
+        f"GROUP BY {columns} HAVING COUNT(*) > 1"
+    )
+    sql = f"""\
+SELECT * FROM (
+{_islands(Fault.DUPLICATES, repeated)}
+UNION ALL
+SELECT '{Fault.UNIDENTIFIED}' AS fault, MIN({ledger}) AS start_ledger, MAX({ledger}) AS end_ledger, COUNT(*) AS found
+FROM {name} WHERE {_within(table)} AND NOT ({known})
+HAVING COUNT(*) > 0
+)
+ORDER BY start_ledger, fault
+LIMIT {MOST_FINDINGS}"""
+    return Statement(sql, parameters)
+
+
 def look_at_state(
     table: Table, changes: str, state: str, base_ledger: int, parameters: tuple[Parameter, ...]
 ) -> Statement:

@@ -13,7 +13,16 @@ from stellar_etl_airflow.bigquery.jobs import Job, query_job
 from stellar_etl_airflow.bigquery.tables import TableLayout, ensure_table
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.export.exports import network_arguments
-from stellar_etl_airflow.model.coverage import REBUILD_DAG, TABLE_PARAM, Fault, Finding, NetworkHead, healing, lag_of
+from stellar_etl_airflow.model.coverage import (
+    NO_FAULTS,
+    REBUILD_DAG,
+    TABLE_PARAM,
+    Fault,
+    Finding,
+    NetworkHead,
+    healing,
+    lag_of,
+)
 from stellar_etl_airflow.model.lineage import Lineage, dataset_at
 from stellar_etl_airflow.model.ranges import RangeError, TimeRange, asked_range, has_range_params
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, COVERAGE_TABLE_ID, LEDGERS, PUBLISHED, STATES, Table
@@ -26,6 +35,7 @@ from stellar_etl_airflow.settings.runs import CoverageSettings
 from stellar_etl_airflow.sql.coverage import (
     closed_between,
     look,
+    look_at_identity,
     look_at_state,
     newest_loaded,
     record,
@@ -118,6 +128,9 @@ class LookOperator(BigQueryJobsOperator):
             table_id = warehouse.config.table_id(table.data_type)
             statement = look(table, warehouse.published(table), headers, stats, table_id, parameters)
             yield table.data_type, query_job(f"look_{table.data_type}", statement, limit)
+            if table.identity and warehouse.has_columns(table_id, table.identity):
+                identity = look_at_identity(table, warehouse.published(table), parameters)
+                yield table.data_type, query_job(f"identity_{table.data_type}", identity, limit)
             if table.data_type in STATES:
                 state, base = warehouse.state(table, target), warehouse.base_ledger(table, target)
                 behind = look_at_state(table, warehouse.published(table), state, base, parameters)
@@ -211,7 +224,7 @@ class ReportOperator(SettingsAtRunTime, BaseOperator):
         wrong = []
         for finding in found_by(context):
             late = finding.fault is Fault.LAG and limit and (finding.lag_seconds or 0) > limit
-            if finding.fault is Fault.LAG and not late:
+            if finding.fault in NO_FAULTS and not late:
                 continue
             self.log.warning("%s", finding.text)
             report_finding(context, finding.text, {"table": finding.data_type, "fault": finding.fault})

@@ -98,6 +98,8 @@ def of_any_table(table: Table) -> Iterator[Made]:
         yield Made("forget_stats", f"{of}-{ledgers}", batch_stats.forget_stats(STATS, [table.table_id, "x"], ledgers))
     yield Made("upsert_stats", of, batch_stats.upsert_stats(STATS, STATS_ROW))
     yield Made("look", of, coverage_sql.look(table, target, HEADERS, STATS, table.table_id, WINDOW))
+    if table.identity:
+        yield Made("look_at_identity", of, coverage_sql.look_at_identity(table, target, WINDOW))
 
 
 def of_staged_table(table: Table) -> Iterator[Made]:

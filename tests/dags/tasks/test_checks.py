@@ -128,6 +128,20 @@ def test_nan_and_minus_zero_are_judged_as_bigquery_judges_them(make, counted, ch
     assert counted(staging, rules) == ({"check_0": faults} if faults else {})
 
 
+def test_an_identity_may_be_missing_but_not_repeated(make, counted):
+    table = Table("events", "events", keys=("ledger_sequence",), unique=False, identity=("ledger_sequence", "place"))
+    columns = {"ledger_sequence": "INTEGER", "place": "INTEGER", "closed_at": "TIMESTAMP"}
+
+    def row(ledger, place):
+        return f"{ledger}, {place}, {at(ledger)}"
+
+    good = [row(12, 0), row(12, 1), row(13, 0), *[row(12, "NULL")] * 3]
+    staging = make("events_staging", columns, good)
+    assert counted(staging, own_rules(table, staging, staging, None)) == {}
+    again = make("events_again", columns, [*good, row(12, 1), row(12, 1), row(13, 0)])
+    assert counted(again, own_rules(table, again, again, None)) == {"identity_repeated": 3}
+
+
 def test_ledgers_are_found_in_the_ids_of_operations(make, counted):
     columns = {"op": "INTEGER", "n": "INTEGER", "closed_at": "TIMESTAMP"}
     rows = [f"{(ledger << 32) + order}, 0, {at(ledger)}" for ledger, order in ((10, 4097), (19, (1 << 32) - 1))]

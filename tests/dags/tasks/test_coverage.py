@@ -24,7 +24,7 @@ from stellar_etl_airflow.tasks.build_coverage_tasks import (
 from tests.local import emulators
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-OPERATIONS_A_LEDGER = 2
+OPERATIONS_A_LEDGER, EVENTS_A_LEDGER = 2, 3
 LAST = 40
 
 
@@ -37,6 +37,7 @@ SCHEMAS = {
     "successful_transaction_count INT64, failed_transaction_count INT64, tx_set_operation_count INT64",
     "history_operations": "id INT64, ledger_sequence INT64, closed_at TIMESTAMP",
     "history_effects": "id STRING, ledger_sequence INT64, closed_at TIMESTAMP",
+    "history_contract_events": "transaction_id INT64, event_index INT64, ledger_sequence INT64, closed_at TIMESTAMP",
     "offers": "offer_id INT64, ledger_sequence INT64, deleted BOOL, closed_at TIMESTAMP",
     "offers_state": "offer_id INT64, ledger_sequence INT64, deleted BOOL, closed_at TIMESTAMP",
     "history_archives_dag_runs": "table_id STRING, start_ledger INT64, end_ledger INT64, row_count INT64, "
@@ -73,9 +74,16 @@ def loaded(warehouse_server):
     insert("history_ledgers", [(n, f"h{n}", f"h{n - 1}", closed_at(n), 1, 0, OPERATIONS_A_LEDGER) for n in ledgers])
     insert("history_operations", [(n * 10 + i, n, closed_at(n)) for n in ledgers for i in range(OPERATIONS_A_LEDGER)])
     insert("history_effects", [(f"{n}-0", n, closed_at(n)) for n in ledgers])
+    insert("history_contract_events", [(n, i, n, closed_at(n)) for n in ledgers for i in range(EVENTS_A_LEDGER)])
     insert("offers", [(1, n, False, closed_at(n)) for n in (20, 30, 40)])
     insert("offers_state", [(1, 40, False, closed_at(40))])
-    loads = {"history_ledgers": 10, "history_operations": 20, "history_effects": 10, "offers": 1}
+    loads = {
+        "history_ledgers": 10,
+        "history_operations": 20,
+        "history_effects": 10,
+        "history_contract_events": 30,
+        "offers": 1,
+    }
     insert(
         "history_archives_dag_runs",
         [
@@ -135,7 +143,7 @@ def faults(do):
 def test_whole_history_has_no_fault_and_each_table_its_lag(whole, do, faults):
     assert faults() == []
     lags = [one for one in do(build_look_task())["findings"] if one["fault"] == "lag"]
-    assert {one["data_type"] for one in lags} == {"ledgers", "operations", "effects", "offers"}
+    assert {one["data_type"] for one in lags} == {"ledgers", "operations", "effects", "contract_events", "offers"}
     assert {(one["start_ledger"], one["end_ledger"], one["count"], one["lag_seconds"]) for one in lags} == {
         (41, 42, 2, 10)
     }
@@ -182,6 +190,14 @@ def test_whole_history_has_no_fault_and_each_table_its_lag(whole, do, faults):
             [("offers", "state_behind", 40, 40, 1)],
         ),
         ("DELETE FROM offers_state WHERE TRUE", [("offers", "state_behind", 40, 40, 1)]),
+        (
+            "UPDATE history_contract_events SET event_index = 0 WHERE ledger_sequence IN (15, 16) AND event_index = 1",
+            [("contract_events", "duplicates", 15, 16, 2)],
+        ),
+        (
+            "UPDATE history_contract_events SET event_index = NULL WHERE ledger_sequence IN (15, 25)",
+            [("contract_events", "unidentified", 15, 25, 6)],
+        ),
     ],
 )
 def test_each_planted_fault_is_found_and_no_other(client, whole, faults, fault, found):
@@ -230,7 +246,13 @@ def test_findings_are_written_down_once_however_often_the_task_runs(client, whol
     columns = "table_id, fault, start_ledger, end_ledger, found, lag_seconds"
     rows = sql(f"SELECT {columns} FROM local.stellar.ledger_coverage WHERE run_id = 'a-look' ORDER BY 2, 1")
     assert rows[-1] == ("history_operations", "wrong_count", 15, 15, 1, None)
-    assert [row[0] for row in rows[:-1]] == ["history_effects", "history_ledgers", "history_operations", "offers"]
+    assert [row[0] for row in rows[:-1]] == [
+        "history_contract_events",
+        "history_effects",
+        "history_ledgers",
+        "history_operations",
+        "offers",
+    ]
     assert {row[1:] for row in rows[:-1]} == {("lag", 41, 42, 2, 10)}
 
 
@@ -244,6 +266,25 @@ def test_a_fault_fails_the_look_unless_it_is_healed(client, whole, do):
     ):
         do(build_report_task())
     do(build_report_task(), auto_heal=True)
+
+
+def test_a_table_of_an_older_release_has_no_identity_to_look_at(client, whole, faults):
+    client.delete_table("local.stellar.history_contract_events")
+    columns = SCHEMAS["history_contract_events"].replace("event_index INT64, ", "")
+    fields = [bq.SchemaField(*column.split()) for column in columns.split(", ")]
+    client.create_table(bq.Table("local.stellar.history_contract_events", schema=fields))
+    assert faults() == [("contract_events", "lost_rows", first, first + 9, 10) for first in (11, 21, 31)]
+
+
+def test_rows_without_an_identity_are_counted_and_fail_nothing(client, whole, do, sql):
+    client.query("UPDATE local.stellar.history_contract_events SET event_index = NULL WHERE TRUE").result()
+    do(build_look_task())
+    do(build_record_task())
+    do(build_report_task())
+    columns = "table_id, start_ledger, end_ledger, found"
+    rows = sql(f"SELECT {columns} FROM local.stellar.ledger_coverage WHERE fault = 'unidentified'")
+    assert rows == [("history_contract_events", 11, LAST, 30 * EVENTS_A_LEDGER)]
+    assert do(build_plan_healing_task(), auto_heal=True) == {"loads": [], "derived": [], "rebuilds": []}
 
 
 def test_a_table_that_is_too_far_behind_fails_the_look(whole, do, make_context, warehouse_environment):

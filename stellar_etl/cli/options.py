@@ -47,13 +47,18 @@ _GO_ENTRY_OPTIONS: dict[str, tuple[str, ...]] = {
     "export-ttl": ("ttl",),
     "export-restored-keys": ("restored_key",),
 }
-ENTRY_OPTIONS = _GO_ENTRY_OPTIONS | {
-    f"export-{type_.replace('_', '-')}": (type_,)
-    for type_ in STATE
-    if not any(type_ in types for types in _GO_ENTRY_OPTIONS.values())
-}
-"""For each option of `export_ledger_entry_changes` the types of which it writes files: those of the Go program first.
-"""
+
+
+def entry_options(types: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the options of `export_ledger_entry_changes`, each with the types of which it writes files.
+
+    The Go program's come first; a type that has none of these has an option of its own name.
+    """
+    known = {type_ for some in _GO_ENTRY_OPTIONS.values() for type_ in some}
+    return _GO_ENTRY_OPTIONS | {f"export-{type_.replace('_', '-')}": (type_,) for type_ in types if type_ not in known}
+
+
+ENTRY_OPTIONS = entry_options(STATE)
 
 ENTRY_LETTERS = {
     "export-accounts": "a",

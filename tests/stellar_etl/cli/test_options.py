@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from stellar_etl.cli.options import ENTRY_OPTIONS, entry_options
+from stellar_etl.transforms.registry import STATE
 from tests.stellar_etl.program import fail, rows, succeed
 
 NOT_YET = 75
@@ -123,3 +125,8 @@ def test_an_option_is_not_guessed_from_its_beginning(lake: Path, tmp_path: Path)
     """A shortened option would change its meaning when another is added."""
     arguments = ("--end-ledger", 6, "--datastore-path", lake, "-o", tmp_path / "l.txt")
     assert "--start 5" in fail("export_ledgers", "--start", 5, *arguments)
+
+
+def test_a_type_of_entries_that_the_go_program_lacks_has_an_option_of_its_name() -> None:
+    assert entry_options([*STATE, "soroban_nonces"]) == {**ENTRY_OPTIONS, "export-soroban-nonces": ("soroban_nonces",)}
+    assert sorted(type_ for types in ENTRY_OPTIONS.values() for type_ in types) == sorted(STATE)

@@ -12,6 +12,7 @@ from stellar_etl.transforms.shared.host_functions import footprint_details, host
 from stellar_etl.transforms.shared.operation_changes import entry_changes, pool_change
 from stellar_etl.transforms.shared.path_payments import amount_sent
 from stellar_etl.transforms.shared.predicates import predicate
+from stellar_etl.transforms.shared.sponsors import new_sponsor
 from stellar_etl.transforms.shared.values import (
     account_details,
     account_id,
@@ -19,6 +20,7 @@ from stellar_etl.transforms.shared.values import (
     amount_text,
     asset_canonical,
     asset_details,
+    asset_parts,
     balance_details,
     code_name,
     muxed,
@@ -100,7 +102,9 @@ def row(ledger: Ledger, operation: Operation) -> dict[str, Any]:
 
 def details(operation: Operation) -> Details:
     """The columns that only some types have."""
-    return _DETAILS[operation.type](operation, operation.body)
+    made = _DETAILS[operation.type](operation, operation.body)
+    sponsor = new_sponsor(operation)
+    return made if sponsor is None else {**made, "sponsor": account_id(sponsor)}
 
 
 def _create_account(operation: Operation, body: Any) -> Details:
@@ -120,8 +124,12 @@ def _payment(operation: Operation, body: Any) -> Details:
     }
 
 
-def _path(body: Any) -> list[Details]:
-    return [asset_details(asset, with_id=False) for asset in body["path"]]
+def _path(body: Any) -> list[Details] | None:
+    """The assets between the two of a path payment; code and issuer of lumens are empty. None for a direct payment."""
+    return [
+        {"asset_type": type_, "asset_code": code, "asset_issuer": issuer}
+        for type_, code, issuer, _ in map(asset_parts, body["path"])
+    ] or None
 
 
 def _path_payment_strict_receive(operation: Operation, body: Any) -> Details:
@@ -207,7 +215,9 @@ def _change_trust(operation: Operation, body: Any) -> Details:
     made = {**account_details("trustor", operation.source), "limit": amount(body["limit"])}
     if kind == names.ASSET_TYPE_POOL_SHARE:
         return {**made, "asset_type": "liquidity_pool_shares", **pool_details(pool_id(line))}
-    return {**made, **asset_details(body["line"]), "trustee": account_id(line["issuer"])}
+    # Lumens have no issuer: before protocol 10 the operation failed only when it was applied.
+    trustee = None if kind == names.ASSET_TYPE_NATIVE else account_id(line["issuer"])
+    return {**made, **asset_details(body["line"]), "trustee": trustee}
 
 
 def _allow_trust(operation: Operation, body: Any) -> Details:
@@ -219,8 +229,10 @@ def _allow_trust(operation: Operation, body: Any) -> Details:
         "trustor": account_id(body["trustor"]),
         "authorize": bool(body["authorize"] & 1),
     }
-    if body["authorize"] & 2:
+    if body["authorize"] & names.AUTHORIZED_TO_MAINTAIN_LIABILITIES_FLAG:
         made["authorize_to_maintain_liabilities"] = True
+    if body["authorize"] & names.TRUSTLINE_CLAWBACK_ENABLED_FLAG:
+        made["clawback_enabled"] = True
     return made
 
 
@@ -261,7 +273,12 @@ def _begin_sponsoring(operation: Operation, body: Any) -> Details:
 
 
 def _end_sponsoring(operation: Operation, body: Any) -> Details:
-    """The account that began: the last operation before this one that sponsors this one's source."""
+    """The account that began: the last operation before this one that sponsors this one's source.
+
+    Of a failed transaction nothing is known: it need not have begun what it ends.
+    """
+    if not operation.transaction.successful:
+        return {}
     _, ours = unmuxed(operation.source)
     before = operation.transaction.operations()[: operation.index]
     for earlier in reversed(before):
@@ -288,7 +305,7 @@ def _revoke_sponsorship(operation: Operation, body: Any) -> Details:
     if entry == names.TRUSTLINE:
         made = {"trustline_account_id": account_id(key["accountID"])}
         if key["asset"][0] == names.ASSET_TYPE_POOL_SHARE:
-            return {**made, **pool_details(key["asset"][1])}
+            return {**made, **pool_details(key["asset"][1], "trustline_")}
         return {**made, "trustline_asset": asset_canonical(key["asset"])}
     return {}
 

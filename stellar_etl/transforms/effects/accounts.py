@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stellar_etl.ledgers.ledger import base64
-from stellar_etl.transforms.effects.applied import AppliedOperation, first, flags_details, outcome
+from stellar_etl.transforms.effects.applied import AppliedOperation, flags_details, outcome
 from stellar_etl.transforms.effects.effect import Account, Made
 from stellar_etl.transforms.shared.flags import ACCOUNT_FLAGS
 from stellar_etl.transforms.shared.values import (
@@ -92,11 +92,13 @@ def inflation(op: AppliedOperation) -> Iterator[Made]:
 def manage_data(op: AppliedOperation) -> Iterator[Made]:
     """Yield what became of the data entry.
 
-    Raises:
-        ValueError: the changes show no data entry.
+    If the changes show no data entry, the effect has the type 0, as the reference exporter writes it.
     """
-    change = first(op.of(names.DATA), "data entry")
+    change = next(op.of(names.DATA), None)
     details = {"name": text(op.body["dataName"])}
+    if change is None:
+        yield op.source, "account_created", details
+        return
     if change.after is not None:
         details["value"] = base64(change.content["dataValue"])
     yield op.source, f"data_{outcome(change)}", details

@@ -8,11 +8,11 @@ from typing import Any
 from stellar_etl.transforms.effects.applied import AppliedOperation
 from stellar_etl.transforms.effects.effect import Account, Details, Made
 from stellar_etl.transforms.shared.operation_changes import EntryChange
+from stellar_etl.transforms.shared.sponsors import entry_sponsor, signer_sponsors
 from stellar_etl.transforms.shared.values import (
     account_id,
     asset_canonical,
     balance_id,
-    signer_key,
     text,
 )
 from stellar_etl.xdr import names
@@ -29,20 +29,13 @@ _SPONSORED = {
 def sponsorships(op: AppliedOperation) -> Iterator[Made]:
     """Who began, handed over or ended paying the reserve of an entry, or of an account's signer."""
     for change in op.changes:
-        former, new = _sponsor(change.before), _sponsor(change.after)
+        former, new = entry_sponsor(change.before), entry_sponsor(change.after)
         if former != new and change.type in _SPONSORED:
             account, details = _sponsored(op, change.type, change.content)
             outcome, sponsors = _handover(former, new)
             yield account, f"{_SPONSORED[change.type]}_sponsorship_{outcome}", details | sponsors
         if change.type == names.ACCOUNT:
             yield from _signer_sponsorships(change)
-
-
-def _sponsor(entry: dict[str, Any] | None) -> Account | None:
-    if entry is None or entry["ext"][0] == 0:
-        return None
-    sponsor: Account | None = entry["ext"][1]["sponsoringID"]
-    return sponsor
 
 
 def _handover(former: Account | None, new: Account | None) -> tuple[str, Details]:
@@ -71,7 +64,7 @@ def _sponsored(op: AppliedOperation, type_: int, entry: Any) -> tuple[Account, D
 
 def _signer_sponsorships(change: EntryChange) -> Iterator[Made]:
     old, new = change.states
-    before, after = _signer_sponsors(old), _signer_sponsors(new)
+    before, after = signer_sponsors(old), signer_sponsors(new)
     if before == after:
         return
     for signer in sorted(before.keys() | after.keys()):
@@ -79,15 +72,3 @@ def _signer_sponsorships(change: EntryChange) -> Iterator[Made]:
         if former != now:
             outcome, sponsors = _handover(former, now)
             yield change.content["accountID"], f"signer_sponsorship_{outcome}", {"signer": signer, **sponsors}
-
-
-def _signer_sponsors(account: Any) -> dict[str, Account]:
-    """The sponsors of an account's signers, of those that have one."""
-    if account is None or not account["signers"] or account["ext"][0] == 0 or account["ext"][1]["ext"][0] == 0:
-        return {}
-    sponsors = account["ext"][1]["ext"][1]["signerSponsoringIDs"]
-    return {
-        signer_key(signer["key"]): sponsor
-        for signer, sponsor in zip(account["signers"], sponsors, strict=True)
-        if sponsor is not None
-    }

@@ -155,9 +155,9 @@ def balance_details(balance: tuple[int, bytes], prefix: str = "") -> dict[str, s
     return {f"{prefix}balance_id": balance_id(balance), f"{prefix}balance_id_strkey": strkey.claimable_balance(key)}
 
 
-def pool_details(pool: bytes) -> dict[str, str]:
+def pool_details(pool: bytes, prefix: str = "") -> dict[str, str]:
     """A liquidity pool's id as hex and as strkey."""
-    return {"liquidity_pool_id": pool.hex(), "liquidity_pool_id_strkey": strkey.liquidity_pool(pool)}
+    return {f"{prefix}liquidity_pool_id": pool.hex(), f"{prefix}liquidity_pool_id_strkey": strkey.liquidity_pool(pool)}
 
 
 @lru_cache(maxsize=1024)
@@ -169,4 +169,4 @@ def camel(name: str) -> str:
 @lru_cache(maxsize=1024)
 def code_name(enum: str, value: int) -> str:
     """An enum's value as the Go code spells it: `TransactionResultCodeTxSuccess`."""
-    return enum + camel(getattr(names, enum)[value])
+    return enum.replace("TTL", "Ttl") + camel(getattr(names, enum)[value])

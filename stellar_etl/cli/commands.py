@@ -7,9 +7,11 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +22,12 @@ from stellar_etl.cli.options import (
     PUBLIC_LAKE,
     Action,
     build_parser,
+    completion,
     one_line,
     parquet_name,
+    plain_switches,
 )
-from stellar_etl.errors import EXIT_FAILED, ExportError
+from stellar_etl.errors import EXIT_FAILED, ExportError, NotReachedError
 from stellar_etl.plan import FileSet, RowOptions
 from stellar_etl.progress import log_values
 from stellar_etl.times import parse_time
@@ -34,6 +38,12 @@ if TYPE_CHECKING:
     from stellar_etl.sources.lake import Lake
     from stellar_etl.sources.read_ahead import Window
     from stellar_etl.sources.source import Source
+
+FOLLOW_SECONDS = 5
+"""How long an export that follows the network waits before it looks for new ledgers: about what a ledger takes."""
+
+_BATCH_NAMES = {"token_transfers": "token_transfer"}
+"""The types whose files of a batch the Go program does not name as the type."""
 
 MOST_FILE_SETS = 100_000
 """How many file sets one export may have: their names are in memory, and each has a file for every type."""
@@ -101,7 +111,14 @@ def _write_answer(arguments: argparse.Namespace, answer: Mapping[str, object]) -
 
 
 def _export_one(arguments: argparse.Namespace) -> None:
-    _export_ledgers(arguments, [_files_of_one(arguments, *_span(arguments))], f"{arguments.output}.manifest.json")
+    start, end = _span(arguments)
+    if arguments.batch_size is None:
+        _export_ledgers(arguments, [_files_of_one(arguments, start, end)], f"{arguments.output}.manifest.json")
+        return
+    type_ = arguments.type
+    if arguments.output == f"exported_{type_}.txt":  # the default, which names a file
+        arguments.output = f"exported_{type_}"
+    _export_batches(arguments, {type_: _BATCH_NAMES.get(type_, type_)}, start, end)
 
 
 def _export_one_state(arguments: argparse.Namespace) -> None:
@@ -154,20 +171,57 @@ def _export_changes(arguments: argparse.Namespace) -> None:
     options = vars(arguments)
     asked = {type_ for option, types in ENTRY_OPTIONS.items() if options[option.replace("-", "_")] for type_ in types}
     types = [type_ for type_ in STATE if type_ in (asked or STATE)]
-    start, end = _span(arguments)
+    names = {type_: type_ for type_ in types}
+    if arguments.end_ledger:
+        _export_batches(arguments, names, *_span(arguments))
+        return
+    start = arguments.start_ledger
+    while True:
+        end = start + arguments.batch_size - 1
+        _when_closed(partial(_export_batches, arguments, names, *_checked_span(start, end)))
+        start = end + 1
+
+
+def _when_closed(export: Callable[[], None]) -> None:
+    """Runs an export of ledgers as soon as the network has closed them all."""
+    while True:
+        try:
+            export()
+        except NotReachedError:
+            time.sleep(FOLLOW_SECONDS)
+        else:
+            return
+
+
+def _export_batches(arguments: argparse.Namespace, names: Mapping[str, str], start: int, end: int) -> None:
+    """Exports ledgers into files of some ledgers each.
+
+    Args:
+        arguments: the options.
+        names: for each type what its files are called.
+        start: the first ledger.
+        end: the last ledger.
+
+    Raises:
+        ExportError: there would be too many files, or nothing was exported.
+    """
     if (end - start) // arguments.batch_size >= MOST_FILE_SETS:
         raise ExportError(f"more than {MOST_FILE_SETS} batches at once: give a larger --batch-size, or fewer ledgers")
     file_sets = []
     for first in range(start, end + 1, arguments.batch_size):
         last = min(first + arguments.batch_size - 1, end)
         stem, parquet_stem = _stems(arguments, first, last)
-        names = {type_: f"{stem}-{type_}.txt" for type_ in types}
-        file_sets.append(FileSet(first, last, names, {type_: f"{parquet_stem}-{type_}.parquet" for type_ in types}))
+        files = {type_: f"{stem}-{name}.txt" for type_, name in names.items()}
+        parquet = {type_: f"{parquet_stem}-{name}.parquet" for type_, name in names.items()}
+        file_sets.append(FileSet(first, last, files, parquet))
     _export_ledgers(arguments, file_sets, f"{_stems(arguments, start, end)[0]}-manifest.json")
 
 
 def _span(arguments: argparse.Namespace) -> tuple[int, int]:
-    start, end = arguments.start_ledger, arguments.end_ledger
+    return _checked_span(arguments.start_ledger, arguments.end_ledger)
+
+
+def _checked_span(start: int, end: int) -> tuple[int, int]:
     if not 1 <= start <= end:
         raise ExportError(f"--start-ledger {start} must be at least 1 and at most --end-ledger {end}")
     return start, end
@@ -202,8 +256,6 @@ def _export(
 ) -> None:
     from stellar_etl.export import export_rows
 
-    if arguments.parquet_output and not arguments.write_parquet:
-        raise ExportError("--parquet-output needs --write-parquet")
     if not arguments.write_parquet:
         file_sets = [replace(file_set, parquet_names={}) for file_set in file_sets]
     written = [name for file_set in file_sets for name in (*file_set.names.values(), *file_set.parquet_names.values())]
@@ -212,8 +264,6 @@ def _export(
             "--types and --file-names must give at least one type, and each a file of its own, not manifest.json; "
             f"with --output and --parquet-output they give {', '.join([*written, manifest_name])}"
         )
-    if arguments.cloud_storage_bucket and not arguments.cloud_provider:
-        raise ExportError("--cloud-storage-bucket needs --cloud-provider gcp")
     if arguments.cloud_provider and not arguments.cloud_storage_bucket:
         raise ExportError("--cloud-provider needs --cloud-storage-bucket")
     if arguments.cloud_credentials:
@@ -228,7 +278,8 @@ def _export(
             limit=arguments.limit if arguments.limit >= 0 else None,
             verify=not arguments.no_verify,
         ),
-        bucket=arguments.cloud_storage_bucket or None,
+        # Like the Go program, this uploads nothing unless a provider is named.
+        bucket=arguments.cloud_storage_bucket if arguments.cloud_provider else None,
         progress_seconds=arguments.progress_seconds,
         processes=arguments.processes,
     )
@@ -236,7 +287,14 @@ def _export(
 
 
 def _version(_: argparse.Namespace) -> None:
+    from importlib.metadata import version
+
     print(f"stellar-etl {__version__}")
+    print(f"stellar-sdk {version('stellar-sdk')} (XDR definitions)")
+
+
+def _completion(arguments: argparse.Namespace) -> None:
+    print(completion(build_parser(), arguments.shell))
 
 
 _RUN: dict[Action, Callable[[argparse.Namespace], None]] = {
@@ -247,6 +305,7 @@ _RUN: dict[Action, Callable[[argparse.Namespace], None]] = {
     Action.CHANGES: _export_changes,
     Action.ONE_STATE_TYPE: _export_one_state,
     Action.STATE: _export_all_state,
+    Action.COMPLETION: _completion,
     Action.VERSION: _version,
 }
 
@@ -264,7 +323,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for argument in sys.argv[1:] if argv is None else argv:
         if any("\ud800" <= character <= "\udfff" for character in argument):
             parser.error(f"{argument!r} is not UTF-8, and so no text for rows and manifests")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(plain_switches(parser, sys.argv[1:] if argv is None else argv))
     try:
         _RUN[arguments.action](arguments)
     except ExportError as error:

@@ -7,7 +7,7 @@ import csv
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 from typing import Any, NoReturn
 
@@ -80,6 +80,7 @@ class Action(Enum):
     CHANGES = auto()
     ONE_STATE_TYPE = auto()
     STATE = auto()
+    COMPLETION = auto()
     VERSION = auto()
 
 
@@ -95,6 +96,87 @@ class Parser(argparse.ArgumentParser):
         """Prints what is wrong."""
         print(f"{self.prog}: {one_line(message)} (see {self.prog} --help)", file=sys.stderr)
         sys.exit(EXIT_FAILED)
+
+
+class MergePairs(argparse.Action):
+    """An option that may be repeated: the fields of all of them count, as in the Go program."""
+
+    def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: str | None = None) -> None:
+        """Adds the fields to those of earlier occurrences."""
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), **values})
+
+
+_TRUE, _FALSE = {"1", "t", "T", "true", "TRUE", "True"}, {"0", "f", "F", "false", "FALSE", "False"}
+"""How the Go program spells the value of a switch (https://pkg.go.dev/strconv#ParseBool)."""
+
+
+def plain_switches(parser: argparse.ArgumentParser, argv: Sequence[str]) -> list[str]:
+    """Return a command line with `--switch=true` as `--switch`, and without `--switch=false` and what it undoes."""
+    switches = _switches(parser)
+    found: list[str] = []
+    for argument in argv:
+        option, equals, value = argument.partition("=")
+        if not equals or option not in switches or value not in _TRUE | _FALSE:
+            found.append(argument)
+        elif value in _TRUE:
+            found.append(option)
+        else:
+            found = [earlier for earlier in found if earlier not in switches[option]]
+    return found
+
+
+def _switches(parser: argparse.ArgumentParser) -> dict[str, list[str]]:
+    """Every option without a value, of all commands, with all its spellings."""
+    found: dict[str, list[str]] = {}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                found |= _switches(command)
+        elif action.nargs == 0 and action.const is True:
+            found |= {option: list(action.option_strings) for option in action.option_strings}
+    return found
+
+
+SHELLS = ("bash", "zsh", "fish", "powershell")
+
+
+def completion(parser: argparse.ArgumentParser, shell: str) -> str:
+    """Return a script that completes commands and options in a shell."""
+    (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    options = {
+        name: " ".join(option for action in command._actions for option in action.option_strings)
+        for name, command in commands.choices.items()
+    }
+    names = " ".join(options)
+    if shell == "fish":
+        lines = [f"complete -c stellar-etl -f -n __fish_use_subcommand -a '{names}'"]
+        lines += [
+            f"complete -c stellar-etl -n '__fish_seen_subcommand_from {name}' -a '{words}'"
+            for name, words in options.items()
+        ]
+        return "\n".join(lines)
+    if shell == "powershell":
+        table = "; ".join(f"'{name}' = '{words}'" for name, words in options.items())
+        return f"""\
+Register-ArgumentCompleter -Native -CommandName stellar-etl -ScriptBlock {{
+  param($word, $line, $position)
+  $options = @{{ {table} }}
+  $command = "$($line.CommandElements[1])"
+  $words = if ($options.ContainsKey($command)) {{ $options[$command] }} else {{ '{names}' }}
+  $words -split ' ' | Where-Object {{ $_ -like "$word*" }}
+}}"""
+    cases = "\n".join(f"    {name}) words='{words}' ;;" for name, words in options.items())
+    begin = "autoload -U +X bashcompinit && bashcompinit\n" if shell == "zsh" else ""
+    return f"""\
+{begin}_stellar_etl() {{
+  local words='{names}'
+  case "${{COMP_WORDS[1]}}" in
+{cases}
+  esac
+  [ "$COMP_CWORD" -eq 1 ] && words='{names}'
+  COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+}}
+complete -o default -F _stellar_etl stellar-etl"""
 
 
 def pairs(option: str) -> Callable[[str], dict[str, str]]:
@@ -215,9 +297,17 @@ def _several_options(parser: argparse.ArgumentParser, types: Iterable[str], outp
     _export_options(parser, "DIR", "the folder for it (default: that of --output)")
 
 
-def _range_options(parser: argparse.ArgumentParser) -> None:
+def _range_options(parser: argparse.ArgumentParser, *, endless: bool = False) -> None:
     parser.add_argument("-s", "--start-ledger", type=int, default=2, metavar="N", help="first ledger (default 2)")
-    parser.add_argument("-e", "--end-ledger", type=int, required=True, metavar="N", help="last ledger, included")
+    parser.add_argument(
+        "-e",
+        "--end-ledger",
+        type=int,
+        required=not endless,
+        default=0,
+        metavar="N",
+        help="last ledger, included" + (" (default: follow the network)" if endless else ""),
+    )
     _lake_options(parser)
     parser.add_argument(
         "--processes",
@@ -247,9 +337,10 @@ def _export_options(parser: argparse.ArgumentParser, parquet_metavar: str, parqu
         "-u",
         "--extra-fields",
         type=pairs("--extra-fields"),
+        action=MergePairs,
         default={},
         metavar="K=V,…",
-        help="fields to add to every row, as text; one CSV record",
+        help="fields to add to every row, as text; one CSV record; may be repeated",
     )
     parser.add_argument("--strict-export", action="store_true", help="end on a row that can't be made; else count it")
     parser.add_argument(
@@ -264,9 +355,11 @@ def _export_options(parser: argparse.ArgumentParser, parquet_metavar: str, parqu
     )
     parquet = parser.add_argument_group("parquet")
     parquet.add_argument("--write-parquet", action="store_true", help="write the rows to a Parquet file too")
-    parquet.add_argument("--parquet-output", default="", metavar=parquet_metavar, help=parquet_help)
+    parquet.add_argument(
+        "--parquet-output", default="", metavar=parquet_metavar, help=f"{parquet_help}; without effect alone"
+    )
     cloud = parser.add_argument_group("cloud storage")
-    cloud.add_argument("--cloud-storage-bucket", default="", metavar="NAME", help="upload to this bucket")
+    cloud.add_argument("--cloud-storage-bucket", default="", metavar="NAME", help="upload to it, with a provider")
     cloud.add_argument("--cloud-provider", default="", choices=("", "gcp"), help="gcp, or nothing for no upload")
     cloud.add_argument("--cloud-credentials", default="", metavar="FILE", help="a key file; default: the machine's own")
 
@@ -300,6 +393,13 @@ def build_parser() -> Parser:
         single = command(name, f"export {type_.replace('_', ' ')}", Action.ONE_TYPE)
         _range_options(single)
         _single_options(single, type_)
+        single.add_argument(
+            "-b",
+            "--batch-size",
+            type=at_least_one,
+            metavar="N",
+            help="write a file for every N ledgers, {start}-{end}-{type}.txt, into the folder that --output names",
+        )
 
     everything = command("export_all_history", "export several types in one pass over the ledgers", Action.HISTORY)
     _range_options(everything)
@@ -312,7 +412,7 @@ def build_parser() -> Parser:
     )
     _entry_options(changes)
     changes.set_defaults(limit=-1)
-    _range_options(changes)
+    _range_options(changes, endless=True)
     _export_options(changes, "DIR", "the folder for it (default: that of --output)")
 
     for type_ in CHECKPOINT_TYPES:
@@ -327,5 +427,8 @@ def build_parser() -> Parser:
     _archive_options(state)
     _several_options(state, CHECKPOINT_TYPES, "exported_bucket_list", "{checkpoint}-{checkpoint}")
 
-    command("version", "print the version", Action.VERSION)
+    script = command("completion", "print a script that completes commands and options", Action.COMPLETION)
+    script.add_argument("shell", choices=SHELLS, help="the shell")
+
+    command("version", "print the version, and that of the XDR definitions", Action.VERSION)
     return parser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -70,7 +71,8 @@ def refused_rows(arguments: Sequence[str]) -> list[str]:
         name = f"{output.rstrip('/')}/{checkpoint}-{checkpoint}-manifest.json"
     if option(arguments, "--cloud-provider") or not Path(name).is_file():
         return []
-    extra = pairs("-u")(option(arguments, "-u", "--extra-fields"))
+    fields = itertools.pairwise(arguments)
+    extra = {key for name, text in fields if name in ("-u", "--extra-fields") for key in pairs(name)(text)}
     return [
         f"{file['name']}:{number}: {problem}"
         for file in json.loads(Path(name).read_text())["files"]
@@ -78,7 +80,7 @@ def refused_rows(arguments: Sequence[str]) -> list[str]:
         for number, row in enumerate(rows(Path(file["name"])), start=1)
         for problem in validator.problems(
             {key: value for key, value in row.items() if key not in extra},
-            [field for field in fields if field["name"] not in extra.keys() | BATCH_COLUMNS],
+            [field for field in fields if field["name"] not in extra | BATCH_COLUMNS],
         )
     ]
 

@@ -258,7 +258,6 @@ def test_a_lake_of_another_network_is_refused(lake: Path, tmp_path: Path) -> Non
         (["-s", "5", "-e", "6", "--file-names", "ledgers=x.txt,operations=x.txt"], "a file of its own"),
         (["-s", "5", "-e", "6", "--file-names", "ledgers=manifest.json"], "not manifest.json"),
         (["-s", "5", "-e", "6", "-u", "novalue"], "'novalue' must look like key=value"),
-        (["-s", "5", "-e", "6", "--cloud-storage-bucket", "b"], "needs --cloud-provider gcp"),
         (["-s", "5", "-e", "6", "--cloud-provider", "gcp"], "needs --cloud-storage-bucket"),
     ],
 )
@@ -309,7 +308,7 @@ def mkfifo(path: Path) -> None:
 
 
 def test_help_and_version() -> None:
-    assert succeed("version").stdout.strip() == f"stellar-etl {__version__}"
+    assert succeed("version").stdout.splitlines()[0] == f"stellar-etl {__version__}"
     text = succeed("export_all_history", "--help").stdout
     for option in ("--start-ledger", "--types", "--file-names", "--datastore-path", "--cloud-storage-bucket"):
         assert option in text

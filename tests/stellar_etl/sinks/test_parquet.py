@@ -327,7 +327,6 @@ def test_a_row_that_does_not_fit_is_refused_by_name(tmp_path: Path, type_: str, 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--parquet-output", "p"), "--parquet-output needs --write-parquet"),
         (("--write-parquet", "--file-names", "ledgers=ledgers.parquet"), "a file of its own"),
     ],
 )

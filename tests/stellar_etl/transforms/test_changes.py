@@ -198,7 +198,6 @@ def test_a_later_batch_that_fails_leaves_no_earlier_one(lake: Path, tmp_path: Pa
         (("-b", 0), "0 is less than 1"),
         (("-s", 9, "-e", 8), "--start-ledger 9 must be at least 1 and at most --end-ledger 8"),
         (("--limit", 5), "unrecognized arguments: --limit"),
-        (("--parquet-output", "p"), "--parquet-output needs --write-parquet"),
     ],
 )
 def test_wrong_options_are_one_line(lake: Path, tmp_path: Path, options: tuple[object, ...], words: str) -> None:

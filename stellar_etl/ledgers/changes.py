@@ -11,7 +11,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from stellar_etl.xdr import names
@@ -141,7 +141,8 @@ def compacted(meta: dict[str, Any]) -> dict[int, list[Change]]:
 
 def _single(meta: dict[str, Any]) -> Iterator[Change]:
     for recorded in _recorded(meta):
-        yield from _paired(recorded)
+        # The network records the changes of a list in no certain order; the SDK for Go sorts them by ledger key.
+        yield from sorted(_paired(recorded), key=attrgetter("key"))
     # The last act of a ledger: what has expired leaves it.
     for (type_, key), raw in zip(meta.get("evictedKeys", ()), meta.get("evictedKeys_raw", ()), strict=True):
         gone = {"lastModifiedLedgerSeq": None, "data": (type_, key), "ext": (0, None)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 from stellar_etl.ledgers.ledger import Ledger, Operation
@@ -12,9 +12,13 @@ from stellar_etl.xdr import names
 _ASSETS_OF = {names.PAYMENT: "asset", names.MANAGE_SELL_OFFER: "selling"}
 
 
-def items(ledger: Ledger) -> list[Operation]:
-    """The ledger's operations, in the order they were applied."""
-    return ledger.operations
+def items(ledger: Ledger) -> Iterator[Operation]:
+    """Yield the operations that name an asset, in the order of the transaction set, as the reference exporter does."""
+    by_envelope = {id(transaction.envelope): transaction for transaction in ledger.transactions}
+    for envelope in ledger.envelopes():
+        transaction = by_envelope.get(id(envelope))
+        if transaction is not None:
+            yield from (operation for operation in transaction.operations() if operation.type in _ASSETS_OF)
 
 
 def identity(row: dict[str, Any]) -> Hashable:
@@ -22,12 +26,9 @@ def identity(row: dict[str, Any]) -> Hashable:
     return row["asset_id"]  # type: ignore[no-any-return]
 
 
-def row(ledger: Ledger, operation: Operation) -> dict[str, Any] | None:
-    """The row of an operation's asset, None if it has none; failed operations count."""
-    field = _ASSETS_OF.get(operation.type)
-    if field is None:
-        return None
-    type_, code, issuer, id_ = asset_parts(operation.body[field])
+def row(ledger: Ledger, operation: Operation) -> dict[str, Any]:
+    """The row of an operation's asset; failed operations count."""
+    type_, code, issuer, id_ = asset_parts(operation.body[_ASSETS_OF[operation.type]])
     return {
         "asset_code": code,
         "asset_issuer": issuer,

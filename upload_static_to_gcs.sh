@@ -135,7 +135,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 say "parsing the DAGs"
-scripts/make_venv.sh
+scripts/make_venv.sh stack
 mkdir "$work/new" "$work/before"
 cp -R dags/. "$work/new"
 cp -R schemas "$work/new/schemas"

@@ -10,7 +10,7 @@ if [ $# != 5 ]; then
   exit 2
 fi
 name=$1 composer=$2 location=$3 bucket=$4 image=$5
-scripts/make_venv.sh
+scripts/make_venv.sh stack
 files=$(mktemp -d)
 trap 'rm -rf "$files"' EXIT
 

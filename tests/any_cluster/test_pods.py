@@ -9,125 +9,93 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.stream import stream
 
-from tests.local.cluster_server import IMAGE, Cluster
+from tests.local.cluster_server import IMAGE, Cluster, Pods
 from tests.waiting import wait_until
 
 PATIENCE = 120
 """Seconds: a real cluster may have to pull the image first."""
 
+LABELS = {"app": "stellar-etl-test"}
 
-@dataclass
-class AnyCluster:
-    """A namespace of a cluster, and an image that has `sh`."""
 
-    api: client.CoreV1Api
-    namespace: str
-    image: str
+class Shell(Pods):
+    """Pods that run scripts; the image has `sh`."""
 
-    def create(self, script: str, *arguments: str, **changes: Any) -> str:
+    def script(self, script: str, *arguments: str, **changes: Any) -> str:
         """Makes a pod that runs a script by `sh`; `changes` are parts of its spec. Gives its name."""
-        name = f"stellar-etl-test-{secrets.token_hex(4)}"
-        container = {"name": "base", "image": self.image, "command": ["sh", "-c", script, "sh", *arguments]}
-        container |= {"terminationMessagePolicy": "FallbackToLogsOnError", **changes.pop("container", {})}
-        metadata = {"name": name, "labels": {"app": "stellar-etl-test"}, **changes.pop("metadata", {})}
-        spec = {"restartPolicy": "Never", "containers": [container], "terminationGracePeriodSeconds": 5, **changes}
-        self.api.create_namespaced_pod(self.namespace, {"metadata": metadata, "spec": spec})
-        return name
-
-    def pod(self, name: str) -> Any:
-        return self.api.read_namespaced_pod(name, self.namespace)
-
-    def wait(self, name: str, condition: Callable[[Any], Any]) -> Any:
-        """Waits until a pod is as wanted; gives it."""
-        wait_until(lambda: condition(self.pod(name)), f"{name} did not become so", PATIENCE)
-        return self.pod(name)
-
-    def ended(self, name: str) -> Any:
-        """Waits for a pod's end; gives how its container ended."""
-        pod = self.wait(name, lambda pod: pod.status.phase in ("Succeeded", "Failed"))
-        return pod.status.container_statuses[0].state.terminated
-
-    def log(self, name: str, **options: Any) -> str:
-        answer = self.api.read_namespaced_pod_log(name, self.namespace, _preload_content=False, **options)
-        return str(answer.data.decode())
-
-    def is_gone(self, name: str) -> bool:
-        try:
-            self.pod(name)
-        except client.ApiException as error:
-            return error.status == 404
-        return False
+        container = {"terminationMessagePolicy": "FallbackToLogsOnError", **changes.pop("container", {})}
+        return self.create("sh", "-c", script, "sh", *arguments, container=container, **changes)
 
 
 @pytest.fixture(scope="module")
-def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyCluster]:
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     kubeconfig = request.config.getoption("--kubeconfig")
     own = None if kubeconfig else Cluster.make(tmp_path_factory.mktemp("cluster"))
-    configuration = client.Configuration()
-    file = kubeconfig or str(own and own.kubeconfig)
-    config.load_kube_config(config_file=file, client_configuration=configuration)
-    image = IMAGE if own else request.config.getoption("--pod-image")
-    found = AnyCluster(
-        client.CoreV1Api(client.ApiClient(configuration)), request.config.getoption("--pod-namespace"), image
+    pods = Shell(
+        Path(kubeconfig) if own is None else own.kubeconfig,
+        namespace=request.config.getoption("--pod-namespace"),
+        image=request.config.getoption("--pod-image") if own is None else IMAGE,
+        labels=LABELS,
     )
-    yield found
-    for pod in found.api.list_namespaced_pod(found.namespace, label_selector="app=stellar-etl-test").items:
-        found.api.delete_namespaced_pod(pod.metadata.name, found.namespace, grace_period_seconds=0)
+    pods.connect()
+    yield pods
+    for pod in pods.api.list_namespaced_pod(pods.namespace, label_selector="app=stellar-etl-test").items:
+        pods.api.delete_namespaced_pod(pod.metadata.name, pods.namespace, grace_period_seconds=0)
     if own:
         own.stop()
 
 
-def test_a_pod_runs_and_ends_well(cluster: AnyCluster) -> None:
-    name = cluster.create("echo begun; sleep 3; echo done")
+def test_a_pod_runs_and_ends_well(cluster: Shell) -> None:
+    name = cluster.script("echo begun; sleep 3; echo done")
     cluster.wait(name, lambda pod: pod.status.phase == "Running")
     assert (cluster.ended(name).exit_code, cluster.ended(name).reason) == (0, "Completed")
     assert cluster.log(name) == "begun\ndone\n"
 
 
-def test_a_failure_has_its_status_and_its_last_words(cluster: AnyCluster) -> None:
-    terminated = cluster.ended(cluster.create("echo ledger 7 is missing >&2; exit 75"))
+def test_a_failure_has_its_status_and_its_last_words(cluster: Shell) -> None:
+    terminated = cluster.ended(cluster.script("echo ledger 7 is missing >&2; exit 75"))
     assert (terminated.exit_code, terminated.reason, terminated.message) == (75, "Error", "ledger 7 is missing\n")
 
 
-def test_arguments_arrive_as_they_are_and_dollars_are_escaped(cluster: AnyCluster) -> None:
+def test_arguments_arrive_as_they_are_and_dollars_are_escaped(cluster: Shell) -> None:
     texts = ["a b", "'; exit 3 #", "$$(HOME)", "$(MADE)", "line\nbreak", ""]
     script = 'for one in "$@"; do printf "%s|" "$one"; done; echo'
-    name = cluster.create(script, *texts, container={"env": [{"name": "MADE", "value": "x"}]})
+    name = cluster.script(script, *texts, container={"env": [{"name": "MADE", "value": "x"}]})
     assert cluster.ended(name).exit_code == 0
     assert cluster.log(name) == "a b|'; exit 3 #|$(HOME)|x|line\nbreak||\n"
 
 
-def test_a_deleted_pod_gets_sigterm_and_is_gone(cluster: AnyCluster) -> None:
-    name = cluster.create("trap 'echo asked to end; exit 0' TERM; echo ready; while :; do sleep 0.2; done")
+def test_a_deleted_pod_gets_sigterm_and_is_gone(cluster: Shell) -> None:
+    name = cluster.script("trap 'echo asked to end; exit 0' TERM; echo ready; while :; do sleep 0.2; done")
     cluster.wait(name, lambda pod: pod.status.phase == "Running" and "ready" in cluster.log(name))
     cluster.api.delete_namespaced_pod(name, cluster.namespace)
     wait_until(lambda: cluster.is_gone(name), "the pod is still there", PATIENCE)
 
 
-def test_a_pod_that_does_not_listen_is_killed_after_its_grace(cluster: AnyCluster) -> None:
-    name = cluster.create("trap '' TERM; echo ready; while :; do sleep 0.2; done", terminationGracePeriodSeconds=2)
+def test_a_pod_that_does_not_listen_is_killed_after_its_grace(cluster: Shell) -> None:
+    name = cluster.script("trap '' TERM; echo ready; while :; do sleep 0.2; done", terminationGracePeriodSeconds=2)
     cluster.wait(name, lambda pod: pod.status.phase == "Running" and "ready" in cluster.log(name))
     cluster.api.delete_namespaced_pod(name, cluster.namespace)
     assert cluster.pod(name).metadata.deletion_timestamp, "it is there, and being deleted"
     wait_until(lambda: cluster.is_gone(name), "the pod is still there", PATIENCE)
 
 
-def test_a_deadline_ends_a_pod(cluster: AnyCluster) -> None:
-    name = cluster.create("while :; do sleep 0.2; done", activeDeadlineSeconds=3)
+def test_a_deadline_ends_a_pod(cluster: Shell) -> None:
+    name = cluster.script("while :; do sleep 0.2; done", activeDeadlineSeconds=3)
     pod = cluster.wait(name, lambda pod: pod.status.phase == "Failed")
     assert pod.status.reason == "DeadlineExceeded"
 
 
-def test_an_image_that_is_missing_leaves_the_pod_pending_with_a_reason(cluster: AnyCluster) -> None:
-    name = cluster.create("true", container={"image": "registry.invalid/none:1", "imagePullPolicy": "IfNotPresent"})
+def test_an_image_that_is_missing_leaves_the_pod_pending_with_a_reason(cluster: Shell) -> None:
+    name = cluster.script("true", container={"image": "registry.invalid/none:1", "imagePullPolicy": "IfNotPresent"})
 
     def waiting(pod: Any) -> Any:
         return pod.status.container_statuses and pod.status.container_statuses[0].state.waiting
@@ -136,32 +104,32 @@ def test_an_image_that_is_missing_leaves_the_pod_pending_with_a_reason(cluster: 
     assert pod.status.phase == "Pending"
 
 
-def test_a_name_is_taken_once(cluster: AnyCluster) -> None:
-    name = cluster.create("sleep 1")
+def test_a_name_is_taken_once(cluster: Shell) -> None:
+    name = cluster.script("sleep 1")
     with pytest.raises(client.ApiException) as raised:
-        cluster.create("sleep 1", metadata={"name": name})
+        cluster.script("sleep 1", metadata={"name": name})
     assert raised.value.status == 409
     assert json.loads(raised.value.body)["reason"] == "AlreadyExists"
 
 
-def test_pods_are_found_by_their_labels(cluster: AnyCluster) -> None:
+def test_pods_are_found_by_their_labels(cluster: Shell) -> None:
     mark = secrets.token_hex(4)
-    name = cluster.create("true", metadata={"labels": {"app": "stellar-etl-test", "mark": mark}})
+    name = cluster.script("true", metadata={"labels": {**LABELS, "mark": mark}})
     for selector, names in ((f"mark={mark}", [name]), (f"mark={mark},app!=stellar-etl-test", [])):
         found = cluster.api.list_namespaced_pod(cluster.namespace, label_selector=selector).items
         assert [pod.metadata.name for pod in found] == names
 
 
-def test_a_log_is_followed_to_the_end(cluster: AnyCluster) -> None:
-    name = cluster.create("for i in 1 2 3; do echo line $i; sleep 1; done")
+def test_a_log_is_followed_to_the_end(cluster: Shell) -> None:
+    name = cluster.script("for i in 1 2 3; do echo line $i; sleep 1; done")
     cluster.wait(name, lambda pod: pod.status.phase in ("Running", "Succeeded"))
     begun = time.monotonic()
     assert cluster.log(name, follow=True) == "line 1\nline 2\nline 3\n"
     assert time.monotonic() - begun < PATIENCE
 
 
-def test_a_command_runs_in_a_running_container(cluster: AnyCluster) -> None:
-    name = cluster.create("echo told > /tmp/answer; while :; do sleep 0.2; done")
+def test_a_command_runs_in_a_running_container(cluster: Shell) -> None:
+    name = cluster.script("echo told > /tmp/answer; while :; do sleep 0.2; done")
     cluster.wait(name, lambda pod: pod.status.phase == "Running")
     answer = stream(
         cluster.api.connect_get_namespaced_pod_exec,
@@ -177,8 +145,8 @@ def test_a_command_runs_in_a_running_container(cluster: AnyCluster) -> None:
     assert answer == "told\n"
 
 
-def test_an_evicted_pod_ends(cluster: AnyCluster) -> None:
-    name = cluster.create("while :; do sleep 0.2; done")
+def test_an_evicted_pod_ends(cluster: Shell) -> None:
+    name = cluster.script("while :; do sleep 0.2; done")
     cluster.wait(name, lambda pod: pod.status.phase == "Running")
     body = client.V1Eviction(metadata=client.V1ObjectMeta(name=name, namespace=cluster.namespace))
     cluster.api.create_namespaced_pod_eviction(name, cluster.namespace, body)

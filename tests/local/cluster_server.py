@@ -8,7 +8,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,80 @@ def is_alive(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
-@dataclass
-class Cluster:
-    """One server, its folder, and a client. Images find this environment's programs, and `env`."""
+class Pods:
+    """Pods of one namespace, through Kubernetes' own client.
 
-    root: Path
-    port: int
-    env: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
+    `kubeconfig` leads to the cluster; `labels` are those of all pods that are made here.
+    """
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        kubeconfig: Path,
+        *,
+        namespace: str = NAMESPACE,
+        image: str = IMAGE,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        self.kubeconfig, self.namespace, self.image = kubeconfig, namespace, image
+        self.metadata = {"labels": dict(labels)} if labels else {}
+
+    def connect(self) -> None:
+        configuration = client.Configuration()
+        config.load_kube_config(config_file=str(self.kubeconfig), client_configuration=configuration)
+        self.api = client.CoreV1Api(client.ApiClient(configuration))
+
+    def create(self, *argv: str, **changes: Any) -> str:
+        """Makes a pod of one container, `base`; `changes` are parts of its spec. Gives its name."""
+        name = f"stellar-etl-test-{secrets.token_hex(4)}"
+        container = {"name": "base", "image": self.image, "command": list(argv), **changes.pop("container", {})}
+        metadata = {"name": name, **self.metadata, **changes.pop("metadata", {})}
+        spec = {"restartPolicy": "Never", "containers": [container], "terminationGracePeriodSeconds": 5, **changes}
+        self.api.create_namespaced_pod(self.namespace, {"metadata": metadata, "spec": spec})
+        return name
+
+    def pod(self, name: str) -> client.V1Pod:
+        return self.api.read_namespaced_pod(name, self.namespace)
+
+    def wait(self, name: str, condition: Callable[[client.V1Pod], Any]) -> client.V1Pod:
+        """Waits until a pod is as wanted; gives it."""
+        wait_until(lambda: condition(self.pod(name)), f"{name} did not become so")
+        return self.pod(name)
+
+    def wait_for(self, name: str, *phases: str) -> client.V1Pod:
+        wait_until(lambda: self.pod(name).status.phase in phases, f"{name} did not become {phases}")
+        return self.pod(name)
+
+    def ended(self, name: str) -> client.V1ContainerStateTerminated:
+        """Waits for a pod's end; gives how its container ended."""
+        pod = self.wait_for(name, "Succeeded", "Failed")
+        return pod.status.container_statuses[0].state.terminated
+
+    def log(self, name: str, **options: Any) -> str:
+        # The client gives the text of a bytes object otherwise.
+        answer = self.api.read_namespaced_pod_log(name, self.namespace, _preload_content=False, **options)
+        return str(answer.data.decode())
+
+    def run(self, *argv: str, **changes: Any) -> str:
+        """Runs a pod to its end; gives its log."""
+        name = self.create(*argv, **changes)
+        self.wait_for(name, "Succeeded", "Failed")
+        return self.log(name, container="base")
+
+    def is_gone(self, name: str) -> bool:
+        try:
+            self.pod(name)
+        except client.ApiException as error:
+            return error.status == 404
+        return False
+
+
+class Cluster(Pods):
+    """The laptop's cluster: one server and its folder. Images find this environment's programs, and `env`."""
+
+    def __init__(self, root: Path, port: int, env: dict[str, str]) -> None:
+        super().__init__(root / "kubeconfig")
+        self.root, self.port, self.env = root, port, env
+        self.process: subprocess.Popen[bytes] | None = None
         self.root.mkdir(parents=True, exist_ok=True)
         self.token = secrets.token_hex(8)
         (self.root / "token").write_text(self.token)
@@ -54,10 +118,6 @@ class Cluster:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def kubeconfig(self) -> Path:
-        return self.root / "kubeconfig"
 
     def start(self) -> None:
         self.process = subprocess.Popen(
@@ -75,9 +135,7 @@ class Cluster:
             return False
 
         wait_until(answers, "the cluster did not start")
-        configuration = client.Configuration()
-        config.load_kube_config(config_file=str(self.kubeconfig), client_configuration=configuration)
-        self.api = client.CoreV1Api(client.ApiClient(configuration))
+        self.connect()
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
@@ -87,37 +145,3 @@ class Cluster:
     def control(self, pod: str, fault: str) -> int:
         headers = {"Authorization": f"Bearer {self.token}"}
         return requests.post(f"{self.url}/control/pods/{pod}/{fault}", headers=headers, timeout=PATIENCE).status_code
-
-    def create(self, *argv: str, **changes: Any) -> str:
-        """Makes a pod of one container, `base`; `changes` are parts of its spec. Gives its name."""
-        name = f"pod-{secrets.token_hex(4)}"
-        container = {"name": "base", "image": IMAGE, "command": list(argv), **changes.pop("container", {})}
-        metadata = {"name": name, **changes.pop("metadata", {})}
-        spec = {"restartPolicy": "Never", "containers": [container], "terminationGracePeriodSeconds": 5, **changes}
-        self.api.create_namespaced_pod(NAMESPACE, {"metadata": metadata, "spec": spec})
-        return name
-
-    def pod(self, name: str) -> client.V1Pod:
-        return self.api.read_namespaced_pod(name, NAMESPACE)
-
-    def wait_for(self, name: str, *phases: str) -> client.V1Pod:
-        wait_until(lambda: self.pod(name).status.phase in phases, f"{name} did not become {phases}")
-        return self.pod(name)
-
-    def log(self, name: str, **options: Any) -> str:
-        # The client gives the text of a bytes object otherwise.
-        answer = self.api.read_namespaced_pod_log(name, NAMESPACE, _preload_content=False, **options)
-        return str(answer.data.decode())
-
-    def run(self, *argv: str, **changes: Any) -> str:
-        """Runs a pod to its end; gives its log."""
-        name = self.create(*argv, **changes)
-        self.wait_for(name, "Succeeded", "Failed")
-        return self.log(name, container="base")
-
-    def is_gone(self, name: str) -> bool:
-        try:
-            self.pod(name)
-        except client.ApiException as error:
-            return error.status == 404
-        return False

@@ -64,7 +64,12 @@ def test_a_missing_variable_is_named_with_its_purpose():
         (PodSettings, "image_pull_policy", "Sometimes", "image_pull_policy'.*'Always', 'IfNotPresent' or 'Never'"),
         (WarehouseSettings, "bq_project", "", "bq_project'.*at least 1 character"),
         (WarehouseSettings, "partition_fields", '{"t": {"type": "WEEK", "field": "closed_at"}}', r"\['t'\]\['type'\]"),
-        (WarehouseSettings, "partition_fields", '{"t": {"feild": "closed_at"}}', r"\['t'\]\['feild'\].*not permitted"),
+        (
+            WarehouseSettings,
+            "partition_fields",
+            '{"t": {"feild": "closed_at"}}',  # codespell:ignore
+            r"\['t'\]\['feild'\].*not permitted",
+        ),
         (ExportSettings, "use_testnet", "perhaps", "use_testnet'.*boolean.*'perhaps'"),
     ],
 )

@@ -118,7 +118,7 @@ def test_what_is_shipped_is_well(check):
             "unknown entry of Airflow Variable 'task_timeout': 'build_tiem_task'; did you mean 'build_time_task'?",
         ),
         (
-            {"resources": {"defualt": {}}},
+            {"resources": {"defualt": {}}},  # codespell:ignore
             "unknown entry of Airflow Variable 'resources': 'defualt'; did you mean 'default'?",
         ),
         (

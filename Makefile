@@ -1,11 +1,11 @@
 # The tasks of this repository. `make help` lists them; ARGS goes to the command behind a task: make test ARGS="-k manifest".
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint docs generate bench lock venv
+.PHONY: help run test test-fast conformance lint docs generate bench lock venv
 
 VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 help: ## list the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## run the main job on a laptop stack
 	./run_local.sh $(ARGS)
@@ -15,6 +15,9 @@ test: ## run the tests
 
 test-fast: ## run the tests that start no stack
 	./run_tests.sh -m "not end_to_end" $(ARGS)
+
+conformance: venv ## compare rows with the reference exporter's, by the kit in tests/data
+	$(VENV) python -m tests.conformance $(ARGS)
 
 lint: venv ## run all hooks: format, lint, types, imports, spelling, workflows
 	$(VENV) pre-commit run --all-files $(ARGS)

@@ -34,7 +34,7 @@ FINAL = ("success", "failed")
 PARALLEL_RUNS = 3
 POLL_SECONDS = 1.5
 NEWS_SECONDS = 10.0
-PARSE_SECONDS = 90
+PARSE_SECONDS = 300
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from local.stack.layout import PROJECT, REPO, Options, StackLayout
 PARALLELISM = 4
 """Tasks at a time: on two cores more of them only wait for each other."""
 
+PARSE_SECONDS = 240
+"""How long a DAG file may take to import: Airflow's 30 s pass on a laptop that is busy with other things."""
+
 
 def bin_folder() -> str:
     """Where the environment's programs lie."""
@@ -72,6 +75,7 @@ def airflow_environment(
     api = f"http://127.0.0.1:{ports['airflow']}"
     sections: dict[str, dict[str, object]] = {
         "CORE": {
+            "DAGBAG_IMPORT_TIMEOUT": PARSE_SECONDS,
             "DAGS_FOLDER": options.dags,
             "EXECUTOR": "LocalExecutor",
             "PARALLELISM": PARALLELISM,
@@ -106,7 +110,12 @@ def airflow_environment(
             "ENABLE_HEALTH_CHECK": False,
         },
         # A file that changed is read at the next look all the same; the others took a fifth of a core.
-        "DAG_PROCESSOR": {"REFRESH_INTERVAL": 10, "MIN_FILE_PROCESS_INTERVAL": 300, "PARSING_PROCESSES": 1},
+        "DAG_PROCESSOR": {
+            "REFRESH_INTERVAL": 10,
+            "MIN_FILE_PROCESS_INTERVAL": 300,
+            "PARSING_PROCESSES": 1,
+            "DAG_FILE_PROCESSOR_TIMEOUT": PARSE_SECONDS + 60,
+        },
         "TRIGGERER": {"CAPACITY": 100},
         "USAGE_DATA_COLLECTION": {"ENABLED": False},
     }

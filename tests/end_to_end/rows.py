@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -57,12 +57,18 @@ def canonical(row: Mapping[str, Any], fields: Iterable[Field]) -> dict[str, Any]
     return {field["name"]: _value(row.get(field["name"]), field) for field in fields}
 
 
-def as_set(rows: Iterable[Mapping[str, Any]], table_id: str) -> list[str]:
-    """Rows in a form that compares, doubled ones kept, without the columns that describe the load."""
-    fields = schema(table_id)
+def as_set(rows: Iterable[Mapping[str, Any]], table_id: str, without: Container[str] = ()) -> list[str]:
+    """Return rows in a form that compares, doubled ones kept, without the columns that describe the load.
+
+    Args:
+        rows: the rows.
+        table_id: their table.
+        without: columns to leave out.
+    """
+    fields = [field for field in schema(table_id) if field["name"] not in without]
     return sorted(json.dumps(canonical(row, fields), sort_keys=True) for row in rows)
 
 
-def published(stack: Stack, table_id: str, where: str = "TRUE") -> list[str]:
-    """What a table holds."""
-    return as_set(stack.query(f"SELECT * FROM {table_id} WHERE {where}"), table_id)
+def published(stack: Stack, table_id: str, where: str = "TRUE", without: Container[str] = ()) -> list[str]:
+    """Return what a table holds, as `as_set` does."""
+    return as_set(stack.query(f"SELECT * FROM {table_id} WHERE {where}"), table_id, without)

@@ -38,14 +38,6 @@ def test_every_statement_is_accepted(analyzer, function, record_property):
     assert refused(analyzer, made) == []
 
 
-def first_of_each_type(made: list[Made], table) -> list[Made]:
-    """The checks of one column of each type: those of the others differ by the column's name alone."""
-    types = {}
-    for field in fields(table):
-        types.setdefault(field["type"], field["name"])
-    return [one for one in made if one.what.split("-")[0].partition(".")[2] in types.values()]
-
-
 def test_the_checks_of_a_column_of_each_type_are_accepted(analyzer):
     seen, chosen = set(), []
     for table in STAGED:

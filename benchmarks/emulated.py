@@ -23,6 +23,7 @@ from stellar_etl_airflow.model.schema import column_names, read_schema
 from stellar_etl_airflow.model.tables import LEDGERS, Table
 from stellar_etl_airflow.sql.checks import check_staging, column_rules, own_rules
 from stellar_etl_airflow.sql.publish import publish
+from stellar_etl_airflow.sql.records import unchanged
 from stellar_etl_airflow.sql.statement import Parameter, Statement, range_parameters, table_name
 from stellar_etl_airflow.tasks.build_gcs_to_bq_task import load_job
 from tests.local import emulators
@@ -181,4 +182,4 @@ class Loading:
 
     def statement(self, parameters: tuple[Parameter, ...]) -> Statement:
         """What the merge runs."""
-        return publish(self.table, self.published, self.staging, self.columns, parameters)
+        return publish(self.table, self.published, self.staging, unchanged(self.columns), parameters)

@@ -51,7 +51,7 @@ with DAG(
     tags=["state"],
 ) as dag:
     verify = build_verify_task(TABLES, FullLoad)
-    delete_staging = build_delete_staging_task(TABLES)
+    stats, delete_staging = build_batch_stats(TABLES, full_load=True), build_delete_staging_task(TABLES)
     chain(build_export_task(TABLES, FullLoad), verify)
     for table in TABLES:
         with TaskGroup(table.data_type):
@@ -59,5 +59,5 @@ with DAG(
             check = build_check_task(table)
             keep = build_keep_full_load_task(table)
             merge = build_merge_full_load_task(table)
-            stats = build_batch_stats(table, full_load=True)
-        chain(verify, load, check, keep, merge, stats, delete_staging)
+        chain(verify, load, check, keep, merge, [stats, delete_staging])
+    chain(stats, delete_staging)

@@ -27,7 +27,7 @@ from stellar_etl_airflow.bigquery.tables import WarehouseError, guard_network
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.costs import bytes_of, cost_labels, estimated_cost
 from stellar_etl_airflow.model.ranges import LedgerRange, chunks, joined, without
-from stellar_etl_airflow.model.schema import SchemaError
+from stellar_etl_airflow.model.schema import Field, SchemaError, lacking
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, CHANGES, LEDGERS, TABLES, Table
 from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.settings.environments import read_variables
@@ -37,6 +37,7 @@ from stellar_etl_airflow.settings.runs import EnvironmentSettings
 from stellar_etl_airflow.settings.warehouse import CostSettings, WarehouseSettings
 from stellar_etl_airflow.sql.batch_stats import stats_row, upsert_stats
 from stellar_etl_airflow.sql.coverage import closed_between, loaded_ranges
+from stellar_etl_airflow.sql.records import moved
 from stellar_etl_airflow.sql.statement import Parameter, Statement, range_parameters, table_name
 from stellar_etl_airflow.sql.take_over import LOADS, bounds, copy, count, count_published, ledgers_held, misfits
 
@@ -75,15 +76,17 @@ class Source:
     Attributes:
         table: what it is here.
         name: its name between backticks.
+        fields: its schema.
         columns: those that it has and we have too.
         loads: those of them that tell its loads apart.
-        missing: columns that only we have: they stay empty.
-        extra: columns that only it has: they are left behind.
+        missing: columns that only we have, nested ones too: they stay empty.
+        extra: columns that only it has, nested ones too: they are left behind.
         misfits: why it can't be copied.
     """
 
     table: Table
     name: str
+    fields: Sequence[Field]
     columns: tuple[str, ...]
     loads: tuple[str, ...]
     missing: tuple[str, ...]
@@ -155,10 +158,11 @@ class TakeOver:
         return Source(
             table,
             table_name(project, dataset, table.table_id),
+            theirs,
             tuple(name for name in wanted if name in names),
             tuple(name for name in LOADS if name in names),
-            tuple(name for name in wanted if name not in names),
-            tuple(name for name in names if name not in wanted),
+            tuple(lacking(ours, theirs)),
+            tuple(lacking(theirs, ours)),
             tuple(misfits(table, theirs, ours)),
         )
 
@@ -236,14 +240,7 @@ class TakeOver:
                 self._write(
                     f"copy_{target.label}",
                     table,
-                    copy(
-                        table,
-                        warehouse.published(table, target),
-                        source.name,
-                        source.columns,
-                        source.loads,
-                        piece.parameters,
-                    ),
+                    self._copy(source, warehouse.published(table, target), piece),
                 )
                 for target in warehouse.config.targets
             ]
@@ -253,6 +250,12 @@ class TakeOver:
             for target in warehouse.config.targets:
                 self._write(f"rebuild_{target.label}", table, warehouse.rebuild(table, target))
             self.say(f"{table.table_id}: its point-in-time table is made")
+
+    def _copy(self, source: Source, published: str, piece: Piece) -> Statement:
+        times = (piece.first_closed_at.isoformat(), piece.last_closed_at.isoformat())
+        self.warehouse.check_partitions(source.table, *times)
+        columns = moved(source.fields, self.warehouse.fields(published), source.columns)
+        return copy(source.table, published, source.name, columns, source.loads, piece.parameters)
 
     def _held(self, table: Table, pieces: Sequence[Piece]) -> list[LedgerRange]:
         whole = LedgerRange(pieces[0].ledgers.start, pieces[-1].ledgers.end)
@@ -278,8 +281,7 @@ class TakeOver:
             "bytes_billed": read["bytes_billed"],
             "estimated_cost": estimated_cost(read["bytes_billed"], self.price),
         }
-        noted = stats_row(piece.ledgers, values)
-        statement = upsert_stats(warehouse.name(BATCH_STATS_TABLE_ID), noted)
+        statement = upsert_stats(warehouse.name(BATCH_STATS_TABLE_ID), [stats_row(piece.ledgers, values)])
         warehouse.query(statement, task="note", table=table.table_id)
 
     def _rows(self, label: str, table: Table, statement: Statement) -> list[Any]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import sqlglot
 from bqemulator.domain.errors import InvalidQueryError
 from bqemulator.sql import catalog_schema
+from bqemulator.storage.sql_identifiers import quoted_table_ref
 from sqlglot import exp
+
+from local.warehouse import rewriting
+from local.warehouse.schema import quoted
 
 
 class AffectedRows(int):
@@ -57,50 +62,91 @@ async def run_statement(
     Returns:
         An Arrow table: a query's rows, or what :func:`count_rows_by_kind` reads.
     """
-    statements = delete_and_insert(sql)
-    if not statements:
-        return await original(project_id, sql, parameters, context, **keywords)
-    counts = {
-        kind: (await original(project_id, statement, parameters, context, **keywords)).column(0)
-        for kind, statement in statements.items()
-    }
+
+    async def run(statement: str) -> Any:
+        return await original(project_id, statement, parameters, context, **keywords)
+
+    sql = rewriting.rewritten(sql)
+    merge = replacement(sql)
+    if merge is None:
+        return await run(sql)
+    rows = await run(merge.rows.sql("bigquery")) if merge.rows and merge.reads_target else None
+    counts = {}
+    if merge.deletion:
+        counts["deleted"] = (await run(merge.deletion.sql("bigquery"))).column(0)
+    if rows is not None:
+        counts["inserted"] = pa.array([_insert_rows(merge.into, rows, project_id, context)])
+    elif merge.rows:
+        insertion = exp.Insert(this=merge.into, expression=merge.rows)
+        counts["inserted"] = (await run(insertion.sql("bigquery"))).column(0)
     return pa.table(counts)
 
 
-def delete_and_insert(sql: str) -> dict[str, str]:
-    """Split a MERGE that matches no row.
+def _insert_rows(into: exp.Schema, rows: pa.Table, project_id: str, context: Any) -> int:
+    """Insert rows that were read before the statement changed anything."""
+    reference = catalog_schema._resolve_table_ref(into.this, project_id=project_id)
+    assert reference is not None, "the target of a MERGE has a name"
+    columns = ", ".join(quoted(column.name) for column in into.expressions)
+    connection = context.engine.connection
+    connection.register(_ROWS, rows)
+    try:
+        context.engine.execute(
+            f"INSERT INTO {quoted_table_ref(*reference)} ({columns}) SELECT * FROM {_ROWS}"  # noqa: S608
+        )
+    finally:
+        connection.unregister(_ROWS)
+    return int(rows.num_rows)
+
+
+_ROWS = "rows_read_before"
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A MERGE that matches no row, in parts."""
+
+    deletion: exp.Delete | None
+    rows: exp.Select | None
+    """The rows to insert."""
+    into: exp.Schema
+    """The table and its columns."""
+    reads_target: bool
+    """Whether the rows are read from the table that changes, and so before it does."""
+
+
+def replacement(sql: str) -> Replacement | None:
+    """Take a MERGE that matches no row apart.
 
     Args:
         sql: One statement in BigQuery's dialect.
 
     Returns:
-        The statement for the rows to be ``deleted``, then the one for those to be ``inserted``; nothing if ``sql``
-        is no ``MERGE … ON FALSE``, or one that reads its own target, which has to see it as it was.
+        Its parts; None if ``sql`` is no ``MERGE … ON FALSE``.
     """
     if "MERGE" not in sql.upper():
-        return {}
+        return None
     merge = sqlglot.parse_one(sql, read="bigquery")
     if not isinstance(merge, exp.Merge) or not _is_false(merge.args["on"]):
-        return {}
+        return None
     target, source = merge.this, merge.args["using"]
-    if any(_may_be(table, target) for table in source.find_all(exp.Table)):
-        return {}
-    statements: dict[str, exp.Expression] = {}
+    into = exp.Schema(this=exp.table_(target.this, target.args.get("db"), target.args.get("catalog")))
+    deletion: exp.Delete | None = None
+    rows: exp.Select | None = None
     for clause in merge.args["whens"].expressions:
-        kind = "deleted" if clause.args["source"] else "inserted"
         condition, then = clause.args.get("condition") or exp.true(), clause.args["then"]
         if clause.args["matched"]:
             continue  # never
-        if kind in statements or then.name != ("DELETE" if kind == "deleted" else ""):
-            return {}
-        if kind == "deleted":
-            statements[kind] = exp.Delete(this=target.copy(), where=exp.Where(this=condition))
+        if clause.args["source"]:
+            if deletion or then.name != "DELETE":
+                return None
+            deletion = exp.Delete(this=target.copy(), where=exp.Where(this=condition))
         else:
+            if rows or then.name:
+                return None
             rows = exp.select(*then.expression.expressions).from_(source.copy()).where(condition)
-            into = exp.Schema(this=exp.table_(target.this, target.args.get("db"), target.args.get("catalog")))
             into.set("expressions", then.this.expressions)
-            statements[kind] = exp.Insert(this=into, expression=rows)
-    return {kind: statements[kind].sql("bigquery") for kind in ("deleted", "inserted") if kind in statements}
+    reads_target = any(_may_be(table, target) for table in source.find_all(exp.Table))
+    return Replacement(deletion, rows, into, reads_target)
 
 
 def _may_be(table: exp.Table, target: exp.Expression) -> bool:
@@ -117,8 +163,9 @@ def _is_false(condition: Any) -> bool:
 def qualify_tables_and_check(original: Any, sql: str, project_id: str) -> str:
     """The last step of bqemulator's translation to DuckDB's dialect, and what it lacks.
 
-    A MERGE gets ``RETURNING merge_action``, which tells inserted, updated and deleted rows apart. NUMERIC gets its
-    precision and scale: it is translated to a plain DECIMAL, which has three digits after the point in DuckDB.
+    Functions of an element are written ``LAMBDA e : …``. A MERGE gets ``RETURNING merge_action``, which tells inserted,
+    updated and deleted rows apart. NUMERIC gets its precision and scale: it is translated to a plain DECIMAL, which has
+    three digits after the point in DuckDB.
 
     Raises:
         InvalidQueryError: A DELETE or UPDATE has no WHERE, which BigQuery demands.
@@ -132,6 +179,9 @@ def qualify_tables_and_check(original: Any, sql: str, project_id: str) -> str:
         raise InvalidQueryError(f"{statement.key.upper()} must have a WHERE clause", location="query")
     if isinstance(statement, exp.Merge):
         statement.set("returning", exp.Returning(expressions=[exp.column("merge_action")]))
+    for function in statement.find_all(exp.Lambda):
+        if not isinstance(function.this, exp.Literal):  # that is an arrow into JSON
+            function.set("colon", True)
     for numeric in list(statement.find_all(exp.DataType)):
         if numeric.sql(dialect="duckdb") == "DECIMAL(18, 3)":
             numeric.replace(exp.DataType.build("DECIMAL(38, 9)", dialect="duckdb"))

@@ -6,7 +6,10 @@ import base64
 import re
 from typing import Any
 
+from bqemulator.domain.errors import InvalidQueryError
 from bqemulator.sql import parameters
+
+from local.warehouse.schema import quoted
 
 _TOKEN = re.compile(
     r"""(?i: \b e'(?: \\. | '' | [^'\\] )*' )   # a string with escapes
@@ -34,14 +37,35 @@ def bind_named(_original: Any, sql: str, given: list[dict[str, Any]]) -> tuple[s
         if parameter is None:
             return token.group()
         values.append(parameters._extract_value(parameter))
+        kind = parameter["parameterType"]
+        if kind["type"] == "ARRAY":
+            return f"CAST(? AS {_array_type(kind)})"
         return parameters._placeholder_for(values[-1], parameter)
 
     return _TOKEN.sub(mark, sql), values
 
 
+def _array_type(kind: dict[str, Any]) -> str:
+    """The DuckDB type of an array, which DuckDB would guess from its first values: there may be none, or NULL."""
+    element = kind["arrayType"]
+    if element["type"] == "STRUCT":
+        fields = (
+            f"{quoted(one['name'])} {parameters._bq_to_duckdb_type(one['type'])}" for one in element["structTypes"]
+        )
+        return f"STRUCT({', '.join(fields)})[]"
+    return f"{parameters._bq_to_duckdb_type(element)}[]"
+
+
 def extract_value(original: Any, parameter: dict[str, Any]) -> Any:
-    """Read a parameter's value; BYTES come in base64, which bqemulator leaves as it is."""
+    """Read a parameter's value; BYTES come in base64, which bqemulator leaves as it is.
+
+    Raises:
+        InvalidQueryError: It is a BIGNUMERIC, of which DuckDB has no type.
+    """
+    kind = parameter.get("parameterType", {}).get("type")
+    if kind == "BIGNUMERIC":
+        raise InvalidQueryError("BIGNUMERIC is not supported by the local warehouse: no type of DuckDB is as wide")
     value = original(parameter)
-    if parameter.get("parameterType", {}).get("type") == "BYTES" and value is not None:
+    if kind == "BYTES" and value is not None:
         return base64.b64decode(value)
     return value

@@ -23,10 +23,16 @@ def quoted(name: str) -> str:
 
 
 def duckdb_type(field: Field) -> str:
-    """The DuckDB type of a column, nested fields included."""
+    """The DuckDB type of a column, nested fields included.
+
+    Raises:
+        ValidationError: The column is a BIGNUMERIC, of which DuckDB has no type: its decimals have 38 digits.
+    """
     if type_of(field) == "RECORD":
         parts = (f"{quoted(part['name'])} {duckdb_type(part)}" for part in field["fields"])
         single = f"STRUCT({', '.join(parts)})"
+    elif type_of(field) == "BIGNUMERIC":
+        raise ValidationError(f"Field {field['name']} is a BIGNUMERIC, which the local warehouse does not support")
     else:
         single = bq_to_duckdb(type_of(field))
     return f"{single}[]" if mode_of(field) == "REPEATED" else single

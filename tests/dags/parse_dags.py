@@ -145,6 +145,7 @@ def about_task(task: Any) -> dict[str, Any]:
         "type": task.task_type,
         "owner": task.owner,
         "retries": task.retries,
+        "rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
         "limit": task.execution_timeout and task.execution_timeout.total_seconds(),
         "builder": getattr(task, "builder", None),
         "pool": task.pool,

@@ -11,7 +11,7 @@ import sys
 import pytest
 from airflow.utils.file import list_py_file_paths
 
-from stellar_etl_airflow.model.tables import CHANGES, TABLES
+from stellar_etl_airflow.model.tables import BATCH_STATS_POOL, CHANGES, LOADING_DAGS, TABLES
 from tests.shared import REPO
 
 DAY = 24 * 3600.0
@@ -195,8 +195,21 @@ def test_a_batch_flows_one_way(about):
     for table in ("assets", "ledgers"):
         assert tasks[f"{table}.load"] == [f"{table}.check"]
         assert tasks[f"{table}.check"] == [f"{table}.merge"]
-        assert tasks[f"{table}.merge"] == [f"{table}.batch_stats"]
-        assert tasks[f"{table}.batch_stats"] == ["delete_staging"]
+        assert tasks[f"{table}.merge"] == ["batch_stats", "delete_staging"]
+    assert tasks["batch_stats"] == ["delete_staging"]
+
+
+def test_one_task_records_a_batch_also_if_a_table_failed_and_the_run_fails_all_the_same(about):
+    for dag_id in (*LOADING_DAGS, "bucket_list_export"):
+        tasks = about[dag_id]["tasks"]
+        merges = [task_id for task_id in tasks if task_id.endswith(".merge")]
+        assert tasks["batch_stats"]["rule"] == "all_done_min_one_success"
+        assert tasks["batch_stats"]["pool"] == BATCH_STATS_POOL
+        assert [task_id for task_id, task in tasks.items() if "batch_stats" in task["downstream"]] == merges
+        # Airflow takes a run's state from its last tasks: the last one succeeds if all merges did.
+        assert {task_id for task_id, task in tasks.items() if not task["downstream"]} == {"delete_staging"}
+        assert tasks["delete_staging"]["rule"] == "all_success"
+        assert all("delete_staging" in tasks[task_id]["downstream"] for task_id in merges)
 
 
 def test_a_batch_of_all_history_tables_stays_within_45_tasks(about):

@@ -15,6 +15,7 @@ import pytest
 from stellar_etl_airflow.bigquery.tables import NETWORK_LABEL, network_hash
 from stellar_etl_airflow.model.schema import read_schema
 from stellar_etl_airflow.take_over import TAKEN, TakeOver, TakeOverError, take_over
+from tests.dags.sql.statements import aged_records, reversed_records
 from tests.shared import REPO
 
 THEIRS = "local.theirs"
@@ -206,6 +207,36 @@ def test_a_column_of_another_type_is_named_and_nothing_is_copied(client, work, t
     with pytest.raises(TakeOverError, match="offers: column amount is STRING .* in the table and FLOAT"):
         take_over(work, TYPES, go=True)
     assert list(client.list_tables("local.stellar")) == []
+
+
+def test_nested_columns_in_another_order_are_copied_by_name(client, variables, warehouse_server):
+    _, folder = warehouse_server
+    client.delete_dataset(THEIRS, delete_contents=True, not_found_ok=True)
+    client.create_dataset(THEIRS)
+    claimants = [{"destination": f"G{n}", "predicate": [{"rel_before": n, "unconditional": False}]} for n in range(2)]
+    entry = {"balance_id": "b", "claimants": claimants, "deleted": False, "ledger_sequence": FIRST}
+    rows = {
+        "ledgers": rows_of("ledgers", FIRST),
+        "claimable_balances": [entry | {"closed_at": closed_at(FIRST)} | load_of(FIRST)],
+    }
+    (folder / "exports").mkdir(parents=True, exist_ok=True)
+    for data_type, lines in rows.items():
+        table_id = TAKEN[data_type].table_id
+        fields = aged_records(reversed_records(read_schema(str(REPO / "schemas"), table_id)))
+        table = client.create_table(bq.Table(f"{THEIRS}.{table_id}", [*map(bq.SchemaField.from_api_repr, fields)]))
+        (folder / "exports" / "theirs.txt").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        config = bq.LoadJobConfig(source_format="NEWLINE_DELIMITED_JSON", ignore_unknown_values=True)
+        client.load_table_from_uri("gs://exports/theirs.txt", table.reference, job_config=config).result()
+    said = []
+    work = TakeOver(client, variables.get, THEIRS, say=said.append)
+    take_over(work, list(rows), go=False)
+    assert "  columns that are left behind: claimants.of_an_older_release" in "\n".join(said)
+    assert "  columns that it lacks, which stay empty: claimants.destination" in "\n".join(said)
+    take_over(work, list(rows), go=True)
+    (row,) = client.query("SELECT claimants FROM local.stellar.claimable_balances").result()
+    found = [(one["destination"], one["predicate"][0]["rel_before"]) for one in row.claimants]
+    assert found == [(None, 0), (None, 1)]
+    client.delete_dataset(THEIRS, delete_contents=True)
 
 
 def test_another_networks_dataset_and_ones_own_are_refused(client, variables, theirs):

@@ -80,6 +80,7 @@ def test_a_drawing_shows_a_batch_with_the_like_tables_once():
         ("load", "check"),
         ("check", "merge"),
         ("merge", "batch_stats"),
+        ("merge", "delete_staging"),
         ("batch_stats", "delete_staging"),
     ]
     assert '["for each of 11 tables"]' in DOCUMENT

@@ -79,8 +79,8 @@ def test_a_failed_task_cleared_with_its_downstream_ends_green(
     before = rows(sample.stack)
     assert loaded_by(sample.stack, failed_run) == []
     browser.open(f"{sample.stack.ui}/dags/{DAG}/runs/{failed_run}")
-    browser.wait(lambda: len(states(browser)) == 12, "the run's tasks")
-    downstream = ("ledgers.merge", "ledgers.batch_stats", "delete_staging")
+    browser.wait(lambda: len(states(browser)) == 11, "the run's tasks")
+    downstream = ("ledgers.merge", "delete_staging")
     bad = {task_id: state for task_id, state in states(browser).items() if state != "Success"}
     assert bad == {"ledgers.check": "Failed", **dict.fromkeys(downstream, "Upstream Failed")}
     browser.screenshot("1-failed-run")
@@ -98,7 +98,7 @@ def test_a_failed_task_cleared_with_its_downstream_ends_green(
     browser.click_button("Confirm")
 
     browser.click_link(failed_run)
-    see_all_succeed(browser, 12)
+    see_all_succeed(browser, 11)
     assert wait_for(sample.stack, f"dags/{DAG}/dagRuns/{failed_run}", "success", "failed") == "success"
     assert loaded_by(sample.stack, failed_run) == list(range(FIRST, LAST + 1))
     assert rows(sample.stack) == before
@@ -119,7 +119,7 @@ def test_a_range_of_ledgers_is_asked_for_in_the_form(sample: Sample, browser: Br
 
     browser.wait(lambda: "/runs/manual__" in browser.driver.current_url, "the page of the new run")
     run_id = unquote(browser.driver.current_url.rpartition("/")[2])
-    see_all_succeed(browser, 12)
+    see_all_succeed(browser, 11)
     assert wait_for(sample.stack, f"dags/{DAG}/dagRuns/{run_id}", "success", "failed") == "success"
     assert loaded_by(sample.stack, run_id) == list(range(FIRST, LAST + 1))
     assert rows(sample.stack) == before

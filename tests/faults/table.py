@@ -129,8 +129,12 @@ MOMENTS: dict[str, Callable[[Break], tuple[Trap, Trap]]] = {
             at("warehouse", insert(task), kill, after),
             at("warehouse", results(task), kill, after),
         )
-        for task in ("check", "merge", "batch_stats")
+        for task in ("check", "merge")
     },
+    "batch_stats": lambda kill: (
+        at("warehouse", r"^POST .*/jobs\?.*\"jobId\": \"[^\"]*_batch_stats_stats_", kill, after),
+        at("warehouse", r"^GET .*/queries/[^?]*_batch_stats_stats_", kill, after),
+    ),
     "delete_staging": lambda kill: (
         at("warehouse", DELETE_TABLE, kill, instead),
         at("warehouse", DELETE_TABLE, kill, after),

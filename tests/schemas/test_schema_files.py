@@ -16,6 +16,7 @@ from stellar_etl_airflow.model.tables import (
     CHANGES,
     COVERAGE_TABLE_ID,
     ENRICHED_OPERATIONS,
+    OPERATIONS,
     PUBLISHED,
     TABLES,
     Publish,
@@ -42,6 +43,13 @@ def all_fields(fields: list[Field], prefix: str = "") -> Iterator[tuple[str, Fie
         name = f"{prefix}{field['name']}"
         yield name, field
         yield from all_fields(field.get("fields", []), f"{name}.")
+
+
+def test_the_details_of_an_operation_are_the_same_in_the_derived_table() -> None:
+    """The derived table's query takes the record as it is."""
+    tables = (OPERATIONS, ENRICHED_OPERATIONS)
+    one, other = (read(REPO / "schemas" / f"{table.table_id}_schema.json") for table in tables)
+    assert [field for field in one if field["name"] == "details"] == [f for f in other if f["name"] == "details"]
 
 
 def test_there_is_one_for_each_published_table_and_no_other() -> None:

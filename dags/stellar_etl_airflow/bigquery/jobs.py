@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from stellar_etl_airflow.sql.statement import Statement
+from stellar_etl_airflow.sql.statement import AnyParameter, ArrayParameter, Parameter, RowsParameter, Statement
 
 FINGERPRINT_LABEL = "stellar_fingerprint"
 """The job label that tells a retry whether a job that it finds does the same work."""
@@ -38,17 +38,29 @@ def query_job(label: str, statement: Statement, maximum_bytes_billed: int) -> Jo
                 "useLegacySql": False,
                 "maximumBytesBilled": str(maximum_bytes_billed),
                 "parameterMode": "NAMED",
-                "queryParameters": [
-                    {
-                        "name": parameter.name,
-                        "parameterType": {"type": parameter.type},
-                        "parameterValue": {"value": parameter.value},
-                    }
-                    for parameter in statement.parameters
-                ],
+                "queryParameters": [_resource(parameter) for parameter in statement.parameters],
             }
         },
     )
+
+
+def _resource(parameter: AnyParameter) -> dict[str, Any]:
+    """A parameter as https://cloud.google.com/bigquery/docs/reference/rest/v2/QueryParameter has it."""
+    type_: dict[str, Any]
+    value: dict[str, Any]
+    match parameter:
+        case Parameter():
+            type_, value = {"type": parameter.type}, {"value": parameter.value}
+        case ArrayParameter():
+            type_ = {"type": "ARRAY", "arrayType": {"type": parameter.type}}
+            value = {"arrayValues": [{"value": one} for one in parameter.values]}
+        case RowsParameter():
+            fields = [{"name": name, "type": {"type": kind}} for name, kind in parameter.columns]
+            type_ = {"type": "ARRAY", "arrayType": {"type": "STRUCT", "structTypes": fields}}
+            names = [name for name, _ in parameter.columns]
+            rows = [{name: {"value": one} for name, one in zip(names, row, strict=True)} for row in parameter.rows]
+            value = {"arrayValues": [{"structValues": row} for row in rows]}
+    return {"name": parameter.name, "parameterType": type_, "parameterValue": value}
 
 
 def job_id_base(dag_id: str, run_id: str, task_id: str, label: str) -> str:

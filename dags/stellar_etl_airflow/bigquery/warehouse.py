@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from functools import cached_property
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from stellar_etl_airflow.bigquery.jobs import FINGERPRINT_LABEL, Job, fingerprin
 from stellar_etl_airflow.bigquery.tables import (
     MOST_CLUSTER_FIELDS,
     TableLayout,
+    WarehouseError,
     base_ledger,
     check_partition,
     ensure_table,
@@ -25,9 +27,13 @@ from stellar_etl_airflow.bigquery.tables import (
 )
 from stellar_etl_airflow.model.costs import cost_labels
 from stellar_etl_airflow.model.lineage import Dataset, SchemaFile, table_at
+from stellar_etl_airflow.model.partitions import MOST_PARTITIONS, spanned, windows
+from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.schema import column_names, read_schema
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, Table
 from stellar_etl_airflow.settings.warehouse import Target, WarehouseSettings
+from stellar_etl_airflow.sql.publish import delete_range
+from stellar_etl_airflow.sql.records import Columns, moved
 from stellar_etl_airflow.sql.state import DELETED, base_table_id, current_view, current_view_id, rebuild, state_table_id
 from stellar_etl_airflow.sql.statement import Statement, table_name
 
@@ -156,6 +162,27 @@ class Warehouse:
             return False
         return True
 
+    def fields(self, name: str) -> list[dict[str, Any]]:
+        """The schema of a table as it is now, which may hold its nested columns in another order than the schema file.
+
+        Args:
+            name: the table's name between backticks.
+
+        Raises:
+            NotFound: it does not exist.
+        """
+        return [field.to_api_repr() for field in self.client.get_table(name.strip("`")).schema]
+
+    def moved(self, table: Table, source: str, target: str) -> Columns:
+        """The columns of the table's schema file, from one table into another: both have them.
+
+        Args:
+            table: the table of the registry.
+            source: the quoted name of the table whose rows move.
+            target: the quoted name of the table that they move into.
+        """
+        return moved(self.fields(source), self.fields(target), self.columns(table.table_id))
+
     def has_columns(self, table_id: str, columns: Iterable[str]) -> bool:
         """Whether a table has columns: one that was made by an older release gets new ones with its next load."""
         return {*columns} <= {field.name for field in self.client.get_table(f"{self.dataset_id}.{table_id}").schema}
@@ -253,6 +280,41 @@ class Warehouse:
         query = current_view(self.state(table, target), self.columns(table.table_id))
         ensure_view(self.client, f"{target.dataset_id}.{current_view_id(table_id)}", query)
 
+    def check_partitions(self, table: Table, first_closed_at: str, last_closed_at: str) -> None:
+        """Refuses a batch that spans more partitions than one statement may change.
+
+        Raises:
+            WarehouseError: naming the table and what to do.
+        """
+        partition = self.config.partition(table)
+        if partition is None:
+            return
+        count = spanned(partition.type, *map(datetime.fromisoformat, (first_closed_at, last_closed_at)))
+        if count > MOST_PARTITIONS:
+            raise WarehouseError(
+                f"ledgers that closed from {first_closed_at} to {last_closed_at} lie in {count} partitions of "
+                f"{self.config.table_id(table.data_type)} ({partition.type}), and a statement changes at most "
+                f"{MOST_PARTITIONS}: load them in smaller ranges"
+            )
+
+    def delete_jobs(self, table: Table, ledgers: LedgerRange, until: datetime, target: Target) -> list[Job]:
+        """The jobs that delete a ledger range from a target's table: one, or several where one would change too much.
+
+        Args:
+            table: the table.
+            ledgers: the ledgers.
+            until: when the newest ledger closed, or later; the same at each call within a try.
+            target: the target.
+        """
+        partition, published = self.config.partition(table), self.published(table, target)
+        parts = windows(partition.type if partition else None, ledgers, until)
+        statements = [delete_range(table, published, ledgers, window) for window in parts]
+        limit, label = self.config.maximum_bytes_billed, f"delete_{target.label}"
+        return [
+            query_job(label if number == 0 else f"{label}_{number}", statement, limit)
+            for number, statement in enumerate(statements)
+        ]
+
     def state(self, table: Table, target: Target) -> str:
         """The point-in-time table's name between backticks."""
         return self.name(state_table_id(self.config.table_id(table.data_type)), target)
@@ -283,9 +345,9 @@ class Warehouse:
     def rebuild(self, table: Table, target: Target) -> Statement:
         """The statement that recomputes a point-in-time table."""
         ledger = self.base_ledger(table, target)
-        base = self.base(table, target) if ledger else None
-        state, changes = self.state(table, target), self.published(table, target)
-        return rebuild(table, state, changes, self.columns(table.table_id), base, ledger)
+        state, changes, base = self.state(table, target), self.published(table, target), self.base(table, target)
+        kept = (base, self.moved(table, base, state)) if ledger else None
+        return rebuild(table, state, changes, self.moved(table, changes, state), kept, ledger)
 
     def _base_id(self, table: Table, target: Target) -> str:
         return f"{target.dataset_id}.{base_table_id(self.config.table_id(table.data_type))}"

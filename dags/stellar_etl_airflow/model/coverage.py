@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -55,6 +55,12 @@ MEANINGS = {
 }
 
 
+BLOCK_BITS = 20
+"""Ledgers are looked at in blocks of 2^20, two months of the network: a finding ends at the latest with its block."""
+
+OF_BLOCKS = (Fault.BROKEN_LINK, Fault.NOT_LOADED, Fault.WRONG_COUNT, Fault.WRONG_TIME, Fault.DUPLICATES)
+"""The faults that are found block by block."""
+
 NO_FAULTS = (Fault.LAG, Fault.UNIDENTIFIED)
 """What is recorded and neither fails a run nor is loaded again: the schedule's work, and what a load may not change."""
 
@@ -94,6 +100,27 @@ class Finding:
         where = f"{PUBLISHED[self.data_type].table_id}, ledgers {self.start_ledger} to {self.end_ledger}"
         behind = f", {self.lag_seconds} s" if self.lag_seconds is not None else ""
         return f"{where}: {self.count} {MEANINGS[self.fault]}{behind}"
+
+
+def whole(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of one query, with those joined that the end of a block cut in two.
+
+    Args:
+        findings: the findings, by their first ledger.
+    """
+    result: list[Finding] = []
+    open_at: dict[tuple[str, Fault, int], int] = {}
+    for one in findings:
+        before = open_at.pop((one.data_type, one.fault, one.start_ledger), None)
+        at_edge = one.start_ledger % (1 << BLOCK_BITS) == 0
+        if before is not None and at_edge and one.fault in OF_BLOCKS:
+            first = result[before]
+            result[before] = replace(first, end_ledger=one.end_ledger, count=first.count + one.count)
+        else:
+            before = len(result)
+            result.append(one)
+        open_at[one.data_type, one.fault, one.end_ledger + 1] = before
+    return result
 
 
 @dataclass(frozen=True)

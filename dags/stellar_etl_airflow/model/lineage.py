@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from stellar_etl_airflow.model.schema import SchemaError, read_schema
 
@@ -76,15 +76,17 @@ def dataset_at(address: str, schema: SchemaFile | None = None) -> Dataset:
     return Dataset(f"{scheme}://{host.rpartition('@')[2]}", name.strip("/") or "/", schema)
 
 
+Source = TypeVar("Source")
+
 _SELECTED = re.compile(r"^\s*(\w)\.`(\w+)`(?: AS (\w+))?,?$", re.MULTILINE)
 
 
-def selected_columns(query: str, tables: Mapping[str, Dataset]) -> dict[str, tuple[Dataset, str]]:
+def selected_columns(query: str, tables: Mapping[str, Source]) -> dict[str, tuple[Source, str]]:
     """Of each column of a query in `dags/queries`, the table and the column that it is; others are left out.
 
     Args:
         query: its text; each column stands in a line of its own.
-        tables: the table for each letter that the query calls one by.
+        tables: what stands for the table of each letter that the query calls one by.
     """
     return {
         alias or column: (tables[letter], column)

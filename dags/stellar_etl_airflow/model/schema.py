@@ -111,6 +111,27 @@ def grown(existing: Sequence[Field], wanted: Sequence[Field], path: str = "") ->
     return result
 
 
+def same_fields(one: Sequence[Field], other: Sequence[Field]) -> bool:
+    """Whether two schemas have the same names in the same order, nested ones too: BigQuery matches them by position."""
+    return _names(one) == _names(other)
+
+
+def _names(fields: Sequence[Field]) -> list[Any]:
+    return [(field["name"].lower(), _names(field.get("fields", ()))) for field in fields]
+
+
+def lacking(fields: Sequence[Field], other: Sequence[Field], path: str = "") -> list[str]:
+    """The fields that another schema does not have, nested ones by their path."""
+    found, by_name = [], {field["name"].lower(): field for field in other}
+    for field in fields:
+        match = by_name.get(field["name"].lower())
+        if match is None:
+            found.append(f"{path}{field['name']}")
+        else:
+            found += lacking(field.get("fields", ()), match.get("fields", ()), f"{path}{field['name']}.")
+    return found
+
+
 def has_grown(existing: Sequence[Field], fields: Sequence[Field]) -> bool:
     """Whether `fields`, made by `grown(existing, …)`, says more than `existing` does."""
 

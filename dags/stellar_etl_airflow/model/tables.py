@@ -246,6 +246,12 @@ def loaded_by(dag_id: str) -> tuple[Table, ...]:
     return tuple(table for table in PUBLISHED.values() if table.dag_id == dag_id)
 
 
+BATCH_STATS_TABLE_ID = "history_archives_dag_runs"
+"""The table that holds one row for each table and range that was published."""
+
+BATCH_STATS_POOL = f"write_{BATCH_STATS_TABLE_ID}"
+"""The pool of the tasks that write batch stats: one slot, so that overlapping runs write a row of a range once."""
+
 EXPORT_POOL = "export"
 """The pool of the tasks that export: as many export pods run at a time as it has slots."""
 
@@ -256,17 +262,17 @@ POOLS: dict[str, dict[str, Any]] = {
         "include_deferred": True,  # a pod that the triggerer waits for runs all the same
     }
 } | {
-    table.pool: {
+    pool: {
         "slots": 1,
-        "description": f"One writer at a time for {table.table_id}",
+        "description": f"One writer at a time for {table_id}",
         "include_deferred": True,  # a merge that waits in the triggerer is still a writer
     }
-    for table in PUBLISHED.values()
+    for pool, table_id in (
+        *((table.pool, table.table_id) for table in PUBLISHED.values()),
+        (BATCH_STATS_POOL, BATCH_STATS_TABLE_ID),
+    )
 }
 """The pools that the DAGs need, as `airflow pools import` takes them; `airflow_pools.json` holds the same."""
-
-BATCH_STATS_TABLE_ID = "history_archives_dag_runs"
-"""The table that holds one row for each table and range that was published."""
 
 COVERAGE_TABLE_ID = "ledger_coverage"
 """The table that holds one row for each finding of each look over loaded history."""

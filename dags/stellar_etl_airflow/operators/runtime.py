@@ -114,15 +114,24 @@ class Run:
         return f"{start.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
 
 
+PUBLISHED_ATTEMPT = "attempt"
+"""The key under which the result of a merge names the export attempt whose rows it published."""
+
+
+def find_result(context: Context, task_id: str, key: str = "return_value") -> Mapping[str, Any] | None:
+    """What another task of this run left under a key; None if it left nothing."""
+    value = context["ti"].xcom_pull(task_ids=task_id, key=key)
+    return value if isinstance(value, Mapping) else None
+
+
 def pull_result(context: Context, task_id: str, key: str = "return_value") -> Mapping[str, Any]:
     """What another task of this run left under a key.
 
     Raises:
         AirflowException: nothing, naming the task, and the command that runs it alone.
     """
-    ti = context["ti"]
-    value = ti.xcom_pull(task_ids=task_id, key=key)
-    if not isinstance(value, Mapping):
+    ti, value = context["ti"], find_result(context, task_id, key)
+    if value is None:
         command = shlex.join(["airflow", "tasks", "test", ti.dag_id, task_id, ti.run_id])
         raise AirflowException(
             f"task {task_id!r} left no result in this run: clear it together with this task; "

@@ -8,7 +8,7 @@ from typing import Any
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID
 from stellar_etl_airflow.sql.statement import (
-    Parameter,
+    RowsParameter,
     Statement,
     column_list,
     identifier,
@@ -44,8 +44,8 @@ STATS_TYPES = {
 """The columns of a row, with their types in BigQuery; the schema file describes them."""
 
 
-def stats_row(ledgers: LedgerRange, values: Mapping[str, Any]) -> tuple[Parameter, ...]:
-    """A row of the batch stats as query parameters, named after its columns.
+def stats_row(ledgers: LedgerRange, values: Mapping[str, Any]) -> dict[str, str]:
+    """A row of the batch stats: the text of each column's value.
 
     Args:
         ledgers: the range that was published.
@@ -55,28 +55,38 @@ def stats_row(ledgers: LedgerRange, values: Mapping[str, Any]) -> tuple[Paramete
         KeyError: there is no such column.
     """
     row = {"start_ledger": ledgers.start, "end_ledger": ledgers.end, **values}
-    return tuple(Parameter(name, STATS_TYPES[name], str(value)) for name, value in row.items())
+    if unknown := row.keys() - STATS_TYPES.keys():
+        raise KeyError(f"{BATCH_STATS_TABLE_ID} has no column {', '.join(sorted(unknown))}")
+    return {name: str(value) for name, value in row.items()}
 
 
-def upsert_stats(target: str, row: Sequence[Parameter]) -> Statement:
-    """Writes one row into the batch stats, over the row of the same table and range if there is one.
+def upsert_stats(target: str, rows: Sequence[Mapping[str, str]]) -> Statement:
+    """Writes rows into the batch stats, each over the row of the same table and range if there is one.
+
+    One statement for all tables of a batch: BigQuery runs 2 mutating statements of a table at a time and queues 20
+    (https://cloud.google.com/bigquery/docs/data-manipulation-language#concurrent_jobs).
 
     Args:
         target: the quoted name of the table `history_archives_dag_runs`.
-        row: a parameter for each column, named after it.
+        rows: the rows, each as `stats_row` makes it; a column that a row does not have becomes NULL.
+
+    Raises:
+        ValueError: two rows are of the same table and range, or a row does not say which these are.
     """
-    names = [parameter.name for parameter in row]
-    assert set(STATS_KEYS) <= set(names), f"a row of {BATCH_STATS_TABLE_ID} needs {STATS_KEYS}"
-    source = ", ".join(f"@{name} AS {identifier(name)}" for name in names)
+    keys = [tuple(row.get(key) for key in STATS_KEYS) for row in rows]
+    if any(None in key for key in keys) or len(set(keys)) < len(keys):
+        raise ValueError(f"the rows of {BATCH_STATS_TABLE_ID} need {', '.join(STATS_KEYS)}, each row its own: {keys}")
+    names = [name for name in STATS_TYPES if any(name in row for row in rows)]
     match = " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in STATS_KEYS)
     update = ", ".join(f"{identifier(name)} = S.{identifier(name)}" for name in names if name not in STATS_KEYS)
     sql = f"""\
 MERGE {target} AS T
-USING (SELECT {source}) AS S
+USING (SELECT {column_list(names, "entry")} FROM UNNEST(@entries) AS entry) AS S
 ON {match}
 WHEN MATCHED THEN UPDATE SET {update}
 WHEN NOT MATCHED THEN INSERT ({column_list(names)}) VALUES ({column_list(names, "S")})"""
-    return Statement(sql, tuple(row))
+    columns = tuple((name, STATS_TYPES[name]) for name in names)
+    return Statement(sql, (RowsParameter("entries", columns, tuple(tuple(map(row.get, names)) for row in rows)),))
 
 
 def forget_stats(stats: str, table_ids: Sequence[str], ledgers: LedgerRange | None) -> Statement:

@@ -16,6 +16,7 @@ from datetime import date, datetime
 from stellar_etl_airflow.model.checks import Check, Condition, Kind, Metric, Value
 from stellar_etl_airflow.model.tables import LEDGERS, Table
 from stellar_etl_airflow.sql.statement import (
+    ArrayParameter,
     Parameter,
     Statement,
     column_list,
@@ -47,7 +48,7 @@ class Rule:
     meaning: str
     count: str
     rows: str
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[Parameter | ArrayParameter, ...] = ()
 
 
 def check_staging(staging: str, rules: Sequence[Rule], parameters: tuple[Parameter, ...]) -> Statement:
@@ -69,7 +70,10 @@ def shown(rule: Rule, parameters: Sequence[Parameter]) -> str:
     return re.sub(r"@(\w+)", lambda match: values[match[1]], rule.rows)
 
 
-def _literal(parameter: Parameter) -> str:
+def _literal(parameter: Parameter | ArrayParameter) -> str:
+    if isinstance(parameter, ArrayParameter):
+        values = (_literal(Parameter(parameter.name, parameter.type, value)) for value in parameter.values)
+        return f"ARRAY<{parameter.type}>[{', '.join(values)}]"
     if parameter.value is None:
         return "NULL"
     if parameter.type in ("INT64", "FLOAT64", "BOOL"):
@@ -122,12 +126,19 @@ def own_rules(table: Table, staging: str, published: str, headers: str | None) -
     return rules
 
 
-def _rows_rule(name: str, meaning: str, staging: str, fault: str, parameters: tuple[Parameter, ...] = ()) -> Rule:
+def _rows_rule(
+    name: str, meaning: str, staging: str, fault: str, parameters: tuple[Parameter | ArrayParameter, ...] = ()
+) -> Rule:
     return Rule(name, meaning, f"COUNTIF({fault})", f"SELECT * FROM {staging} WHERE {fault}", parameters)
 
 
 def _repeated(
-    name: str, meaning: str, staging: str, keys: Sequence[str], where: str, parameters: tuple[Parameter, ...] = ()
+    name: str,
+    meaning: str,
+    staging: str,
+    keys: Sequence[str],
+    where: str,
+    parameters: tuple[Parameter | ArrayParameter, ...] = (),
 ) -> Rule:
     columns = column_list(keys)
     groups = f"SELECT {columns}, COUNT(*) AS copies FROM {staging} WHERE {where} GROUP BY {columns} HAVING COUNT(*) > 1"
@@ -229,7 +240,7 @@ def column_rules(checks: Sequence[Check], staging: str, fields: Sequence[Mapping
 
 
 def _column_rule(name: str, check: Check, staging: str, types: Mapping[str, str | None]) -> Rule:
-    parameters: list[Parameter] = []
+    parameters: list[Parameter | ArrayParameter] = []
 
     def parameter(column: str, value: Value, type_: str | None = None) -> str:
         type_ = type_ or _type_of(column, types)
@@ -259,8 +270,13 @@ def _column_rule(name: str, check: Check, staging: str, types: Mapping[str, str 
         meaning = f"for {check.metric.value}({column}) not {_bounds(check)}"
         return Rule(name, meaning, f"(SELECT COUNTIF({outside}) FROM ({found}))", found, tuple(parameters))
     if check.kind is Kind.ACCEPTED_VALUES:
-        accepted = ", ".join(parameter(check.column, value) for value in check.values)
-        fault, meaning = f"{column} NOT IN ({accepted})", f"rows whose {column} is not one of the accepted values"
+        texts = tuple(_text(check.column, value, type_) for value in check.values)
+        accepted = ArrayParameter(f"{name}_{len(parameters)}", type_, texts)
+        parameters.append(accepted)
+        fault, meaning = (
+            f"{column} NOT IN UNNEST(@{accepted.name})",
+            f"rows whose {column} is not one of the accepted values",
+        )
     elif check.kind is Kind.RANGE:
         fault = f"({_outside(column, type_, check, lambda bound: parameter(check.column, bound))})"
         meaning = f"rows whose {column} is not {_bounds(check)}"

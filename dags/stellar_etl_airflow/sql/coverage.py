@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from stellar_etl_airflow.model.coverage import Fault, Finding
+from stellar_etl_airflow.model.coverage import BLOCK_BITS, Fault, Finding
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import LEDGERS, Publish, Table
 from stellar_etl_airflow.sql.statement import (
     Parameter,
+    RowsParameter,
     Statement,
     column_list,
     identifier,
@@ -23,6 +24,12 @@ from stellar_etl_airflow.sql.statement import (
     listed,
     table_parameters,
 )
+
+_BLOCK = f"sequence >> {BLOCK_BITS}"
+"""The block of a ledger: a window function sorts one block at a time, however much history there is."""
+
+_ARRAY_BITS = 16
+"""A range of ledgers is unfolded by arrays of 2^16 at most: `GENERATE_ARRAY` gives no more than 2^20 elements."""
 
 MOST_FINDINGS = 100
 """How many findings a table may have in one look; what is beyond shows in the next."""
@@ -42,14 +49,15 @@ def _within(table: Table, alias: str = "") -> str:
 
 
 def _islands(fault: Fault, sequences: str) -> str:
-    """Ledgers, one a row in the column `sequence`, as ranges without a hole."""
+    """Ledgers, one a row in the column `sequence`, as ranges without a gap that end at the latest with their block."""
     return f"""\
 SELECT '{fault}' AS fault, MIN(sequence) AS start_ledger, MAX(sequence) AS end_ledger, COUNT(*) AS found
 FROM (
-  SELECT sequence, sequence - ROW_NUMBER() OVER (ORDER BY sequence) AS island
+  SELECT sequence, {_BLOCK} AS block,
+    sequence - ROW_NUMBER() OVER (PARTITION BY {_BLOCK} ORDER BY sequence) AS island
   FROM (SELECT DISTINCT sequence FROM ({sequences}))
 )
-GROUP BY island"""
+GROUP BY block, island"""
 
 
 def look(
@@ -82,10 +90,18 @@ def look(
 
 def _of_ledgers(name: str) -> list[str]:
     held = f"SELECT DISTINCT sequence FROM {name} WHERE {_within(LEDGERS)}"
+    # Gaps within each block of ledgers, then those between blocks: of blocks there are 4,096 at most.
     gaps = f"""\
 SELECT '{Fault.MISSING}' AS fault, before + 1 AS start_ledger, sequence - 1 AS end_ledger,
   sequence - before - 1 AS found
-FROM (SELECT sequence, LAG(sequence) OVER (ORDER BY sequence) AS before FROM ({held}))
+FROM (
+  SELECT sequence, LAG(sequence) OVER (PARTITION BY {_BLOCK} ORDER BY sequence) AS before FROM ({held})
+  UNION ALL
+  SELECT first_held AS sequence, LAG(last_held) OVER (ORDER BY block) AS before
+  FROM (
+    SELECT {_BLOCK} AS block, MIN(sequence) AS first_held, MAX(sequence) AS last_held FROM ({held}) GROUP BY block
+  )
+)
 WHERE sequence > before + 1"""
     links = f"""\
 SELECT b.sequence
@@ -100,7 +116,11 @@ def _of_rows(table: Table, name: str, headers: str, stats: str) -> list[str]:
     # Of each ledger the load that came last; what is behind the newest one is not there yet, and not missing.
     loaded = f"""\
 SELECT sequence, start_ledger, end_ledger, row_count
-FROM {stats} CROSS JOIN UNNEST(GENERATE_ARRAY(start_ledger, end_ledger)) AS sequence
+FROM {stats}
+CROSS JOIN UNNEST(GENERATE_ARRAY(start_ledger >> {_ARRAY_BITS}, end_ledger >> {_ARRAY_BITS})) AS part
+CROSS JOIN UNNEST(GENERATE_ARRAY(
+  GREATEST(start_ledger, part << {_ARRAY_BITS}), LEAST(end_ledger, ((part + 1) << {_ARRAY_BITS}) - 1)
+)) AS sequence
 WHERE table_id = @table_id AND last_closed_at >= @window_start AND first_closed_at < @window_end
 QUALIFY ROW_NUMBER() OVER (PARTITION BY sequence ORDER BY published_at DESC) = 1"""
     newest = f"(SELECT COALESCE(MAX(end_ledger), 0) FROM {stats} WHERE table_id = @table_id)"
@@ -241,27 +261,32 @@ def record(
         table_ids: the name of each type's table.
         found: the findings.
     """
-    parameters = [Parameter("run_id", "STRING", run_id), Parameter("checked_at", "TIMESTAMP", checked_at.isoformat())]
-    columns = ("table_id", "fault", "start_ledger", "end_ledger", "found", "lag_seconds")
-    types = ("STRING", "STRING", "INT64", "INT64", "INT64", "INT64")
-    rows = []
-    for number, one in enumerate(found):
-        values = (table_ids[one.data_type], one.fault, one.start_ledger, one.end_ledger, one.count, one.lag_seconds)
-        made = [
-            Parameter(f"{column}_{number}", type_, None if value is None else str(value))
-            for column, type_, value in zip(columns, types, values, strict=True)
-        ]
-        parameters += made
-        selected = ", ".join(f"@{one.name} AS {column}" for one, column in zip(made, columns, strict=True))
-        rows.append(f"SELECT @run_id AS run_id, @checked_at AS checked_at, {selected}")
-    names = column_list(("run_id", "checked_at", *columns))
-    source = "\n  UNION ALL ".join(rows) if rows else f"SELECT {names} FROM {target} WHERE FALSE"
+    types = {
+        "table_id": "STRING",
+        "fault": "STRING",
+        "start_ledger": "INT64",
+        "end_ledger": "INT64",
+        "found": "INT64",
+        "lag_seconds": "INT64",
+    }
+    rows = [
+        (table_ids[one.data_type], one.fault, one.start_ledger, one.end_ledger, one.count, one.lag_seconds)
+        for one in found
+    ]
+    texts = tuple(tuple(None if value is None else str(value) for value in row) for row in rows)
+    names = column_list(("run_id", "checked_at", *types))
     sql = f"""\
 MERGE {target} AS T
 USING (
-  {source}
+  SELECT @run_id AS run_id, @checked_at AS checked_at, {column_list(types, "finding")}
+  FROM UNNEST(@findings) AS finding
 ) AS S
 ON FALSE
 WHEN NOT MATCHED BY SOURCE AND T.run_id = @run_id THEN DELETE
 WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({names})"""
-    return Statement(sql, tuple(parameters))
+    parameters = (
+        Parameter("run_id", "STRING", run_id),
+        Parameter("checked_at", "TIMESTAMP", checked_at.isoformat()),
+        RowsParameter("findings", tuple(types.items()), texts),
+    )
+    return Statement(sql, parameters)

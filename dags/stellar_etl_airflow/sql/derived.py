@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from stellar_etl_airflow.model.lineage import selected_columns
 from stellar_etl_airflow.model.ranges import LedgerRange, TimeRange
+from stellar_etl_airflow.model.schema import Field, type_of
 from stellar_etl_airflow.model.tables import LEDGERS, OPERATIONS, TRANSACTIONS, Table
 from stellar_etl_airflow.sql.statement import (
     Statement,
@@ -27,6 +30,27 @@ def derive(query: str, names: Mapping[Table, str]) -> str:
     values = {table.data_type: name for table, name in names.items()}
     values |= {f"{table.data_type}_range": range_predicate(table, aliases[table]) for table in names}
     return f"(\n{query.format(**values)})"
+
+
+def selected_fields(query: str, sources: Mapping[str, Sequence[Field]], own: Sequence[Field]) -> list[dict[str, Any]]:
+    """The schema of a query's result, with the fields of records in the order of the tables that they come from.
+
+    Args:
+        query: the text of a file in `dags/queries`.
+        sources: the schema of each table that it reads, as the table has it, by the letter that the query calls it by.
+        own: the schema file of the derived table.
+
+    Raises:
+        ValueError: a record is not selected as it is, in a line of its own, so that the order of its fields is unknown.
+    """
+    columns = selected_columns(query, {letter: {one["name"]: one for one in some} for letter, some in sources.items()})
+    fields = []
+    for field in own:
+        if type_of(field) == "RECORD" and field["name"] not in columns:
+            raise ValueError(f"the query must select the record {field['name']} as it is, in a line of its own")
+        table, name = columns.get(field["name"], ({}, ""))
+        fields.append({**table.get(name, field), "name": field["name"]})
+    return fields
 
 
 def check_sources(names: Mapping[Table, str], asked: TimeRange | LedgerRange) -> Statement:

@@ -7,9 +7,10 @@ later ledger, or of the same ledger, loaded again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from stellar_etl_airflow.model.tables import Table
+from stellar_etl_airflow.sql.records import Columns, moved_rows, select_list, unchanged
 from stellar_etl_airflow.sql.statement import Parameter, Statement, column_list, identifier
 
 DELETED = "deleted"
@@ -35,10 +36,10 @@ def _same_entry(table: Table) -> str:
     return " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.entry_keys)
 
 
-def _newest(table: Table, source: str, columns: Sequence[str], where: str) -> str:
+def _newest(table: Table, source: str, columns: Columns, where: str) -> str:
     """Of each entry in a source the row of its latest ledger."""
     return f"""\
-  SELECT {column_list(columns)}
+  SELECT {select_list(columns)}
   FROM {source}
   WHERE {where}
   QUALIFY ROW_NUMBER() OVER (
@@ -46,7 +47,7 @@ def _newest(table: Table, source: str, columns: Sequence[str], where: str) -> st
   ) = 1"""
 
 
-def _overwrite(table: Table, columns: Sequence[str]) -> str:
+def _overwrite(table: Table, columns: Iterable[str]) -> str:
     return ", ".join(
         f"{identifier(column)} = S.{identifier(column)}" for column in columns if column not in table.entry_keys
     )
@@ -56,7 +57,7 @@ def _base_parameter(base_ledger: int) -> Parameter:
     return Parameter("base_ledger", "INT64", str(base_ledger))
 
 
-def merge_changes(table: Table, state: str, staging: str, columns: Sequence[str], base_ledger: int) -> Statement:
+def merge_changes(table: Table, state: str, staging: str, columns: Columns, base_ledger: int) -> Statement:
     """Brings a batch of changes into the point-in-time table.
 
     Args:
@@ -79,7 +80,7 @@ WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(colum
     return Statement(sql, (_base_parameter(base_ledger),))
 
 
-def replace_base(base: str, staging: str, columns: Sequence[str]) -> Statement:
+def replace_base(base: str, staging: str, columns: Columns) -> Statement:
     """Makes a full load the one that is kept, in place of the one before, as one statement.
 
     Args:
@@ -89,14 +90,14 @@ def replace_base(base: str, staging: str, columns: Sequence[str]) -> Statement:
     """
     sql = f"""\
 MERGE {base} AS T
-USING {staging} AS S
+USING {moved_rows(staging, columns)} AS S
 ON FALSE
 WHEN NOT MATCHED BY SOURCE THEN DELETE
 WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns)})"""
     return Statement(sql)
 
 
-def merge_full_load(table: Table, state: str, staging: str, columns: Sequence[str], base_ledger: int) -> Statement:
+def merge_full_load(table: Table, state: str, staging: str, columns: Columns, base_ledger: int) -> Statement:
     """Begins the point-in-time table anew with a full load of all entries at a ledger, under what is newer.
 
     What the table has of that ledger and before, and the load lacks, goes, tombstones too: as changes up to the base
@@ -112,7 +113,7 @@ def merge_full_load(table: Table, state: str, staging: str, columns: Sequence[st
     ledger = identifier(table.ledger_column)
     sql = f"""\
 MERGE {state} AS T
-USING {staging} AS S
+USING {moved_rows(staging, columns)} AS S
 ON {_same_entry(table)}
 WHEN MATCHED AND T.{ledger} <= @base_ledger THEN UPDATE SET {_overwrite(table, columns)}
 WHEN NOT MATCHED BY TARGET THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns, "S")})
@@ -121,7 +122,12 @@ WHEN NOT MATCHED BY SOURCE AND T.{ledger} <= @base_ledger THEN DELETE"""
 
 
 def rebuild(
-    table: Table, state: str, changes: str, columns: Sequence[str], base: str | None = None, base_ledger: int = 0
+    table: Table,
+    state: str,
+    changes: str,
+    columns: Columns,
+    base: tuple[str, Columns] | None = None,
+    base_ledger: int = 0,
 ) -> Statement:
     """Recomputes the point-in-time table, as one statement: a reader sees the old rows or the new ones.
 
@@ -129,24 +135,26 @@ def rebuild(
         table: the table of changes.
         state: the quoted name of its point-in-time table.
         changes: the quoted name of the table of changes.
-        columns: the columns of all of them.
-        base: the quoted name of the table that keeps the full load, None if there was none.
+        columns: the columns of the changes, in the form of the point-in-time table.
+        base: the quoted name of the table that keeps the full load and its columns, None if there was no full load.
         base_ledger: the ledger of that load.
     """
     ledger = identifier(table.ledger_column)
-    source, where = changes, "TRUE"
+    source = _newest(table, changes, columns, "TRUE")
     parameters: tuple[Parameter, ...] = ()
     if base is not None:
         parameters = (_base_parameter(base_ledger),)
-        source = f"""(
-    SELECT {column_list(columns)} FROM {base}
+        kept, kept_columns = base
+        both = f"""(
+    SELECT {select_list(kept_columns)} FROM {kept}
     UNION ALL
-    SELECT {column_list(columns)} FROM {changes} WHERE {ledger} > @base_ledger
+    SELECT {select_list(columns)} FROM {changes} WHERE {ledger} > @base_ledger
   )"""
+        source = _newest(table, both, unchanged(columns), "TRUE")
     sql = f"""\
 MERGE {state} AS T
 USING (
-{_newest(table, source, columns, where)}
+{source}
 ) AS S
 ON FALSE
 WHEN NOT MATCHED BY SOURCE THEN DELETE

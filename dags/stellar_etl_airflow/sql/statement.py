@@ -34,11 +34,44 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class ArrayParameter:
+    """A query parameter that is an array: one parameter, however many values it has.
+
+    Attributes:
+        name: the parameter's name.
+        type: BigQuery's type name of the values.
+        values: the values as text.
+    """
+
+    name: str
+    type: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RowsParameter:
+    """A query parameter that is an array of rows: one parameter, however many rows it has.
+
+    Attributes:
+        name: the parameter's name.
+        columns: BigQuery's type name of each column.
+        rows: of each row the values as text in the order of the columns, None for NULL.
+    """
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str | None, ...], ...]
+
+
+AnyParameter = Parameter | ArrayParameter | RowsParameter
+
+
+@dataclass(frozen=True)
 class Statement:
     """One SQL statement and its parameters."""
 
     sql: str
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[AnyParameter, ...] = ()
 
 
 def identifier(value: str) -> str:

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stellar_etl_airflow.model.ranges import LedgerRange
-from stellar_etl_airflow.model.schema import grown, has_grown
+from stellar_etl_airflow.model.schema import SchemaError, grown
 from stellar_etl_airflow.model.tables import LEDGERS, Table
 from stellar_etl_airflow.sql.publish import publish
+from stellar_etl_airflow.sql.records import Columns, select_list, unchanged
 from stellar_etl_airflow.sql.statement import (
     Parameter,
     Statement,
@@ -49,20 +50,10 @@ def misfits(table: Table, theirs: Fields, ours: Fields) -> list[str]:
         found.append(f"none of the columns {', '.join(LOADS)} is there, which tell rows that were loaded twice")
     for name in by_name.keys() & wanted.keys():
         try:
-            merged = grown([by_name[name]], [wanted[name]])
-        except ValueError as error:
+            grown([by_name[name]], [wanted[name]])
+        except SchemaError as error:
             found.append(str(error))
-            continue
-        # Nested columns are matched by position, and a copy must not put one in another's.
-        if has_grown([{**by_name[name], "mode": merged[0].get("mode")}], merged) or _places(merged) != _places(
-            [wanted[name]]
-        ):
-            found.append(f"column {name} has other nested columns, or in another order")
     return sorted(found)
-
-
-def _places(fields: Fields) -> list[Any]:
-    return [(field["name"], _places(field.get("fields", ()))) for field in fields]
 
 
 def bounds(table: Table, source: str) -> Statement:
@@ -90,7 +81,7 @@ ORDER BY start_ledger"""
     return Statement(sql, ledgers_parameters(ledgers))
 
 
-def kept(table: Table, source: str, columns: Sequence[str], loads: Sequence[str]) -> str:
+def kept(table: Table, source: str, columns: Columns, loads: Sequence[str]) -> str:
     """The query of a range's rows without those that were loaded twice.
 
     Of rows with the same key the last load's is kept; of a table whose rows may be identical, all rows that the last
@@ -105,7 +96,7 @@ def kept(table: Table, source: str, columns: Sequence[str], loads: Sequence[str]
     newest = ", ".join(f"{identifier(column)} DESC" for column in loads) or ledger_of_row(table)
     function, by = ("ROW_NUMBER", column_list(table.keys)) if table.unique else ("RANK", ledger_of_row(table))
     return f"""\
-  SELECT {column_list(columns)}
+  SELECT {select_list(columns)}
   FROM {source}
   WHERE {range_predicate(table)}
   QUALIFY {function}() OVER (PARTITION BY {by} ORDER BY {newest}) = 1"""
@@ -118,7 +109,7 @@ SELECT
   (SELECT COUNT(*) FROM {source} WHERE {ledgers_predicate(table)}) AS row_count,
   (SELECT COUNT(*) FROM {source} WHERE {range_predicate(table)}) AS in_range,
   (SELECT COUNT(*) FROM (
-{kept(table, source, (table.ledger_column,), loads)}
+{kept(table, source, unchanged((table.ledger_column,)), loads)}
   )) AS kept"""
     return Statement(sql, parameters)
 
@@ -127,7 +118,7 @@ def copy(
     table: Table,
     target: str,
     source: str,
-    columns: Sequence[str],
+    columns: Columns,
     loads: Sequence[str],
     parameters: tuple[Parameter, ...],
 ) -> Statement:
@@ -137,11 +128,12 @@ def copy(
         table: the table.
         target: the quoted name of the published table.
         source: the quoted name of the other deployment's table.
-        columns: the columns that both have.
+        columns: the columns that both have, in the form of the published table.
         loads: those of `LOADS` that the other deployment's has.
         parameters: `range_parameters`.
     """
-    made = publish(table, target, f"(\n{kept(table, source, columns, loads)}\n)", columns, parameters)
+    rows = f"(\n{kept(table, source, columns, loads)}\n)"
+    made = publish(table, target, rows, unchanged(columns), parameters)
     return Statement(made.sql, parameters)
 
 

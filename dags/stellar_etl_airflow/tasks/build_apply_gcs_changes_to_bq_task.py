@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from airflow.sdk import Context
 
@@ -11,7 +12,7 @@ from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.lineage import Lineage
 from stellar_etl_airflow.model.tables import Table
 from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
-from stellar_etl_airflow.operators.runtime import batch_of
+from stellar_etl_airflow.operators.runtime import PUBLISHED_ATTEMPT, batch_of
 from stellar_etl_airflow.sql.publish import publish
 from stellar_etl_airflow.sql.state import merge_changes
 from stellar_etl_airflow.sql.statement import batch_parameters
@@ -24,16 +25,20 @@ class PublishOperator(TableJobsOperator):
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One merge for each target; of changes another one, into the point-in-time table."""
-        table, limit = self.table, warehouse.config.maximum_bytes_billed
-        staging, columns = warehouse.name(self.staging_id(context)), warehouse.columns(table.table_id)
+        table, limit, staging = (
+            self.table,
+            warehouse.config.maximum_bytes_billed,
+            warehouse.name(self.staging_id(context)),
+        )
         parameters = batch_parameters(batch_of(context))
         jobs = []
         for target in warehouse.config.targets:
-            merge = publish(table, warehouse.published(table, target), staging, columns, parameters)
+            published = warehouse.published(table, target)
+            merge = publish(table, published, staging, warehouse.moved(table, staging, published), parameters)
             jobs.append(query_job(f"merge_{target.label}", merge, limit))
             if table.entry_keys:
-                base = warehouse.base_ledger(table, target)
-                changes = merge_changes(table, warehouse.state(table, target), staging, columns, base)
+                base, state = warehouse.base_ledger(table, target), warehouse.state(table, target)
+                changes = merge_changes(table, state, staging, warehouse.moved(table, staging, state), base)
                 jobs.append(query_job(f"state_{target.label}", changes, limit))
         return jobs
 
@@ -42,6 +47,10 @@ class PublishOperator(TableJobsOperator):
         published = [warehouse.published_dataset, *([warehouse.state_dataset] if self.table.entry_keys else [])]
         outputs = [name(self.table, target) for target in warehouse.config.targets for name in published]
         return Lineage([self.staging_dataset(context)], outputs)
+
+    def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
+        """The jobs' result, and the export attempt that is published."""
+        return {**super().done(context, warehouse, jobs), PUBLISHED_ATTEMPT: batch_of(context).attempt.name}
 
 
 def build_apply_gcs_changes_to_bq_task(table: Table) -> PublishOperator:

@@ -21,22 +21,29 @@ WHEN_A_BATCH_FAILS = """
 - `export` or `verify_export`: clear the task with its downstream tasks. A new attempt writes below a prefix of its own.
 - `check`: the published tables are unchanged. The message says which rows are wrong and where they are kept.
 - `load`, `merge` or `batch_stats`: clear the task. It finds a job that is still running and waits for it.
+
+`batch_stats` records the tables that were published, also if others failed. Clear a failed task with its downstream
+tasks, so that `batch_stats` records its table too.
 """
 """What the pages of all loading DAGs say."""
 
 
 def build_batch(tables: Sequence[Table]) -> None:
-    """Adds the tasks to the DAG around it: find the ledgers, export, verify; a group a table; delete what was staged.
+    """Adds the tasks to the DAG around it: find the ledgers, export, verify; a group a table; record; delete staging.
 
-    In a table's group, what was exported is loaded into staging, checked, merged, and noted in the batch stats.
+    In a table's group, what was exported is loaded into staging, checked and merged. The batch stats are recorded once
+    for all tables, also if some failed; staging tables are deleted, and the run succeeds, if none failed.
     """
-    verify = build_verify_task(tables)
-    delete_staging = build_delete_staging_task(tables)
+    verify, stats, delete_staging = (
+        build_verify_task(tables),
+        build_batch_stats(tables),
+        build_delete_staging_task(tables),
+    )
     chain(build_time_task(), build_export_task(tables), verify)
     for table in tables:
         with TaskGroup(table.data_type):
             load = build_gcs_to_bq_task(table)
             check = build_check_task(table)
             merge = build_apply_gcs_changes_to_bq_task(table)
-            stats = build_batch_stats(table)
-        chain(verify, load, check, merge, stats, delete_staging)
+        chain(verify, load, check, merge, [stats, delete_staging])
+    chain(stats, delete_staging)

@@ -2,53 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from stellar_etl_airflow.bigquery.jobs import Job, query_job
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.costs import bytes_together, estimated_cost
 from stellar_etl_airflow.model.lineage import Lineage
-from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, Table
-from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
-from stellar_etl_airflow.operators.runtime import Run, batch_of, pull_result, settings
+from stellar_etl_airflow.model.tables import BATCH_STATS_POOL, BATCH_STATS_TABLE_ID, Table
+from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
+from stellar_etl_airflow.operators.runtime import PUBLISHED_ATTEMPT, Run, batch_of, find_result, settings
 from stellar_etl_airflow.settings.warehouse import CostSettings
 from stellar_etl_airflow.sql.batch_stats import stats_row, upsert_stats
 from stellar_etl_airflow.sql.state import state_table_id
-from stellar_etl_airflow.sql.statement import Parameter
 
 
-class BatchStatsOperator(TableJobsOperator):
-    """Writes the row of this table and range; a repeated load rewrites it."""
+class BatchStatsOperator(BigQueryJobsOperator):
+    """Writes the rows of the batch's published tables; a repeated load rewrites them.
+
+    It runs after all merges, also if some of them failed. A table that is not published has no row: `ledger_coverage`
+    reports its ledgers as not loaded. Its row is written when its tasks are cleared with their downstream tasks.
+    """
 
     builder = "build_batch_stats"
 
-    def __init__(self, *, full_load: bool, **kwargs: Any) -> None:
+    def __init__(self, *, tables: Sequence[Table], full_load: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.tables = tables
         self.full_load = full_load
+
+    def cost_parts(self) -> dict[str, str]:
+        """The table of batch stats."""
+        return {"table": BATCH_STATS_TABLE_ID}
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
         """Makes the stats table, or adds the columns that it lacks."""
         warehouse.ensure_batch_stats()
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One merge of one row."""
-        statement = upsert_stats(warehouse.name(BATCH_STATS_TABLE_ID), self._row(context, warehouse))
+        """One merge of all rows.
+
+        Raises:
+            AirflowSkipException: no table of the batch is published.
+        """
+        rows = []
+        for table in self.tables:
+            results = self._results(context, table)
+            if results:
+                rows.append(self._row(context, warehouse, table, results))
+            else:
+                self.log.warning("%s of this batch are not published: they have no row", table.data_type)
+        if not rows:
+            raise AirflowSkipException("no table of this batch is published: there is nothing to record")
+        statement = upsert_stats(warehouse.name(BATCH_STATS_TABLE_ID), rows)
         return [query_job("stats", statement, warehouse.config.maximum_bytes_billed)]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """A row of what tasks left."""
+        """Rows of what the tasks of the tables left."""
         return Lineage(outputs=[warehouse.table_dataset(BATCH_STATS_TABLE_ID, BATCH_STATS_TABLE_ID)])
 
-    def _row(self, context: Context, warehouse: Warehouse) -> tuple[Parameter, ...]:
-        run, batch = Run.of(context), batch_of(context)
-        file = batch.files[self.table.data_type]
-        table_id = warehouse.config.table_id(self.table.data_type)
-        group = context["ti"].task_id.rpartition(".")[0]
+    def _results(self, context: Context, table: Table) -> dict[str, Mapping[str, Any]]:
+        """What the tasks of a table left; empty if the rows of this export attempt are not published.
+
+        The result of a merge stays if the task was cleared and did not run again: it may be of an earlier attempt.
+        """
         names = ("load", "check", *(("keep",) if self.full_load else ()), "merge")
-        results = {name: pull_result(context, f"{group}.{name}" if group else name) for name in names}
+        found = {name: find_result(context, f"{table.data_type}.{name}") for name in names}
+        results = {name: result for name, result in found.items() if result is not None}
+        of_attempt = results.get("merge", {}).get(PUBLISHED_ATTEMPT) == batch_of(context).attempt.name
+        return results if of_attempt and len(results) == len(names) else {}
+
+    def _row(
+        self, context: Context, warehouse: Warehouse, table: Table, results: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, str]:
+        run, batch = Run.of(context), batch_of(context)
+        file = batch.files[table.data_type]
+        table_id = warehouse.config.table_id(table.data_type)
         read = bytes_together(results.values())
         cost = estimated_cost(read["bytes_billed"], settings(CostSettings).price_per_tib)
         values = {
@@ -72,11 +104,17 @@ class BatchStatsOperator(TableJobsOperator):
         return stats_row(batch.range, values)
 
 
-def build_batch_stats(table: Table, *, full_load: bool = False) -> BatchStatsOperator:
-    """A task that notes what was published, in `history_archives_dag_runs`.
+def build_batch_stats(tables: Sequence[Table], *, full_load: bool = False) -> BatchStatsOperator:
+    """A task that records what was published in `history_archives_dag_runs`; put it after the merges of all tables.
 
     Args:
-        table: the table.
-        full_load: whether it was published into its point-in-time table alone.
+        tables: the tables of the batch.
+        full_load: whether they were published into their point-in-time tables alone.
     """
-    return BatchStatsOperator(task_id="batch_stats", table=table, full_load=full_load, pool=table.pool)
+    return BatchStatsOperator(
+        task_id="batch_stats",
+        tables=tables,
+        full_load=full_load,
+        pool=BATCH_STATS_POOL,
+        trigger_rule="all_done_min_one_success",
+    )

@@ -17,9 +17,11 @@ from stellar_etl_airflow.model.ranges import LedgerRange, has_range_params
 from stellar_etl_airflow.model.tables import LEDGERS, OPERATIONS, TRANSACTIONS, Table
 from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
 from stellar_etl_airflow.operators.runtime import SOURCES_TASK, Run, pull_result
-from stellar_etl_airflow.sql.derived import check_sources, derive
+from stellar_etl_airflow.settings.warehouse import Target
+from stellar_etl_airflow.sql.derived import check_sources, derive, selected_fields
 from stellar_etl_airflow.sql.publish import replace_range
-from stellar_etl_airflow.sql.statement import Parameter, asked_parameters, range_parameters
+from stellar_etl_airflow.sql.records import moved
+from stellar_etl_airflow.sql.statement import Parameter, Statement, asked_parameters, range_parameters
 
 QUERIES = Path(__file__).resolve().parents[2] / "queries"
 SOURCES = (LEDGERS, TRANSACTIONS, OPERATIONS)
@@ -104,6 +106,7 @@ class DerivedTableOperator(BigQueryJobsOperator):
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One merge for each target."""
         run, found = Run.of(context), pull_result(context, SOURCES_TASK)
+        warehouse.check_partitions(self.table, found["first_closed_at"], found["last_closed_at"])
         query = derive(self._query(), _names(warehouse))
         parameters = (
             *range_parameters(
@@ -114,15 +117,14 @@ class DerivedTableOperator(BigQueryJobsOperator):
             # Of the check and not of this try: a later try has to find the job of this one doing the same work.
             Parameter("batch_insert_ts", "TIMESTAMP", found["checked_at"]),
         )
-        columns = warehouse.columns(self.table.table_id)
-        return [
-            query_job(
-                f"merge_{target.label}",
-                replace_range(self.table, warehouse.published(self.table, target), query, columns, parameters),
-                warehouse.config.maximum_bytes_billed,
-            )
-            for target in warehouse.config.targets
-        ]
+        given = self._selected_fields(warehouse)
+
+        def statement(target: Target) -> Statement:
+            published = warehouse.published(self.table, target)
+            columns = moved(given, warehouse.fields(published), warehouse.columns(self.table.table_id))
+            return replace_range(self.table, published, query, columns, parameters)
+
+        return warehouse.jobs("merge", statement)
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
         """The sources, into the table of each target."""
@@ -130,6 +132,11 @@ class DerivedTableOperator(BigQueryJobsOperator):
         outputs = [warehouse.published_dataset(self.table, target) for target in warehouse.config.targets]
         letters = {table.data_type[0]: dataset for table, dataset in sources.items()}
         return Lineage([*sources.values()], outputs, selected_columns(self._query(), letters))
+
+    def _selected_fields(self, warehouse: Warehouse) -> list[dict[str, Any]]:
+        """The columns that the query gives, with the nested columns as the sources' tables hold them."""
+        sources = {table.data_type[0]: warehouse.fields(name) for table, name in _names(warehouse).items()}
+        return selected_fields(self._query(), sources, warehouse.schema(self.table.table_id))
 
     def _query(self) -> str:
         return (QUERIES / f"{self.table.table_id}.sql").read_text()

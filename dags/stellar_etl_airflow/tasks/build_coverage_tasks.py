@@ -22,8 +22,10 @@ from stellar_etl_airflow.model.coverage import (
     NetworkHead,
     healing,
     lag_of,
+    whole,
 )
 from stellar_etl_airflow.model.lineage import Lineage, dataset_at
+from stellar_etl_airflow.model.partitions import BEGINNING
 from stellar_etl_airflow.model.ranges import RangeError, TimeRange, asked_range, has_range_params
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, COVERAGE_TABLE_ID, LEDGERS, PUBLISHED, STATES, Table
 from stellar_etl_airflow.operators.alerts import report_finding
@@ -47,9 +49,6 @@ HEAD_TASK = "get_newest_ledger"
 LOOK_TASK = "look"
 HEALING_TASK = "plan_healing"
 HEAL_PARAM = "auto_heal"
-
-BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
-"""Before every ledger of every network."""
 
 
 class NewestLedgerOperator(StellarPodOperator):
@@ -154,11 +153,14 @@ class LookOperator(BigQueryJobsOperator):
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
         """What was found, and how far behind each table is."""
-        findings = [
-            Finding(data_type, Fault(row["fault"]), int(row["start_ledger"]), int(row["end_ledger"]), int(row["found"]))
-            for data_type, job in zip(self.looked_at, jobs, strict=True)
-            for row in job.result()
-        ]
+        findings: list[Finding] = []
+        for data_type, job in zip(self.looked_at, jobs, strict=True):
+            findings += whole(
+                Finding(
+                    data_type, Fault(row["fault"]), *(int(row[key]) for key in ("start_ledger", "end_ledger", "found"))
+                )
+                for row in job.result()
+            )
         told = pull_result(context, HEAD_TASK)
         newest = self._newest(warehouse, list(PUBLISHED.values()))
         for data_type, (sequence, closed_at) in newest.items():

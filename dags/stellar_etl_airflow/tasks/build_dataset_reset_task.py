@@ -20,7 +20,7 @@ from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, PUBLISHED, Ta
 from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator, TableJobsOperator
 from stellar_etl_airflow.settings.warehouse import Target
 from stellar_etl_airflow.sql.batch_stats import forget_stats
-from stellar_etl_airflow.sql.publish import count_rows, delete_range
+from stellar_etl_airflow.sql.publish import count_rows
 from stellar_etl_airflow.sql.state import base_table_id, current_view_id, state_table_id
 
 PLAN_TASK = "plan"
@@ -134,9 +134,7 @@ class RemoveOperator(TableJobsOperator):
             for target in warehouse.config.targets:
                 if not warehouse.holds(table, target):
                     continue
-                published = warehouse.published(table, target)
-                delete = delete_range(table, published, removal.ledgers)
-                jobs.append(query_job(f"delete_{target.label}", delete, limit))
+                jobs += warehouse.delete_jobs(table, removal.ledgers, context["dag_run"].run_after, target)
                 if table.entry_keys:
                     jobs.append(query_job(f"rebuild_{target.label}", warehouse.rebuild(table, target), limit))
         if warehouse.has(BATCH_STATS_TABLE_ID):

@@ -17,7 +17,6 @@ from stellar_etl_airflow.model.tables import Table
 from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
 from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION, Run, SettingsAtRunTime, settings
 from stellar_etl_airflow.settings.warehouse import WarehouseSettings
-from stellar_etl_airflow.sql.publish import delete_range
 
 
 class DeleteStagingOperator(SettingsAtRunTime, BaseOperator):
@@ -48,7 +47,7 @@ class DeleteRangeOperator(TableJobsOperator):
     builder = "build_delete_data_task"
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One DELETE for each target.
+        """One DELETE for each target; several where the range spans more partitions than a job may change.
 
         Raises:
             RangeError: the run was not asked for by ledgers.
@@ -56,9 +55,12 @@ class DeleteRangeOperator(TableJobsOperator):
         asked = Run.of(context).asked
         if not isinstance(asked, LedgerRange):
             raise RangeError("say what to delete by the params start_ledger and end_ledger")
-        return warehouse.jobs(
-            "delete", lambda target: delete_range(self.table, warehouse.published(self.table, target), asked)
-        )
+        until = context["dag_run"].run_after
+        return [
+            job
+            for target in warehouse.config.targets
+            for job in warehouse.delete_jobs(self.table, asked, until, target)
+        ]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
         """The table of each target."""

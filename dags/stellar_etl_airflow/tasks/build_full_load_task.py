@@ -12,9 +12,10 @@ from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.lineage import Dataset, Lineage
 from stellar_etl_airflow.model.tables import Table
 from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
-from stellar_etl_airflow.operators.runtime import batch_of
+from stellar_etl_airflow.operators.runtime import PUBLISHED_ATTEMPT, batch_of
 from stellar_etl_airflow.settings.warehouse import Target
 from stellar_etl_airflow.sql.state import merge_full_load, replace_base
+from stellar_etl_airflow.sql.statement import Statement
 
 
 class _FullLoadOperator(TableJobsOperator):
@@ -55,12 +56,13 @@ class KeepFullLoadOperator(_FullLoadOperator):
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One statement for each target: the load that was kept before gives way as a whole."""
-        staging, columns = warehouse.name(self.staging_id(context)), warehouse.columns(self.table.table_id)
-        return warehouse.jobs(
-            "keep",
-            lambda target: replace_base(warehouse.base(self.table, target), staging, columns),
-            self.targets(context, warehouse),
-        )
+        staging = warehouse.name(self.staging_id(context))
+
+        def statement(target: Target) -> Statement:
+            base = warehouse.base(self.table, target)
+            return replace_base(base, staging, warehouse.moved(self.table, staging, base))
+
+        return warehouse.jobs("keep", statement, self.targets(context, warehouse))
 
     def written(self, warehouse: Warehouse, target: Target) -> Dataset:
         """The table that keeps full loads."""
@@ -78,17 +80,21 @@ class MergeFullLoadOperator(_FullLoadOperator):
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One merge for each target."""
-        staging, columns = warehouse.name(self.staging_id(context)), warehouse.columns(self.table.table_id)
-        ledger = batch_of(context).range.end
-        return warehouse.jobs(
-            "state",
-            lambda target: merge_full_load(self.table, warehouse.state(self.table, target), staging, columns, ledger),
-            self.targets(context, warehouse),
-        )
+        staging, ledger = warehouse.name(self.staging_id(context)), batch_of(context).range.end
+
+        def statement(target: Target) -> Statement:
+            state = warehouse.state(self.table, target)
+            return merge_full_load(self.table, state, staging, warehouse.moved(self.table, staging, state), ledger)
+
+        return warehouse.jobs("state", statement, self.targets(context, warehouse))
 
     def written(self, warehouse: Warehouse, target: Target) -> Dataset:
         """The point-in-time table."""
         return warehouse.state_dataset(self.table, target)
+
+    def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
+        """The jobs' result, and the export attempt that is published."""
+        return {**super().done(context, warehouse, jobs), PUBLISHED_ATTEMPT: batch_of(context).attempt.name}
 
 
 def build_keep_full_load_task(table: Table) -> KeepFullLoadOperator:

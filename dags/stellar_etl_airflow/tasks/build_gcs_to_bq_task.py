@@ -51,8 +51,10 @@ class LoadToStagingOperator(TableJobsOperator):
         The staging table gets the published table's own schema, not the file's: a table that has grown holds its
         nested columns in another order, and BigQuery matches the fields of a RECORD by position.
         """
+        batch = batch_of(context)
+        warehouse.check_partitions(self.table, batch.first_closed_at, batch.last_closed_at)
         for target in warehouse.config.targets:
-            guard_network(warehouse.client, target.dataset_id, batch_of(context).network_passphrase)
+            guard_network(warehouse.client, target.dataset_id, batch.network_passphrase)
         published = warehouse.ensure_published(self.table)
         ensure_table(
             warehouse.client,

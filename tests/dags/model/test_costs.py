@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile
 from stellar_etl_airflow.model.costs import MOST_CHARACTERS, TIB, cost_labels, estimated_cost, label_value
 from stellar_etl_airflow.model.ranges import LedgerRange
-from stellar_etl_airflow.model.tables import ASSETS
+from stellar_etl_airflow.model.tables import ASSETS, BATCH_STATS_TABLE_ID
 from stellar_etl_airflow.operators.runtime import VERIFY_TASK
 from stellar_etl_airflow.sql.statement import Statement
 from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
@@ -72,14 +72,13 @@ def run(client, warehouse_server, make_context, warehouse_environment):
         batch = Batch(attempt, "a network", 3, "2026-01-01T00:00:00Z", "2026-01-01T00:00:10Z", {"assets": file})
         make_context.xcoms[VERIFY_TASK, "return_value"] = batch.to_json()
         jobs = []
-        builders = (build_gcs_to_bq_task, build_check_task, build_apply_gcs_changes_to_bq_task, build_batch_stats)
-        for build in builders:
-            task = build(ASSETS)
+        builders = (build_gcs_to_bq_task, build_check_task, build_apply_gcs_changes_to_bq_task)
+        for task in (*(build(ASSETS) for build in builders), build_batch_stats([ASSETS])):
             task.deferrable = False
             context = make_context(task.task_id, dag_id="A DAG")
             task.pre_execute(context)
             result = task.execute(context)
-            context["ti"].xcom_push("return_value", result)
+            make_context.xcoms[f"{ASSETS.data_type}.{task.task_id}", "return_value"] = result
             jobs += result["jobs"]
         return jobs
 
@@ -92,8 +91,9 @@ def test_jobs_and_pods_say_whose_cost_they_are(client, run, warehouse_environmen
     labels = [client.get_job(job_id).labels for job_id in run()]
     assert [one["stellar_task"] for one in labels] == ["load", "check", "merge", "batch_stats"]
     assert [one["stellar_job"] for one in labels] == ["load", "check", "merge_private", "stats"]
+    assert [one["stellar_table"] for one in labels] == [*3 * ["history_assets"], BATCH_STATS_TABLE_ID]
     for one in labels:
-        assert one.items() >= {**whose, "stellar_table": "history_assets"}.items()
+        assert one.items() >= whose.items()
         assert len(one["stellar_fingerprint"]) == 40
     pod = build_time_task()
     pod.pre_execute(make_context(pod.task_id))

@@ -10,7 +10,7 @@ import ctypes
 import fcntl
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +27,7 @@ from zetasql.wasi._pb2.zetasql.public import type_pb2 as types
 from zetasql.wasi._pb2.zetasql.resolved_ast import resolved_node_kind_pb2 as kinds
 
 from stellar_etl_airflow.model.schema import type_of
-from stellar_etl_airflow.sql.statement import Parameter, Statement
+from stellar_etl_airflow.sql.statement import AnyParameter, ArrayParameter, Parameter, RowsParameter, Statement
 from tests.shared import REPO
 
 KEPT = REPO / ".local" / "googlesql"
@@ -162,9 +162,55 @@ def field_type(field: Mapping[str, Any]) -> types.TypeProto:
     return several
 
 
-def parameter_type(parameter: Parameter) -> types.TypeProto:
+def parameter_type(parameter: AnyParameter) -> types.TypeProto:
     """A query parameter's type, as it is sent."""
-    return field_type({"type": parameter.type})
+    match parameter:
+        case Parameter():
+            return field_type({"type": parameter.type})
+        case ArrayParameter():
+            return field_type({"type": parameter.type, "mode": "REPEATED"})
+        case RowsParameter():
+            fields = [{"name": name, "type": kind} for name, kind in parameter.columns]
+            return field_type({"type": "RECORD", "mode": "REPEATED", "fields": fields})
+
+
+def _records_by_position(message: Any) -> Iterator[tuple[list[Any], list[Any]]]:
+    """The names of the fields of records, from and to, where a statement turns a record into one of other names."""
+    for field, value in message.ListFields():
+        if field.type != field.TYPE_MESSAGE or field.message_type.name == "TypeProto":
+            continue
+        for part in value if field.is_repeated else (value,):
+            if field.message_type.name == "ResolvedCastProto":
+                source, target = _field_names(_type_of_node(part.expr)), _field_names(part.parent.type)
+                if source != target:
+                    yield source, target
+            yield from _records_by_position(part)
+
+
+def _type_of_node(expression: Any) -> types.TypeProto:
+    node = getattr(expression, expression.WhichOneof("node"))
+    while node.DESCRIPTOR.name != "ResolvedExprProto":
+        node = node.parent if hasattr(node, "parent") else getattr(node, node.WhichOneof("node"))
+    return node.type
+
+
+def _field_names(type_: types.TypeProto) -> list[Any]:
+    if type_.type_kind == types.TYPE_ARRAY:
+        return _field_names(type_.array_type.element_type)
+    return [(field.field_name.lower(), _field_names(field.field_type)) for field in type_.struct_type.field]
+
+
+def catalog_of(
+    tables: Mapping[str, Sequence[Mapping[str, Any]]], options: options_pb2.LanguageOptionsProto
+) -> simple_catalog_pb2.SimpleCatalogProto:
+    """A catalog of tables: by `project.dataset.table`, the fields of a schema."""
+    catalog = simple_catalog_pb2.SimpleCatalogProto(name="bigquery")
+    catalog.builtin_function_options.language_options.CopyFrom(options)
+    for number, (name, fields) in enumerate(tables.items(), 1):
+        table = catalog.table.add(name=name, serialization_id=number)
+        for field in fields:
+            table.column.add(name=field["name"], type=field_type(field), is_writable_column=True)
+    return catalog
 
 
 class Analyzer:
@@ -176,12 +222,7 @@ class Analyzer:
 
     def __init__(self, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         self.options = language()
-        catalog = simple_catalog_pb2.SimpleCatalogProto(name="bigquery")
-        catalog.builtin_function_options.language_options.CopyFrom(self.options)
-        for number, (name, fields) in enumerate(tables.items(), 1):
-            table = catalog.table.add(name=name, serialization_id=number)
-            for field in fields:
-                table.column.add(name=field["name"], type=field_type(field), is_writable_column=True)
+        catalog = catalog_of(tables, self.options)
         request = service.RegisterCatalogRequest(simple_catalog=catalog)
         request.descriptor_pool_list.definitions.add().builtin.SetInParent()
         self._registered = call("RegisterCatalog", request, service.RegisterResponse)
@@ -205,6 +246,10 @@ class Analyzer:
         for pool in self._registered.descriptor_pool_id_list.registered_ids:
             request.descriptor_pool_list.definitions.add().registered_id = pool
         resolved = call("Analyze", request, service.AnalyzeResponse).resolved_statement
+        moves = resolved.WhichOneof("node") == "resolved_merge_stmt_node"
+        for source, target in _records_by_position(resolved) if moves else ():
+            # BigQuery takes such a record, and puts the values in fields of other names.
+            raise RefusedError(f"a record whose fields are {source} moves by position into one of {target}")
         if resolved.WhichOneof("node") == "resolved_query_stmt_node":
             names = [column.name.lower() for column in resolved.resolved_query_stmt_node.output_column_list]
             # The analyzer lets two result columns of one name pass; BigQuery refuses them.

@@ -4,23 +4,44 @@ from __future__ import annotations
 
 import pytest
 
-from stellar_etl_airflow.model.tables import COVERAGE_TABLE_ID, ENRICHED_OPERATIONS, OPERATIONS, PUBLISHED
+from stellar_etl_airflow.model.tables import (
+    CONFIG_SETTINGS,
+    COVERAGE_TABLE_ID,
+    ENRICHED_OPERATIONS,
+    OPERATIONS,
+    PUBLISHED,
+)
+from stellar_etl_airflow.sql.publish import publish
+from stellar_etl_airflow.sql.records import unchanged
+from stellar_etl_airflow.sql.state import base_table_id, rebuild, state_table_id
 from stellar_etl_airflow.sql.statement import Parameter, Statement
-from tests.dags.sql.googlesql import Analyzer, RefusedError
-from tests.dags.sql.statements import MADE, Made, fields, name, of_checked_columns, tables
+from tests.dags.sql.googlesql import Analyzer, RefusedError, parameter_type
+from tests.dags.sql.statements import (
+    BATCH,
+    DATASETS,
+    LIVE,
+    MADE,
+    Made,
+    columns,
+    fields,
+    name,
+    of_checked_columns,
+    staging,
+)
 
 STAGED = [table for table in PUBLISHED.values() if table is not ENRICHED_OPERATIONS]
 
 
 @pytest.fixture(scope="module")
 def analyzer():
-    return Analyzer(tables())
+    return Analyzer({quoted.strip("`"): columns for quoted, columns in LIVE.items()})
 
 
 def refused(analyzer: Analyzer, made: list[Made]) -> list[str]:
     found, seen = [], set()
     for one in made:
-        key = one.statement.sql, tuple((each.name, each.type) for each in one.statement.parameters)
+        types = tuple((each.name, parameter_type(each).SerializeToString()) for each in one.statement.parameters)
+        key = one.statement.sql, types
         if key in seen:
             continue
         seen.add(key)
@@ -84,3 +105,19 @@ A_LEDGER = (Parameter("ledger", "INT64", "1"),)
 def test_what_bigquery_refuses_is_refused(analyzer, sql, parameters, message):
     with pytest.raises(RefusedError, match=message):
         analyzer.analyze(Statement(sql, parameters))
+
+
+@pytest.mark.parametrize("kind", ["publish", "rebuild"])
+def test_a_record_that_moves_by_position_is_refused(analyzer, kind):
+    """Three integers each: BigQuery would put the constant term where the linear one belongs."""
+    private, public = DATASETS
+    planted = unchanged(columns(CONFIG_SETTINGS))
+    if kind == "publish":
+        into = name(CONFIG_SETTINGS.table_id, public)
+        statement = publish(CONFIG_SETTINGS, into, staging(CONFIG_SETTINGS), planted, BATCH)
+    else:
+        changes, kept = name(CONFIG_SETTINGS.table_id, private), name(base_table_id(CONFIG_SETTINGS.table_id), public)
+        into = name(state_table_id(CONFIG_SETTINGS.table_id), private)
+        statement = rebuild(CONFIG_SETTINGS, into, changes, planted, (kept, planted), 63)
+    with pytest.raises(RefusedError, match="moves by position into one of"):
+        analyzer.analyze(statement)

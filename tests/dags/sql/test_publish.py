@@ -8,9 +8,10 @@ import pytest
 from stellar_etl_airflow.bigquery.jobs import query_job
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import Publish, Table
-from stellar_etl_airflow.sql.batch_stats import upsert_stats
+from stellar_etl_airflow.sql.batch_stats import stats_row, upsert_stats
 from stellar_etl_airflow.sql.publish import delete_range, publish
-from stellar_etl_airflow.sql.statement import Parameter, identifier, range_parameters, table_name
+from stellar_etl_airflow.sql.records import unchanged
+from stellar_etl_airflow.sql.statement import identifier, range_parameters, table_name
 
 EVENTS = Table("events", "events", keys=("ledger_sequence", "name"))
 ASSETS = Table("assets", "assets", keys=("code", "issuer"), publish=Publish.KEEP_EARLIEST)
@@ -50,7 +51,7 @@ def event(ledger, name="x"):
 
 
 def publish_events(client, target, staging):
-    run(client, publish(EVENTS, target, staging, [column for column, _ in EVENT_COLUMNS], RANGE))
+    run(client, publish(EVENTS, target, staging, unchanged(column for column, _ in EVENT_COLUMNS), RANGE))
     return rows(client, f"SELECT ledger_sequence, name FROM {target} ORDER BY 1, 2")
 
 
@@ -82,7 +83,7 @@ ASSET_COLUMNS = [("code", "STRING"), ("issuer", "STRING"), ("ledger_sequence", "
 
 
 def publish_assets(client, target, staging):
-    run(client, publish(ASSETS, target, staging, [column for column, _ in ASSET_COLUMNS], ()))
+    run(client, publish(ASSETS, target, staging, unchanged(column for column, _ in ASSET_COLUMNS), ()))
     return rows(client, f"SELECT code, ledger_sequence, batch_id FROM {target} ORDER BY 1")
 
 
@@ -110,24 +111,25 @@ def test_stats_are_written_once_for_a_table_and_range(client, make):
     columns = [("table_id", "STRING"), ("start_ledger", "INTEGER"), ("end_ledger", "INTEGER"), ("row_count", "INTEGER")]
     target = make("stats", columns, [])
 
-    def write(table_id, row_count, end="19"):
-        row = [
-            Parameter("table_id", "STRING", table_id),
-            Parameter("start_ledger", "INT64", "10"),
-            Parameter("end_ledger", "INT64", end),
-            Parameter("row_count", "INT64", row_count),
-        ]
-        run(client, upsert_stats(target, row))
+    def row(table_id, row_count, end=19):
+        values = {"table_id": table_id} | ({} if row_count is None else {"row_count": row_count})
+        return stats_row(LedgerRange(10, end), values)
 
-    write("a", "1")
-    write("a", "2")
-    write("b", "3")
-    write("a", None, end="29")
+    run(client, upsert_stats(target, [row("a", 1)]))
+    run(client, upsert_stats(target, [row("b", 3), row("a", 2), row("a", None, end=29)]))
     assert rows(client, f"SELECT * FROM {target} ORDER BY 1, 3") == [
         ("a", 10, 19, 2),
         ("a", 10, 29, None),
         ("b", 10, 19, 3),
     ]
+
+
+def test_two_rows_of_one_table_and_range_are_refused():
+    row = stats_row(LedgerRange(10, 19), {"table_id": "a"})
+    with pytest.raises(ValueError, match="each row its own"):
+        upsert_stats("`stats`", [row, {**row, "row_count": "1"}])
+    with pytest.raises(KeyError, match="history_archives_dag_runs has no column rows"):
+        stats_row(LedgerRange(10, 19), {"rows": 1})
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a`b", "1a", "a;DROP TABLE x", "a.b"])
@@ -155,7 +157,7 @@ def test_ledgers_are_found_in_the_ids_of_operations(client, make):
     last = (1 << 32) - 1
     target = make("trades", TRADE_COLUMNS, [trade(9, last), trade(10, 0, 5), trade(19, last, 5), trade(20, 0)])
     staging = make("trades_staging", TRADE_COLUMNS, [trade(10), trade(19, last)])
-    run(client, publish(TRADES, target, staging, [column for column, _ in TRADE_COLUMNS], RANGE))
+    run(client, publish(TRADES, target, staging, unchanged(column for column, _ in TRADE_COLUMNS), RANGE))
     assert rows(client, f"SELECT op >> 32, n FROM {target} ORDER BY op") == [(9, 0), (10, 0), (19, 0), (20, 0)]
     run(client, delete_range(TRADES, target, LedgerRange(10, 19)))
     assert rows(client, f"SELECT op >> 32 FROM {target} ORDER BY op") == [(9,), (20,)]
@@ -165,5 +167,5 @@ def test_rows_that_may_be_identical_are_no_fault_and_stay_as_many(client, make):
     table = Table("events", "events", keys=("ledger_sequence", "name"), unique=False)
     target = make("events", EVENT_COLUMNS, [event(10), event(10), event(10)])
     staging = make("events_staging", EVENT_COLUMNS, [event(12), event(12)])
-    run(client, publish(table, target, staging, [column for column, _ in EVENT_COLUMNS], RANGE))
+    run(client, publish(table, target, staging, unchanged(column for column, _ in EVENT_COLUMNS), RANGE))
     assert rows(client, f"SELECT ledger_sequence FROM {target}") == [(12,), (12,)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from functools import cache
 
 import pytest
 import sqlglot
@@ -38,7 +39,9 @@ WHOLE_TABLE = {
 """Functions, and what they are called for, whose statements lack constants on the partition column, and why."""
 
 
+@cache
 def parse(text: str) -> exp.Expression:
+    """The tree of a statement, which nobody may change: it is the same for all."""
     (tree,) = sqlglot.parse(text, dialect="bigquery", error_level=sqlglot.ErrorLevel.RAISE)
     assert tree is not None
     return tree

@@ -11,6 +11,7 @@ import pytest
 from stellar_etl_airflow.bigquery.jobs import query_job
 from stellar_etl_airflow.model.tables import Table
 from stellar_etl_airflow.sql.publish import publish
+from stellar_etl_airflow.sql.records import unchanged
 from stellar_etl_airflow.sql.state import current_view, merge_changes, merge_full_load, rebuild, replace_base
 from stellar_etl_airflow.sql.statement import range_parameters, table_name
 
@@ -24,6 +25,7 @@ SCHEMA = [
     ("closed_at", "TIMESTAMP"),
 ]
 COLUMNS = [column for column, _ in SCHEMA]
+MOVED = unchanged(COLUMNS)
 
 
 def run(client, statement):
@@ -57,7 +59,7 @@ def held(client):
 
 
 def merge(client, make, state, rows, base_ledger=0):
-    run(client, merge_changes(CHANGES, state, make("staging", rows), COLUMNS, base_ledger))
+    run(client, merge_changes(CHANGES, state, make("staging", rows), MOVED, base_ledger))
 
 
 def test_of_several_changes_of_an_entry_the_newest_counts(client, make, held):
@@ -95,7 +97,7 @@ def test_the_same_ledger_loaded_again_replaces(client, make, held):
 def test_a_full_load_is_the_base_and_changes_up_to_it_never_enter(client, make, held):
     state = make("state", [("gone", 1, 1, 3, False), ("old", 1, 1, 3, False), ("newer", 1, 7, 12, False)])
     load = [("old", 1, 2, 10, False), ("newer", 1, 6, 10, False), ("new", 1, 3, 10, False)]
-    run(client, merge_full_load(CHANGES, state, make("staging", load), COLUMNS, 10))
+    run(client, merge_full_load(CHANGES, state, make("staging", load), MOVED, 10))
     expected = [("new", 1, 3, 10, False), ("newer", 1, 7, 12, False), ("old", 1, 2, 10, False)]
     assert held(state) == expected
     merge(client, make, state, [("gone", 1, 1, 9, False), ("never", 1, 1, 10, False)], base_ledger=10)
@@ -108,7 +110,7 @@ def test_what_was_deleted_before_a_full_load_does_not_come_back_with_a_late_batc
     """Created at L - 100, deleted at L - 50, a full load at L: then the batch of L - 100 arrives."""
     state = make("state")
     merge(client, make, state, [("a", 1, 10, 150, True)])
-    run(client, merge_full_load(CHANGES, state, make("staging", [("b", 1, 1, 200, False)]), COLUMNS, 200))
+    run(client, merge_full_load(CHANGES, state, make("staging", [("b", 1, 1, 200, False)]), MOVED, 200))
     merge(client, make, state, [("a", 1, 10, 100, False)], base_ledger=200)
     assert held(state) == [("b", 1, 1, 200, False)]
 
@@ -130,7 +132,7 @@ def test_a_corrected_export_of_the_same_ledgers_replaces(client, make, held):
 
 def publish_range(client, make, log, rows, first, last):
     parameters = range_parameters(first, last, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
-    run(client, publish(CHANGES, log, make("staging", rows), COLUMNS, parameters))
+    run(client, publish(CHANGES, log, make("staging", rows), MOVED, parameters))
 
 
 ENTRIES = [("a", 1), ("a", 2), ("b", 1), ("c", 1), ("d", 4)]
@@ -174,9 +176,9 @@ def test_whatever_the_batches_and_their_order_tables_end_the_same(client, make, 
             merge(client, make, state, rows, base_ledger)
         elif last >= base_ledger:
             staging = make("staging", [(*entry, number, last, False) for entry, number in after[last].items()])
-            run(client, replace_base(base, staging, COLUMNS))
+            run(client, replace_base(base, staging, MOVED))
             base_ledger = last
-            run(client, merge_full_load(CHANGES, state, staging, COLUMNS, base_ledger))
+            run(client, merge_full_load(CHANGES, state, staging, MOVED, base_ledger))
     start = max(loads, default=0)
     expected = {entry: (*entry, number, start, False) for entry, number in after[start].items()}
     expected |= {row[:2]: row for row in changes if row[3] > start}
@@ -185,5 +187,5 @@ def test_whatever_the_batches_and_their_order_tables_end_the_same(client, make, 
     view = {row[:2]: row[2] for row in held(f"({current_view(state, COLUMNS)})")}
     assert view == after[LAST]
     spoilt = make("spoilt", [("a", 1, -1, 99, False), ("z", 9, 1, 1, False)])
-    run(client, rebuild(CHANGES, spoilt, log, COLUMNS, *((base, base_ledger) if loads else ())))
+    run(client, rebuild(CHANGES, spoilt, log, MOVED, *(((base, MOVED), base_ledger) if loads else ())))
     assert held(spoilt) == held(state)

@@ -11,7 +11,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellar_etl_airflow.model.coverage import Fault, Finding, Round, backfill_round, healing
+from stellar_etl_airflow.model.coverage import BLOCK_BITS, Fault, Finding, Round, backfill_round, healing
+from stellar_etl_airflow.model.coverage import whole as whole_findings
 from stellar_etl_airflow.model.ranges import LedgerRange, chunks, held_by_all, joined, without
 from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS
 from stellar_etl_airflow.tasks.build_coverage_tasks import (
@@ -211,6 +212,39 @@ def test_a_range_that_was_loaded_again_in_other_chunks_is_no_fault(client, whole
     values = values.format(closed_at(15).isoformat(), closed_at(24).isoformat(), "2026-01-02T00:00:00Z")
     client.query(f"INSERT INTO local.stellar.history_archives_dag_runs VALUES ({values})").result()
     assert faults() == []
+
+
+EDGE = 1 << BLOCK_BITS
+
+
+def test_a_finding_over_the_end_of_a_block_is_one(client, whole, faults):
+    """Ledgers are sorted block by block; loads of a million ledgers are unfolded in parts."""
+    ledgers = range(EDGE - 2, EDGE + 2)
+    headers = [(n, f"h{n}", f"h{n - 1}", closed_at(n), 1, 0, OPERATIONS_A_LEDGER) for n in ledgers]
+    loads = [
+        (table_id, 41, EDGE + 1, 0, closed_at(41), closed_at(EDGE + 1), BEGIN)
+        for table_id in ("history_operations", "history_effects")
+    ]
+    for table_id, rows in {"history_ledgers": headers, "history_archives_dag_runs": loads}.items():
+        values = ", ".join("(" + ", ".join(map(spelt, row)) + ")" for row in rows)
+        client.query(f"INSERT INTO local.stellar.{table_id} VALUES {values}").result()
+    times = {"start_time": closed_at(0).isoformat(), "end_time": closed_at(EDGE + 10).isoformat()}
+    assert faults(**times) == [
+        ("ledgers", "missing_ledgers", 41, EDGE - 3, EDGE - 43),
+        ("operations", "wrong_count", EDGE - 2, EDGE + 1, 4),
+    ]
+
+
+def test_findings_are_joined_at_the_end_of_a_block_and_nowhere_else():
+    def of(fault, *ranges):
+        return [Finding("effects", fault, start, end, end - start + 1) for start, end in ranges]
+
+    assert whole_findings(of(Fault.WRONG_COUNT, (5, EDGE - 1), (EDGE, 2 * EDGE - 1), (2 * EDGE, 2 * EDGE + 4))) == of(
+        Fault.WRONG_COUNT, (5, 2 * EDGE + 4)
+    )
+    apart = of(Fault.WRONG_COUNT, (5, EDGE - 2), (EDGE, EDGE + 1), (EDGE + 3, EDGE + 4))
+    for findings in (apart, of(Fault.LOST_ROWS, (5, EDGE - 1), (EDGE, EDGE + 9))):
+        assert whole_findings(findings) == findings
 
 
 def test_a_look_at_a_window_sees_no_more(client, whole, faults):

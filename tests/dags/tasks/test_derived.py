@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS
 from stellar_etl_airflow.tasks.build_bq_insert_job_task import build_bq_insert_job_task, build_check_sources_task
 from stellar_etl_airflow.tasks.build_cross_dependency_task import build_cross_dependency_task
+from tests.dags.sql.statements import reversed_records
 from tests.shared import REPO
 
 LEDGERS = range(10, 14)
@@ -59,9 +60,10 @@ def load(client, warehouse_server):
     """Makes the source tables anew, with rows."""
     _, folder = warehouse_server
 
-    def load(tables):
+    def load(tables, older=()):
         for table_id, rows in tables.items():
             fields = json.loads((REPO / "schemas" / f"{table_id}_schema.json").read_text())
+            fields = reversed_records(fields) if table_id in older else fields
             schema = [bq.SchemaField.from_api_repr(field) for field in fields]
             client.delete_table(f"local.stellar.{table_id}", not_found_ok=True)
             client.create_table(bq.Table(f"local.stellar.{table_id}", schema=schema))
@@ -124,6 +126,18 @@ def test_a_changed_source_is_taken_over(client, load, run):
     load(changed)
     run(run_id="second")
     assert enriched(client)[0][4] == 9.0
+
+
+def test_records_of_a_source_that_grew_otherwise_keep_each_value_in_its_field(client, load, run):
+    tables = sources()
+    details = {"amount": 1.5, "from": "G1", "to": "G2", "path": [{"asset_code": "A", "asset_issuer": "i"}]}
+    tables["history_operations"][0]["details"] = details
+    load(tables, older=("history_operations",))
+    run(run_id="first")
+    sql = "SELECT details FROM local.stellar.enriched_history_operations ORDER BY op_id LIMIT 1"
+    (row,) = client.query(sql).result()
+    assert {key: row.details[key] for key in ("amount", "from", "to")} == {"amount": 1.5, "from": "G1", "to": "G2"}
+    assert row.details["path"] == [{"asset_code": "A", "asset_issuer": "i", "asset_type": None}]
 
 
 def test_a_run_by_its_interval_takes_the_interval(client, load, run):

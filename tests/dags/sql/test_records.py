@@ -1,0 +1,173 @@
+"""Records keep their values when tables that hold nested fields in another order meet."""
+
+from __future__ import annotations
+
+import json
+
+import google.cloud.bigquery as bq
+import pytest
+
+from stellar_etl_airflow.bigquery.jobs import query_job
+from stellar_etl_airflow.model.tables import Publish, Table
+from stellar_etl_airflow.sql.publish import publish
+from stellar_etl_airflow.sql.records import moved, moved_rows, select_list, unchanged
+from stellar_etl_airflow.sql.state import merge_changes, merge_full_load, rebuild, replace_base
+from stellar_etl_airflow.sql.statement import range_parameters, table_name
+from stellar_etl_airflow.sql.take_over import copy
+from tests.dags.sql.statements import aged_records, reversed_records
+
+CHANGES = Table("things", "things", keys=("id", "ledger_sequence"), entry_keys=("id",))
+FIRST_SEEN = Table("things", "things", keys=("id",), publish=Publish.KEEP_EARLIEST)
+RANGE = range_parameters(1, 9, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
+
+
+def field(name, type_="STRING", mode="NULLABLE", *fields):
+    return {"name": name, "type": type_, "mode": mode, **({"fields": list(fields)} if fields else {})}
+
+
+DEEP = field(
+    "deep", "RECORD", "REPEATED", field("x"), field("y"), field("tags", mode="REPEATED"), field("n", "INTEGER")
+)
+FILE = [
+    field("id", "INTEGER"),
+    field("details", "RECORD", "NULLABLE", field("from"), field("to"), DEEP, field("amount", "FLOAT")),
+    field("path", "RECORD", "REPEATED", field("code"), field("issuer"), field("price", "RECORD", "NULLABLE", DEEP)),
+    field("ledger_sequence", "INTEGER"),
+    field("deleted", "BOOLEAN"),
+    field("closed_at", "TIMESTAMP"),
+]
+NAMES = [one["name"] for one in FILE]
+ORDERS = {"as the file": FILE, "reversed": reversed_records(FILE), "aged": aged_records(FILE)}
+
+
+def deep(n):
+    return [{"x": f"x{n}-{i}", "y": f"y{n}-{i}", "tags": ["a", f"b{i}"], "n": i} for i in range(3)]
+
+
+def row(n, details, path=()):
+    common = {"ledger_sequence": n, "deleted": False, "closed_at": "2026-01-01T00:00:00Z"}
+    return {"id": n, "details": details, "path": list(path), **common}
+
+
+ROWS = [
+    row(1, {"from": "f1", "to": "t1", "deep": deep(1), "amount": 1.5}, [{"code": "A", "issuer": "i", "price": None}]),
+    row(2, {"from": "f2", "to": None, "deep": [], "amount": None}),
+    row(3, None),
+    row(4, None, [{"code": f"C{i}", "issuer": f"I{i}", "price": {"deep": deep(i)}} for i in range(4)]),
+]
+
+
+@pytest.fixture
+def make(client, warehouse_server):
+    """Makes a table whose nested fields have an order, with rows; gives its quoted name."""
+    _, folder = warehouse_server
+
+    def make(table_id, order, rows=()):
+        name = f"local.stellar.{table_id}"
+        client.create_table(bq.Table(name, [bq.SchemaField.from_api_repr(one) for one in ORDERS[order]]))
+        if rows:
+            (folder / "exports").mkdir(parents=True, exist_ok=True)
+            (folder / "exports" / table_id).write_text("".join(json.dumps(one) + "\n" for one in rows))
+            config = bq.LoadJobConfig(source_format="NEWLINE_DELIMITED_JSON")
+            client.load_table_from_uri(f"gs://exports/{table_id}", name, job_config=config).result()
+        return table_name("local", "stellar", table_id)
+
+    return make
+
+
+@pytest.fixture
+def held(client):
+    """The rows of a table, without what an older release left."""
+
+    def without(value):
+        if isinstance(value, dict):
+            return {key: without(part) for key, part in value.items() if key != "of_an_older_release"}
+        return [without(part) for part in value] if isinstance(value, list) else value
+
+    def held(name):
+        rows = [dict(one.items()) for one in client.query(f"SELECT * FROM {name} ORDER BY id").result()]
+        return [{key: without(value) for key, value in one.items() if key != "closed_at"} for one in rows]
+
+    return held
+
+
+@pytest.fixture
+def run(client):
+    def run(statement):
+        configuration = query_job("test", statement, 1 << 40).configuration
+        client.query(statement.sql, bq.QueryJobConfig.from_api_repr(configuration)).result()
+
+    return run
+
+
+def within(order, rows):
+    """Rows as a table whose nested fields have an order can hold them: what it lacks is empty."""
+    lacks = {"amount", "price", "n"} if order == "aged" else set()
+
+    def kept(value):
+        if isinstance(value, dict):
+            return {key: kept(part) for key, part in value.items() if key not in lacks}
+        return [kept(part) for part in value] if isinstance(value, list) else value
+
+    return [{key: kept(value) for key, value in one.items() if key != "closed_at"} for one in rows]
+
+
+def statements(into, staging, columns):
+    """Each kind of statement that moves rows out of a staging table."""
+    return {
+        "replace_range": publish(CHANGES, into, staging, columns, RANGE),
+        "keep_earliest": publish(FIRST_SEEN, into, staging, columns, RANGE),
+        "merge_changes": merge_changes(CHANGES, into, staging, columns, 0),
+        "replace_base": replace_base(into, staging, columns),
+        "merge_full_load": merge_full_load(CHANGES, into, staging, columns, 9),
+        "rebuild": rebuild(CHANGES, into, staging, columns),
+        "copy": copy(CHANGES, into, staging, columns, (), RANGE),
+    }
+
+
+KINDS = list(statements("`a`", "`b`", unchanged(NAMES)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("source", "target"), [("reversed", "as the file"), ("as the file", "aged")])
+def test_each_value_lands_in_the_field_of_its_name(make, held, run, kind, source, target):
+    staging = make("staging", source, ROWS)
+    into = make("published", target, within(target, ROWS[1:2]) if kind in ("merge_changes", "merge_full_load") else ())
+    columns = moved(ORDERS[source], ORDERS[target], NAMES)
+    run(statements(into, staging, columns)[kind])
+    assert held(into) == within(target, ROWS)
+
+
+def test_a_rebuild_matches_the_full_load_and_the_changes_each_by_name(make, held, run):
+    base, changes, into = (
+        make("base", "aged", within("aged", ROWS[:2])),
+        make("log", "reversed", ROWS),
+        make("state", "as the file"),
+    )
+    of_base, of_changes = (moved(ORDERS[one], FILE, NAMES) for one in ("aged", "reversed"))
+    run(rebuild(CHANGES, into, changes, of_changes, (base, of_base), 2))
+    found = held(into)
+    assert found[2:] == within("reversed", ROWS[2:])
+    assert found[0]["details"] == {
+        **ROWS[0]["details"],
+        "amount": None,
+        "deep": [{**one, "n": None} for one in deep(1)],
+    }
+    assert found[0]["path"] == [{"code": "A", "issuer": "i", "price": None}]
+
+
+def test_what_has_the_same_order_moves_as_it_is():
+    assert moved(FILE, FILE, NAMES) == unchanged(NAMES)
+    assert moved_rows("`p.d.t`", unchanged(NAMES)) == "`p.d.t`"
+    assert select_list(unchanged(["a", "b"])) == "`a`, `b`"
+
+
+def test_a_record_that_has_the_order_is_left_alone_beside_one_that_has_not():
+    target = [FILE[0], FILE[1], *reversed_records(FILE)[2:]]
+    columns = moved(FILE, target, NAMES)
+    assert [name for name, value in columns.items() if value != f"`{name}`"] == ["path"]
+
+
+def test_a_column_that_one_of_the_tables_lacks_is_named():
+    with pytest.raises(KeyError, match="path"):
+        moved([one for one in FILE if one["name"] != "path"], FILE, NAMES)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local.database import DATABASE, USER
+from local.recording import RECORD_VARIABLE
 from local.stack.layout import PROJECT, REPO, Options, StackLayout
 
 PARALLELISM = 4
@@ -25,7 +26,8 @@ def bin_folder() -> str:
 
 def base_environment(inherited: Mapping[str, str]) -> dict[str, str]:
     """The parts of the caller's environment that programs need; nothing of Airflow, Google or Kubernetes."""
-    kept = {key: inherited[key] for key in ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER") if key in inherited}
+    names = ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", RECORD_VARIABLE)
+    kept = {key: inherited[key] for key in names if key in inherited}
     return {
         **kept,
         "PATH": os.pathsep.join([bin_folder(), inherited.get("PATH", os.defpath)]),

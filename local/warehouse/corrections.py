@@ -21,7 +21,9 @@ from bqemulator.versioning.snapshots import SnapshotManager
 from sqlglot.dialects.dialect import Dialect
 from starlette.responses import JSONResponse
 
+from local.recording import recorder_of
 from local.warehouse import dml, jobs, loads, parameters, parsing, schema, tables
+from local.warehouse.record import RecordRequests
 
 MEMORY_LIMIT = "1GB"
 
@@ -69,6 +71,8 @@ def create_app_with_our_routes(original: Any, context: Any) -> Any:
     app.router.routes[:0] = [*jobs.router.routes, *tables.router.routes]
     app.add_middleware(jobs.OneAtATime, context=context, jobs=app.state.jobs)
     app.add_exception_handler(duckdb.Error, refuse)
+    if (recorder := recorder_of("warehouse")) is not None:
+        app.add_middleware(RecordRequests, recorder=recorder)
     return app
 
 

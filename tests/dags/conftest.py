@@ -10,6 +10,8 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_value as safe
 
+from local.recording import RECORD_VARIABLE
+from tests.google_api import assert_right, read_record
 from tests.local import emulators
 from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster
 from tests.shared import REPO
@@ -20,9 +22,17 @@ TIMES = {"start_time": "2026-01-01T00:00:30Z", "end_time": "2026-01-01T00:02:00Z
 
 
 @pytest.fixture(scope="session")
-def warehouse_server(tmp_path_factory):
+def record(tmp_path_factory):
+    """The folder in which the stand-ins record all requests of this folder's tests; Google's documents judge them."""
+    folder = tmp_path_factory.mktemp("requests")
+    yield folder
+    assert_right(read_record(folder))
+
+
+@pytest.fixture(scope="session")
+def warehouse_server(tmp_path_factory, record):
     folder = tmp_path_factory.mktemp("stack")
-    with emulators.running(emulators.warehouse(folder)) as server:
+    with emulators.running(emulators.warehouse(folder, **{RECORD_VARIABLE: str(record)})) as server:
         yield server, folder / "gcs"
 
 
@@ -131,8 +141,8 @@ KUBECONFIG = {
 
 
 @pytest.fixture
-def pod_of(airflow_environment, make_context, monkeypatch, tmp_path):
-    """The pod that a task would create, as the Kubernetes API would get it; no cluster is asked."""
+def pod_request(airflow_environment, make_context, monkeypatch, tmp_path):
+    """The pod that a task would create, as the provider hands it to the Kubernetes API; no cluster is asked."""
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(json.dumps(KUBECONFIG))
     monkeypatch.setenv(
@@ -140,20 +150,31 @@ def pod_of(airflow_environment, make_context, monkeypatch, tmp_path):
         json.dumps({"conn_type": "kubernetes", "extra": {"kube_config_path": str(kubeconfig)}}),
     )
 
-    def pod_of(task, params=None, **changes):
+    def pod_request(task, params=None, **changes):
         context = make_context(task.task_id, params, **changes)
         task.pre_execute(context)
         task.name = task._set_name(task.name)
-        pod = task.build_pod_request_obj(context).to_dict()
-        return pod, pod["spec"]["containers"][0]
+        return task.build_pod_request_obj(context)
 
     make_context.xcoms["get_ledger_range_from_times", "return_value"] = {"start": 100, "end": 220}
+    return pod_request
+
+
+@pytest.fixture
+def pod_of(pod_request):
+    """The pod that a task would create, and its first container, as dicts."""
+
+    def pod_of(task, params=None, **changes):
+        pod = pod_request(task, params, **changes).to_dict()
+        return pod, pod["spec"]["containers"][0]
+
     return pod_of
 
 
 @pytest.fixture(scope="session")
-def bucket(tmp_path_factory):
-    with emulators.running(emulators.bucket(tmp_path_factory.mktemp("bucket"))) as server:
+def bucket(tmp_path_factory, record):
+    folder = tmp_path_factory.mktemp("bucket")
+    with emulators.running(emulators.bucket(folder, **{RECORD_VARIABLE: str(record)})) as server:
         yield server
 
 

@@ -13,21 +13,23 @@ from typing import Any
 
 import pytest
 
+from local.recording import RECORD_VARIABLE
 from local.stack import Stack
 from stellar_etl_airflow.model.tables import TABLES
+from tests.google_api import assert_right, read_record
 from tests.shared import REPO
 
 EXPORTED = {table.table_id: data_type for data_type, table in TABLES.items()}
 """Data types by table."""
 
 
-def run_local(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_local(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs the README's command, as a user does."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "PYTHON"))}
     return subprocess.run(
         ["./run_local.sh", "--dir", str(folder), *arguments],
         cwd=REPO,
-        env=inherited,
+        env={**inherited, **environment},
         capture_output=True,
         text=True,
         timeout=840,
@@ -47,10 +49,13 @@ class Sample:
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
     folder = tmp_path_factory.mktemp("sample")
-    done = run_local(folder, "--keep", "--lineage", "--json", str(folder / "report.json"))
+    record = folder / "requests"
+    arguments = ("--keep", "--lineage", "--json", str(folder / "report.json"))
+    done = run_local(folder, *arguments, **{RECORD_VARIABLE: str(record)})
     stack = Stack(folder)
     try:
         assert done.returncode == 0, done.stdout + done.stderr
         yield Sample(stack, json.loads((folder / "report.json").read_text()), done.stdout)
     finally:
         stack.down()
+    assert_right(read_record(record))

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class Server:
 
     arguments: list[str]
     health: str
+    environment: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -48,7 +49,8 @@ class Server:
     def start(self) -> None:
         command = [sys.executable, "-m", *self.arguments, "--port", str(self.port)]
         path = os.pathsep.join([str(REPO), str(REPO / "dags")])
-        self.process = process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
+        environment = {**os.environ, **self.environment, "PYTHONPATH": path}
+        self.process = process = subprocess.Popen(command, env=environment)
 
         def answers_or_ended() -> bool:
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
@@ -78,12 +80,13 @@ def running(server: Server) -> Iterator[Server]:
             server.stop()
 
 
-def warehouse(folder: Path) -> Server:
-    return Server(["local.warehouse", "--data-dir", str(folder / "bq"), "--gcs-root", str(folder / "gcs")], "/healthz")
+def warehouse(folder: Path, **environment: str) -> Server:
+    arguments = ["local.warehouse", "--data-dir", str(folder / "bq"), "--gcs-root", str(folder / "gcs")]
+    return Server(arguments, "/healthz", environment)
 
 
-def bucket(folder: Path) -> Server:
-    return Server(["local.bucket", "--root", str(folder), "--bucket", BUCKET], "/")
+def bucket(folder: Path, **environment: str) -> Server:
+    return Server(["local.bucket", "--root", str(folder), "--bucket", BUCKET], "/", environment)
 
 
 def bigquery_client(server: Server) -> bq.Client:

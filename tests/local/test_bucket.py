@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import hashlib
 import io
 import itertools
+import json
 import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import google.cloud.bigquery as bq
 import google.cloud.storage as gcs
 import google_crc32c
 import pytest
+import requests
 from google.api_core.exceptions import NotFound
 
 from tests.local.emulators import (
@@ -28,6 +32,7 @@ from tests.local.emulators import (
     storage_client,
     warehouse,
 )
+from tests.waiting import PATIENCE
 
 RUN = "exports/manual__2026-01-01T00%3A10%3A00%2B00%3A00/1"
 _numbers = itertools.count()
@@ -56,6 +61,10 @@ def name() -> str:
 
 def crc32c(content: bytes) -> str:
     return base64.b64encode(google_crc32c.Checksum(content).digest()).decode()
+
+
+def md5(content: bytes) -> str:
+    return base64.b64encode(hashlib.md5(content).digest()).decode()
 
 
 AWKWARD = b'{"a": "\xc3\xbc\\u003c"}\r\n\n\r\r\n--boundary--\r\n\x00\xff' + bytes(range(256)) + b"\r\n"
@@ -171,6 +180,118 @@ def test_files_that_lie_there_are_objects(tmp_path):
         (blob,) = storage_client(server).list_blobs("lake", prefix="ledgers/")
         assert (blob.name, blob.crc32c) == ("ledgers/FF--0-9/a%3Ab.xdr.zst", crc32c(AWKWARD))
         assert blob.download_as_bytes() == AWKWARD
+
+
+def test_files_that_other_processes_write_change_and_delete_are_followed(folder, server):
+    path = folder / "gcs" / "from-outside" / "a" / "b.txt"
+    bucket = storage_client(server).bucket("from-outside")
+    assert not bucket.exists()
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"first")
+    assert bucket.exists()
+    (listed,) = bucket.list_blobs(prefix="a/")
+    assert (listed.name, listed.size, listed.crc32c) == ("a/b.txt", 5, crc32c(b"first"))
+    path.write_bytes(b"second!")
+    assert bucket.get_blob("a/b.txt").crc32c == crc32c(b"second!")
+    assert bucket.blob("a/b.txt").download_as_bytes() == b"second!"
+    copied = bucket.copy_blob(bucket.blob("a/b.txt"), bucket, "a/c.txt")
+    assert copied.crc32c == crc32c(b"second!")
+    path.unlink()
+    assert bucket.get_blob("a/b.txt") is None
+    assert [blob.name for blob in bucket.list_blobs()] == ["a/c.txt"]
+    path.write_bytes(b"third")
+    bucket.blob("a/b.txt").delete()
+    assert not path.exists()
+
+
+# What gcloud sends: https://github.com/google/apitools/blob/master/apitools/base/py/transfer.py
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize(
+    "quoted", ["{}", "'{}'", '"{}"', "{}; charset=utf-8"], ids=["plain", "single", "double", "followed"]
+)
+@pytest.mark.parametrize("content", [AWKWARD, b"", b"\n\n", b"--"], ids=["awkward", "empty", "blank lines", "dashes"])
+def test_a_multipart_upload_as_gcloud_sends_it(server, objects, name, content, quoted, line_end):
+    boundary = "===============7330845974216740156=="
+    lines = [
+        f"--{boundary}".encode(),
+        b"Content-Type: application/json",
+        b"MIME-Version: 1.0",
+        b"",
+        json.dumps({"name": name, "contentType": "text/x-rows", "md5Hash": md5(content)}).encode(),
+        f"--{boundary}".encode(),
+        b"Content-Type: text/x-rows",
+        b"MIME-Version: 1.0",
+        b"Content-Transfer-Encoding: binary",
+        b"",
+        content,
+        f"--{boundary}--".encode(),
+        b"",
+    ]
+    answer = requests.post(
+        f"{server.url}/upload/storage/v1/b/{BUCKET}/o?alt=json&fields=name%2Cmd5Hash%2Csize&uploadType=multipart",
+        data=line_end.join(lines),
+        headers={"Content-Type": f"multipart/related; boundary={quoted.format(boundary)}"},
+        timeout=PATIENCE,
+    )
+    assert answer.status_code == 200, answer.text
+    found = objects.get_blob(name)
+    assert (found.size, found.md5_hash, found.content_type) == (len(content), md5(content), "text/x-rows")
+    assert found.download_as_bytes() == content
+
+
+def test_a_body_without_the_parts_is_refused(server):
+    answer = requests.post(
+        f"{server.url}/upload/storage/v1/b/{BUCKET}/o?uploadType=multipart",
+        data=b"--x\r\n\r\n{}",
+        headers={"Content-Type": "multipart/related; boundary=x"},
+        timeout=PATIENCE,
+    )
+    assert (answer.status_code, "the body cannot be read" in answer.text) == (400, True)
+
+
+def test_a_resumable_upload_as_gcloud_sends_it_is_stored_once(server, objects, name, folder):
+    content, chunk = os.urandom(3 * (256 << 10) + 7), 256 << 10
+    begun = requests.post(
+        f"{server.url}/resumable/upload/storage/v1/b/{BUCKET}/o?alt=json&uploadType=resumable&name={quote(name, '')}",
+        json={"name": name},
+        headers={"X-Upload-Content-Type": "text/x-rows"},
+        timeout=PATIENCE,
+    )
+    session = begun.headers["Location"]
+
+    def put(content_range: str, part: bytes = b"") -> requests.Response:
+        return requests.put(session, data=part, headers={"Content-Range": content_range}, timeout=PATIENCE)
+
+    answer = put("bytes */*")
+    assert (answer.status_code, answer.headers.get("Range")) == (308, None), "nothing has arrived"
+    for start in range(0, 3 * chunk, chunk):  # from a pipe, whose length is not known
+        answer = put(f"bytes {start}-{start + chunk - 1}/*", content[start : start + chunk])
+        assert (answer.status_code, answer.headers["Range"]) == (308, f"bytes=0-{start + chunk - 1}")
+    assert put("bytes */*").headers["Range"] == f"bytes=0-{3 * chunk - 1}"
+    assert put(f"bytes 0-{chunk - 1}/*", content[:chunk]).status_code == 400, "these bytes have arrived"
+    assert objects.get_blob(name) is None
+    (arriving,) = (folder / "gcs" / "_resumable").iterdir()
+    inode = arriving.stat().st_ino
+    answer = put(f"bytes {3 * chunk}-{len(content) - 1}/{len(content)}", content[3 * chunk :])
+    assert (answer.status_code, answer.json()["md5Hash"]) == (200, md5(content))
+    again = put("bytes */*")
+    assert (again.status_code, again.json()["name"]) == (200, name), "as after a lost reply"
+    assert objects.blob(name).download_as_bytes() == content
+    assert (folder / "gcs" / BUCKET / name).stat().st_ino == inode, "the bytes that arrived are the object"
+    assert not list((folder / "gcs" / "_resumable").iterdir())
+
+
+def test_an_upload_with_another_checksum_is_refused(server, objects, name):
+    session = requests.post(
+        f"{server.url}/upload/storage/v1/b/{BUCKET}/o?uploadType=resumable",
+        json={"name": name, "crc32c": crc32c(b"other")},
+        timeout=PATIENCE,
+    ).headers["Location"]
+    answer = requests.put(session, data=b"sent", headers={"Content-Range": "bytes 0-3/4"}, timeout=PATIENCE)
+    assert (answer.status_code, "doesn't match" in answer.text) == (400, True)
+    assert objects.get_blob(name) is None
 
 
 def test_the_warehouse_loads_what_was_uploaded(objects, folder):

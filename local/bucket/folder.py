@@ -1,0 +1,207 @@
+"""Objects as files: the files are the truth, and the metadata follows them at each request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import mimetypes
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+from gcp_storage_emulator import storage
+from gcp_storage_emulator.exceptions import BadRequest
+from gcp_storage_emulator.handlers import buckets, objects
+
+Resource = dict[str, Any]
+Content = bytes | memoryview
+PARTIAL = "_partial"
+"""Folder of files that are being written; a bucket's name cannot begin so."""
+BLOCK = 1 << 20
+"""Bytes that are read from a file at a time."""
+
+
+class StoredContent:
+    """The content of an upload that is complete: a file that is ready to be moved to its place."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._size = path.stat().st_size
+
+    def __len__(self) -> int:
+        """Its size in bytes."""
+        return self._size
+
+    def blocks(self) -> Iterator[bytes]:
+        """The content, block by block."""
+        with self.path.open("rb") as file:
+            while block := file.read(BLOCK):
+                yield block
+
+
+class WholeFiles(storage._FileStore):  # type: ignore[misc]
+    """Files that appear under their name when they are complete; the emulator writes them in place."""
+
+    def write_bytes(self, rel: str, content: Content | StoredContent) -> None:
+        """Write beside the file, then put it in its place in one step. Stored content is moved, not copied."""
+        path = self._disk_path(rel)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, StoredContent):
+            content.path.replace(path)
+            return
+        partial_file = self._root / PARTIAL / f"{os.getpid()}-{threading.get_ident()}"
+        partial_file.parent.mkdir(exist_ok=True)
+        partial_file.write_bytes(content)
+        partial_file.replace(path)
+
+
+class FolderStorage(storage.Storage):  # type: ignore[misc]
+    """The emulator's storage on a folder in which other processes may write too."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the buckets below ``root / "gcs"``."""
+        self._data_dir = str(root)
+        self._use_memory_fs = False
+        self.project_number = "1"
+        self.folder = root / "gcs"
+        self._store = WholeFiles(use_memory=False, root=self.folder)
+        shutil.rmtree(self.folder / PARTIAL, ignore_errors=True)  # what a killed server was writing
+        self._read_config_from_file()
+        self.finished: dict[str, Resource] = {}
+        """The objects of finished resumable uploads, by upload id: a client that lost the reply asks again."""
+
+    # What other processes did ---------------------------------------------------------------------------------
+
+    def see_buckets(self) -> None:
+        """Make each folder a bucket."""
+        for path in sorted(self.folder.iterdir()):
+            # The emulator's own folders begin so; no bucket's name does.
+            if path.is_dir() and not path.name.startswith(("_", ".")) and path.name not in self.buckets:
+                buckets.create_bucket(path.name, self)
+
+    def see_objects(self, bucket: str, prefix: str = "") -> None:
+        """Make the metadata of all objects below a prefix that of their files."""
+        self.see_buckets()
+        if bucket not in self.buckets:
+            return
+        top = self.folder / bucket
+        known = self.objects.setdefault(bucket, {})
+        within = prefix.rpartition("/")[0]
+        start = top / within if ".." not in within.split("/") else top
+        names = {path.relative_to(top).as_posix() for path in start.rglob("*")} | set(known)
+        for name in names:
+            if name.startswith(prefix):
+                self._see(bucket, name)
+
+    def see_object(self, bucket: str, name: str) -> None:
+        """Make the metadata of one object that of its file."""
+        self.see_buckets()
+        if bucket in self.buckets:
+            self._see(bucket, name)
+
+    def _see(self, bucket: str, name: str) -> None:
+        known = self.objects.setdefault(bucket, {})
+        try:
+            path = self._store._disk_path(self._object_path(bucket, name))
+            resource = _as_of_file(bucket, name, path, known.get(name)) if path.is_file() else None
+        except (FileNotFoundError, ValueError):  # deleted in between; or a name with "..", which no file has
+            resource = None
+        if resource is None:
+            known.pop(name, None)
+        else:
+            known[name] = resource
+
+    # What clients upload ----------------------------------------------------------------------------------------
+
+    def create_file(
+        self,
+        bucket_name: str,
+        file_name: str,
+        content: Content | StoredContent,
+        file_obj: Resource,
+        file_id: str | None = None,
+    ) -> None:
+        """Store an object; its file gets the generation as its time, which ties content and metadata together."""
+        super().create_file(bucket_name, file_name, content, file_obj, file_id)
+        generation = int(file_obj["generation"])
+        os.utime(self._store._disk_path(self._object_path(bucket_name, file_name)), ns=(generation, generation))
+        if file_id is not None:
+            self.finished[file_id] = file_obj
+
+    def get_resumable_byte_count(self, file_id: str) -> int:
+        """How many bytes of a resumable upload have arrived."""
+        path = self._session(file_id)
+        return path.stat().st_size if path.exists() else 0
+
+    def add_to_resumable_upload(
+        self, file_id: str, content: Content, total_size: int | None = None, expected_start: int | None = None
+    ) -> StoredContent | None:
+        """Append a chunk to the file of a resumable upload; the emulator reads and writes all of it again.
+
+        Args:
+            file_id: The upload's id.
+            content: The chunk.
+            total_size: The object's size in bytes, None while the client does not know it.
+            expected_start: Where the chunk begins.
+
+        Returns:
+            The content once it is complete, None before.
+
+        Raises:
+            BadRequest: The chunk does not begin where the last one ended, or it exceeds the object's size.
+        """
+        path = self._session(file_id)
+        arrived = self.get_resumable_byte_count(file_id)
+        if expected_start is not None and expected_start != arrived:
+            raise BadRequest(
+                f"Invalid Content-Range: {arrived} bytes have arrived, and the chunk begins at {expected_start}"
+            )
+        size = arrived + len(content)
+        if total_size is not None and size > total_size:
+            raise BadRequest(f"Invalid Content-Range: {size} bytes for an object of {total_size}")
+        path.parent.mkdir(exist_ok=True)
+        with path.open("ab") as file:
+            file.write(content)
+        return StoredContent(path) if size == total_size else None
+
+    def _session(self, file_id: str) -> Path:
+        """The file of a resumable upload."""
+        path: Path = self._store._disk_path(self._object_path(storage.RESUMABLE_DIR, self.safe_id(file_id)))
+        return path
+
+    def _bucket_soft_delete_retention_seconds(self, _bucket_name: str) -> int:
+        """Keep no deleted object: there is no one to restore it, and each would be copied."""
+        return 0
+
+
+def _as_of_file(bucket: str, name: str, path: Path, known: Resource | None) -> Resource:
+    """The metadata of a file's content: the known one if it was written with it, else computed anew."""
+    stat = path.stat()
+    if known is not None and (known["generation"], known["size"]) == (str(stat.st_mtime_ns), str(stat.st_size)):
+        return known
+    content = StoredContent(path)
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    resource: Resource = objects._make_object_resource("", bucket, name, kind, str(len(content)))
+    resource["generation"] = str(stat.st_mtime_ns)
+    objects._checksums(content, resource)
+    return resource
+
+
+def _blocks(content: Content) -> Iterator[bytes]:
+    """Content in memory, block by block: the library of CRC32C takes no view of it."""
+    view = memoryview(content)
+    for start in range(0, len(view), BLOCK):
+        yield bytes(view[start : start + BLOCK])
+
+
+def checksums(content: Content | StoredContent) -> tuple[str, str]:
+    """The CRC32C and the MD5 of content, as the API spells them."""
+    crc32c, md5 = google_crc32c.Checksum(), hashlib.md5(usedforsecurity=False)
+    for block in content.blocks() if isinstance(content, StoredContent) else _blocks(content):
+        crc32c.update(block)
+        md5.update(block)
+    return base64.b64encode(crc32c.digest()).decode(), base64.b64encode(md5.digest()).decode()

@@ -1,0 +1,62 @@
+"""The requests that the operators send, in the words of Google's API descriptions."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+
+from stellar_etl_airflow.model.tables import LEDGERS
+from stellar_etl_airflow.operators.runtime import VERIFY_TASK
+from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
+from stellar_etl_airflow.tasks.build_check_task import build_check_task
+from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
+from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
+from tests.google_api import assert_right, methods_of, read_record
+from tests.local import emulators
+
+METHODS = {
+    "bigquery.datasets.get",
+    "bigquery.jobs.get",
+    "bigquery.jobs.getQueryResults",
+    "bigquery.jobs.insert",
+    "bigquery.tables.get",
+    "bigquery.tables.insert",
+    "storage.objects.get",
+    "storage.objects.insert",
+    "storage.objects.list",
+}
+"""What a batch asks for at least."""
+
+
+@pytest.fixture
+def recorded(start, client, bucket, warehouse_environment, warehouse_server, make_context, record):
+    """The requests of one batch, from the export's pod to the merge, and of what ran before it."""
+    batch: dict = {}
+    for build in (build_export_task, build_verify_task):
+        task, context = start(build([LEDGERS]))
+        batch = task.execute(context)
+    make_context.xcoms[VERIFY_TASK, "return_value"] = batch
+    name = batch["files"]["ledgers"]["uri"].removeprefix(f"gs://{emulators.BUCKET}/")
+    file = warehouse_server[1] / emulators.BUCKET / name  # where the warehouse finds it
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(emulators.storage_client(bucket).bucket(emulators.BUCKET).blob(name).download_as_bytes())
+    for build in (build_gcs_to_bq_task, build_check_task, build_apply_gcs_changes_to_bq_task):
+        task, context = start(build(LEDGERS))
+        task.deferrable = False
+        task.execute(context)
+    return read_record(record)
+
+
+def test_a_batch_asks_for_what_googles_apis_have(recorded):
+    assert methods_of(recorded).keys() >= METHODS
+    assert_right(recorded)
+
+
+def test_an_unknown_field_in_a_load_job_that_was_sent_is_found(recorded):
+    sent = next(one for one in recorded if one.body and "load" in one.body.get("configuration", {}))
+    planted = replace(sent, body=copy.deepcopy(sent.body))
+    planted.body["configuration"]["load"]["ignoreUnknownValue"] = True
+    with pytest.raises(AssertionError, match="unknown field 'configuration.load.ignoreUnknownValue'"):
+        assert_right([planted])

@@ -94,7 +94,7 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         self.image_pull_policy = pod.image_pull_policy
         self.namespace = pod.pods_namespace
         self.service_account_name = pod.k8s_service_account or None
-        self.affinity = convert_affinity(pod.affinity) if pod.affinity else {}
+        self.affinity = affinity_of(pod)
         self.tolerations = [k8s.V1Toleration(**toleration.model_dump()) for toleration in pod.tolerations]
         self.config_file = kubeconfig_of(pod)
         resources = pod.resources.get(self.builder) or pod.resources.get("default")
@@ -231,6 +231,28 @@ def literal(text: str) -> str:
     Kubernetes takes `$(NAME)` for an environment variable of the container, and `$$` for a dollar.
     """
     return text.replace("$", "$$")
+
+
+def affinity_of(pod: PodSettings) -> k8s.V1Affinity | dict[str, Any]:
+    """Return the pods' affinity, empty if there is none.
+
+    Raises:
+        SettingsError: Kubernetes has no such part, or a part lacks something. The client leaves out what it does not
+            know, and pods would run on any node.
+    """
+    if not pod.affinity:
+        return {}
+    wanted = "Airflow Variable 'affinity' must be an affinity as in a pod's spec"
+    try:
+        affinity = convert_affinity(pod.affinity)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise SettingsError(f"{wanted}: {error}") from None
+    understood = ApiClient().sanitize_for_serialization(affinity)
+    if understood != pod.affinity:
+        raise SettingsError(
+            f"{wanted}. Of {pod.affinity!r} Kubernetes understands {understood!r}: correct the rest's names and types"
+        )
+    return affinity
 
 
 def kubeconfig_of(pod: PodSettings) -> str | None:

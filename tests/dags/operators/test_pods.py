@@ -113,6 +113,29 @@ def test_the_variables_say_where_and_how_pods_run(pod_of, airflow_environment):
     }
 
 
+TERM = {"topologyKey": "kubernetes.io/hostname"}
+
+
+@pytest.mark.parametrize(
+    "affinity",
+    [
+        {"nodeAffinty": {}},
+        {"nodeAffinity": {"requiredDuringScheduling": {"nodeSelectorTerms": []}}},
+        {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1}]}},
+        {
+            "podAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": "1", "podAffinityTerm": TERM}]
+            }
+        },
+    ],
+    ids=["the kind", "a part", "a part is missing", "a type"],
+)
+def test_an_affinity_that_kubernetes_would_leave_out_is_refused(affinity, pod_of, airflow_environment):
+    airflow_environment(affinity=affinity)
+    with pytest.raises(SettingsError, match="'affinity' must be an affinity as in a pod's spec"):
+        pod_of(build_time_task())
+
+
 def test_pods_have_no_fixed_name(pod_of):
     names = {pod_of(build_export_task((LEDGERS,)))[0]["metadata"]["name"] for _ in range(2)}
     assert len(names) == 2

@@ -22,29 +22,46 @@ def is_whole(folder: Path) -> bool:
     return (folder / CONFIG).exists()
 
 
-def write(folder: Path, ledgers: Iterable[tuple[int, bytes]], state: Callable[[], str]) -> int:
-    """Writes ledgers by sequence, the state after them, then the lake's configuration: without it a lake is not whole.
+def write_object(folder: Path, sequence: int, meta: bytes) -> int:
+    """Write one ledger as an object of a lake.
+
+    Args:
+        folder: The lake's folder.
+        sequence: The ledger's sequence.
+        meta: The XDR of its `LedgerCloseMeta`.
 
     Returns:
         How many bytes of XDR were written.
     """
-    (folder / CONFIG).unlink(missing_ok=True)
-    compressor = zstandard.ZstdCompressor(level=3)
-    total = 0
-    for sequence, meta in ledgers:
-        batch = u32(sequence) + u32(sequence) + array([meta])
-        start = sequence // PARTITION * PARTITION
-        partition = folder / f"{0xFFFFFFFF - start:08X}--{start}-{start + PARTITION - 1}"
-        partition.mkdir(exist_ok=True)
-        (partition / f"{0xFFFFFFFF - sequence:08X}--{sequence}.xdr.zst").write_bytes(compressor.compress(batch))
-        total += len(batch)
-    (folder / STATE).write_text(state())
+    batch = u32(sequence) + u32(sequence) + array([meta])
+    start = sequence // PARTITION * PARTITION
+    partition = folder / f"{0xFFFFFFFF - start:08X}--{start}-{start + PARTITION - 1}"
+    partition.mkdir(parents=True, exist_ok=True)
+    content = zstandard.ZstdCompressor(level=3).compress(batch)
+    (partition / f"{0xFFFFFFFF - sequence:08X}--{sequence}.xdr.zst").write_bytes(content)
+    return len(batch)
+
+
+def write_configuration(folder: Path, passphrase: str) -> None:
+    """Write a lake's configuration, which names its network: without it a lake is not whole."""
     configuration = {
-        "networkPassphrase": PASSPHRASE,
+        "networkPassphrase": passphrase,
         "version": "1",
         "compression": "zstd",
         "ledgersPerBatch": 1,
         "batchesPerPartition": PARTITION,
     }
     (folder / CONFIG).write_text(json.dumps(configuration))
+
+
+def write(folder: Path, ledgers: Iterable[tuple[int, bytes]], state: Callable[[], str]) -> int:
+    """Writes ledgers by sequence, the state after them, then the lake's configuration.
+
+    Returns:
+        How many bytes of XDR were written.
+    """
+    (folder / CONFIG).unlink(missing_ok=True)
+    total = sum(write_object(folder, sequence, meta) for sequence, meta in ledgers)
+    (folder / STATE).write_text(state())
+    write_configuration(folder, PASSPHRASE)
     return total

@@ -264,6 +264,8 @@ def _column_rule(name: str, check: Check, staging: str, types: Mapping[str, str 
         value = f"{check.metric.value}({column})"
         if check.metric is Metric.MIN and type_ == "FLOAT64":  # BigQuery: NaN if there is one; DuckDB: the least number
             value = f"IF(COUNTIF(IS_NAN({column})) > 0, CAST('NaN' AS FLOAT64), {value})"
+        if check.metric is Metric.AVG and number == "NUMERIC":  # BigQuery: a NUMERIC anyway; bqemulator: a FLOAT64
+            value = f"CAST({value} AS NUMERIC)"
         value = f"COALESCE({value}, 0)" if check.metric in (Metric.COUNT, Metric.SUM) else value
         found = f"SELECT {value} AS found FROM {staging} WHERE {where}"
         outside = _outside("found", number, check, lambda bound: parameter(check.column, bound, number))

@@ -149,6 +149,36 @@ def test_on_false_takes_constants_and_a_query_as_source(client, table):
     assert (job.dml_stats.deleted_row_count, job.dml_stats.inserted_row_count) == (14, 10)
 
 
+def test_on_false_reads_its_own_target_as_it_was_without_a_nested_loop(client, table):
+    """Rows of every type are read before those of the range are deleted; 14 s a million rows otherwise."""
+    run(
+        client,
+        f"CREATE TABLE `{table}` (id INT64, seq INT64, v STRING, path ARRAY<STRUCT<code STRING>>, "
+        "data JSON, moment TIMESTAMP, price NUMERIC)",
+    )
+    run(
+        client,
+        f"INSERT INTO `{table}` (id, seq, v, path, data, moment, price) "
+        "SELECT i, DIV(i, 10), 'old', [STRUCT('A' AS code)], "
+        "JSON '{\"k\": [1]}', TIMESTAMP '2020-01-01 00:00:00.000001+00', NUMERIC '1.5' "
+        "FROM UNNEST(GENERATE_ARRAY(0, 299999)) AS i",
+    )
+    names = "id, seq, v, path, data, moment, price"
+    job = run(
+        client,
+        f"""
+        MERGE `{table}` T USING (SELECT {names.replace("v,", "@v AS v,")} FROM `{table}` WHERE seq = 1) S ON FALSE
+        WHEN NOT MATCHED BY SOURCE AND T.seq BETWEEN 1 AND 2 THEN DELETE
+        WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({names})""",
+        v="new",
+    )
+    assert (job.dml_stats.deleted_row_count, job.dml_stats.inserted_row_count) == (20, 10)
+    assert (job.ended - job.started).total_seconds() < 2
+    assert rows(client, f"SELECT {names} FROM `{table}` WHERE seq IN (1, 2) ORDER BY id LIMIT 1") == [
+        (10, 1, "new", [{"code": "A"}], {"k": [1]}, dt.datetime(2020, 1, 1, 0, 0, 0, 1, dt.UTC), Decimal("1.5"))
+    ]
+
+
 def test_on_false_with_an_empty_source_deletes_and_with_an_empty_range_inserts(client, table):
     for name in (table, f"{table}_staging"):
         run(client, f"CREATE TABLE `{name}` (id INT64, seq INT64, v STRING)")
@@ -422,6 +452,65 @@ def test_a_star_is_all_columns(client, table):
 
 def test_numeric_keeps_nine_digits(client):
     assert rows(client, "SELECT CAST('1.123456789' AS NUMERIC)") == [(Decimal("1.123456789"),)]
+
+
+@pytest.mark.parametrize(("a", "b", "quotient"), [(7, 3, 2), (-7, 2, -3), (7, -2, -3), (-1, 2, 0), (6, 3, 2)])
+def test_div_divides_what_stands_in_it_and_rounds_towards_zero(client, a, b, quotient):
+    sql = "SELECT DIV(@a - 0, @b), DIV(n - 1, 3) FROM (SELECT 8 AS n)"
+    assert rows(client, sql, a=a, b=b) == [(quotient, 2)]
+
+
+def test_a_struct_keeps_the_names_of_its_fields_as_json(client):
+    sql = "SELECT TO_JSON_STRING(STRUCT(x, y, 1 AS z)), TO_JSON_STRING(STRUCT(t.x)) FROM (SELECT 'a' AS x, 2 AS y) AS t"
+    assert rows(client, sql) == [('{"x":"a","y":2,"z":1}', '{"x":"a"}')]
+
+
+def test_elements_of_nested_arrays_are_rebuilt_in_their_order(client, table):
+    nested = "ARRAY<STRUCT<a STRING, b ARRAY<STRUCT<x INT64, y STRING>>>>"
+    run(client, f"CREATE TABLE `{table}` (id INT64, list {nested})")
+    run(
+        client,
+        f"INSERT INTO `{table}` (id, list) VALUES (1, [STRUCT('p' AS a, [STRUCT(2 AS x, 'q' AS y), STRUCT(1 AS x, 'r' "
+        "AS y)] AS b), STRUCT('o' AS a, [] AS b)]), (2, [])",
+    )
+    inner = "ARRAY(SELECT STRUCT(f.y AS y, f.x AS x) FROM UNNEST(e.b) AS f WITH OFFSET AS i ORDER BY i)"
+    outer = f"ARRAY(SELECT STRUCT({inner} AS b, e.a AS a) FROM UNNEST(list) AS e WITH OFFSET AS o ORDER BY o)"
+    assert rows(client, f"SELECT {outer} AS list FROM `{table}` ORDER BY id") == [
+        ([{"b": [{"y": "q", "x": 2}, {"y": "r", "x": 1}], "a": "p"}, {"b": [], "a": "o"}],),
+        ([],),
+    ]
+
+
+ROWS = bq.ArrayQueryParameter(
+    "rows",
+    "RECORD",
+    [
+        bq.StructQueryParameter(None, bq.ScalarQueryParameter("a", "STRING", a), bq.ScalarQueryParameter("n", kind, n))
+        for a, kind, n in (("x", "NUMERIC", None), ("y", "NUMERIC", Decimal("0.5")), (None, "NUMERIC", Decimal(7)))
+    ],
+)
+
+
+def test_an_array_of_rows_is_a_parameter_however_many_rows_it_has(client):
+    sql = "SELECT row_of.a, row_of.n FROM UNNEST(@rows) AS row_of ORDER BY 2"
+    found = client.query(sql, bq.QueryJobConfig(query_parameters=[ROWS])).result()
+    assert [tuple(row.values()) for row in found] == [("x", None), ("y", Decimal("0.5")), (None, Decimal(7))]
+    empty = ROWS.to_api_repr() | {"parameterValue": {"arrayValues": []}}
+    config = bq.QueryJobConfig.from_api_repr({"query": {"queryParameters": [empty], "parameterMode": "NAMED"}})
+    assert list(client.query(sql, config).result()) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [("SELECT CAST('1' AS BIGNUMERIC)", None), ("SELECT BIGNUMERIC '1'", None), ("SELECT @v", Decimal(1))],
+)
+def test_a_bignumeric_is_refused_clearly(client, sql, value):
+    """DuckDB's decimals have 38 digits, and an i128 may have 39."""
+    parameters = [] if value is None else [bq.ScalarQueryParameter("v", "BIGNUMERIC", value)]
+    with pytest.raises(BadRequest, match="BIGNUMERIC is not supported by the local warehouse"):
+        client.query(sql, bq.QueryJobConfig(query_parameters=parameters), job_retry=None).result()
+    with pytest.raises(BadRequest, match="Field n is a BIGNUMERIC"):
+        client.create_table(bq.Table("local.stellar.wide", [bq.SchemaField("n", "BIGNUMERIC")]))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from bqemulator.sql import catalog_schema
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 from sqlglot import exp
 
-from local.warehouse import rewriting
+from local.warehouse import positions, rewriting
 from local.warehouse.schema import quoted
 
 
@@ -67,6 +67,7 @@ async def run_statement(
         return await original(project_id, statement, parameters, context, **keywords)
 
     sql = rewriting.rewritten(sql)
+    await positions.check(run, sql, project_id, context)
     merge = replacement(sql)
     if merge is None:
         return await run(sql)

@@ -6,9 +6,11 @@ import json
 
 import google.cloud.bigquery as bq
 import pytest
+from google.api_core.exceptions import BadRequest
 
 from stellar_etl_airflow.bigquery.jobs import query_job
 from stellar_etl_airflow.model.tables import Publish, Table
+from stellar_etl_airflow.sql.derived import selected_fields
 from stellar_etl_airflow.sql.publish import publish
 from stellar_etl_airflow.sql.records import moved, moved_rows, select_list, unchanged
 from stellar_etl_airflow.sql.state import merge_changes, merge_full_load, rebuild, replace_base
@@ -138,6 +140,13 @@ def test_each_value_lands_in_the_field_of_its_name(make, held, run, kind, source
     assert held(into) == within(target, ROWS)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_laptop_refuses_what_bigquery_would_put_in_the_wrong_field(make, run, kind):
+    staging, into = make("staging", "reversed", ROWS), make("published", "as the file")
+    with pytest.raises(BadRequest, match=r"Column details: BigQuery matches the fields of a RECORD by position"):
+        run(statements(into, staging, unchanged(NAMES))[kind])
+
+
 def test_a_rebuild_matches_the_full_load_and_the_changes_each_by_name(make, held, run):
     base, changes, into = (
         make("base", "aged", within("aged", ROWS[:2])),
@@ -171,3 +180,14 @@ def test_a_record_that_has_the_order_is_left_alone_beside_one_that_has_not():
 def test_a_column_that_one_of_the_tables_lacks_is_named():
     with pytest.raises(KeyError, match="path"):
         moved([one for one in FILE if one["name"] != "path"], FILE, NAMES)
+
+
+def test_a_derived_table_gets_its_records_from_a_source_and_names_one_that_it_cannot_follow():
+    source = [field("details", "RECORD", "NULLABLE", field("b"), field("a")), field("id", "INTEGER")]
+    own = [field("details", "RECORD", "NULLABLE", field("a"), field("b")), field("op_id", "INTEGER"), field("batch_id")]
+    query = "SELECT\n  o.`details`,\n  o.`id` AS op_id,\n  @batch_id AS batch_id\nFROM {operations} AS o"
+    given = selected_fields(query, {"o": source}, own)
+    assert [one["name"] for one in given] == ["details", "op_id", "batch_id"]
+    assert given[0]["fields"] == source[0]["fields"]
+    with pytest.raises(ValueError, match="must select the record details as it is, in a line of its own"):
+        selected_fields(query.replace("o.`details`", "IF(TRUE, o.`details`, NULL) AS details"), {"o": source}, own)

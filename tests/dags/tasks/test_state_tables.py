@@ -6,7 +6,7 @@ import json
 
 import google.cloud.bigquery as bq
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from stellar_etl_airflow.bigquery.tables import WarehouseError
 from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile
@@ -110,6 +110,16 @@ def test_a_full_load_begins_the_state_and_leaves_the_changes_alone(run, held):
     run(14, 14, [(2, 5.0, 14, False), (4, 1.0, 14, False)], FULL_LOAD)
     assert held("offers") == sorted(FIRST + SECOND, key=lambda row: (row[0], row[2]))
     assert held("offers_state") == [(2, 5.0, 14, False), (3, 7.0, 15, False), (4, 1.0, 14, False)]
+
+
+def test_a_full_load_with_an_entry_twice_is_refused_before_it_is_merged(run, held):
+    """BigQuery would fail the merge: a row of the target may match one row of the source."""
+    run(10, 13, FIRST)
+    with pytest.raises(AirflowFailException, match="1 rows that repeat another row's key"):
+        run(14, 14, [(2, 5.0, 14, False), (2, 6.0, 14, False)], FULL_LOAD)
+    with pytest.raises(AirflowFailException, match="1 rows whose ledger is not in the batch"):
+        run(14, 14, [(2, 5.0, 14, False), (2, 6.0, 13, False)], FULL_LOAD)
+    assert held("offers_current") == [(1, 2.0, 12, False), (2, 5.0, 11, False)]
 
 
 def test_changes_up_to_a_full_load_stay_out_of_the_state_and_later_ones_enter(run, held):

@@ -36,7 +36,7 @@ def run(warehouse_server, make_context, warehouse_environment):
     """Loads, checks and merges assets of three ledgers."""
     _, folder = warehouse_server
 
-    def run(run_id="run", codes=("USD", "EUR")):
+    def run(run_id="run", codes=("USD", "EUR"), last_closed_at="2026-01-01T00:00:10Z"):
         rows = [
             {
                 "asset_code": code,
@@ -60,7 +60,7 @@ def run(warehouse_server, make_context, warehouse_environment):
             "a network",
             LAST - FIRST + 1,
             "2026-01-01T00:00:00Z",
-            "2026-01-01T00:00:10Z",
+            last_closed_at,
             {"assets": ExportedFile("gs://exports/assets.txt", len(rows), len(lines))},
         )
         make_context.xcoms[VERIFY_TASK, "return_value"] = batch.to_json()
@@ -115,6 +115,34 @@ def test_a_range_is_deleted_from_both(client, public, run, make_context):
     task.pre_execute(context)
     task.execute(context)
     assert codes(client, "stellar") == codes(client, "public") == []
+
+
+def test_a_long_range_is_deleted_in_parts_that_a_retry_finds_again(client, run, make_context, warehouse_environment):
+    """Partitions of an hour: BigQuery changes 4,000 of them by one job, which are five months."""
+    field = {"type": "HOUR", "field": "closed_at"}
+    warehouse_environment(partition_fields={"history_assets": field}, cluster_fields={})
+    run()
+    client.query(
+        "INSERT INTO local.stellar.history_assets (asset_code, ledger_sequence, closed_at) VALUES "
+        f"('OLD', {FIRST}, TIMESTAMP '2015-09-30'), ('NO TIME', {FIRST}, NULL), "
+        "('OUTSIDE', 20001, TIMESTAMP '2015-09-30')"
+    ).result()
+    task = build_delete_data_task(ASSETS)
+    task.deferrable = False
+    context = make_context(task.task_id, {"start_ledger": 1, "end_ledger": 20000}, run_id="delete")
+    task.pre_execute(context)
+    jobs = task.execute(context)["jobs"]
+    assert len(jobs) == 25, "4,000 hours each, from 2015 to the run"
+    assert len({job.rpartition("_")[0] for job in jobs}) == 25
+    assert codes(client, "stellar") == ["OUTSIDE"]
+
+
+def test_a_batch_of_too_many_partitions_is_refused_before_it_is_loaded(client, run, warehouse_environment):
+    field = {"type": "HOUR", "field": "closed_at"}
+    warehouse_environment(partition_fields={"history_assets": field}, cluster_fields={})
+    with pytest.raises(WarehouseError, match=r"4344 partitions of history_assets \(HOUR\), .* at most 4000: load them"):
+        run(last_closed_at="2026-06-30T23:59:59Z")
+    assert [table.table_id for table in client.list_tables("stellar")] == []
 
 
 @pytest.mark.parametrize(

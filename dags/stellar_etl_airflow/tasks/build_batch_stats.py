@@ -14,7 +14,7 @@ from stellar_etl_airflow.model.costs import bytes_together, estimated_cost
 from stellar_etl_airflow.model.lineage import Lineage
 from stellar_etl_airflow.model.tables import BATCH_STATS_POOL, BATCH_STATS_TABLE_ID, Table
 from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
-from stellar_etl_airflow.operators.runtime import PUBLISHED_ATTEMPT, Run, batch_of, find_result, settings
+from stellar_etl_airflow.operators.runtime import PUBLISHED_ATTEMPT, VERIFY_TASK, Run, batch_of, find_result, settings
 from stellar_etl_airflow.settings.warehouse import CostSettings
 from stellar_etl_airflow.sql.batch_stats import stats_row, upsert_stats
 from stellar_etl_airflow.sql.state import state_table_id
@@ -23,8 +23,9 @@ from stellar_etl_airflow.sql.state import state_table_id
 class BatchStatsOperator(BigQueryJobsOperator):
     """Writes the rows of the batch's published tables; a repeated load rewrites them.
 
-    It runs after all merges, also if some of them failed. A table that is not published has no row: `ledger_coverage`
-    reports its ledgers as not loaded. Its row is written when its tasks are cleared with their downstream tasks.
+    It runs after all merges, also if some of them failed or were skipped. A table that is not published has no row:
+    `ledger_coverage` reports its ledgers as not loaded. Its row is written when its tasks are cleared with their
+    downstream tasks.
     """
 
     builder = "build_batch_stats"
@@ -39,7 +40,13 @@ class BatchStatsOperator(BigQueryJobsOperator):
         return {"table": BATCH_STATS_TABLE_ID}
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Makes the stats table, or adds the columns that it lacks."""
+        """Makes the stats table, or adds the columns that it lacks.
+
+        Raises:
+            AirflowSkipException: no export of this run is verified.
+        """
+        if find_result(context, VERIFY_TASK) is None:
+            raise AirflowSkipException("no export of this run is verified: there is nothing to record")
         warehouse.ensure_batch_stats()
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
@@ -72,8 +79,9 @@ class BatchStatsOperator(BigQueryJobsOperator):
         names = ("load", "check", *(("keep",) if self.full_load else ()), "merge")
         found = {name: find_result(context, f"{table.data_type}.{name}") for name in names}
         results = {name: result for name, result in found.items() if result is not None}
-        of_attempt = results.get("merge", {}).get(PUBLISHED_ATTEMPT) == batch_of(context).attempt.name
-        return results if of_attempt and len(results) == len(names) else {}
+        attempt = batch_of(context).attempt.name
+        published = results.get("merge", {}).get(PUBLISHED_ATTEMPT, attempt)  # the release before named no attempt
+        return results if published == attempt and len(results) == len(names) else {}
 
     def _row(
         self, context: Context, warehouse: Warehouse, table: Table, results: Mapping[str, Mapping[str, Any]]
@@ -116,5 +124,5 @@ def build_batch_stats(tables: Sequence[Table], *, full_load: bool = False) -> Ba
         tables=tables,
         full_load=full_load,
         pool=BATCH_STATS_POOL,
-        trigger_rule="all_done_min_one_success",
+        trigger_rule="all_done",
     )

@@ -140,7 +140,7 @@ def test_each_value_lands_in_the_field_of_its_name(make, held, run, kind, source
     assert held(into) == within(target, ROWS)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["replace_range", "merge_changes", "merge_full_load"])
 def test_the_laptop_refuses_what_bigquery_would_put_in_the_wrong_field(make, run, kind):
     staging, into = make("staging", "reversed", ROWS), make("published", "as the file")
     with pytest.raises(BadRequest, match=r"Column details: BigQuery matches the fields of a RECORD by position"):

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from local.report import Report, as_rows, stage_reports, state_reports, table_re
 from local.sample import END, START, ensure_sample_lake
 from local.show import print_table
 from local.stack import Stack, StackError
+from local.stack.environment import MOST_PER_PAGE
 from local.stack.layout import DATASET, REPO, dataset_of, write_private
 from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, LOADING_DAGS
 
@@ -32,9 +33,11 @@ DERIVING_DAGS = (ENRICHED_OPERATIONS.dag_id,)
 DAGS = (*LOADING_DAGS, *DERIVING_DAGS)
 FINAL = ("success", "failed")
 PARALLEL_RUNS = 3
-POLL_SECONDS = 1.5
+POLL_SECONDS = 2.0
 NEWS_SECONDS = 10.0
 PARSE_SECONDS = 300
+RUNS, TASKS = "dags/~/dagRuns/list", "dags/~/dagRuns/~/taskInstances/list"
+"""Lists of Airflow's REST API, over DAGs."""
 
 
 @dataclass(frozen=True)
@@ -213,20 +216,40 @@ class Runs:
 
     def states(self) -> dict[str, dict[str, str]]:
         """The state of each run, by DAG and run id."""
-        states: dict[str, dict[str, str]] = {}
-        for dag_id, ids in self._ids.items():
-            runs = self._stack.rest("GET", f"dags/{dag_id}/dagRuns?limit=1000&order_by=-run_after")["dag_runs"]
-            states[dag_id] = {run["dag_run_id"]: run["state"] for run in runs if run["dag_run_id"] in ids}
+        states: dict[str, dict[str, str]] = {dag_id: {} for dag_id in self._ids}
+        for run in self._pages(RUNS, "dag_runs", dag_ids=list(self._ids), order_by="-run_after"):
+            dag_id, run_id = run["dag_id"], run["dag_run_id"]
+            if run_id in self._ids[dag_id]:
+                states[dag_id][run_id] = run["state"]
         return states
 
     def task_instances(self) -> list[dict[str, Any]]:
         """The tasks of all runs, as Airflow gives them."""
-        tasks: list[dict[str, Any]] = []
-        for dag_id, ids in self._ids.items():
-            for run_id in ids:
-                path = f"dags/{dag_id}/dagRuns/{run_id.replace('+', '%2B')}/taskInstances?limit=200"
-                tasks += self._stack.rest("GET", path)["task_instances"]
-        return tasks
+        return list(self._pages(TASKS, "task_instances", **self._asked()))
+
+    def progress(self) -> str:
+        """Say in a line how far the tasks are, from answers that stay small however many tasks there are."""
+        asked = self._asked()
+        total, done, failed = (
+            self._stack.rest("POST", TASKS, {**asked, **states, "page_limit": 1})["total_entries"]
+            for states in ({}, {"state": ["success"]}, {"state": ["failed"]})
+        )
+        now = self._pages(TASKS, "task_instances", **asked, state=["running", "deferred", "up_for_retry"])
+        return summary(total, done, failed, [(task["task_id"], task["state"]) for task in now])
+
+    def _asked(self) -> dict[str, list[str]]:
+        """These runs, in the terms of Airflow's lists: a run's id is the same in each DAG that has the interval."""
+        return {"dag_ids": list(self._ids), "dag_run_ids": sorted({id_ for ids in self._ids.values() for id_ in ids})}
+
+    def _pages(self, path: str, key: str, **asked: Any) -> Iterator[dict[str, Any]]:
+        """Yield what a list of Airflow's API holds, page by page."""
+        offset = 0
+        while True:
+            page = self._stack.rest("POST", path, {**asked, "page_limit": MOST_PER_PAGE, "page_offset": offset})
+            yield from page[key]
+            offset += len(page[key])
+            if not page[key] or offset >= page["total_entries"]:
+                return
 
     def _follow(self) -> dict[str, dict[str, str]]:
         """Waits until all runs have ended, with news of them; gives their states."""
@@ -245,24 +268,25 @@ class Runs:
             if in_vain or len(ended) == sum(map(len, states.values())):
                 return states
             if time.monotonic() - said >= NEWS_SECONDS:
-                said, news = time.monotonic(), _summary(self.task_instances())
+                said, news = time.monotonic(), self.progress()
                 if news != last:
                     self._news.say(news)
                 last = news
             time.sleep(POLL_SECONDS)
 
 
-def _summary(tasks: Sequence[dict[str, Any]]) -> str:
-    states = Counter(task["state"] for task in tasks)
-    busy = Counter(task["task_id"] for task in tasks if task["state"] in ("running", "deferred"))
-    retrying = sorted({task["task_id"] for task in tasks if task["state"] == "up_for_retry"})
-    text = f"{states['success']} of {len(tasks)} tasks done"
+def summary(total: int, done: int, failed: int, now: Iterable[tuple[str, str]]) -> str:
+    """Return a line about the tasks of runs: how many, and the ids and states of those that run or will be retried."""
+    now = list(now)
+    busy = Counter(task_id for task_id, state in now if state != "up_for_retry")
+    retrying = sorted({task_id for task_id, state in now if state == "up_for_retry"})
+    text = f"{done} of {total} tasks done"
     if busy:
         text += "; running: " + ", ".join(f"{count} {name}" if count > 1 else name for name, count in busy.items())
     if retrying:
         text += f"; to be tried again: {', '.join(retrying)}"
-    if states["failed"]:
-        text += f"; failed: {states['failed']}"
+    if failed:
+        text += f"; failed: {failed}"
     return text
 
 

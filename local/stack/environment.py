@@ -14,6 +14,8 @@ from local.stack.layout import PROJECT, REPO, Options, StackLayout
 
 PARALLELISM = 4
 """Tasks at a time: on two cores more of them only wait for each other."""
+MOST_PER_PAGE = 1000
+"""Entries in one answer of Airflow's REST API."""
 
 PARSE_SECONDS = 240
 """How long a DAG file may take to import: Airflow's 30 s pass on a laptop that is busy with other things."""
@@ -97,6 +99,7 @@ def airflow_environment(
             "SECRET_KEY": keys["secret_key"],
             "WORKERS": 1,
             "EXPOSE_CONFIG": False,
+            "MAXIMUM_PAGE_LIMIT": MOST_PER_PAGE,
         },
         "API_AUTH": {"JWT_SECRET": keys["jwt_secret"]},
         "LOGGING": {"BASE_LOG_FOLDER": layout.airflow_home / "logs", "COLORED_CONSOLE_LOG": False},

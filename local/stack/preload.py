@@ -1,6 +1,6 @@
-"""Loads in the scheduler what every task needs: its workers are forked from it, and find the modules there.
+"""Loads what every task and every DAG file needs in the processes that fork those which run them.
 
-The providers of Google and Kubernetes take two seconds to import, which each task would pay again.
+The providers of Google and Kubernetes take two seconds to import, which each task and each DAG file would pay again.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ MODULES = (
     "airflow.providers.cncf.kubernetes.operators.pod",
     "pydantic",
 )
+FORKING = ("scheduler", "dag-processor")
 
 
 def preload() -> None:
-    """Imports them, if this process is the scheduler."""
-    if "scheduler" in sys.argv[1:2]:
+    """Imports them, if this process is one that forks others."""
+    if sys.argv[1:2] and sys.argv[1] in FORKING:
         for module in MODULES:
             importlib.import_module(module)

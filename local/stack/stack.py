@@ -33,8 +33,10 @@ from local.stack.layout import (
 )
 from local.stack.services import Service, services
 
-START_SECONDS = 180
-RESTART_SECONDS = 90
+START_SECONDS = 600
+"""How long all services may take to answer: a machine that does much else needs minutes."""
+RESTART_SECONDS = 300
+"""How long a request that only reads waits for Airflow's API server, which may be starting again."""
 
 
 class StackError(Exception):
@@ -326,12 +328,13 @@ class Stack:
             raise StackError(next(filter(None, said)).partition("\n\nLocation:")[0]) from None
 
     def rest(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """One call of Airflow's REST API, below /api/v2. A GET waits for a server that is being started again.
+        """One call of Airflow's REST API, below /api/v2. One that only reads waits for a server that starts again.
 
         Raises:
             StackError: with Airflow's message.
         """
-        deadline = time.monotonic() + (RESTART_SECONDS if method == "GET" else 0)
+        reads = method == "GET" or path.endswith("/list")
+        deadline = time.monotonic() + (RESTART_SECONDS if reads else 0)
         while True:
             try:
                 answer = self._airflow().request(method, f"{self.ui}/api/v2/{path}", json=body, timeout=60)

@@ -22,7 +22,10 @@ from local.stack.services import Service, image_map, services
 
 POLL_SECONDS = 0.2
 HEALTH_SECONDS = 5.0
-UNWELL_SECONDS = 60.0
+FIRST_ANSWER_SECONDS = 300.0
+"""How long a service may take to answer after its start: Airflow's API server imports for minutes on a busy machine."""
+UNWELL_SECONDS = 120.0
+"""How long a service that has answered may then be silent."""
 STEADY_SECONDS = 20.0
 PATIENCE = (0.0, 0.5, 1.0, 2.0, 4.0, 4.0)
 """Seconds before each further start of a service that keeps dying."""
@@ -121,10 +124,13 @@ class Supervisor:
             return
         if held.service.health and now - held.checked >= HEALTH_SECONDS:
             held.checked = now
+            silent, patience = now - held.well, UNWELL_SECONDS
+            if held.well < held.started:
+                silent, patience = now - held.started, FIRST_ANSWER_SECONDS
             if answers(held.service.health):
                 held.well = now
-            elif now - max(held.well, held.started) > UNWELL_SECONDS:
-                self._log(f"{held.service.name} has not answered for {UNWELL_SECONDS:.0f} s: it is started again")
+            elif silent > patience:
+                self._log(f"{held.service.name} has not answered for {silent:.0f} s: it is started again")
                 held.guard.terminate()
 
     def _start(self, held: Held, now: float) -> None:

@@ -15,19 +15,9 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from xdist.scheduler import LoadScopeScheduling
 
+from tests.schedule import READY_FILE, Lanes, Stack
 from tests.summary import Summary
-
-STACK_TESTS = "tests/end_to_end/"
-OWN_STACKS = (
-    "tests/faults/",
-    "tests/end_to_end/test_interrupted.py",
-    "tests/end_to_end/test_mainnet.py",
-    "tests/end_to_end/test_secrets_backend.py",
-    "tests/local/stack/test_stack.py",
-)
-"""Tests that start stacks of their own; the others of `STACK_TESTS` share one."""
 
 # A shell's background job ignores Ctrl-C, and so would the programs that tests start from one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -38,6 +28,7 @@ sys.dont_write_bytecode = False
 # Before anything imports Airflow: it reads these once.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
+os.environ.setdefault(READY_FILE, str(Path(os.environ["AIRFLOW_HOME"]) / "stack-is-ready"))  # workers inherit it
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 for name in set(os.environ) - {"STELLAR_ETL_SCREENSHOTS"}:
@@ -51,6 +42,9 @@ for name in set(os.environ) - {"STELLAR_ETL_SCREENSHOTS"}:
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+END_TO_END_SECONDS = 3600
+"""How long a test on a stack may take, with the wait for the stack: only a hang takes longer."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -76,28 +70,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The tests that start a stack come first: they take longest, and those that share one longest of all."""
-    items.sort(key=lambda item: (not shares_stack(item.nodeid), not item.nodeid.startswith(OWN_STACKS)))
+    """Put the tests that need a stack last, and skip slow ones unless they are asked for."""
+    items.sort(key=lambda item: Stack.of(item.nodeid).value)
     for item in items:
         if item.get_closest_marker("slow") and not config.getoption("--all"):
             item.add_marker(pytest.mark.skip(reason="slow: ./run_tests.sh --all runs it"))
+        if item.get_closest_marker("end_to_end"):
+            item.add_marker(pytest.mark.timeout(END_TO_END_SECONDS))
 
 
-def shares_stack(nodeid: str) -> bool:
-    """Whether a test is one of those that share a stack."""
-    return nodeid.startswith(STACK_TESTS) and not nodeid.startswith(OWN_STACKS)
-
-
-class ByFile(LoadScopeScheduling):  # type: ignore[misc]
-    """One worker has the tests that share a stack; the other files go to whoever is free."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return STACK_TESTS if shares_stack(nodeid) else nodeid.partition("::")[0]
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
-    """How tests are dealt out to the two workers."""
-    return ByFile(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
+    """How tests are dealt out to the workers."""
+    return Lanes(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from tests.shared import REPO
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 SCRIPT = REPO / "poststart.sh"
 ROWS = b'{"sequence": 3}\n' * 1000
@@ -41,7 +41,7 @@ class Mover:
     def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         os.killpg(self.process.pid, by) if by == signal.SIGKILL else self.process.send_signal(by)
-        return self.process.wait(10)
+        return self.process.wait(PATIENCE)
 
     def said(self) -> str:
         return self.log.read_text()
@@ -49,14 +49,13 @@ class Mover:
     def files(self, folder: Path) -> dict[str, bytes]:
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    def wait_for(self, *names: str, seconds: float = 20) -> None:
-        arrived = lambda: self.files(self.target).keys() >= set(names)  # noqa: E731
-        wait_until(arrived, f"{names} did not come: {self.said()}", seconds)
+    def wait_for(self, *names: str) -> None:
+        wait_until(lambda: self.files(self.target).keys() >= set(names), lambda: f"{names} did not come: {self.said()}")
 
     def hold(self) -> None:
         """Waits until the script has looked at everything again: a file that is put there last has come."""
         (self.source / "marker").write_bytes(b"")
-        wait_until(lambda: not (self.source / "marker").exists(), f"the marker stayed: {self.said()}")
+        wait_until(lambda: not (self.source / "marker").exists(), lambda: f"the marker stayed: {self.said()}")
 
 
 SAME, ANOTHER = "same file system", "another file system"
@@ -171,7 +170,7 @@ def test_many_files_among_many_open_descriptors_take_little_processor_time(mover
         put(mover.source, name)
     before = processor_seconds()
     mover.start()
-    mover.wait_for(*names, seconds=60)
+    mover.wait_for(*names)
     assert mover.stop() == 0
     assert processor_seconds() - before < 4
 

@@ -74,20 +74,20 @@ def parses(tmp_path_factory):
         "plain": {},
         "watched": {"clock": True},
         "owned": {"environment": {"AIRFLOW_VAR_OWNER": "data-team"}},
-        "no database": {"environment": SERVER},
-        "no owner": {"environment": {"AIRFLOW_VAR_OWNER": ""}},
+        "no database": {"environment": SERVER, "brief": True},
+        "no owner": {"environment": {"AIRFLOW_VAR_OWNER": ""}, "brief": True},
         "other schedule": {"environment": OTHER_SCHEDULE},
-        "wrong start": {"environment": {"STELLAR_ETL_START_DATE": "yesterday"}},
+        "wrong start": {"environment": {"STELLAR_ETL_START_DATE": "yesterday"}, "brief": True},
         "early deadline": {"environment": {"STELLAR_ETL_DEADLINE_SECONDS": "90"}},
         "no deadline": {"environment": {"STELLAR_ETL_DEADLINE_SECONDS": "0"}},
-        "wrong deadline": {"environment": {"STELLAR_ETL_DEADLINE_SECONDS": "soon"}},
+        "wrong deadline": {"environment": {"STELLAR_ETL_DEADLINE_SECONDS": "soon"}, "brief": True},
         "other alerts": {"environment": {"STELLAR_ETL_ALERT_SCHEDULE": "*/2 * * * *"}},
-        "rendered": {"environment": SHIPPED, "render": True},
-        "clock": {"files": str(folder / "clock_dag.py"), "clock": True},
+        "rendered": {"environment": SHIPPED, "render": True, "brief": True},
+        "clock": {"files": str(folder / "clock_dag.py"), "clock": True, "brief": True},
     }
     for number in range(3):
-        jobs |= {("empty", number): {"files": str(folder / "empty_dag.py")}}
-        jobs |= {(path.name, number): {"files": str(path)} for path in FILES}
+        jobs |= {("empty", number): {"files": str(folder / "empty_dag.py"), "brief": True}}
+        jobs |= {(path.name, number): {"files": str(path), "brief": True} for path in FILES}
     return dict(zip(jobs, run(list(jobs.values())), strict=True))
 
 
@@ -328,7 +328,7 @@ def test_alerts_are_told_from_the_beginning_one_run_at_a_time(parses):
 
 def test_in_deferrable_mode_every_task_that_waits_leaves_its_slot():
     """What is left holds one for as long as it works itself; `approve` leaves it in any mode."""
-    (found,) = run([{}], AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE="true")
+    (found,) = run([{"brief": True}], AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE="true")
     dags = {dag_id: dag["tasks"] for dag_id, dag in found["about"].items() if dag_id != "alerts"}
     held = {task_id for tasks in dags.values() for task_id, task in tasks.items() if not task["deferrable"]}
     plans = {task_id for task_id in held if task_id.endswith("_runs")}

@@ -25,6 +25,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.waiting import PATIENCE
+
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 needs_browser = pytest.mark.skipif(
@@ -63,7 +65,7 @@ class Browser:
     driver: webdriver.Chrome
     screenshots: Path
 
-    def wait(self, condition: Callable[[], Found], what: str, seconds: float = 120) -> Found:
+    def wait(self, condition: Callable[[], Found], what: str, seconds: float = PATIENCE) -> Found:
         """The condition's value once it is true; the page may be drawn anew while it is looked at."""
         waiting = WebDriverWait(self.driver, seconds, ignored_exceptions=NOT_YET)
         try:
@@ -96,12 +98,16 @@ class Browser:
         self.wait(lambda: self._field(label).get_property("value") == text, f"{text!r} in the field {label!r}")
 
     def fill_time(self, label: str, moment: datetime) -> None:
-        """Types a time into its field, over the one that is there: part by part, as English has them."""
-        self._field(label).send_keys(f"{moment:%m%d%Y}{Keys.TAB}{moment:%I%M%S%p}")
-        wanted = f"{moment:%Y-%m-%dT%H:%M}"
-        self.wait(lambda: str(self._field(label).get_property("value")).startswith(wanted), f"{wanted} in {label!r}")
-        # The form hears of it a second after the last key, unseen; the page's timers go off in order.
-        self.driver.execute_async_script("setTimeout(arguments[0], 1500)")
+        """Type a date and a time of day into the picker of a field, over what it proposes."""
+        group = f"//div[@role='group'][.//label[normalize-space()='{label}']]"
+        picker = self.wait(lambda: self._one(f"{group}//*[@data-testid='datetime-input']"), f"the field {label!r}")
+        picker.click()
+        for hint, text in (("YYYY/MM/DD", f"{moment:%Y/%m/%d}"), ("HH:mm", f"{moment:%H:%M}")):
+            part = self.wait(lambda hint=hint: self._one(f"//input[@placeholder='{hint}']"), f"the field {hint!r}")
+            part.send_keys(Keys.CONTROL, "a")
+            part.send_keys(text, Keys.ENTER)
+        wanted = f"{moment:%b %d, %Y %H:%M}"
+        self.wait(lambda: picker.text == wanted, f"{wanted} in {label!r}")
 
     def table(self) -> dict[str, list[str]]:
         """The page's table: for each row's link the texts of its cells."""

@@ -1,11 +1,13 @@
-"""One stack for the tests of this folder: `./run_local.sh` brought the sample network into it, with lineage, and left
-it up."""
+"""One stack for the tests of this folder: `./run_local.sh` brings the sample network into it, with lineage, and leaves
+it up. It starts beside other tests, and stops after the last test that uses it."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,24 +19,25 @@ from local.recording import RECORD_VARIABLE
 from local.stack import Stack
 from stellar_etl_airflow.model.tables import TABLES
 from tests.google_api import assert_right, read_record
+from tests.schedule import READY_FILE, runs_shared_tests
 from tests.shared import REPO
 
 EXPORTED = {table.table_id: data_type for data_type, table in TABLES.items()}
 """Data types by table."""
+INTERVALS, MINUTES = 2, 15
+"""The main job's runs of each DAG, and their length: two are the fewest that follow each other."""
 
 
-def run_local(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs the README's command, as a user does."""
+def command(folder: Path, *arguments: str, **environment: str) -> dict[str, Any]:
+    """Return the README's command as a user runs it: the arguments of `subprocess`."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "PYTHON"))}
-    return subprocess.run(
-        ["./run_local.sh", "--dir", str(folder), *arguments],
-        cwd=REPO,
-        env={**inherited, **environment},
-        capture_output=True,
-        text=True,
-        timeout=840,
-        check=False,
-    )
+    argv = ["./run_local.sh", "--dir", str(folder), *arguments]
+    return {"args": argv, "cwd": REPO, "env": {**inherited, **environment}, "text": True}
+
+
+def run_local(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the README's command to its end."""
+    return subprocess.run(**command(folder, *arguments), capture_output=True, check=False)
 
 
 @dataclass
@@ -46,16 +49,91 @@ class Sample:
     output: str
 
 
+class SampleJob:
+    """The main job over the sample network, which runs while the caller does other things."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stack = Stack(folder)
+        self._down: subprocess.Popen[bytes] | None = None
+        self._report, self._output, self._errors = (folder / f"job.{name}" for name in ("json", "out", "err"))
+        self.record = folder / "requests"
+        options = ("--keep", "--lineage", "--interval", str(MINUTES), "--json", str(self._report))
+        arguments = command(folder, *options, **{RECORD_VARIABLE: str(self.record)})
+        with self._output.open("w") as output, self._errors.open("w") as errors:
+            self._process = subprocess.Popen(**arguments, stdout=output, stderr=errors, start_new_session=True)
+        threading.Thread(target=self._note_end, daemon=True).start()
+
+    def _note_end(self) -> None:
+        self._process.wait()
+        Path(os.environ[READY_FILE]).touch()
+
+    def wait(self) -> Sample:
+        """Return what the job made.
+
+        Raises:
+            AssertionError: it failed; with what it printed.
+        """
+        status = self._process.wait()
+        output = self._output.read_text()
+        assert status == 0, output + self._errors.read_text()
+        return Sample(self.stack, json.loads(self._report.read_text()), output)
+
+    def begin_to_stop(self) -> None:
+        """Start to stop the job, if it still runs, and the stack."""
+        self._process.terminate()
+        self._process.wait()
+        if self._down is None:
+            argv = [sys.executable, "-m", "local", "down", "--dir", str(self.stack.layout.root)]
+            self._down = subprocess.Popen(argv, cwd=REPO, stdout=subprocess.DEVNULL)
+
+    def stop(self) -> None:
+        """Stop the job, if it still runs, and the stack."""
+        self.begin_to_stop()
+        assert self._down is not None
+        self._down.wait()
+
+
+JOB: pytest.StashKey[SampleJob] = pytest.StashKey()
+USERS: pytest.StashKey[set[str]] = pytest.StashKey()
+"""The tests that use the shared stack and have not run yet."""
+
+
+def begin(config: pytest.Config) -> SampleJob:
+    """Start the main job, once per session; whatever happens, its stack ends with the session."""
+    if JOB not in config.stash:
+        factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
+        config.stash[JOB] = job = SampleJob(factory.mktemp("sample"))
+        config.add_cleanup(job.stop)
+    return config.stash[JOB]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start the stack now if this process has tests for it."""
+    config = session.config
+    config.stash[USERS] = users = {
+        item.nodeid
+        for item in session.items
+        if "sample" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("skip")
+    }
+    if users and runs_shared_tests() and not config.option.collectonly:
+        begin(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Stop the stack after the last test that uses it: an idle one takes a part of each core."""
+    result = yield
+    users = item.config.stash[USERS]
+    users.discard(item.nodeid)
+    if not users and JOB in item.config.stash:
+        item.config.stash[JOB].begin_to_stop()
+    return result
+
+
 @pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
-    folder = tmp_path_factory.mktemp("sample")
-    record = folder / "requests"
-    arguments = ("--keep", "--lineage", "--json", str(folder / "report.json"))
-    done = run_local(folder, *arguments, **{RECORD_VARIABLE: str(record)})
-    stack = Stack(folder)
-    try:
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield Sample(stack, json.loads((folder / "report.json").read_text()), done.stdout)
-    finally:
-        stack.down()
-    assert_right(read_record(record))
+def sample(request: pytest.FixtureRequest) -> Iterator[Sample]:
+    """The shared stack, when the main job is done. At the end all requests to Google's APIs were right."""
+    job = begin(request.config)
+    yield job.wait()
+    job.stop()
+    assert_right(read_record(job.record))

@@ -69,6 +69,7 @@ def as_set(rows: Iterable[Mapping[str, Any]], table_id: str, without: Container[
     return sorted(json.dumps(canonical(row, fields), sort_keys=True) for row in rows)
 
 
-def published(stack: Stack, table_id: str, where: str = "TRUE", without: Container[str] = ()) -> list[str]:
-    """Return what a table holds, as `as_set` does."""
-    return as_set(stack.query(f"SELECT * FROM {table_id} WHERE {where}"), table_id, without)
+def published(stack: Stack, table_id: str, without: Container[str] = (), dataset: str = "") -> list[str]:
+    """Return what a table holds, as `as_set` does; of the stack's own dataset unless another is given."""
+    rows = stack.query(f"SELECT * FROM {dataset and f'{dataset}.'}{table_id}")
+    return as_set(rows, table_id, without)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from typing import Any
 
@@ -17,8 +16,9 @@ from tests.dags.receivers import connections_of, mail_server, slack_server
 from tests.end_to_end.conftest import Sample
 from tests.end_to_end.test_export_modes import set_variable
 from tests.end_to_end.test_sample_network import trigger, wait_for
+from tests.waiting import wait_until
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 ALERTS = "alerts"
 LEDGERS = "history_archive_without_captive_core"
@@ -56,13 +56,6 @@ def waiting(stack: Stack) -> list[str]:
     return [one["key"] for one in found if one["key"].startswith("alert.")]
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-
-
 def tell(stack: Stack, run_id: str) -> dict[str, str]:
     """Has the DAG `alerts` run; gives its tasks' states."""
     trigger(stack, ALERTS, run_id, {})
@@ -80,7 +73,7 @@ def test_failures_of_three_dags_are_one_message_a_channel(sample: Sample, told: 
         trigger(stack, dag_id, run_id, {"start_ledger": 5})  # half a range: no retry mends it
     for dag_id, run_id in runs:
         assert wait_for(stack, f"dags/{dag_id}/dagRuns/{run_id}", "success", "failed") == "failed"
-    wait_until(lambda: len(waiting(stack)) == len(runs))
+    wait_until(lambda: len(waiting(stack)) == len(runs), "an alert is missing", pause=0.5)
     tell(stack, "burst")
     assert [message["text"].splitlines()[0] for _, _, message in messages] == [f"*{len(runs)} alerts*"]
     assert [mail["Subject"] for _, mail in mails] == [f"Stellar ETL: {len(runs)} alerts"]
@@ -89,7 +82,7 @@ def test_failures_of_three_dags_are_one_message_a_channel(sample: Sample, told: 
 
     trigger(stack, LEDGERS, "told-later", {"start_ledger": 5})
     assert wait_for(stack, f"dags/{LEDGERS}/dagRuns/told-later", "success", "failed") == "failed"
-    wait_until(lambda: len(waiting(stack)) == 1)
+    wait_until(lambda: len(waiting(stack)) == 1, "no alert came", pause=0.5)
     assert tell(stack, "held-back")["gather"] == "skipped"
     assert len(messages) == len(mails) == 1
     for dag_id, run_id in [*runs, (LEDGERS, "told-later")]:
@@ -115,7 +108,7 @@ def test_a_run_that_overruns_its_deadline_is_told_of_once(sample: Sample, told: 
     trigger(stack, LEDGERS, "late", beyond, logical_date="2026-01-01T00:11:00Z")
     wait_for(stack, f"dags/{LEDGERS}/dagRuns/late", "running")
     make_late(stack, "late")
-    wait_until(lambda: len(waiting(stack)) == 1)
+    wait_until(lambda: len(waiting(stack)) == 1, "no alert came", pause=0.5)
     assert tell(stack, "deadline")["forget"] == "success"
     assert len(messages) == len(mails) == 1
     text = messages[0][2]["text"]

@@ -17,6 +17,7 @@ from tests.end_to_end.conftest import Sample
 from tests.end_to_end.rows import published
 from tests.end_to_end.test_export_modes import set_variable
 from tests.end_to_end.test_sample_network import staging_tables, trigger, wait_for
+from tests.waiting import RUN_PATIENCE
 
 pytestmark = [pytest.mark.end_to_end, needs_browser]
 
@@ -45,7 +46,7 @@ def states(browser: Browser) -> dict[str, str]:
 
 def see_all_succeed(browser: Browser, tasks: int) -> None:
     """Waits until a run's page shows so many tasks, and each of them green."""
-    browser.wait(lambda: list(states(browser).values()) == ["Success"] * tasks, f"{tasks} tasks' success", seconds=180)
+    browser.wait(lambda: list(states(browser).values()) == ["Success"] * tasks, f"{tasks} tasks' success", RUN_PATIENCE)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def run(stack: Stack, dag_id: str, run_id: str, conf: dict[str, Any], *dags: str
     trigger(stack, dag_id, run_id, conf)
     for one in (dag_id, *dags):
         stack.rest("PATCH", f"dags/{one}", {"is_paused": False})
-    return wait_for(stack, f"dags/{dag_id}/dagRuns/{run_id}", "success", "failed", seconds=400)
+    return wait_for(stack, f"dags/{dag_id}/dagRuns/{run_id}", "success", "failed")
 
 
 def faults(stack: Stack, run_id: str) -> set[tuple[str, str, int, int]]:
@@ -92,7 +92,7 @@ def test_a_backfill_goes_on_in_rounds_until_nothing_is_missing(sample: Sample) -
         conf = {"start_ledger": 20, "end_ledger": 100, "chunk": 30, "parallel": 2, "dag": loading}
         assert run(stack, "history_backfill", "long", conf, loading) == "success"
         path = "dags/history_backfill/dagRuns/long__round_2"
-        assert wait_for(stack, path, "success", "failed", seconds=400) == "success"
+        assert wait_for(stack, path, "success", "failed") == "success"
         (row,) = stack.query(
             "SELECT MIN(sequence) AS low, MAX(sequence) AS high, COUNT(*) AS n FROM filled.history_ledgers"
         )

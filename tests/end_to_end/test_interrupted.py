@@ -11,6 +11,7 @@ import pytest
 
 from tests.local.stack.test_stack import assert_nothing_is_left
 from tests.shared import REPO
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
@@ -27,5 +28,5 @@ def test_an_interrupted_job_leaves_nothing_running(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert any("running: " in line for line in process.stdout), process.communicate()[1]
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(90) == 130
+    assert process.wait(PATIENCE) == 130
     assert_nothing_is_left(tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +13,9 @@ from tests.end_to_end.conftest import Sample
 from tests.end_to_end.rows import published
 from tests.end_to_end.test_export_modes import set_variable
 from tests.end_to_end.test_sample_network import trigger, wait_for
+from tests.waiting import RUN_PATIENCE, wait_until
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 DAG = "history_archive_without_captive_core"
 FIRST, TIP, LAST = 230, 240, 249
@@ -57,11 +57,8 @@ def test_a_range_beyond_the_tip_waits_without_a_try_and_comes_as_a_whole(sample:
     before = published(stack, "history_ledgers")
     trigger(stack, DAG, RUN, {"start_ledger": FIRST, "end_ledger": LAST})
     path = f"dags/{DAG}/dagRuns/{RUN}"
-    deadline = time.monotonic() + 120
     wait_for(stack, f"{path}/taskInstances/export", "up_for_reschedule")
-    while rescheduled(stack) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    wait_until(lambda: rescheduled(stack) >= 2, "the export was not rescheduled twice", RUN_PATIENCE, pause=0.5)
     grow(sample.stack.sample_lake, growing, LAST)
     assert wait_for(stack, path, "success", "failed") == "success"
     assert rescheduled(stack) >= 2

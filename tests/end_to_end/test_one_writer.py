@@ -17,7 +17,7 @@ from tests.end_to_end.rows import published
 from tests.end_to_end.test_sample_network import trigger, wait_for
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 DAG = "history_archive_without_captive_core"
 RANGES = {"overlap-1": (20, 60), "overlap-2": (40, 90), "overlap-3": (30, 70)}
@@ -56,7 +56,7 @@ def test_a_missing_pool_is_named_and_the_run_goes_on_once_it_is_there(sample: Sa
         trigger(stack, DAG, run_id, {"start_ledger": 20, "end_ledger": 21})
         line = f"Tasks using non-existent pool '{pool}' will not be scheduled"
         log = stack.layout.logs / "scheduler.log"
-        wait_until(lambda: line in log.read_text(), "the scheduler did not name the pool", 120)
+        wait_until(lambda: line in log.read_text(), "the scheduler did not name the pool")
         merge = stack.rest("GET", f"dags/{DAG}/dagRuns/{run_id}/taskInstances/assets.merge")
         assert merge["state"] == "scheduled"
     finally:

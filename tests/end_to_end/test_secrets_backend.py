@@ -17,6 +17,7 @@ from kubernetes import client, config
 from local.stack import Stack
 from tests.end_to_end.test_sample_network import trigger
 from tests.local.stack.test_stack import assert_nothing_is_left, command, processes_of
+from tests.waiting import RUN_PATIENCE
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
@@ -68,7 +69,7 @@ def watched(stack: Stack, path: str) -> tuple[str, list[str], set[str]]:
     """How a run ends, the command lines that were seen meanwhile, and what pods had as their secret."""
     words: list[str] = []
     given: set[str] = set()
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + RUN_PATIENCE
     while (state := stack.rest("GET", path)["state"]) not in ("success", "failed"):
         assert time.monotonic() < deadline, state
         for process in processes_of(stack.layout.root):

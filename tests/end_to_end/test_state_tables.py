@@ -35,7 +35,7 @@ def newest_ledger(stack: Stack) -> int:
 def load(stack: Stack, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
     trigger(stack, dag_id, run_id, conf)
     stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
-    assert wait_for(stack, f"dags/{dag_id}/dagRuns/{run_id}", "success", "failed", seconds=300) == "success"
+    assert wait_for(stack, f"dags/{dag_id}/dagRuns/{run_id}", "success", "failed") == "success"
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def begun(sample: Sample) -> Iterator[str]:
     set_variable(stack, "bq_dataset", "stellar")
 
 
-@pytest.fixture(params=["replayed", "begun"])
+@pytest.fixture(params=["replayed", pytest.param("begun", marks=pytest.mark.slow)])
 def dataset(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(request.param))
 
@@ -120,6 +120,7 @@ def test_lumens_are_as_many_as_the_headers_say(sample: Sample, dataset: str) -> 
     assert row["lumens"] + state["fee_pool"] == state["total_coins"]
 
 
+@pytest.mark.slow
 def test_a_reset_waits_for_approval_and_then_leaves_no_table(sample: Sample, begun: str) -> None:
     stack, dag_id = sample.stack, "dataset_reset"
     path = f"dags/{dag_id}/dagRuns/reset"
@@ -133,7 +134,7 @@ def test_a_reset_waits_for_approval_and_then_leaves_no_table(sample: Sample, beg
     # that was killed, and asks anew.
     time.sleep(5)
     stack.rest("PATCH", f"{path}/taskInstances/approve/-1/hitlDetails", {"chosen_options": ["Approve"]})
-    assert wait_for(stack, path, "success", "failed", seconds=300) == "success"
+    assert wait_for(stack, path, "success", "failed") == "success"
     listed = stack.bigquery("GET", "datasets/begun/tables?maxResults=1000").get("tables", [])
     assert [table["tableReference"]["tableId"] for table in listed] == ["history_archives_dag_runs"]
     assert count(stack, "begun.history_archives_dag_runs") == 0

@@ -40,7 +40,6 @@ def shell(sample: Sample, tmp_path: Path):
             env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
             capture_output=True,
             text=True,
-            timeout=240,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from local.stack import Stack, StackError
 from tests.end_to_end.conftest import Sample
 from tests.end_to_end.test_sample_network import trigger, wait_for
 from tests.shared import REPO
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -48,13 +48,14 @@ def test_they_are_refused_on_the_command_line(sample: Sample) -> None:
     assert "refused" not in {run["dag_run_id"] for run in runs}
 
 
-def said(stack: Stack, path: str, seconds: float = 30) -> str:
+def said(stack: Stack, path: str) -> str:
     """A task's log, once it has been written."""
-    deadline = time.monotonic() + seconds
-    while "::endgroup::" not in (text := json.dumps(stack.rest("GET", f"{path}/logs/1"))):
-        assert time.monotonic() < deadline, text
-        time.sleep(0.3)
-    return text
+
+    def written() -> str:
+        text = json.dumps(stack.rest("GET", f"{path}/logs/1"))
+        return text if "::endgroup::" in text else ""
+
+    return wait_until(written, f"{path} has no log", pause=0.3)
 
 
 def test_values_that_make_no_range_fail_the_first_task_at_once_and_say_why(sample: Sample) -> None:

@@ -16,6 +16,7 @@ import requests
 from tests.faults.proxy import Request, Rule, says
 from tests.faults.stage import NAMESPACE, Batch
 from tests.faults.traps import Break
+from tests.waiting import PATIENCE
 
 
 def kills(task_id: str, *signals: signal.Signals) -> Break:
@@ -59,7 +60,7 @@ def does_to_pod(fault: str) -> Break:
         (pod,) = stage.pods()
         url = f"http://127.0.0.1:{stage.port('cluster')}/control/pods/{pod.metadata.name}/{fault}"
         token = stage.stack.layout.token.read_text().strip()
-        requests.post(url, headers={"Authorization": f"Bearer {token}"}, timeout=10).raise_for_status()
+        requests.post(url, headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE).raise_for_status()
 
     return break_
 

@@ -30,6 +30,7 @@ from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID
 from tests.end_to_end.rows import as_set, published
 from tests.faults.proxy import Proxy
 from tests.local.cluster_server import is_alive
+from tests.waiting import RUN_PATIENCE, wait_until
 
 LEDGERS_AND_ASSETS, LEDGERS, DEFERRED = "history_archive_without_captive_core", "ledgers", "deferred"
 TABLES = ("history_ledgers", "history_assets")
@@ -43,18 +44,8 @@ STATS = "table_id, start_ledger, end_ledger, ledgers, row_count, first_closed_at
 FINAL = ("success", "failed")
 NAMESPACE = "default"
 SERVICES = ("warehouse", "bucket", "cluster")
-PATIENCE = 240.0
 
 Rows = dict[str, Counter[str]]
-
-
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE, pause: float = 0.1) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(what)
-        time.sleep(pause)
-    return found
 
 
 def has_ended(process: psutil.Process) -> bool:
@@ -99,7 +90,7 @@ class Stage:
             client_options=ClientOptions(api_endpoint=f"http://127.0.0.1:{self.port('bucket')}"),
         ).bucket(BUCKET)
         for dag_id in (LEDGERS_AND_ASSETS, LEDGERS, DEFERRED):
-            wait_until(lambda dag_id=dag_id: self._knows(dag_id), f"Airflow has not read {dag_id}", 90)
+            wait_until(lambda dag_id=dag_id: self._knows(dag_id), f"Airflow has not read {dag_id}")
             self.stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
         first = Batch(self, LEDGERS_AND_ASSETS, ALL).begin()
         assert first.wait() == "success"
@@ -222,7 +213,7 @@ class Batch:
 
     def wait(self) -> str:
         """Waits until the run has ended; gives its state."""
-        wait_until(lambda: self.ended, f"{self.run_id} has not ended", pause=0.3)
+        wait_until(lambda: self.ended, f"{self.run_id} has not ended", RUN_PATIENCE, pause=0.3)
         return str(self.get()["state"])
 
     def failures(self) -> list[str]:
@@ -246,7 +237,7 @@ class Batch:
         process = self.process(task_id)
         for each in signals:
             process.send_signal(each)
-            with suppress(TimeoutError):
+            with suppress(AssertionError):
                 wait_until(lambda: has_ended(process), "the process goes on", 5, 0.05)
                 return
 

@@ -22,6 +22,7 @@ from tests.faults.proxy import (
     loses_reply,
     loses_request,
 )
+from tests.waiting import PATIENCE
 
 BODY = '{"rows": "' + "1" * 200_000 + '"}'
 
@@ -36,7 +37,7 @@ class Echo:
     def ask(self, act: Act | None = None, nth: int = 1, times: int = 1) -> requests.Response:
         if act:
             self.proxy.rules.append(Rule(r"^POST /echo\?a=b\n.*rows", act, nth, times))
-        return requests.post(f"http://127.0.0.1:{self.proxy.port}/echo?a=b", data=BODY, timeout=10)
+        return requests.post(f"http://127.0.0.1:{self.proxy.port}/echo?a=b", data=BODY, timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -69,7 +70,8 @@ def echo() -> Iterator[Echo]:
 def test_what_no_rule_matches_passes_unchanged(echo: Echo) -> None:
     with requests.Session() as session:
         echo.proxy.rules.append(Rule("^GET ", loses_request))
-        replies = [session.post(f"http://127.0.0.1:{echo.proxy.port}/echo", data=BODY, timeout=10) for _ in range(3)]
+        url = f"http://127.0.0.1:{echo.proxy.port}/echo"
+        replies = [session.post(url, data=BODY, timeout=PATIENCE) for _ in range(3)]
     assert [reply.text for reply in replies] == echo.got == [BODY] * 3
 
 

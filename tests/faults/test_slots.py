@@ -9,8 +9,9 @@ import pytest
 from stellar_etl_airflow.model.tables import EXPORT_POOL
 from tests.faults import breaks as b
 from tests.faults.proxy import Rule
-from tests.faults.stage import BY_LEDGERS, DEFERRED, Batch, Stage, wait_until
+from tests.faults.stage import BY_LEDGERS, DEFERRED, Batch, Stage
 from tests.faults.table import MAKE_POD, changes
+from tests.waiting import RUN_PATIENCE, wait_until
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
@@ -36,6 +37,7 @@ def test_pods_run_without_a_slot_and_as_many_as_the_pool_lets(stage: Stage) -> N
         wait_until(
             lambda: sorted(str(batch.task("export")["state"]) for batch in both) == ["deferred", "scheduled"],
             "one export was to be deferred, and the other to wait for it",
+            RUN_PATIENCE,
         )
         held = pools(stage)
         assert sum(pool["running_slots"] + pool["queued_slots"] for pool in held.values()) == 0

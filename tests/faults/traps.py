@@ -10,7 +10,8 @@ from typing import Any
 
 from local.stack import StackError
 from tests.faults.proxy import Act, Rule, before
-from tests.faults.stage import Batch, wait_until
+from tests.faults.stage import Batch
+from tests.waiting import RUN_PATIENCE, wait_until
 
 Break = Callable[[Batch], Any]
 
@@ -81,7 +82,7 @@ def running(task_id: str, break_: Break) -> Trap:
             return False
 
         def watch() -> None:
-            wait_until(is_running, f"{task_id} did not run", pause=0.01)
+            wait_until(is_running, f"{task_id} did not run", RUN_PATIENCE, pause=0.01)
             sprung.by(lambda: break_(batch))
 
         threading.Thread(target=watch, daemon=True).start()

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tests.faults.stage import Batch, Stage, wait_until
+from tests.faults.stage import Batch, Stage
 from tests.faults.table import Fault
+from tests.waiting import RUN_PATIENCE, wait_until
 
 BY_ITSELF, AFTER_A_CLEAR, NOT_AT_ALL = "by itself", "after a clear", "not at all"
 
@@ -49,7 +50,7 @@ def attempt(stage: Stage, fault: Fault) -> Outcome:
         outcome.took = time.monotonic() - began
         if outcome.recovered != NOT_AT_ALL and fault.check:
             fault.check(batch)
-    except (AssertionError, TimeoutError) as error:
+    except AssertionError as error:
         outcome.problems.append(f"{type(error).__name__}: {error}")
     finally:
         for proxy in stage.proxies.values():
@@ -72,7 +73,10 @@ def spring(batch: Batch, fault: Fault) -> Iterator[str]:
             batch.begin()
             begun = True
         wait_until(
-            lambda sprung=sprung: sprung.done.is_set() or batch.ended, f"moment {number} did not come", pause=0.2
+            lambda sprung=sprung: sprung.done.is_set() or batch.ended,
+            f"moment {number} did not come",
+            RUN_PATIENCE,
+            pause=0.2,
         )
         if not sprung.done.is_set():
             yield f"moment {number} did not come before the run had ended"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.hostile.inputs import DEEP, NASTY, TALLIES, anything, tampered, texts, tried
 from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 POD = {
     "metadata": {"name": "x", "labels": {"a": "b"}, "annotations": {"c": "d"}},
@@ -137,7 +137,7 @@ def test_paths_and_queries(cluster, ask, method, path, name, query):
 
 @pytest.mark.parametrize("header", [b"\xff\xfe", b"Bearer \xc3\xa9", b"Bearer", b""])
 def test_tokens(cluster, header):
-    answer = requests.get(f"{cluster.url}/version", headers={"Authorization": header}, timeout=10)
+    answer = requests.get(f"{cluster.url}/version", headers={"Authorization": header}, timeout=PATIENCE)
     assert answer.status_code == 401
 
 

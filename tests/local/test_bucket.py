@@ -11,7 +11,6 @@ import json
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -32,7 +31,7 @@ from tests.local.emulators import (
     storage_client,
     warehouse,
 )
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_until
 
 RUN = "exports/manual__2026-01-01T00%3A10%3A00%2B00%3A00/1"
 _numbers = itertools.count()
@@ -126,7 +125,7 @@ def test_a_silent_client_stops_no_other(server, objects, name):
     half = b"POST /upload/storage/v1/b/x/o?uploadType=media HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"
     with socket.create_connection(("127.0.0.1", server.port)) as silent:
         silent.sendall(half)
-        objects.blob(name).upload_from_string("x", timeout=5)
+        objects.blob(name).upload_from_string("x", timeout=PATIENCE)
 
 
 def test_uploads_side_by_side(server):
@@ -150,15 +149,16 @@ def test_a_kill_loses_and_halves_nothing(tmp_path):
                 objects = storage_client(server).bucket(BUCKET)
                 while not done.is_set():
                     try:
-                        objects.blob(f"{RUN}/new{len(kept)}").upload_from_string(content, retry=None, timeout=2)
+                        objects.blob(f"{RUN}/new{len(kept)}").upload_from_string(content, retry=None, timeout=PATIENCE)
                         kept.append(f"{RUN}/new{len(kept)}")
-                        objects.blob("same").upload_from_string(content[: len(kept)], retry=None, timeout=2)
+                        objects.blob("same").upload_from_string(content[: len(kept)], retry=None, timeout=PATIENCE)
                     except Exception:
                         return
 
             uploader = threading.Thread(target=upload_until_killed)
             uploader.start()
-            time.sleep(0.4)
+            enough = len(kept) + 1
+            wait_until(lambda enough=enough: len(kept) >= enough, "nothing was uploaded")
             server.kill()
             done.set()
             uploader.join()

@@ -18,7 +18,6 @@ def run(*arguments):
         env={**os.environ, "PYTHONPATH": str(REPO / "dags")},
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
 

@@ -227,7 +227,7 @@ def unnumbered(objects: dict[str, bytes]) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("how", "stride"),
     [
-        ("FAIL_FOR", 7),
+        ("FAIL_FOR", 19),
         pytest.param("FAIL_FOR", 1, marks=pytest.mark.slow),
         pytest.param("LOSE_REPLY", 1, marks=pytest.mark.slow),
     ],

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 
 from stellar_etl import workers
 from tests.stellar_etl.program import PROGRAM, fail, succeed
+from tests.waiting import PATIENCE, wait_until
 
 COMMANDS = {"export_all_history": (), "export_ledger_entry_changes": ("--batch-size", 9)}
 
@@ -122,25 +122,21 @@ def stuck(own_lake: Path, tmp_path: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_until(lambda: len(children(process.pid)) == 2 and list((tmp_path / "out").glob(".stellar-etl-*/*")))
+    wait_until(
+        lambda: len(children(process.pid)) == 2 and list((tmp_path / "out").glob(".stellar-etl-*/*")),
+        "no two processes",
+    )
     return process
-
-
-def wait_until(true: Any) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_one_that_is_killed_ends_the_export(stuck: subprocess.Popen[str], tmp_path: Path) -> None:
     of_both = children(stuck.pid)
     os.kill(of_both[1], signal.SIGKILL)
-    _, text = stuck.communicate(timeout=60)
+    _, text = stuck.communicate(timeout=PATIENCE)
     assert stuck.returncode == 1
     assert "processes ended with status -9" in text.splitlines()[-1]
     assert not list((tmp_path / "out").iterdir())
-    wait_until(lambda: all(map(gone, of_both)))
+    wait_until(lambda: all(map(gone, of_both)), "a process is left")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -149,9 +145,9 @@ def test_a_stopped_export_leaves_no_process(
 ) -> None:
     of_both = children(stuck.pid)
     stuck.send_signal(number)
-    assert stuck.wait(60) == 128 + number
+    assert stuck.wait(PATIENCE) == 128 + number
     assert not list((tmp_path / "out").iterdir())
-    wait_until(lambda: all(map(gone, of_both)))
+    wait_until(lambda: all(map(gone, of_both)), "a process is left")
 
 
 def test_they_end_with_the_first_one(lake: Path, tmp_path: Path) -> None:
@@ -163,11 +159,11 @@ def test_they_end_with_the_first_one(lake: Path, tmp_path: Path) -> None:
         ],
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: len(children(process.pid)) == 2)
+    wait_until(lambda: len(children(process.pid)) == 2, "no two processes")
     of_both = children(process.pid)
     process.kill()
     process.wait()
-    wait_until(lambda: all(map(gone, of_both)))
+    wait_until(lambda: all(map(gone, of_both)), "a process is left")
 
 
 @pytest.mark.parametrize(

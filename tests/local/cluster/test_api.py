@@ -13,7 +13,7 @@ from kubernetes import client, watch
 from kubernetes.stream import stream
 
 from tests.local.cluster_server import NAMESPACE, Cluster
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,8 @@ def refused(status: int, call: object, *arguments: object, **options: object) ->
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}])
 @pytest.mark.parametrize("path", ["version", "api/v1/pods", "control/pods/x/evict"])
 def test_nobody_comes_in_without_the_token(cluster: Cluster, header: dict[str, str], path: str) -> None:
-    assert requests.get(f"{cluster.url}/{path}", headers=header, timeout=5).status_code == 401
-    assert requests.post(f"{cluster.url}/{path}", headers=header, timeout=5).status_code == 401
+    assert requests.get(f"{cluster.url}/{path}", headers=header, timeout=PATIENCE).status_code == 401
+    assert requests.post(f"{cluster.url}/{path}", headers=header, timeout=PATIENCE).status_code == 401
 
 
 def test_the_server_listens_on_loopback_alone(cluster: Cluster) -> None:
@@ -127,16 +127,17 @@ def test_a_watch_tells_everything_after_its_version(cluster: Cluster) -> None:
     cluster.wait_for(name, "Succeeded")
     cluster.api.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
     wait_until(lambda: cluster.is_gone(name), "not deleted")
-    seen = [
-        (event["type"], event["object"].status.phase)
-        for event in watch.Watch().stream(
-            cluster.api.list_namespaced_pod,
-            NAMESPACE,
-            field_selector=f"metadata.name={name}",
-            resource_version=version,
-            timeout_seconds=1,
-        )
-    ]
+    events = watch.Watch().stream(
+        cluster.api.list_namespaced_pod,
+        NAMESPACE,
+        field_selector=f"metadata.name={name}",
+        resource_version=version,
+        timeout_seconds=PATIENCE,
+    )
+    seen = []
+    while not seen or seen[-1][0] != "DELETED":
+        event = next(events)
+        seen.append((event["type"], event["object"].status.phase))
     assert seen[0] == ("ADDED", "Pending")
     assert seen[-1] == ("DELETED", "Succeeded")
     assert ("MODIFIED", "Running") in seen
@@ -145,7 +146,10 @@ def test_a_watch_tells_everything_after_its_version(cluster: Cluster) -> None:
 def test_a_watch_without_a_version_begins_with_what_is_there(cluster: Cluster) -> None:
     name = cluster.create("true")
     events = watch.Watch().stream(
-        cluster.api.list_namespaced_pod, NAMESPACE, field_selector=f"metadata.name={name}", timeout_seconds=1
+        cluster.api.list_namespaced_pod,
+        NAMESPACE,
+        field_selector=f"metadata.name={name}",
+        timeout_seconds=PATIENCE,
     )
     first = next(iter(events))
     assert (first["type"], first["object"].metadata.name) == ("ADDED", name)
@@ -153,7 +157,7 @@ def test_a_watch_without_a_version_begins_with_what_is_there(cluster: Cluster) -
 
 def test_history_that_is_gone_is_told(cluster: Cluster) -> None:
     headers = {"Authorization": f"Bearer {cluster.token}"}
-    answer = requests.get(f"{cluster.url}/api/v1/pods?watch=1&resourceVersion=1", headers=headers, timeout=5)
+    answer = requests.get(f"{cluster.url}/api/v1/pods?watch=1&resourceVersion=1", headers=headers, timeout=PATIENCE)
     assert answer.json()["type"] == "ERROR"
     assert answer.json()["object"]["code"] == 410
 
@@ -211,7 +215,7 @@ def test_commands_run_beside_the_container(cluster: Cluster) -> None:
             tty=False,
             _preload_content=False,
         )
-        socket.run_forever(timeout=10)
+        socket.run_forever(timeout=PATIENCE)
         code = socket.returncode  # first: reading the whole output forgets the channel that brought it
         return socket.read_all(), code
 
@@ -226,7 +230,7 @@ def test_commands_need_a_running_container(cluster: Cluster) -> None:
     answer = requests.get(
         f"{cluster.url}/api/v1/namespaces/{NAMESPACE}/pods/{name}/exec?command=true",
         headers={"Authorization": f"Bearer {cluster.token}"},
-        timeout=5,
+        timeout=PATIENCE,
     )
     assert answer.status_code == 400
     assert "not running" in answer.json()["message"]

@@ -14,7 +14,7 @@ import pytest
 from kubernetes import client, watch
 
 from tests.local.cluster_server import NAMESPACE, Cluster, is_alive
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 FAMILY = (
     "sleep {mark} & "  # a child in the background
@@ -102,7 +102,11 @@ def test_a_pod_that_obeys_goes_at_once_with_its_last_state_told(cluster: Cluster
     version = cluster.pod(name).metadata.resource_version
     cluster.api.delete_namespaced_pod(name, NAMESPACE)
     wait_until(lambda: cluster.is_gone(name), "the pod is still there")
-    selector = {"field_selector": f"metadata.name={name}", "resource_version": version, "timeout_seconds": 20}
+    selector = {
+        "field_selector": f"metadata.name={name}",
+        "resource_version": version,
+        "timeout_seconds": PATIENCE,
+    }
     events = watch.Watch().stream(cluster.api.list_namespaced_pod, NAMESPACE, **selector)
     last = next(event["object"] for event in events if event["type"] == "DELETED")
     assert terminated(last).exit_code == 7

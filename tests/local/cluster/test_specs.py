@@ -15,7 +15,7 @@ import requests
 from kubernetes import client
 
 from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 PRINT_ARGUMENTS = "import json, sys; print(json.dumps(sys.argv[1:]))"
 
@@ -41,7 +41,9 @@ def answer(cluster: Cluster, path: str, **body: Any) -> requests.Response:
     """What the server says to a request that the client would not make."""
     headers = {"Authorization": f"Bearer {cluster.token}"}
     method = "POST" if body else "GET"
-    return requests.request(method, f"{cluster.url}/api/v1/{path}", headers=headers, json=body or None, timeout=5)
+    return requests.request(
+        method, f"{cluster.url}/api/v1/{path}", headers=headers, json=body or None, timeout=PATIENCE
+    )
 
 
 # Environment and arguments ------------------------------------------------------------------------------------------

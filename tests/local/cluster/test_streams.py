@@ -17,7 +17,7 @@ from kubernetes.stream import stream
 from kubernetes.stream.ws_client import WSClient
 
 from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster, is_alive
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 SIDECAR = "airflow-xcom-sidecar"
@@ -63,7 +63,7 @@ def open_exec(cluster: Cluster, pod: str, *command: str, stdin: bool = False, co
 
 def finish(socket: WSClient) -> tuple[str, str, int]:
     """Waits for a command's end; gives its output, its errors and its exit code."""
-    socket.run_forever(timeout=20)
+    socket.run_forever(timeout=PATIENCE)
     return socket.read_stdout(timeout=0), socket.read_stderr(timeout=0), socket.returncode
 
 
@@ -102,7 +102,7 @@ def test_long_output_is_whole(cluster: Cluster, worker: str) -> None:
 
 def test_a_client_that_goes_away_ends_its_command(cluster: Cluster, worker: str) -> None:
     socket = open_exec(cluster, worker, "sh", "-c", "sleep 600 & echo $$ $!; wait")
-    processes = [psutil.Process(int(pid)) for pid in socket.readline_stdout(timeout=20).split()]
+    processes = [psutil.Process(int(pid)) for pid in socket.readline_stdout(timeout=PATIENCE).split()]
     assert all(map(is_alive, processes))
     socket.close()
     wait_until(lambda: not any(map(is_alive, processes)), "the command goes on")
@@ -137,7 +137,7 @@ def test_a_result_is_fetched_from_the_sidecar(cluster: Cluster, tmp_path: Path) 
     assert (json.loads(output), code) == ({"start": 3}, 0)
     shell = open_exec(cluster, name, "/bin/sh", container=SIDECAR, stdin=True)
     shell.write_stdin(f"touch {tmp_path}/ran\n")
-    assert "only knows" in shell.readline_stderr(timeout=20)
+    assert "only knows" in shell.readline_stderr(timeout=PATIENCE)
     shell.write_stdin(f"kill -2 $(pgrep -u $(id -u) -f '{tmp_path}')\n")
     finish(shell)
     cluster.wait_for(name, "Succeeded")
@@ -201,7 +201,7 @@ def test_events_are_watched(cluster: Cluster) -> None:
         NAMESPACE,
         field_selector=f"involvedObject.name={name}",
         resource_version=version,
-        timeout_seconds=20,
+        timeout_seconds=PATIENCE,
     ):
         assert event["type"] == "ADDED"
         assert event["object"].involved_object.name == name
@@ -220,7 +220,7 @@ def test_a_watch_sees_only_what_is_selected(cluster: Cluster) -> None:
         NAMESPACE,
         label_selector="team=ours",
         resource_version=version,
-        timeout_seconds=20,
+        timeout_seconds=PATIENCE,
     )
     phases = []
     for event in events:

@@ -8,7 +8,6 @@ import json
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import zstandard
 
 from stellar_etl import __version__
 from tests.stellar_etl.program import PROGRAM, as_set, fail, rows, run, succeed
+from tests.waiting import PATIENCE, wait_until
 
 TYPES = ("ledgers", "transactions", "operations", "assets")
 NOT_YET = 75
@@ -292,12 +292,9 @@ def test_a_stopped_export_leaves_nothing(lake: Path, tmp_path: Path, number: sig
         [PROGRAM, "export_all_history", "-s", "5", "-e", "40", "--datastore-path", str(own), "-o", str(output)],
         stderr=subprocess.PIPE,
     )
-    deadline = time.monotonic() + 30
-    while not (output.exists() and list(output.iterdir())):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: output.exists() and list(output.iterdir()), "nothing is written")
     process.send_signal(number)
-    assert process.wait(30) == 128 + number
+    assert process.wait(PATIENCE) == 128 + number
     assert_nothing_was_written(output)
 
 

@@ -1,0 +1,98 @@
+"""Which worker runs which tests. Two workers share a machine of two cores, and stacks take minutes to start.
+
+The first worker begins the stack that end-to-end tests share when its session starts. Until that stack is ready it
+runs other tests, then the end-to-end tests, then what is left. The second worker begins with the tests that start
+stacks of their own. All other files go to the worker that is free.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from xdist.scheduler import LoadScopeScheduling
+
+STACK_TESTS = "tests/end_to_end/"
+OWN_STACKS = {
+    "tests/faults/": "a proxy stands before each service, and retries are quick",
+    "tests/end_to_end/test_interrupted.py": "Ctrl-C ends the stack",
+    "tests/end_to_end/test_mainnet.py": "the main job over another lake, from its command line",
+    "tests/end_to_end/test_secrets_backend.py": "a secrets backend is in its processes' environment",
+    "tests/local/stack/test_stack.py": "each service is killed, then the supervisor",
+}
+"""Tests that start stacks of their own, and why; the others of `STACK_TESTS` share one."""
+STACK_WORKER = "gw0"
+
+
+READY_FILE = "SHARED_STACK_READY_FILE"
+"""The environment variable with the name of the file that appears when the shared stack is ready."""
+
+
+class Stack(Enum):
+    """What a test needs of the stack; without workers tests run in this order."""
+
+    NONE = 0
+    SHARED = 1
+    OWN = 2
+
+    @classmethod
+    def of(cls, nodeid: str) -> Stack:
+        """Return what a test needs, by its node id or by its file."""
+        if nodeid.startswith(tuple(OWN_STACKS)):
+            return cls.OWN
+        return cls.SHARED if nodeid.startswith(STACK_TESTS) else cls.NONE
+
+
+def stack_is_ready() -> bool:
+    """Return whether the worker of the shared stack has said that it is ready."""
+    return Path(os.environ[READY_FILE]).exists()
+
+
+def runs_shared_tests() -> bool:
+    """Return whether this process runs the tests that share a stack: the first worker, or one without workers."""
+    return os.environ.get("PYTEST_XDIST_WORKER", STACK_WORKER) == STACK_WORKER
+
+
+class Lanes(LoadScopeScheduling):  # type: ignore[misc]
+    """Deals out test files, one at a time, so that workers wait for no stack while there is other work."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0]
+
+    def _next(self, node: Any) -> str | None:
+        """Return the file that a worker shall run next, None if nothing is left for it."""
+        workers = {other.gateway.id for other in self.nodes}
+        has_stack = node.gateway.id == STACK_WORKER or STACK_WORKER not in workers
+        return next(self._candidates(has_stack, alone=len(workers) == 1), None)
+
+    def _candidates(self, has_stack: bool, alone: bool) -> Iterator[str]:
+        files: dict[Stack, list[str]] = {need: [] for need in Stack}
+        for file in self.workqueue:
+            files[Stack.of(file)].append(file)
+        if not has_stack:
+            yield from files[Stack.OWN]
+            yield from files[Stack.NONE]
+            return
+        if stack_is_ready():
+            yield from files[Stack.SHARED]
+        # From the end, where files are small, as long as the stack may be ready soon.
+        yield from reversed(files[Stack.NONE]) if files[Stack.SHARED] else files[Stack.NONE]
+        yield from files[Stack.SHARED]
+        if alone:
+            yield from files[Stack.OWN]
+
+    def _assign_work_unit(self, node: Any) -> None:
+        if (file := self._next(node)) is None:
+            node.shutdown()
+            return
+        self.workqueue.move_to_end(file, last=False)
+        super()._assign_work_unit(node)
+
+    def _reschedule(self, node: Any) -> None:
+        if not node.shutting_down and self._next(node) is None:
+            node.shutdown()
+            return
+        super()._reschedule(node)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stellar_etl_airflow.model.coverage import BLOCK_BITS
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.schema import SchemaError, grown
 from stellar_etl_airflow.model.tables import LEDGERS, Table
@@ -63,20 +64,24 @@ def bounds(table: Table, source: str) -> Statement:
 
 
 def ledgers_held(source: str, ledgers: LedgerRange) -> Statement:
-    """The ledgers that there are within a range, a row for each run without a hole, with their close times.
+    """The ledgers that there are within a range, with their close times: a row per run of ledgers without a gap.
+
+    A run ends at the latest with its block of ledgers, so that no sort is of more than a block.
 
     Args:
         source: the quoted name of the other deployment's table of ledgers.
         ledgers: where to look.
     """
+    block = f"sequence >> {BLOCK_BITS}"
     sql = f"""\
 SELECT MIN(sequence) AS start_ledger, MAX(sequence) AS end_ledger,
   MIN(closed_at) AS first_closed_at, MAX(closed_at) AS last_closed_at
 FROM (
-  SELECT sequence, closed_at, sequence - ROW_NUMBER() OVER (ORDER BY sequence) AS island
+  SELECT sequence, closed_at, {block} AS block,
+    sequence - ROW_NUMBER() OVER (PARTITION BY {block} ORDER BY sequence) AS island
   FROM (SELECT sequence, MIN(closed_at) AS closed_at FROM {source} WHERE {ledgers_predicate(LEDGERS)} GROUP BY sequence)
 )
-GROUP BY island
+GROUP BY block, island
 ORDER BY start_ledger"""
     return Statement(sql, ledgers_parameters(ledgers))
 

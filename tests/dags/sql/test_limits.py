@@ -40,11 +40,8 @@ def test_any_number_of_values_is_one_parameter():
 
 # Sorting ------------------------------------------------------------------------------------------------------------
 
-WITHOUT_PARTITION = {
-    "look": "block",  # at most 4,096: a ledger's sequence has 32 bits
-    "ledgers_held": "sequence",  # of one chunk
-}
-"""By function, the column of a window that is not partitioned, of which there are few rows."""
+WITHOUT_PARTITION = {"look": "block"}
+"""By function, the column of a window without partitions: of blocks there are 4,096, a ledger's number has 32 bits."""
 
 
 def test_no_window_sorts_all_history():

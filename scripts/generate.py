@@ -36,6 +36,9 @@ EFFECTS = REPO / "tests/dags/settings/effects.json"
 LINE = 120
 """The longest line of a JSON file."""
 
+SHORT = 60
+"""The longest value that the README's table shows."""
+
 BEGIN, END = "<!-- Variables: made by scripts/generate.py -->", "<!-- end of Variables -->"
 
 
@@ -83,11 +86,10 @@ def type_of(annotation: Any) -> str:
     return "list" if get_origin(annotation) is list else "object"
 
 
-def default_of(field: FieldInfo) -> str:
-    """A Variable's default as JSON, or that there is none."""
-    if field.is_required():
-        return "must be set"
-    return f"`{json.dumps(field.get_default(call_default_factory=True))}`"
+def shipped_text(field: FieldInfo) -> str:
+    """A Variable's shipped value as JSON, or where to find it if it is long."""
+    text = json.dumps(shipped_value(field))
+    return f"`{text}`" if len(text) <= SHORT else "see `airflow_variables.json`"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -107,10 +109,10 @@ def readme(text: str) -> str:
     if not mark or not end:
         raise ValueError(f"README.md must have a line {BEGIN} and a line {END} for the table of Variables")
     rows = (
-        (f"`{key}`", type_of(field.annotation), default_of(field), str(field.description), extra_of(field)["when"])
+        (f"`{key}`", type_of(field.annotation), shipped_text(field), str(field.description), extra_of(field)["when"])
         for key, field in FIELDS.items()
     )
-    head = ("Variable", "type", "default", "what it is", "change it when")
+    head = ("Variable", "type", "shipped value", "what it is", "change it when")
     return f"{before}{BEGIN}\n{table(head, rows)}\n{END}{after}"
 
 

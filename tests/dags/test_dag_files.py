@@ -72,7 +72,7 @@ def parses(tmp_path_factory):
     (folder / "clock_dag.py").write_text(CLOCK)
     jobs = {
         "plain": {},
-        "watched": {"clock": True},
+        "watched": {"clock": True, "environment": SHIPPED},
         "owned": {"environment": {"AIRFLOW_VAR_OWNER": "data-team"}},
         "no database": {"environment": SERVER, "brief": True},
         "no owner": {"environment": {"AIRFLOW_VAR_OWNER": ""}, "brief": True},

@@ -26,6 +26,7 @@ from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks what d
 from stellar_etl_airflow.model.ranges import parse_utc
 from stellar_etl_airflow.operators.alerts import report_deadline, report_failure
 from stellar_etl_airflow.operators.runtime import settings
+from stellar_etl_airflow.settings.base import shipped_value
 from stellar_etl_airflow.settings.runs import OwnerSettings
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def _owner() -> str:
     try:
         return settings(OwnerSettings).owner
     except Exception as error:  # a DAG must import whatever becomes of its owner's name
-        owner = OwnerSettings().owner
+        owner = str(shipped_value(OwnerSettings.model_fields["owner"]))
         log.warning("Airflow Variable 'owner' can't be read, so that the owner is %s: %s", owner, error)
         return owner
 

@@ -29,7 +29,7 @@ from stellar_etl_airflow.model.ranges import (
 )
 from stellar_etl_airflow.operators.lineage import ReportsLineage
 from stellar_etl_airflow.settings.base import Group, SettingsError
-from stellar_etl_airflow.settings.parsing import load
+from stellar_etl_airflow.settings.parsing import MissingError, load
 from stellar_etl_airflow.settings.pods import GoogleSettings
 from stellar_etl_airflow.settings.runs import EnvironmentSettings, TimeoutSettings
 
@@ -53,9 +53,13 @@ def settings(group: type[Group]) -> Group:
     """One group of Airflow Variables, read now.
 
     Raises:
-        SettingsError: naming the keys that are missing or wrong.
+        SettingsError: naming the keys that are missing, could not be read or are wrong. Airflow retries the task: the
+            SDK gives None for a Variable that it could not read (https://github.com/apache/airflow/issues/71307).
     """
-    return load(group, _variable)
+    try:
+        return load(group, _variable)
+    except MissingError as error:
+        raise SettingsError(f"{error} If it is set, Airflow could not read it: the next try reads it again.") from None
 
 
 def task_labels(context: Context, **parts: str) -> dict[str, str]:

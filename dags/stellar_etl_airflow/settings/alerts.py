@@ -14,12 +14,12 @@ class AlertSettings(EnvironmentSettings):
     """The Sentry project that failures are reported to."""
 
     sentry_dsn: Secret = variable(
-        default="",
+        shipped="",
         description="the Sentry project that hears of a task's last failure; empty: none does",
         when="people are to hear of failures",
     )
     sentry_environment: str = variable(
-        default="",
+        shipped="",
         description="the environment that Sentry's events name; empty: `environment`",
         when="Sentry is to show another name",
     )
@@ -29,32 +29,32 @@ class MessageSettings(SettingsGroup):
     """Who hears of failures in chat and by email."""
 
     slack_connection: str = variable(
-        default="",
+        shipped="",
         description="the Airflow connection by which Slack hears of failures; empty: it doesn't",
         when="people are to hear in Slack",
     )
     slack_channel: str = variable(
-        default="",
+        shipped="",
         description="the channel, if the connection is of Slack's API; empty: the connection is an incoming webhook",
         when="one Slack app serves several channels",
     )
     alert_email_to: str = variable(
-        default="",
+        shipped="",
         description="addresses that hear of failures by email, with commas between them; empty: none does",
         when="people are to hear by email",
     )
     email_connection: Name = variable(
-        default="smtp_default",
+        shipped="smtp_default",
         description="the Airflow connection by which email is sent",
         when="email goes by a server of its own",
     )
     alert_window: Annotated[int, Field(ge=0)] = variable(
-        default=900,
+        shipped=900,
         description="seconds after a message in which no other one is sent: what happens is held back",
         when="one message in a quarter of an hour is too many, or too few",
     )
     runbook_url: str = variable(
-        default="",
+        shipped="",
         description="the address of docs/runbook.md for links in messages; empty: they name the file",
         when="the repository, or a copy of the runbook, has an address",
     )

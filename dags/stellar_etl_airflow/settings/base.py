@@ -32,14 +32,16 @@ class SettingsGroup(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-def variable(*, description: str, when: str, shipped: Any = None, **constraints: Any) -> Any:
+def variable(*, shipped: Any, description: str, when: str, **constraints: Any) -> Any:
     """Describe one Airflow Variable, as a field of its group.
 
+    No field has a default: Airflow's SDK gives None for a Variable that it could not read too
+    (https://github.com/apache/airflow/issues/71307), and a default would then replace a user's value unnoticed.
+
     Args:
+        shipped: its value in `airflow_variables.json`, or a function that makes it from the registry of tables.
         description: what it is.
         when: when to change it.
-        shipped: its value in `airflow_variables.json`, or a function that makes it from the registry of tables; None:
-            its default.
         constraints: what else pydantic's `Field` takes.
     """
     return Field(description=description, json_schema_extra={"when": when, "shipped": shipped}, **constraints)
@@ -48,8 +50,6 @@ def variable(*, description: str, when: str, shipped: Any = None, **constraints:
 def shipped_value(field: FieldInfo) -> Any:
     """Return the value of a Variable in `airflow_variables.json`."""
     value = extra_of(field)["shipped"]
-    if value is None:
-        return field.get_default(call_default_factory=True)
     return value() if callable(value) else value
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.settings.checks import check, check_tables
-from stellar_etl_airflow.settings.groups import known_keys, shown
+from stellar_etl_airflow.settings.groups import shown
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 DEFAULT_FILE = "airflow_variables.json"
@@ -82,7 +82,7 @@ class Environments:
 
     def problems(self) -> list[str]:
         """What is wrong with the files: a message each, which begins with the file; empty if nothing is."""
-        of_default = [*_wrong(self.default, self.schemas), *_left_out(self.default)]
+        of_default = _wrong(self.default, self.schemas)
         messages = [f"{DEFAULT_FILE}: {message}" for message in of_default]
         for name, own in self.own.items():
             found = [message for message in _wrong(self.merged(name), self.schemas) if message not in of_default]
@@ -104,14 +104,6 @@ def _wrong(variables: Mapping[str, Any], schemas: Path) -> list[str]:
     with suppress(SettingsError):  # named above
         messages += check_tables(variables.get, schemas)
     return messages
-
-
-def _left_out(default: Mapping[str, Any]) -> list[str]:
-    return [
-        f"Airflow Variable {key!r} is missing ({purpose}); this file holds every one"
-        for key, purpose in known_keys().items()
-        if key not in default
-    ]
 
 
 def _repeated(own: Mapping[str, Any], default: Mapping[str, Any]) -> list[str]:

@@ -33,39 +33,39 @@ class ExportSettings(BucketSettings, ClusterSettings):
     """What the pods are told to export, and how it comes back."""
 
     export_mode: Literal["one_pass", "per_type"] = variable(
-        default="one_pass",
+        shipped="one_pass",
         description="one pod for all tables, or one pod a table in turn",
         when="the image is one without `export_all_history`",
     )
     manifest: Literal["required", "derived"] = variable(
-        default="required",
+        shipped="required",
         description="whether the exporter writes a manifest, or it is made from the exported files",
         when="the image is one that writes no manifest: `derived`",
     )
     network_passphrase: str = variable(
-        default="",
+        shipped="",
         description="the network's passphrase; empty: as `use_testnet` and `use_futurenet` say",
         when="the network is one of your own",
     )
     use_captive_core: bool = variable(
-        default=False,
+        shipped=False,
         description="pass `--captive-core` to the exporter",
         when="the image reads ledgers from a stellar-core of its own",
     )
     volume_config: dict[str, Any] = variable(
-        default_factory=dict,
+        shipped={},
         description="the source of a volume that pods write to, as in a pod's spec; empty: none",
         when="pods can't write to a bucket",
     )
-    volume_name: str = variable(default="", description="the volume's name in the pods", when="pods write to a volume")
+    volume_name: str = variable(shipped="", description="the volume's name in the pods", when="pods write to a volume")
     image_output_path: str = variable(
-        default="", description="where the volume is mounted in the pods", when="pods write to a volume"
+        shipped="", description="where the volume is mounted in the pods", when="pods write to a volume"
     )
     local_output_path: str = variable(
-        default="", description="where the workers see the volume", when="pods write to a volume"
+        shipped="", description="where the workers see the volume", when="pods write to a volume"
     )
     output_path: str = variable(
-        default="",
+        shipped="",
         description="the workers' folder that poststart.sh moves finished files to, and that is loaded",
         when="pods write to a volume",
     )
@@ -80,21 +80,21 @@ class ExportSettings(BucketSettings, ClusterSettings):
         shipped="gs://my-project-ledgers/pubnet",
     )
     history_archive_path: str = variable(
-        default="",
+        shipped="",
         description="the history archive of full loads: https://… or a folder; empty: the network's own",
         when="the network is one of your own, or another archive is nearer",
     )
     max_failed_transforms: int = variable(
-        default=0,
+        shipped=0,
         ge=0,
         description="how many rows of a batch may be left out because they could not be made",
         when="a few odd ledgers may be loaded without what can't be read",
     )
     use_testnet: bool = variable(
-        default=False, description="export the test network", when="the ledgers are the test network's"
+        shipped=False, description="export the test network", when="the ledgers are the test network's"
     )
     use_futurenet: bool = variable(
-        default=False, description="export the future network", when="the ledgers are the future network's"
+        shipped=False, description="export the future network", when="the ledgers are the future network's"
     )
 
     @field_validator("volume_config", mode="before")

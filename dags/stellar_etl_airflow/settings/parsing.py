@@ -7,8 +7,20 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_origin
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
-from stellar_etl_airflow.settings.base import HIDDEN, SHOWN, Group, SettingsError, SettingsGroup
+from stellar_etl_airflow.settings.base import HIDDEN, SHOWN, Group, SettingsError, SettingsGroup, shipped_value
+
+SHIPPED_FILE = "airflow_variables.json"
+IMPORT = f"airflow variables import --action-on-existing-key skip {SHIPPED_FILE}"
+"""The command that sets what is missing, and leaves what is set."""
+
+SHORT = 100
+"""The longest value that a message shows."""
+
+
+class MissingError(SettingsError):
+    """A Variable is not set; the message names it, its shipped value and the command that sets it."""
 
 
 def _parsed(group: type[SettingsGroup], key: str, raw: Any) -> Any:
@@ -32,21 +44,28 @@ def load(group: type[Group], get: Callable[[str], Any]) -> Group:
         get: gives a Variable's value by key, None where it isn't set.
 
     Raises:
-        SettingsError: naming every key that is missing or wrong, with what is expected of it.
+        MissingError: naming every key that is missing, with its shipped value and the command that sets it.
+        SettingsError: naming every key that is wrong, with what is expected of it.
     """
     values, missing = {}, []
     for key, field in group.model_fields.items():
         raw = get(key)
         if raw is not None:
             values[key] = _parsed(group, key, raw)
-        elif field.is_required():
-            missing.append(f"Airflow Variable {key!r} is not set: {field.description}")
+        else:
+            missing.append(_unset(key, field))
     if missing:
-        raise SettingsError(f"{'; '.join(missing)}. Import airflow_variables.json, or set it under Admin > Variables.")
+        raise MissingError(f"{'; '.join(missing)}. Set what is missing with: {IMPORT}")
     try:
         return group.model_validate(values)
     except ValidationError as error:
         raise SettingsError("; ".join(_explained(error, group))) from None
+
+
+def _unset(key: str, field: FieldInfo) -> str:
+    shipped = json.dumps(shipped_value(field))
+    where = f"its shipped value is {shipped}" if len(shipped) <= SHORT else f"{SHIPPED_FILE} has its shipped value"
+    return f"Airflow Variable {key!r} is not set: {field.description}; {where}"
 
 
 def _explained(error: ValidationError, group: type[SettingsGroup]) -> Iterable[str]:

@@ -14,7 +14,7 @@ class GoogleSettings(SettingsGroup):
     """As whom Google Cloud is used."""
 
     api_key_path: str = variable(
-        default="",
+        shipped="",
         description="a Google key file, as the workers see it; empty: the connection's, or Workload Identity",
         when="the bucket or the tables need another account than the workers'",
     )
@@ -56,7 +56,7 @@ class ClusterSettings(SettingsGroup):
     """The cluster that pods run in."""
 
     pod_place: Literal["gke", "composer3", "kubeconfig"] = variable(
-        default="gke",
+        shipped="gke",
         description="the cluster that pods run in: of GKE or Composer 2, Composer 3's own, or a kubeconfig's",
         when="the deployment is Composer 3, or pods run in a cluster of your own",
     )
@@ -104,52 +104,50 @@ class PodSettings(GoogleSettings, ClusterSettings):
         description="the exporter's image", when="a new exporter is released", shipped="stellar/stellar-etl:0.1.0"
     )
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = variable(
-        default="IfNotPresent",
+        shipped="IfNotPresent",
         description="when the cluster pulls the image",
         when="a tag is overwritten in place: `Always`",
     )
     namespace: Name = variable(
-        default="default", description="the pods' namespace", when="pods run in another namespace"
+        shipped="default", description="the pods' namespace", when="pods run in another namespace"
     )
     k8s_namespace: str = variable(
-        default="",
+        shipped="",
         description="the pods' namespace; wins over `namespace` if set",
         when="pods run beside Composer's own, such as in `composer-user-workloads`",
     )
     k8s_service_account: str = variable(
-        default="",
+        shipped="",
         description="the pods' Kubernetes service account, empty: the default",
         when="pods reach the bucket by Workload Identity",
     )
     affinity: dict[str, Any] = variable(
-        default_factory=dict,
         description="the pods' affinity, as in a pod's spec",
         when="pods need certain nodes; the shipped value is a node pool `etl-pool`; must be empty on Composer 3",
         shipped=NODE_POOL,
     )
     tolerations: list[Toleration] = variable(
-        default_factory=list,
+        shipped=[],
         description="the taints that pods bear, as in a pod's spec",
         when="the pods' nodes are tainted",
     )
     resources: dict[str, dict[str, dict[str, str]]] = variable(
-        default_factory=dict,
         description="requests and limits of the pods, by builder, or `default`",
         when="pods run out of memory, or wait for a node",
         shipped={"default": {"requests": {"cpu": "0.5", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "2Gi"}}},
     )
     kube_config_location: str = variable(
-        default="",
+        shipped="",
         description="a kubeconfig file; empty: the connection's cluster",
         when="pods run in a cluster that no connection names",
     )
     kubernetes_sidecar_image: str = variable(
-        default="",
+        shipped="",
         description="the image of the container that hands a pod's result over; empty: Airflow's",
         when="the cluster may not pull from the outside",
     )
     pod_secrets: dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], SecretKey] = variable(
-        default_factory=dict,
+        shipped={},
         description="pods' environment variables out of Kubernetes secrets: secret and key, by name",
         when="the exporter's image needs a secret",
     )

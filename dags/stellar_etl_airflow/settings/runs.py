@@ -35,7 +35,7 @@ class WaitSettings(SettingsGroup):
     """How long the network is waited for."""
 
     ledger_wait_timeout: int = variable(
-        default=3600,
+        shipped=3600,
         ge=0,
         description="seconds that a task waits for ledgers that have not closed, before it fails",
         when="people are to hear sooner, or later, of a network or lake that stands still",
@@ -43,7 +43,7 @@ class WaitSettings(SettingsGroup):
     # If a rescheduled task starts again before the scheduler heard that its process had ended, it passes for one that
     # was killed, and the try is lost: seen with 2 seconds, and Airflow too advises a minute.
     ledger_wait_interval: Annotated[int, Field(ge=10)] = variable(
-        default=60,
+        shipped=60,
         description="seconds from one look for ledgers that have not closed to the next, at least 10",
         when="ledgers are wanted sooner",
     )
@@ -53,7 +53,6 @@ class DelaySettings(SettingsGroup):
     """When the scheduled runs of a DAG begin their work."""
 
     start_delay: dict[str, Annotated[int, Field(ge=0)]] = variable(
-        default_factory=dict,
         description="seconds that the schedule's runs of a DAG wait before they begin, by DAG",
         when="pods of several DAGs must not all start at once, or may; what a person or a backfill starts is never "
         "delayed",
@@ -65,18 +64,18 @@ class CoverageSettings(SettingsGroup):
     """How loaded history is looked over."""
 
     coverage_days: int = variable(
-        default=7,
+        shipped=7,
         ge=0,
         description="days before the newest ledger that each look takes in; 0: all loaded history",
         when="looks cost too much, or are to reach back further",
     )
     coverage_auto_heal: bool = variable(
-        default=False,
+        shipped=False,
         description="whether what is wrong is loaded again at once",
         when="holes are to be closed without a person",
     )
     coverage_alert_lag: int = variable(
-        default=3600,
+        shipped=3600,
         ge=0,
         description="seconds that a table may be behind the network before a look fails; 0: any",
         when="a table may be later than that, or must not",
@@ -87,7 +86,7 @@ class OwnerSettings(SettingsGroup):
     """Who the DAGs belong to: the one group that is read while a DAG file is parsed."""
 
     owner: Name = variable(
-        default="stellar-etl",
+        shipped="stellar-etl",
         description="who owns the tasks, in Airflow's lists",
         when="another team looks after the DAGs; takes effect when the DAG files are read again",
     )
@@ -97,7 +96,7 @@ class EnvironmentSettings(SettingsGroup):
     """Which deployment this is."""
 
     environment: str = variable(
-        default="",
+        shipped="",
         description="this deployment's name, as labels of jobs and pods have it; empty: they have none",
         when="several environments share a project or a cluster, and costs are to be told apart",
     )
@@ -107,7 +106,6 @@ class TimeoutSettings(SettingsGroup):
     """How long tasks may run."""
 
     task_timeout: dict[str, Annotated[int, Field(gt=0)]] = variable(
-        default_factory=dict,
         description="seconds that a task may run, by builder",
         when="intervals are longer, and exports or merges take their time",
         shipped=lambda: TASK_TIMEOUTS,

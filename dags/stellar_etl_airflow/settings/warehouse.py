@@ -61,12 +61,12 @@ class WarehouseSettings(SchemaSettings):
         shipped="stellar",
     )
     public_project: str = variable(
-        default="",
+        shipped="",
         description="the project of a second dataset; empty: `bq_project`",
         when="the public dataset lies in a project of its own",
     )
     public_dataset: str = variable(
-        default="",
+        shipped="",
         description="a second dataset that every table is published in too; empty: none",
         when="others read a copy of the tables",
     )
@@ -90,7 +90,7 @@ class WarehouseSettings(SchemaSettings):
         shipped=lambda: {one.table_id: list(one.cluster) for one in PUBLISHED.values()},
     )
     maximum_bytes_billed: Annotated[int, Field(gt=0)] = variable(
-        default=1 << 40,
+        shipped=1 << 40,
         description="a query that would read more bytes than this is refused by BigQuery",
         when="a query was refused, or might cost too much",
     )
@@ -150,7 +150,7 @@ class CheckSettings(SettingsGroup):
     """What rows are held to beside what the registry says."""
 
     checks: list[TableCheck] = variable(
-        default_factory=list,
+        shipped=[],
         description="checks of your own on staged rows: table, kind, column and so on",
         when="some rows must not be published",
     )
@@ -164,7 +164,7 @@ class CostSettings(SettingsGroup):
     """What BigQuery's work costs."""
 
     price_per_tib: Annotated[float, Field(ge=0, allow_inf_nan=False)] = variable(
-        default=6.25,
+        shipped=6.25,
         description="what BigQuery takes for reading a TiB, in your currency; 0: nothing by the byte",
         when="the region or the currency has another price; slots are paid for in place of bytes: 0",
     )

@@ -113,7 +113,7 @@ def test_a_mistake_in_the_default_is_named_once(plant, mistake):
 
 def test_a_variable_that_the_default_lacks_is_named(plant):
     (problem,) = Environments.read(plant("airflow_variables.json", {"coverage_days": ...})).problems()
-    assert problem.startswith("airflow_variables.json: Airflow Variable 'coverage_days' is missing (days before the")
+    assert problem.startswith("airflow_variables.json: Airflow Variable 'coverage_days' is not set: days before the")
 
 
 def test_a_table_without_a_schema_is_named(plant):

@@ -1,4 +1,4 @@
-"""BigQuery's SQL put in forms that bqemulator translates rightly, or refused where DuckDB cannot hold the values."""
+"""Rewrites BigQuery's SQL into forms that bqemulator translates correctly, or refuses what DuckDB cannot hold."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from bqemulator.domain.errors import InvalidQueryError
 from sqlglot import exp
 
 _SIGNS = ("OFFSET", "DIV", "TO_JSON", "BIGNUMERIC", "BIGDECIMAL")
-"""One of these words is in each statement that has to be put otherwise; the others are left as they are."""
+"""Each statement that must be rewritten has one of these words."""
 
 
 def rewritten(sql: str) -> str:
-    """Put a statement in forms that bqemulator translates rightly.
+    """Rewrite a statement into forms that bqemulator translates correctly.
 
     - `ARRAY(SELECT … FROM UNNEST(a) AS e WITH OFFSET AS o ORDER BY o)` loses the order, and fails where it is nested.
     - `DIV(a - b, c)` becomes `a - b // c`.

@@ -49,7 +49,7 @@ def _within(table: Table, alias: str = "") -> str:
 
 
 def _islands(fault: Fault, sequences: str) -> str:
-    """Ledgers, one a row in the column `sequence`, as ranges without a gap that end at the latest with their block."""
+    """Ledgers, one per row in the column `sequence`, as ranges without a gap; each range lies in one block."""
     return f"""\
 SELECT '{fault}' AS fault, MIN(sequence) AS start_ledger, MAX(sequence) AS end_ledger, COUNT(*) AS found
 FROM (

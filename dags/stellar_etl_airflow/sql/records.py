@@ -3,7 +3,7 @@
 BigQuery assigns a STRUCT to a column by the position of its fields and ignores their names
 (https://cloud.google.com/bigquery/docs/reference/standard-sql/conversion_rules). Two tables may hold the same fields in
 another order: a column that is added to a table comes last there, whatever its place in the schema file. Where the
-orders differ, the record is built anew in the target's order.
+orders differ, the record is rebuilt in the order of the target.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def select_list(columns: Columns) -> str:
 
 
 def moved_rows(source: str, columns: Columns) -> str:
-    """A source of rows in the target's form: the source itself, or a query over it where a record is built anew.
+    """A source of rows in the target's form: the source itself, or a query over it if a record must be rebuilt.
 
     A MERGE takes correlated subqueries in its source and nowhere else
     (https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations).

@@ -88,7 +88,8 @@ def see_files(request: Any, folder: FolderStorage) -> None:
     """Look at the files behind what a request asks for: other processes may have changed them."""
     params = request.params or {}
     folder.see_buckets()
-    if "bucket_name" in params and "object_id" not in params:
+    # A list of objects needs all of them, and so does the end of a bucket, which must be empty; an upload needs none.
+    if "bucket_name" in params and "object_id" not in params and request.method in ("GET", "DELETE"):
         folder.see_objects(params["bucket_name"], request.query.get("prefix", [""])[0])
     for bucket, name in named_objects(request):
         folder.see_object(bucket, name)

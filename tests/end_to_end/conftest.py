@@ -18,7 +18,7 @@ import pytest
 from local.recording import RECORD_VARIABLE
 from local.stack import Stack
 from stellar_etl_airflow.model.tables import TABLES
-from tests.google_api import assert_right, read_record
+from tests.google_api import assert_right, methods_of, read_record
 from tests.schedule import READY_FILE, runs_shared_tests
 from tests.shared import REPO
 
@@ -136,4 +136,6 @@ def sample(request: pytest.FixtureRequest) -> Iterator[Sample]:
     job = begin(request.config)
     yield job.wait()
     job.stop()
-    assert_right(read_record(job.record))
+    recorded = read_record(job.record)
+    assert methods_of(recorded)["bigquery.jobs.insert"], f"the stand-ins recorded no job in {job.record}"
+    assert_right(recorded)

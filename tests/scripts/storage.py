@@ -35,13 +35,13 @@ def step() -> bool:
     return done == at or (0 < at < done and not os.environ.get("FAIL_FOR"))
 
 
-def ask(method: str, path: str, body: bytes | None = None) -> bytes:
+def ask(method: str, path: str, body: bytes | None = None, content_type: str = "application/json") -> bytes:
     failing = step()
     if failing and not os.environ.get("LOSE_REPLY"):
         fail()
     request = urllib.request.Request(ENDPOINT + path, data=body, method=method)
     if body is not None:
-        request.add_header("Content-Type", "application/octet-stream")
+        request.add_header("Content-Type", content_type)
     try:
         with urllib.request.urlopen(request, timeout=20) as response:
             answer = response.read()
@@ -75,7 +75,17 @@ def get(bucket: str, name: str) -> bytes:
 
 
 def put(bucket: str, name: str, content: bytes) -> None:
-    ask("POST", f"/upload/storage/v1/b/{quote(bucket)}/o?uploadType=media&name={quote(name)}", content)
+    """Upload as gcloud does: two parts whose lines end in LF, the boundary between single quotes."""
+    boundary = f"==============={hashlib.md5(content).hexdigest()}=="
+    metadata = json.dumps({"name": name, "md5Hash": md5_of(content)})
+    parts = [
+        f"--{boundary}\nContent-Type: application/json\nMIME-Version: 1.0\n\n{metadata}\n".encode(),
+        f"--{boundary}\nContent-Type: text/plain\nMIME-Version: 1.0\nContent-Transfer-Encoding: binary\n\n".encode(),
+        content,
+        f"\n--{boundary}--\n".encode(),
+    ]
+    path = f"/upload/storage/v1/b/{quote(bucket)}/o?alt=json&uploadType=multipart"
+    ask("POST", path, b"".join(parts), f"multipart/related; boundary={boundary!r}")
 
 
 def copy(bucket: str, name: str, to: str) -> None:

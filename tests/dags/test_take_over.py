@@ -221,8 +221,8 @@ def test_a_column_of_another_type_is_named_and_nothing_is_copied(client, variabl
 
 def test_nested_columns_in_another_order_are_copied_by_name(client, variables, warehouse_server):
     _, folder = warehouse_server
-    client.delete_dataset(THEIRS, delete_contents=True, not_found_ok=True)
-    client.create_dataset(THEIRS)
+    nested = f"{THEIRS}_nested"
+    client.create_dataset(nested)
     claimants = [{"destination": f"G{n}", "predicate": [{"rel_before": n, "unconditional": False}]} for n in range(2)]
     entry = {"balance_id": "b", "claimants": claimants, "deleted": False, "ledger_sequence": FIRST}
     rows = {
@@ -233,12 +233,12 @@ def test_nested_columns_in_another_order_are_copied_by_name(client, variables, w
     for data_type, lines in rows.items():
         table_id = TAKEN[data_type].table_id
         fields = aged_records(reversed_records(read_schema(str(REPO / "schemas"), table_id)))
-        table = client.create_table(bq.Table(f"{THEIRS}.{table_id}", [*map(bq.SchemaField.from_api_repr, fields)]))
+        table = client.create_table(bq.Table(f"{nested}.{table_id}", [*map(bq.SchemaField.from_api_repr, fields)]))
         (folder / "exports" / "theirs.txt").write_text("".join(json.dumps(line) + "\n" for line in lines))
         config = bq.LoadJobConfig(source_format="NEWLINE_DELIMITED_JSON", ignore_unknown_values=True)
         client.load_table_from_uri("gs://exports/theirs.txt", table.reference, job_config=config).result()
     said = []
-    work = TakeOver(client, variables.get, THEIRS, say=said.append)
+    work = TakeOver(client, variables.get, nested, say=said.append)
     take_over(work, list(rows), go=False)
     assert "  columns that are left behind: claimants.of_an_older_release" in "\n".join(said)
     assert "  columns that it lacks, which stay empty: claimants.destination" in "\n".join(said)
@@ -246,7 +246,7 @@ def test_nested_columns_in_another_order_are_copied_by_name(client, variables, w
     (row,) = client.query("SELECT claimants FROM local.stellar.claimable_balances").result()
     found = [(one["destination"], one["predicate"][0]["rel_before"]) for one in row.claimants]
     assert found == [(None, 0), (None, 1)]
-    client.delete_dataset(THEIRS, delete_contents=True)
+    client.delete_dataset(nested, delete_contents=True)
 
 
 def test_another_networks_dataset_and_ones_own_are_refused(client, variables, theirs):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dags.conftest import airflow_environment, bucket, cluster, make_context, pods, start  # noqa: F401
+from tests.dags.conftest import airflow_environment, bucket, cluster, make_context, pods, record, start  # noqa: F401
 from tests.hostile import inputs
 from tests.stellar_etl.archives import EVERY_TYPE, live, write_archive
 

@@ -13,10 +13,10 @@ from stellar_etl_airflow.model.checks import Check, Kind
 from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.settings.checks import check
 from stellar_etl_airflow.settings.groups import GROUPS, known_keys
-from stellar_etl_airflow.settings.parsing import load
+from stellar_etl_airflow.settings.parsing import MissingError, load
 from stellar_etl_airflow.settings.warehouse import CheckSettings
 from stellar_etl_airflow.sql.checks import CheckError, check_staging, column_rules
-from stellar_etl_airflow.sql.statement import identifier, table_name
+from stellar_etl_airflow.sql.statement import ArrayParameter, identifier, table_name
 from tests.hostile.inputs import DEEP, anything, numbers, outcome, tampered, texts, tried
 from tests.shared import REPO
 
@@ -32,7 +32,7 @@ def test_any_value_of_any_key(key, value, as_text):
     variables = SHIPPED | {key: json.dumps(value) if as_text else value}
     for group in GROUPS:
         if key in group.model_fields:
-            result = outcome("Variables", lambda g=group: load(g, variables.get), SettingsError)
+            result = outcome("Variables", lambda g=group: load(g, variables.get), SettingsError, MissingError)
             assert not isinstance(result, SettingsError) or key in str(result) or "Airflow Variables" in str(result)
     for message in check(variables):
         assert len(message.splitlines()) == 1
@@ -51,7 +51,7 @@ def test_shipped_values_that_were_tampered_with(data):
 def test_text_that_no_parser_takes(text):
     for key, group in [(key, some) for some in GROUPS for key in some.model_fields]:
         get = (SHIPPED | {key: text}).get
-        result = outcome("Variables", lambda g=group, v=get: load(g, v), SettingsError)
+        result = outcome("Variables", lambda g=group, v=get: load(g, v), SettingsError, MissingError)
         assert not isinstance(result, SettingsError) or len(str(result)) < 10_000, "the message repeats it all"
 
 
@@ -94,8 +94,10 @@ WORDS = re.compile(r"`[A-Za-z_]\w*`|@check_\d+_\d+|[A-Za-z_]+\w*|\d+|[\s(),.<>=!
 @example({"table": "t", "kind": "range", "column": "price", "minimum": float("nan")})
 @example({"table": "t", "kind": "range", "column": "price", "maximum": 1e999})
 @example({"table": "t", "kind": "range", "column": "amount", "minimum": 1 << 80})
+@example({"table": "t", "kind": "range", "column": "price", "minimum": 10**400})
+@example({"table": "t", "kind": "accepted_values", "column": "name", "values": ["a"]})
 def test_checks_become_sql_of_checked_names_and_parameters(written):
-    settings = outcome("checks", lambda: load(CheckSettings, {"checks": [written]}.get), SettingsError)
+    settings = outcome("checks", lambda: load(CheckSettings, {"checks": [written]}.get), SettingsError, MissingError)
     if isinstance(settings, SettingsError):
         return
     rules = outcome("checks", lambda: column_rules(settings.of("t"), "`p.d.t`", FIELDS), CheckError)
@@ -108,11 +110,12 @@ def test_checks_become_sql_of_checked_names_and_parameters(written):
         assert set(re.findall(r"`(\w+)`", sql)) <= {field["name"] for field in FIELDS} | {"check_0"}
         assert set(re.findall(r"@(\w+)", sql)) <= {parameter.name for parameter in rule.parameters}
     for parameter in rule.parameters:
-        assert parameter.value is not None
-        if parameter.type == "INT64":
-            assert -(1 << 63) <= int(parameter.value) < 1 << 63
-        if parameter.type in ("FLOAT64", "NUMERIC"):
-            assert re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", parameter.value), parameter.value
+        for value in parameter.values if isinstance(parameter, ArrayParameter) else [parameter.value]:
+            assert value is not None
+            if parameter.type == "INT64":
+                assert -(1 << 63) <= int(value) < 1 << 63
+            if parameter.type in ("FLOAT64", "NUMERIC"):
+                assert re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", value), value
 
 
 @tried(200)

@@ -322,6 +322,13 @@ def _metric_type(metric: Metric, column: str, type_: str) -> str:
     return "FLOAT64" if metric is Metric.AVG and type_ == "INT64" else type_
 
 
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the largest float
+        return False
+
+
 def _text(column: str, value: Value, type_: str) -> str:
     """A value as a query parameter spells it."""
     wrong = CheckError(f"{value!r} is no {type_}, as column {column!r} holds")
@@ -330,7 +337,7 @@ def _text(column: str, value: Value, type_: str) -> str:
             raise wrong
         return str(value).lower()
     if isinstance(value, (int, float)):
-        if type_ not in NUMBERS or not math.isfinite(value):  # nothing compares with NaN: such a check finds no fault
+        if type_ not in NUMBERS or not _is_finite(value):  # nothing compares with NaN: such a check finds no fault
             raise wrong
         if type_ == "INT64" and not (isinstance(value, int) and -(1 << 63) <= value < 1 << 63):
             raise wrong

@@ -1,4 +1,4 @@
-"""The main job's command line, where it can't do what is asked."""
+"""The main job's command line, where it can't do what is asked, and its line of progress."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from local.run import summary
 from tests.shared import REPO
 
 
@@ -60,3 +61,11 @@ def test_what_cannot_be_done_is_one_line(tmp_path, arguments, words):
     assert words in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "stack").exists()
+
+
+def test_progress_is_one_line_with_what_runs_and_what_will_be_tried_again():
+    now = [("export", "running"), ("export", "deferred"), ("ledgers.merge", "running"), ("trades.load", "up_for_retry")]
+    assert summary(9, 3, 1, now) == (
+        "3 of 9 tasks done; running: 2 export, ledgers.merge; to be tried again: trades.load; failed: 1"
+    )
+    assert summary(9, 9, 0, []) == "9 of 9 tasks done"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
@@ -29,7 +29,7 @@ from stellar_etl_airflow.model.costs import cost_labels
 from stellar_etl_airflow.model.lineage import Dataset, SchemaFile, table_at
 from stellar_etl_airflow.model.partitions import MOST_PARTITIONS, spanned, windows
 from stellar_etl_airflow.model.ranges import LedgerRange
-from stellar_etl_airflow.model.schema import column_names, read_schema
+from stellar_etl_airflow.model.schema import Field, column_names, read_schema
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, Table
 from stellar_etl_airflow.settings.warehouse import Target, WarehouseSettings
 from stellar_etl_airflow.sql.publish import delete_range
@@ -173,15 +173,15 @@ class Warehouse:
         """
         return [field.to_api_repr() for field in self.client.get_table(name.strip("`")).schema]
 
-    def moved(self, table: Table, source: str, target: str) -> Columns:
+    def moved(self, table: Table, source: Sequence[Field], target: Sequence[Field]) -> Columns:
         """The columns of the table's schema file, from one table into another: both have them.
 
         Args:
             table: the table of the registry.
-            source: the quoted name of the table whose rows move.
-            target: the quoted name of the table that they move into.
+            source: the schema of the table whose rows move, as `fields` gives it.
+            target: the schema of the table that they move into.
         """
-        return moved(self.fields(source), self.fields(target), self.columns(table.table_id))
+        return moved(source, target, self.columns(table.table_id))
 
     def has_columns(self, table_id: str, columns: Iterable[str]) -> bool:
         """Whether a table has columns: one that was made by an older release gets new ones with its next load."""
@@ -346,8 +346,9 @@ class Warehouse:
         """The statement that recomputes a point-in-time table."""
         ledger = self.base_ledger(table, target)
         state, changes, base = self.state(table, target), self.published(table, target), self.base(table, target)
-        kept = (base, self.moved(table, base, state)) if ledger else None
-        return rebuild(table, state, changes, self.moved(table, changes, state), kept, ledger)
+        into = self.fields(state)
+        kept = (base, self.moved(table, self.fields(base), into)) if ledger else None
+        return rebuild(table, state, changes, self.moved(table, self.fields(changes), into), kept, ledger)
 
     def _base_id(self, table: Table, target: Target) -> str:
         return f"{target.dataset_id}.{base_table_id(self.config.table_id(table.data_type))}"

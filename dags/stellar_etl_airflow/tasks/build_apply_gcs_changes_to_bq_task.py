@@ -31,14 +31,16 @@ class PublishOperator(TableJobsOperator):
             warehouse.name(self.staging_id(context)),
         )
         parameters = batch_parameters(batch_of(context))
-        jobs = []
+        staged, jobs = warehouse.fields(staging), []
         for target in warehouse.config.targets:
             published = warehouse.published(table, target)
-            merge = publish(table, published, staging, warehouse.moved(table, staging, published), parameters)
+            columns = warehouse.moved(table, staged, warehouse.fields(published))
+            merge = publish(table, published, staging, columns, parameters)
             jobs.append(query_job(f"merge_{target.label}", merge, limit))
             if table.entry_keys:
                 base, state = warehouse.base_ledger(table, target), warehouse.state(table, target)
-                changes = merge_changes(table, state, staging, warehouse.moved(table, staging, state), base)
+                columns = warehouse.moved(table, staged, warehouse.fields(state))
+                changes = merge_changes(table, state, staging, columns, base)
                 jobs.append(query_job(f"state_{target.label}", changes, limit))
         return jobs
 

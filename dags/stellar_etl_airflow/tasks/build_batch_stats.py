@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from stellar_etl_airflow.bigquery.jobs import Job, query_job
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
+from stellar_etl_airflow.model.batch import Batch
 from stellar_etl_airflow.model.costs import bytes_together, estimated_cost
 from stellar_etl_airflow.model.lineage import Lineage
 from stellar_etl_airflow.model.tables import BATCH_STATS_POOL, BATCH_STATS_TABLE_ID, Table
@@ -55,11 +56,11 @@ class BatchStatsOperator(BigQueryJobsOperator):
         Raises:
             AirflowSkipException: no table of the batch is published.
         """
-        rows = []
+        batch, rows = batch_of(context), []
         for table in self.tables:
-            results = self._results(context, table)
+            results = self._results(context, batch, table)
             if results:
-                rows.append(self._row(context, warehouse, table, results))
+                rows.append(self._row(context, warehouse, batch, table, results))
             else:
                 self.log.warning("%s of this batch are not published: they have no row", table.data_type)
         if not rows:
@@ -71,7 +72,7 @@ class BatchStatsOperator(BigQueryJobsOperator):
         """Rows of what the tasks of the tables left."""
         return Lineage(outputs=[warehouse.table_dataset(BATCH_STATS_TABLE_ID, BATCH_STATS_TABLE_ID)])
 
-    def _results(self, context: Context, table: Table) -> dict[str, Mapping[str, Any]]:
+    def _results(self, context: Context, batch: Batch, table: Table) -> dict[str, Mapping[str, Any]]:
         """What the tasks of a table left; empty if the rows of this export attempt are not published.
 
         The result of a merge stays if the task was cleared and did not run again: it may be of an earlier attempt.
@@ -79,14 +80,19 @@ class BatchStatsOperator(BigQueryJobsOperator):
         names = ("load", "check", *(("keep",) if self.full_load else ()), "merge")
         found = {name: find_result(context, f"{table.data_type}.{name}") for name in names}
         results = {name: result for name, result in found.items() if result is not None}
-        attempt = batch_of(context).attempt.name
+        attempt = batch.attempt.name
         published = results.get("merge", {}).get(PUBLISHED_ATTEMPT, attempt)  # the release before named no attempt
         return results if published == attempt and len(results) == len(names) else {}
 
     def _row(
-        self, context: Context, warehouse: Warehouse, table: Table, results: Mapping[str, Mapping[str, Any]]
+        self,
+        context: Context,
+        warehouse: Warehouse,
+        batch: Batch,
+        table: Table,
+        results: Mapping[str, Mapping[str, Any]],
     ) -> dict[str, str]:
-        run, batch = Run.of(context), batch_of(context)
+        run = Run.of(context)
         file = batch.files[table.data_type]
         table_id = warehouse.config.table_id(table.data_type)
         read = bytes_together(results.values())

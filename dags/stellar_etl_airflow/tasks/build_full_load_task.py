@@ -57,10 +57,11 @@ class KeepFullLoadOperator(_FullLoadOperator):
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One statement for each target: the load that was kept before gives way as a whole."""
         staging = warehouse.name(self.staging_id(context))
+        staged = warehouse.fields(staging)
 
         def statement(target: Target) -> Statement:
             base = warehouse.base(self.table, target)
-            return replace_base(base, staging, warehouse.moved(self.table, staging, base))
+            return replace_base(base, staging, warehouse.moved(self.table, staged, warehouse.fields(base)))
 
         return warehouse.jobs("keep", statement, self.targets(context, warehouse))
 
@@ -81,10 +82,12 @@ class MergeFullLoadOperator(_FullLoadOperator):
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One merge for each target."""
         staging, ledger = warehouse.name(self.staging_id(context)), batch_of(context).range.end
+        staged = warehouse.fields(staging)
 
         def statement(target: Target) -> Statement:
             state = warehouse.state(self.table, target)
-            return merge_full_load(self.table, state, staging, warehouse.moved(self.table, staging, state), ledger)
+            columns = warehouse.moved(self.table, staged, warehouse.fields(state))
+            return merge_full_load(self.table, state, staging, columns, ledger)
 
         return warehouse.jobs("state", statement, self.targets(context, warehouse))
 

@@ -164,9 +164,9 @@ def _is_false(condition: Any) -> bool:
 def qualify_tables_and_check(original: Any, sql: str, project_id: str) -> str:
     """The last step of bqemulator's translation to DuckDB's dialect, and what it lacks.
 
-    Functions of an element are written ``LAMBDA e : …``. A MERGE gets ``RETURNING merge_action``, which tells inserted,
-    updated and deleted rows apart. NUMERIC gets its precision and scale: it is translated to a plain DECIMAL, which has
-    three digits after the point in DuckDB.
+    Functions of an element are written ``LAMBDA e : …``. A MERGE gets ``RETURNING merge_action``, which distinguishes
+    inserted, updated and deleted rows. NUMERIC gets its precision and scale: it is translated to a plain DECIMAL, which
+    has three digits after the point in DuckDB.
 
     Raises:
         InvalidQueryError: A DELETE or UPDATE has no WHERE, which BigQuery demands.

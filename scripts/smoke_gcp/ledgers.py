@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import zstandard
 
 from local.sample_network.lake import STATE, write_configuration, write_object
 from local.stack.layout import REPO
+from stellar_etl.sources.records import records
 
 KIT = REPO / "tests" / "data" / "mainnet"
 FIRST, LAST = 30822015, 30822019
@@ -64,7 +65,7 @@ class Sample:
 def kit_ledgers(folder: Path) -> Kit:
     """Write the kit's ledgers into a lake."""
     stem = KIT / f"{FIRST}-{LAST}"
-    metas = list(records(_decompressed(stem.with_suffix(".xdr.zst"))))
+    metas = [meta for found in records([_decompressed(stem.with_suffix(".xdr.zst"))]) for meta in found]
     if len(metas) != LAST - FIRST + 1:
         raise ValueError(f"{stem}.xdr.zst holds {len(metas)} ledgers, not {LAST - FIRST + 1}")
     for sequence, meta in enumerate(metas, FIRST):
@@ -95,12 +96,3 @@ def generated_network(folder: Path) -> Sample:
 
 def _decompressed(path: Path) -> bytes:
     return zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
-
-
-def records(data: bytes) -> Iterator[bytes]:
-    """The records of a stream (RFC 5531, section 11)."""
-    position = 0
-    while position < len(data):
-        size = int.from_bytes(data[position : position + 4], "big") & 0x7FFFFFFF
-        yield data[position + 4 : position + 4 + size]
-        position += 4 + size

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from stellar_sdk import xdr as sdk
 
 from stellar_etl.xdr import XdrError, decode_batch, decode_ledger
 from tests.shared import REPO, SHARED, needs_shared
+from tests.stellar_etl.lakes import records
 
 CORE_TESTS = SHARED / "ledgers" / "core-tests"
 LOAD_TEST = SHARED / "ledgers" / "load-test-ledgers-v27.xdr.zstd"
@@ -70,15 +70,6 @@ def assert_same_object(ours: Any, theirs: Any, place: str) -> None:
         assert_same(ours[1], held[0] if held else None, f"{place}.{ours[0]}")
     else:
         assert_same(ours, first, place)
-
-
-def records(data: bytes) -> Iterator[bytes]:
-    """The objects of a stream with record marks."""
-    position = 0
-    while position < len(data):
-        size = int.from_bytes(data[position : position + 4], "big") & 0x7FFFFFFF
-        yield data[position + 4 : position + 4 + size]
-        position += 4 + size
 
 
 def decompressed(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""One pass over a range of ledgers, or over the state at one: all is read and decoded once, for all types."""
+"""One pass over a range of ledgers, or over the state at one ledger: each is read and decoded once, for all types."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def export_rows(
     """Write a file of rows for each file set and type, then the manifest.
 
     Args:
-        source: where the ledgers are.
+        source: the source of the ledgers.
         file_sets: what to write, at least one, each beginning with the ledger after the one before; all of the same
             types.
         manifest_name: the file or object of the manifest.
-        options: how rows are made.
+        options: the options of rows.
         bucket: the bucket to upload to, None for this machine.
-        progress_seconds: how long to work between two reports of progress.
-        processes: how many work side by side, None chooses automatically. One does with a limit of rows, with Parquet
-            files, and where ledgers share objects.
+        progress_seconds: seconds between two reports of progress.
+        processes: the number of parallel processes, None chooses automatically. It is 1 with a limit of rows, Parquet
+            files, or several ledgers per object.
 
     Raises:
         ExportError: nothing was exported.
@@ -67,9 +67,9 @@ def export_rows(
                 written += _written(file_set, files)
                 parquet_written += _written(file_set, parquet)
         assert first is not None and last is not None, "a range has at least one ledger"
-        failed = writer.statistics.failed
+        left_out = writer.statistics.left_out
         output.publish(
-            manifest_name, manifest(source.passphrase, start, end, first, last, written, failed, parquet_written)
+            manifest_name, manifest(source.passphrase, start, end, first, last, written, left_out, parquet_written)
         )
     return writer.statistics
 
@@ -93,7 +93,7 @@ def _written(file_set: FileSet, files: Mapping[str, ExportFile]) -> list[Written
 
 
 def _process_count(processes: int | None, ledgers: int) -> int:
-    """How many processes to use for so many ledgers."""
+    """Return the number of processes to use for a number of ledgers."""
     if processes is None:
         return min(processors(), MOST, ledgers // LEDGERS_EACH)
     return min(processes, ledgers)
@@ -101,7 +101,7 @@ def _process_count(processes: int | None, ledgers: int) -> int:
 
 @contextmanager
 def without_cycle_collector() -> Iterator[None]:
-    """Turn off Python's cycle collector, which would walk every ledger's values again and again.
+    """Turn off Python's cycle collector, which would repeatedly traverse every ledger's values.
 
     The values are trees: each is freed with the last reference to it. There are few other cycles.
     """
@@ -117,7 +117,7 @@ def without_cycle_collector() -> Iterator[None]:
 def _open_parquet(output: Output, names: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, ExportFile]:
     if not names:
         return {}
-    # Only an export to Parquet needs its library.
+    # Import the library only for an export to Parquet.
     from stellar_etl.sinks.parquet import ParquetFile
 
     return {

@@ -1,4 +1,4 @@
-"""Google Cloud Storage: client, retries, errors. Imported late: the client library takes a second to load."""
+"""Google Cloud Storage: client, retries, errors. Imported on first use: the client library takes a second to load."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stellar_etl.patience import patience
 
 
 def client() -> storage.Client:
-    """A client with the machine's own credentials; none for an emulator.
+    """Return a client with the machine's credentials, or without credentials for an emulator.
 
     Raises:
         ExportError: there are no credentials.
@@ -41,7 +41,7 @@ def _client_of(process: int) -> storage.Client:  # noqa: ARG001 one that was for
 
 @contextmanager
 def problems_of(problem: str) -> Iterator[None]:
-    """Turns what the service and its client library raise into one line; a missing object stays `NotFound`.
+    """Turn errors of the service and its client library into one line; a missing object stays `NotFound`.
 
     Raises:
         ExportError: beginning with `problem`.
@@ -55,10 +55,10 @@ def problems_of(problem: str) -> Iterator[None]:
 
 
 def retry() -> Retry:
-    """Return the retries of one request, which end when patience does.
+    """Return the retry policy of one request, which ends after `patience()` seconds.
 
     Raises:
-        ExportError: the environment variable is no number of seconds.
+        ExportError: the environment variable is not a number of seconds.
     """
     retry: Retry = DEFAULT_RETRY.with_timeout(patience())
     return retry

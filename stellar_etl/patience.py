@@ -1,4 +1,4 @@
-"""How long to wait for a service that sends nothing."""
+"""The time to wait for a service that sends nothing."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ DEFAULT_PATIENCE_SECONDS = 60.0
 
 
 def patience() -> float:
-    """For how many seconds a service may give nothing before it is given up.
+    """Return the seconds after which to give up a service that sends nothing.
 
     Raises:
-        ExportError: the environment variable is no number of seconds.
+        ExportError: the environment variable is not a number of seconds.
     """
     text = os.environ.get(PATIENCE, "")
     try:
@@ -24,5 +24,5 @@ def patience() -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise ExportError(f"{PATIENCE}={text!r} is no number of seconds")
+        raise ExportError(f"{PATIENCE}={text!r} is not a number of seconds")
     return seconds

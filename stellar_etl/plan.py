@@ -1,4 +1,4 @@
-"""What an export writes, and how."""
+"""The files of an export, and its options."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FileSet:
 
 @dataclass(frozen=True)
 class RowOptions:
-    """How rows are made, in whichever process.
+    """The options of rows, for every process.
 
     Attributes:
         extra_fields: added to every row, as text.

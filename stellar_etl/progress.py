@@ -1,4 +1,4 @@
-"""What an export says while it works, on standard error: structured lines, and on a terminal one line in place."""
+"""Progress of an export on standard error: structured lines, and on a terminal one line that is updated."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from types import TracebackType
 from typing import Any, Self
 
 PROGRESS_SECONDS = 5
-"""How long to work between two reports, if not said otherwise."""
+"""The default time between two reports."""
 
 
 def log(level: str, message: str) -> None:
-    """Prints a line as the reference exporter does: `time="…" level=info msg="…" pid=N`."""
+    """Print a line in the reference exporter's format: `time="…" level=info msg="…" pid=N`."""
     now = datetime.now(UTC)
     line = f'time="{now:%Y-%m-%dT%H:%M:%SZ}" level={level} msg={json.dumps(message)} pid={os.getpid()}'
     print(line, file=sys.stderr, flush=True)
 
 
 def log_values(values: dict[str, Any]) -> None:
-    """Prints a line whose message is JSON, as the reference exporter prints its counts."""
+    """Print a line with a JSON message, as the reference exporter prints its counts."""
     log("info", json.dumps(values, separators=(",", ":")))
 
 
 class Progress:
-    """How far an export is.
+    """The progress of an export.
 
-    A context manager: at the end, however it comes, nothing of it is left on a terminal's line.
+    A context manager: at the end, also after an error, it clears the terminal's line.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -49,10 +49,10 @@ class Progress:
         self._clear()
 
     def done(self, rows: int) -> None:
-        """Takes note that one more part of the work is done, and reports if it is time to.
+        """Count one more finished part of the work, and report if it is time to.
 
         Args:
-            rows: how many rows were made so far.
+            rows: the number of rows made so far.
         """
         now = time.monotonic()
         if now - self._said < self._seconds:
@@ -65,16 +65,16 @@ class Progress:
             log_values(values)
 
     def report(self, rows: int, seconds: float) -> tuple[str, dict[str, Any]]:
-        """What to say after so many rows and seconds: a line for people, and values for programs."""
+        """Return the report after a number of rows and seconds: a line for people, and values for programs."""
         raise NotImplementedError
 
     def log(self, level: str, message: str) -> None:
-        """Prints a line of its own."""
+        """Print a separate line."""
         self._clear()
         log(level, message)
 
     def _show(self, text: str) -> None:
-        # Spaces cover what was longer: not every terminal knows the code that clears a line.
+        # Spaces overwrite a longer line: not every terminal supports the code that clears it.
         print(f"\r{text:<{self._shown}}", end="", file=sys.stderr, flush=True)
         self._shown = len(text)
 
@@ -85,21 +85,21 @@ class Progress:
 
 
 class LedgerProgress(Progress):
-    """How many ledgers are done, how fast, and how long the others will take."""
+    """The number of finished ledgers, the pace, and the remaining time."""
 
     def __init__(self, total: int, seconds: float) -> None:
-        """`total` ledgers are to be done."""
+        """`total` is the number of ledgers."""
         super().__init__(seconds)
         self._total = total
         self._done = 0
 
     def done(self, rows: int) -> None:
-        """Counts one ledger."""
+        """Count one ledger."""
         self._done += 1
         super().done(rows)
 
     def report(self, rows: int, seconds: float) -> tuple[str, dict[str, Any]]:  # noqa: ARG002 ledgers differ in rows
-        """Ledgers, and from their pace the seconds that are left."""
+        """Return the finished ledgers, and the remaining seconds at their pace."""
         rate = self._done / seconds
         left = (self._total - self._done) / rate
         values = {
@@ -113,7 +113,7 @@ class LedgerProgress(Progress):
 
 @dataclass
 class Reading:
-    """How far the reading of a bucket list is: the bucket's number, from 1, of how many; the bytes of them all."""
+    """The progress of reading a bucket list: the bucket's number, from 1; the number of buckets; bytes so far."""
 
     bucket: int = 0
     buckets: int = 0
@@ -121,15 +121,15 @@ class Reading:
 
 
 class StateProgress(Progress):
-    """Which bucket is being read, and what came of them; no archive tells how large they are."""
+    """The current bucket, and the bytes and rows so far; archives do not list the buckets' sizes."""
 
     def __init__(self, reading: Reading, seconds: float) -> None:
-        """`reading` is kept up to date by who reads."""
+        """The reader updates `reading`."""
         super().__init__(seconds)
         self._reading = reading
 
     def report(self, rows: int, seconds: float) -> tuple[str, dict[str, Any]]:
-        """Buckets, megabytes as they are when they are decompressed, and rows."""
+        """Return the buckets, decompressed megabytes and rows."""
         reading, megabytes, rate = self._reading, self._reading.bytes / 1e6, rows / seconds
         values = {
             "bucket": reading.bucket,

@@ -1,7 +1,8 @@
-"""The rows of one type: made of each ledger, counted, and written to the type's files."""
+"""The rows of one type: made from each ledger, counted, and written to the type's files."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -12,15 +13,25 @@ from stellar_etl.sinks.output import unwritable
 from stellar_etl.transforms.registry import TYPES, Row
 
 MOST_ROWS = 64
-"""How many rows are written at once at most: so many are in memory as Python objects."""
+"""The most rows per write: so many are in memory as Python objects."""
 
 
 class Statistics:
-    """How many rows were tried, and how many could not be made."""
+    """The numbers of attempted rows, and of rows that could not be made.
+
+    Attributes:
+        attempted: the rows that were tried.
+        left_out: by type and ledger, the rows that could not be made.
+    """
 
     def __init__(self) -> None:
         self.attempted = 0
-        self.failed = 0
+        self.left_out: Counter[tuple[str, int]] = Counter()
+
+    @property
+    def failed(self) -> int:
+        """The rows that could not be made."""
+        return self.left_out.total()
 
     def as_dict(self) -> dict[str, int]:
         """The counts by the names that the reference exporter prints."""
@@ -32,17 +43,17 @@ class Statistics:
 
 
 class RowSink(Protocol):
-    """What takes rows: a file, or a buffer; it counts them."""
+    """A sink of rows: a file or a buffer, which counts them."""
 
     name: str
     rows: int
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Take rows: all, or none if one of them has no form in the sink.
+        """Add rows: all, or none if the sink cannot represent one of them.
 
         Raises:
             OSError: the file can't be written.
-            Exception: a row has no form in the sink.
+            Exception: the sink cannot represent a row.
         """
 
 
@@ -82,11 +93,11 @@ class TypeExport:
         self._log = log
         self._strict = options.strict
         self._limit = options.limit
-        # One after the other where rows are counted, or where two files must hold the same ones.
+        # Write one row at a time if rows are limited, or if two files must hold the same rows.
         self._size = MOST_ROWS if len(files) == 1 and options.limit is None else 1
 
     def add(self, ledger: Ledger) -> None:
-        """Writes a ledger's rows.
+        """Write a ledger's rows.
 
         Raises:
             ExportError: the ledger contradicts itself, or a row of it can't be made or written.
@@ -110,8 +121,8 @@ class TypeExport:
         except ExportError:
             raise
         except Exception as error:
-            # How many rows there would be is not known: they can't be counted as left out.
-            raise ExportError(f"the {self._type} of ledger {ledger.sequence} can't be told: {error!r}") from error
+            # The number of rows is unknown: they can't be counted as left out.
+            raise ExportError(f"the {self._type} of ledger {ledger.sequence} can't be determined: {error!r}") from error
 
     def _row(self, ledger: Ledger, item: Any) -> Row | None:
         self._statistics.attempted += 1
@@ -142,7 +153,7 @@ class TypeExport:
                 self._write(ledger, [item], [row])
 
     def _leave_out(self, ledger: Ledger, item: Any, error: Exception) -> None:
-        self._statistics.failed += 1
+        self._statistics.left_out[self._type, ledger.sequence] += 1
         problem = f"{self._type} of {item_location(ledger, item)}: {error!r}"
         if self._strict:
             raise ExportError(f"a row can't be made: {problem}") from error
@@ -150,7 +161,7 @@ class TypeExport:
 
 
 def item_location(ledger: Ledger, item: Any) -> str:
-    """Where in the ledger an item is: as it says itself, or of a transaction and an operation if it belongs to them."""
+    """Return the position of an item in the ledger: its own name for it, or its transaction and operation."""
     if hasattr(item, "location"):
         return f"ledger {ledger.sequence}, {item.location}"
     operation = getattr(item, "operation", item)

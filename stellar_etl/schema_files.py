@@ -1,4 +1,4 @@
-"""The columns of tables, from the schema files that BigQuery's tables are made of."""
+"""The columns of tables, from the schema files of BigQuery's tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Columns = Mapping[str, Column]
 
 
 def schema_folder() -> Path:
-    """Return the folder of the schema files: in the package where it is installed, beside it in a checkout."""
+    """Return the folder of the schema files: in the installed package, or beside the package in a checkout."""
     package = Path(__file__).parent
     installed = package / "schemas"
     return installed if installed.is_dir() else package.parent / "schemas"
@@ -51,7 +51,7 @@ def read_columns(table: str) -> Columns:
     try:
         columns = _columns(json.loads(path.read_text()))
     except FileNotFoundError:
-        raise ExportError(f"{path} is missing: install stellar-etl again, with its schema files") from None
+        raise ExportError(f"{path} is missing: reinstall stellar-etl with its schema files") from None
     except (KeyError, TypeError, ValueError) as error:
         raise ExportError(f"{path} is not a schema file: {error!r}") from None
     return {name: column for name, column in columns.items() if name not in BATCH_COLUMNS}

@@ -1,7 +1,7 @@
-"""One export by several processes, which end in the same files as one alone.
+"""One export by several processes, with the same files as with one.
 
-Each process has every n-th ledger: it reads, checks and decodes it and makes its rows, and writes them itself once the
-rows of the ledgers before are written. The first process gives the turns, and keeps counts, checksums and the chain.
+Each process has every n-th ledger: it reads, checks and decodes it and makes its rows. It writes them once the rows of
+the previous ledgers are written. The first process coordinates the turns, and keeps counts, checksums and the chain.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 MOST = 4
-"""How many processes there are at most if nobody says how many: a machine has other work too."""
+"""The most processes if no option sets the number: a machine has other work too."""
 
 LEDGERS_EACH = 8
-"""How many ledgers a process must have for it to pay."""
+"""The fewest ledgers per process that make a process worthwhile."""
 
 AHEAD = 2
-"""How many ledgers' rows a process may hold that wait for their turn."""
+"""The most ledgers with rows that wait for their turn in a process."""
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def processors() -> int:
-    """How many processors this process may use: of those of the machine so many as its container is allowed."""
-    if sys.platform != "linux":  # elsewhere processes can't be forked safely
+    """Return the number of processors that this process may use, within the limit of its container."""
+    if sys.platform != "linux":  # on other systems processes can't be forked safely
         return 1
     allowed = len(os.sched_getaffinity(0))
     with suppress(OSError, ValueError):
@@ -45,19 +45,19 @@ def processors() -> int:
 
 
 class Workers:
-    """Processes that give a result a ledger, in turns.
+    """Processes that return one result per ledger, in turn.
 
-    A context manager: at the end, however it comes, none of them is left.
+    A context manager: at the end, also after an error, all processes have ended.
     """
 
     def __init__(self, count: int, results: Callable[[int], Iterator[Callable[[Any], Any]]]) -> None:
-        """Starts them.
+        """Start the processes.
 
         Args:
-            count: how many.
-            results: run in each with its number from 0; gives what to do at each of its turns.
+            count: the number of processes.
+            results: run in each process with its number from 0; yields the function to call at each of its turns.
         """
-        # One process alone does without it.
+        # A single process does not need it.
         import multiprocessing
 
         forks = multiprocessing.get_context("fork")
@@ -66,7 +66,8 @@ class Workers:
         for number in range(count):
             ours, its = forks.Pipe()
             self._ours.append(ours)
-            # A process must not keep the others' pipes open, nor its own other end: it ends when the first one is gone.
+            # A process must not keep the others' pipes open, nor its own other end: it ends when the first process
+            # does.
             process = forks.Process(target=_work, args=(its, [*self._ours], results, number), daemon=True)
             process.start()
             its.close()
@@ -83,10 +84,10 @@ class Workers:
             process.join()
 
     def turn(self, number: int, message: Any) -> Any:
-        """Gives a process its turn, and takes what it gives.
+        """Give a process its turn, and return its result.
 
         Raises:
-            ExportError: it ran into one, or is gone.
+            ExportError: the process raised one, or ended.
         """
         try:
             self._ours[number].send(message)
@@ -95,8 +96,8 @@ class Workers:
             process = self._processes[number]
             process.join()
             raise ExportError(
-                f"one of the export's processes ended with status {process.exitcode}: if memory was short, "
-                "--processes 1 takes less"
+                f"one of the export's processes ended with status {process.exitcode}: if it ran out of memory, "
+                "use --processes 1, which needs less"
             ) from None
         if isinstance(answer, ExportError):
             raise answer
@@ -121,14 +122,14 @@ def _work(
             told = error
         turns.send(told)
 
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the first process is gone
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the first process has ended
         try:
             for result in results(number):
                 waiting.append(result)
                 while waiting and (len(waiting) > AHEAD or turns.poll()):
                     answer()
         except ExportError as error:
-            waiting.append(partial(_raise, error))  # when its turn comes: the ledgers before have theirs first
+            waiting.append(partial(_raise, error))  # at its turn, after the previous ledgers
         while waiting:
             answer()
 

@@ -20,12 +20,12 @@ from stellar_etl.workers import Workers
 
 
 class Writer(Protocol):
-    """What makes the rows of an export, file set by file set.
+    """A writer of the rows of an export, file set by file set.
 
-    A context manager: at the end, however it comes, no process of it is left.
+    A context manager: at the end, also after an error, all its processes have ended.
 
     Attributes:
-        statistics: the rows that were tried and that failed so far.
+        statistics: the attempted and failed rows so far.
     """
 
     statistics: Statistics
@@ -41,7 +41,7 @@ class Writer(Protocol):
 
 
 class SequentialWriter:
-    """One process, which makes all rows."""
+    """The writer with one process."""
 
     def __init__(self, source: Source, file_sets: Sequence[FileSet], options: RowOptions, progress: Progress) -> None:
         self.statistics = Statistics()
@@ -51,7 +51,7 @@ class SequentialWriter:
         ends = [file_set.end for file_set in file_sets]
         ledgers = source.read(file_sets[0].start, ends[-1], verify=options.verify)
         self._groups = groupby(ledgers, lambda ledger: bisect_left(ends, ledger.sequence))
-        # The first ledger is read before files are opened: without ledgers nothing is created, not even a folder.
+        # Read the first ledger before opening files: without ledgers nothing is created, not even a folder.
         self._group = next(self._groups)
 
     def __enter__(self) -> Self:
@@ -69,7 +69,8 @@ class SequentialWriter:
         exports = [
             TypeExport(
                 type_,
-                # A row that doesn't fit its columns shows in the Parquet file, and must then be in neither.
+                # Only the Parquet file detects a row that doesn't fit its columns; the row must then be in neither
+                # file.
                 [*([parquet[type_]] if parquet else []), file],
                 self._options,
                 self.statistics,
@@ -89,10 +90,10 @@ class BufferedRows:
     """The rows of one type and ledger until the ledger's turn.
 
     Attributes:
-        rows: how many.
+        rows: the number of rows.
         lines: the rows as lines of JSON.
-        unique: the rows themselves in place of `lines`, for a type of which each row is written once: whether an
-            earlier ledger has it, only the first process knows. None for other types.
+        unique: the rows themselves instead of `lines`, for a type with rows that are written once: only the first
+            process knows whether an earlier ledger has a row. None for other types.
     """
 
     name = ""
@@ -103,7 +104,7 @@ class BufferedRows:
         self.unique: list[Row] | None = [] if unique else None
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Buffer rows: all, or none if one of them has no form in JSON."""
+        """Buffer rows: all, or none if JSON cannot represent one of them."""
         lines = encode_rows(rows)
         self.rows += len(rows)
         if self.unique is None:
@@ -113,12 +114,12 @@ class BufferedRows:
 
 
 class FilePosition(NamedTuple):
-    """Where the next rows of a file go.
+    """The position of the next rows of a file.
 
     Attributes:
         name: the file's final name.
-        path: where it is written.
-        checksum: the CRC32C of what it holds.
+        path: its temporary path.
+        checksum: the CRC32C of its content.
     """
 
     name: str
@@ -131,14 +132,14 @@ FilePositions = dict[str, FilePosition]
 
 
 class LedgerResult(NamedTuple):
-    """What a process reports of a ledger at its turn.
+    """A process's report of a ledger at its turn.
 
     Attributes:
         link: the ledger's.
-        pieces: what was added to the file of each type.
-        unique: for each type of which each row is written once, the rows.
-        attempted: how many rows were tried.
-        failed: how many could not be made.
+        pieces: the rows added to the file of each type.
+        unique: the rows of each type with rows that are written once.
+        attempted: the number of attempted rows.
+        left_out: by type and ledger, the number of rows that could not be made.
         messages: level and text of each log message.
     """
 
@@ -146,7 +147,7 @@ class LedgerResult(NamedTuple):
     pieces: dict[str, Piece]
     unique: dict[str, list[Row]]
     attempted: int
-    failed: int
+    left_out: dict[tuple[str, int], int]
     messages: list[tuple[str, str]]
 
 
@@ -189,7 +190,7 @@ class ParallelWriter:
             for type_, rows in result.unique.items():
                 files[type_].write(unseen(type_, rows, self._seen[type_]))
             self.statistics.attempted += result.attempted
-            self.statistics.failed += result.failed
+            self.statistics.left_out.update(result.left_out)
             for level, message in result.messages:
                 self._log(level, message)
             yield result.link
@@ -218,7 +219,7 @@ def _ledger_writer(
                 file.write_lines(b"".join(buffer.lines), buffer.rows)
                 file.close()
             pieces[type_] = Piece(file.rows, file.bytes, file.checksum)
-        return LedgerResult(link, pieces, unique, statistics.attempted, statistics.failed, messages)
+        return LedgerResult(link, pieces, unique, statistics.attempted, dict(statistics.left_out), messages)
 
     return write
 

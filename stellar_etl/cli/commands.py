@@ -1,4 +1,4 @@
-"""The commands: from parsed options to answers and exports."""
+"""The commands: from parsed options to results and exports."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from stellar_etl.sources.source import Source
 
 FOLLOW_SECONDS = 5
-"""How long an export that follows the network waits before it looks for new ledgers: about what a ledger takes."""
+"""Seconds for which an export that follows the network waits for new ledgers: about the time of one ledger."""
 
 _BATCH_NAMES = {"token_transfers": "token_transfer"}
-"""The types whose files of a batch the Go program does not name as the type."""
+"""Types with another file name than the type, as in the Go program's batches."""
 
 MOST_FILE_SETS = 100_000
-"""How many file sets one export may have: their names are in memory, and each has a file for every type."""
+"""The most file sets of one export: their names are in memory, and each has a file for every type."""
 
 
 def _network(arguments: argparse.Namespace) -> str:
@@ -61,7 +61,7 @@ def _lake(arguments: argparse.Namespace, window: Window | None = None) -> Lake:
     if path is None:
         if network != "pubnet":
             raise ExportError(
-                f"--{network} needs --datastore-path: that network begins anew now and then, and its lake with it "
+                f"--{network} needs --datastore-path: that network is reset from time to time, and its lake too "
                 f"(of the test network: {PUBLIC_LAKE.removesuffix('pubnet')}testnet/<date of its last reset>)"
             )
         path = PUBLIC_LAKE
@@ -73,7 +73,7 @@ def _archive(arguments: argparse.Namespace, types: Iterable[str]) -> Archive:
     from stellar_etl.sources.lake import PASSPHRASES
 
     network, path, passphrase = _network(arguments), arguments.history_archive_path, arguments.network_passphrase
-    # An archive of one's own may hold any network, unless one is named.
+    # A custom archive can hold any network, unless the options name one.
     if passphrase is None and (path is None or network != "pubnet"):
         passphrase = PASSPHRASES[network]
     entry_types = {STATE[type_].entry_type for type_ in types}
@@ -153,10 +153,10 @@ def _files_of_several(
     types = [type_ for type_ in arguments.types.split(",") if type_]
     for type_ in [*types, *arguments.file_names]:
         if type_ not in known:
-            raise ExportError(f"--types: there is no type {type_!r}; known are {', '.join(known)}")
+            raise ExportError(f"--types: unknown type {type_!r}; known types are {', '.join(known)}")
     for name in arguments.file_names.values():
         if ".." in Path(name).parts:
-            raise ExportError(f"--file-names: {name!r} leads out of the folder that --output names")
+            raise ExportError(f"--file-names: {name!r} is outside the folder that --output names")
     stem, parquet_stem = _stems(arguments, start, end)
     file_set = FileSet(
         start,
@@ -183,7 +183,7 @@ def _export_changes(arguments: argparse.Namespace) -> None:
 
 
 def _when_closed(export: Callable[[], None]) -> None:
-    """Runs an export of ledgers as soon as the network has closed them all."""
+    """Run an export of ledgers as soon as the network has closed all of them."""
     while True:
         try:
             export()
@@ -194,16 +194,16 @@ def _when_closed(export: Callable[[], None]) -> None:
 
 
 def _export_batches(arguments: argparse.Namespace, names: Mapping[str, str], start: int, end: int) -> None:
-    """Exports ledgers into files of some ledgers each.
+    """Export ledgers into files of some ledgers each.
 
     Args:
         arguments: the options.
-        names: for each type what its files are called.
+        names: for each type the name of its files.
         start: the first ledger.
         end: the last ledger.
 
     Raises:
-        ExportError: there would be too many files, or nothing was exported.
+        ExportError: too many files, or the export failed.
     """
     if (end - start) // arguments.batch_size >= MOST_FILE_SETS:
         raise ExportError(f"more than {MOST_FILE_SETS} batches at once: give a larger --batch-size, or fewer ledgers")
@@ -234,7 +234,7 @@ def _checkpoint(arguments: argparse.Namespace) -> int:
 
 
 def _stems(arguments: argparse.Namespace, start: int, end: int) -> tuple[str, str]:
-    """What the names of the files of some ledgers begin with, and those of their Parquet files."""
+    """Return the prefix of the file names of some ledgers, and that of their Parquet files."""
     folders = arguments.output, arguments.parquet_output or arguments.output
     stem, parquet_stem = (f"{folder.rstrip('/')}/{start}-{end}" for folder in folders)
     return stem, parquet_stem
@@ -278,12 +278,25 @@ def _export(
             limit=arguments.limit if arguments.limit >= 0 else None,
             verify=not arguments.no_verify,
         ),
-        # Like the Go program, this uploads nothing unless a provider is named.
+        # Like the Go program, upload only if a provider is named.
         bucket=arguments.cloud_storage_bucket if arguments.cloud_provider else None,
         progress_seconds=arguments.progress_seconds,
         processes=arguments.processes,
     )
     log_values(statistics.as_dict())
+
+
+def _verify_certificate(arguments: argparse.Namespace) -> None:
+    from stellar_etl.certificate import read_certificate, verify_certificate
+
+    certificate = read_certificate(arguments.certificate)
+    if problems := verify_certificate(certificate, _lake(arguments)):
+        raise ExportError(f"{arguments.certificate} differs from the lake: {'; '.join(problems)}")
+    rows = sum(table["rows"] for table in certificate["tables"].values())
+    print(
+        f"{arguments.certificate} agrees with the lake: ledgers {certificate['start_ledger']} to "
+        f"{certificate['end_ledger']}, {rows} rows in {len(certificate['tables'])} tables"
+    )
 
 
 def _version(_: argparse.Namespace) -> None:
@@ -305,24 +318,25 @@ _RUN: dict[Action, Callable[[argparse.Namespace], None]] = {
     Action.CHANGES: _export_changes,
     Action.ONE_STATE_TYPE: _export_one_state,
     Action.STATE: _export_all_state,
+    Action.VERIFY_CERTIFICATE: _verify_certificate,
     Action.COMPLETION: _completion,
     Action.VERSION: _version,
 }
 
 
 def _end(number: int, _frame: object) -> None:
-    # As an exception it runs every clean-up on its way out.
+    # An exception runs every clean-up.
     sys.exit(128 + number)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs a command; ends the process with status 1, or 75 if the network has not come so far."""
+    """Run a command. Exit with status 1 after an error, or 75 if the network has not reached the ledgers yet."""
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
     parser = build_parser()
     for argument in sys.argv[1:] if argv is None else argv:
         if any("\ud800" <= character <= "\udfff" for character in argument):
-            parser.error(f"{argument!r} is not UTF-8, and so no text for rows and manifests")
+            parser.error(f"{argument!r} is not UTF-8; rows and manifests contain only UTF-8")
     arguments = parser.parse_args(plain_switches(parser, sys.argv[1:] if argv is None else argv))
     try:
         _RUN[arguments.action](arguments)

@@ -1,4 +1,4 @@
-"""Commands and options, compatible with the Go program `stellar-etl` as far as it goes."""
+"""Commands and options, a superset of those of the Go program `stellar-etl`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stellar_etl.progress import PROGRESS_SECONDS
 from stellar_etl.transforms.registry import CHECKPOINT_TYPES, HISTORY, STATE
 
 PUBLIC_LAKE = "https://aws-public-blockchain.s3.us-east-2.amazonaws.com/v1.1/stellar/ledgers/pubnet"
-"""The public network's ledgers, for everyone to read (https://registry.opendata.aws/aws-public-blockchain/)."""
+"""The public network's ledgers, publicly readable (https://registry.opendata.aws/aws-public-blockchain/)."""
 
 LAKE_VARIABLE = "STELLAR_ETL_DATASTORE_PATH"
 """The environment variable that stands for --datastore-path, for callers that share a command line with the Go program,
@@ -27,7 +27,7 @@ PUBLIC_ARCHIVES = {
     "testnet": "https://history.stellar.org/prd/core-testnet/core_testnet_001",
     "futurenet": "https://history-futurenet.stellar.org",
 }
-"""A history archive of each network, for everyone to read."""
+"""A publicly readable history archive of each network."""
 
 ARCHIVE_VARIABLE = "STELLAR_ETL_HISTORY_ARCHIVE_PATH"
 """The environment variable that stands for --history-archive-path."""
@@ -50,9 +50,9 @@ _GO_ENTRY_OPTIONS: dict[str, tuple[str, ...]] = {
 
 
 def entry_options(types: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return the options of `export_ledger_entry_changes`, each with the types of which it writes files.
+    """Return the options of `export_ledger_entry_changes`, each with the types of the files that it writes.
 
-    The Go program's come first; a type that has none of these has an option of its own name.
+    The Go program's options come first. A type without one of these has an option of its own name.
     """
     known = {type_ for some in _GO_ENTRY_OPTIONS.values() for type_ in some}
     return _GO_ENTRY_OPTIONS | {f"export-{type_.replace('_', '-')}": (type_,) for type_ in types if type_ not in known}
@@ -71,7 +71,7 @@ ENTRY_LETTERS = {
 
 
 class Action(Enum):
-    """What a command does, as the default `action` of its options."""
+    """The function of a command: the default `action` of its options."""
 
     LEDGER_RANGE = auto()
     NEWEST_LEDGER = auto()
@@ -80,38 +80,39 @@ class Action(Enum):
     CHANGES = auto()
     ONE_STATE_TYPE = auto()
     STATE = auto()
+    VERIFY_CERTIFICATE = auto()
     COMPLETION = auto()
     VERSION = auto()
 
 
 def one_line(message: object) -> str:
-    """Return a message as one line: options may hold line breaks, and messages name them."""
+    """Return a message as one line: messages quote options, which can contain line breaks."""
     return " ".join(str(message).splitlines())
 
 
 class Parser(argparse.ArgumentParser):
-    """Ends with status 1 and one line for a wrong command line, as the Go program does."""
+    """A parser that exits with status 1 and one line if the command line is invalid, as the Go program does."""
 
     def error(self, message: str) -> NoReturn:
-        """Prints what is wrong."""
+        """Print the error."""
         print(f"{self.prog}: {one_line(message)} (see {self.prog} --help)", file=sys.stderr)
         sys.exit(EXIT_FAILED)
 
 
 class MergePairs(argparse.Action):
-    """An option that may be repeated: the fields of all of them count, as in the Go program."""
+    """An option that can be repeated: the fields of all occurrences count, as in the Go program."""
 
     def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: str | None = None) -> None:
-        """Adds the fields to those of earlier occurrences."""
+        """Add the fields to those of earlier occurrences."""
         setattr(namespace, self.dest, {**getattr(namespace, self.dest), **values})
 
 
 _TRUE, _FALSE = {"1", "t", "T", "true", "TRUE", "True"}, {"0", "f", "F", "false", "FALSE", "False"}
-"""How the Go program spells the value of a switch (https://pkg.go.dev/strconv#ParseBool)."""
+"""The Go program's values of a switch (https://pkg.go.dev/strconv#ParseBool)."""
 
 
 def plain_switches(parser: argparse.ArgumentParser, argv: Sequence[str]) -> list[str]:
-    """Return a command line with `--switch=true` as `--switch`, and without `--switch=false` and what it undoes."""
+    """Return a command line with `--switch=true` as `--switch`, and without `--switch=false` and earlier `--switch`."""
     switches = _switches(parser)
     found: list[str] = []
     for argument in argv:
@@ -221,7 +222,7 @@ def _seconds(text: str) -> float:
 
 def _limit_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-l", "--limit", type=int, default=-1, metavar="N", help="at most N rows of a type (default: all)"
+        "-l", "--limit", type=int, default=-1, metavar="N", help="at most N rows per type (default: all)"
     )
 
 
@@ -232,7 +233,7 @@ def _network_options(parser: argparse.ArgumentParser) -> Any:
     group.add_argument(
         "--network-passphrase",
         metavar="TEXT",
-        help="refuse a lake or an archive of another network; names that of one which tells none",
+        help="the required network of a lake or an archive, and the network of one that names none",
     )
     return group
 
@@ -242,7 +243,7 @@ def _lake_options(parser: argparse.ArgumentParser) -> None:
         "--datastore-path",
         default=os.environ.get(LAKE_VARIABLE),
         metavar="PATH",
-        help="the lake of ledgers, or what holds a lake for each network: a folder, gs://bucket/prefix or "
+        help="the lake of ledgers, or the parent of one lake per network: a folder, gs://bucket/prefix or "
         f"https://host/prefix (default: ${LAKE_VARIABLE}, else the public network's, {PUBLIC_LAKE})",
     )
 
@@ -250,7 +251,7 @@ def _lake_options(parser: argparse.ArgumentParser) -> None:
 def _archive_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(processes=1)
     parser.add_argument(
-        "-e", "--end-ledger", type=int, required=True, metavar="N", help="the newest checkpoint at or before it is read"
+        "-e", "--end-ledger", type=int, required=True, metavar="N", help="read the newest checkpoint at or before it"
     )
     _network_options(parser).add_argument(
         "--history-archive-path",
@@ -266,11 +267,13 @@ def _entry_options(parser: argparse.ArgumentParser) -> None:
     for option, types in ENTRY_OPTIONS.items():
         flags = (f"-{ENTRY_LETTERS[option]}",) if option in ENTRY_LETTERS else ()
         group.add_argument(*flags, f"--{option}", action="store_true", help=f"export {' and '.join(types)}")
-    ignored = parser.add_argument_group("stellar-core, accepted for the Go program's sake, without effect")
+    ignored = parser.add_argument_group("stellar-core: no effect, accepted for compatibility with the Go program")
     ignored.add_argument(
-        "-x", "--core-executable", default="", metavar="FILE", help="ledgers always come from the lake"
+        "-x", "--core-executable", default="", metavar="FILE", help="no effect: ledgers always come from the lake"
     )
-    ignored.add_argument("-c", "--core-config", default="", metavar="FILE", help="ledgers always come from the lake")
+    ignored.add_argument(
+        "-c", "--core-config", default="", metavar="FILE", help="no effect: ledgers always come from the lake"
+    )
 
 
 def _single_options(parser: argparse.ArgumentParser, type_: str) -> None:
@@ -285,7 +288,7 @@ def _single_options(parser: argparse.ArgumentParser, type_: str) -> None:
 def _several_options(parser: argparse.ArgumentParser, types: Iterable[str], output: str, start: str) -> None:
     parser.add_argument("-o", "--output", default=output, metavar="DIR", help="the folder to write to")
     every = ",".join(types)
-    parser.add_argument("--types", default=every, metavar="T,…", help=f"which types (default: {every})")
+    parser.add_argument("--types", default=every, metavar="T,…", help=f"the types to export (default: {every})")
     parser.add_argument(
         "--file-names",
         type=pairs("--file-names"),
@@ -313,21 +316,25 @@ def _range_options(parser: argparse.ArgumentParser, *, endless: bool = False) ->
         "--processes",
         type=at_least_one,
         metavar="N",
-        help="how many work side by side (default: as many as processors are allowed, 4 at most)",
+        help="number of parallel processes (default: the number of usable processors, at most 4)",
     )
     ahead = parser.add_argument_group("reading ahead, from a lake that is not a folder")
     ahead.add_argument(
-        "--num-workers", type=at_least_one, default=10, metavar="N", help="objects on their way at once (default 10)"
+        "--num-workers",
+        type=at_least_one,
+        default=10,
+        metavar="N",
+        help="objects requested at the same time (default 10)",
     )
     ahead.add_argument(
         "--buffer-size",
         type=at_least_one,
         default=200,
         metavar="N",
-        help="objects on their way or waiting, within 32 MB (default 200)",
+        help="objects requested or waiting, within 32 MB (default 200)",
     )
-    ignored = parser.add_argument_group("accepted for the Go program's sake, without effect")
-    ignored.add_argument("--captive-core", action="store_true", help="ledgers always come from the lake")
+    ignored = parser.add_argument_group("no effect, accepted for compatibility with the Go program")
+    ignored.add_argument("--captive-core", action="store_true", help="no effect: ledgers always come from the lake")
     for name, default in (("--retry-limit", 3), ("--retry-wait", 5)):
         ignored.add_argument(name, type=int, default=default, metavar="N", help=f"default {default}")
 
@@ -340,35 +347,44 @@ def _export_options(parser: argparse.ArgumentParser, parquet_metavar: str, parqu
         action=MergePairs,
         default={},
         metavar="K=V,…",
-        help="fields to add to every row, as text; one CSV record; may be repeated",
+        help="fields to add to every row, as text; one CSV record; can be repeated",
     )
-    parser.add_argument("--strict-export", action="store_true", help="end on a row that can't be made; else count it")
     parser.add_argument(
-        "--no-verify", action="store_true", help="don't check hashes: for a lake or an archive that is known to be odd"
+        "--strict-export", action="store_true", help="fail on a row that can't be made; otherwise count it"
+    )
+    parser.add_argument(
+        "--no-verify",
+        action="store_true",
+        help="don't check hashes: for a lake or an archive with known irregularities",
     )
     parser.add_argument(
         "--progress-seconds",
         type=_seconds,
         default=PROGRESS_SECONDS,
         metavar="N",
-        help=f"how long to work between two reports of progress (default {PROGRESS_SECONDS})",
+        help=f"seconds between two reports of progress (default {PROGRESS_SECONDS})",
     )
     parquet = parser.add_argument_group("parquet")
     parquet.add_argument("--write-parquet", action="store_true", help="write the rows to a Parquet file too")
     parquet.add_argument(
-        "--parquet-output", default="", metavar=parquet_metavar, help=f"{parquet_help}; without effect alone"
+        "--parquet-output",
+        default="",
+        metavar=parquet_metavar,
+        help=f"{parquet_help}; no effect without --write-parquet",
     )
     cloud = parser.add_argument_group("cloud storage")
-    cloud.add_argument("--cloud-storage-bucket", default="", metavar="NAME", help="upload to it, with a provider")
-    cloud.add_argument("--cloud-provider", default="", choices=("", "gcp"), help="gcp, or nothing for no upload")
-    cloud.add_argument("--cloud-credentials", default="", metavar="FILE", help="a key file; default: the machine's own")
+    cloud.add_argument(
+        "--cloud-storage-bucket", default="", metavar="NAME", help="the bucket to upload to; needs a provider"
+    )
+    cloud.add_argument("--cloud-provider", default="", choices=("", "gcp"), help="gcp; without it nothing is uploaded")
+    cloud.add_argument(
+        "--cloud-credentials", default="", metavar="FILE", help="a key file (default: the machine's credentials)"
+    )
 
 
 def build_parser() -> Parser:
     """All commands and their options."""
-    parser = Parser(
-        prog="stellar-etl", description="Exports the Stellar network's ledgers as rows.", allow_abbrev=False
-    )
+    parser = Parser(prog="stellar-etl", description="Export the Stellar network's ledgers as rows.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=Parser)
 
     def command(name: str, help_: str, action: Action) -> argparse.ArgumentParser:
@@ -405,10 +421,10 @@ def build_parser() -> Parser:
     _range_options(everything)
     _several_options(everything, HISTORY, "exported_history", "{start}-{end}")
 
-    changes = command("export_ledger_entry_changes", "export what became of ledger entries", Action.CHANGES)
+    changes = command("export_ledger_entry_changes", "export ledger entry changes", Action.CHANGES)
     changes.add_argument("-o", "--output", default="changes_output", metavar="DIR", help="the folder to write to")
     changes.add_argument(
-        "-b", "--batch-size", type=at_least_one, default=64, metavar="N", help="ledgers of a file (default 64)"
+        "-b", "--batch-size", type=at_least_one, default=64, metavar="N", help="ledgers per file (default 64)"
     )
     _entry_options(changes)
     changes.set_defaults(limit=-1)
@@ -417,15 +433,19 @@ def build_parser() -> Parser:
 
     for type_ in CHECKPOINT_TYPES:
         name = ODD_COMMANDS.get(type_, f"export_{type_}")
-        single = command(
-            name, f"export all {type_.replace('_', ' ')} that there are at a checkpoint", Action.ONE_STATE_TYPE
-        )
+        single = command(name, f"export all {type_.replace('_', ' ')} at a checkpoint", Action.ONE_STATE_TYPE)
         _archive_options(single)
         _single_options(single, type_)
 
-    state = command("export_bucket_list", "export all that there is at a checkpoint, in one pass", Action.STATE)
+    state = command("export_bucket_list", "export all ledger entries at a checkpoint, in one pass", Action.STATE)
     _archive_options(state)
     _several_options(state, CHECKPOINT_TYPES, "exported_bucket_list", "{checkpoint}-{checkpoint}")
+
+    verify = command(
+        "verify-certificate", "recompute a certificate of ledgers from the lake", Action.VERIFY_CERTIFICATE
+    )
+    verify.add_argument("certificate", metavar="FILE", help="the certificate")
+    _lake_options(verify)
 
     script = command("completion", "print a script that completes commands and options", Action.COMPLETION)
     script.add_argument("shell", choices=SHELLS, help="the shell")

@@ -1,9 +1,9 @@
-"""What became of each ledger entry within one ledger.
+"""The changes of ledger entries within one ledger.
 
-The network records changes in the order in which it made them: the fees of all transactions, what each transaction did,
-what was given back of the fees, upgrades, evictions. Of one entry's changes only what they come to is kept, as
-stellar-etl has it of Stellar's SDK for Go (https://github.com/stellar/go-stellar-sdk/tree/main/ingest:
-`ledger_change_reader.go`, `change_compactor.go`); that SDK leaves evictions out.
+The network records changes in the order in which it made them: the fees of all transactions, the changes of each
+transaction, refunds of fees, upgrades, evictions. The changes of one entry are combined into one, as stellar-etl does
+it with Stellar's SDK for Go (https://github.com/stellar/go-stellar-sdk/tree/main/ingest: `ledger_change_reader.go`,
+`change_compactor.go`); that SDK omits evictions.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ RESTORED = names.LEDGER_ENTRY_RESTORED
 
 
 class Change(NamedTuple):
-    """What became of one ledger entry.
+    """The change of one ledger entry within a ledger.
 
     Attributes:
         kind: `LEDGER_ENTRY_CREATED`, `…_UPDATED`, `…_REMOVED` or `…_RESTORED`.
         type: the entry's `LedgerEntryType`.
         key: the XDR of its `LedgerKey`.
-        before: its state before, None if it was not there, or was archived. Of an evicted entry the network tells only
-            the key: its content has the key's fields alone, and its `lastModifiedLedgerSeq` is None.
-        after: its state after, None if it is gone.
+        before: its state before, None if it did not exist, or was archived. Of an evicted entry the network records
+            only the key: its content has the key's fields alone, and its `lastModifiedLedgerSeq` is None.
+        after: its state after, None if it was removed.
     """
 
     kind: int
@@ -49,19 +49,19 @@ class Change(NamedTuple):
 
     @property
     def location(self) -> str:
-        """Which entry it is, for messages."""
+        """The entry's name in messages."""
         return f"ledger key {b64encode(self.key).decode()}"
 
     @property
     def evicted(self) -> bool:
-        """Whether the entry was evicted, and the ledger records nothing else of it than the key."""
+        """Whether the entry was evicted, and the ledger records only its key."""
         return self.before is not None and self.before["lastModifiedLedgerSeq"] is None
 
     @property
     def entry(self) -> Entry:
-        """The state after, and of what is gone the state before."""
+        """The state after, or the state before of a removed entry."""
         entry = self.after or self.before
-        assert entry is not None, "an entry was there before or is there after"
+        assert entry is not None, "an entry exists before or after its change"
         return entry
 
     @property
@@ -98,7 +98,7 @@ _KEY_FIELDS: dict[int, Callable[[Any], Any]] = {
     names.CONFIG_SETTING: itemgetter(0),  # the setting's id; the network removes no setting
     names.TTL: itemgetter("keyHash"),
 }
-"""What an entry's content and its ledger key have in common."""
+"""The columns that an entry's content and its ledger key share."""
 
 _TYPES = {type_: type_.to_bytes(4, "big") for type_ in _KEYS}
 
@@ -109,7 +109,7 @@ def ledger_key(type_: int, content: Any) -> bytes:
 
 
 def compacted(meta: dict[str, Any]) -> dict[int, list[Change]]:
-    """Return what became of the entries of each type, in the order in which they were first touched.
+    """Return the changes of the entries of each type, in the order in which they were first changed.
 
     The state before and the state after the ledger decide:
 
@@ -141,9 +141,9 @@ def compacted(meta: dict[str, Any]) -> dict[int, list[Change]]:
 
 def _single(meta: dict[str, Any]) -> Iterator[Change]:
     for recorded in _recorded(meta):
-        # The network records the changes of a list in no certain order; the SDK for Go sorts them by ledger key.
+        # The network records the changes of a list in no particular order; the SDK for Go sorts them by ledger key.
         yield from sorted(_paired(recorded), key=attrgetter("key"))
-    # The last act of a ledger: what has expired leaves it.
+    # The last step of a ledger: expired entries are evicted.
     for (type_, key), raw in zip(meta.get("evictedKeys", ()), meta.get("evictedKeys_raw", ()), strict=True):
         gone = {"lastModifiedLedgerSeq": None, "data": (type_, key), "ext": (0, None)}
         yield Change(REMOVED, type_, raw, gone, None)
@@ -164,11 +164,11 @@ def _recorded(meta: dict[str, Any]) -> Iterator[Recorded]:
 
 
 def _applied(outcome: dict[str, Any], protocol: int) -> Iterator[Recorded]:
-    """The changes that applying a transaction made."""
+    """The changes made by applying a transaction."""
     version, meta = outcome["txApplyProcessing"][:2]
     if version > 0:
         yield meta["txChanges" if version == 1 else "txChangesBefore"]
-    # Changes that were undone are recorded there: https://github.com/stellar/go/issues/2111
+    # It also records changes that were undone: https://github.com/stellar/go/issues/2111
     if protocol <= 12 and outcome["result"]["result"]["result"][0] == names.txINTERNAL_ERROR:
         return
     for operation in meta if version == 0 else meta["operations"]:
@@ -180,7 +180,7 @@ def _applied(outcome: dict[str, Any], protocol: int) -> Iterator[Recorded]:
 def _paired(recorded: Recorded) -> Iterator[Change]:
     """Yield the changes of a list with the state before.
 
-    The state is recorded right before what became of it. A restored entry stands for the state of its own later
+    The state is recorded right before the change. A restored entry is the state before its own later
     changes (CAP-66): `[RESTORED, UPDATED]`, `[RESTORED, REMOVED]`.
 
     Raises:
@@ -195,7 +195,7 @@ def _paired(recorded: Recorded) -> Iterator[Change]:
         if state is None and kind in (UPDATED, REMOVED):
             state = _last_state(recorded[:place], entry)
         before = None if kind == CREATED else state
-        after = None if kind == REMOVED else entry  # of what is removed only the key is recorded
+        after = None if kind == REMOVED else entry  # a removal records only the key
         shown = after or before
         if shown is None:
             raise ValueError(f"a {names.LedgerEntryType[entry[0]]} is removed whose state before is not recorded")
@@ -206,9 +206,9 @@ def _paired(recorded: Recorded) -> Iterator[Change]:
 
 
 def _restored_first(recorded: Recorded) -> Recorded:
-    """Return the changes of a list with each restored entry before what became of it.
+    """Return the changes of a list with each restored entry before its later changes.
 
-    Stellar-core 23.0.0rc4 recorded some the other way round (https://github.com/stellar/stellar-core/issues/4845).
+    Stellar-core 23.0.0rc4 recorded some in reverse order (https://github.com/stellar/stellar-core/issues/4845).
     """
     restored = [place for place, (kind, _) in enumerate(recorded) if kind == RESTORED]
     if not restored:
@@ -241,17 +241,17 @@ def _key_fields(entry: Any) -> tuple[int, Any]:
 
 
 def _joined(earlier: Change, later: Change) -> Change | None:
-    """What two changes of an entry come to, None if it was not there before and is not there after."""
+    """Combine two changes of an entry; None if it existed neither before nor after."""
     after = later.after
     if after is None:
         if earlier.kind == CREATED:
             return None
-        # What came out of the archive has no state before the ledger: then the one before the removal is shown.
+        # A restored entry has no state before the ledger: use the one before the removal.
         removed = earlier.after or later.before if later.evicted else later.before
         return Change(REMOVED, later.type, later.key, earlier.before or removed, None)
     kind = RESTORED if RESTORED in (earlier.kind, later.kind) else UPDATED
     if later.type == names.TTL and earlier.after is not None:
-        # Transactions that were applied side by side don't see each other's extensions: the longest one counts
+        # Transactions that were applied in parallel don't see each other's extensions: the longest one counts
         # (https://github.com/stellar/stellar-protocol/blob/master/core/cap-0063.md#ttl-ledger-change-semantics).
         after = max(after, earlier.after, key=lambda entry: entry["data"][1]["liveUntilLedgerSeq"])
     return Change(CREATED if earlier.kind == CREATED else kind, later.type, later.key, earlier.before, after)

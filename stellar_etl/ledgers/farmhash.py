@@ -1,4 +1,4 @@
-"""FarmHash's Fingerprint64, of which asset ids are made.
+"""FarmHash's Fingerprint64, the hash in asset ids.
 
 The function is frozen by its authors ("fingerprint functions will not change"): this is `farmhashna::Hash64`
 (https://github.com/google/farmhash/blob/master/src/farmhash.cc).

@@ -1,4 +1,4 @@
-"""One ledger as the transforms read it: header, transactions in the order they were applied, and what hashes prove."""
+"""One ledger as the transforms read it: header, transactions in the order they were applied, verified hashes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def base64(data: bytes) -> str:
 
 
 class Link(NamedTuple):
-    """What ties a ledger to its neighbours, and tells it from others."""
+    """A ledger's sequence number, its hash and the hash of the ledger before."""
 
     sequence: int
     hash: bytes
@@ -57,10 +57,10 @@ class Link(NamedTuple):
     closed_at: str
 
     def check_follows(self, previous: Link) -> None:
-        """Checks the chain from the ledger before to this one.
+        """Check the hash chain from the previous ledger to this one.
 
         Raises:
-            LedgerError: it is another chain's.
+            LedgerError: this ledger belongs to another chain.
         """
         if self.previous_hash != previous.hash:
             raise LedgerError(
@@ -70,15 +70,15 @@ class Link(NamedTuple):
 
 
 def network_id(passphrase: str) -> bytes:
-    """What a network's transaction hashes begin with."""
+    """The first bytes of the input of a network's transaction hashes."""
     return hashlib.sha256(passphrase.encode()).digest()
 
 
 def transaction_hash(envelope: tuple[Any, ...], network: bytes) -> bytes:
-    """The hash of an envelope's transaction, that its signatures sign."""
+    """The hash of an envelope's transaction, which the signatures sign."""
     kind, content = envelope[0], envelope[1]
     if kind == names.ENVELOPE_TYPE_TX_V0:
-        # A V0 transaction is signed as the V1 transaction that it stands for: only its source's key type is left out.
+        # A V0 transaction is signed as the equivalent V1 transaction: it lacks only the key type of the source.
         tagged = b"\0\0\0\2" + b"\0\0\0\0" + content["tx_raw"]
     elif kind == names.ENVELOPE_TYPE_TX:
         tagged = b"\0\0\0\2" + content["tx_raw"]
@@ -123,12 +123,12 @@ class Transaction:
 
     @cached
     def meta_text(self) -> str:
-        """The XDR of what it changed and of its events, in base64."""
+        """The XDR of its changes and events, in base64."""
         return base64(self.meta[2])
 
     @cached
     def fee_meta_text(self) -> str:
-        """The XDR of what its fee changed, in base64."""
+        """The XDR of the changes by its fee, in base64."""
         return base64(self.outcome["feeProcessing_raw"])
 
     @cached
@@ -164,7 +164,7 @@ class Transaction:
         return len(self.tx["operations"])
 
     def operations(self) -> list[Operation]:
-        """Its operations, in order. They refer to it, so it doesn't keep them: nothing here may be a cycle."""
+        """Its operations, in order. They refer to it, so it doesn't store them: there must be no reference cycle."""
         return [
             Operation(self, index, kind, body, operation["sourceAccount"] or self.source)
             for index, operation in enumerate(self.tx["operations"])
@@ -211,7 +211,7 @@ class Transaction:
 
 @dataclass(eq=False, slots=True)
 class Operation:
-    """One operation with what it needs of its transaction.
+    """One operation with data of its transaction.
 
     Attributes:
         transaction: the transaction.
@@ -239,7 +239,7 @@ class Operation:
         return results[self.index] if self.index < len(results) else None
 
     def success(self) -> Any:
-        """What its result holds, if its transaction was successful."""
+        """The content of its result, if its transaction was successful."""
         assert self.result is not None
         return self.result[1][1][1]
 
@@ -277,7 +277,7 @@ class Ledger:
 
     @cached
     def link(self) -> Link:
-        """What ties it to its neighbours."""
+        """Its link to the previous ledger."""
         return Link(self.sequence, self.hash, self.header["previousLedgerHash"], self.closed_at)
 
     @cached
@@ -290,7 +290,9 @@ class Ledger:
         try:
             return f"{datetime.fromtimestamp(self.close_time, UTC):%Y-%m-%dT%H:%M:%SZ}"
         except (OSError, OverflowError, ValueError):
-            raise LedgerError(f"ledger {self.sequence}: {self.close_time} is no close time: it is damaged") from None
+            raise LedgerError(
+                f"ledger {self.sequence}: {self.close_time} is not a valid close time: it is damaged"
+            ) from None
 
     @property
     def close_time(self) -> int:
@@ -332,7 +334,7 @@ class Ledger:
             if key not in by_hash:
                 raise LedgerError(
                     f"ledger {self.sequence}: result {index} is of transaction {key.hex()}, which is not in the "
-                    f"ledger: it belongs to another network than the lake says, or is damaged"
+                    f"ledger: it belongs to another network than the lake's configuration names, or is damaged"
                 )
             found.append(Transaction(self.sequence, index, key, by_hash[key], outcome, self.network))
         return found
@@ -344,7 +346,7 @@ class Ledger:
 
     @cached
     def changes(self) -> dict[int, list[Change]]:
-        """What became of its ledger entries, by `LedgerEntryType`."""
+        """Its ledger entry changes, by `LedgerEntryType`."""
         return compacted(self.meta)
 
     @property
@@ -358,7 +360,7 @@ class Ledger:
         return hashlib.sha256(content).digest()
 
     def verify_header(self) -> None:
-        """Checks the header against its hash.
+        """Check the header against its hash.
 
         Raises:
             LedgerError: it doesn't match.
@@ -367,7 +369,7 @@ class Ledger:
             raise LedgerError(f"ledger {self.sequence}: the header's hash is not {self.hash.hex()}: it is damaged")
 
     def verify(self) -> None:
-        """Checks what hashes prove: the header, the transactions and the results.
+        """Check the hashes of the header, the transactions and the results.
 
         Raises:
             LedgerError: naming the ledger and what doesn't match.

@@ -1,1 +1,1 @@
-"""Where rows go: NDJSON and Parquet files, buckets, the manifest."""
+"""Destinations of rows: NDJSON and Parquet files, buckets, the manifest."""

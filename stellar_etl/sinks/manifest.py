@@ -1,8 +1,8 @@
-"""The manifest: what an export holds, written as its last act. Its absence says that the export is not whole."""
+"""The manifest: the list of an export's files, written last. Without it the export is incomplete."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stellar_etl import __version__
@@ -13,7 +13,7 @@ VERSION = 1
 
 
 class Written(NamedTuple):
-    """A finished file, and what it holds: the rows of a type, of the ledgers from `start` to `end`."""
+    """A finished file with the rows of a type, of the ledgers from `start` to `end`."""
 
     type: str
     start: int
@@ -28,20 +28,20 @@ def manifest(
     first: Link,
     last: Link,
     files: Sequence[Written],
-    failed_transforms: int,
+    left_out: Mapping[tuple[str, int], int],
     parquet_files: Sequence[Written] = (),
 ) -> dict[str, Any]:
     """The manifest of an export.
 
     Args:
         passphrase: the network's.
-        start: the first ledger that was asked for.
-        end: the last ledger that was asked for.
+        start: the first requested ledger.
+        end: the last requested ledger.
         first: the first ledger that was read.
         last: the last ledger that was read.
         files: the files.
-        failed_transforms: how many rows could not be made and were left out.
-        parquet_files: the Parquet files, which hold the same rows; their key is missing if there are none.
+        left_out: by type and ledger, the number of rows that could not be made and were left out.
+        parquet_files: the Parquet files, which hold the same rows; without them the key is missing.
     """
     made = {
         "version": VERSION,
@@ -55,7 +55,10 @@ def manifest(
         "first_closed_at": first.closed_at,
         "last_closed_at": last.closed_at,
         "ledgers": last.sequence - first.sequence + 1,
-        "failed_transforms": failed_transforms,
+        "failed_transforms": sum(left_out.values()),
+        "left_out": [
+            {"type": type_, "ledger": ledger, "rows": rows} for (type_, ledger), rows in sorted(left_out.items())
+        ],
         "files": _entries(files),
     }
     return made | {"parquet_files": _entries(parquet_files)} if parquet_files else made

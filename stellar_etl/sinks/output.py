@@ -1,4 +1,4 @@
-"""Rows into files that are whole or not there: written aside, then renamed or uploaded under their final name."""
+"""Files of rows, complete or absent: written under a temporary name, then renamed or uploaded under the final name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ESCAPES = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 
 
 CHUNK = 1 << 20
-"""How many bytes of rows are written at once."""
+"""The bytes of rows per write."""
 
 
 def encode_rows(rows: Iterable[Mapping[str, Any]]) -> bytes:
@@ -35,17 +35,17 @@ def encode_rows(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def is_special(name: str) -> bool:
-    """Whether a name is a device such as /dev/stdout, or a pipe: those are written to, never replaced."""
+    """Whether a name is a device such as /dev/stdout, or a pipe: these are written to and never replaced."""
     path = Path(name).absolute()
     # A redirected /dev/stdout leads to a regular file, which must not be replaced either.
     return path.parts[1] in ("dev", "proc") or (path.exists() and not path.is_file())
 
 
 def put(path: Path, name: str) -> None:
-    """Gives a finished file its final name; what goes to a device is copied to it.
+    """Give a finished file its final name, or copy it to a device.
 
     Raises:
-        ExportError: there is a folder of that name.
+        ExportError: a folder has that name.
     """
     if Path(name).is_dir():
         raise ExportError(f"{name} is a folder: name a file in it")
@@ -57,10 +57,10 @@ def put(path: Path, name: str) -> None:
 
 
 def write_whole(name: str, text: str) -> None:
-    """Writes a small file that is whole or not there.
+    """Write a small file, complete or not at all.
 
     Raises:
-        ExportError: there is a folder of that name.
+        ExportError: a folder has that name.
         OSError: it can't be written.
     """
     if is_special(name):
@@ -75,13 +75,13 @@ def write_whole(name: str, text: str) -> None:
 
 
 def unwritable(name: str, error: OSError) -> ExportError:
-    """What a full disk and the like come to: one line that names the file."""
+    """Return the error of a full disk and the like: one line that names the file."""
     return ExportError(f"{name} can't be written: {os.strerror(error.errno) if error.errno else error}")
 
 
 @contextmanager
 def writing(name: str) -> Iterator[None]:
-    """Says of a file what is wrong with it."""
+    """Turn an OSError into an ExportError that names the file."""
     try:
         yield
     except OSError as error:
@@ -94,7 +94,7 @@ def checksum_text(checksum: int) -> str:
 
 
 class ExportFile(Protocol):
-    """A file of rows that is written aside: its final name, what it is, and what it holds once it is closed."""
+    """A file of rows under a temporary name: its final name, its type, and its content once it is closed."""
 
     name: str
     path: Path
@@ -107,22 +107,22 @@ class ExportFile(Protocol):
         """The checksum as Google Cloud Storage prints it."""
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Writes rows.
+        """Write rows.
 
         Raises:
             OSError: the file can't be written.
-            Exception: a row is none that the file can hold; if it was the only one, nothing was written.
+            Exception: the file format cannot represent a row; if it was the only one, nothing was written.
         """
 
     def close(self) -> None:
-        """Ends the writing."""
+        """Finish writing."""
 
 
 F = TypeVar("F", bound=ExportFile)
 
 
 class Piece(NamedTuple):
-    """Some rows of a file: how many, how many bytes, and the checksum of the file up to their end."""
+    """Some rows of a file: their number, their bytes, and the checksum of the file up to their end."""
 
     rows: int
     bytes: int
@@ -130,20 +130,20 @@ class Piece(NamedTuple):
 
 
 class RowFile:
-    """One file of rows as NDJSON, written aside.
+    """One file of rows as NDJSON, written under a temporary name.
 
     Attributes:
         name: its final name.
-        path: where it is written.
-        rows: how many rows were written.
-        bytes: how many bytes they take.
-        checksum: their CRC32C, once they are not held back.
+        path: its temporary path.
+        rows: the number of rows written.
+        bytes: their size in bytes.
+        checksum: their CRC32C, once they are written.
     """
 
     content_type = "application/x-ndjson"
 
     def __init__(self, name: str, path: Path, checksum: int = 0) -> None:
-        """Opens it; `checksum` is that of what it holds already."""
+        """Open it; `checksum` is that of its existing content."""
         self.name = name
         self.path = path
         self.rows = 0
@@ -154,11 +154,11 @@ class RowFile:
         self._pending_bytes = 0
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Writes rows: all, or none if one of them has no form in JSON."""
+        """Write rows: all, or none if JSON cannot represent one of them."""
         self.write_lines(encode_rows(rows), len(rows))
 
     def write_lines(self, lines: bytes, rows: int) -> None:
-        """Writes rows that are lines of JSON already."""
+        """Write rows that are already lines of JSON."""
         self._pending.append(lines)
         self.rows += rows
         self.bytes += len(lines)
@@ -167,7 +167,7 @@ class RowFile:
             self._flush()
 
     def written_elsewhere(self, piece: Piece) -> None:
-        """Takes note of what another process has added."""
+        """Count rows that another process has added."""
         self.rows += piece.rows
         self.bytes += piece.bytes
         self.checksum = piece.checksum
@@ -179,7 +179,7 @@ class RowFile:
             self.checksum = google_crc32c.extend(self.checksum, lines)
         chunk = pending[0] if len(pending) == 1 else b"".join(pending)
         view = memoryview(chunk)
-        while view:  # a disk that is nearly full takes a part
+        while view:  # a nearly full disk accepts only a part
             view = view[self._file.write(view) :]
 
     @property
@@ -188,7 +188,7 @@ class RowFile:
         return checksum_text(self.checksum)
 
     def close(self) -> None:
-        """Ends the writing."""
+        """Finish writing."""
         if not self._file.closed:
             try:
                 self._flush()
@@ -197,9 +197,9 @@ class RowFile:
 
 
 class Output:
-    """Where an export's files go: a bucket, or this machine.
+    """The destination of an export's files: a bucket or this machine.
 
-    A context manager: what was not published is gone at the end, however it comes.
+    A context manager: at the end, also after an error, unpublished files are deleted.
     """
 
     def __init__(self, bucket: str | None) -> None:
@@ -215,19 +215,19 @@ class Output:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         for file in self._unclosed:
-            # What a full disk did not take is tried again here, in vain.
+            # Closing retries the write that failed on a full disk; it fails again.
             with suppress(OSError):
                 file.close()
         for folder in self._aside.values():
             shutil.rmtree(folder, ignore_errors=True)
 
     def _path_aside(self, name: str) -> Path:
-        """A path to write to that is no final name: on the same file system as the final one, if that is a file."""
+        """Return a temporary path: on the same file system as the final name, if that is a file."""
         here = self._bucket is None and not is_special(name)
         parent = Path(name).parent if here else Path(tempfile.gettempdir())
         folder = self._aside.get(parent)
         if folder is None:
-            # Known before it is there: a signal may end the export in between.
+            # Register the path before the file exists: a signal can end the export in between.
             folder = self._aside[parent] = parent / f".stellar-etl-{secrets.token_hex(8)}"
             with writing(name):
                 parent.mkdir(parents=True, exist_ok=True)
@@ -235,11 +235,11 @@ class Output:
         return folder / f"{len(self._files)}-{Path(name).name}"
 
     def open(self, name: str, make: Callable[[str, Path], F]) -> F:
-        """Begins a file.
+        """Begin a file.
 
         Args:
             name: its final name.
-            make: opens it, by its final name and the path to write it to.
+            make: opens it, given its final name and the path to write to.
 
         Raises:
             ExportError: its folder can't be written.
@@ -252,7 +252,7 @@ class Output:
         return file
 
     def close(self) -> None:
-        """Ends the writing of every file so far, so that a full disk shows before the first has its final name.
+        """Finish writing every file so far, so that a full disk fails the export before any file has its final name.
 
         Raises:
             ExportError: a file could not be written.
@@ -264,7 +264,7 @@ class Output:
             self._unclosed.pop()
 
     def publish(self, manifest_name: str, manifest: Mapping[str, Any]) -> None:
-        """Gives every closed file its final name, the manifest last; what goes to a device has none.
+        """Give every closed file its final name, the manifest last; devices keep their name.
 
         Raises:
             ExportError: a file could not be written or uploaded.

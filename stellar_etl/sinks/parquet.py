@@ -1,4 +1,4 @@
-"""Rows into Parquet files, with the columns and types that BigQuery's tables have."""
+"""Parquet files of rows, with the columns and types of BigQuery's tables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ except ImportError:
 
 ROW_GROUP_ROWS = 10_000
 ROW_GROUP_TEXT = 8 << 20
-"""A row group ends at that many rows, or characters of text in them: so much does a file hold in memory."""
+"""A row group ends at this number of rows, or characters of text in them: the most that a file holds in memory."""
 
 _SCALE, _EXACT = Decimal("1e-9"), Context(prec=400)
 
@@ -53,7 +53,7 @@ def _time(value: str | int) -> datetime:
 def _integer(value: Any) -> int:
     number = int(value)
     if not -(1 << 63) <= number < 1 << 63:
-        raise ValueError(f"{number} is no 64-bit integer")
+        raise ValueError(f"{number} is not a 64-bit integer")
     return number
 
 
@@ -81,7 +81,7 @@ _CONVERT: dict[str, Convert] = {
 
 
 def schema(columns: Columns) -> pa.Schema:
-    """The columns as Arrow has them; a field that is REQUIRED can't be null, a REPEATED one is a list."""
+    """Return Arrow's columns; a REQUIRED field can't be null, a REPEATED field is a list."""
     return pa.schema(_fields(columns))
 
 
@@ -95,8 +95,8 @@ def _fields(columns: Columns) -> Iterable[pa.Field]:
 def _in_file_order(fields: Columns) -> Columns:
     """Return a record's fields in the order of Parquet files.
 
-    It is the tables' order but for the predicates of claims: `unconditional` stands right before `abs_before_epoch` in
-    all of them. A reader of several files compares their schemas, order included, so files keep it.
+    It is the tables' order except in the predicates of claims: `unconditional` is right before `abs_before_epoch` in
+    all of them. A reader of several files compares their schemas including the order, so it must not change.
     """
     if not {"unconditional", "abs_before_epoch"} <= fields.keys():
         return fields
@@ -106,9 +106,9 @@ def _in_file_order(fields: Columns) -> Columns:
 
 
 def converter(columns: Columns) -> Convert:
-    """What makes of a row, or of a record in one, the values that Arrow takes.
+    """Return a function that turns a row, or a record in a row, into values for Arrow.
 
-    It raises ValueError, naming the column, for a field that is no column and a value that doesn't fit its column.
+    It raises ValueError, naming the column, for an unknown field, or for a value that doesn't fit its column.
     """
     converts = {name: _of_column(column) for name, column in columns.items()}
     empty: dict[str, Any] = {name: [] for name, column in columns.items() if column.mode == "REPEATED"}
@@ -118,7 +118,7 @@ def converter(columns: Columns) -> Convert:
         made = empty.copy()
         for name, value in row.items():
             if name not in converts:
-                raise ValueError(f"{name} is no column")
+                raise ValueError(f"{name} is not a column")
             if value is not None:
                 try:
                     made[name] = converts[name](value)
@@ -137,18 +137,18 @@ def _of_column(column: Column) -> Convert:
 
 
 def _as_list(value: Any) -> list[Any]:
-    """A record by itself stands for a list of one: so the reference exporter writes predicates and price limits."""
+    """A single record means a list of one: the reference exporter writes predicates and price limits like this."""
     return value if isinstance(value, list) else [value]
 
 
 class ParquetFile:
-    """One Parquet file, written aside, a row group at a time.
+    """One Parquet file, written under a temporary name, a row group at a time.
 
     Attributes:
         name: its final name.
-        path: where it is written.
-        rows: how many rows were added.
-        bytes: how many bytes they take, once it is closed.
+        path: its temporary path.
+        rows: the number of added rows.
+        bytes: their size in bytes, once it is closed.
     """
 
     content_type = "application/vnd.apache.parquet"
@@ -159,7 +159,7 @@ class ParquetFile:
         self.rows = 0
         self.bytes = 0
         self._checksum = 0
-        # An extra field is text, and wins over a column of its name, as in the row.
+        # An extra field is text, and replaces a column of the same name, as in the row.
         columns = {**columns, **dict.fromkeys(extra_fields, Column("STRING"))}
         self._schema = schema(columns)
         self._convert = converter(columns)
@@ -168,7 +168,7 @@ class ParquetFile:
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
 
     def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Adds rows.
+        """Add rows.
 
         Raises:
             ValueError: one doesn't fit the columns: it and those after it were not added.
@@ -182,7 +182,7 @@ class ParquetFile:
                 self._write_group()
 
     def close(self) -> None:
-        """Ends the writing.
+        """Finish writing.
 
         Raises:
             OSError: the last row group can't be written.

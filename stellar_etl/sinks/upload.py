@@ -1,4 +1,4 @@
-"""Uploads to Google Cloud Storage. Imported late: the client library takes a second to load."""
+"""Uploads to Google Cloud Storage. Imported on first use: the client library takes a second to load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stellar_etl.google_storage import client, problems_of, retry
 
 
 def upload(bucket: str, name: str, path: Path, content_type: str) -> None:
-    """Uploads a file whole under its name; the service checks its CRC32C.
+    """Upload a complete file under its name; the service checks its CRC32C.
 
     Raises:
         ExportError: the bucket refused it, or could not be reached for a minute.

@@ -1,1 +1,1 @@
-"""Where ledgers come from: lakes, history archives, and the stores that hold them."""
+"""Sources of ledgers: lakes, history archives, and their stores."""

@@ -1,8 +1,8 @@
-"""All ledger entries that there are at a checkpoint, from a history archive's bucket list.
+"""All ledger entries at a checkpoint, from a history archive's bucket list.
 
-How archives are laid out: https://github.com/stellar/stellar-core/blob/master/docs/history.md. The bucket list has
-levels of two buckets each. A bucket holds the last state of each entry that changed in some span of ledgers, or that it
-is gone; what a newer bucket holds of an entry hides what older ones do. Its hash is in the ledger's header
+The layout of archives: https://github.com/stellar/stellar-core/blob/master/docs/history.md. The bucket list has
+levels of two buckets each. A bucket holds the last state of each entry that changed in some span of ledgers, or the
+mark of its removal. An entry in a newer bucket replaces that in older ones. Its hash is in the ledger's header
 (https://github.com/stellar/stellar-core/blob/master/src/bucket/readme.md).
 """
 
@@ -55,13 +55,13 @@ def checkpoint(sequence: int) -> int:
 
 @dataclass(frozen=True)
 class ArchiveState:
-    """What an archive's state file says.
+    """The content of an archive's state file.
 
     Attributes:
         sequence: the checkpoint's ledger.
-        passphrase: the network's, None if it is not told.
-        live: the buckets of what there is.
-        hot: those of what was evicted and can be restored, None before protocol 23
+        passphrase: the network's, None if the file does not contain it.
+        live: the buckets of existing entries.
+        hot: those of evicted entries that can be restored, None before protocol 23
             (https://github.com/stellar/stellar-protocol/blob/master/core/cap-0062.md).
     """
 
@@ -78,7 +78,7 @@ class ArchiveState:
 
     @property
     def buckets(self) -> list[bytes]:
-        """The hashes of the buckets of what there is that hold anything, newest first."""
+        """The hashes of the non-empty buckets of existing entries, newest first."""
         return [hash_ for level in self.live for hash_ in level if hash_ != _NO_BUCKET]
 
 
@@ -90,7 +90,7 @@ def parse_state(content: bytes) -> ArchiveState:
     """An archive's state file.
 
     Raises:
-        AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError: it is none.
+        AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError: it is not a state file.
     """
     told = json.loads(content)
     hot, passphrase = told.get("hotArchiveBuckets"), told.get("networkPassphrase")
@@ -111,18 +111,18 @@ def _levels(told: list[dict[str, Any]]) -> Levels:
 def _hash(text: str) -> bytes:
     value = bytes.fromhex(text)
     if len(value) != len(_NO_BUCKET):
-        raise ValueError(f"{text!r} is no bucket's hash")
+        raise ValueError(f"{text!r} is not a bucket's hash")
     return value
 
 
 def file_name(kind: str, id_: str, ending: str) -> str:
-    """The name of a file in an archive: of a checkpoint, by its ledger as eight hex digits, or of a bucket."""
+    """Return the name of a file in an archive: of a checkpoint, by its ledger as eight hex digits, or of a bucket."""
     return f"{kind}/{id_[:2]}/{id_[2:4]}/{id_[4:6]}/{kind}-{id_}.{ending}"
 
 
 @dataclass(eq=False)
 class StatePart(Ledger):
-    """Some of what there is in a ledger, as if the ledger had created it.
+    """Some of the entries at a ledger, as if the ledger had created them.
 
     Attributes:
         entries: the entries, by `LedgerEntryType`.
@@ -137,11 +137,11 @@ class StatePart(Ledger):
 
 
 class Archive:
-    """A network's history archive, of which the state at a checkpoint is read.
+    """A network's history archive, from which the state at a checkpoint is read.
 
     Attributes:
-        store: where it lies.
-        passphrase: the network that it holds.
+        store: its store.
+        passphrase: its network.
     """
 
     def __init__(self, store: Store, passphrase: str, newest: int, entry_types: Collection[int]) -> None:
@@ -153,27 +153,27 @@ class Archive:
         self._reading = Reading()
 
     def progress(self, first: int, last: int, seconds: float) -> StateProgress:  # noqa: ARG002 it is one ledger
-        """What tells how far the reading is, every so many seconds."""
+        """The progress of reading, reported at an interval of seconds."""
         return StateProgress(self._reading, seconds)
 
     def readers(self, first: int, last: int) -> int:  # noqa: ARG002 it is one ledger
-        """One alone."""
+        """Always one reader."""
         return 1
 
     def read(self, first: int, last: int, *, verify: bool = True, step: int = 1) -> Iterator[Ledger]:  # noqa: ARG002
-        """What there is at a checkpoint, which is the first and the last ledger, in parts, at least one.
+        """Yield the entries at a checkpoint, which is the first and the last ledger, in one or more parts.
 
-        Only once all were taken is it known that all buckets' hashes match.
+        The buckets' hashes are verified only when all parts were read.
 
-        Memory grows with the entries that newer buckets hold and older ones may: 16 bytes of each one's hash are kept,
-        some 100 bytes of memory. Those of the oldest bucket are not, nor those that a bucket calls initial: older ones
-        don't hold them, unless as gone (https://github.com/stellar/stellar-protocol/blob/master/core/cap-0020.md).
+        Memory grows with the entries that newer buckets hold and older ones can hold: 16 bytes of each hash are stored,
+        about 100 bytes of memory. Entries of the oldest bucket, and initial entries of a bucket, are not stored: older
+        buckets contain them only as removed (https://github.com/stellar/stellar-protocol/blob/master/core/cap-0020.md).
 
         Raises:
             NotReachedError: the archive ends before the checkpoint.
             ExportError: a file is missing, damaged, or of another ledger or network.
         """
-        assert first == last == checkpoint(last), "an archive has the state at checkpoints alone"
+        assert first == last == checkpoint(last), "an archive has the state only at checkpoints"
         state = self._state(last)
         header = self._header(last)
         ledger = Ledger(0, {"ledgerHeader": header}, network_id(self.passphrase))
@@ -233,7 +233,7 @@ class Archive:
             )
 
     def _records(self, name: str, digest: Any) -> Iterator[list[bytes]]:
-        """A file's records, some at a time; its content goes into a digest."""
+        """Yield a file's records, some at a time, and add its content to a digest."""
 
         def content() -> Iterator[bytes]:
             for piece in gunzipped(self.store.stream(name)):
@@ -248,16 +248,16 @@ class Archive:
 def some_live(
     entries: Iterable[bytes], wanted: Collection[bytes], seen: set[int], *, remember: bool
 ) -> dict[int, list[Change]]:
-    """What of some entries of a bucket there is: no newer bucket holds it, or says that it is gone.
+    """Yield the existing ones among a bucket's entries: no newer bucket contains or removes them.
 
     Args:
         entries: the XDR of `BucketEntry`s.
-        wanted: the XDR of the `LedgerEntryType`s that matter; others are not even decoded.
-        seen: what stands for the keys that newer buckets hold; this bucket's are added.
-        remember: whether there are older buckets.
+        wanted: the XDR of the `LedgerEntryType`s to yield; others are not decoded.
+        seen: hashes of the keys in newer buckets; this bucket's are added.
+        remember: whether older buckets exist.
 
     Raises:
-        XdrError: one of them is none, or of a newer protocol.
+        XdrError: one of them is not a `BucketEntry`, or of a newer protocol.
     """
     found: defaultdict[int, list[Change]] = defaultdict(list)
     for raw in entries:
@@ -283,7 +283,7 @@ def read_state(store: Store, name: str) -> ArchiveState:
     """An archive's state file.
 
     Raises:
-        ExportError: it is missing, or is none.
+        ExportError: it is missing, or is not a state file.
     """
     with problems_of(store, name):
         content = store.read(name)
@@ -295,7 +295,7 @@ def read_state(store: Store, name: str) -> ArchiveState:
 
 @contextmanager
 def problems_of(store: Store, name: str) -> Iterator[None]:
-    """Turns what a file may lack into one line.
+    """Turn errors of reading a file into one line.
 
     Raises:
         ExportError: naming the file.
@@ -310,7 +310,7 @@ def problems_of(store: Store, name: str) -> Iterator[None]:
 
 
 def check_network(location: str, told: str | None, passphrase: str | None) -> None:
-    """Holds the network that a file tells of against the one that it must be of, if both are known.
+    """Compare the network that a file names with the required one, if both are known.
 
     Raises:
         ExportError: they differ.
@@ -320,16 +320,16 @@ def check_network(location: str, told: str | None, passphrase: str | None) -> No
 
 
 def open_archive(path: str, network: str, entry_types: Collection[int], passphrase: str | None = None) -> Archive:
-    """Opens the archive at a path: a folder, `file://…`, `gs://bucket/prefix` or `https://host/prefix`.
+    """Open the archive at a path: a folder, `file://…`, `gs://bucket/prefix` or `https://host/prefix`.
 
     Args:
         path: the archive.
-        network: pubnet, testnet or futurenet; the passphrase of an archive that tells none.
-        entry_types: each `LedgerEntryType` of which entries are read.
-        passphrase: the network that it must be, None for any.
+        network: pubnet, testnet or futurenet; the network of an archive that names none.
+        entry_types: each `LedgerEntryType` to read.
+        passphrase: the required network, None for any.
 
     Raises:
-        ExportError: there is no such archive, or it is of another network.
+        ExportError: the archive does not exist, or is of another network.
     """
     store = open_store(path, OPTION)
     state = read_state(store, NEWEST)

@@ -1,6 +1,6 @@
 """Lakes of ledgers in the layout of SEP-54, as Galexie writes them: a store, read by ledger.
 
-An object is one zstd frame of a `LedgerCloseMetaBatch`; `layout` tells of names, `stores` of where they lie.
+An object is one zstd frame of a `LedgerCloseMetaBatch`; `layout` has the names, `stores` reads them.
 """
 
 from __future__ import annotations
@@ -31,35 +31,36 @@ PASSPHRASES = {
 CONFIG = ".config.json"
 
 FEW, MANY = 20, 1000
-"""How many names are asked for to find the newest ledger, and how many are looked at: other files may come first."""
+"""The number of names requested to find the newest ledger, and the number examined: other files can come first."""
 
 
 ALWAYS_TAKEN = 64 << 20
-"""How large the content of an object may be in any case, in bytes."""
+"""The size in bytes that the content of any object may have."""
 
 MOST_TIMES_AS_LARGE = 100
-"""How much larger than the object its content may be beyond that. Ledgers, which are full of hashes and signatures, are
-some five to ten times as large."""
+"""The largest ratio of content to object beyond that. The content of ledgers, with many hashes and signatures, is about
+five to ten times as large."""
 
 _PIECE = 2 << 10
-"""How much of a frame is decompressed at once: of a bomb that is 64 MB at most."""
+"""The part of a frame that is decompressed at once: at most 64 MB for a decompression bomb."""
 
 
 def decompress(data: bytes) -> bytes:
     """The content of a zstd frame.
 
     Raises:
-        ZstdError: the frame is damaged, ends too early, or holds more than ledgers that were compressed can.
+        ZstdError: the frame is damaged, ends too early, or is larger than compressed ledgers can be.
     """
     most = max(ALWAYS_TAKEN, MOST_TIMES_AS_LARGE * len(data))
-    # At once where the frame tells how large its content is, which is held against what comes: a quarter less time.
+    # Decompress at once if the frame contains the size of its content, which is verified: this saves a quarter of the
+    # time.
     if 0 < zstandard.frame_content_size(data) <= most:
         return zstandard.ZstdDecompressor().decompress(data)
     return _decompress_in_pieces(data, most)
 
 
 def _decompress_in_pieces(data: bytes, most: int) -> bytes:
-    """The same for a frame that doesn't tell how large its content is, or tells of too much."""
+    """The same for a frame that doesn't contain the size of its content, or too large a size."""
     frame = zstandard.ZstdDecompressor().decompressobj()
     pieces, size = [], 0
     for offset in range(0, len(data), _PIECE):
@@ -76,8 +77,8 @@ class Lake:
     """A network's ledgers.
 
     Attributes:
-        store: where they lie.
-        passphrase: the network that the lake says it holds.
+        store: their store.
+        passphrase: the network that the lake names.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Lake:
         """The object with the newest ledger: the first name.
 
         Raises:
-            ExportError: there is no lake, or it is empty.
+            ExportError: the lake does not exist or is empty.
         """
         location = self.store.location
         try:
@@ -102,35 +103,35 @@ class Lake:
         except (FileNotFoundError, NotADirectoryError):
             raise ExportError(f"{location} does not exist: give --datastore-path a lake of ledgers") from None
         if newest is None:
-            raise ExportError(f"{location} is no lake, or an empty one: it holds nothing like {EXAMPLE}")
+            raise ExportError(f"{location} is not a lake, or is empty: it has no object with a name like {EXAMPLE}")
         return newest
 
     @cached_property
     def _layout(self) -> LakeLayout | None:
-        """How names are computed, None if they must be listed: always on this machine, where listing costs nothing."""
+        """The layout that computes names, None to list them: always on this machine, where listing costs nothing."""
         told = self._told_layout if self.store.remote else None
         return told.as_in(self.newest) if told else None
 
     def spans(self, first: int, last: int) -> Iterable[Span]:
-        """The objects that hold these ledgers, oldest first; whether computed ones are there, reading tells.
+        """The objects of these ledgers, oldest first. Computed objects can be missing: reading fails then.
 
         Raises:
             NotReachedError: the lake ends before the last one.
             ExportError: ledgers are missing in between, named.
         """
-        tip = self.newest.last
-        if last > tip:
+        network_head = self.newest.last
+        if last > network_head:
             raise NotReachedError(
-                f"ledger {last} has not closed yet: the newest ledger of {self.store.location} is {tip}, "
-                f"{last - tip} before it"
+                f"ledger {last} has not closed yet: the newest ledger of {self.store.location} is {network_head}, "
+                f"{last - network_head} ledgers before it"
             )
         return self._layout.spans(first, last) if self._layout else self._listed(first, last)
 
     def _listed(self, first: int, last: int) -> list[Span]:
-        """As `spans`, but known to be there.
+        """Like `spans`, but verified to exist.
 
         Raises:
-            ExportError: ledgers are missing, or are there twice.
+            ExportError: ledgers are missing or duplicated.
         """
         found: list[Span] = []
         for span in self._begun(last, last - first + 2):
@@ -150,9 +151,9 @@ class Lake:
         return found
 
     def _begun(self, sequence: int, page: int) -> Iterator[Span]:
-        """The objects that begin at or before a ledger, newest first; so many are wanted."""
+        """The objects that begin at or before a ledger, newest first; `wanted` of them are needed."""
         nearby = next(spans_of(self.store.names(inverted(sequence), 1)), None)
-        # Their partitions come after that name, but the first one may begin with objects that are newer.
+        # Their partitions come after that name, but the first one can begin with newer objects.
         return spans_of(self.store.names(nearby.folder + inverted(sequence), page)) if nearby else iter(())
 
     def at_or_before(self, sequence: int) -> list[Ledger]:
@@ -193,13 +194,13 @@ class Lake:
         return ledgers
 
     def progress(self, first: int, last: int, seconds: float) -> LedgerProgress:
-        """What tells how far the reading of a range is, every so many seconds."""
+        """The progress of reading a range, reported at an interval of seconds."""
         return LedgerProgress(last - first + 1, seconds)
 
     def read(self, first: int, last: int, *, verify: bool = True, step: int = 1) -> Iterator[Ledger]:
         """The ledgers of a range, oldest first, each checked by its hashes.
 
-        With a `step` every so many objects are read, by one of as many readers.
+        With a `step` only every `step`-th object is read, by one of `step` readers.
 
         Raises:
             NotReachedError: the lake ends before the last one.
@@ -213,9 +214,9 @@ class Lake:
                     yield ledger
 
     def readers(self, first: int, last: int) -> int:
-        """How many processes may read a range side by side: several where each ledger has an object of its own.
+        """The number of processes that may read a range in parallel: several if each ledger is a separate object.
 
-        They share the window, and none may have to ask a service for names that another has asked for.
+        They share the window, and no process may need to list names that another one has listed.
 
         Raises:
             ExportError: as `spans`.
@@ -240,16 +241,16 @@ class Lake:
 
 
 def open_lake(path: str, network: str, passphrase: str | None = None, window: Window | None = None) -> Lake:
-    """Opens the lake at a path: a folder, `file://…`, `gs://bucket/prefix` or `https://host/prefix`.
+    """Open the lake at a path: a folder, `file://…`, `gs://bucket/prefix` or `https://host/prefix`.
 
     Args:
         path: the lake itself, or the folder above it that holds one lake for each network.
-        network: pubnet, testnet or futurenet; names the subfolder, and the passphrase of a lake without configuration.
-        passphrase: the network that it must be, None for any.
-        window: how much of a remote lake is read ahead.
+        network: pubnet, testnet or futurenet; the subfolder, and the network of a lake without configuration.
+        passphrase: the required network, None for any.
+        window: the read-ahead of a remote lake.
 
     Raises:
-        ExportError: there is no such lake, or it is of another network.
+        ExportError: the lake does not exist, or is of another network.
     """
     for location in (path, f"{path.rstrip('/')}/{network}"):
         store = open_store(location)

@@ -1,7 +1,7 @@
-"""Where a lake's ledgers lie: the arithmetic of object names in SEP-54, which Galexie writes. Nothing here reads.
+"""Object names of a lake (SEP-54), as Galexie writes them. Pure.
 
-`{HEX}--{first}-{last}/{HEX}--{first}[-{last}].xdr.zst`, where HEX is 0xFFFFFFFF less the first ledger: names sort
-newest first. The folder (a partition) is left out where it would hold one object, `-{last}` where an object holds one
+`{HEX}--{first}-{last}/{HEX}--{first}[-{last}].xdr.zst`, where HEX is 0xFFFFFFFF minus the first ledger: names sort
+newest first. The folder (a partition) is left out if it would hold one object, `-{last}` if an object holds one
 ledger.
 Sources: https://github.com/stellar/stellar-protocol/blob/master/ecosystem/sep-0054.md and `DataStoreSchema` in
 https://github.com/stellar/go/blob/master/support/datastore/schema.go, whose older versions ended names in `.zstd`.
@@ -45,12 +45,12 @@ class Span:
 
 
 def inverted(sequence: int) -> str:
-    """What the names of a partition or object that begins with this ledger begin with."""
+    """Return the prefix of the name of a partition or object that begins with this ledger."""
     return f"{HIGHEST - sequence:08X}"
 
 
 def parse(name: str) -> Span | None:
-    """The object of a name, None if it is no ledgers' name: a file being written, a folder's own mark, any other."""
+    """Return the object of a name, None for any other name: an unfinished file, a folder's marker."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
@@ -60,21 +60,21 @@ def parse(name: str) -> Span | None:
 
 
 def spans_of(names: Iterable[str]) -> Iterator[Span]:
-    """The objects among names in order; names after a lake's objects are not asked for."""
+    """The objects among names in order; names after a lake's objects are not requested."""
     return filter(None, map(parse, takewhile(lambda name: name < BEYOND, names)))
 
 
 def compact(sequences: Iterable[tuple[int, int]]) -> str:
-    """Ranges as people write them: `3-5, 9`."""
+    """Return ranges in short form: `3-5, 9`."""
     return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in sequences)
 
 
 @dataclass(frozen=True)
 class LakeLayout:
-    """How many ledgers an object holds and how many objects a partition, as a lake's `.config.json` says.
+    """The numbers of ledgers per object and objects per partition, from a lake's `.config.json`.
 
     Attributes:
-        ending: what names of objects end in.
+        ending: the suffix of objects' names.
     """
 
     ledgers_per_batch: int
@@ -83,10 +83,10 @@ class LakeLayout:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> LakeLayout | None:
-        """The layout that a configuration tells, None if it tells none.
+        """Return the layout that a configuration contains, None if it contains none.
 
         Raises:
-            ValueError: it makes no sense.
+            ValueError: it is invalid.
         """
         sizes = config.get("ledgersPerBatch"), config.get("batchesPerPartition")
         if None in sizes:
@@ -96,7 +96,7 @@ class LakeLayout:
         return cls(*sizes)  # type: ignore[arg-type]
 
     def span(self, sequence: int) -> Span:
-        """The object that a ledger belongs to, whether it is there or not."""
+        """Return the object of a ledger, whether it exists or not."""
         first, last = _part(sequence, self.ledgers_per_batch)
         name = f"{inverted(first)}--{first}" + (f"-{last}" if last > first else "") + self.ending
         if self.batches_per_partition > 1:
@@ -105,14 +105,14 @@ class LakeLayout:
         return Span(first, last, name)
 
     def spans(self, first: int, last: int) -> Iterator[Span]:
-        """The objects that these ledgers belong to, oldest first."""
+        """Return the objects of these ledgers, oldest first."""
         while first <= last:
             span = self.span(first)
             yield span
             first = span.last + 1
 
     def as_in(self, known: Span) -> LakeLayout | None:
-        """This layout with the ending of a known object's name, None if it does not give that name."""
+        """This layout with the suffix of a known object's name, None if it would name the object otherwise."""
         layouts = (replace(self, ending=ending) for ending in ENDINGS)
         return next((layout for layout in layouts if layout.span(known.first) == known), None)
 

@@ -9,56 +9,56 @@ from operator import itemgetter
 
 from stellar_etl.errors import ExportError, NotReachedError
 from stellar_etl.sources.lake import Lake
+from stellar_etl.times import whole_seconds
 
 BEFORE_ALL = -inf
 """The close time of ledgers before a lake's first one."""
 
 USUAL_PACE = 5.5
-"""Seconds from ledger to ledger, where nothing better is known."""
+"""Seconds from ledger to ledger, if nothing better is known."""
 
 FREE_STEPS = 8
-"""How many steps the search may take before every second one halves what is left."""
+"""The steps of the search before every second one bisects."""
 
 
 def ledger_range(lake: Lake, start: datetime, end: datetime) -> dict[str, int]:
-    """For each time the smallest ledger that closed at or after it: `{"start": N, "end": M}`.
+    """Return for each time the smallest ledger that closed at or after it: `{"start": N, "end": M}`.
 
-    A time before the first ledger gives the oldest one. A time after the newest ledger has no answer yet: a ledger may
-    still close before it, and a range that ended without that ledger would lose it.
+    A time before the first ledger gives the oldest one. A time after the newest ledger has no answer yet: another
+    ledger can still close before it, and a range without that ledger would lose it.
 
     Raises:
-        ExportError: the times are the wrong way round.
+        ExportError: the start is after the end.
         NotReachedError: a time is after the newest ledger.
     """
     if start > end:
         raise ExportError(f"--start-time {start.isoformat()} is after --end-time {end.isoformat()}")
     newest = lake.load(lake.newest)[-1]
     for option, moment in (("--start-time", start), ("--end-time", end)):
-        late = moment.timestamp() - newest.close_time
+        late = whole_seconds(moment) - newest.close_time
         if late > 0:
             raise NotReachedError(
-                f"{option} {moment.isoformat()}: the network has not come so far; the newest ledger of "
-                f"{lake.store.location} is {newest.sequence}, closed at {newest.closed_at}, {late:.0f} s before"
+                f"{option} {moment.isoformat()}: the network has not reached this time; the newest ledger of "
+                f"{lake.store.location} is {newest.sequence}, closed at {newest.closed_at}, {late} s before"
             )
     known = {0: BEFORE_ALL, newest.sequence: float(newest.close_time)}
-    # Close times are whole seconds.
     return {
-        "start": first_closed_at_or_after(lake, ceil(start.timestamp()), known),
-        "end": first_closed_at_or_after(lake, ceil(end.timestamp()), known),
+        "start": first_closed_at_or_after(lake, whole_seconds(start), known),
+        "end": first_closed_at_or_after(lake, whole_seconds(end), known),
     }
 
 
 def first_closed_at_or_after(lake: Lake, seconds: int, known: dict[int, float]) -> int:
     """The smallest ledger that closed at or after a time, by interpolation search.
 
-    A lake of sixty million ledgers takes about five reads for the first time and three for one near to it. Where close
-    times are odd, every second step after `FREE_STEPS` halves what is left: reads grow with the logarithm of the number
-    of ledgers at worst.
+    A lake of sixty million ledgers takes about five reads for the first time and three for one near to it. If close
+    times are irregular, every second step after `FREE_STEPS` bisects: in the worst case reads grow with the logarithm
+    of the number of ledgers.
 
     Args:
         lake: where the ledgers are.
         seconds: the time, in seconds since 1970.
-        known: close times by ledger, to which those that are read are added. A ledger that is missing has the time of
+        known: close times by ledger; those that are read are added. A missing ledger has the time of
             the one before it. At least 0, as `BEFORE_ALL`, and a ledger that closed at or after the time.
     """
     step = 0
@@ -79,7 +79,7 @@ def first_closed_at_or_after(lake: Lake, seconds: int, known: dict[int, float]) 
 def _guess(points: list[tuple[int, float]], index: int, seconds: int) -> int:
     """A ledger between the last one known to be too old, before this index, and the first one that is not.
 
-    Goes from the nearer of the two, at the pace from it to the known ledger that is about as far from it as the answer.
+    Extrapolates from the nearer of the two, at the pace between it and a known ledger at about the same distance.
     """
     (low, before), (high, after) = points[index - 1 : index + 1]
     ledger, closed = points[index] if after - seconds < seconds - before else points[index - 1]
@@ -91,7 +91,7 @@ def _guess(points: list[tuple[int, float]], index: int, seconds: int) -> int:
     else:
         pace = USUAL_PACE
     guess = ledger + ceil(way / pace)
-    if not low <= guess <= high:  # the network stood still, or the lake begins in between
+    if not low <= guess <= high:  # the network paused, or the lake begins in between
         guess = (low + high) // 2
         if before == BEFORE_ALL:  # most lakes begin with the network
             guess = min(guess, 2 * low)

@@ -1,4 +1,4 @@
-"""Work in a bounded window ahead of the one who takes the results, in order."""
+"""Read-ahead in a bounded window, with results in order."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Window:
-    """How much is on its way or ready at most.
+    """The limits of the read-ahead.
 
     Attributes:
-        threads: how many objects are on their way at once.
-        objects: how many are on their way or ready.
-        bytes: how many bytes they may have, judged by the largest object so far; one object is always let in.
+        threads: objects requested at the same time.
+        objects: objects requested or waiting.
+        bytes: the limit of their bytes, estimated by the largest object so far; one object is always allowed.
     """
 
     threads: int = 10
@@ -33,13 +33,13 @@ class Window:
 
 
 def read_ahead(read: Callable[[T], bytes], items: Iterable[T], window: Window) -> Iterator[tuple[T, bytes]]:
-    """Each item with its bytes, in order; some are read in threads while the first ones are being used.
+    """Yield each item with its bytes, in order; threads read items ahead of the consumer.
 
-    Memory does not grow with the number of items: until the first one tells how large they are, two are read. The
-    threads are daemons, so that a process that is told to end does not wait for a network.
+    Memory does not grow with the number of items: until the first one shows their size, two are read. The
+    threads are daemons, so that a terminated process does not wait for a network.
 
     Raises:
-        Exception: what `read` raised, when its item's turn has come.
+        Exception: raised by `read`, when its item is next.
     """
     tasks: SimpleQueue[tuple[T, Future[bytes]] | None] = SimpleQueue()
     begun: deque[tuple[T, Future[bytes]]] = deque()
@@ -55,7 +55,7 @@ def read_ahead(read: Callable[[T], bytes], items: Iterable[T], window: Window) -
                 result.set_result(read(item))
             except BaseException as error:
                 result.set_exception(error)
-            del task, item, result  # a thread that waits for its next task would keep the bytes
+            del task, item, result  # otherwise a waiting thread would keep the bytes
 
     source, largest, room = iter(items), 1, min(2, window.objects)
     try:

@@ -1,4 +1,4 @@
-"""Files of history archives, of any size in little memory: records of XDR (RFC 5531, section 11), by gzip."""
+"""Files of history archives, of any size in little memory: gzip files of XDR records (RFC 5531, section 11)."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from stellar_etl.sources.stores.base import CHUNK
 from stellar_etl.xdr import XdrError
 
 LARGEST_RECORD = 16 << 20
-"""How many bytes a record may have: what is in the ledger came by a message between nodes, and none is larger
-(`MAX_MESSAGE_SIZE` in stellar-core's `overlay/Peer.h`). Of entries the network itself allows some 128 KiB."""
+"""The largest record in bytes: the ledger's content was sent in messages between nodes, and none is larger
+(`MAX_MESSAGE_SIZE` in stellar-core's `overlay/Peer.h`). The network allows about 128 KiB for an entry."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 _LAST_FRAGMENT = 1 << 31
 
 
 def gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The content of a gzip file, in pieces that are small however much it is compressed.
+    """Yield the content of a gzip file, in small pieces for any compression ratio.
 
     Raises:
-        zlib.error: it is no gzip file, is damaged, or ends too early.
+        zlib.error: it is not a gzip file, is damaged, or ends too early.
     """
     unzip = zlib.decompressobj(_GZIP)
     for piece in pieces:
         left = piece
         while left:
-            if unzip.eof:  # gzip files that follow one another are one
+            if unzip.eof:  # concatenated gzip files are one file
                 unzip = zlib.decompressobj(_GZIP)
             yield unzip.decompress(left, CHUNK)
             left = unzip.unconsumed_tail or unzip.unused_data
@@ -35,10 +35,10 @@ def gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def records(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The records of a stream: of each piece those that end in it.
+    """Yield the records of a stream: for each piece those that end in it.
 
     Raises:
-        XdrError: a record is in fragments, too large, or not all there.
+        XdrError: a record is fragmented, too large or incomplete.
     """
     rest = b""
     for piece in pieces:

@@ -10,7 +10,7 @@ from stellar_etl.progress import Progress
 
 
 class Source(Protocol):
-    """Where ledgers come from: a lake, or the state in an archive at one ledger.
+    """A source of ledgers: a lake, or the state in an archive at one ledger.
 
     Attributes:
         passphrase: the network's.
@@ -19,7 +19,7 @@ class Source(Protocol):
     passphrase: str
 
     def read(self, first: int, last: int, *, verify: bool = True, step: int = 1) -> Iterator[Ledger]:
-        """The ledgers of a range, oldest first; each at least once, and what is too large for one in several parts.
+        """Yield the ledgers of a range, oldest first; a ledger that is too large for memory comes in several parts.
 
         With a `step` only every `step`-th object is read.
 
@@ -29,7 +29,7 @@ class Source(Protocol):
         """
 
     def readers(self, first: int, last: int) -> int:
-        """How many processes may read a range side by side, each with that number as its `step`."""
+        """The number of processes that may read a range in parallel, each with that number as its `step`."""
 
     def progress(self, first: int, last: int, seconds: float) -> Progress:
-        """The progress of reading a range, reported every so many seconds."""
+        """The progress of reading a range, reported at an interval of seconds."""

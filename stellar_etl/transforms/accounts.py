@@ -1,4 +1,4 @@
-"""Rows of `accounts`: what a ledger made of each account."""
+"""Rows of `accounts`: one per account that a ledger changed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ items = of_type(ENTRY_TYPE)
 
 
 def extensions(account: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """The second and the third extension of an `AccountEntry`: sponsorships, and when its sequence number moved."""
+    """The second and the third extension of an `AccountEntry`: sponsorships, and when its sequence number changed."""
     first = account["ext"][1]
     second = first and first["ext"][1]
     return second, second and second["ext"][1]
 
 
 def row(ledger: Ledger, change: Change) -> dict[str, Any]:
-    """One account's row; what older accounts don't tell is 0."""
+    """Return one account's row; fields that older accounts lack are 0."""
     account = change.content
     master, low, medium, high = account["thresholds"]
     sponsorships, sequence = extensions(account)

@@ -1,4 +1,4 @@
-"""Rows of `history_assets`: the assets of payments and sell offers, each once a run."""
+"""Rows of `history_assets`: the assets of payments and sell offers, each once per run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def items(ledger: Ledger) -> Iterator[Operation]:
 
 
 def identity(row: dict[str, Any]) -> Hashable:
-    """What tells an asset from others."""
+    """The columns that identify an asset."""
     return row["asset_id"]  # type: ignore[no-any-return]
 
 

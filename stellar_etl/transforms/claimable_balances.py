@@ -1,4 +1,4 @@
-"""Rows of `claimable_balances`: what a ledger made of each balance that waits to be claimed."""
+"""Rows of `claimable_balances`: one per claimable balance that a ledger changed."""
 
 from __future__ import annotations
 

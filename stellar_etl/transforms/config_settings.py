@@ -1,6 +1,6 @@
-"""Rows of `config_settings`: what a ledger made of the network's settings for smart contracts.
+"""Rows of `config_settings`: one per setting of smart contracts that a ledger changed.
 
-A row tells one setting, of the kind that `config_setting_id` says: the columns of the others are 0 or empty.
+A row has one setting, of the kind in `config_setting_id`: the columns of other kinds are 0 or empty.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _single(column: str) -> Make:
 
 
 def _fields(*columns: tuple[str, str]) -> Make:
-    """Columns that show a setting's fields; some fields stand in two columns, for protocol 23 renamed them."""
+    """Columns of a setting's fields; some fields have two columns, because protocol 23 renamed them."""
     return lambda setting: {column: setting[field] for column, field in columns}
 
 

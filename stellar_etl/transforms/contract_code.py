@@ -1,4 +1,4 @@
-"""Rows of `contract_code`: what a ledger made of each contract's WebAssembly."""
+"""Rows of `contract_code`: one per WebAssembly module that a ledger changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COSTS = {
 
 
 def row(ledger: Ledger, change: Change) -> dict[str, Any]:
-    """One code's row; the counts of code from before protocol 21 are 0, those of evicted code not known any more."""
+    """Return one module's row; counts are 0 for code from before protocol 21, and unknown for evicted code."""
     code = change.content
     version, measured = code.get("ext", (None, None))
     counts = measured["costInputs"] if measured else {}

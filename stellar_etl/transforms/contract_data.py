@@ -1,4 +1,4 @@
-"""Rows of `contract_data`: what a ledger made of each entry in contracts' storage."""
+"""Rows of `contract_data`: one per entry of contracts' storage that a ledger changed."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _CREDITS = ((names.SCV_SYMBOL, b"AlphaNum4"), (names.SCV_SYMBOL, b"AlphaNum12"))
 
 
 def items(ledger: Ledger) -> Iterator[Change]:
-    """The changed entries but for nonces, which the network alone writes."""
+    """The changed entries except nonces, which only the network writes."""
     for change in ledger.changes.get(ENTRY_TYPE, ()):
         if change.content["key"][0] != names.SCV_LEDGER_KEY_NONCE:
             yield change
 
 
 def row(ledger: Ledger, change: Change) -> dict[str, Any]:
-    """One entry's row; the value of an evicted entry is not known any more.
+    """Return one entry's row; the value of an evicted entry is unknown.
 
     Raises:
-        ValueError: it is no contract's entry.
+        ValueError: it is not a contract's entry.
     """
     data = change.content
     kind, contract = data["contract"]
     if kind != names.SC_ADDRESS_TYPE_CONTRACT:
-        raise ValueError(f"its owner is a {names.SCAddressType[kind]}, no contract")
+        raise ValueError(f"its owner is a {names.SCAddressType[kind]}, not a contract")
     key = data["key"]
     encoded_key, decoded_key = forms(change.key[_BEFORE_KEY:-4], key)
     value = data.get("val")
@@ -68,9 +68,9 @@ def row(ledger: Ledger, change: Change) -> dict[str, Any]:
 
 
 def _asset(contract: bytes, key: Value, value: Value, network: bytes) -> tuple[int, Any] | None:
-    """The asset whose own contract this is, if the entry is the contract itself; lumens' contract names no asset.
+    """The asset of its own contract, if the entry is the contract itself; the contract of lumens names no asset.
 
-    What an asset's contract writes of itself any contract may write, so its id decides
+    Any contract can claim to be an asset's contract, so its id decides
     (https://github.com/stellar/rs-soroban-env, `native_contract/token/asset_info.rs`).
     """
     if key[0] != names.SCV_LEDGER_KEY_CONTRACT_INSTANCE or value[0] != names.SCV_CONTRACT_INSTANCE:
@@ -91,9 +91,9 @@ def _asset(contract: bytes, key: Value, value: Value, network: bytes) -> tuple[i
 
 
 def _balance(key: Value, value: Value) -> tuple[str, str] | None:
-    """A contract that holds an asset, and how many stroops: what an asset's contract writes of it.
+    """A contract that holds an asset, and its stroops, from the entry of the asset's contract.
 
-    Contracts that keep their books in the same form count too
+    Other contracts whose entries have the same form count too
     (https://github.com/stellar/rs-soroban-env, `native_contract/token/storage_types.rs`).
     """
     match key, value:

@@ -1,4 +1,4 @@
-"""Rows of `history_contract_events`: one an event in a transaction's meta, diagnostic ones too."""
+"""Rows of `history_contract_events`: one per event in a transaction's meta, including diagnostic ones."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from stellar_etl.transforms.shared.events import DIAGNOSTIC, Event, events
 from stellar_etl.transforms.shared.values import code_name
 
 _DIAGNOSTIC = {False: b"\0\0\0\0", True: b"\0\0\0\1"}
-"""What a `DiagnosticEvent` begins with: each kind of event is written as one."""
+"""The first bytes of a `DiagnosticEvent`: each kind of event is written as one."""
 
 
 def items(ledger: Ledger) -> Iterator[Event]:
-    """The ledger's events: of each transaction its own, then its operations', then the diagnostic ones."""
+    """Yield the ledger's events: for each transaction its own, then its operations', then the diagnostic ones."""
     for transaction in ledger.transactions:
         yield from events(transaction)
 
@@ -27,7 +27,7 @@ def row(ledger: Ledger, item: Event) -> dict[str, Any]:
     contract, body = event["contractID"], event["body"][1]
     topics = list(map(forms, body["topics_raw"], body["topics"]))
     data, data_decoded = forms(body["data_raw"], body["data"])
-    # The reference exporter wraps what is no diagnostic event as one of a successful call; the XDR keeps that form.
+    # The reference exporter wraps other events as a diagnostic event of a successful call; the XDR keeps that form.
     wrapping = _DIAGNOSTIC[item.in_successful_call or item.source != DIAGNOSTIC]
     return {
         "transaction_hash": transaction.hash_text,

@@ -1,4 +1,4 @@
-"""Rows of `export_ledger_transaction`: one a transaction, as the XDR that the network recorded."""
+"""Rows of `export_ledger_transaction`: one per transaction, as the XDR that the network recorded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMNS: Columns = {
     "tx_ledger_history": Column("STRING"),
     "closed_at": Column("TIMESTAMP"),
 }
-"""The rows are loaded into no table, so no schema file has these."""
+"""The columns: the rows are not loaded into a table, so no schema file has them."""
 
 
 def items(ledger: Ledger) -> list[Transaction]:

@@ -1,4 +1,4 @@
-"""Rows of `history_ledgers`: one a ledger."""
+"""Rows of `history_ledgers`: one per ledger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def items(ledger: Ledger) -> Iterator[Ledger]:
 def row(ledger: Ledger, item: Ledger) -> dict[str, Any]:
     """The ledger's row.
 
-    `transaction_count` and `operation_count` count what succeeded; `tx_set_operation_count` counts all operations, as
+    `transaction_count` and `operation_count` count successful ones; `tx_set_operation_count` counts all operations, as
     text.
     """
     header, meta = ledger.header, ledger.meta

@@ -1,4 +1,4 @@
-"""Rows of `liquidity_pools`: what a ledger made of each pool."""
+"""Rows of `liquidity_pools`: one per pool that a ledger changed."""
 
 from __future__ import annotations
 

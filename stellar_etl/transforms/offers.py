@@ -1,4 +1,4 @@
-"""Rows of `offers`: what a ledger made of each offer in the order books."""
+"""Rows of `offers`: one per offer that a ledger changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ items = of_type(ENTRY_TYPE)
 
 
 def row(ledger: Ledger, change: Change) -> dict[str, Any]:
-    """One offer's row; its price is what division gives, not rounded."""
+    """Return one offer's row; its price is the unrounded quotient."""
     offer = change.content
     n, d = offer["price"]["n"], offer["price"]["d"]
     return {

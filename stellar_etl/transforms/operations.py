@@ -1,4 +1,4 @@
-"""Rows of `history_operations`: one an operation, those of failed transactions too."""
+"""Rows of `history_operations`: one per operation, including operations of failed transactions."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _payment(operation: Operation, body: Any) -> Details:
 
 
 def _path(body: Any) -> list[Details] | None:
-    """The assets between the two of a path payment; code and issuer of lumens are empty. None for a direct payment."""
+    """The intermediate assets of a path payment; code and issuer of lumens are empty. None for a direct payment."""
     return [
         {"asset_type": type_, "asset_code": code, "asset_issuer": issuer}
         for type_, code, issuer, _ in map(asset_parts, body["path"])
@@ -273,9 +273,9 @@ def _begin_sponsoring(operation: Operation, body: Any) -> Details:
 
 
 def _end_sponsoring(operation: Operation, body: Any) -> Details:
-    """The account that began: the last operation before this one that sponsors this one's source.
+    """Return the account that began the sponsorship: the last operation before this one that sponsors its source.
 
-    Of a failed transaction nothing is known: it need not have begun what it ends.
+    For a failed transaction it is unknown: it can end a sponsorship that it did not begin.
     """
     if not operation.transaction.successful:
         return {}
@@ -335,7 +335,7 @@ _LUMENS = (names.ASSET_TYPE_NATIVE, None)
 
 
 class _PoolAmounts(NamedTuple):
-    """What a pool gained, which the rows of failed transactions have too: they show lumens and zeros."""
+    """Return the columns of a pool's gains; in rows of failed transactions they are lumens and zeros."""
 
     asset_a: tuple[int, Any] = _LUMENS
     asset_b: tuple[int, Any] = _LUMENS

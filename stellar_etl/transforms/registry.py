@@ -2,11 +2,11 @@
 
 To add a type, write its module in this package and add a line to `_HISTORY` or `_STATE`. The module has:
 
-- `items(ledger)`: what of a ledger may become a row;
-- `row(ledger, item)`: an item's row, None if it has none. A column that doesn't apply is left out where the reference
-  exporter leaves it out, and None where that writes null;
-- `identity(row)`, only for a type of which each row is written once per run, as the first ledger shows it: what
-  identifies the row;
+- `items(ledger)`: the items of a ledger that can become rows;
+- `row(ledger, item)`: an item's row, None if it has none. A column that doesn't apply is missing if the reference
+  exporter omits it, and None if it writes null;
+- `identity(row)`, only for a type with rows that are written once per run, from the first ledger: the key of the
+  row;
 - `ENTRY_TYPE`, only for a type with `checkpoint`: the `LedgerEntryType` of its rows;
 - `COLUMNS`, only for a type without a table: the columns of its Parquet files.
 """
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from stellar_etl.ledgers.ledger import Ledger
 
 Row = dict[str, Any]
-"""A row by column name, made for the caller alone, who may change it; its values may be shared."""
+"""A row by column name. The caller owns it and may change it; its values can be shared."""
 
 
 @dataclass(frozen=True)
 class Transform:
-    """How one type's rows are made. Its module is imported when it is first used.
+    """The transform of one type. Its module is imported when it is first used.
 
     Attributes:
         type: the type's name, and that of its module.
-        table: the table that its rows are loaded into, which has the schema file `{table}_schema.json`; None for none.
-        checkpoint: whether its rows are also made of the state at a checkpoint.
+        table: the table of its rows, with the schema file `{table}_schema.json`; None without a table.
+        checkpoint: whether its rows are also made from the state at a checkpoint.
     """
 
     type: str
@@ -49,19 +49,19 @@ class Transform:
 
     @property
     def items(self) -> Callable[[Ledger], Iterable[Any]]:
-        """What of a ledger may become a row."""
+        """Return the items of a ledger that can become rows."""
         found: Callable[[Ledger], Iterable[Any]] = self._module.items
         return found
 
     @property
     def row(self) -> Callable[[Ledger, Any], Row | None]:
-        """An item's row, None if it has none."""
+        """Return an item's row, None if it has none."""
         found: Callable[[Ledger, Any], Row | None] = self._module.row
         return found
 
     @property
     def identity(self) -> Callable[[Row], Hashable] | None:
-        """What identifies a row of a type of which each is written once per run; None if every row is written."""
+        """The key of a row that is written once per run; None for types that write every row."""
         found: Callable[[Row], Hashable] | None = getattr(self._module, "identity", None)
         return found
 
@@ -107,7 +107,7 @@ _STATE = (
     Transform("contract_code", "contract_code", checkpoint=True),
     Transform("config_settings", "config_settings", checkpoint=True),
     Transform("ttl", "ttl", checkpoint=True),
-    Transform("restored_key", "restored_key"),  # that an entry was restored, the state does not show
+    Transform("restored_key", "restored_key"),  # the state does not show that an entry was restored
 )
 
 HISTORY = {transform.type: transform for transform in _HISTORY}
@@ -117,6 +117,6 @@ STATE = {transform.type: transform for transform in _STATE}
 """The types of ledger entry changes."""
 
 CHECKPOINT_TYPES = {type_: transform for type_, transform in STATE.items() if transform.checkpoint}
-"""The types whose rows are also made of the state at a checkpoint."""
+"""The types with rows that are also made from the state at a checkpoint."""
 
 TYPES = HISTORY | STATE

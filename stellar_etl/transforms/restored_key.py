@@ -1,4 +1,4 @@
-"""Rows of `restored_key`: the entries that came back from the archive."""
+"""Rows of `restored_key`: the entries that were restored from the archive."""
 
 from __future__ import annotations
 

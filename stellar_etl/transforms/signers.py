@@ -1,4 +1,4 @@
-"""Rows of `account_signers`: whoever may sign for an account, when any of them changed; its master key is one."""
+"""Rows of `account_signers`: all signers of an account, including its master key, when one of them changed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ENTRY_TYPE = names.ACCOUNT
 
 @dataclass(frozen=True)
 class Signer:
-    """One who may sign, or could.
+    """A current or former signer.
 
     Attributes:
         entry: the account's entry that the row shows.
-        kind: what became of the signer, a `LedgerEntryChangeType`.
+        kind: the signer's change, a `LedgerEntryChangeType`.
         key: the signer's key as text.
-        weight: what the signature counts, 0 for a signer that was taken from an account that is still there.
-        sponsor: who pays for the signer's reserve, None if it is the account.
+        weight: the weight of the signature, 0 for a signer that was removed from an existing account.
+        sponsor: the sponsor of the signer's reserve, None if it is the account.
     """
 
     entry: Entry
@@ -36,17 +36,17 @@ class Signer:
 
     @property
     def account(self) -> str:
-        """Whom the signer signs for."""
+        """The account of the signer."""
         return account_id(self.entry["data"][1]["accountID"])
 
     @property
     def place(self) -> str:
-        """Which signer it is, for messages."""
+        """The signer's name in messages."""
         return f"account {self.account}, signer {self.key}"
 
 
 def items(ledger: Ledger) -> Iterator[Signer]:
-    """The signers of each account whose signers changed: those that it has, then those that it had."""
+    """Yield the signers of each account with changed signers: current signers, then former ones."""
     for change in ledger.changes.get(ENTRY_TYPE, ()):
         before, after = _signers(change.before), _signers(change.after)
         if before == after:
@@ -73,7 +73,7 @@ def row(ledger: Ledger, signer: Signer) -> dict[str, Any]:
 
 
 def _signers(entry: Entry | None) -> dict[str, tuple[int, str | None]]:
-    """The weight and the sponsor of each signer of an account; a master key without weight signs nothing."""
+    """The weight and the sponsor of each signer of an account; a master key without weight is not a signer."""
     if entry is None:
         return {}
     account = entry["data"][1]

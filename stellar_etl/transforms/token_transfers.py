@@ -1,4 +1,4 @@
-"""Rows of `token_transfers_raw`: one a movement of tokens, fees too, as the unified events tell it (CAP-67)."""
+"""Rows of `token_transfers_raw`: one per movement of tokens, including fees, from the unified events (CAP-67)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _PARTIES: dict[bytes, tuple[int | None, int | None, int]] = {
     b"burn": (1, None, 2),
     b"clawback": (1, None, 2),
 }
-"""For each event of the token interface (SEP-41) which topic is the sender, which the receiver, and the first after."""
+"""For each event of the token interface (SEP-41): the topics of sender and receiver, and the first topic after them."""
 
 _ASSET_NAME = re.compile(rb"([0-9A-Za-z]{1,12}):(G[A-Z2-7]{55})")
 
 _UNIFIED_META = 4
 
 _REFUNDS_LAST = 23
-"""From this protocol on fees are given back after all transactions, before it after each."""
+"""From this protocol on fees are refunded after all transactions, before it after each transaction."""
 
 
 @dataclass(eq=False, slots=True)
@@ -41,7 +41,7 @@ class MissingFee:
 
     Attributes:
         transaction: the transaction.
-        index: -1, as of every event that no operation published.
+        index: -1, as for every event that no operation published.
     """
 
     transaction: Transaction
@@ -58,7 +58,7 @@ class _Movement(NamedTuple):
 
 
 def items(ledger: Ledger) -> Iterator[Event | MissingFee]:
-    """The ledger's events in the order of what they tell: fees, then each transaction's operations, then refunds."""
+    """Yield the ledger's events in the order of effects: fees, then each transaction's operations, then refunds."""
     found = [(transaction, list(events(transaction))) for transaction in ledger.transactions]
     fees = [_fees(transaction, some) for transaction, some in found]
     refunds_last = ledger.header["ledgerVersion"] >= _REFUNDS_LAST
@@ -75,19 +75,19 @@ def items(ledger: Ledger) -> Iterator[Event | MissingFee]:
 
 
 def _fees(transaction: Transaction, all_: list[Event]) -> list[Event] | list[MissingFee]:
-    """Return the events of a transaction's fee: what was charged, and what was given back."""
+    """Return the events of a transaction's fee: the charge and the refund."""
     found = [event for event in all_ if event.source == TRANSACTION and event.event["body"][1]["topics"][:1] == [FEE]]
-    # A fee of nothing is told by no event; that of any other is missing where unified events were not recorded.
+    # A fee of 0 has no event; any other fee lacks its event if unified events were not recorded.
     if transaction.meta[0] < _UNIFIED_META or (not found and transaction.result["feeCharged"]):
         return [MissingFee(transaction)]
     return found
 
 
 def row(ledger: Ledger, item: Event | MissingFee) -> dict[str, Any] | None:
-    """One event's row, None if it is no event of the token interface: contracts may publish what they like.
+    """Return one event's row, None if it is not an event of the token interface: contracts can publish any event.
 
     Raises:
-        ValueError: a fee's event is not there, or is none of lumens.
+        ValueError: a fee's event is missing, or is not one of lumens.
     """
     transaction = item.transaction
     if isinstance(item, MissingFee):
@@ -108,7 +108,7 @@ def row(ledger: Ledger, item: Event | MissingFee) -> dict[str, Any] | None:
         "from": sender and address(sender),
         "to": receiver and address(receiver),
         **_asset_columns(asset),
-        # Multiplied, not divided: the last digit differs, and the recorded rows have it so.
+        # Multiply, don't divide: the last digit differs, and the recorded rows are multiplied.
         "amount": number(stroops * 0.0000001),
         "amount_raw": str(stroops),
         "contract_id": strkey.contract(event["contractID"]),
@@ -146,7 +146,7 @@ def _movement(ledger: Ledger, event: dict[str, Any]) -> _Movement | None:
 
 
 def _asset(ledger: Ledger, event: dict[str, Any], rest: list[tuple[int, Any]]) -> str:
-    """`native`, or `CODE:ISSUER`; empty unless the contract is that asset's own: any contract may claim a name."""
+    """`native`, or `CODE:ISSUER`; empty unless it is that asset's own contract: any contract can claim a name."""
     if len(rest) != 1 or rest[0][0] != names.SCV_STRING:
         return ""
     return _own_name(ledger.network, event["contractID"], rest[0][1])
@@ -154,7 +154,7 @@ def _asset(ledger: Ledger, event: dict[str, Any], rest: list[tuple[int, Any]]) -
 
 @lru_cache(maxsize=16384)
 def _own_name(network: bytes, contract: bytes, name: bytes) -> str:
-    """The asset of a name, if the contract is that asset's, else empty."""
+    """Return the asset of a name if the contract is that asset's, otherwise empty."""
     if name.lower() == b"native":
         text = "native"
     elif _ASSET_NAME.fullmatch(name):
@@ -166,7 +166,7 @@ def _own_name(network: bytes, contract: bytes, name: bytes) -> str:
 
 @lru_cache(maxsize=16384)
 def contract_id(network: bytes, asset: str) -> bytes:
-    """The id of the contract that a network keeps for an asset: `native`, or `CODE:ISSUER`."""
+    """Return the id of an asset's contract on a network: `native`, or `CODE:ISSUER`."""
     if asset == "native":
         encoded = names.ASSET_TYPE_NATIVE.to_bytes(4, "big")
     else:
@@ -194,7 +194,7 @@ _NOT_MUXED: dict[str, str | None] = {"to_muxed": None, "to_muxed_id": None}
 def _muxed_columns(receiver: tuple[int, Any] | None, muxed_id: int | None) -> dict[str, str | None]:
     if muxed_id is None:
         return _NOT_MUXED
-    # Only an account has a muxed form; the reference exporter leaves the others' empty.
+    # Only an account has a muxed form; the reference exporter leaves it empty for others.
     account = receiver is not None and receiver[0] == names.SC_ADDRESS_TYPE_ACCOUNT
     muxed = strkey.muxed_account(receiver[1][1], muxed_id) if account and receiver else ""
     return {"to_muxed": muxed, "to_muxed_id": str(muxed_id)}

@@ -1,4 +1,4 @@
-"""Rows of `history_trades`: one a claim atom, an offer or a pool that an operation traded with."""
+"""Rows of `history_trades`: one per claim atom, which is an offer or a pool that an operation traded with."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TRADING = {
 }
 
 _SYNTHETIC_OFFER = 1 << 62
-"""Marks a buying offer's id as an operation's: one that is filled at once never gets an id of its own."""
+"""Marks a buying offer's id as one of an operation: an offer that is filled at once never gets an id."""
 
 _MAX_INT64 = (1 << 63) - 1
 _MIN_INT64 = -1 << 63
@@ -36,14 +36,14 @@ States = dict[tuple[Any, ...], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One claim atom with what it needs of its operation.
+    """One claim atom with data of its operation.
 
     Attributes:
         operation: the operation that claimed.
-        order: its place among the operation's claims, from 0.
-        claim: `ClaimAtom`, None if the operation's result tells of no success, so that `row` can say so.
-        offer_id: the offer that the operation left behind, 0 if it left none: the network counts offers from 1.
-        states: the offers and pools that the operation changed, as they were before, by key.
+        order: its position among the operation's claims, from 0.
+        claim: `ClaimAtom`, None if the operation's result is not a success, so that `row` can report it.
+        offer_id: the operation's remaining offer, 0 if it has none: the network counts offers from 1.
+        states: the states before of the offers and pools that the operation changed, by key.
     """
 
     operation: Operation
@@ -59,7 +59,7 @@ class Trade:
 
     @property
     def index(self) -> int:
-        """The operation's place in the transaction, from 0."""
+        """The operation's position in the transaction, from 0."""
         return self.operation.index
 
 
@@ -71,13 +71,13 @@ def items(ledger: Ledger) -> Iterator[Trade]:
         claims, offer_id = _claimed(operation)
         states = _states(operation) if claims else {}
         for order, claim in enumerate(claims):
-            # The network also writes claims of nothing for nothing; they keep their place in the order.
+            # The network also writes claims of 0 for 0; they count in the order.
             if claim is None or claim[1]["amountSold"] or claim[1]["amountBought"]:
                 yield Trade(operation, order, claim, offer_id, states)
 
 
 def _claimed(operation: Operation) -> tuple[list[Any], int]:
-    """What the operation claimed, and the id of the offer that it left behind."""
+    """Return the operation's claims, and the id of its remaining offer."""
     code, result = operation.result or (None, None)
     success = result[1][1] if code == names.opINNER and result else None
     if not isinstance(success, dict):
@@ -89,7 +89,7 @@ def _claimed(operation: Operation) -> tuple[list[Any], int]:
 
 
 def _states(operation: Operation) -> States:
-    """The offers and pools that the operation changed, as they were before; the last state of each counts."""
+    """Return the states before of the offers and pools that the operation changed; the last state of each counts."""
     found: States = {}
     for kind, entry in operation.transaction.operation_changes(operation.index):
         if kind == names.LEDGER_ENTRY_STATE:
@@ -105,13 +105,13 @@ def row(ledger: Ledger, trade: Trade) -> dict[str, Any]:
     """Return one trade's row; the price and the pool's columns are null if the state before the trade is not recorded.
 
     Raises:
-        ValueError: the operation's result tells of no success, or an amount is negative.
+        ValueError: the operation's result is not a success, or an amount is negative.
     """
     if trade.claim is None:
-        raise ValueError("its transaction was successful, but its result tells of no success")
+        raise ValueError("its transaction was successful, but its result is not")
     (kind, claim), operation = trade.claim, trade.operation
     if claim["amountSold"] < 0 or claim["amountBought"] < 0:
-        raise ValueError(f"claim {trade.order} is of a negative amount")
+        raise ValueError(f"claim {trade.order} has a negative amount")
     selling_type, selling_code, selling_issuer, selling_id = asset_parts(claim["assetSold"])
     buying_type, buying_code, buying_issuer, buying_id = asset_parts(claim["assetBought"])
     return {
@@ -168,11 +168,11 @@ def _pool(trade: Trade, claim: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rounding_slippage(operation: Operation, claim: dict[str, Any], state: dict[str, Any]) -> int | None:
-    """Return by how many percent rounding changed what a pool paid, or what it took; None for no path payment.
+    """Return the percentage by which rounding changed a pool's payout or deposit; None if it is not a path payment.
 
     Where the pool's formula overflows, the smallest number stands in for a strict send and the largest one for a strict
-    receive. Of a strict receive the reference exporter takes what came out for what was paid in
-    (https://github.com/stellar/stellar-etl/issues/451); this is the formula of Horizon, which the report names.
+    receive. For a strict receive the reference exporter confuses the payout with the deposit
+    (https://github.com/stellar/stellar-etl/issues/451); this is Horizon's formula, which the report names.
     """
     exact = _SELLER_IS_EXACT.get(operation.type)
     if exact is None:
@@ -189,12 +189,12 @@ def _rounding_slippage(operation: Operation, claim: dict[str, Any], state: dict[
 
 
 def payout_slippage(deposited: int, disbursed: int, paid: int, fee: int) -> int | None:
-    """Return by how many percent a pool's payout was rounded down (CAP-38); None if the pool can't pay.
+    """Return the percentage by which a pool's payout was rounded down (CAP-38); None if the pool can't pay.
 
     Args:
-        deposited: the pool's reserve of what is paid in.
-        disbursed: its reserve of what it pays out.
-        paid: how much is paid in.
+        deposited: the pool's reserve of the asset that is paid in.
+        disbursed: its reserve of the asset that it pays out.
+        paid: the amount that is paid in.
         fee: the pool's fee in ten thousandths.
     """
     rest = _BIPS - fee
@@ -206,12 +206,12 @@ def payout_slippage(deposited: int, disbursed: int, paid: int, fee: int) -> int 
 
 
 def deposit_slippage(deposited: int, disbursed: int, received: int, fee: int) -> int | None:
-    """Return by how many percent what a pool takes for a payout was rounded up (CAP-38); None if it can't take that.
+    """Return the percentage by which a pool's deposit for a payout was rounded up (CAP-38); None if it can't accept it.
 
     Args:
-        deposited: the pool's reserve of what is paid in.
-        disbursed: its reserve of what it pays out.
-        received: how much it pays out.
+        deposited: the pool's reserve of the asset that is paid in.
+        disbursed: its reserve of the asset that it pays out.
+        received: the amount that it pays out.
         fee: the pool's fee in ten thousandths.
     """
     if not 0 <= fee < _BIPS or received >= disbursed:
@@ -222,7 +222,7 @@ def deposit_slippage(deposited: int, disbursed: int, received: int, fee: int) ->
 
 
 def _slippage(dividend: int, divisor: int, rounded: int) -> int:
-    """Return by how many percent a rounded quotient differs from the quotient."""
+    """Return the percentage by which a rounded quotient differs from the exact one."""
     unrounded = dividend * _BIPS // divisor
     if dividend % divisor == 0 or unrounded == 0:
         return 0

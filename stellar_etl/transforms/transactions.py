@@ -1,4 +1,4 @@
-"""Rows of `history_transactions`: one a transaction, failed ones too."""
+"""Rows of `history_transactions`: one per transaction, including failed ones."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _conditions(tx: dict[str, Any]) -> dict[str, Any]:
 
 
 def _balance_change(changes: list[tuple[int, Any]], account: str) -> int:
-    """By how many stroops the changes raise an account's balance: its last state less its first."""
+    """Return the stroops by which the changes raise an account's balance: its last state minus its first."""
     balances = [
         entry["data"][1]["balance"]
         for kind, entry in changes
@@ -118,10 +118,10 @@ _CLASSIC_FEES: dict[str, Any] = {
 
 
 def _soroban_fees(ledger: Ledger, transaction: Transaction) -> dict[str, Any]:
-    """The parts of a smart contract transaction's fee, zero for a classic one.
+    """Return the parts of a smart contract transaction's fee, zero for a classic one.
 
-    The fee that is charged first is the inclusion fee and the whole resource fee; what was not used is given back after
-    the transaction, from protocol 23 on after all of them.
+    The fee that is charged first is the inclusion fee and the whole resource fee; the unused part is refunded after
+    the transaction, from protocol 23 on after all transactions.
     """
     data = transaction.soroban_data
     if data is None:

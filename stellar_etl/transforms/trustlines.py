@@ -1,4 +1,4 @@
-"""Rows of `trust_lines`: what a ledger made of each trust line."""
+"""Rows of `trust_lines`: one per trust line that a ledger changed."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ def row(ledger: Ledger, change: Change) -> dict[str, Any]:
 
 @lru_cache(maxsize=65536)
 def _asset_id(kind: int, code: str, issuer: str) -> int:
-    """An asset's id as this table alone has it: the reference exporter spells the type otherwise here."""
+    """An asset's id in the form of this table only: the reference exporter spells the type differently here."""
     return signed_fingerprint64(f"{code}{issuer}AssetType{camel(names.AssetType[kind])}".encode())

@@ -1,4 +1,4 @@
-"""Rows of `ttl`: until when the entries of smart contracts live."""
+"""Rows of `ttl`: the time to live of smart contracts' entries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ items = of_type(ENTRY_TYPE)
 
 
 def row(ledger: Ledger, change: Change) -> dict[str, Any]:
-    """The row of one entry's time to live; of an evicted entry it is not known any more."""
+    """Return the row of one entry's time to live; it is unknown for an evicted entry."""
     return {
         "key_hash": change.content["keyHash"].hex(),
         "live_until_ledger_seq": change.content.get("liveUntilLedgerSeq"),

@@ -1,4 +1,4 @@
-"""Whole objects from bytes, with an error that says where the bytes end or make no sense."""
+"""Complete objects from bytes, with an error that names the byte at which decoding failed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stellar_etl.xdr import generated
 
 
 class XdrError(ValueError):
-    """The bytes are not the object that they should be."""
+    """The bytes are not the expected object."""
 
 
 def _decode(name: str, decoder: Callable[[bytes, int], tuple[Any, int]], data: bytes) -> Any:
@@ -24,7 +24,7 @@ def _decode(name: str, decoder: Callable[[bytes, int], tuple[Any, int]], data: b
 
 
 def decode_batch(data: bytes) -> dict[str, Any]:
-    """A `LedgerCloseMetaBatch`: what a lake's object holds.
+    """Decode a `LedgerCloseMetaBatch`: the content of a lake's object.
 
     Raises:
         XdrError: the bytes are truncated, damaged or of a newer protocol.
@@ -42,7 +42,7 @@ def decode_ledger(data: bytes) -> tuple[int, dict[str, Any]]:
 
 
 def decode_header(data: bytes) -> dict[str, Any]:
-    """A `LedgerHeaderHistoryEntry`, as history archives hold one for each ledger.
+    """Decode a `LedgerHeaderHistoryEntry`: history archives have one per ledger.
 
     Raises:
         XdrError: the bytes are truncated, damaged or of a newer protocol.

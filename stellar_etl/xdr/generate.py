@@ -3,7 +3,7 @@
     python -m stellar_etl.xdr.generate [--check]
 
 Every class of `stellar_sdk.xdr` quotes its XDR source in its docstring. A decoder takes the bytes and a position, and
-gives the value and the position after it; neighbouring fields of fixed size are read by one `struct.unpack_from`.
+returns the value and the position after it; neighbouring fields of fixed size are read by one `struct.unpack_from`.
 
 An example. The class `DecoratedSignature` quotes this source:
 
@@ -43,7 +43,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOTS = ("LedgerCloseMetaBatch", "LedgerCloseMeta", "LedgerHeaderHistoryEntry", "BucketEntry")
-"""The types that are decoded whole; all that they are made of follows."""
+"""The types that are decoded as a whole; decoders of their parts follow from them."""
 
 RAW_TYPES = {
     "TransactionEnvelope",
@@ -54,7 +54,7 @@ RAW_TYPES = {
     "ContractEvent",
     "ContractDataEntry",
 }
-"""Types whose encoded bytes are kept: they are columns, or what hashes are made of."""
+"""Types whose encoded bytes are kept: they are columns, or input of hashes."""
 
 RAW_FIELDS = {
     ("TransactionResultMeta", "result"),
@@ -84,7 +84,7 @@ PRIMITIVES = {"int": "i", "uint": "I", "hyper": "q", "uhyper": "Q", "float": "f"
 
 @dataclass(frozen=True)
 class Type:
-    """A reference to a type, with what surrounds it: nothing, `*`, `[n]` or `<n>`."""
+    """A reference to a type, with its suffix: nothing, `*`, `[n]` or `<n>`."""
 
     name: str
     shape: str = ""
@@ -140,7 +140,7 @@ class Parser:
         return token
 
     def parse(self) -> Parser:
-        """Reads everything."""
+        """Read everything."""
         while kind := self.peek():
             self.take()
             if kind == "const":
@@ -212,7 +212,7 @@ class Parser:
         return made
 
     def declaration(self, context: str) -> tuple[str, Type | None]:
-        """A name and its type; void has none. A nested definition becomes a type of its own."""
+        """A name and its type; void has no name. A nested definition becomes a separate type."""
         name = self.take()
         if name == "void":
             return "", None
@@ -244,7 +244,7 @@ def _parts(made: Definition) -> Iterable[Type]:
 
 
 class Generator:
-    """Writes decoders for the roots and all that they need."""
+    """Writes decoders for the roots and their parts."""
 
     def __init__(self, parsed: Parser) -> None:
         self.types = parsed.types
@@ -266,7 +266,7 @@ class Generator:
         return declared
 
     def fixed(self, declared: Type) -> str | None:
-        """The `struct` format of a type that is one value of fixed size, None for others."""
+        """The `struct` format of a type with one value of fixed size, None for others."""
         declared = self.resolved(declared)
         if declared.shape == "[" and declared.name == "opaque":
             size = self.value(str(declared.size))
@@ -283,17 +283,17 @@ class Generator:
         return f"U_{form}"
 
     def need(self, name: str) -> str:
-        """The name of a type's decoder, which will be made."""
+        """The name of a type's decoder, which is added to the module."""
         if name not in self.wanted:
             self.wanted.add(name)
             self.queue.append(name)
         return f"d_{name}"
 
     def flat(self, declared: Type, into: str) -> tuple[list[tuple[str, str]], list[str]] | None:
-        """How to read a type of fixed size at once, None for others.
+        """The code that reads a type of fixed size at once, None for others.
 
-        Gives the variables to unpack with the `struct` format of each, and the statements that make the value of them:
-        there are some for structs of such types, for unions of one case, and for booleans.
+        Returns the variables to unpack with the `struct` format of each, and the statements that make the value from
+        them: structs of such types, unions of one case and booleans need some.
         """
         form = self.fixed(declared)
         if form:
@@ -349,9 +349,9 @@ class Generator:
         ]
 
     def head(self, declared: Type) -> str | None:
-        """The `struct` format of what a value of another size begins with: a flag, a count or a discriminant.
+        """The `struct` format of the head of a value of variable size: a flag, a count or a discriminant.
 
-        None for what is read by a decoder of its own. A head is read together with the fields before it.
+        None for values with a separate decoder. A head is read together with the fields before it.
         """
         declared = self.resolved(declared)
         if declared.shape in ("*", "<") or declared.name == "string":
@@ -387,7 +387,7 @@ class Generator:
         return [f"{indent}{into} = {self.unpack(form)}(b, p)", f"{indent}p += {struct.calcsize('>' + form)}"]
 
     def read_rest(self, declared: Type, into: str, indent: str) -> list[str]:
-        """Statements that read a value whose head is in `{into}_h`."""
+        """Statements that read a value with its head in `{into}_h`."""
         declared = self.resolved(declared)
         if declared.shape == "*":
             return [
@@ -401,7 +401,7 @@ class Generator:
         return self.arms(declared.name, into, indent)
 
     def read_array(self, declared: Type, into: str, indent: str) -> list[str]:
-        """Statements for `type name<n>` after its length; bytes are cut out, and must all be there."""
+        """Statements for `type name<n>` after its length; bytes are sliced, and must be complete."""
         if declared.name in ("opaque", "string"):
             return [
                 f"{indent}{into} = b[p : p + {into}_h]",
@@ -478,7 +478,7 @@ class Generator:
         return [*start, *read, *self.arms(name, into, indent)]
 
     def arms(self, name: str, into: str, indent: str) -> list[str]:
-        """Statements that read what a union's discriminant, which was read before, says."""
+        """Statements that read the arm of a union, after its discriminant was read."""
         made = self.types[name]
         assert isinstance(made, Union)
         raw = f", b[{into}_start:p]" if name in RAW_TYPES else ""
@@ -491,14 +491,14 @@ class Generator:
             else:
                 body = self.read(declared, f"{into}_v", indent + "    ")
                 body.append(f"{indent}    {into} = ({{t}}, {into}_v{raw})")
-            # The value itself where there is one: a tuple of constants is made but once.
+            # The value itself if there is one: Python makes a tuple of constants only once.
             cases |= {value: [line.replace("{t}", str(value)) for line in body] for value in values}
             if None in labels:
                 default = [line.replace("{t}", f"{into}_h") for line in body]
         return self.choice(sorted(cases.items()), default, f"{into}_h", indent)
 
     def choice(self, cases: list[tuple[int, list[str]]], default: list[str], variable: str, indent: str) -> list[str]:
-        """Tests for each case; many are halved first, so that none is reached by more than a few tests."""
+        """Tests for each case; a binary search splits many cases, so that each is reached by a few tests."""
         if len(cases) > 4:
             middle = len(cases) // 2
             halves = [self.choice(half, default, variable, indent) for half in (cases[:middle], cases[middle:])]
@@ -510,14 +510,14 @@ class Generator:
         return [*lines, f"{indent}else:", *default] if cases else default
 
     def count_uses(self) -> None:
-        """Counts where each type is used, over all types: one that is used once is read where it stands."""
+        """Count the uses of each type, over all types: a type that is used once is read inline."""
         for made in self.types.values():
             for declared in _parts(made):
                 element = self.resolved(Type(self.resolved(declared).name))
                 self.uses[element.name] += 1
 
     def is_inlined(self, name: str) -> bool:
-        """Whether a type is read where it stands: one that is used once, or is a union of one case."""
+        """Whether a type is read inline: it is used once, or is a union of one case."""
         made = self.types.get(name)  # None for a primitive
         if isinstance(made, Union) and len(made.arms) == 1:
             return True
@@ -528,7 +528,7 @@ class Generator:
         made = self.types[name]
         if isinstance(made, Struct):
             return self.struct(name, made, into, indent)
-        assert isinstance(made, Union), f"{name} is read where it stands, and needs no decoder"
+        assert isinstance(made, Union), f"{name} is read inline, and needs no decoder"
         return self.union(name, made, into, indent)
 
     def decoder(self, name: str) -> Iterable[str]:
@@ -579,14 +579,14 @@ def definitions() -> str:
     parts = [f"const {name} = {value};" for name, value in vars(constants).items() if name.isupper()]
     for name in dir(sdk):
         quoted = (getattr(getattr(sdk, name), "__doc__", None) or "").partition("XDR Source Code::")[2].strip()
-        # Nested definitions have a class of their own, without a name in their source: they come with their parent.
+        # Nested definitions have a separate class without a name in the source: they come with their parent.
         if re.match(rf"(struct|union|enum)\s+{name}\b|typedef\b", quoted):
             parts.append(quoted)
     return "\n".join(parts)
 
 
 def main() -> None:
-    """Writes the two modules, or with --check says whether they are what would be written."""
+    """Write the two modules, or with --check report whether they are up to date."""
     parser = argparse.ArgumentParser(prog="python -m stellar_etl.xdr.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a module is out of date")
     check = parser.parse_args().check

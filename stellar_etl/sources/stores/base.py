@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 CHUNK = 1 << 18
-"""How many bytes of an object are read at once."""
+"""The bytes of an object that are read at once."""
 
 
 class Store(Protocol):
@@ -14,7 +14,7 @@ class Store(Protocol):
 
     Attributes:
         location: its path or URL, for messages.
-        remote: whether reading waits for a network, so that it pays to read ahead.
+        remote: whether reading waits for a network, so that read-ahead helps.
     """
 
     location: str
@@ -24,28 +24,28 @@ class Store(Protocol):
         """The names after a given one, in order.
 
         Args:
-            after: the names begin after this one, whether it is there or not.
-            page: how many are needed, if all goes well: they are fetched lazily, so many at first.
+            after: the names begin after this one, whether it exists or not.
+            page: the number that is usually needed: names are fetched lazily, so many at first.
 
         Raises:
-            FileNotFoundError: there is no such folder; only folders of this machine can tell.
+            FileNotFoundError: the folder does not exist; only folders of this machine report this.
             ExportError: they can't be listed.
         """
 
     def read(self, name: str) -> bytes:
-        """An object's bytes. Several threads may read.
+        """Return an object's bytes. Thread-safe.
 
         Raises:
-            FileNotFoundError: there is no such object.
+            FileNotFoundError: the object does not exist.
             ExportError: it can't be read.
         """
 
     def stream(self, name: str) -> Iterator[bytes]:
-        """An object's bytes in pieces, of which few are in memory at once, however large the object is.
+        """Yield an object's bytes in pieces; few are in memory at once, for objects of any size.
 
-        It may change while it is read: who reads must know what to expect, such as its hash.
+        It can change while it is read: the caller must verify it, for instance by its hash.
 
         Raises:
-            FileNotFoundError: there is no such object.
+            FileNotFoundError: the object does not exist.
             ExportError: it can't be read.
         """

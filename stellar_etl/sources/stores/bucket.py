@@ -1,4 +1,4 @@
-"""Folders of Google Cloud Storage buckets. Imported late: the client library takes a second to load."""
+"""Folders of Google Cloud Storage buckets. Imported on first use: the client library takes a second to load."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from stellar_etl.google_storage import client, problems_of, retry
 from stellar_etl.sources.stores.base import CHUNK
 
 PAGE = 1000
-"""The most names that the service gives at once."""
+"""The most names that the service returns at once."""
 
 
 class BucketStore:
-    """A folder of a bucket; STORAGE_EMULATOR_HOST leads to an emulator.
+    """A folder of a bucket; STORAGE_EMULATOR_HOST selects an emulator.
 
-    The client library tries again what passes, and asks for the rest of an object that breaks off.
+    The client library retries transient errors, and requests the rest of an interrupted object.
     """
 
     remote = True
@@ -27,7 +27,7 @@ class BucketStore:
         self.location = url.rstrip("/")
         bucket, _, prefix = self.location.removeprefix("gs://").partition("/")
         self._name = bucket
-        client()  # says at once if there are no credentials
+        client()  # fails at once without credentials
         self._prefix = f"{prefix}/" if prefix else ""
         self._retry = retry()
 
@@ -43,7 +43,7 @@ class BucketStore:
                     self._bucket,
                     prefix=self._prefix,
                     start_offset=self._prefix + after,
-                    page_size=min(page + 1, PAGE),  # the offset itself may be there
+                    page_size=min(page + 1, PAGE),  # the offset itself can exist
                     fields="items(name),nextPageToken",
                     retry=self._retry,
                 ):
@@ -51,14 +51,14 @@ class BucketStore:
                     if name > after:
                         yield name
         except NotFound:
-            raise ExportError(f"{self.location} can't be listed: there is no bucket of that name") from None
+            raise ExportError(f"{self.location} can't be listed: the bucket does not exist") from None
 
     def read(self, name: str) -> bytes:
         """An object's bytes; the library checks their CRC32C."""
         try:
             with problems_of(f"{self.location}/{name} can't be read"):
                 data: bytes = self._bucket.blob(self._prefix + name).download_as_bytes(
-                    raw_download=True,  # an object may carry a Content-Encoding, which the library would undo
+                    raw_download=True,  # an object can have a Content-Encoding, which the library would decode
                     retry=self._retry,
                 )
         except NotFound:
@@ -80,4 +80,4 @@ class BucketStore:
             raise self._missing(name) from None
 
     def _missing(self, name: str) -> FileNotFoundError:
-        return FileNotFoundError(f"{self.location}/{name} can't be read: there is no such object")
+        return FileNotFoundError(f"{self.location}/{name} can't be read: the object does not exist")

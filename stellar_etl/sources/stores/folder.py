@@ -11,7 +11,7 @@ from stellar_etl.sources.stores.base import CHUNK
 
 
 class FolderStore:
-    """A folder of this machine. What it holds is looked at once."""
+    """A folder of this machine. It is listed once."""
 
     remote = False
 
@@ -21,7 +21,7 @@ class FolderStore:
         self._entries: dict[str, list[str]] = {}
 
     def names(self, after: str, page: int) -> Iterator[str]:  # noqa: ARG002 a folder is read whole
-        """The names of its files and of those in its subfolders, but no deeper."""
+        """The names of its files and of those in its direct subfolders."""
         for entry in self._after("", after):
             if not entry.endswith("/"):
                 yield entry
@@ -30,13 +30,13 @@ class FolderStore:
 
     def _after(self, folder: str, after: str) -> Iterator[str]:
         if folder not in self._entries:
-            while len(self._entries) > 4:  # the folder itself and a few subfolders, one after another
+            while len(self._entries) > 4:  # the folder itself and a few subfolders, one after the other
                 del self._entries[next(name for name in self._entries if name)]
             with os.scandir(self._path / folder) as entries:
                 self._entries[folder] = sorted(folder + entry.name + "/" * entry.is_dir() for entry in entries)
         names = self._entries[folder]
         index = bisect_right(names, after)
-        # The subfolder that the name lies in sorts before it, and is not over.
+        # The subfolder that contains the name sorts before it, and is not finished.
         if index and names[index - 1].endswith("/") and after.startswith(names[index - 1]):
             index -= 1
         return iter(names[index:] if index else names)

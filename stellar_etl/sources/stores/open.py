@@ -14,11 +14,11 @@ def open_store(path: str, option: str = "--datastore-path") -> Store:
     """The store at a path: a folder, `file://…`, `gs://bucket/prefix` or `https://bucket's host/prefix`.
 
     Args:
-        path: where it lies.
-        option: the option that says so, for messages.
+        path: its location.
+        option: the option that sets the path, for messages.
 
     Raises:
-        ExportError: no store lies at such a path.
+        ExportError: the path has an unknown scheme.
     """
     scheme = re.match(r"([a-z][a-z0-9+]*)://", path)
     if scheme is None or scheme[1] == "file":

@@ -1,7 +1,7 @@
-"""Stores on the web: objects by GET, names by Amazon S3's ListObjectsV2, no credentials. Imported late.
+"""Stores on the web: objects by GET, names by Amazon S3's ListObjectsV2, no credentials. Imported on first use.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html and API_GetObject.html, for buckets that are the
-host of their URL (virtual-hosted style): other services that answer so serve as well.
+host of their URL (virtual-hosted style): other services with the same responses work too.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from stellar_etl.patience import patience
 from stellar_etl.sources.stores.base import CHUNK
 
 PAGE = 1000
-"""The most names that S3 gives at once."""
+"""The most names that S3 returns at once."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 8.0
 ATTEMPTS = 3
-"""How many attempts patience lasts for, if each gets no connection, or no bytes."""
+"""The attempts within `patience()`, if each gets no connection, or no bytes."""
 
 TRY_AGAIN = (408, 429)
-"""HTTP statuses that pass, beside those from 500 on."""
+"""Transient HTTP statuses, besides those from 500 on."""
 
 
 class PassingError(Exception):
-    """What the next attempt may not meet."""
+    """A transient error: the next attempt can succeed."""
 
     def __init__(self, message: str, pause: float = 0.0) -> None:
         super().__init__(message)
         self.pause = pause
-        """The seconds that the service asked to wait."""
+        """The service's Retry-After in seconds."""
 
 
 class WebStore:
-    """A folder of a bucket that everyone may read.
+    """A folder of a publicly readable bucket.
 
-    An object that breaks off is asked for from there on, if the service named its version (ETag). What passes (no
-    connection, HTTP 5xx and 429, bodies shorter than their Content-Length) is tried again with growing pauses, until
-    the service gave nothing for as long as `patience()` says.
+    The rest of an interrupted object is requested, if the service named its version (ETag). Transient errors (no
+    connection, HTTP 5xx and 429, bodies shorter than their Content-Length) are retried with growing pauses, until the
+    service sent nothing for `patience()` seconds.
     """
 
     remote = True
@@ -67,7 +67,7 @@ class WebStore:
         if not host or parts.query or parts.fragment or parts.username is not None:
             raise ExportError(f"{asked}: write it like https://bucket.host/prefix")
         if parts.scheme == "http" and not is_loopback(host):
-            raise ExportError(f"{asked}: only this machine is read by http; write https")
+            raise ExportError(f"{asked}: http is allowed only for this machine; write https")
         address = f"[{host}]" if ":" in host else host
         self._root = f"{parts.scheme}://{address}{f':{port}' if port else ''}/"
         folder = unquote(parts.path).strip("/")
@@ -76,7 +76,7 @@ class WebStore:
         self._sessions = threading.local()
 
     def names(self, after: str, page: int) -> Iterator[str]:
-        """The names after a given one, by as few requests as it takes."""
+        """The names after a given one, with as few requests as possible."""
         asked = {
             "list-type": "2",
             "prefix": self._prefix,
@@ -90,16 +90,18 @@ class WebStore:
             except FileNotFoundError as error:
                 raise ExportError(str(error)) from None
             except ValueError as error:
-                raise ExportError(f"{problem}: the answer is no ListObjectsV2 listing: {error}") from None
+                raise ExportError(f"{problem}: the response is not a ListObjectsV2 listing: {error}") from None
             for key in keys:
                 name = key.removeprefix(self._prefix)
-                if key.startswith(self._prefix) and name > after:  # a service that does not know start-after gives all
+                if (
+                    key.startswith(self._prefix) and name > after
+                ):  # a service without support for start-after returns all names
                     yield name
             if token is None:
                 return
             if token == asked.get("continuation-token"):
                 raise ExportError(f"{problem}: its listing names the same next page twice")
-            # More was needed than was thought, so the rest comes in large pages.
+            # The first page was not enough: fetch the rest in large pages.
             asked |= {"continuation-token": token, "max-keys": str(PAGE)}
             asked.pop("start-after", None)
 
@@ -108,7 +110,7 @@ class WebStore:
         return self._get(*self._of(name))
 
     def stream(self, name: str) -> Iterator[bytes]:
-        """An object's bytes in pieces; of one that is sent anew, what came before is passed over."""
+        """Yield an object's bytes in pieces; skip bytes that were received before."""
         given = 0
         for offset, piece in self._pieces(*self._of(name)):
             if new := piece[max(0, given - offset) :]:
@@ -116,11 +118,11 @@ class WebStore:
                 yield new
 
     def _of(self, name: str) -> tuple[str, str]:
-        """An object's URL, and what a message about it begins with."""
+        """Return an object's URL, and the beginning of its error messages."""
         return self._root + quote(self._prefix + name), f"{self.location}/{name} can't be read"
 
     def _get(self, url: str, problem: str) -> bytes:
-        """The body that a URL answers with; raises as `_pieces` does."""
+        """Return the body of a URL; raises as `_pieces` does."""
         body = bytearray()
         for offset, piece in self._pieces(url, problem):
             del body[offset:]
@@ -128,11 +130,11 @@ class WebStore:
         return bytes(body)
 
     def _pieces(self, url: str, problem: str) -> Iterator[tuple[int, bytes]]:
-        """The body that a URL answers with, in pieces, each with its offset; one at 0 begins the body anew.
+        """Yield the body of a URL in pieces, each with its offset; offset 0 restarts the body.
 
         Raises:
             FileNotFoundError: HTTP 404.
-            ExportError: any other answer that will not pass, or patience ended.
+            ExportError: any other permanent error, or no bytes for `patience()` seconds.
         """
         answer, longest = _Answer(), 0
         pause, deadline = FIRST_PAUSE_SECONDS, time.monotonic() + self._patience
@@ -148,12 +150,12 @@ class WebStore:
                 longest, pause, deadline = answer.received, FIRST_PAUSE_SECONDS, now + self._patience
             wait = max(pause * random.uniform(0.5, 1), passing.pause)  # noqa: S311 so that not all come back at once
             if now + wait > deadline:
-                raise ExportError(f"{problem}: nothing came for {self._patience:g} s; at last: {passing}")
+                raise ExportError(f"{problem}: no bytes for {self._patience:g} s; the last error: {passing}")
             time.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _receive(self, url: str, answer: _Answer, problem: str) -> Iterator[tuple[int, bytes]]:
-        """One attempt: what comes, and its offset."""
+        """Make one attempt: yield the received bytes with their offset."""
         headers = {}
         if answer.received and answer.version:
             headers = {"Range": f"bytes={answer.received}-", "If-Match": answer.version}
@@ -162,8 +164,8 @@ class WebStore:
                 url, headers=headers, stream=True, timeout=self._patience / ATTEMPTS, allow_redirects=False
             ) as response:
                 begin = self._accept(response, answer, problem)
-                yield begin, b""  # of a body that begins anew there may be no more
-                # As it is stored: an object may carry a Content-Encoding, which libraries would undo.
+                yield begin, b""  # a restarted body can be empty
+                # As it is stored: an object can have a Content-Encoding, which libraries would decode.
                 for chunk in response.raw.stream(CHUNK, decode_content=False):
                     yield answer.received, chunk
                     answer.received += len(chunk)
@@ -174,17 +176,17 @@ class WebStore:
             raise PassingError(one_line(cause)) from None
         length = response.headers.get("Content-Length", "")
         if length.isdecimal() and answer.received < begin + int(length):
-            raise PassingError(f"the answer ended after {answer.received} of {begin + int(length)} bytes")
+            raise PassingError(f"the response ended after {answer.received} of {begin + int(length)} bytes")
 
     def _accept(self, response: requests.Response, answer: _Answer, problem: str) -> int:
-        """Judges the status; gives the offset in the body where the answer begins."""
+        """Check the status; return the offset in the body at which the response begins."""
         status = response.status_code
         if status == requests.codes.partial_content and answer.received:
             begin = answer.received
             if response.headers.get("Content-Range", "").startswith(f"bytes {begin}-"):
                 return begin
             answer.restart()
-            raise PassingError("the service sent another part than asked for")
+            raise PassingError("the service sent another part than requested")
         if status == requests.codes.ok:
             answer.restart(response.headers.get("ETag", ""))
             return 0
@@ -204,24 +206,24 @@ class WebStore:
         raise ExportError(f"{problem}: {reason}")
 
     def _session(self) -> requests.Session:
-        """This thread's session, which keeps its connection; a process that was forked must not share it."""
+        """This thread's session, which keeps its connection; a forked process must not share it."""
         if getattr(self._sessions, "process", None) != os.getpid():
             session = requests.Session()
             session.headers.update({"User-Agent": f"stellar-etl/{__version__}", "Accept-Encoding": "identity"})
-            session.auth = _no_credentials  # else one of ~/.netrc would be sent
+            session.auth = _no_credentials  # otherwise requests would send credentials of ~/.netrc
             self._sessions.session, self._sessions.process = session, os.getpid()
         return self._sessions.session  # type: ignore[no-any-return]
 
 
 @dataclass
 class _Answer:
-    """How much has come of a body, and the version of the object that it is of; empty where the service names none."""
+    """The received bytes of a body, and the version of its object; empty if the service names none."""
 
     received: int = 0
     version: str = ""
 
     def restart(self, version: str = "") -> None:
-        """Begins anew; only a strong ETag stands for the same bytes."""
+        """Restart; only a strong ETag guarantees the same bytes."""
         self.received = 0
         self.version = "" if version.startswith("W/") else version
 
@@ -242,7 +244,7 @@ def parse_listing(content: bytes) -> tuple[list[str], str | None]:
     """The keys of a `ListBucketResult`, and the token of the next page, None if it was the last.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not one.
     """
     try:
         root = ElementTree.fromstring(content)  # noqa: S314 expat bounds what entities may grow to (since 2.4.1)
@@ -261,7 +263,7 @@ def parse_listing(content: bytes) -> tuple[list[str], str | None]:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """The error that one of requests' or urllib3's is about."""
+    """Return the cause of an error of requests or urllib3."""
     for inner in (getattr(error, "reason", None), *error.args, error.__cause__):
         if isinstance(inner, BaseException):
             return root_cause(inner)
@@ -269,6 +271,6 @@ def root_cause(error: BaseException) -> BaseException:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, without the addresses of objects that urllib3 puts before it."""
+    """Return an error's text, without the addresses of objects that urllib3 puts before it."""
     text = " ".join(str(error).split()) or type(error).__name__
     return re.sub(r"^(<[^>]*>|\w*Connection\w*\([^)]*\)): ", "", text)

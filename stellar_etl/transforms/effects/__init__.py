@@ -1,7 +1,7 @@
-"""Rows of `history_effects`: what each operation of a successful transaction did to whom.
+"""Rows of `history_effects`: the effects of each operation of a successful transaction on accounts.
 
-Each type of operation has a function that gives its own effects, in the module of its family; what the ledger entry
-changes tell of sponsorships and liquidity pools follows, for all types alike.
+Each type of operation has a function that yields its own effects, in the module of its family. The effects on
+sponsorships and liquidity pools follow, for all types alike, from the ledger entry changes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def of(operation: Operation) -> Iterable[Effect]:
             Effect(operation, number, account, type_, details)
             for number, (account, type_, details) in enumerate(_made(operation))
         ]
-    except Exception as error:  # only this operation's rows are lost, and the row's maker says so
+    except Exception as error:  # only this operation's rows are lost, and `row` reports it
         return [Effect(operation, 0, operation.source, "", {}, error)]
 
 
@@ -49,7 +49,7 @@ def row(ledger: Ledger, effect: Effect) -> dict[str, Any]:
     """One effect's row.
 
     Raises:
-        Exception: whatever stopped the effects of its operation.
+        Exception: the error in the effects of its operation.
     """
     if effect.error is not None:
         raise effect.error
@@ -79,7 +79,7 @@ def _made(operation: Operation) -> Iterator[Made]:
 
 
 def _nothing(op: AppliedOperation) -> Iterator[Made]:
-    """The effects of sponsoring show in the changes alone."""
+    """Only the changes show the effects of sponsoring."""
     return iter(())
 
 

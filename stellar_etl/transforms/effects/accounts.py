@@ -54,7 +54,7 @@ def set_options(op: AppliedOperation) -> Iterator[Made]:
 
 
 def _signers(source: Account, old: Any, new: Any) -> Iterator[Made]:
-    """What changed of an account's signers: those that were there first, then new ones."""
+    """Yield the changes of an account's signers: existing signers first, then new ones."""
     before, after = _weights(old), _weights(new)
     if before == after:
         return
@@ -90,7 +90,7 @@ def inflation(op: AppliedOperation) -> Iterator[Made]:
 
 
 def manage_data(op: AppliedOperation) -> Iterator[Made]:
-    """Yield what became of the data entry.
+    """Yield the change of the data entry.
 
     If the changes show no data entry, the effect has the type 0, as the reference exporter writes it.
     """

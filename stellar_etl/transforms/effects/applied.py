@@ -1,4 +1,4 @@
-"""An operation with what it changed, and the details that effects of several families have in common."""
+"""An operation with its changes, and the details that effects of several families share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stellar_etl.transforms.shared.values import amount_text, asset_canonical, a
 
 @dataclass(slots=True)
 class AppliedOperation:
-    """An operation of a successful transaction, with what it changed.
+    """An operation of a successful transaction, with its changes.
 
     Attributes:
         operation: the operation.
@@ -37,11 +37,11 @@ def first(contents: Iterator[Any], what: str) -> Any:
     """Return the first content.
 
     Raises:
-        ValueError: there is none; the message names `what`.
+        ValueError: it does not exist; the message names `what`.
     """
     for content in contents:
         return content
-    raise ValueError(f"its changes show no {what}")
+    raise ValueError(f"its changes contain no {what}")
 
 
 def outcome(change: EntryChange) -> str:

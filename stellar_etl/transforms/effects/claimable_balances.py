@@ -35,14 +35,14 @@ def created_balance(op: AppliedOperation, balance: Any, claimants: list[tuple[in
 
 
 def create_claimable_balance(op: AppliedOperation) -> Iterator[Made]:
-    """Yield the new balance, and what was paid into it.
+    """Yield the new balance, and its payment.
 
     Raises:
-        ValueError: the changes show no new balance.
+        ValueError: the changes contain no new balance.
     """
     kept = (change.content for change in op.of(names.CLAIMABLE_BALANCE) if change.after is not None)
     balance = first(kept, "new claimable balance")
-    # The ledger holds absolute times for the relative ones that the operation may name.
+    # The ledger stores absolute times for relative ones in the operation.
     yield from created_balance(op, balance, op.body["claimants"])
     yield op.source, "account_debited", money_details(balance["amount"], balance["asset"])
 
@@ -55,7 +55,7 @@ def claim_claimable_balance(op: AppliedOperation) -> Iterator[Made]:
     """Yield the claim, and the payment.
 
     Raises:
-        ValueError: the changes do not show the balance.
+        ValueError: the changes do not contain the balance.
     """
     claimed = (balance for balance in _gone_balances(op) if balance["balanceID"] == op.body["balanceID"])
     balance = first(claimed, "claimed balance")

@@ -14,7 +14,7 @@ from stellar_etl.xdr import names
 
 
 def _events(operation: Operation) -> list[dict[str, Any]]:
-    """What the contracts that an operation called reported."""
+    """The events of the contracts that an operation called."""
     meta = operation.transaction.meta
     if meta[0] == 3:
         contracts = meta[1]["sorobanMeta"]
@@ -44,12 +44,12 @@ def _moved(op: AppliedOperation, party: tuple[int, Any], way: str, details: Deta
 
 
 def _lived(op: AppliedOperation) -> list[str]:
-    """The ledger keys of the lifetimes that an operation changed, as base64."""
+    """The ledger keys of the times to live that an operation changed, as base64."""
     return [base64(names.TTL.to_bytes(4, "big") + change.content["keyHash"]) for change in op.of(names.TTL)]
 
 
 def extend_footprint_ttl(op: AppliedOperation) -> Iterator[Made]:
-    """Yield the entries that live longer."""
+    """Yield the entries with an extended time to live."""
     yield op.source, "extend_footprint_ttl", {"entries": _lived(op), "extend_to": op.body["extendTo"]}
 
 

@@ -11,7 +11,7 @@ Details = dict[str, Any]
 Account = tuple[int, Any]
 """A `MuxedAccount`, or an `AccountID`: an account that isn't muxed looks the same."""
 Made = tuple[Account, str, Details]
-"""What an operation did: to which account, the effect's type, its details."""
+"""An effect of an operation: the account, the effect's type, its details."""
 
 TYPES = {
     "account_created": 0,
@@ -67,20 +67,20 @@ TYPES = {
     "extend_footprint_ttl": 98,
     "restore_footprint": 99,
 }
-"""The number of each type. The network knows three more of trust lines (23 to 25), which the flags' update replaced."""
+"""The number of each type. Three more for trust lines (23 to 25) were replaced by the update of flags."""
 
 
 @dataclass(slots=True)
 class Effect:
-    """One effect, or why an operation's effects can't be told.
+    """One effect, or the error of an operation's effects.
 
     Attributes:
         operation: the operation.
-        number: which of the operation's effects it is, from 0.
-        account: whom it befell.
+        number: its position among the operation's effects, from 0.
+        account: the affected account.
         type: its type.
-        details: the columns that only some types have.
-        error: set if the operation's effects can't be told; it is the only item of the operation then.
+        details: the columns of only some types.
+        error: set if the operation's effects can't be determined; it is then the operation's only item.
     """
 
     operation: Operation
@@ -92,7 +92,7 @@ class Effect:
 
     @property
     def index(self) -> int:
-        """The operation's place in its transaction, from 0."""
+        """The operation's position in its transaction, from 0."""
         return self.operation.index
 
     @property

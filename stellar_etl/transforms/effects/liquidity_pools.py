@@ -37,19 +37,19 @@ def _both(pool: Any, amount_a: int, amount_b: int) -> list[Details]:
 
 
 def changed_pool(op: AppliedOperation, pool: bytes) -> PoolChange:
-    """Return what the operation made of a pool.
+    """Return the operation's change of a pool.
 
     Raises:
-        ValueError: its changes show no such pool.
+        ValueError: its changes do not contain the pool.
     """
     change = pool_change(op.changes, pool)
     if change is None:
-        raise ValueError(f"its changes show no liquidity pool {pool.hex()}")
+        raise ValueError(f"its changes contain no liquidity pool {pool.hex()}")
     return change
 
 
 def liquidity_pool_deposit(op: AppliedOperation) -> Iterator[Made]:
-    """Yield what went into the pool."""
+    """Yield the deposit into the pool."""
     change = changed_pool(op, op.body["liquidityPoolID"])
     details = {
         "liquidity_pool": pool_state(change.pool),
@@ -60,7 +60,7 @@ def liquidity_pool_deposit(op: AppliedOperation) -> Iterator[Made]:
 
 
 def liquidity_pool_withdraw(op: AppliedOperation) -> Iterator[Made]:
-    """Yield what came out of the pool."""
+    """Yield the withdrawal from the pool."""
     change = changed_pool(op, op.body["liquidityPoolID"])
     details = {
         "liquidity_pool": pool_state(change.pool),
@@ -71,7 +71,7 @@ def liquidity_pool_withdraw(op: AppliedOperation) -> Iterator[Made]:
 
 
 def revoked_pool(op: AppliedOperation) -> Iterator[Made]:
-    """What a withdrawn authorization took out of a pool: its assets wait for their owner as claimable balances."""
+    """Yield the revocation of pool shares with an authorization: the owner gets claimable balances for the assets."""
     change = next(op.of(names.LIQUIDITY_POOL), None)
     balances = [change.content for change in op.of(names.CLAIMABLE_BALANCE) if change.before is None]
     if change is None or not balances:
@@ -93,7 +93,7 @@ def revoked_pool(op: AppliedOperation) -> Iterator[Made]:
 
 
 def created_or_removed(op: AppliedOperation) -> Iterator[Made]:
-    """Pools that came with their first trust line or went with their last one."""
+    """Yield pools that were created with their first trust line or removed with their last one."""
     for change in op.of(names.LIQUIDITY_POOL):
         if change.before is None:
             yield op.source, "liquidity_pool_created", {"liquidity_pool": pool_state(change.content)}

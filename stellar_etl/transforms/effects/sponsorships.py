@@ -1,4 +1,4 @@
-"""Effects of sponsorships, which show in the changes of ledger entries alone."""
+"""Effects of sponsorships, which only the changes of ledger entries show."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SPONSORED = {
     names.DATA: "data",
     names.CLAIMABLE_BALANCE: "claimable_balance",
 }
-"""The entries whose sponsorships have effects; those of offers have none."""
+"""The types of entries with effects of sponsorships; offers have none."""
 
 
 def sponsorships(op: AppliedOperation) -> Iterator[Made]:
-    """Who began, handed over or ended paying the reserve of an entry, or of an account's signer."""
+    """Yield the sponsorships of entries and of accounts' signers that were created, updated or removed."""
     for change in op.changes:
         former, new = entry_sponsor(change.before), entry_sponsor(change.after)
         if former != new and change.type in _SPONSORED:
@@ -39,7 +39,7 @@ def sponsorships(op: AppliedOperation) -> Iterator[Made]:
 
 
 def _handover(former: Account | None, new: Account | None) -> tuple[str, Details]:
-    """What became of a sponsorship; one of the two sponsors is not None."""
+    """Return the change of a sponsorship; at least one of the two sponsors is not None."""
     if former is None:
         assert new is not None
         return "created", {"sponsor": account_id(new)}
@@ -49,7 +49,7 @@ def _handover(former: Account | None, new: Account | None) -> tuple[str, Details
 
 
 def _sponsored(op: AppliedOperation, type_: int, entry: Any) -> tuple[Account, Details]:
-    """Whom the effect of a sponsorship befalls, and what names the entry."""
+    """Return the account that the effect of a sponsorship concerns, and the columns that name the entry."""
     if type_ == names.ACCOUNT:
         return entry["accountID"], {}
     if type_ == names.DATA:

@@ -16,7 +16,7 @@ from stellar_etl.transforms.shared.values import (
 )
 from stellar_etl.xdr import names
 
-# The reference exporter writes all of these for each trade, whatever became of the offer, but for a strict send.
+# The reference exporter writes all of these for each trade, for any change of the offer, except for a strict send.
 OFFER_EFFECTS = ("trade", "offer_updated", "offer_removed", "offer_created")
 
 
@@ -26,7 +26,7 @@ def offer(op: AppliedOperation) -> Iterator[Made]:
 
 
 def trades(op: AppliedOperation, claims: list[tuple[int, Any]], effects: tuple[str, ...]) -> Iterator[Made]:
-    """The effects of what an operation took from offers and pools, on both sides."""
+    """Yield the effects of an operation's trades with offers and pools, on both sides."""
     for kind, claim in claims:
         if not claim["amountSold"] and not claim["amountBought"]:
             continue

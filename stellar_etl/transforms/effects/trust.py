@@ -23,7 +23,7 @@ _TRUSTLINE_FLAGS = {1: "authorized_flag", 2: "authorized_to_maintain_liabilites"
 
 
 def change_trust(op: AppliedOperation) -> Iterator[Made]:
-    """Yield what became of the trust line."""
+    """Yield the change of the trust line."""
     kind, line = op.body["line"]
     for change in op.of(names.TRUSTLINE):
         # A trust line for a pool's shares changes those for the pool's assets too.

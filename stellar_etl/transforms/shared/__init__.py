@@ -1,1 +1,1 @@
-"""What several tables have in common: values as they stand in rows, changes, events, contracts."""
+"""Code that several tables share: values of rows, changes, events, contracts."""

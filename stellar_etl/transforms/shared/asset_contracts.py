@@ -1,4 +1,4 @@
-"""Assets as contracts know them: their XDR, their own contract, and the events of that contract."""
+"""Assets in contracts: their XDR, their own contract, and the events of that contract."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def asset_xdr(asset: tuple[int, Any]) -> bytes:
 
 
 def pool_id(parameters: tuple[int, Any]) -> bytes:
-    """The id of the pool that these parameters make: the SHA-256 of their XDR."""
+    """The id of the pool with these parameters: the SHA-256 of their XDR."""
     kind, content = parameters
     assets, fee = asset_xdr(content["assetA"]) + asset_xdr(content["assetB"]), int(content["fee"])
     return hashlib.sha256(kind.to_bytes(4, "big") + assets + fee.to_bytes(4, "big", signed=True)).digest()
 
 
 class AssetEvent(NamedTuple):
-    """What an asset's own contract reported.
+    """A change of balances, as an asset's own contract reports it.
 
     Attributes:
         name: `transfer`, `mint`, `clawback` or `burn`.
         asset: the asset, an `Asset`.
-        giver: the `SCAddress` that has less of it now, None for a mint.
-        receiver: the one that has more of it now, None for a clawback or a burn.
+        giver: the `SCAddress` that lost it, None for a mint.
+        receiver: the one that received it, None for a clawback or a burn.
         stroops: how much.
     """
 
@@ -58,15 +58,15 @@ _MOVES: dict[tuple[bytes, int], tuple[int | None, int | None]] = {
     (b"mint", 4): (None, 2),
     (b"clawback", 4): (2, None),
 }
-"""For each event of an asset's contract and its number of topics which topic gives, and which receives.
+"""For each event of an asset's contract and its number of topics: the topics of the giver and of the receiver.
 
-The reference exporter knows the forms from before protocol 23 only, and no amount beside a receiver's muxed id
+The reference exporter supports only the forms from before protocol 23, and no amount with a receiver's muxed id
 (https://github.com/stellar/go-stellar-sdk/issues/5662).
 """
 
 
 def asset_event(event: dict[str, Any], network: bytes) -> AssetEvent | None:
-    """What a `ContractEvent` tells of an asset's balances, None if it is no such event of an asset's own contract."""
+    """Return the change of balances in a `ContractEvent`, None for any other event than an asset's own contract's."""
     topics, data = event["body"][1]["topics"], event["body"][1]["data"]
     if not 3 <= len(topics) <= 4 or topics[0][0] != names.SCV_SYMBOL or event["type"] != names.CONTRACT:
         return None
@@ -84,7 +84,7 @@ def asset_event(event: dict[str, Any], network: bytes) -> AssetEvent | None:
 
 @lru_cache(maxsize=65536)
 def asset_of_contract(contract: bytes | None, name: bytes, network: bytes) -> tuple[int, Any] | None:
-    """The asset that a contract names as its own, None if the contract isn't that asset's: any contract may claim."""
+    """The asset that a contract names, None if it is not that asset's contract: any contract can claim a name."""
     asset = _asset_by_name(name)
     if asset is None:
         return None
@@ -94,7 +94,7 @@ def asset_of_contract(contract: bytes | None, name: bytes, network: bytes) -> tu
 
 
 def _asset_by_name(name: bytes) -> tuple[int, Any] | None:
-    """The asset that `native` or `CODE:ISSUER` means, None if it means none."""
+    """Return the asset of `native` or `CODE:ISSUER`, None for other texts."""
     if name == b"native":
         return names.ASSET_TYPE_NATIVE, None
     code, _, issuer = name.partition(b":")

@@ -1,4 +1,4 @@
-"""Contract values as they stand in rows: as text, and as JSON (SEP-51)."""
+"""Contract values in rows: as text, and as JSON (SEP-51)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def address(value: tuple[int, Any]) -> str:
 
 
 def value_text(value: Value) -> str:
-    """A contract value as the reference exporter prints it, which is as Go's `ScVal.String()` does."""
+    """Return a contract value as the reference exporter prints it, like Go's `ScVal.String()`."""
     kind, content = value
     if kind == names.SCV_BOOL:
         return "true" if content else "false"
@@ -92,7 +92,7 @@ def _map_text(entries: list[dict[str, Value]] | None) -> str:
 
 def _error_text(error: tuple[int, int]) -> str:
     kind, code = error
-    # A contract numbers its errors itself.
+    # A contract defines its own error numbers.
     told = code if kind == names.SCE_CONTRACT else f"ScErrorCode{camel(names.SCErrorCode[code])}"
     return f"ScErrorType{camel(names.SCErrorType[kind])}({told})"
 
@@ -126,11 +126,11 @@ _ESCAPES = {
     ord("\r"): "\\r",
     ord("\\"): "\\\\",
 }
-"""How bytes outside printable ASCII are written (SEP-51)."""
+"""The escapes of bytes outside printable ASCII (SEP-51)."""
 
 
 def value_json(value: Value) -> Any:
-    """A contract value as JSON (SEP-51): what the SDK's `SCVal.to_json_dict()` gives, without its objects."""
+    """A contract value as JSON (SEP-51): the same as the SDK's `SCVal.to_json_dict()`, without its objects."""
     kind, content = value
     return _JSON_NAMES[kind] if content is None and kind in _VOID else {_JSON_NAMES[kind]: _content_json(kind, content)}
 
@@ -145,10 +145,10 @@ _remembered: dict[bytes, tuple[str, Any]] = {}
 
 
 def forms(raw: bytes, value: Value) -> tuple[str, Any]:
-    """A value as base64 and as JSON, given its XDR too; what is given is shared, and must not be changed."""
+    """Return a value as base64 and as JSON, given its XDR too. The result is shared and must not be changed."""
     if value[0] not in _COME_AGAIN or len(raw) > _LONGEST:
         return base64(raw), value_json(value)
-    # Names and addresses come again and again, amounts hardly do.
+    # Names and addresses repeat often, amounts rarely.
     found = _remembered.get(raw)
     if found is None:
         if len(_remembered) >= _MOST:
@@ -174,7 +174,7 @@ def _content_json(kind: int, content: Any) -> Any:
         return {"nonce": str(content["nonce"])}
     if kind == names.SCV_CONTRACT_INSTANCE:
         return {"executable": _executable_json(content["executable"]), "storage": _map_json(content["storage"])}
-    # What is left are bytes, which are hex there too, and the longer integers, whose decimals are text.
+    # The remaining types are bytes, which are hex there too, and the longer integers, which are decimal text.
     return _digits(content)
 
 
@@ -188,7 +188,7 @@ def _map_json(entries: list[dict[str, Value]] | None) -> list[Any] | None:
 
 def _error_json(kind: int, code: int) -> dict[str, Any]:
     name = names.SCErrorType[kind].removeprefix("SCE_").lower()
-    # A contract numbers its errors itself.
+    # A contract defines its own error numbers.
     own = kind == names.SCE_CONTRACT
     return {name: code if own else names.SCErrorCode[code].removeprefix("SCEC_").lower()}
 

@@ -1,4 +1,4 @@
-"""What the rows of ledger entries have in common: one for each entry that a ledger changed."""
+"""Code that the rows of ledger entries share: one row for each entry that a ledger changed."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def of_type(type_: int) -> Callable[[Ledger], Sequence[Change]]:
 
 
 def change_columns(ledger: Ledger, kind: int, entry: Entry) -> dict[str, Any]:
-    """The columns that tell when and how an entry changed.
+    """Return the columns of the time and kind of an entry's change.
 
     Args:
         ledger: the ledger.
         kind: the `LedgerEntryChangeType`.
-        entry: what the row shows: of what is gone the state before.
+        entry: the state in the row: for a removed entry the state before.
     """
     return {
         "last_modified_ledger": entry["lastModifiedLedgerSeq"],
@@ -38,7 +38,7 @@ def change_columns(ledger: Ledger, kind: int, entry: Entry) -> dict[str, Any]:
 
 
 def key_columns(change: Change) -> dict[str, str]:
-    """An entry's ledger key, hashed and as it is."""
+    """Return an entry's ledger key, hashed and unchanged."""
     return {
         "ledger_key_hash": hashlib.sha256(change.key).hexdigest(),
         "ledger_key_hash_base_64": base64(change.key),
@@ -46,14 +46,14 @@ def key_columns(change: Change) -> dict[str, str]:
 
 
 def sponsor(entry: Entry) -> str | None:
-    """Who pays for an entry's reserve, None if it is the entry's owner."""
+    """Return the sponsor of an entry's reserve, None if it is the entry's owner."""
     ext = entry["ext"][1]
     sponsoring = ext and ext["sponsoringID"]
     return account_id(sponsoring) if sponsoring else None
 
 
 def liabilities(content: dict[str, Any]) -> dict[str, int | float]:
-    """What of an account's or a trust line's balance is promised to offers."""
+    """Return the liabilities of an account or a trust line: the part of the balance that is reserved for offers."""
     ext = content["ext"][1]
     held = ext["liabilities"] if ext else {"buying": 0, "selling": 0}
     return {"buying_liabilities": amount(held["buying"]), "selling_liabilities": amount(held["selling"])}

@@ -43,13 +43,13 @@ def events(transaction: Transaction) -> Iterator[Event]:
     own: list[Any] = []
     of_operations: list[Any] = []
     if version == 3:
-        # Only a smart contract's transaction has events here, and it has one operation.
+        # Only a smart contract transaction has events here, and it has one operation.
         holder = meta["sorobanMeta"]
         if holder is None:
             return
         of_operations = [holder["events"]]
     else:
-        # The stage at which a transaction's own event happened is no column.
+        # The stage of a transaction's own event is not a column.
         holder = meta
         own = meta["events"]
         of_operations = [operation["events"] for operation in meta["operations"]]
@@ -69,9 +69,9 @@ def events(transaction: Transaction) -> Iterator[Event]:
 
 
 def _took_effect(transaction: Transaction, event: dict[str, Any]) -> bool:
-    """Whether the call of an event took effect that is not recorded as diagnostic: a failed transaction undid it.
+    """Whether the call of an event that is not diagnostic took effect: a failed transaction undid it.
 
-    Of an event whose type is diagnostic nothing is known; it counts as the reference exporter counts all.
+    For events of type diagnostic this is unknown; they count as in the reference exporter.
     """
     return transaction.successful or event["type"] == names.DIAGNOSTIC
 
@@ -82,14 +82,14 @@ def integer(parts: dict[str, int]) -> int:
 
 
 def moved_amount(data: tuple[int, Any]) -> tuple[int, int | None] | None:
-    """Return what an event of the token interface moved, and the id of its muxed receiver.
+    """Return the amount of an event of the token interface, and the id of its muxed receiver.
 
     Args:
         data: the event's data: the amount, or since protocol 23 (CAP-67) a map with the amount and the receiver's memo.
 
     Returns:
         None if the data is in neither form. The id is None for no memo, and for one that is a text or a hash: those
-        identify no muxed account (https://github.com/stellar/stellar-etl/issues/450).
+        do not identify a muxed account (https://github.com/stellar/stellar-etl/issues/450).
     """
     kind, content = data
     if kind == names.SCV_I128:

@@ -10,7 +10,7 @@ _ERA = 146097
 _EPOCH = 719468
 """The days from 1 March of year 0 to 1 January 1970."""
 _FIRST_SECOND = -9223372028715321600
-"""Go counts seconds from 292277022400 years before year 1, in 64 bits: times before that come out as the latest."""
+"""Go counts seconds from 292277022400 years before year 1, in 64 bits: earlier times wrap around to the latest."""
 
 
 class _Moment(NamedTuple):

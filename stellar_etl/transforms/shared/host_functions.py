@@ -1,4 +1,4 @@
-"""Smart contract operations: what they call and what they touch."""
+"""Smart contract operations: their calls and the entries that they use."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from stellar_etl.xdr import names
 
 
 def _asset_balance_changes(transaction: Transaction) -> Iterator[dict[str, Any]]:
-    """What assets' own contracts did to balances.
+    """Return the changes of balances by assets' own contracts.
 
-    Like the reference exporter, this reads the diagnostic events alone: a node that records them repeats all other
-    events among them, and where none are recorded there are no changes to see.
+    Like the reference exporter, this reads only the diagnostic events: a node that records them repeats all other
+    events among them. Without diagnostic events there are no changes.
     """
     version, meta = transaction.meta[0], transaction.meta[1]
     holder = meta if version > 3 else meta["sorobanMeta"] if version == 3 else None
@@ -61,7 +61,7 @@ def _footprint(transaction: Transaction) -> list[bytes]:
 def _touched(transaction: Transaction) -> dict[str, Any]:
     """The keys that the transaction declared.
 
-    They do not say which code is the contract's: like the reference exporter since April 2026
+    They do not identify the contract's code: like the reference exporter since April 2026
     (https://github.com/stellar/stellar-etl/issues/402), this leaves the code's hash null.
     """
     raws = _footprint(transaction)
@@ -72,7 +72,7 @@ def _touched(transaction: Transaction) -> dict[str, Any]:
 
 
 def _contract_id(transaction: Transaction) -> str:
-    """The contract that the transaction declared: of its written keys first."""
+    """Return the contract that the transaction declared: from its written keys first."""
     data = transaction.soroban_data
     if data is None:
         return ""

@@ -12,13 +12,13 @@ from stellar_etl.xdr import names
 
 
 class EntryChange(NamedTuple):
-    """What an operation made of one ledger entry.
+    """An operation's change of one ledger entry.
 
     Attributes:
         type: the `LedgerEntryType`.
-        key: what identifies the entry among those of its type, ordered as in the XDR of their ledger keys.
+        key: the entry's key among those of its type, ordered as in the XDR of their ledger keys.
         before: the `LedgerEntry` before, None if it is new.
-        after: the `LedgerEntry` after, None if it is gone.
+        after: the `LedgerEntry` after, None if it was removed.
     """
 
     type: int
@@ -34,7 +34,7 @@ class EntryChange(NamedTuple):
 
     @property
     def content(self) -> Any:
-        """The last content that is known."""
+        """The last known content."""
         before, after = self.states
         return before if after is None else after
 
@@ -47,20 +47,20 @@ _KEYS: dict[int, Callable[[Any], bytes]] = {
     names.LIQUIDITY_POOL: lambda entry: entry["liquidityPoolID"],
     names.TTL: lambda entry: entry["keyHash"],
 }
-"""What identifies an entry among those of its type, ordered as in the XDR of their ledger keys."""
+"""Return an entry's key among those of its type, ordered as in the XDR of their ledger keys."""
 
 _LEDGER_KEY = itemgetter(0, 1)  # of an `EntryChange`
 
 
 def entry_changes(operation: Operation) -> list[EntryChange]:
-    """Return what an operation of a successful transaction changed, sorted by ledger key.
+    """Return the changes of an operation of a successful transaction, sorted by ledger key.
 
-    The network records changes in no certain order. Offers and smart contracts' entries are left out.
+    The network records changes in no particular order. Offers and smart contracts' entries are left out.
     """
     found = []
     last: dict[str, Any] = {}
     for kind, entry in operation.transaction.operation_changes(operation.index):
-        # An entry's state comes right before what became of it; of a removed one only the key follows.
+        # An entry's state comes right before its change; a removal has only the key.
         before = last if kind in (names.LEDGER_ENTRY_UPDATED, names.LEDGER_ENTRY_REMOVED) else None
         after = None if kind == names.LEDGER_ENTRY_REMOVED else entry
         last = after or last
@@ -75,13 +75,13 @@ def entry_changes(operation: Operation) -> list[EntryChange]:
 
 
 class PoolChange(NamedTuple):
-    """What an operation made of a liquidity pool.
+    """An operation's change of a liquidity pool.
 
     Attributes:
-        pool: its last `LiquidityPoolEntry` that is known.
-        reserve_a: by how many stroops its reserve of the first asset grew.
+        pool: its last known `LiquidityPoolEntry`.
+        reserve_a: the growth of its reserve of the first asset, in stroops.
         reserve_b: the same of the second asset.
-        shares: by how many stroops its shares grew.
+        shares: the growth of its shares, in stroops.
     """
 
     pool: Any
@@ -91,7 +91,7 @@ class PoolChange(NamedTuple):
 
 
 def pool_change(changes: Iterable[EntryChange], pool: bytes) -> PoolChange | None:
-    """Return what became of the pool with this id, None if it is not among the changes."""
+    """Return the change of the pool with this id, None if it is not among the changes."""
     for change in changes:
         if change.type == names.LIQUIDITY_POOL and change.content["liquidityPoolID"] == pool:
             return pool_gain(change)
@@ -105,7 +105,7 @@ def pool_gain(change: EntryChange) -> PoolChange:
 
 
 def _amounts(pool: Any) -> tuple[int, int, int]:
-    """A pool's two reserves and its shares, zeros if it isn't there."""
+    """A pool's two reserves and its shares, zeros if it does not exist."""
     if pool is None:
         return 0, 0, 0
     _, content = pool["body"]

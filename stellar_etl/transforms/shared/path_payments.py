@@ -1,4 +1,4 @@
-"""What a path payment moved."""
+"""Amounts of path payments."""
 
 from __future__ import annotations
 

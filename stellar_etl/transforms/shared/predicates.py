@@ -9,7 +9,7 @@ from stellar_etl.xdr import names
 
 
 def predicate(value: tuple[int, Any]) -> dict[str, Any]:
-    """Return a `ClaimPredicate` as the Go code's JSON has it."""
+    """Return a `ClaimPredicate` in the form of the Go code's JSON."""
     kind, content = value
     if kind == names.CLAIM_PREDICATE_UNCONDITIONAL:
         return {"unconditional": True}

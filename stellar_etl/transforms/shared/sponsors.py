@@ -1,4 +1,4 @@
-"""Who pays for the reserves of ledger entries and of signers."""
+"""Sponsors of the reserves of ledger entries and of signers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NEW = (names.LEDGER_ENTRY_CREATED, names.LEDGER_ENTRY_RESTORED)
 
 
 def entry_sponsor(entry: dict[str, Any] | None) -> Account | None:
-    """Return who pays for an entry's reserve, None if there is no entry, or its owner pays."""
+    """Return the sponsor of an entry's reserve, None without an entry, or if its owner pays."""
     if entry is None or entry["ext"][0] == 0:
         return None
     sponsor: Account | None = entry["ext"][1]["sponsoringID"]
@@ -25,7 +25,7 @@ def entry_sponsor(entry: dict[str, Any] | None) -> Account | None:
 
 
 def signer_sponsors(account: Any) -> dict[str, Account]:
-    """Return the sponsors of an account's signers, of those that have one."""
+    """Return the sponsors of an account's sponsored signers."""
     if account is None or not account["signers"] or account["ext"][0] == 0 or account["ext"][1]["ext"][0] == 0:
         return {}
     sponsors = account["ext"][1]["ext"][1]["signerSponsoringIDs"]
@@ -37,10 +37,10 @@ def signer_sponsors(account: Any) -> dict[str, Account]:
 
 
 def new_sponsor(operation: Operation) -> Account | None:
-    """Return who sponsors what an operation created, None if nobody does.
+    """Return the sponsor of the entry that an operation created, None without a sponsor.
 
-    Of `set_options` that is the new sponsor of the signer that it sets. Of other operations, and without such a signer,
-    it is the sponsor of the first created entry, in the order of ledger keys, that has one.
+    For `set_options` it is the new sponsor of the signer that it sets. For other operations, and without such a signer,
+    it is the sponsor of the first sponsored entry among the created ones, in the order of ledger keys.
     """
     if operation.type == names.SET_OPTIONS and operation.body["signer"] is not None:
         signer = signer_key(operation.body["signer"]["key"])

@@ -1,4 +1,4 @@
-"""How single values look in rows: accounts, assets, amounts, prices, names of codes."""
+"""Single values in rows: accounts, assets, amounts, prices, names of codes."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ codecs.register_error("stellar_etl.replace_each_byte", _replace_each_byte)
 
 
 def text(data: bytes) -> str:
-    """Return a string of the ledger, which may hold any bytes: U+FFFD stands for each byte that is no UTF-8.
+    """Return a string of the ledger, which can contain any bytes: U+FFFD replaces each byte that is not UTF-8.
 
-    As Go's JSON encoder does it; Python's own replacement writes one U+FFFD for several bytes of a broken sequence.
+    Go's JSON encoder does the same; Python's own replacement writes one U+FFFD for several bytes of a broken sequence.
     """
     return data.decode("utf-8", "stellar_etl.replace_each_byte")
 
 
 def number(value: float) -> int | float:
-    """A float as Go writes it: an integer where it has no fraction."""
+    """A float as Go writes it: an integer if it has no fraction."""
     return int(value) if value.is_integer() and abs(value) < 1e21 else value
 
 
@@ -72,7 +72,7 @@ def account_id(key: tuple[int, bytes]) -> str:
 
 
 def muxed(value: tuple[int, Any]) -> tuple[str, str | None, int | None]:
-    """Of a `MuxedAccount`: its `G…`, and its `M…` and id where it is muxed."""
+    """Return the `G…` of a `MuxedAccount`, and its `M…` and id if it is muxed."""
     kind, key = value
     if kind == names.KEY_TYPE_ED25519:
         return strkey.account(key), None, None
@@ -86,7 +86,7 @@ def unmuxed(value: tuple[int, Any]) -> tuple[int, bytes]:
 
 
 def account_details(prefix: str, value: tuple[int, Any]) -> dict[str, Any]:
-    """`{prefix}`, and `{prefix}_muxed` and `{prefix}_muxed_id` where the account is muxed."""
+    """Return `{prefix}`, and `{prefix}_muxed` and `{prefix}_muxed_id` if the account is muxed."""
     address, muxed_address, number_ = muxed(value)
     if muxed_address is None:
         return {prefix: address}

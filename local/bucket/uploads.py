@@ -1,4 +1,4 @@
-"""Uploads in one request: metadata and content as the two parts of a body, as all clients of Google's send them."""
+"""Uploads in one request: metadata and content as the two parts of a body, as all Google clients send them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Upload(NamedTuple):
 
 
 def boundary_of(content_type: str) -> bytes:
-    """The boundary that a Content-Type header names.
+    """Return the boundary of a Content-Type header.
 
-    gcloud writes it between single quotes, with characters that RFC 2046 wants between double ones.
+    gcloud writes it in single quotes, with characters that RFC 2046 requires to be in double quotes.
     """
     text = content_type.partition("boundary=")[2].strip()
     quote = text[:1] if text[:1] in ("'", '"') else ""
@@ -25,14 +25,14 @@ def boundary_of(content_type: str) -> bytes:
 
 
 def multipart(body: bytes, content_type: str) -> Upload:
-    """Take an upload's two parts out of its body as they are, the content without a copy.
+    """Return the two parts of an upload's body unchanged, the content without a copy.
 
-    The emulator parses them as an e-mail: 40 MB/s where this does 240, with twice the memory; line ends in the content
-    do not survive it. Lines of the envelope end in CRLF, or in LF alone: gcloud's do
+    The emulator parses them as an e-mail: 40 MB/s instead of 240, with twice the memory, and it changes line ends in
+    the content. Lines of the envelope end in CRLF, or in LF alone: gcloud's do
     (https://github.com/google/apitools/blob/master/apitools/base/py/transfer.py).
 
     Raises:
-        ValueError: The body has no such parts.
+        ValueError: The body does not have these parts.
     """
     delimiter = b"--" + boundary_of(content_type)
     line_end = body.index(b"\n", body.index(delimiter))

@@ -1,7 +1,7 @@
-"""The slice of the Kubernetes API that KubernetesPodOperator uses, with each container as a local process.
+"""The part of the Kubernetes API that KubernetesPodOperator uses, with each container as a local process.
 
-From the process up: ``supervisor`` runs one container and keeps its log and exit code; ``container`` is the server's
-view of that; ``runspec`` turns a pod's spec into a command; ``status`` says what a kubelet would report; ``store``
-keeps objects and their history; ``kubelet`` drives pods; ``logs``, ``execution`` and ``api`` answer clients;
-``control`` injects faults. What must outlive the server is in files below its root.
+Modules, from the process up: ``supervisor`` runs one container and stores its log and exit code; ``container`` is the
+server's view of it; ``runspec`` turns a pod's spec into a command; ``status`` computes the kubelet's report; ``store``
+stores objects and their history; ``kubelet`` drives pods; ``logs``, ``execution`` and ``api`` answer clients;
+``control`` injects faults. State that must outlive the server is in files below its root.
 """

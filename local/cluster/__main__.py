@@ -27,22 +27,22 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.cluster",
         description="The part of the Kubernetes API that Airflow's pod operator uses; each container is a local "
-        "process. Loopback only. Pods outlive a server that is killed; SIGTERM stops them all.",
+        "process. Loopback only. Pods outlive a server that is killed; SIGTERM stops all pods.",
     )
-    parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="where pods live")
-    parser.add_argument("--images", type=Path, metavar="FILE", help="JSON: which programs stand for which images")
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
-    parser.add_argument("--token-file", type=Path, metavar="FILE", help="the bearer token that clients have to show")
-    parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="write how to reach the server to FILE")
+    parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the pods")
+    parser.add_argument("--images", type=Path, metavar="FILE", help="JSON file that maps images to local programs")
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free port")
+    parser.add_argument("--token-file", type=Path, metavar="FILE", help="file with the bearer token of clients")
+    parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="write a kubeconfig of the server to FILE")
     parser.add_argument(
-        "--lag", type=float, default=0.7, metavar="S", help="seconds by which reports trail processes (default 0.7)"
+        "--lag", type=float, default=0.7, metavar="S", help="delay of status reports in seconds (default 0.7)"
     )
-    parser.add_argument("--stop-pods", action="store_true", help="stop what runs below --root, without a server")
+    parser.add_argument("--stop-pods", action="store_true", help="stop all pods below --root, without a server")
     return parser
 
 
 class TokenError(ValueError):
-    """A token file without a token: the server would run commands for anyone who can reach it."""
+    """A token file is empty: the server would run commands for anyone who can reach it."""
 
 
 def read_token(path: Path) -> str:
@@ -53,12 +53,12 @@ def read_token(path: Path) -> str:
     """
     token = path.read_text().strip()
     if not token:
-        raise TokenError(f"{path} holds no token")
+        raise TokenError(f"{path} is empty: write a token into it")
     return token
 
 
 def kubeconfig(port: int, token: str) -> dict[str, object]:
-    """A client's configuration, as `kubectl` and Airflow read it."""
+    """Return a client's configuration for `kubectl` and Airflow."""
     return {
         "apiVersion": "v1",
         "kind": "Config",
@@ -70,7 +70,7 @@ def kubeconfig(port: int, token: str) -> dict[str, object]:
 
 
 async def serve(arguments: argparse.Namespace, token: str) -> None:
-    """Serves until SIGTERM or SIGINT, then stops all pods."""
+    """Serve until SIGTERM or SIGINT, then stop all pods."""
     arguments.root.mkdir(parents=True, exist_ok=True)
     store = Store(arguments.root)
     kubelet = Kubelet(store, read_images(arguments.images), arguments.lag)
@@ -95,7 +95,7 @@ async def serve(arguments: argparse.Namespace, token: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the server; status 1 with one line if it can't start."""
+    """Run the server; exit with status 1 and one line if it can't start."""
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.stop_pods:

@@ -30,14 +30,14 @@ TRUE = ("true", "True", "1")
 
 
 class Refusal(Exception):  # noqa: N818  an answer, not a fault of the program
-    """An answer with an error status: its code, the API's reason, and a message."""
+    """A response with an error status: its code, the API's reason, and a message."""
 
     def __init__(self, code: int, reason: str, message: str) -> None:
         super().__init__(message)
         self.code, self.reason = code, reason
 
     def response(self) -> web.Response:
-        """The answer as a Kubernetes ``Status``."""
+        """The response as a Kubernetes ``Status``."""
         return web.json_response(self.status(), status=self.code)
 
     def status(self) -> Object:
@@ -54,7 +54,7 @@ class Refusal(Exception):  # noqa: N818  an answer, not a fault of the program
 
 
 def needs_token(token: str) -> Middleware:
-    """A middleware that answers 401 to whoever lacks the token: the server runs what it is told to."""
+    """Return a middleware that answers 401 without the token, because the server runs any command."""
     expected = f"Bearer {token}".encode()
 
     @web.middleware
@@ -68,7 +68,7 @@ def needs_token(token: str) -> Middleware:
 
 @web.middleware
 async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns what handlers raise into answers."""
+    """Turn exceptions of handlers into responses."""
     try:
         return await handler(request)
     except Refusal as refusal:
@@ -80,13 +80,13 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 class Api:
-    """The handlers, over one store and its kubelet."""
+    """The handlers of one store and its kubelet."""
 
     def __init__(self, store: Store, kubelet: Kubelet) -> None:
         self._store, self._kubelet = store, kubelet
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Registers them."""
+        """Register the handlers."""
         kinds = "{plural:" + "|".join(KINDS) + "}"
         space = "/api/v1/namespaces/{namespace}"
         router.add_get("/version", self._version)
@@ -123,7 +123,7 @@ class Api:
         if found := shape_problems(plural, obj):
             raise Refusal(422, "Invalid", f"{KINDS[plural]} is invalid: {'; '.join(found)}")
         metadata = obj["metadata"] = dict(obj.get("metadata") or {})
-        for part in ("deletionTimestamp", "deletionGracePeriodSeconds"):  # the server's own
+        for part in ("deletionTimestamp", "deletionGracePeriodSeconds"):  # set by the server
             metadata.pop(part, None)
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = metadata["generateName"] + uuid.uuid4().hex[:5]
@@ -148,7 +148,7 @@ class Api:
         return web.json_response(answer, status=201)
 
     async def _patch(self, request: web.Request) -> web.Response:
-        """A merge patch, of labels and annotations alone: the rest of a pod is fixed."""
+        """Apply a merge patch of labels and annotations; the rest of a pod is immutable."""
         obj = self._find(request)
         patch = await _object(request)
         if found := list(misshapen(patch, {"metadata": METADATA})):
@@ -176,7 +176,7 @@ class Api:
         return web.json_response(obj)
 
     async def _evict(self, request: web.Request) -> web.Response:
-        """A deletion that a disruption budget could refuse; there are none here."""
+        """Evict a pod; this cluster has no disruption budgets that could refuse it."""
         obj = self._find(request)
         self._kubelet.delete(obj, int(obj["spec"]["terminationGracePeriodSeconds"]))
         return web.json_response(
@@ -197,7 +197,7 @@ class Api:
                 and matches_fields(fields, obj)
             )
 
-        matches_labels(labels, {})  # selectors that can't be read are refused at once
+        matches_labels(labels, {})  # invalid selectors are refused at once
         matches_fields(fields, {})
         return selected
 
@@ -227,7 +227,7 @@ class Api:
         return response
 
     async def _changes(self, since: int, plural: str) -> AsyncIterator[tuple[str, Object]]:
-        """Changes of a kind after a resource version; after 0, what there is and then changes."""
+        """Stream changes of a kind after a resource version; after 0, all existing objects and then changes."""
         present = [] if since else copy.deepcopy(self._store.list(plural))
         try:
             with self._store.watch(since or self._store.version) as queue:
@@ -243,7 +243,7 @@ class Api:
     # Logs and commands ------------------------------------------------------------------------------------------
 
     def _container(self, request: web.Request) -> tuple[str, Container]:
-        """The container that the request names, or the pod's only one."""
+        """Return the container that the request names, or the pod's only one."""
         pod = self._find(request, "pods")
         specs = [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
         names = [spec["name"] for spec in specs]
@@ -286,7 +286,7 @@ class Api:
 
 
 def merge(target: MutableMapping[str, Any], patch: Mapping[str, Any]) -> None:
-    """Applies a JSON merge patch (RFC 7386) to a flat object."""
+    """Apply a JSON merge patch (RFC 7386) to a flat object."""
     for key, value in patch.items():
         if value is None:
             target.pop(key, None)
@@ -295,13 +295,13 @@ def merge(target: MutableMapping[str, Any], patch: Mapping[str, Any]) -> None:
 
 
 def _whole(name: str, value: Any, end: int = 1 << 31) -> int:
-    """A number of a request; what is below 0 is 0."""
+    """Return a number of a request; negative numbers become 0."""
     try:
         number = max(0, int(value))
     except (OverflowError, TypeError, ValueError):
         number = end
     if number >= end:
-        raise Refusal(400, "BadRequest", f"{name} has to be a whole number below {end}, not {value!r}")
+        raise Refusal(400, "BadRequest", f"{name} must be a whole number below {end}, not {value!r}")
     return number
 
 
@@ -311,5 +311,5 @@ async def _object(request: web.Request) -> Object:
     except (LookupError, RecursionError, ValueError) as error:
         raise Refusal(400, "BadRequest", f"the body can't be read: {error}") from None
     if not isinstance(body, dict):
-        raise Refusal(415, "UnsupportedMediaType", "the body has to be a JSON object; JSON patches are not served")
+        raise Refusal(415, "UnsupportedMediaType", "the body must be a JSON object; JSON patches are not supported")
     return body

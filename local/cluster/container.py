@@ -1,4 +1,4 @@
-"""One container as the server sees it: the files of its supervisor, and signals to it."""
+"""The server's view of one container: the files of its supervisor, and signals to it."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from typing import Any
 from local.cluster import supervisor
 
 MARKER = "LOCAL_CLUSTER_CONTAINER"
-"""Environment variable that every process of a container carries; its value is the container's folder."""
+"""Environment variable of every process of a container; its value is the container's folder."""
 OUT_OF_MEMORY = "out-of-memory"
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a container executes on this machine; all paths are the host's."""
+    """The command of a container on this machine; all paths are the host's."""
 
     argv: list[str]
     env: dict[str, str]
     cwd: str
     mounts: dict[str, str]
-    """Where the container's mount paths lie on the host."""
+    """The host's paths of the container's mounts."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container that lives in ``folder``. Nothing is kept in memory: a new server sees what the old one saw."""
+    """A container with its files in ``folder``. Nothing is kept in memory: a restarted server sees the same state."""
 
     folder: Path
 
     @property
     def log(self) -> Path:
-        """The log: lines of an RFC 3339 timestamp, a space and the text. It exists once the process started."""
+        """The log: lines of an RFC 3339 timestamp, a space and the text. It exists once the process has started."""
         return self.folder / supervisor.LOG
 
     @property
     def run(self) -> Run:
-        """What the container executes."""
+        """The container's command."""
         return Run(**json.loads((self.folder / supervisor.RUN).read_text()))
 
     @property
@@ -57,16 +57,16 @@ class Container:
 
     @property
     def identity(self) -> dict[str, Any] | None:
-        """The supervisor's ``pid`` and time of start, once it has been started; it may have ended since."""
+        """The supervisor's ``pid`` and start time, once it has started; it can have ended since."""
         with suppress(FileNotFoundError, json.JSONDecodeError):
             return dict(json.loads((self.folder / supervisor.PID).read_text()))
         return None
 
     @property
     def alive(self) -> bool:
-        """Whether the supervisor lives, told by its lock and not by its process id, which may be another's by now."""
+        """Whether the supervisor runs, by its lock: its process id can belong to another process by now."""
         if self.identity is None:
-            return False  # and no look at the lock, which would be in the way of a supervisor that takes it
+            return False  # don't test the lock: this could fail a supervisor that takes it
         file = os.open(self.folder / supervisor.PID, os.O_RDONLY)
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -78,12 +78,12 @@ class Container:
 
     @property
     def lost(self) -> bool:
-        """Whether the process is gone without an exit code: someone killed its supervisor, or the machine stopped."""
+        """Whether the process ended without an exit code: its supervisor was killed, or the machine stopped."""
         return self.identity is not None and not self.alive and self.exit is None
 
     @property
     def ended(self) -> bool:
-        """Whether it ran and nothing runs any more."""
+        """Whether it ran, and no process of it runs any more."""
         return self.exit is not None or self.lost
 
     async def start(self, run: Run) -> None:
@@ -113,17 +113,17 @@ class Container:
             os.kill(identity["pid"], signal.SIGUSR1 if number == signal.SIGKILL else number)
 
     def mark_out_of_memory(self) -> None:
-        """Have the coming end by SIGKILL reported as the kernel's out-of-memory killer."""
+        """Mark the container, so that its end by SIGKILL is reported as out of memory."""
         (self.folder / OUT_OF_MEMORY).touch()
 
     @property
     def out_of_memory(self) -> bool:
-        """Whether the container was marked as killed for its memory."""
+        """Whether the container was marked as out of memory."""
         return (self.folder / OUT_OF_MEMORY).exists()
 
 
 def kill_strays(folder: Path) -> None:
-    """Kill processes of containers at or below ``folder`` that no supervisor watches, where ``/proc`` shows them."""
+    """Kill processes of containers at or below ``folder`` without a supervisor, on systems with ``/proc``."""
     for environment in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
             variables = environment.read_bytes().split(b"\0")

@@ -1,4 +1,4 @@
-"""Does to pods what happens to them in a real cluster: `POST /control/pods/{name}/{fault}`."""
+"""Fault injection, for events of a real cluster: `POST /control/pods/{name}/{fault}`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ FAULTS = ("evict", "out-of-memory", "vanish")
 
 
 class Control:
-    """The faults, over one store and its kubelet."""
+    """The faults of one store and its kubelet."""
 
     def __init__(self, store: Store, kubelet: Kubelet) -> None:
         self._store, self._kubelet = store, kubelet
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Registers the route."""
+        """Register the route."""
         router.add_post("/control/pods/{name}/{fault}", self._fault)
 
     async def _fault(self, request: web.Request) -> web.Response:
@@ -29,7 +29,7 @@ class Control:
         if pod is None:
             raise Refusal(404, "NotFound", f'pods "{name}" not found')
         if fault not in FAULTS:
-            raise Refusal(404, "NotFound", f"unknown fault {fault!r}: known are {', '.join(FAULTS)}")
+            raise Refusal(404, "NotFound", f"unknown fault {fault!r}: known faults are {', '.join(FAULTS)}")
         if fault != "vanish" and pod["status"]["phase"] in FINAL_PHASES:
             raise Refusal(409, "Conflict", f'pods "{name}" has ended')
         self._apply(pod, fault)

@@ -1,4 +1,4 @@
-"""Runs commands in containers over a websocket, in the channels of ``v4.channel.k8s.io``."""
+"""Commands in containers over a websocket, in the channels of ``v4.channel.k8s.io``."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ STDIN, STDOUT, STDERR, ERROR = range(4)
 CHUNK = 1 << 15
 SHELLS = {"sh", "bash", "/bin/sh", "/bin/bash"}
 SIDECAR_KILL = re.compile(rb"\bkill -(?:2|INT|s INT)\b")
-"""How Airflow ends its sidecar: `kill -2 $(pgrep -u $(id -u) -f 'sh')`, which on the host would hit every shell."""
+"""Airflow's command to end its sidecar: `kill -2 $(pgrep -u $(id -u) -f 'sh')`; on the host that hits every shell."""
 KILLED_SHELL = 130  # exit code of a shell that its own `kill -2` ends
 
 
 async def execute(request: web.Request, container: Container, name: str, command: list[str]) -> web.WebSocketResponse:
-    """Answer an exec request: run ``command`` beside the live container of that name."""
+    """Answer an exec request: run ``command`` in the environment of a running container."""
     socket = web.WebSocketResponse(protocols=(PROTOCOL,))
     await socket.prepare(request)
     if name == XCOM_SIDECAR and command[0] in SHELLS and len(command) == 1:
@@ -56,7 +56,7 @@ async def _send(socket: web.WebSocketResponse, channel: int, data: bytes) -> Non
 
 
 def _stdin(message: WSMessage) -> bytes:
-    """The bytes that a message brings for standard input."""
+    """Return a message's bytes for standard input."""
     if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
         return b""
     data = message.data.encode() if isinstance(message.data, str) else message.data
@@ -64,7 +64,7 @@ def _stdin(message: WSMessage) -> bytes:
 
 
 async def _sidecar_shell(socket: web.WebSocketResponse, container: Container) -> int:
-    """Play the shell of the XCom sidecar: the only thing typed there is the command that ends the sidecar."""
+    """Emulate the shell of the XCom sidecar: its only input is the command that ends the sidecar."""
     async for message in socket:
         text = _stdin(message)
         if SIDECAR_KILL.search(text):
@@ -97,7 +97,7 @@ async def _run(socket: web.WebSocketResponse, container: Container, command: lis
             await _send(socket, channel, data)
 
     async def receive() -> None:
-        """Feed standard input; a client that goes away ends the command."""
+        """Pass standard input to the command; a disconnected client ends it."""
         async for message in socket:
             if process.stdin is not None and (data := _stdin(message)):
                 is_script = argv[0] in SHELLS and len(argv) == 1

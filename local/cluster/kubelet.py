@@ -1,7 +1,7 @@
-"""Drives pods: starts their containers, watches, stops and reports them.
+"""The kubelet: starts, watches, stops and reports the containers of pods.
 
-Each pod has one loop that compares what should be with what is, from the pod's object and its containers' files
-alone. That is why a server that is killed and started again goes on where the first one was.
+Each pod has one loop that compares the wanted with the actual state, only from the pod's object and its containers'
+files. Therefore a server that is killed and restarted continues at the same point.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from local.cluster.runspec import CannotStart, PodFolders, make_run
 from local.cluster.stopping import stop_containers
 from local.cluster.store import Object, Store
 
-POLL = 0.15  # seconds between looks at a live pod
-RETRY = 1.0  # seconds between tries to start a container that cannot start
+POLL = 0.15  # seconds between checks of a running pod
+RETRY = 1.0  # seconds between tries to start a failing container
 SHUTDOWN_GRACE = 5.0  # seconds that containers have to end when the server stops
 DEFAULT_GRACE = 30  # Kubernetes' terminationGracePeriodSeconds
 LOG_TAIL = 1 << 16  # bytes at the end of a log that are read for a termination message
@@ -34,18 +34,18 @@ FINAL_PHASES = ("Succeeded", "Failed")
 MESSAGES = {
     "DeadlineExceeded": "Pod was active on the node longer than the specified deadline",
     "Evicted": "The node was low on resource: memory.",
-    "NodeLost": "A process of the pod is gone and left no exit code",
+    "NodeLost": "A process of the pod ended without an exit code",
 }
 
 
 @dataclass
 class Pod:
-    """A pod's object and what only this server knows of it."""
+    """A pod's object, and state that only this server has."""
 
     object: Object
     folders: PodFolders
     waiting: dict[str, CannotStart] = field(default_factory=dict)
-    """Why containers could not start, by name."""
+    """The errors of containers that could not start, by name."""
     terminated: bool = False
     """Whether SIGTERM was sent."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -57,12 +57,12 @@ class Pod:
 
     @property
     def all_containers(self) -> list[tuple[Mapping[str, Any], Container]]:
-        """Those that initialise the pod and the others."""
+        """The init containers and the other containers."""
         return [*self.containers("initContainers"), *self.containers("containers")]
 
 
 def kill_time(pod: Object) -> datetime | None:
-    """When processes of the pod get SIGKILL; None while the pod may run. SIGTERM goes before, if there is time."""
+    """When the pod's processes get SIGKILL; None while the pod may run. SIGTERM is sent before, if time permits."""
     metadata, pod_status = pod["metadata"], pod["status"]
     times = []
     if "deletionTimestamp" in metadata:
@@ -83,17 +83,17 @@ def _deadline(pod: Object) -> datetime:
 
 
 class Kubelet:
-    """Runs the pods of a store."""
+    """The pods of a store."""
 
     def __init__(self, store: Store, images: Images, lag: float) -> None:
-        """``lag``: seconds by which reports trail the processes."""
+        """``lag``: the delay of status reports in seconds."""
         self._store, self._images, self._lag = store, images, timedelta(seconds=lag)
         self._pods: dict[str, Pod] = {}
         self._loops: set[asyncio.Task[None]] = set()
         self._closing = False
 
     def recover(self) -> None:
-        """Take on the pods that an earlier server kept, and clear away what it was deleting."""
+        """Adopt the pods of an earlier server, and finish its deletions."""
         for folder in (self._store.root / "pods").glob("*"):
             if not (folder / "object.json").exists():
                 shutil.rmtree(folder, ignore_errors=True)
@@ -101,7 +101,7 @@ class Kubelet:
             self.take(obj)
 
     def take(self, obj: Object) -> None:
-        """Run a pod of the store from here on."""
+        """Start to run a pod of the store."""
         pod = Pod(obj, PodFolders(self._store.folder("pods", obj)))
         self._pods[obj["metadata"]["uid"]] = pod
         loop = asyncio.create_task(self._drive(pod))
@@ -109,11 +109,11 @@ class Kubelet:
         loop.add_done_callback(self._loops.discard)
 
     def container(self, obj: Object, name: str) -> Container:
-        """A container of a pod, whether or not it was started."""
+        """Return a container of a pod, whether or not it was started."""
         return Container(PodFolders(self._store.folder("pods", obj)).container(name))
 
     def delete(self, obj: Object, grace: int) -> None:
-        """Begin to delete a pod; a second call can only shorten the time it has."""
+        """Begin to delete a pod; a second call can only shorten its grace period."""
         metadata = obj["metadata"]
         if grace >= metadata.get("deletionGracePeriodSeconds", math.inf):
             return
@@ -124,14 +124,14 @@ class Kubelet:
         self._pods[metadata["uid"]].wake.set()
 
     def fail(self, obj: Object, reason: str) -> None:
-        """End a pod for one of the reasons of ``MESSAGES``; its phase follows when its processes are gone."""
+        """End a pod for one of the reasons of ``MESSAGES``; its phase changes when its processes have ended."""
         obj["status"] |= {"reason": reason, "message": MESSAGES[reason]}
         self._store.save("pods", obj)
         self._store.add_event(obj, reason, MESSAGES[reason], "Warning")
         self._pods[obj["metadata"]["uid"]].wake.set()
 
     async def close(self) -> None:
-        """Stop all containers; nothing of them runs when it returns."""
+        """Stop all containers; return when all their processes have ended."""
         self._closing = True
         for pod in self._pods.values():
             pod.wake.set()
@@ -157,7 +157,7 @@ class Kubelet:
 
     @staticmethod
     def _pause(pod: Pod) -> float | None:
-        """Seconds until the next look; None for a pod that only a request can change."""
+        """Return the seconds until the next check; None for a pod that only a request can change."""
         if pod.object["status"]["phase"] in FINAL_PHASES and "deletionTimestamp" not in pod.object["metadata"]:
             return None
         return RETRY if pod.waiting else POLL
@@ -175,7 +175,7 @@ class Kubelet:
         self._store.add_event(pod.object, "Scheduled", f"Successfully assigned {place} to localhost")
 
     async def _start(self, pod: Pod) -> None:
-        """Start the containers whose turn it is: init containers one after the other, then all others."""
+        """Start the next containers: init containers one after the other, then all others."""
         for spec, container in pod.containers("initContainers"):
             await self._start_container(pod, spec, container)
             ended = container.exit
@@ -197,7 +197,7 @@ class Kubelet:
             self._cannot_start(pod, name, error)
         except (OSError, ValueError) as error:
             self._cannot_start(pod, name, CannotStart("CreateContainerError", str(error)))
-        except (AttributeError, LookupError, TypeError) as error:  # a spec that validation let through
+        except (AttributeError, LookupError, TypeError) as error:  # an invalid spec that validation accepted
             self._cannot_start(pod, name, CannotStart("CreateContainerConfigError", f"invalid spec: {error!r}"))
         else:
             pod.waiting.pop(name, None)
@@ -232,12 +232,12 @@ class Kubelet:
         folder = self._store.folder("pods", pod.object)
         kill_strays(folder)
         self._store.remove("pods", pod.object)
-        (folder / "object.json").unlink(missing_ok=True)  # first: without it the rest is waste
+        (folder / "object.json").unlink(missing_ok=True)  # first: without it the other steps are useless
         shutil.rmtree(folder, ignore_errors=True)
         del self._pods[pod.object["metadata"]["uid"]]
 
     def _report(self, pod: Pod) -> None:
-        """Bring the object's status up to what is known by now; watchers hear of it if it changed."""
+        """Update the object's status, and notify watchers if it changed."""
         before = pod.object["status"]
         if before["phase"] in FINAL_PHASES:
             return
@@ -279,7 +279,7 @@ def _observe(pod: Pod, spec: Mapping[str, Any], container: Container, waiting: s
         return status.Observation(problem.reason, str(problem)) if problem else status.Observation(waiting)
     if ended is None:
         lost = container.lost
-        message = "The container's process is gone and left no exit code" if lost else ""
+        message = "The container's process ended without an exit code" if lost else ""
         return status.Observation(waiting, message, started=identity["started"], lost=lost)
     return status.Observation(
         waiting,

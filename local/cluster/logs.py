@@ -1,4 +1,4 @@
-"""Reads containers' logs, at once or as they grow."""
+"""Containers' logs, complete or followed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import BinaryIO
 from local.cluster.container import Container
 from local.cluster.supervisor import timestamp
 
-POLL = 0.2  # seconds between looks at a log that grows
+POLL = 0.2  # seconds between reads of a growing log
 CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
 class LogRequest:
-    """The options of a log request, as the API has them."""
+    """The options of a log request in the API."""
 
     follow: bool = False
     timestamps: bool = False
@@ -26,7 +26,7 @@ class LogRequest:
 
 
 async def read_log(container: Container, request: LogRequest) -> AsyncIterator[bytes]:
-    """Yield whole lines of a log that exists, and with ``follow`` those to come until the container has ended."""
+    """Yield complete lines of an existing log, and with ``follow`` new ones until the container has ended."""
     since = b""
     if request.since_seconds is not None:
         since = timestamp(datetime.now(UTC) - timedelta(seconds=request.since_seconds)).encode()
@@ -35,10 +35,10 @@ async def read_log(container: Container, request: LogRequest) -> AsyncIterator[b
             _seek_last_lines(file, request.tail_lines)
         rest = b""
         while True:
-            ended = container.ended  # asked before reading, so that nothing is written after the last read
+            ended = container.ended  # check before reading, so that nothing is written after the last read
             while chunk := file.read(CHUNK):
                 *lines, rest = (rest + chunk).split(b"\n")
-                # Lines begin with their time, in a form that sorts as text.
+                # Lines begin with their time, in a sortable form.
                 shown = [line if request.timestamps else line.partition(b" ")[2] for line in lines if line >= since]
                 yield b"".join(line + b"\n" for line in shown)
             if ended or not request.follow:

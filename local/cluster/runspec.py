@@ -1,11 +1,13 @@
-"""From a container's spec to what runs on this machine: volumes, environment, command."""
+"""From a container's spec to a command on this machine: volumes, environment, command."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,12 @@ from local.cluster.selectors import field_of
 
 XCOM_SIDECAR = "airflow-xcom-sidecar"
 XCOM_SIDECAR_ARGV = ["/bin/sh", "-c", 'trap "exit 0" INT; tail -f /dev/null & wait']
-"""What Airflow's sidecar does (wait, end with 0 on SIGINT) without a new `sleep` each second."""
+"""The behaviour of Airflow's sidecar (wait, exit with 0 on SIGINT) without a new `sleep` each second."""
 VARIABLE = re.compile(r"\$(?:\$|\(([A-Za-z_][\w.-]*)\))")
 SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
+SPECIAL = re.compile(r"[^\w./@%+=:,-]")
+"""Characters with a special meaning in a shell."""
+LINKS = Path("/tmp")  # noqa: S108  a name without a special character, on every machine
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
 
 Spec = Mapping[str, Any]
@@ -27,7 +32,7 @@ Lookup = Callable[[str, str], Spec | None]
 
 
 class CannotStart(Exception):  # noqa: N818  a container's state, not a fault of the program
-    """A container that stays waiting, with the reason that a kubelet would give."""
+    """A container stays waiting, for the reason that a kubelet would report."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -36,12 +41,12 @@ class CannotStart(Exception):  # noqa: N818  a container's state, not a fault of
 
 @dataclass(frozen=True)
 class PodFolders:
-    """Where a pod's files lie."""
+    """The paths of a pod's files."""
 
     root: Path
 
     def container(self, name: str) -> Path:
-        """What the supervisor reads and writes."""
+        """The supervisor's files."""
         return self.root / "containers" / name
 
     @property
@@ -59,10 +64,10 @@ class PodFolders:
 
 
 def make_run(pod: Spec, container: Spec, folders: PodFolders, images: Images, lookup: Lookup) -> Run:
-    """Make the container's folders and volumes; return what it executes.
+    """Create the container's folders and volumes; return its command.
 
     Raises:
-        CannotStart: the image is not mapped, a secret or a config map is missing, or there is no command.
+        CannotStart: the image is not mapped, a secret or a config map is missing, or the command is missing.
     """
     name, image_name = container["name"], container.get("image", "")
     sidecar = name == XCOM_SIDECAR
@@ -91,7 +96,7 @@ def make_run(pod: Spec, container: Spec, folders: PodFolders, images: Images, lo
 
 
 def to_host(text: str, mounts: Mapping[str, str]) -> str:
-    """Replace paths of a container by those of the host, wherever they stand as a path of their own."""
+    """Replace paths of a container by those of the host, wherever they are complete paths."""
     if not mounts:
         return text
     paths = "|".join(re.escape(path) for path in sorted(mounts, key=len, reverse=True))
@@ -117,7 +122,29 @@ def _mount(pod: Spec, container: Spec, folders: PodFolders, lookup: Lookup) -> d
         if "emptyDir" in volume:
             part.mkdir(parents=True, exist_ok=True)
         mounts[mount["mountPath"].rstrip("/")] = str(part)
-    return mounts
+    return {path: one_word(host) for path, host in mounts.items()}
+
+
+def one_word(path: str) -> str:
+    """Return a path to the same file that is one word for a shell, inside and outside of quotation marks.
+
+    Scripts name the container's paths, which are replaced by those of the host: a space in one would break the script.
+    For such a folder use a link in /tmp.
+
+    Raises:
+        CannotStart: another file exists at the link's path.
+    """
+    parts = Path(path).parts
+    special = [number for number, part in enumerate(parts) if SPECIAL.search(part)]
+    if not special:
+        return path
+    folder, rest = Path(*parts[: special[-1] + 1]), parts[special[-1] + 1 :]
+    link = LINKS / f"stellar-etl-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
+    with suppress(FileExistsError):
+        link.symlink_to(folder)
+    if not (link.is_symlink() and link.readlink() == folder):
+        raise CannotStart("CreateContainerConfigError", f"{link} must be a link to {folder}: remove it")
+    return str(link.joinpath(*rest))
 
 
 def _volume(volume: Spec, folder: Path, lookup: Lookup) -> Path:
@@ -139,7 +166,7 @@ def _volume(volume: Spec, folder: Path, lookup: Lookup) -> Path:
 
 def _below(folder: Path, path: str) -> Path:
     if path.startswith("/") or ".." in Path(path).parts:
-        raise CannotStart("CreateContainerConfigError", f"{path!r} leads out of its volume")
+        raise CannotStart("CreateContainerConfigError", f"{path!r} is outside its volume")
     return folder / path
 
 

@@ -1,4 +1,4 @@
-"""Label and field selectors, as list and watch requests carry them."""
+"""Label and field selectors of list and watch requests."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ BETWEEN_TERMS = re.compile(r",(?![^(]*\))")
 
 
 class SelectorError(ValueError):
-    """A selector that cannot be read; says which term."""
+    """A selector is invalid; the message names the term."""
 
 
 def matches_labels(selector: str, labels: Mapping[str, str]) -> bool:
-    """Whether an object with these labels is selected; every term of the selector has to hold."""
-    held = [_label_term_holds(term, labels) for term in _terms(selector)]  # each, so that each is read
+    """Whether an object with these labels is selected; every term of the selector must match."""
+    held = [_label_term_holds(term, labels) for term in _terms(selector)]  # evaluate all, so that each term is parsed
     return all(held)
 
 
 def matches_fields(selector: str, obj: Mapping[str, Any]) -> bool:
-    """Whether the object's fields (dotted paths, an absent one is empty) have the values that are asked for."""
+    """Whether the object's fields (dotted paths, an absent one is empty) have the selected values."""
     held = [_field_term_holds(term, obj) for term in _terms(selector)]
     return all(held)
 

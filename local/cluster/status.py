@@ -1,7 +1,6 @@
-"""What a kubelet reports of containers and pods: pure functions of what was observed, and when.
+"""The kubelet's reports of containers and pods: pure functions of observations and their times.
 
-A kubelet's report trails the processes. Here it does by a fixed lag, without which this cluster would hide the races
-that a real one has.
+A kubelet reports with a delay. Here the delay is fixed; without it this cluster would hide the races of a real one.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 Status = dict[str, Any]
 KILLED = 137
 TERMINATION_MESSAGE_BYTES, FALLBACK_BYTES, FALLBACK_LINES = 4096, 2048, 80
-"""How much of the message file and of the log a terminated state holds (Kubernetes' limits)."""
+"""The length of the message file and of the log in a terminated state (Kubernetes' limits)."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Observation:
 
 
 def seconds(moment: datetime) -> str:
-    """RFC 3339 in UTC with whole seconds, as API objects have it."""
+    """RFC 3339 in UTC with whole seconds, as in API objects."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -43,7 +42,7 @@ def parse_time(text: str) -> datetime:
 
 
 def container_state(seen: Observation, now: datetime, lag: timedelta) -> Status:
-    """The container's state as it is reported at ``now``."""
+    """Return the container's state as reported at ``now``."""
 
     def is_known(moment: str) -> bool:
         return bool(moment) and parse_time(moment) + lag <= now
@@ -111,7 +110,7 @@ def phase(inits: Sequence[Status], mains: Sequence[Status]) -> str:
 def conditions(
     phase: str, inits: Sequence[Status], mains: Sequence[Status], since: Mapping[str, Status]
 ) -> list[Status]:
-    """The pod's conditions; one that keeps its value keeps its time of transition from ``since`` (by type)."""
+    """The pod's conditions; an unchanged one keeps its time of transition from ``since`` (by type)."""
     ready = phase == "Running" and all("running" in state for state in mains)
     values = {
         "PodScheduled": True,

@@ -1,4 +1,4 @@
-"""Stops every container below a root, with or without a server."""
+"""Stop every container below a root, with or without a server."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ POLL = 0.05
 
 
 def stop_containers(root: Path, grace: float) -> int:
-    """SIGTERM to all live containers, SIGKILL after ``grace`` seconds; returns how many there were.
+    """Send SIGTERM to all running containers, SIGKILL after ``grace`` seconds; return their number.
 
-    Nothing of them runs when it returns.
+    All their processes have ended when it returns.
     """
     containers = [Container(folder) for folder in (root / "pods").glob("*/containers/*")]
     live = [container for container in containers if container.alive]

@@ -1,7 +1,7 @@
-"""The cluster's objects: kept in files, counted by resource version, watched.
+"""The cluster's objects: stored in files, with resource versions and watches.
 
-Pods, config maps and secrets outlive the server; events and the history of changes don't, and a watch that asks for
-older history is told so (410), as an API server does after compaction.
+Pods, config maps and secrets outlive the server; events and the history of changes don't. A watch that asks for
+older history gets 410, as from an API server after compaction.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from local.cluster.supervisor import write_whole
 
 Object = dict[str, Any]
 KINDS = {"pods": "Pod", "events": "Event", "configmaps": "ConfigMap", "secrets": "Secret"}
-"""Plural names, as URLs have them, and kinds."""
+"""Plural names in URLs, and kinds."""
 KEPT_CHANGES, KEPT_EVENTS = 5000, 1000
 
 
 @dataclass(frozen=True)
 class Change:
-    """One entry of the history: what happened (``ADDED``, ``MODIFIED``, ``DELETED``) and the object after it."""
+    """One entry of the history: the event (``ADDED``, ``MODIFIED``, ``DELETED``) and the object after it."""
 
     version: int
     plural: str
@@ -39,23 +39,23 @@ class Change:
 
 
 class HistoryGone(Exception):  # noqa: N818  the API's word
-    """The changes since a resource version are not kept any more."""
+    """The changes since a resource version are no longer stored."""
 
 
 @dataclass
 class Store:
-    """Objects by plural, namespace and name. Objects that it returns are its own: change them, then ``save``."""
+    """Objects by plural, namespace and name. It returns the stored objects: change them, then ``save``."""
 
     root: Path
     _objects: dict[str, dict[tuple[str, str], Object]] = field(default_factory=lambda: {plural: {} for plural in KINDS})
     _history: deque[Change] = field(default_factory=lambda: deque(maxlen=KEPT_CHANGES))
     _watchers: set[asyncio.Queue[Change]] = field(default_factory=set)
-    # Versions grow over restarts without being kept: no server makes 1000 changes a second.
+    # Versions grow over restarts without being stored: a server makes fewer than 1000 changes per second.
     version: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     _first_version: int = 0
 
     def __post_init__(self) -> None:
-        """Read what an earlier server kept."""
+        """Read the objects of an earlier server."""
         self._first_version = self.version
         for plural in KINDS:
             for file in (self.root / plural).glob("*/object.json"):
@@ -63,7 +63,7 @@ class Store:
                 self._objects[plural][obj["metadata"]["namespace"], obj["metadata"]["name"]] = obj
 
     def folder(self, plural: str, obj: Object) -> Path:
-        """The folder of an object that is kept in files."""
+        """The folder of an object that is stored in files."""
         return self.root / plural / str(obj["metadata"]["uid"])
 
     def find(self, plural: str, namespace: str, name: str) -> Object | None:
@@ -75,14 +75,14 @@ class Store:
         return [*self._objects[plural].values()]
 
     def add(self, plural: str, obj: Object) -> None:
-        """Add a new object: gives it its kind, id and time of creation."""
+        """Add a new object, and set its kind, id and time of creation."""
         obj |= {"apiVersion": "v1", "kind": KINDS[plural]}
         obj["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": seconds(datetime.now(UTC))}
         self._objects[plural][obj["metadata"]["namespace"], obj["metadata"]["name"]] = obj
         self.save(plural, obj, "ADDED")
 
     def save(self, plural: str, obj: Object, change: str = "MODIFIED") -> None:
-        """Keep the object as it is now, and tell the watchers."""
+        """Store the object's current state, and notify the watchers."""
         self._record(plural, change, obj)
         if plural != "events":
             folder = self.folder(plural, obj)
@@ -90,12 +90,12 @@ class Store:
             write_whole(folder / "object.json", json.dumps(obj))
 
     def remove(self, plural: str, obj: Object) -> None:
-        """Forget the object. Its folder is the caller's to delete."""
+        """Remove the object. The caller deletes its folder."""
         del self._objects[plural][obj["metadata"]["namespace"], obj["metadata"]["name"]]
         self._record(plural, "DELETED", obj)
 
     def add_event(self, obj: Object, reason: str, message: str, kind: str = "Normal") -> None:
-        """Record an event about a pod; ``kind`` is ``Normal`` or ``Warning``."""
+        """Record an event about a pod, and log it; ``kind`` is ``Normal`` or ``Warning``."""
         events, metadata, now = self._objects["events"], obj["metadata"], seconds(datetime.now(UTC))
         while len(events) >= KEPT_EVENTS:
             del events[next(iter(events))]
@@ -115,6 +115,7 @@ class Store:
             "source": {"component": "local-cluster"},
         }
         self.add("events", event)
+        print(f"{now} pod {metadata['namespace']}/{metadata['name']}: {reason}: {message}", flush=True)
 
     def _record(self, plural: str, change: str, obj: Object) -> None:
         self.version += 1
@@ -126,10 +127,10 @@ class Store:
 
     @contextmanager
     def watch(self, since: int) -> Iterator[asyncio.Queue[Change]]:
-        """A queue of the changes after resource version ``since``, those of the past first.
+        """Return a queue of the changes after resource version ``since``, past ones first.
 
         Raises:
-            HistoryGone: ``since`` lies before what is kept.
+            HistoryGone: ``since`` is before the stored history.
         """
         oldest = self._history[0].version - 1 if len(self._history) == KEPT_CHANGES else self._first_version
         if since < oldest:

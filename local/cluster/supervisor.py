@@ -1,11 +1,11 @@
-"""Runs one container's process, apart from the server: timestamps its log lines and keeps its exit code.
+"""Runs one container's process, independent of the server: timestamps its log lines and stores its exit code.
 
 ``python -I -S supervisor.py DIR`` reads ``DIR/run.json`` (argv, environment and working directory) and returns when
-the supervisor runs in the background, in a session of its own. Starting one again is harmless: a container runs
-once. Standard library only, for it starts with every container.
+the supervisor runs in the background, in a session of its own. A second start has no effect: a container runs
+once. Standard library only, because it starts with every container.
 
-The supervisor holds a lock on ``DIR/supervisor.pid`` as long as it lives. The kernel lets go of it however the
-supervisor ends, so that the id in the file is never taken for that of a later process.
+The supervisor holds a lock on ``DIR/supervisor.pid`` as long as it lives. The kernel releases it when the
+supervisor ends in any way, so that the id in the file is never taken for that of a later process.
 
 Signals: SIGTERM and SIGINT go to the container's first process, as a container runtime sends them; SIGUSR1 kills all
 processes of the container. When the first process ends, the others are killed, as in a container.
@@ -28,7 +28,7 @@ from typing import IO, Any
 
 RUN, PID, LOG, EXIT = "run.json", "supervisor.pid", "log", "exit.json"
 LONGEST_LINE = 1 << 20
-"""Bytes after which a line is cut into two, so that output without line ends fills no memory."""
+"""Bytes after which a line is split, so that output without line ends does not fill the memory."""
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 HANDLED = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1}
 START_ERROR = 128
@@ -36,12 +36,12 @@ START_ERROR = 128
 
 
 def timestamp(moment: datetime | None = None) -> str:
-    """RFC 3339 in UTC with nanoseconds, as the kubelet writes it before log lines."""
+    """RFC 3339 in UTC with nanoseconds, as in the kubelet's log lines."""
     return (moment or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
 
 
 def write_whole(path: Path, content: str) -> None:
-    """Write a file that appears complete, readable by its owner only (environments hold secrets)."""
+    """Write a file atomically, readable only by its owner (environments contain secrets)."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(content)
@@ -51,7 +51,7 @@ def write_whole(path: Path, content: str) -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    """Set a property of this process where the kernel has it; elsewhere process groups have to do."""
+    """Set a property of this process on Linux; on other systems process groups must suffice."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
@@ -62,7 +62,7 @@ def _copy_lines(source: IO[bytes], log: IO[bytes]) -> None:
 
 
 def _kill_children() -> None:
-    """Kill what the container left: orphans become children of the supervisor, round by round."""
+    """Kill the container's remaining processes: orphans become children of the supervisor, round by round."""
     while True:
         children = Path(f"/proc/self/task/{os.getpid()}/children")
         for child in children.read_text().split() if children.exists() else []:
@@ -80,13 +80,13 @@ def _kill_group(leader: int) -> None:
 
 
 def _prepare_container() -> None:
-    """Tie the new process to the supervisor's life; let it get the signals that the supervisor holds back."""
+    """End the new process with the supervisor; unblock the signals that the supervisor blocks."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
 
 
 def _run(folder: Path) -> dict[str, Any]:
-    """Run the container to its end; what it became, as ``exit.json`` holds it."""
+    """Run the container to its end; return the content of ``exit.json``."""
     run = json.loads((folder / RUN).read_text())
     started = timestamp()
     with (folder / LOG).open("ab", buffering=0) as log:
@@ -118,7 +118,7 @@ def _run(folder: Path) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
-    """Take the lock, go to the background, run the container, keep its exit code."""
+    """Take the lock, go to the background, run the container, store its exit code."""
     identity = os.open(folder / PID, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(identity, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""What an API server refuses in a new object."""
+"""Validation of new objects, as in an API server."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ SHAPES: Mapping[str, Any] = {
         },
     }
 }
-"""What is read of an object before a container starts: a type, a list of one shape, or an object with some keys."""
+"""The shape of fields that are read before a container starts: a type, a list of a shape, or an object with keys."""
 
 
 def misshapen(value: Any, shape: Any, path: str = "") -> Iterator[str]:
-    """Where a value has another shape than it must; what is null or missing has none."""
+    """Yield the fields with a wrong shape; null and missing fields are allowed."""
     kind = shape if isinstance(shape, type) else type(shape)
     fits = isinstance(value, kind)
     if value is None:
@@ -46,12 +46,12 @@ def misshapen(value: Any, shape: Any, path: str = "") -> Iterator[str]:
 
 
 def shape_problems(plural: str, obj: Mapping[str, Any]) -> list[str]:
-    """Which parts of an object are of another kind than they must be; `problems` takes these for granted."""
+    """Return the parts of an object with a wrong type; `problems` relies on the types."""
     return list(misshapen(obj, SHAPES.get(plural, {"metadata": METADATA})))
 
 
 def problems(plural: str, obj: Mapping[str, Any]) -> list[str]:
-    """What is wrong with an object, field by field; empty if it is valid."""
+    """Return the problems of an object, field by field; empty if it is valid."""
     metadata = obj.get("metadata") or {}
     found = [] if _is_name(metadata.get("name")) else [_invalid("metadata.name", metadata.get("name"))]
     found += metadata_problems(metadata)
@@ -59,7 +59,7 @@ def problems(plural: str, obj: Mapping[str, Any]) -> list[str]:
 
 
 def metadata_problems(metadata: Mapping[str, Any]) -> list[str]:
-    """What is wrong with labels and annotations."""
+    """Return the problems of labels and annotations."""
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     found = [_invalid("metadata.labels", key) for key in labels if not QUALIFIED_NAME.fullmatch(key)]
     found += [

@@ -73,7 +73,7 @@ def _ledgers(engine: Engine, archive: Archive, arguments: argparse.Namespace) ->
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Writes the lake and its archive; status 1 if a folder can't take them."""
+    """Write the lake and its archive; exit with status 1 if a folder can't be used."""
     arguments = _parser().parse_args(argv)
     lake = arguments.out
     folders = {"--out": lake, "--archive": arguments.archive or Path(f"{lake.resolve()}-archive")}
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"sample_network: {error}", file=sys.stderr)
         return 1
     if all(claimed) and is_whole(lake):
-        print(f"{lake} holds this sample network already")
+        print(f"{lake} contains this sample network already")
         return 0
     for folder in folders.values():
         claim(folder, record)

@@ -1,4 +1,4 @@
-"""One transaction: its fee, its signatures, its operations, and what result and meta tell of it."""
+"""One transaction: its fee, its signatures, its operations, its result and meta."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVENT_BYTES = 8
 
 
 class Unexpected(Exception):  # noqa: N818
-    """A story went another way than it was written: the scenario is wrong."""
+    """A story had another result than expected: the scenario is wrong."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class _Outcome:
     Attributes:
         coded: its result code, with the operations' results.
         meta: its meta up to the events.
-        refund: stroops that are given back.
+        refund: the refund in stroops.
         diagnostics: its diagnostic events.
     """
 
@@ -44,12 +44,12 @@ class _Outcome:
 
 @dataclass(frozen=True)
 class Applied:
-    """What came of a transaction.
+    """The result of a transaction.
 
     Attributes:
         result: `TransactionResult`.
         meta: `TransactionMeta`.
-        refund: `LedgerEntryChanges` of what was given back after all transactions.
+        refund: `LedgerEntryChanges` of the refund after all transactions.
     """
 
     result: bytes
@@ -59,7 +59,7 @@ class Applied:
 
 @dataclass
 class Application:
-    """A transaction on its way through a ledger: charged, then run, then refunded."""
+    """A transaction in a ledger: charged, then run, then refunded."""
 
     signed: Signed
     state: State
@@ -70,7 +70,7 @@ class Application:
     _outcome: _Outcome | None = None
 
     def charge(self) -> None:
-        """Takes the fee, before any transaction of the ledger runs."""
+        """Take the fee, before any transaction of the ledger runs."""
         account = self.state.account(self.signed.payer)
         assert account is not None
         self.fee = self.signed.fee(self.chain.base_fee)
@@ -88,7 +88,7 @@ class Application:
     # Before the operations ---------------------------------------------------------------------------------------
 
     def _refused(self, run: Run) -> int:
-        """Why the transaction can't run as a whole, 0 if it can: then its sequence number is taken."""
+        """The error code of the whole transaction, 0 if it can run: then its sequence number is used."""
         request, source = self.signed.request, self.signed.request.source.key
         account = self.state.account(source)
         if account is None:
@@ -125,7 +125,7 @@ class Application:
             refused = FAILED
         if not refused and self.signed.signs - used:
             refused = BAD_AUTH_EXTRA
-        # A signer that is a transaction's hash is used up by it (CAP-21 keeps this for whatever the outcome).
+        # A transaction removes a signer that is its hash (CAP-21: for any result).
         for owner in {request.source.key: None, **sources}:
             account = self.state.account(owner)
             for signer in account.signers if account else ():
@@ -134,7 +134,7 @@ class Application:
         return refused
 
     def _weighs(self, owner: bytes, needed: int, used: set[bytes]) -> bool:
-        """Whether the signatures carry an account's threshold; an account that is not there needs its own key."""
+        """Whether the signatures reach an account's threshold; a missing account needs its own key."""
         account = self.state.account(owner) or Account(owner=owner, balance=0, sequence=0)
         weights = {ed25519_signer(owner): account.thresholds[0]}
         weights |= {signer.key: signer.weight for signer in account.signers}
@@ -148,7 +148,7 @@ class Application:
     # The operations ----------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Runs it, after all fees were taken."""
+        """Run it, after all fees were taken."""
         request = self.signed.request
         run = Run(
             self.state, self.chain, (request.source.key, self.signed.sequence), self.archive, memo=request.memo.told
@@ -172,7 +172,7 @@ class Application:
         self._outcome = _Outcome(i32(code) + with_results, meta, refund, array(run.diagnostics))
 
     def _before(self, run: Run) -> tuple[int, bytes]:
-        """Sequence number and signatures; gives why it is refused, and the changes."""
+        """Check sequence number and signatures; return the error code and the changes."""
         told = []
         if self.signed.request.fee_source is not None:
             with self.state.attempt() as attempt:
@@ -187,7 +187,7 @@ class Application:
         return code, u32(count) + b"".join(changes[4:] for changes in told)
 
     def _operations(self, run: Run, results: list[bytes], metas: list[bytes]) -> int:
-        """Runs the operations; gives the transaction's code."""
+        """Run the operations; return the transaction's code."""
         request, id_pool, code = self.signed.request, self.chain.id_pool, SUCCESS
         with self.state.attempt() as attempt:
             for index, asked in enumerate(request.operations):
@@ -204,7 +204,7 @@ class Application:
         return code
 
     def _operation(self, run: Run, index: int, metas: list[bytes]) -> bytes:
-        """Runs one operation; gives its result, and adds its meta if it succeeds."""
+        """Run one operation; return its result, and add its meta if it succeeds."""
         asked = self.signed.request.operations[index]
         head = i32(0) + i32(asked.number)
         try:
@@ -217,7 +217,7 @@ class Application:
         return head + i32(0) + held
 
     def _done(self, run: Run, asked: Operation) -> bytes:
-        """Does what an operation asks for; gives what its result's success holds.
+        """Run an operation; return the content of its successful result.
 
         Raises:
             Failed: it can't be done.
@@ -252,7 +252,7 @@ class Application:
     # After all transactions --------------------------------------------------------------------------------------
 
     def finish(self) -> Applied:
-        """Gives back what is left of the fee; gives the whole result and meta."""
+        """Refund the rest of the fee; return the complete result and meta."""
         outcome = self._outcome
         assert outcome is not None
         changes = self._pay(outcome.refund) if outcome.refund else ZERO
@@ -273,7 +273,7 @@ class Application:
 
 
 def _consumed(run: Run) -> int:
-    """Stroops that rent and events take of the fee that may be given back."""
+    """The stroops of the refundable fee that rent and events use."""
     return run.rent + sum(map(len, run.events)) // EVENT_BYTES
 
 

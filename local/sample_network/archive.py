@@ -1,6 +1,6 @@
 """The network's history archive, as stellar-core publishes it: at each checkpoint headers, and the state in buckets.
 
-Transactions, results and consensus messages are left out: who wants them reads the lake.
+Transactions, results and consensus messages are left out: the lake has them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROOT = ".well-known/stellar-history.json"
 
 
 def file_path(kind: str, name: str, suffix: str) -> str:
-    """Where a file of some kind lies, by its name in hexadecimal."""
+    """The path of a file, by its kind and its name in hexadecimal."""
     return f"{kind}/{name[:2]}/{name[2:4]}/{name[4:6]}/{kind}-{name}.{suffix}"
 
 
@@ -29,7 +29,7 @@ class Archive:
     """An archive that is being written.
 
     Attributes:
-        checkpoints: how many were written.
+        checkpoints: the number of written checkpoints.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,7 +40,7 @@ class Archive:
         self._newest = ""
 
     def add(self, engine: Engine) -> None:
-        """Takes the ledger that was just closed; writes the checkpoint that it ends."""
+        """Add the ledger that was just closed; write the checkpoint if it ends one."""
         sequence = engine.chain.sequence
         self._headers.append(engine.header)
         if (sequence + 1) % CHECKPOINT:
@@ -88,7 +88,7 @@ def _state(sequence: int, live: BucketList, hot_archive: BucketList) -> str:
 
 
 def _levels(buckets: BucketList) -> list[dict[str, Any]]:
-    """Each level's buckets. As stellar-core publishes them, what comes next is left to whoever goes on from here."""
+    """Each level's buckets. As in stellar-core, pending merges are left to the reader."""
     return [
         {"curr": level.curr.digest.hex(), "next": {"state": 0}, "snap": level.snap.digest.hex()}
         for level in buckets.levels

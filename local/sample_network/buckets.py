@@ -1,8 +1,8 @@
 """The bucket lists: every change of the state, in files that merge and sink as they age, under one hash.
 
 As stellar-core keeps them from protocol 23 on (`BucketListBase`, `LiveBucket` and `HotArchiveBucket` in its
-`src/bucket`; CAP-20, CAP-62): one list of what lives, one of what was evicted. Merges are done at once, where
-stellar-core starts them and takes what came of them later; what counts is the same.
+`src/bucket`; CAP-20, CAP-62): one list of live entries, one of evicted ones. Merges run at once; stellar-core starts
+them and takes their results later, with the same content.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LEVELS = 11
 
 META = i32(-1)
 LIVE, DEAD, INIT = (u32(kind) for kind in range(3))
-"""`BucketEntryType`: changed, gone, and made."""
+"""`BucketEntryType`: changed, removed, and created."""
 
 ARCHIVED, RESTORED = (u32(kind) for kind in range(2))
 """`HotArchiveBucketEntryType`; the protocol calls the second LIVE."""
@@ -29,17 +29,17 @@ LAST_FRAGMENT = 1 << 31
 
 
 def framed(records: Iterable[bytes]) -> bytes:
-    """XDR as files hold it: each record behind its mark (RFC 5531, section 11)."""
+    """XDR in files: each record after its mark (RFC 5531, section 11)."""
     return b"".join([part for record in records for part in (u32(len(record) | LAST_FRAGMENT), record)])
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket, empty unless something was ever put into it.
+    """A bucket, empty until the first entry is put into it.
 
     Attributes:
         meta: its first record, a METAENTRY; none in an empty bucket. That of a later protocol is greater.
-        entries: its other records by what orders their keys, in that order.
+        entries: its other records by sort key, in that order.
     """
 
     meta: bytes = b""
@@ -58,7 +58,7 @@ class Bucket:
 
 @dataclass
 class Level:
-    """A level of a list: what it gathers, what it gathered before, and what it will gather next."""
+    """A level of a list: its current, previous and next buckets."""
 
     curr: Bucket = Bucket()
     snap: Bucket = Bucket()
@@ -66,7 +66,7 @@ class Level:
 
 
 def half(level: int) -> int:
-    """After how many ledgers a level spills into the one below it."""
+    """The number of ledgers after which a level spills into the one below it."""
     return 2 << 2 * level
 
 
@@ -96,7 +96,7 @@ class BucketList:
 
     @staticmethod
     def joined(old: bytes, new: bytes) -> bytes | None:
-        """What two records of one key come to, None if nothing is left of them."""
+        """Merge two records of one key; None if they cancel out."""
         raise NotImplementedError
 
     @property
@@ -105,7 +105,7 @@ class BucketList:
         return sha256(b"".join(sha256(level.curr.digest + level.snap.digest) for level in self.levels))
 
     def add(self, ledger: int, protocol: int, changes: Mapping[bytes, bytes]) -> None:
-        """Takes what a ledger changed: records by ledger key. Ledgers come one after the other."""
+        """Add a ledger's changes: records by ledger key. Ledgers must be consecutive."""
         for number in range(LEVELS - 1, 0, -1):
             if not spills(ledger, number - 1):
                 continue
@@ -132,14 +132,14 @@ class BucketList:
 
 
 class LiveBucketList(BucketList):
-    """What lives."""
+    """The bucket list of live entries."""
 
     number = 0
     tombstone = DEAD
 
     @staticmethod
     def joined(old: bytes, new: bytes) -> bytes | None:
-        """Records tell whether an older list knows the key: what was made and is gone leaves nothing behind."""
+        """Records show whether an older list has the key: a created and removed entry leaves no record."""
         before, after = old[:4], new[:4]
         assert after != INIT or before == DEAD
         if before == INIT:
@@ -148,7 +148,7 @@ class LiveBucketList(BucketList):
 
 
 class HotArchiveBucketList(BucketList):
-    """What was evicted and can be restored."""
+    """The bucket list of evicted entries that can be restored."""
 
     number = 1
     tombstone = RESTORED
@@ -163,7 +163,7 @@ def live_changes(before: Mapping[bytes, Entry | None], after: Mapping[bytes, Ent
     """Records of the live list, by ledger key.
 
     Args:
-        before: what each entry that changed was before, None if it was not there.
+        before: the state before of each changed entry, None if it did not exist.
         after: all entries now.
     """
     changes = {}
@@ -180,8 +180,8 @@ def archive_changes(before: Mapping[bytes, Entry], after: Mapping[bytes, Entry])
     """Records of the hot archive list, by ledger key; lives (TTL) are not archived.
 
     Args:
-        before: what was archived before.
-        after: what is archived now.
+        before: the archived entries before.
+        after: the archived entries now.
     """
     archived = {key: ARCHIVED + entry.xdr for key, entry in after.items() if key not in before}
     return archived | {key: RESTORED + key for key in before if key not in after}

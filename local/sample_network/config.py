@@ -74,7 +74,7 @@ class Upgrade:
         return u32(self.kind) + self.value
 
     def apply(self, state: State, chain: Chain) -> bytes:
-        """Makes it so; gives `UpgradeEntryMeta`."""
+        """Apply it; return `UpgradeEntryMeta`."""
         with state.attempt() as attempt:
             number = int.from_bytes(self.value[:4], "big")
             if self.kind == 1:

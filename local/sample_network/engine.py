@@ -30,7 +30,7 @@ class Engine:
     """The network's state and its chain.
 
     Attributes:
-        chain: what headers carry on.
+        chain: the values that headers carry on.
         state: every live entry.
         archive: entries that expired and were evicted, by ledger key.
         live: the bucket list of the state.
@@ -39,7 +39,7 @@ class Engine:
     """
 
     def __init__(self, first_ledger: int) -> None:
-        """The state before the first ledger: one account holds every lumen, made in the ledger before."""
+        """The state before the first ledger: one account has all lumens, created in the ledger before."""
         self.chain = Chain(sequence=first_ledger - 1)
         root = Account(owner=public_key("root"), balance=TOTAL_COINS, sequence=0, modified=1)
         self.state = State(self.chain.sequence, [root])
@@ -51,7 +51,7 @@ class Engine:
         self._skips = [bytes(32)] * 4
 
     def close(self, requests: Sequence[Request], upgrades: Sequence[Upgrade], close_time: int) -> bytes:
-        """Closes a ledger with these transactions; gives `LedgerCloseMeta`."""
+        """Close a ledger with these transactions; return `LedgerCloseMeta`."""
         self.chain.sequence += 1
         self.chain.close_time = close_time
         self.state.ledger = self.chain.sequence
@@ -88,7 +88,7 @@ class Engine:
     # Transactions ------------------------------------------------------------------------------------------------
 
     def _signed(self, requests: Sequence[Request]) -> list[Signed]:
-        """Signs transactions, those of one source with one sequence number after the other."""
+        """Sign transactions, those of one source with one sequence number after the other."""
         taken: Counter[bytes] = Counter()
         made = []
         # Contract calls are applied last.
@@ -104,7 +104,7 @@ class Engine:
         return made
 
     def _apply(self, ordered: Sequence[Signed]) -> list[tuple[Application, Applied]]:
-        """Takes all fees, runs all transactions, then gives back what is left of contract calls' fees."""
+        """Charge all fees, run all transactions, then refund the rest of contract calls' fees."""
         made = [Application(one, self.state, self.chain, self.archive) for one in ordered]
         for application in made:
             application.charge()
@@ -116,7 +116,7 @@ class Engine:
         return done
 
     def _evict(self) -> list[bytes]:
-        """Takes away what expired: the temporary for good, the rest into the archive; gives the ledger keys."""
+        """Remove expired entries: delete temporary ones, archive the others; return the ledger keys."""
         if self.chain.sequence % SCAN_PERIOD:
             return []
         keys = []
@@ -131,7 +131,7 @@ class Engine:
         return keys
 
     def _settled(self, archived: Mapping[bytes, Entry]) -> bytes:
-        """Puts what the ledger changed into the buckets; gives the header's hash of them.
+        """Put the ledger's changes into the buckets; return the header's hash of them.
 
         Args:
             archived: the archive before the ledger.
@@ -186,7 +186,7 @@ class Engine:
 
 
 def _stages(calls: list[Signed]) -> list[list[list[Signed]]]:
-    """Calls in stages of clusters: those that one writes and another touches share a cluster."""
+    """Calls in stages of clusters: calls with common entries of which one writes share a cluster."""
     clusters: list[list[Signed]] = []
     for call in sorted(calls, key=lambda one: one.place):
         touching = [cluster for cluster in clusters if any(_conflict(call, other) for other in cluster)]

@@ -1,4 +1,4 @@
-"""What two sides of a trade give each other: prices, rounding, and a pool's constant product.
+"""The amounts of a trade: prices, rounding, and a pool's constant product.
 
 Rounding is the protocol's: stellar-core's `exchangeV10` for offers ("wheat" is what the standing offer sells, "sheep"
 what it buys), CAP-38 for pools.
@@ -15,7 +15,7 @@ BIPS = 10_000
 
 
 class Rounding(Enum):
-    """For whom a trade is rounded: an offer, or one of the path payments."""
+    """The kind of rounding: for an offer, or one of the path payments."""
 
     NORMAL = 0
     STRICT_RECEIVE = 1
@@ -24,7 +24,7 @@ class Rounding(Enum):
 
 @dataclass(frozen=True)
 class Exchanged:
-    """What changes hands, and whether the standing offer is left with something to sell."""
+    """The traded amounts, and whether the standing offer still has something to sell."""
 
     wheat: int
     sheep: int
@@ -70,7 +70,7 @@ def exchange(
 ) -> Exchanged:
     """A trade with an offer at price n / d, within what each side can send and receive.
 
-    Nothing changes hands if rounding would leave one side with nothing or cost one more than a hundredth.
+    The amounts are 0 if rounding would leave one side with nothing or cost one side more than a hundredth.
     """
     made = _raw(n, d, wheat_send, wheat_receive, sheep_send, sheep_receive, rounding)
     due, paid = 100 * n * made.wheat, 100 * d * made.sheep
@@ -81,24 +81,24 @@ def exchange(
 
 
 def adjusted(n: int, d: int, wheat_send: int, sheep_receive: int) -> int:
-    """The largest amount of an offer that could be taken whole."""
+    """The largest amount of an offer that can be taken as a whole."""
     return exchange(n, d, wheat_send, MAX, MAX, sheep_receive).wheat
 
 
 def promised(n: int, d: int, amount: int) -> tuple[int, int]:
-    """What an offer may take (selling) and bring (buying) when it is taken whole."""
+    """An offer's selling and buying liabilities."""
     made = _raw(n, d, amount, MAX, MAX, MAX, Rounding.NORMAL)
     return made.wheat, made.sheep
 
 
 def pool_pays(reserve_in: int, reserve_out: int, paid: int) -> int:
-    """What a pool pays out for an amount."""
+    """A pool's payout for an amount."""
     after_fee = (BIPS - POOL_FEE) * paid
     return after_fee * reserve_out // (BIPS * reserve_in + after_fee)
 
 
 def pool_asks(reserve_in: int, reserve_out: int, wanted: int) -> int | None:
-    """What a pool asks for an amount, None if it has not so much."""
+    """A pool's price of an amount, None if it has less than that."""
     if wanted >= reserve_out:
         return None
     return divided_up(BIPS * reserve_in * wanted, (reserve_out - wanted) * (BIPS - POOL_FEE))

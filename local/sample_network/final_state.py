@@ -1,4 +1,4 @@
-"""What the network holds at the end of a lake, readable: for tests that compare tables with it."""
+"""The network's state at the end of a lake, readable: for tests that compare tables with it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def final_state(engine: Engine) -> str:
     Returns:
         An object of the ledger's sequence, the network, its lumens in stroops, `entries` and `archived`. Both hold
         lists by kind of entry, ordered by ledger key; `archived` has those that were evicted and can be restored. Each
-        entry tells its fields (amounts in stroops, keys as StrKeys, what is binary in hexadecimal), its ledger key and
+        entry has its fields (amounts in stroops, keys as StrKeys, binary values in hexadecimal), its ledger key and
         its `LedgerEntry` as base64.
     """
     held: dict[str, dict[str, list[dict[str, Any]]]] = {}

@@ -1,4 +1,4 @@
-"""Balances: what may be spent and received, what offers promise, who pays an entry's reserve."""
+"""Balances: spendable and receivable amounts, liabilities of offers, sponsors of reserves."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def trustline(run: Run, owner: bytes, asset: bytes) -> Trustline | None:
 
 
 def _free(owner: bytes, asset: bytes) -> bool:
-    """Whether it is its issuer's: there is as much of it as it likes."""
+    """Whether the owner is the issuer, whose amount is unlimited."""
     return asset != NATIVE and issuer_of(asset) == owner
 
 
 def spendable(run: Run, owner: bytes, asset: bytes) -> int:
-    """The most that an owner can give; 0 without a trust line."""
+    """The most that an owner can send; 0 without a trust line."""
     if _free(owner, asset):
         return MAX
     if asset == NATIVE:
@@ -37,7 +37,7 @@ def spendable(run: Run, owner: bytes, asset: bytes) -> int:
 
 
 def room(run: Run, owner: bytes, asset: bytes) -> int:
-    """The most that an owner can take; 0 without a trust line."""
+    """The most that an owner can receive; 0 without a trust line."""
     if _free(owner, asset):
         return MAX
     if asset == NATIVE:
@@ -48,7 +48,7 @@ def room(run: Run, owner: bytes, asset: bytes) -> int:
 
 
 def move(run: Run, owner: bytes, asset: bytes, amount: int) -> None:
-    """Changes a balance that is known to allow it."""
+    """Change a balance that is known to allow it."""
     if _free(owner, asset) or not amount:
         return
     if asset == NATIVE:
@@ -64,7 +64,7 @@ def move(run: Run, owner: bytes, asset: bytes, amount: int) -> None:
 def debit(
     run: Run, owner: bytes, asset: bytes, amount: int, *, no_trust: int, not_authorized: int, underfunded: int
 ) -> None:
-    """Takes an amount from an owner, or fails with these codes."""
+    """Take an amount from an owner, or fail with these codes."""
     if asset != NATIVE and not _free(owner, asset):
         line = trustline(run, owner, asset)
         if line is None:
@@ -77,7 +77,7 @@ def debit(
 
 
 def credit(run: Run, owner: bytes, asset: bytes, amount: int, *, no_trust: int, not_authorized: int, full: int) -> None:
-    """Gives an amount to an owner, or fails with these codes."""
+    """Give an amount to an owner, or fail with these codes."""
     if asset != NATIVE and not _free(owner, asset):
         line = trustline(run, owner, asset)
         if line is None:
@@ -90,7 +90,7 @@ def credit(run: Run, owner: bytes, asset: bytes, amount: int, *, no_trust: int, 
 
 
 def promise(run: Run, owner: bytes, asset: bytes, *, buying: int = 0, selling: int = 0) -> None:
-    """Adds to what an owner's offers may bring or take of an asset (CAP-3)."""
+    """Change the buying or selling liabilities of an owner (CAP-3)."""
     if _free(owner, asset):
         return
     holder = run.account(owner) if asset == NATIVE else trustline(run, owner, asset)
@@ -103,18 +103,18 @@ def promise(run: Run, owner: bytes, asset: bytes, *, buying: int = 0, selling: i
 
 
 def sponsored_level(account: Account) -> int:
-    """The form that an account needs once sponsorships touch it."""
+    """The extension level that an account needs for sponsorships."""
     return max(account.level, 2)
 
 
 def change_sponsoring(run: Run, sponsor: bytes, units: int) -> None:
-    """Adds to how many reserves an account pays for others."""
+    """Change the number of reserves that an account sponsors."""
     account = run.account(sponsor)
     run.state.put(replace(account, sponsoring=account.sponsoring + units, level=sponsored_level(account)))
 
 
 def change_sponsored(run: Run, owner: bytes, units: int) -> None:
-    """Adds to how many of an account's reserves others pay."""
+    """Change the number of an account's sponsored reserves."""
     account = run.account(owner)
     run.state.put(replace(account, sponsored=account.sponsored + units, level=sponsored_level(account)))
 
@@ -125,10 +125,10 @@ def _affordable(run: Run, payer: bytes, units: int, low_reserve: int) -> None:
 
 
 def take_reserve(run: Run, owner: bytes, units: int, low_reserve: int) -> bytes | None:
-    """Sees to it that a new subentry's reserve is paid, and counts it.
+    """Ensure that a new subentry's reserve is paid, and count it.
 
     Returns:
-        Who pays it in the owner's stead, None if nobody does.
+        Its sponsor, None if the owner pays it.
     """
     sponsor = run.sponsors.get(owner)
     _affordable(run, owner if sponsor is None else sponsor, units, low_reserve)
@@ -141,20 +141,20 @@ def take_reserve(run: Run, owner: bytes, units: int, low_reserve: int) -> bytes 
 
 
 def add_subentry(run: Run, owner: bytes, low_reserve: int, make: Callable[[bytes | None], Entry]) -> None:
-    """Puts a new subentry, made for who sponsors it."""
+    """Add a new subentry, made from its sponsor."""
     units = units_of(make(None))
     run.state.put(make(take_reserve(run, owner, units, low_reserve)))
 
 
 def remove_subentry(run: Run, owner: bytes, entry: Entry) -> None:
-    """Removes a subentry and gives its reserve back to who paid it."""
+    """Remove a subentry, and return its reserve to its sponsor."""
     units = units_of(entry)
     run.state.remove(entry.key)
     give_back_reserve(run, owner, units, entry.sponsor)
 
 
 def give_back_reserve(run: Run, owner: bytes, units: int, sponsor: bytes | None) -> None:
-    """Counts a subentry that is gone."""
+    """Count a removed subentry."""
     if sponsor is not None:
         change_sponsoring(run, sponsor, -units)
         change_sponsored(run, owner, -units)
@@ -163,7 +163,7 @@ def give_back_reserve(run: Run, owner: bytes, units: int, sponsor: bytes | None)
 
 
 def units_of(entry: Entry) -> int:
-    """How many base reserves an entry needs (CAP-33, CAP-38)."""
+    """The number of base reserves of an entry (CAP-33, CAP-38)."""
     if isinstance(entry, ClaimableBalance):
         return len(entry.claimants)
     if isinstance(entry, Account):
@@ -172,5 +172,5 @@ def units_of(entry: Entry) -> int:
 
 
 def account_exists(run: Run, owner: bytes) -> bool:
-    """Whether there is such an account."""
+    """Whether the account exists."""
     return account_key(owner) in run.state.entries

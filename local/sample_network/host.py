@@ -1,4 +1,4 @@
-"""Contract entries and how long they live: what the host of contracts does for all of them."""
+"""Contract entries and their times to live: functions of the host for all contracts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def instance_key(contract: bytes) -> bytes:
 
 
 def trap(run: Run, contract: bytes | None, message: str, *, kind: int = 0, code: int = 6) -> Failed:
-    """The failure of a contract that gave up, told in a diagnostic event."""
+    """The failure of a contract that trapped, with its diagnostic event."""
     topics = [scval.symbol("error"), scval.error(kind, code)]
     event = scval.contract_event(contract, topics, scval.string(message), kind=2)
     run.diagnostics.append(boolean(False) + event)
@@ -46,13 +46,13 @@ def trap(run: Run, contract: bytes | None, message: str, *, kind: int = 0, code:
 
 
 def lives(run: Run, key: bytes) -> bool:
-    """Whether an entry is there and has not expired."""
+    """Whether an entry exists and has not expired."""
     ttl = run.state.get(Ttl, ttl_key(key))
     return ttl is not None and ttl.live_until >= run.chain.sequence
 
 
 def check_footprint(run: Run, keys: tuple[bytes, ...]) -> None:
-    """Fails if an entry that the transaction names has been archived, or waits for it."""
+    """Fail if an entry that the transaction names has been archived, or waits to be."""
     for key in keys:
         ttl = run.state.get(Ttl, ttl_key(key))
         if key in run.archive or (ttl is not None and persists(ttl.of) and ttl.live_until < run.chain.sequence):
@@ -60,12 +60,12 @@ def check_footprint(run: Run, keys: tuple[bytes, ...]) -> None:
 
 
 def persists(key: bytes) -> bool:
-    """Whether the entry of a contract's data or code is archived when it expires, not deleted."""
+    """Whether an entry of a contract's data or code is archived when it expires, instead of deleted."""
     return key[:4] == b"\0\0\0\7" or key[-1] == 1
 
 
 def write(run: Run, entry: ContractData | ContractCode) -> None:
-    """Writes an entry; a new one gets the shortest life of its kind."""
+    """Write an entry; a new one gets the shortest time to live of its kind."""
     run.rent += len(entry.xdr)
     run.state.put(entry)
     if not lives(run, entry.key):
@@ -75,7 +75,7 @@ def write(run: Run, entry: ContractData | ContractCode) -> None:
 
 
 def use_nonce(run: Run, owner: bytes, number: int, until: int) -> None:
-    """Marks an account's signature of a call as used, or traps if it was."""
+    """Mark an account's signature of a call as used, or trap if it was."""
     mark = Nonce(owner=owner, number=number)
     if mark.key in run.state.entries:
         raise trap(run, None, "nonce already exists for address", kind=9, code=4)
@@ -85,7 +85,7 @@ def use_nonce(run: Run, owner: bytes, number: int, until: int) -> None:
 
 
 def set_life(run: Run, entry: Entry, live_until: int) -> None:
-    """Gives an entry a longer life, and counts what it costs."""
+    """Extend an entry's time to live, and count the cost."""
     known = run.state.get(Ttl, ttl_key(entry.key))
     begins = run.chain.sequence if known is None else known.live_until
     if live_until > begins or known is None:
@@ -94,7 +94,7 @@ def set_life(run: Run, entry: Entry, live_until: int) -> None:
 
 
 def restore(run: Run, key: bytes) -> None:
-    """Brings an entry back from the archive."""
+    """Bring an entry back from the archive."""
     entry = run.archive[key]
     run.state.restore(entry)
     run.state.restore(Ttl(of=key, live_until=run.chain.sequence + MIN_PERSISTENT_TTL - 1))
@@ -123,12 +123,12 @@ def asset_instance(asset: bytes) -> ContractData:
 
 
 def balance_name(holder: bytes) -> bytes:
-    """The key under which an asset's contract keeps a contract's balance, as `SCVal`."""
+    """The key of a contract's balance in an asset's contract, as `SCVal`."""
     return scval.vector([scval.symbol("Balance"), scval.address(scval.of_contract(holder))])
 
 
 def holding_key(asset: bytes, address: bytes) -> bytes | None:
-    """`LedgerKey` of what an address holds of an asset, None for its issuer."""
+    """`LedgerKey` of an address's balance of an asset, None for its issuer."""
     if address[:4] == b"\0\0\0\1":
         return contract_data_key(contract_of(asset), balance_name(address[4:]))
     owner = address[8:]
@@ -138,7 +138,7 @@ def holding_key(asset: bytes, address: bytes) -> bytes | None:
 
 
 def held(run: Run, asset: bytes, contract: bytes) -> int:
-    """What a contract holds of an asset."""
+    """A contract's balance of an asset."""
     found = run.state.get(ContractData, contract_data_key(contract_of(asset), balance_name(contract)))
     # The amount is the first field of the map, right after its key.
     start = len(scval.record(amount=b"")) + 4
@@ -146,7 +146,7 @@ def held(run: Run, asset: bytes, contract: bytes) -> int:
 
 
 def move_asset(run: Run, asset: bytes, address: bytes, amount: int) -> None:
-    """Changes what an address holds of an asset by the asset's contract, or traps."""
+    """Change an address's balance of an asset by the asset's contract, or trap."""
     if address[:4] == b"\0\0\0\0":
         owner = address[8:]
         if amount < 0 and spendable(run, owner, asset) < -amount:

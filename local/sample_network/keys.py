@@ -1,4 +1,4 @@
-"""The network's name, its hash, and everyone's keys: the same name always has the same."""
+"""The network's name, its hash, and all keys: the same name always has the same key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PASSPHRASE = "Stellar Sample Network ; generated, not real ; 2026"  # noqa: S105
 
 
 def sha256(data: bytes) -> bytes:
-    """The hash of all of Stellar."""
+    """SHA-256, Stellar's hash function."""
     return hashlib.sha256(data).digest()
 
 
@@ -45,6 +45,6 @@ def contract_of(asset: bytes) -> bytes:
 
 @cache
 def asset_name(asset: bytes) -> str:
-    """As events spell it."""
+    """The form in events."""
     issuer = issuer_of(asset)
     return "native" if asset == NATIVE or issuer is None else f"{code_of(asset)}:{strkey.account(issuer)}"

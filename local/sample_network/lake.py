@@ -1,4 +1,4 @@
-"""The generated ledgers as a lake, in the layout of the public one, with what they end in beside them."""
+"""The generated ledgers as a lake, in the layout of the public one, with the final state beside them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from local.sample_network.keys import PASSPHRASE
 PARTITION = 64000
 CONFIG = ".config.json"
 STATE = "state.json"
-"""No name of a lake's objects: who reads the lake passes over it."""
+"""Not a name of a lake's objects: readers of the lake skip it."""
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a folder's lake was written to its end."""
+    """Whether a folder's lake is complete."""
     return (folder / CONFIG).exists()
 
 
@@ -31,7 +31,7 @@ def write_object(folder: Path, sequence: int, meta: bytes) -> int:
         meta: The XDR of its `LedgerCloseMeta`.
 
     Returns:
-        How many bytes of XDR were written.
+        The number of written bytes of XDR.
     """
     batch = u32(sequence) + u32(sequence) + array([meta])
     start = sequence // PARTITION * PARTITION
@@ -43,7 +43,7 @@ def write_object(folder: Path, sequence: int, meta: bytes) -> int:
 
 
 def write_configuration(folder: Path, passphrase: str) -> None:
-    """Write a lake's configuration, which names its network: without it a lake is not whole."""
+    """Write a lake's configuration, which names its network: without it a lake is incomplete."""
     configuration = {
         "networkPassphrase": passphrase,
         "version": "1",
@@ -55,10 +55,10 @@ def write_configuration(folder: Path, passphrase: str) -> None:
 
 
 def write(folder: Path, ledgers: Iterable[tuple[int, bytes]], state: Callable[[], str]) -> int:
-    """Writes ledgers by sequence, the state after them, then the lake's configuration.
+    """Write ledgers by sequence, the state after them, then the lake's configuration.
 
     Returns:
-        How many bytes of XDR were written.
+        The number of written bytes of XDR.
     """
     (folder / CONFIG).unlink(missing_ok=True)
     total = sum(write_object(folder, sequence, meta) for sequence, meta in ledgers)

@@ -1,4 +1,4 @@
-"""Offers that meet: taking the best of a book, and what the result tells of each."""
+"""Matching of offers: taking the best ones of a book, and their claims in the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.sample_network.run import Run
 
 @dataclass(frozen=True)
 class Claim:
-    """What was taken from an offer or from a pool: what it sold, and what it got."""
+    """A trade with an offer or a pool: what it sold, and what it received."""
 
     maker: Offer | Pool
     sold_asset: bytes
@@ -43,18 +43,18 @@ class Claim:
 
 
 class SelfCross(Exception):  # noqa: N818
-    """The best offer is one's own."""
+    """The best offer is the buyer's own."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What taking from a book came to.
+    """The result of taking from a book.
 
     Attributes:
-        claims: what was taken from whom.
-        wheat: how much was received.
-        sheep: how much was sent.
-        stopped: whether offers were left that were not good enough, or none were left at all.
+        claims: the trades with each offer.
+        wheat: the received amount.
+        sheep: the sent amount.
+        stopped: whether the remaining offers were not good enough, or none remained.
     """
 
     claims: tuple[Claim, ...]
@@ -64,21 +64,21 @@ class Taken:
 
 
 def release(run: Run, offer: Offer) -> None:
-    """Takes back what an offer promises."""
+    """Remove the liabilities of an offer."""
     selling, buying = promised(offer.n, offer.d, offer.amount)
     promise(run, offer.seller, offer.selling, selling=-selling)
     promise(run, offer.seller, offer.buying, buying=-buying)
 
 
 def acquire(run: Run, offer: Offer) -> None:
-    """Promises what an offer may take and bring."""
+    """Add the liabilities of an offer."""
     selling, buying = promised(offer.n, offer.d, offer.amount)
     promise(run, offer.seller, offer.selling, selling=selling)
     promise(run, offer.seller, offer.buying, buying=buying)
 
 
 def drop(run: Run, offer: Offer) -> None:
-    """Deletes an offer that promises nothing any more."""
+    """Delete an offer that can neither sell nor buy any more."""
     remove_subentry(run, offer.seller, offer)
 
 
@@ -97,7 +97,7 @@ def take(
     rounding: Rounding,
     acceptable: Callable[[Offer], bool] | None = None,
 ) -> Taken:
-    """Buys wheat for sheep from the best offers, up to an amount of either; touches no balance of the buyer.
+    """Buy wheat for sheep from the best offers, up to an amount of either; do not change the buyer's balances.
 
     Raises:
         SelfCross: the next best offer is the buyer's own.
@@ -119,7 +119,7 @@ def take(
 
 
 def _cross(run: Run, offer: Offer, wheat_most: int, sheep_most: int, rounding: Rounding) -> tuple[bool, Claim]:
-    """Takes from one offer; tells whether some of it stays."""
+    """Take from one offer; return whether a part of it stays."""
     release(run, offer)
     seller, wheat, sheep = offer.seller, offer.selling, offer.buying
     sends, receives = min(offer.amount, spendable(run, seller, wheat)), room(run, seller, sheep)

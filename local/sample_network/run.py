@@ -1,4 +1,4 @@
-"""What an operation is, and what it sees while it runs."""
+"""The base of operations, and their context while they run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from local.sample_network.state import State
 
 
 class Failed(Exception):  # noqa: N818
-    """An operation's failure, by its result code, with what that result holds.
+    """An operation's failure, by its result code, with the result's content.
 
     `outer` failures are of the operation's frame (`opBAD_AUTH` and the like), not of its type.
     """
@@ -28,7 +28,7 @@ class Failed(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Party:
-    """An account as a transaction names it: its key, and an id if it is multiplexed (SEP-23)."""
+    """An account in a transaction: its key, and an id if it is multiplexed (SEP-23)."""
 
     key: bytes
     number: int | None = None
@@ -41,7 +41,7 @@ class Party:
 
 @dataclass
 class Chain:
-    """What the header carries from ledger to ledger."""
+    """The values that the header carries from ledger to ledger."""
 
     sequence: int
     close_time: int = 0
@@ -58,15 +58,15 @@ class Run:
     """One transaction while it is applied.
 
     Attributes:
-        transaction: the source's key and the sequence number: they name what the transaction makes.
-        memo: what a payment's event tells of the transaction's memo, as `SCVal`; None if there is none.
+        transaction: the source's key and the sequence number: ids of created entries are made from them.
+        memo: the transaction's memo for events of payments, as `SCVal`; None without one.
         source: of the operation that runs.
-        operation: its place in the transaction, from 0.
-        sponsors: who sponsors whose future reserves right now.
+        operation: its position in the transaction, from 0.
+        sponsors: the current sponsors of future reserves, by account.
         events: of the operation that runs.
-        returned: what the host function gave back, as `SCVal`.
-        rent: stroops that living longer cost.
-        archive: entries that were evicted and can come back, by ledger key.
+        returned: the result of the host function, as `SCVal`.
+        rent: stroops of rent.
+        archive: evicted entries that can be restored, by ledger key.
         diagnostics: diagnostic events, each with whether the call succeeded.
     """
 
@@ -84,30 +84,30 @@ class Run:
     diagnostics: list[bytes] = field(default_factory=list)
 
     def account(self, owner: bytes) -> Account:
-        """An account that is known to be there."""
+        """An account that is known to exist."""
         found = self.state.account(owner)
         assert found is not None
         return found
 
     def available(self, owner: bytes) -> int:
-        """Stroops that may be spent: reserve and what offers promise stay."""
+        """Spendable stroops: without the reserve and the liabilities of offers."""
         account = self.account(owner)
         return account.balance - account.units * self.chain.base_reserve - account.selling
 
     # Events (CAP-67) ---------------------------------------------------------------------------------------------
 
     def emit(self, name: str, asset: bytes, parties: Sequence[bytes], data: bytes) -> None:
-        """Tells what became of an asset."""
+        """Publish an event of an asset."""
         topics = [scval.symbol(name), *map(scval.address, parties), scval.string(asset_name(asset))]
         self.events.append(scval.contract_event(contract_of(asset), topics, data))
 
     def moved(self, asset: bytes, source: bytes, destination: bytes, amount: int, number: bytes | None = None) -> None:
-        """Tells of a payment: mint from an issuer, burn to one, else transfer.
+        """Publish the event of a payment: mint from an issuer, burn to one, otherwise transfer.
 
         Args:
-            asset: what moves.
-            source: whence, `SCAddress`.
-            destination: where to, `SCAddress`.
+            asset: the asset.
+            source: the sender, `SCAddress`.
+            destination: the receiver, `SCAddress`.
             amount: in stroops.
             number: the destination's id, `SCVal`.
         """
@@ -125,19 +125,19 @@ class Run:
             self.emit("transfer", asset, [source, destination], data)
 
     def paid(self, asset: bytes, destination: Party, amount: int) -> None:
-        """Tells of a payment by the operation's source to an account, with the id or memo that says whose it is."""
+        """Publish the event of a payment by the operation's source to an account, with the receiver's id or memo."""
         number = self.memo if destination.number is None else scval.of_u64(destination.number)
         self.moved(asset, scval.of_account(self.source.key), scval.of_account(destination.key), amount, number)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """What an actor asks for.
+    """An operation that an actor requests.
 
     Attributes:
         source: the operation's own source, None if it is the transaction's.
         number: the protocol's number of its type.
-        threshold: which of its source's thresholds it needs: 1 low, 2 medium, 3 high.
+        threshold: the threshold of its source: 1 low, 2 medium, 3 high.
     """
 
     source: Party | None = None
@@ -150,16 +150,16 @@ class Operation:
         raise NotImplementedError
 
     def apply(self, run: Run) -> bytes:
-        """Does it; gives what the result's success holds.
+        """Run it; return the content of the successful result.
 
         Raises:
-            Failed: it can't be done; whoever calls undoes what was changed.
+            Failed: it can't be done; the caller undoes its changes.
         """
         raise NotImplementedError
 
     @property
     def needs(self) -> int:
-        """The threshold that this one needs."""
+        """The threshold of this operation."""
         return self.threshold
 
     @property

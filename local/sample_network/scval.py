@@ -102,7 +102,7 @@ def address(of: bytes) -> bytes:
 
 
 def instance(executable: bytes, storage: dict[bytes, bytes] | None) -> bytes:
-    """A contract's instance: what runs, and what it keeps."""
+    """A contract's instance: its executable, and its storage."""
     kept = ZERO if storage is None else present(array(key + value for key, value in storage.items()))
     return u32(19) + executable + kept
 
@@ -113,11 +113,11 @@ def error(kind: int, code: int) -> bytes:
 
 
 ASSET_EXECUTABLE = u32(1)
-"""What runs an asset's contract: the host itself."""
+"""The executable of an asset's contract: the host itself."""
 
 
 def wasm_executable(code: bytes) -> bytes:
-    """What runs a contract, by its code's hash."""
+    """The executable of a contract, by its code's hash."""
     return u32(0) + code
 
 
@@ -145,7 +145,7 @@ def of_pool(pool: bytes) -> bytes:
 
 
 def address_size(of: bytes) -> int:
-    """How many bytes an `SCAddress` of an account or a contract takes, whatever follows it."""
+    """The number of bytes of an `SCAddress` of an account or a contract, without the following bytes."""
     return 40 if of[:4] == u32(0) else 36
 
 
@@ -159,7 +159,7 @@ _SIZES = {VOID: 0, INSTANCE_KEY: 0, u32(0): 4, u32(3): 4, u32(5): 8}
 def order(value: bytes) -> bytes:
     """Bytes that compare as stellar-core compares values: by kind, then texts and lists item by item, not by size.
 
-    It knows the values that name what this network's contracts keep.
+    It supports the keys of this network's contracts.
     """
     ordered, rest = _ordered(value)
     assert not rest
@@ -167,7 +167,7 @@ def order(value: bytes) -> bytes:
 
 
 def _ordered(value: bytes) -> tuple[bytes, bytes]:
-    """The bytes of the first value, and what follows it."""
+    """The bytes of the first value, and the remaining bytes."""
     kind, rest = value[:4], value[4:]
     if kind in _TEXTS:
         end = 4 + int.from_bytes(rest[:4], "big")

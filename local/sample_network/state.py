@@ -1,4 +1,4 @@
-"""What the network holds, and what changes it: nested attempts that are kept or undone, told as stellar-core tells."""
+"""The network's state, and its changes: nested attempts that are kept or undone, recorded as in stellar-core."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ E = TypeVar("E", bound=Entry)
 
 
 class Attempt(dict[bytes, Entry | None]):
-    """What each changed entry was before; None if it was not there.
+    """The state before of each changed entry; None if it did not exist.
 
     Attributes:
-        undone: set to undo at the block's end what was changed.
+        undone: set to undo the changes at the block's end.
     """
 
     undone = False
@@ -30,12 +30,12 @@ class State:
     """Every live entry by its ledger key.
 
     Attributes:
-        ledger: the ledger that is being closed: what changes now was modified in it.
+        ledger: the ledger that is being closed: changes get its number as `modified`.
         entries: by `LedgerKey`.
         books: the offers of each pair (selling, buying), by their ledger keys.
         soroban_size: bytes of contract data and code.
 
-    What it begins with counts as changed in the ledger that it begins with.
+    The initial entries count as changed in the initial ledger.
     """
 
     def __init__(self, ledger: int, entries: Iterable[Entry]) -> None:
@@ -73,17 +73,17 @@ class State:
         return self.get(Account, account_key(owner))
 
     def put(self, entry: Entry) -> None:
-        """Writes an entry: a new one, or the next state of one that is there."""
+        """Write an entry: a new one, or the next state of an existing one."""
         self._remember(entry.key)
         self._set(entry.key, replace(entry, modified=self.ledger))
 
     def restore(self, entry: Entry) -> None:
-        """Writes an entry that comes back from the archive."""
+        """Write an entry that is restored from the archive."""
         self.put(entry)
         self._restored.add(entry.key)
 
     def remove(self, key: bytes) -> None:
-        """Removes an entry that is there."""
+        """Remove an existing entry."""
         assert key in self.entries
         self._remember(key)
         self._set(key, None)
@@ -93,7 +93,7 @@ class State:
 
     @contextmanager
     def attempt(self) -> Iterator[Attempt]:
-        """What is changed inside joins the attempt around it, unless the block raises or says that it is undone."""
+        """Changes inside join the surrounding attempt, unless the block raises or sets `undone`."""
         attempt = Attempt()
         self._attempts.append(attempt)
         kept = False
@@ -110,7 +110,7 @@ class State:
                     self._attempts[-1].setdefault(key, before)
 
     def changes(self, attempt: Attempt) -> bytes:
-        """`LedgerEntryChanges` of an attempt, as of now: each entry once, whatever became of it on the way."""
+        """Current `LedgerEntryChanges` of an attempt: each entry once, with its last state."""
         told: list[bytes] = []
         for key, before in attempt.items():
             after = self.entries.get(key)
@@ -122,7 +122,7 @@ class State:
         return array(told)
 
     def settle(self) -> Attempt:
-        """Ends the ledger: gives what each entry that changed since the last end was before."""
+        """End the ledger; return the state before of each entry that changed since the last end."""
         (whole,) = self._attempts
         self._attempts = [Attempt()]
         return whole

@@ -1,4 +1,4 @@
-"""Transactions: how they are asked for, written and signed."""
+"""Transactions: requests, XDR and signatures."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from local.sample_network.keys import NETWORK, sha256, sign
 from local.sample_network.operations.contracts import ContractOperation
 from local.sample_network.run import Operation, Party
 
-# What all of a contract transaction's work costs before rent: this network asks the same of each.
+# The cost of a contract transaction before rent: the same for all in this network.
 INSTRUCTIONS = 2_500_000
 NON_REFUNDABLE = 41_237
 RESOURCE_FEE = 400_000
-"""Stroops; what rent and events do not take is given back."""
+"""Stroops; the part that rent and events do not use is refunded."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Memo:
 
     @property
     def told(self) -> bytes | None:
-        """As a payment's event tells it, None if there is none."""
+        """The form in a payment's event, None without a memo."""
         if self.kind == 0:
             return None
         if isinstance(self.value, int):
@@ -99,7 +99,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Payload:
-    """A signature of a payload, for a signer that asks for one."""
+    """A signature of a payload, for a signer that needs one."""
 
     key: bytes
     payload: bytes
@@ -107,17 +107,17 @@ class Payload:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A transaction that an actor wants.
+    """A transaction that an actor requests.
 
     Attributes:
-        source: whose sequence number it uses.
+        source: the account of its sequence number.
         sequence: its sequence number, None for the next one.
         signers: public keys, secrets (`str`) and payloads that sign; None for the keys of all sources.
-        fee_source: who pays in the source's stead (a fee bump), None if the source pays.
-        bid: the most that it pays for an operation.
+        fee_source: the payer of the fee (a fee bump), None if the source pays.
+        bid: the most that it pays per operation.
         resource_fee: stroops that a contract transaction offers for its resources.
         expected: the operations' result codes, or the transaction's own code if it fails as a whole; None if any are
-            fine. A story that goes another way than it was written is an error.
+            fine. Another result than expected is an error.
     """
 
     source: Party
@@ -143,10 +143,10 @@ class Signed:
     """A transaction as it goes into a set.
 
     Attributes:
-        request: what was asked for.
+        request: the request.
         sequence: its sequence number.
         digest: its hash; of a fee bump, the hash of the bump.
-        inner: the hash of what a fee bump wraps, else its own.
+        inner: the hash of the wrapped transaction of a fee bump, otherwise its own.
         envelope: `TransactionEnvelope`.
         signs: the `SignerKey`s that its signatures satisfy.
     """
@@ -165,11 +165,11 @@ class Signed:
 
     @property
     def payer(self) -> bytes:
-        """Who pays the fee."""
+        """The payer of the fee."""
         return (self.request.fee_source or self.request.source).key
 
     def fee(self, base_fee: int) -> int:
-        """What is taken for it at first, in stroops."""
+        """The fee that is charged first, in stroops."""
         operations = len(self.request.operations) + (self.request.fee_source is not None)
         return base_fee * operations + (self.request.resource_fee if self.request.contract else 0)
 
@@ -186,7 +186,7 @@ def _resources(request: Request) -> bytes:
 
 
 def signed(request: Request, sequence: int, close_time: int) -> Signed:
-    """Writes and signs a transaction."""
+    """Write and sign a transaction."""
     resource_fee = request.resource_fee if request.contract else 0
     fee = request.bid * len(request.operations) + resource_fee
     body = (

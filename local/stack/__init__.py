@@ -1,7 +1,7 @@
-"""The laptop stack: which processes it is made of, how they are kept alive, and how one talks to them.
+"""The laptop stack: its processes, their supervision, and their clients.
 
-`layout` says where things lie, `environment` what the processes are told, `services` what runs; `guard` holds one
-process with all that it started, `supervisor` holds them all; `stack` is what commands and tests use.
+`layout` has the paths, `environment` the environment variables, `services` the programs; `guard` supervises one
+process and its children, `supervisor` all services; `stack` is the interface for commands and tests.
 """
 
 from local.stack.stack import Stack, StackError

@@ -1,8 +1,8 @@
-"""Holds one program with all that it starts: `python -m local.stack.guard PIDFILE [OPTIONS] -- PROGRAM ARG…`.
+"""Supervises one program with all its children: `python -m local.stack.guard PIDFILE [OPTIONS] -- PROGRAM ARG…`.
 
-When the program ends, whatever it left running ends too, unless `--leave` is given. When the guard is told to stop, or
-its own parent dies, however it dies, the program gets SIGTERM (or signal N of `--stop=N`), a grace time, and then
-everything is killed.
+When the program ends, its remaining children end too, unless `--leave` is given. When the guard gets SIGTERM, or its
+own parent dies in any way, the program gets SIGTERM (or signal N of `--stop=N`) and a grace period. Then everything is
+killed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def _prctl(option: int, value: int) -> None:
-    """Linux's prctl; elsewhere nothing: there a killed supervisor leaves its processes to `down`."""
+    """Linux's prctl; no effect on other systems: there `down` ends the processes of a killed supervisor."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
@@ -36,7 +36,7 @@ def _die_with_parent() -> None:
 
 
 def kill_descendants() -> None:
-    """Kills everything below this process, and what appears meanwhile."""
+    """Kill all processes below this one, and new ones until none is left."""
     for _ in range(50):
         children = psutil.Process().children(recursive=True)
         if not children:
@@ -48,7 +48,7 @@ def kill_descendants() -> None:
 
 
 def main() -> int:
-    """Runs the program; gives its exit status."""
+    """Run the program; return its exit status."""
     separator = sys.argv.index("--")
     options = sys.argv[2:separator]
     pid_file, leave = Path(sys.argv[1]), "--leave" in options
@@ -63,11 +63,13 @@ def main() -> int:
         stopping = True
 
     signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's to handle
-    if os.getppid() != parent:  # it died before the kernel was asked to tell
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor handles a terminal's Ctrl-C
+    if os.getppid() != parent:  # the parent died before the kernel was asked to report it
         return 1
     program = subprocess.Popen(sys.argv[separator + 1 :], preexec_fn=_die_with_parent, start_new_session=True)
-    pid_file.write_text(json.dumps({"pid": program.pid, "guard": os.getpid(), "since": time.time()}))
+    aside = pid_file.with_suffix(".new")  # `status` can read at any time
+    aside.write_text(json.dumps({"pid": program.pid, "guard": os.getpid(), "since": time.time()}))
+    aside.replace(pid_file)
     while program.poll() is None and not stopping:
         with contextlib.suppress(subprocess.TimeoutExpired):
             program.wait(timeout=0.2)

@@ -1,4 +1,4 @@
-"""Where a stack keeps its things, and what it remembers between starts."""
+"""The paths of a stack, and its state between starts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ REPO = Path(__file__).resolve().parents[2]
 PROJECT = "local"
 DATASET = "stellar"
 BUCKET = "stellar-etl-local"
+EXPORT_DAYS = 30
+"""The retention of exported files, from the Variable `export_days`."""
 
-PORTS = ("database", "bucket", "warehouse", "cluster", "airflow")
+PORTS = ("database", "bucket", "warehouse", "cluster", "dataflow", "airflow")
 
 
 @dataclass(frozen=True)
@@ -27,32 +29,32 @@ class StackLayout:
 
     @property
     def state(self) -> Path:
-        """What the stack remembers: ports and options."""
+        """The stack's state: ports and options."""
         return self.root / "stack.json"
 
     @property
     def secrets(self) -> Path:
-        """Airflow's keys, readable by the owner alone."""
+        """Airflow's keys, readable only by the owner."""
         return self.root / "secrets.json"
 
     @property
     def database_password(self) -> Path:
-        """The database's password, readable by the owner alone."""
+        """The database's password, readable only by the owner."""
         return self.root / "database.password"
 
     @property
     def token(self) -> Path:
-        """The local cluster's token, readable by the owner alone."""
+        """The local cluster's token, readable only by the owner."""
         return self.root / "cluster" / "token"
 
     @property
     def kubeconfig(self) -> Path:
-        """How Airflow reaches the local cluster, readable by the owner alone."""
+        """The kubeconfig of the local cluster, readable only by the owner."""
         return self.root / "cluster" / "kubeconfig"
 
     @property
     def images(self) -> Path:
-        """What the local cluster runs for an image."""
+        """The local cluster's mapping of images to programs."""
         return self.root / "cluster" / "images.json"
 
     @property
@@ -66,8 +68,23 @@ class StackLayout:
         return self.root / "airflow_variables.json"
 
     @property
+    def imported(self) -> Path:
+        """The last import into Airflow's database: Variables and pools. It is deleted with the database."""
+        return self.airflow_home / "imported.json"
+
+    @property
+    def cleaned(self) -> Path:
+        """A file with the time of the last cleaning of Airflow's database. It is deleted with the database."""
+        return self.airflow_home / "cleaned"
+
+    @property
+    def job(self) -> Path:
+        """The lock of the main job, with the id of the process that holds it."""
+        return self.root / "job.lock"
+
+    @property
     def lineage(self) -> Path:
-        """OpenLineage's events, a file each."""
+        """OpenLineage's events, one file each."""
         return self.root / "lineage"
 
     @property
@@ -77,12 +94,13 @@ class StackLayout:
 
     @property
     def data(self) -> tuple[Path, ...]:
-        """What holds tables, objects, pods and runs; ports, keys and the sample lake are not among them."""
+        """The folders of tables, objects, pods and runs; not those of ports, keys and the sample lake."""
         return (
             self.root / "database",
             self.root / "bq",
             self.root / "gcs",
             self.root / "cluster",
+            self.root / "dataflow",
             self.airflow_home,
             self.lineage,
             self.logs,
@@ -90,24 +108,24 @@ class StackLayout:
 
     @property
     def run(self) -> Path:
-        """What is running: a file for each service."""
+        """The running services: a file for each."""
         return self.root / "run"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a stack is started with.
+    """The options of a stack.
 
     Attributes:
-        lake: the lake of ledgers, as the Variable `txmeta_datastore_path` has it.
+        lake: the lake of ledgers, for the Variable `txmeta_datastore_path`.
         dataset: the BigQuery dataset, one for each network.
         schedule: a cron expression for the data DAGs.
-        start_date: UTC, where schedules begin.
-        end_date: UTC, the last data interval: an unpaused DAG makes no run after it.
+        start_date: the start of schedules, UTC.
+        end_date: the end of the last interval, UTC: an unpaused DAG has no run after it.
         dags: the folder of DAG files.
-        proxies: for a service its clients' port, where that is another program's which passes requests on: `warehouse`
-            and `bucket` can have one.
-        lineage: whether tasks tell of what they read and wrote, in OpenLineage's events.
+        proxies: for a service the port for its clients, if another program forwards requests to it: possible for
+            `warehouse` and `bucket`.
+        lineage: whether tasks report what they read and write, as OpenLineage events.
     """
 
     lake: str
@@ -122,18 +140,18 @@ class Options:
 
 @dataclass
 class State:
-    """What a stack remembers between starts, in `stack.json`."""
+    """The state of a stack between starts, in `stack.json`."""
 
     ports: dict[str, int]
     options: Options
 
     def save(self, layout: StackLayout) -> None:
-        """Writes it, whole or not at all."""
+        """Write it atomically."""
         write_private(layout.state, json.dumps(asdict(self), indent=2))
 
     @classmethod
     def load(cls, layout: StackLayout) -> State | None:
-        """What was saved, None for a new stack."""
+        """Return the saved state, None for a new stack."""
         try:
             saved = json.loads(layout.state.read_text())
         except FileNotFoundError:
@@ -142,13 +160,13 @@ class State:
 
 
 def dataset_of(lake: str) -> str:
-    """The dataset for a lake that a user names: one for each, so that networks don't meet in a table."""
+    """Return the dataset of a lake: one for each lake, so that a table never mixes networks."""
     name = re.sub(r"\W+", "_", lake.rstrip("/").rsplit("/", 1)[-1].lower())
     return f"{DATASET}_{name}"
 
 
 def free_ports(wanted: Mapping[str, int] | None = None) -> dict[str, int]:
-    """A free loopback port for each service, all different: the wanted one if it is free."""
+    """Return a free loopback port for each service, all different: the wanted one if it is free."""
     sockets = {name: socket.socket() for name in PORTS}
     try:
         for name, held in sockets.items():
@@ -164,7 +182,7 @@ def free_ports(wanted: Mapping[str, int] | None = None) -> dict[str, int]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Writes a file that only its owner reads, whole or not at all."""
+    """Write a file atomically, readable only by its owner."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     aside.touch(mode=0o600)
@@ -173,7 +191,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def ensure_secrets(layout: StackLayout) -> dict[str, str]:
-    """The stack's keys, made once."""
+    """Return the stack's keys, which are generated once."""
     if not layout.secrets.exists():
         made = {
             "jwt_secret": secrets.token_urlsafe(48),

@@ -1,6 +1,6 @@
-"""Loads what every task and every DAG file needs in the processes that fork those which run them.
+"""Imports shared modules in the processes that fork tasks and DAG file parsers.
 
-The providers of Google and Kubernetes take two seconds to import, which each task and each DAG file would pay again.
+The providers of Google and Kubernetes take two seconds to import, otherwise for each task and each DAG file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FORKING = ("scheduler", "dag-processor")
 
 
 def preload() -> None:
-    """Imports them, if this process is one that forks others."""
+    """Import them, if this process forks others."""
     if sys.argv[1:2] and sys.argv[1] in FORKING:
         for module in MODULES:
             importlib.import_module(module)

@@ -1,13 +1,20 @@
-"""What a stack is made of: the programs, their environment, and how they show that they are well. Pure."""
+"""The services of a stack: programs, environment, health checks. Pure."""
 
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from local.stack.environment import airflow_environment, base_environment, bin_folder, emulator_hosts
-from local.stack.layout import BUCKET, StackLayout, State
+from local.stack.environment import (
+    airflow_environment,
+    base_environment,
+    bin_folder,
+    emulator_hosts,
+    proxy_environment,
+)
+from local.stack.layout import BUCKET, EXPORT_DAYS, StackLayout, State
 
 
 @dataclass(frozen=True)
@@ -15,14 +22,14 @@ class Service:
     """One program of the stack.
 
     Attributes:
-        name: what people call it.
+        name: its name.
         argv: its command line.
         env: its environment.
-        port: where it listens, None if it doesn't.
-        health: the URL that answers when it is well, empty if there is none.
-        leaves: whether what it started goes on when it dies: pods do.
-        stop: the signal that ends it in good order.
-        needs_database: whether it waits until Airflow's database is made.
+        port: its port, None if it does not listen.
+        health: the URL of its health check, empty without one.
+        leaves: whether its children continue when it dies, as pods do.
+        stop: the signal that stops it cleanly.
+        needs_database: whether it starts after Airflow's database is prepared.
     """
 
     name: str
@@ -35,8 +42,13 @@ class Service:
     needs_database: bool = False
 
 
+def preparation(layout: StackLayout) -> list[str]:
+    """Return the command that prepares Airflow's database; it needs the environment of the Airflow processes."""
+    return [sys.executable, "-m", "local.stack.prepare", str(layout.variables), str(layout.imported)]
+
+
 def services(layout: StackLayout, state: State, keys: Mapping[str, str], inherited: Mapping[str, str]) -> list[Service]:
-    """The services of a stack, in the order in which they start."""
+    """The services of a stack, in their start order."""
     ports = state.ports
     python, airflow = f"{bin_folder()}/python", f"{bin_folder()}/airflow"
     plain = base_environment(inherited)
@@ -71,7 +83,13 @@ def services(layout: StackLayout, state: State, keys: Mapping[str, str], inherit
             f"tcp://127.0.0.1:{ports['database']}",
             stop=signal.SIGINT,
         ),
-        emulator("bucket", "--root", str(layout.root), "--bucket", BUCKET, health="/"),
+        emulator(
+            "bucket",
+            "--root", str(layout.root),
+            "--bucket", BUCKET,
+            "--delete-after", str(EXPORT_DAYS),
+            health="/",
+        ),
         emulator(
             "warehouse",
             "--data-dir", str(layout.root / "bq"),
@@ -87,6 +105,14 @@ def services(layout: StackLayout, state: State, keys: Mapping[str, str], inherit
             health="/version",
             leaves=True,
         ),
+        replace(
+            emulator("dataflow", "--root", str(layout.root / "dataflow"), health="/healthz"),
+            env={
+                **plain,
+                "STORAGE_EMULATOR_HOST": emulator_hosts(ports)["STORAGE_EMULATOR_HOST"],
+                "NO_GCE_CHECK": "true",  # without an account Beam would search for one for 20 s
+            },
+        ),
         airflow_service("api-server", port=api, health=f"http://127.0.0.1:{api}/api/v2/version"),
         airflow_service("scheduler", "--skip-serve-logs"),
         airflow_service("dag-processor"),
@@ -94,11 +120,7 @@ def services(layout: StackLayout, state: State, keys: Mapping[str, str], inherit
     ]  # fmt: skip
 
 
-def image_map(ports: Mapping[str, int]) -> dict[str, object]:
-    """What the local cluster runs for an image: the exporter of this checkout."""
-    return {
-        "*stellar-etl*": {
-            "path": [bin_folder()],
-            "env": {"STORAGE_EMULATOR_HOST": emulator_hosts(ports)["STORAGE_EMULATOR_HOST"]},
-        }
-    }
+def image_map(ports: Mapping[str, int], inherited: Mapping[str, str]) -> dict[str, object]:
+    """The local cluster's programs for images: the exporter of this checkout."""
+    storage = {"STORAGE_EMULATOR_HOST": emulator_hosts(ports)["STORAGE_EMULATOR_HOST"]}
+    return {"*stellar-etl*": {"path": [bin_folder()], "env": {**proxy_environment(inherited), **storage}}}

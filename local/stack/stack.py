@@ -1,4 +1,4 @@
-"""A stack as commands and tests use it: started, stopped, asked."""
+"""The interface of a stack for commands and tests: start, stop, query."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
 import psutil
 import requests
 
-from local.stack.environment import airflow_environment
+from local.interrupts import uninterrupted
+from local.stack.disk import full_disk, with_disk
+from local.stack.environment import airflow_environment, with_direct_loopback
 from local.stack.health import answers
 from local.stack.layout import (
     BUCKET,
+    EXPORT_DAYS,
     PROJECT,
     REPO,
     Options,
@@ -34,26 +38,31 @@ from local.stack.layout import (
 from local.stack.services import Service, services
 
 START_SECONDS = 600
-"""How long all services may take to answer: a machine that does much else needs minutes."""
+"""The time-out for all services to respond: a busy machine needs minutes."""
 RESTART_SECONDS = 300
-"""How long a request that only reads waits for Airflow's API server, which may be starting again."""
+"""The time for which a read request waits for Airflow's API server, which can be restarting."""
+HEALTH_SECONDS = 20.0
+"""The time-out of a health check: a server that is busy with a request needs some seconds."""
+MOST_TABLES = 10_000
+"""More than the number of tables and views of a stack's dataset, so that one response lists all."""
+DOWN = "the stack is down: start it with python -m local up"
 
 
 class StackError(Exception):
-    """The stack can't do what was asked; the message says why, and where to look."""
+    """A request to the stack failed; the message has the reason and the log to read."""
 
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """How a service is doing.
+    """The state of a service.
 
     Attributes:
-        name: what people call it.
-        pid: its process, None if it doesn't run.
-        port: where it listens, None if it doesn't.
-        well: whether it answers, or runs if it has nothing to answer with.
-        since: when it started, seconds since 1970.
-        restarts: how often it was started again.
+        name: its name.
+        pid: its process, None if it does not run.
+        port: its port, None if it does not listen.
+        well: whether its health check succeeds, or it runs if it has none.
+        since: its start, in seconds since 1970.
+        restarts: the number of its restarts.
     """
 
     name: str
@@ -73,7 +82,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 class Stack:
-    """One stack, in a folder of its own."""
+    """One stack, in its own folder."""
 
     def __init__(self, root: Path) -> None:
         self.layout = StackLayout(root.resolve())
@@ -82,14 +91,14 @@ class Stack:
     # What is there ----------------------------------------------------------------------------------------------
 
     def state(self) -> State:
-        """What the stack remembers.
+        """The saved state of the stack.
 
         Raises:
-            StackError: there is no stack here.
+            StackError: the folder has no stack.
         """
         state = State.load(self.layout)
         if state is None:
-            raise StackError(f"there is no stack in {self.layout.root}: start one with python -m local up")
+            raise StackError(f"{self.layout.root} has no stack: start one with python -m local up")
         return state
 
     def supervisor(self) -> psutil.Process | None:
@@ -103,18 +112,18 @@ class Stack:
         return None
 
     def services(self) -> list[Service]:
-        """The services that the stack is made of."""
+        """The services of the stack."""
         return services(self.layout, self.state(), ensure_secrets(self.layout), os.environ)
 
     def status(self) -> list[ServiceStatus]:
-        """How each service is doing."""
+        """The state of each service."""
         starts = (_read(self.layout.run / "supervisor.json") or {}).get("starts", {})
         result = []
         for service in self.services():
             noted = _read(self.layout.run / f"{service.name}.json") or {}
             pid = noted.get("pid")
             alive = pid is not None and psutil.pid_exists(pid)
-            well = alive and (not service.health or answers(service.health))
+            well = alive and (not service.health or answers(service.health, HEALTH_SECONDS))
             result.append(
                 ServiceStatus(
                     service.name,
@@ -134,13 +143,13 @@ class Stack:
 
     @property
     def options(self) -> Options:
-        """What the stack was started with, or would be."""
+        """The options of the stack, or those of its first start."""
         state = State.load(self.layout)
         return state.options if state else Options(lake=str(self.sample_lake))
 
     @property
     def ui(self) -> str:
-        """Where Airflow's UI is."""
+        """The URL of Airflow's UI."""
         return f"http://127.0.0.1:{self.state().ports['airflow']}"
 
     def environment(self) -> dict[str, str]:
@@ -151,7 +160,7 @@ class Stack:
     # Up and down ------------------------------------------------------------------------------------------------
 
     def configure(self, **changes: Any) -> bool:
-        """Saves the stack's options; gives whether they changed."""
+        """Save the stack's options; return whether they changed."""
         saved = State.load(self.layout)
         options = replace(self.options, **changes)
         ports = saved.ports if saved and self.supervisor() else free_ports(saved.ports if saved else None)
@@ -162,21 +171,24 @@ class Stack:
         return changed
 
     def up(self, **changes: Any) -> bool:
-        """Starts the stack, or starts it again if its options change; waits until it is well.
+        """Start the stack, or restart it if its options change; wait until it is healthy.
 
         Args:
             changes: options of `Options`, by name.
 
         Returns:
-            Whether it had to be started.
+            Whether it was started.
 
         Raises:
-            StackError: it does not get well.
+            StackError: the disk is full, or the stack does not become healthy.
         """
+        if problem := full_disk(self.layout.root):
+            raise StackError(problem)
         changed = self.configure(**changes)
         if self.supervisor() is not None:
             if not changed:
                 self.wait()
+                self._make_dataset()
                 return False
             self.down()
         self.layout.logs.mkdir(parents=True, exist_ok=True)
@@ -187,12 +199,13 @@ class Stack:
         return True
 
     def _start_supervisor(self, log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-        """Start the supervisor, after the end of what an earlier one left; it logs to a file, or to this terminal."""
+        """Start the supervisor, after ending processes of an earlier one; it logs to a file, or to this terminal."""
         ensure_secrets(self.layout)
         self._clean_up()
         return subprocess.Popen(
             [sys.executable, "-m", "local.stack.supervisor", str(self.layout.root)],
             cwd=REPO,
+            env=with_direct_loopback(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -200,10 +213,10 @@ class Stack:
         )
 
     def wait(self, process: subprocess.Popen[bytes] | None = None, seconds: float = START_SECONDS) -> None:
-        """Waits until every service is well.
+        """Wait until every service is healthy.
 
         Raises:
-            StackError: naming what isn't, and its log.
+            StackError: a service is unhealthy; the message names it and its log.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -211,14 +224,16 @@ class Stack:
             if not unwell:
                 return
             if process is not None and process.poll() is not None:
-                raise StackError(f"the stack did not start: see {self.layout.logs / 'prepare.log'}")
+                problem = f"the stack did not start: see {self.layout.logs / 'prepare.log'}"
+                raise StackError(with_disk(problem, self.layout.root))
             if time.monotonic() > deadline:
                 logs = ", ".join(str(self.layout.logs / f"{name}.log") for name in unwell)
-                raise StackError(f"{', '.join(unwell)} did not get well in {seconds:.0f} s: see {logs}")
+                problem = f"{', '.join(unwell)} did not become healthy in {seconds:.0f} s: see {logs}"
+                raise StackError(with_disk(problem, self.layout.root))
             time.sleep(0.2)
 
     def down(self) -> bool:
-        """Stops everything, and cleans up what a killed supervisor left; gives whether anything ran."""
+        """Stop everything, including remaining processes of a killed supervisor; return whether anything ran."""
         supervisor = self.supervisor()
         if supervisor is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -226,8 +241,13 @@ class Stack:
             psutil.wait_procs([supervisor], timeout=60)
         return self._clean_up() or supervisor is not None
 
+    def down_for_sure(self) -> bool:
+        """Stop everything, and ignore Ctrl-C meanwhile; return whether anything ran."""
+        with uninterrupted():
+            return self.down()
+
     def _clean_up(self) -> bool:
-        """Ends what still runs of this stack without a supervisor, its pods too."""
+        """End remaining processes of this stack without a supervisor, including its pods."""
         mine = [process for process in psutil.process_iter(["cmdline"]) if self._is_mine(process.info["cmdline"] or [])]
         for process in mine:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -253,11 +273,11 @@ class Stack:
             "local.stack.supervisor" in cmdline and str(self.layout.root) in cmdline
         )
 
-    def run_in_foreground(self, **changes: str) -> int:
-        """Runs the stack until Ctrl-C."""
-        self.configure(**changes)
+    def run_in_foreground(self, **changes: Any) -> int:
+        """Run the stack until Ctrl-C."""
         if self.supervisor() is not None:
             raise StackError(f"the stack in {self.layout.root} is up already: stop it with python -m local down")
+        self.configure(**changes)
         process = self._start_supervisor()
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
@@ -266,29 +286,29 @@ class Stack:
             print(f"the stack is up; Airflow's UI is at {self.ui}; Ctrl-C stops it", flush=True)
             process.wait()
         except KeyboardInterrupt:
-            pass
+            print("interrupted: stopping the stack", flush=True)
         finally:
-            self.down()
+            self.down_for_sure()
         return 0
 
     def _make_dataset(self) -> None:
         reference = {"projectId": PROJECT, "datasetId": self.state().options.dataset}
         self.bigquery("POST", "datasets", {"datasetReference": reference}, ok=(409,))
 
-    # Asking -----------------------------------------------------------------------------------------------------
+    # Queries ----------------------------------------------------------------------------------------------------
 
     def bigquery(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, ok: tuple[int, ...] = ()
     ) -> dict[str, Any]:
-        """One call of the warehouse's REST API, below the project.
+        """Call the warehouse's REST API, below the project.
 
         Raises:
-            StackError: with BigQuery's message.
+            StackError: the call failed; the message is BigQuery's.
         """
         port = self.state().ports["warehouse"]
         url = f"http://127.0.0.1:{port}/bigquery/v2/projects/{PROJECT}/{path}"
         try:
-            answer = requests.request(method, url, json=body, timeout=600)
+            answer = direct_session().request(method, url, json=body, timeout=600)
         except requests.ConnectionError:
             raise StackError("the warehouse does not answer: is the stack up? python -m local status") from None
         if answer.status_code >= 400 and answer.status_code not in ok:
@@ -301,21 +321,25 @@ class Stack:
         return result
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        """A query's rows, as dicts by column; values as Python has them.
+        """Return a query's rows, as dicts by column with Python values.
 
         Raises:
-            StackError: with BigQuery's message.
+            StackError: the call failed; the message is BigQuery's.
         """
         from google.api_core.client_options import ClientOptions
         from google.api_core.exceptions import GoogleAPICallError
         from google.auth.credentials import AnonymousCredentials
+        from google.auth.transport.requests import AuthorizedSession
         from google.cloud import bigquery
 
         if self.supervisor() is None:
-            raise StackError("the stack is down: start it with python -m local up")
+            raise StackError(DOWN)
+        session = AuthorizedSession(AnonymousCredentials())
+        session.trust_env = False
         client = bigquery.Client(
             project=PROJECT,
             credentials=AnonymousCredentials(),
+            _http=session,
             client_options=ClientOptions(api_endpoint=f"http://127.0.0.1:{self.state().ports['warehouse']}"),
             default_query_job_config=bigquery.QueryJobConfig(
                 default_dataset=f"{PROJECT}.{self.state().options.dataset}"
@@ -327,11 +351,28 @@ class Stack:
             said = [details.get("message") for details in error.errors] + [error.message]
             raise StackError(next(filter(None, said)).partition("\n\nLocation:")[0]) from None
 
-    def rest(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """One call of Airflow's REST API, below /api/v2. One that only reads waits for a server that starts again.
+    def tables(self) -> list[dict[str, Any]]:
+        """Return the tables and views of the stack's dataset, by name: `table`, `type` and `rows`, None for a view.
 
         Raises:
-            StackError: with Airflow's message.
+            StackError: the stack is down, or the warehouse does not answer.
+        """
+        if self.supervisor() is None:
+            raise StackError(DOWN)
+        dataset = f"datasets/{self.state().options.dataset}/tables"
+        listed = self.bigquery("GET", f"{dataset}?maxResults={MOST_TABLES}").get("tables", [])
+        names = sorted(table["tableReference"]["tableId"] for table in listed)
+        found = [self.bigquery("GET", f"{dataset}/{quote(name, safe='')}") for name in names]
+        return [
+            {"table": name, "type": table["type"], "rows": int(table["numRows"]) if table["type"] == "TABLE" else None}
+            for name, table in zip(names, found, strict=True)
+        ]
+
+    def rest(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Call Airflow's REST API, below /api/v2. A read request waits for a server that restarts.
+
+        Raises:
+            StackError: the call failed; the message is Airflow's.
         """
         reads = method == "GET" or path.endswith("/list")
         deadline = time.monotonic() + (RESTART_SECONDS if reads else 0)
@@ -354,7 +395,7 @@ class Stack:
     def _airflow(self) -> requests.Session:
         """A session with a token."""
         if self._session is None:
-            session = requests.Session()
+            session = direct_session()
             token = session.get(f"{self.ui}/auth/token", timeout=60)
             token.raise_for_status()
             session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
@@ -362,8 +403,15 @@ class Stack:
         return self._session
 
 
+def direct_session() -> requests.Session:
+    """A session without a proxy, for servers on this machine."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
 def network_of(lake: str) -> str:
-    """The passphrase that a folder of ledgers names, empty if it names none."""
+    """Return the passphrase of a folder of ledgers, empty if it has none."""
     with contextlib.suppress(OSError, ValueError):
         config = json.loads((Path(lake) / ".config.json").read_text())
         return str(config.get("networkPassphrase", ""))
@@ -371,18 +419,19 @@ def network_of(lake: str) -> str:
 
 
 def archive_beside(lake: str) -> str:
-    """The history archive in the folder beside a lake, as the sample network has it; empty if there is none."""
+    """Return the history archive in the folder beside a lake, as in the sample network; empty without one."""
     archive = Path(lake).with_name("archive")
     return str(archive) if (archive / ".well-known" / "stellar-history.json").is_file() else ""
 
 
 def laptop_variables(shipped: Mapping[str, Any], options: Options) -> dict[str, Any]:
-    """The shipped Variables with what differs on a laptop."""
+    """Return the shipped Variables with the values for a laptop."""
     return {
         **shipped,
         "affinity": {},
         "bq_project": PROJECT,
         "bq_dataset": options.dataset,
+        "export_days": EXPORT_DAYS,
         "gcs_exported_data_bucket_name": BUCKET,
         "history_archive_path": archive_beside(options.lake),
         "network_passphrase": network_of(options.lake),

@@ -1,7 +1,8 @@
-"""Keeps a stack's services alive: `python -m local.stack.supervisor DIR`.
+"""Keeps a stack's services running: `python -m local.stack.supervisor DIR`.
 
-What dies is started again on the same data and port, at once the first time and with growing patience after that. What
-answers no more is ended first. When the supervisor ends, so does everything; if it is killed, the guards see to that.
+A service that dies is restarted on the same data and port, at once the first time and after growing pauses later. A
+service that no longer responds is ended first. When the supervisor ends, everything ends; if it is killed, the guards
+end their services. Once a day it lets Airflow delete old rows of its database.
 """
 
 from __future__ import annotations
@@ -14,26 +15,28 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from local.stack import cleaning
 from local.stack.health import answers
 from local.stack.layout import StackLayout, State, ensure_secrets, write_private
-from local.stack.services import Service, image_map, services
+from local.stack.services import Service, image_map, preparation, services
 
 POLL_SECONDS = 0.2
 HEALTH_SECONDS = 5.0
 FIRST_ANSWER_SECONDS = 300.0
-"""How long a service may take to answer after its start: Airflow's API server imports for minutes on a busy machine."""
+"""The time-out for a service's first response: Airflow's API server imports for minutes on a busy machine."""
 UNWELL_SECONDS = 120.0
-"""How long a service that has answered may then be silent."""
+"""The time-out for later responses of a service."""
 STEADY_SECONDS = 20.0
 PATIENCE = (0.0, 0.5, 1.0, 2.0, 4.0, 4.0)
-"""Seconds before each further start of a service that keeps dying."""
+"""Seconds before each further start of a crashing service."""
 
 
 @dataclass
 class Held:
-    """A service with the guard that holds it."""
+    """A service with its guard."""
 
     service: Service
     guard: subprocess.Popen[bytes] | None = None
@@ -46,7 +49,7 @@ class Held:
 
 
 class Supervisor:
-    """Runs a stack until it is told to stop."""
+    """Runs a stack until it gets a signal."""
 
     def __init__(self, layout: StackLayout) -> None:
         self.layout = layout
@@ -58,25 +61,28 @@ class Supervisor:
         self.stopping = False
         self.preparation: subprocess.Popen[bytes] | None = None
         self.prepared = False
+        self.cleaning: subprocess.Popen[bytes] | None = None
 
     def run(self) -> int:
-        """Until SIGTERM or SIGINT; status 1 if Airflow's database can't be made."""
+        """Run until SIGTERM or SIGINT; exit with status 1 if Airflow's database can't be prepared."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
         for folder in (self.layout.logs, self.layout.lineage, self.layout.run, self.layout.airflow_home / "config"):
             folder.mkdir(parents=True, exist_ok=True)
-        write_private(self.layout.images, json.dumps(image_map({**self.state.ports, **self.state.options.proxies})))
+        images = image_map({**self.state.ports, **self.state.options.proxies}, os.environ)
+        write_private(self.layout.images, json.dumps(images))
         (self.layout.airflow_home / "config" / "airflow_local_settings.py").write_text(
             "from local.stack.preload import preload\n\npreload()\n"
         )
         self.held = [Held(service) for service in services(self.layout, self.state, self.keys, os.environ)]
-        failed = False
+        failed, cleaned = False, cleaning.Schedule(self.layout.cleaned, datetime.now(UTC))
         try:
             self._begin_preparation()
             while not self.stopping and not failed:
                 failed = not self._preparation_goes_well()
                 for held in self.held:
                     self._tend(held)
+                self._clean_database(cleaned)
                 time.sleep(POLL_SECONDS)
         finally:
             self._end()
@@ -88,16 +94,35 @@ class Supervisor:
     # Airflow's database -----------------------------------------------------------------------------------------
 
     def _begin_preparation(self) -> None:
-        airflow = next(held.service for held in self.held if held.service.needs_database)
         argv = [sys.executable, "-m", "local.stack.guard", str(self.layout.run / "prepare.json"), "--"]
-        argv += [sys.executable, "-m", "local.stack.prepare", str(self.layout.variables)]
-        self.preparation = self._spawn(argv, airflow, "prepare")
+        self.preparation = self._spawn([*argv, *preparation(self.layout)], self._airflow(), "prepare")
 
     def _preparation_goes_well(self) -> bool:
         if self.prepared or self.preparation is None or self.preparation.poll() is None:
             return True
         self.prepared = self.preparation.returncode == 0
         return self.prepared
+
+    def _clean_database(self, schedule: cleaning.Schedule) -> None:
+        now = datetime.now(UTC)
+        if self.cleaning is None:
+            if self.prepared and schedule.is_due(now):
+                argv = [sys.executable, "-m", "local.stack.guard", str(self.layout.run / "clean.json"), "--"]
+                self.cleaning = self._spawn([*argv, *cleaning.command(now)], self._airflow(), "clean")
+            return
+        if self.cleaning.poll() is None:
+            return
+        if self.cleaning.returncode == 0:
+            cleaning.delete_logs(self.layout.airflow_home / "logs", now)
+            schedule.done(now)
+        else:
+            self._log(f"airflow db clean ended with status {self.cleaning.returncode}: see clean.log")
+            schedule.failed(now)
+        self.cleaning = None
+
+    def _airflow(self) -> Service:
+        """Return a service with the address of Airflow's database in its environment."""
+        return next(held.service for held in self.held if held.service.needs_database)
 
     # Services ---------------------------------------------------------------------------------------------------
 
@@ -130,7 +155,7 @@ class Supervisor:
             if answers(held.service.health):
                 held.well = now
             elif silent > patience:
-                self._log(f"{held.service.name} has not answered for {silent:.0f} s: it is started again")
+                self._log(f"{held.service.name} has not answered for {silent:.0f} s: restarting it")
                 held.guard.terminate()
 
     def _start(self, held: Held, now: float) -> None:
@@ -147,7 +172,7 @@ class Supervisor:
         assert held.guard is not None
         held.deaths = 1 if now - held.started > STEADY_SECONDS else held.deaths + 1
         wait = PATIENCE[min(held.deaths - 1, len(PATIENCE) - 1)]
-        self._log(f"{held.service.name} ended with status {held.guard.returncode}; it starts again in {wait} s")
+        self._log(f"{held.service.name} ended with status {held.guard.returncode}; it restarts in {wait} s")
         held.guard, held.next_start = None, now + wait
 
     def _note(self) -> None:
@@ -156,8 +181,7 @@ class Supervisor:
 
     def _end(self) -> None:
         guards = [held.guard for held in self.held if held.guard is not None]
-        if self.preparation is not None:
-            guards.append(self.preparation)
+        guards += [process for process in (self.preparation, self.cleaning) if process is not None]
         for guard in guards:
             with contextlib.suppress(ProcessLookupError):
                 guard.terminate()

@@ -1,4 +1,4 @@
-"""The one place where bqemulator is changed: what stands where its own functions stood, and why."""
+"""All changes of bqemulator: the functions that replace its own, and the reasons."""
 
 from __future__ import annotations
 
@@ -9,34 +9,40 @@ from typing import Any
 import bqemulator.api.routes.datasets
 import bqemulator.api.routes.tables
 import bqemulator.api.routes.upload
+import bqemulator.scripting.interpreter
 import bqemulator.server
 import bqemulator.sql.inner_query
 import bqemulator.sql.parameters
 import bqemulator.storage.type_map
 import duckdb
+import sqlglot.errors
+from bqemulator.catalog import ddl_sync
 from bqemulator.domain.errors import ValidationError
 from bqemulator.jobs import executor
+from bqemulator.sql import translator
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.versioning.snapshots import SnapshotManager
 from sqlglot.dialects.dialect import Dialect
 from starlette.responses import JSONResponse
 
 from local.recording import recorder_of
-from local.warehouse import dml, jobs, loads, parameters, parsing, schema, tables
+from local.warehouse import dml, extracts, jobs, loads, parameters, parsing, schema, scripts, tables
 from local.warehouse.record import RecordRequests
 
 MEMORY_LIMIT = "1GB"
 
 CORRECTIONS: list[tuple[object, str, Callable[..., Any]]] = []
-"""Owner, name of the function, and what runs in its place with the original as first argument."""
+"""Owner, name of the function, and its replacement, which gets the original as first argument."""
 
 
 def apply() -> None:
     """Correct bqemulator in this process; call it once, before the server is made.
 
     Raises:
-        AttributeError: A function to correct is not where bqemulator 1.4.0 has it.
+        AttributeError: bqemulator lacks a function to correct, which version 1.4.0 has.
     """
+    # A client can write an error to a file or a page, where codes for underlining are noise.
+    sqlglot.errors.ANSI_UNDERLINE = sqlglot.errors.ANSI_RESET = ""
     for owner, name, correction in CORRECTIONS:
         setattr(owner, name, _in_place_of(getattr(owner, name), correction))
 
@@ -50,16 +56,16 @@ def _in_place_of(original: Callable[..., Any], correction: Callable[..., Any]) -
 
 
 def load_no_extension(_original: Any, _engine: Any) -> None:
-    """Start offline: the spatial extension is fetched at every start, and no table here has a GEOGRAPHY."""
+    """Start offline: the spatial extension would be fetched at every start, and no table here has a GEOGRAPHY."""
 
 
 def capture_when_asked(original: Any, manager: Any, *table: str, kind: str = "AUTO") -> Any:
-    """Keep no copy of a table after each write: 1.6 s a million rows. There is no time travel then."""
+    """Keep no copy of a table after each write: it takes 1.6 s per million rows. Time travel is not available."""
     return None if kind == "AUTO" else original(manager, *table, kind=kind)
 
 
 def open_with_limits(original: Any, engine: Any) -> None:
-    """Leave memory to Airflow: DuckDB would take 80 % of the machine. What does not fit goes to disk."""
+    """Leave memory to Airflow: DuckDB would take 80 % of the machine. It spills the rest to disk."""
     original(engine)
     engine.connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
 
@@ -70,36 +76,49 @@ def create_app_with_our_routes(original: Any, context: Any) -> Any:
     app.state.jobs = jobs.Jobs(context)
     app.router.routes[:0] = [*jobs.router.routes, *tables.router.routes]
     app.add_middleware(jobs.OneAtATime, context=context, jobs=app.state.jobs)
-    app.add_exception_handler(duckdb.Error, refuse)
+    for error in (duckdb.Error, OverflowError):
+        app.add_exception_handler(error, refuse)
     if (recorder := recorder_of("warehouse")) is not None:
         app.add_middleware(RecordRequests, recorder=recorder)
     return app
 
 
 def refuse(_request: Any, error: Exception) -> JSONResponse:
-    """Answer 400 to what DuckDB refuses: Google's clients repeat a 500 for ten minutes."""
+    """Answer 400 if DuckDB refuses a statement, or if a result has a time beyond year 9999, which BigQuery lacks.
+
+    Google's clients retry a 500 for ten minutes.
+    """
     problem = ValidationError(str(error))
     return JSONResponse(status_code=problem.http_status, content=problem.to_bigquery_error())
 
 
 async def stop_jobs_first(original: Any, emulator: Any) -> None:
-    """Do not wait for a running job: the connection cannot be closed under it."""
+    """Do not wait for a running job: it blocks the close of the connection."""
     if emulator._fastapi_server is not None:
         await emulator._fastapi_server.config.app.state.jobs.stop()
     await original(emulator)
 
 
 CORRECTIONS += [
+    (bqemulator.scripting.interpreter, "rewrite_and_translate_statement", scripts.translate),
+    (bqemulator.scripting.interpreter, "rewrite_table_refs", dml.qualify_tables_and_check),
+    (bqemulator.scripting.interpreter.ScriptInterpreter, "_exec_set", scripts.set_variables),
     (DuckDBEngine, "_load_spatial", load_no_extension),
     (DuckDBEngine, "_apply_session_pragmas", open_with_limits),
     (SnapshotManager, "capture", capture_when_asked),
     (Dialect, "parse", parsing.parse_once),
+    (ddl_sync, "_detect_catalog_drop", parsing.only_with("DROP")),
+    (ddl_sync, "_detect_create_schema", parsing.only_with("CREATE")),
+    (ddl_sync, "_detect_plain_create_view", parsing.only_with("CREATE", (None, None))),
+    (ddl_sync, "_detect_plain_create_table", parsing.only_with("CREATE")),
+    (translator, "rewrite_create_table_schema_ctas", parsing.rewrite_only_with("CREATE")),
     (executor, "_run_single_sql", dml.run_statement),
     (bqemulator.sql.inner_query, "build_catalog_schema", dml.schema_without_records),
     (executor, "rewrite_table_refs", dml.qualify_tables_and_check),
     (executor, "_extract_dml_affected_rows", dml.count_rows_by_kind),
     (executor, "_build_query_statistics", dml.build_statistics_with_kinds),
     (executor, "execute_load_job", loads.execute_load_job),
+    (executor, "_copy_relation_to_file", extracts.copy_relation_to_file),
     (bqemulator.api.routes.upload, "execute_load_job", loads.execute_uploaded_load),
     (bqemulator.api.routes.tables, "_rest_to_table_meta", tables.read_table_with_expiry),
     (bqemulator.api.routes.tables, "_table_to_rest", tables.write_table_with_expiry),

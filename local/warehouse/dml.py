@@ -1,8 +1,9 @@
-"""Runs BigQuery's MERGE fast on DuckDB, counts what it changed by kind, and refuses what BigQuery refuses."""
+"""Runs BigQuery's MERGE fast on DuckDB, counts its changes by kind, and refuses what BigQuery refuses."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,12 @@ from bqemulator.sql import catalog_schema
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 from sqlglot import exp
 
-from local.warehouse import positions, rewriting
+from local.warehouse import job_list, positions, rewriting
 from local.warehouse.schema import quoted
 
 
 class AffectedRows(int):
-    """Rows that a statement changed, by kind; the number is their sum."""
+    """The rows that a statement changed, by kind; the number is their sum."""
 
     inserted: int
     updated: int
@@ -53,7 +54,7 @@ class AffectedRows(int):
 async def run_statement(
     original: Any, project_id: str, sql: str, parameters: Any, context: Any, **keywords: Any
 ) -> Any:
-    """Run one statement: a MERGE that replaces a range as the DELETE and the INSERT that it is.
+    """Run one statement: a MERGE that replaces a range runs as a DELETE and an INSERT.
 
     DuckDB plans ``ON FALSE``, BigQuery's constant false predicate, as a nested loop: 14 s for 10 thousand rows
     into 1 million. The two statements take 0.02 s, whatever the size of the table, and the transaction of their
@@ -66,6 +67,11 @@ async def run_statement(
     async def run(statement: str) -> Any:
         return await original(project_id, statement, parameters, context, **keywords)
 
+    with job_list.readable(sql, project_id, context) as sql:
+        return await _run_readable(run, sql, project_id, context)
+
+
+async def _run_readable(run: Callable[[str], Awaitable[Any]], sql: str, project_id: str, context: Any) -> Any:
     sql = rewriting.rewritten(sql)
     await positions.check(run, sql, project_id, context)
     merge = replacement(sql)
@@ -84,7 +90,7 @@ async def run_statement(
 
 
 def _insert_rows(into: exp.Schema, rows: pa.Table, project_id: str, context: Any) -> int:
-    """Insert rows that were read before the statement changed anything."""
+    """Insert rows that were read before the statement changed the table."""
     reference = catalog_schema._resolve_table_ref(into.this, project_id=project_id)
     assert reference is not None, "the target of a MERGE has a name"
     columns = ", ".join(quoted(column.name) for column in into.expressions)
@@ -112,7 +118,7 @@ class Replacement:
     into: exp.Schema
     """The table and its columns."""
     reads_target: bool
-    """Whether the rows are read from the table that changes, and so before it does."""
+    """Whether the rows come from the target, and must be read before it changes."""
 
 
 def replacement(sql: str) -> Replacement | None:
@@ -122,7 +128,7 @@ def replacement(sql: str) -> Replacement | None:
         sql: One statement in BigQuery's dialect.
 
     Returns:
-        Its parts; None if ``sql`` is no ``MERGE … ON FALSE``.
+        Its parts; None if ``sql`` is not a ``MERGE … ON FALSE``.
     """
     if "MERGE" not in sql.upper():
         return None
@@ -151,7 +157,7 @@ def replacement(sql: str) -> Replacement | None:
 
 
 def _may_be(table: exp.Table, target: exp.Expression) -> bool:
-    """Whether two names may be the same table's; one without its dataset may be anywhere."""
+    """Whether two names can be those of the same table; a name without a dataset can be in any dataset."""
     here, there = table.db, target.text("db")
     return table.name == target.name and (here == there or not (here and there))
 
@@ -161,38 +167,42 @@ def _is_false(condition: Any) -> bool:
     return isinstance(literal, exp.Boolean) and not literal.this
 
 
+PLAIN_DECIMAL = exp.DataType.build("DECIMAL(18, 3)", dialect="duckdb")
+"""What bqemulator makes of NUMERIC."""
+NUMERIC = exp.DataType.build("DECIMAL(38, 9)", dialect="duckdb")
+
+
 def qualify_tables_and_check(original: Any, sql: str, project_id: str) -> str:
-    """The last step of bqemulator's translation to DuckDB's dialect, and what it lacks.
+    """The last step of bqemulator's translation to DuckDB's dialect, with additions.
 
     Functions of an element are written ``LAMBDA e : …``. A MERGE gets ``RETURNING merge_action``, which distinguishes
     inserted, updated and deleted rows. NUMERIC gets its precision and scale: it is translated to a plain DECIMAL, which
     has three digits after the point in DuckDB.
 
     Raises:
-        InvalidQueryError: A DELETE or UPDATE has no WHERE, which BigQuery demands.
+        InvalidQueryError: A DELETE or UPDATE has no WHERE, which BigQuery requires.
     """
     duckdb_sql: str = original(sql, project_id)
     try:
         statement = sqlglot.parse_one(duckdb_sql, read="duckdb")
     except sqlglot.errors.ParseError:
-        return duckdb_sql  # DuckDB says what is wrong with it
+        return duckdb_sql  # DuckDB reports the error
     if isinstance(statement, exp.Delete | exp.Update) and not statement.args.get("where"):
         raise InvalidQueryError(f"{statement.key.upper()} must have a WHERE clause", location="query")
     if isinstance(statement, exp.Merge):
         statement.set("returning", exp.Returning(expressions=[exp.column("merge_action")]))
     for function in statement.find_all(exp.Lambda):
-        if not isinstance(function.this, exp.Literal):  # that is an arrow into JSON
+        if not isinstance(function.this, exp.Literal):  # this is a path into JSON
             function.set("colon", True)
-    for numeric in list(statement.find_all(exp.DataType)):
-        if numeric.sql(dialect="duckdb") == "DECIMAL(18, 3)":
-            numeric.replace(exp.DataType.build("DECIMAL(38, 9)", dialect="duckdb"))
-    return statement.sql(dialect="duckdb")
+    for decimal in [kind for kind in statement.find_all(exp.DataType) if kind == PLAIN_DECIMAL]:
+        decimal.replace(NUMERIC.copy())
+    return statement.sql(dialect="duckdb", copy=False)
 
 
 def schema_without_records(original: Any, sql: str, *, project_id: str, catalog: Any) -> Any:
     """The columns that bqemulator resolves types by; none if a table has records or arrays.
 
-    It leaves those columns out, and ``SELECT *`` would too.
+    It leaves those columns out, and ``SELECT *`` would omit them too.
     """
     for table in sqlglot.parse_one(sql, read="bigquery").find_all(exp.Table):
         reference = catalog_schema._resolve_table_ref(table, project_id=project_id)
@@ -203,7 +213,7 @@ def schema_without_records(original: Any, sql: str, *, project_id: str, catalog:
 
 
 def count_rows_by_kind(original: Any, result: Any) -> int:
-    """Rows that a statement changed, out of the Arrow table that it was answered with."""
+    """Return the number of rows that a statement changed, from its Arrow table."""
     if result.column_names == ["merge_action"]:
         actions = Counter(result.column(0).to_pylist())
         return AffectedRows(actions["INSERT"], actions["UPDATE"], actions["DELETE"])
@@ -213,7 +223,7 @@ def count_rows_by_kind(original: Any, result: Any) -> int:
 
 
 def build_statistics_with_kinds(original: Any, **arguments: Any) -> dict[str, Any]:
-    """Add ``dmlStats``, which bqemulator leaves out of a query job's statistics."""
+    """Add ``dmlStats``, which bqemulator omits from a query job's statistics."""
     statistics: dict[str, Any] = original(**arguments)
     rows = arguments["num_dml_affected_rows"]
     if rows is not None:

@@ -1,9 +1,10 @@
-"""Jobs as BigQuery runs them: an id is used once, a client may come back, statistics say what changed."""
+"""Jobs as in BigQuery: an id is used once, a client can ask again, statistics count the changes."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -35,11 +36,13 @@ _log = get_logger(__name__)
 
 ANSWER_AFTER = 2.0
 """Seconds that jobs.insert waits for a job before it answers RUNNING. BigQuery does not wait, and clients then
-poll once a second, which a short job is not worth."""
+poll once a second, too slow for a short job."""
 STOP_SECONDS, STOP_LOOKS = 10, 50
-"""How long a stop waits for jobs that it interrupts, and how often it does so."""
+"""The time-out for interrupted jobs at a stop or a cancel, and the interval of interrupts."""
 RESULTS_KEPT = 1000
-"""Query results that are held in memory for clients to fetch, newest ones."""
+"""The number of newest query results that are kept in memory for clients."""
+MOST_JOBS = 1000
+"""Jobs per page of a list."""
 
 router = APIRouter(prefix="/bigquery/v2/projects/{project_id}")
 
@@ -52,27 +55,32 @@ class _JobFailedError(Exception):
         self.result = result
 
 
+class _CancelledError(Exception):
+    """A job that was cancelled before it began."""
+
+
 class Jobs:
-    """Runs one job at a time, in a thread, so that the server answers meanwhile."""
+    """Runs one job at a time, in a thread, so that the server can respond meanwhile."""
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
         self._unfinished: dict[tuple[str, str], JobMeta] = {}
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._cancelled: set[tuple[str, str]] = set()
+        self._executing: tuple[str, str] | None = None
         self.database = asyncio.Lock()
-        """Held by whoever uses the database: bqemulator has one connection for all."""
+        """Held by the user of the database: bqemulator has one connection for all."""
 
     def find(self, project_id: str, job_id: str) -> JobMeta | None:
-        """The job as it is now; None for an id that is unknown, or was running when the server was killed."""
+        """Return the current job; None for an unknown id, or one that was running when the server was killed."""
         unfinished = self._unfinished.get((project_id, job_id))
         return unfinished or self._context.catalog.get_job(project_id, job_id)
 
     async def wait(self, project_id: str, job_id: str, seconds: float) -> JobMeta:
-        """The job when it is done, or as it is after so many seconds.
+        """Return the finished job, or its state after a number of seconds.
 
         Raises:
-            NotFoundError: There is no such job (404).
+            NotFoundError: The job does not exist (404).
         """
         task = self._tasks.get((project_id, job_id))
         if task is not None:
@@ -83,7 +91,7 @@ class Jobs:
         return job
 
     def start(self, project_id: str, job_id: str, configuration: dict[str, Any], caller: CallerIdentity) -> None:
-        """Put a job behind those that run.
+        """Add a job to the queue.
 
         Raises:
             AlreadyExistsError: The id has been used (409). Clients then look the job up by its id.
@@ -109,18 +117,32 @@ class Jobs:
         )
         self._tasks[key] = asyncio.create_task(self._run(key, caller))
 
-    def cancel(self, project_id: str, job_id: str) -> None:
-        """Interrupt a running job; as in BigQuery, one that is done stays done."""
-        job = self._unfinished.get((project_id, job_id))
-        if job is not None and job.state == "RUNNING":
-            self._cancelled.add((project_id, job_id))
-            self._context.engine.connection.interrupt()
+    def newest_first(self, project_id: str) -> list[JobMeta]:
+        """The project's jobs, newest first."""
+        done = self._context.catalog.list_jobs(project_id, max_results=sys.maxsize)
+        by_id = {job.job_id: job for job in done} | {
+            job_id: job for (project, job_id), job in self._unfinished.items() if project == project_id
+        }
+        return sorted(by_id.values(), key=_age, reverse=True)
+
+    async def cancel(self, project_id: str, job_id: str) -> None:
+        """Interrupt a running job, and drop a pending one; as in BigQuery, a finished one stays unchanged."""
+        key = (project_id, job_id)
+        if key in self._unfinished:
+            self._cancelled.add(key)
+        for _ in range(STOP_LOOKS):
+            if key not in self._unfinished or self._unfinished[key].state != "RUNNING":
+                break
+            # An interrupt that comes before a job's statement has begun is lost.
+            if self._executing == key:
+                self._context.engine.connection.interrupt()
+            await asyncio.wait({self._tasks[key]}, timeout=STOP_SECONDS / STOP_LOOKS)
 
     async def stop(self) -> None:
-        """Interrupt what runs and forget what waits, as BigQuery never has to."""
+        """Interrupt the running job, and drop pending ones; BigQuery has no such stop."""
         for key, job in list(self._unfinished.items()):
             if job.state == "RUNNING":
-                self.cancel(*key)
+                self._cancelled.add(key)
             else:
                 self._tasks[key].cancel()
         unfinished = set(self._tasks.values())
@@ -143,16 +165,20 @@ class Jobs:
             del self._tasks[key]
 
     def _execute(self, job: JobMeta, caller: CallerIdentity) -> None:
-        """Run a job to its end; runs in a thread of its own.
+        """Run a job to its end, in its own thread.
 
-        What a job changes and its record are committed together: after a kill a job is found done if and only
-        if its rows are there.
+        A job's changes and its record are committed together: after a kill a job is done if and only if its rows
+        exist.
         """
         tables.drop_expired(self._context)
         try:
-            with transaction(self._context.engine):
-                self._record(job, asyncio.run(self._dispatch(job, caller)))
-        except Exception as error:  # whatever fails, fails the job: a client would repeat a 500 for ten minutes
+            self._executing = (job.project_id, job.job_id)
+            try:
+                with transaction(self._context.engine):
+                    self._record(job, asyncio.run(self._dispatch(job, caller)))
+            finally:
+                self._executing = None
+        except Exception as error:  # any error fails the job: a client would retry a 500 for ten minutes
             self._record(job, job.model_copy(update={"error_result": self._error_result(job, error)}))
         while len(executor.JOB_RESULTS) > RESULTS_KEPT:
             oldest = next(iter(executor.JOB_RESULTS))
@@ -160,7 +186,7 @@ class Jobs:
             executor.JOB_SCHEMAS.pop(oldest, None)
 
     def _record(self, job: JobMeta, outcome: JobMeta) -> None:
-        """Write down how a job ended, with its own configuration and times."""
+        """Record the end of a job, with its own configuration and times."""
         configuration = dict(job.configuration)
         routes._merge_executor_config(configuration, outcome.configuration)
         self._context.catalog.upsert_job(
@@ -177,6 +203,8 @@ class Jobs:
 
     async def _dispatch(self, job: JobMeta, caller: CallerIdentity) -> JobMeta:
         arguments = (job.project_id, job.job_id, job.configuration)
+        if arguments[:2] in self._cancelled:
+            raise _CancelledError
         match job.job_type:
             case "QUERY":
                 done = await routes._handle_query_job(
@@ -203,6 +231,8 @@ class Jobs:
             return error.result
         if isinstance(error, DomainError):
             return {"reason": error.bq_reason, "message": error.message}
+        if isinstance(error, OSError | duckdb.IOException):  # a full disk, not invalid rows
+            return {"reason": "backendError", "message": str(error)}
         if not isinstance(error, duckdb.Error):
             _log.warning("warehouse.job_failed", job_id=job.job_id, exc_info=error)
         return {
@@ -226,22 +256,31 @@ TheCaller = Annotated[CallerIdentity, Depends(get_caller)]
 async def insert_job(
     project_id: str, request: Request, context: TheContext, jobs: TheJobs, caller: TheCaller
 ) -> dict[str, Any]:
-    """Start a job and answer with it, done if it was short."""
+    """Start a job and return it, finished if it was short."""
     body = await request.json()
     configuration = body.get("configuration", {})
     if configuration.get("dryRun") and "query" in configuration:
         async with jobs.database:
-            return await routes.insert_job(project_id, request, context, caller)
+            return _with_estimate(await routes.insert_job(project_id, request, context, caller), project_id, context)
     job_id = body.get("jobReference", {}).get("jobId") or f"job_{uuid4().hex}"
     jobs.start(project_id, job_id, configuration, caller)
     return _resource(await jobs.wait(project_id, job_id, ANSWER_AFTER))
+
+
+def _with_estimate(planned: dict[str, Any], project_id: str, context: AppContext) -> dict[str, Any]:
+    """Answer a dry run with the bytes that the job would read; bqemulator returns none."""
+    read = reading.statistics_of(planned["configuration"]["query"]["query"], project_id, context)
+    statistics = planned.setdefault("statistics", {})
+    statistics["totalBytesProcessed"] = read["totalBytesProcessed"]
+    statistics["query"] = {**statistics.get("query", {}), "totalBytesProcessed": read["totalBytesProcessed"]}
+    return planned
 
 
 @router.post("/queries")
 async def query(
     project_id: str, request: Request, context: TheContext, jobs: TheJobs, caller: TheCaller
 ) -> dict[str, Any]:
-    """Run a query and answer with its rows: a job like any other, whose id the server chooses."""
+    """Run a query and return its rows: a job like any other, with an id from the server."""
     body = await request.json()
     if body.get("dryRun"):
         async with jobs.database:
@@ -254,17 +293,43 @@ async def query(
     return {**results, "kind": "bigquery#queryResponse"}
 
 
+@router.get("/jobs")
+async def list_jobs(
+    project_id: str,
+    jobs: TheJobs,
+    state_filter: Annotated[list[str] | None, Query(alias="stateFilter")] = None,
+    min_creation_time: Annotated[int, Query(alias="minCreationTime")] = 0,
+    max_creation_time: Annotated[int, Query(alias="maxCreationTime")] = sys.maxsize,
+    projection: str = "minimal",
+    parent_job_id: Annotated[str | None, Query(alias="parentJobId")] = None,
+    max_results: Annotated[int, Query(alias="maxResults", ge=1)] = MOST_JOBS,
+    page_token: Annotated[str, Query(alias="pageToken")] = "",
+) -> dict[str, Any]:
+    """The project's jobs, newest first. `allUsers` has no effect: there is one user."""
+    found = [
+        job
+        for job in jobs.newest_first(project_id)
+        if parent_job_id is None  # no job has a parent
+        and (state_filter is None or job.state.lower() in state_filter)
+        and min_creation_time <= _millis(job) <= max_creation_time
+        and (not page_token or _token(job) < page_token)
+    ]
+    page = found[: min(max_results, MOST_JOBS)]
+    more = {"nextPageToken": _token(page[-1])} if len(found) > len(page) else {}
+    return {"kind": "bigquery#jobList", "jobs": [_listed(job, projection) for job in page], **more}
+
+
 @router.get("/jobs/{job_id}")
 async def get_job(project_id: str, job_id: str, jobs: TheJobs) -> dict[str, Any]:
-    """The job as it is now."""
+    """Return the current job."""
     return _resource(await jobs.wait(project_id, job_id, 0))
 
 
 @router.post("/jobs/{job_id}/cancel")
 async def cancel_job(project_id: str, job_id: str, jobs: TheJobs) -> dict[str, Any]:
     """Ask a running job to stop."""
-    jobs.cancel(project_id, job_id)
-    job = await jobs.wait(project_id, job_id, ANSWER_AFTER)
+    await jobs.cancel(project_id, job_id)
+    job = await jobs.wait(project_id, job_id, 0)
     return {"kind": "bigquery#jobCancelResponse", "job": _resource(job)}
 
 
@@ -279,7 +344,7 @@ async def get_query_results(
     page_token: Annotated[str | None, Query(alias="pageToken")] = None,
     timeout_ms: Annotated[int, Query(alias="timeoutMs")] = 10000,
 ) -> dict[str, Any]:
-    """Rows of a query, after a wait for it; the error of one that failed; no rows for a DML statement."""
+    """Return the rows of a query after its end, the error of a failed one, or no rows for a DML statement."""
     job = await jobs.wait(project_id, job_id, min(timeout_ms, 10000) / 1000)
     if job.state != "DONE":
         return {
@@ -299,6 +364,31 @@ async def get_query_results(
     return response
 
 
+def _millis(job: JobMeta) -> int:
+    """Return when a job was created, in the API's form."""
+    return int(job.creation_time.timestamp() * 1000)
+
+
+def _age(job: JobMeta) -> tuple[int, str]:
+    """The sort key of jobs: their creation, and the id within one millisecond."""
+    return _millis(job), job.job_id
+
+
+def _token(job: JobMeta) -> str:
+    """Return a page token for the jobs before this one, also if jobs are added; tokens sort like jobs."""
+    millis, job_id = _age(job)
+    return f"{millis:020}.{job_id}"
+
+
+def _listed(job: JobMeta, projection: str) -> dict[str, Any]:
+    """Return a job as an entry of a list: `minimal` omits its configuration."""
+    resource = _resource(job)
+    if projection != "full":
+        del resource["configuration"]
+    status = resource["status"]
+    return resource | {"state": status["state"]} | {key: status[key] for key in ("errorResult",) if key in status}
+
+
 def _resource(job: JobMeta) -> dict[str, Any]:
     return routes._build_job_response(job.project_id, job.job_id, job, job.configuration)
 
@@ -311,9 +401,9 @@ def _error_of(result: dict[str, Any]) -> DomainError:
 
 
 class OneAtATime:
-    """Keeps requests that use the database out of each other's way and out of a running job's.
+    """Serializes requests that use the database with each other and with a running job.
 
-    Questions about jobs and about the server's health are answered at once.
+    Requests for jobs, a dataset or the server's health are answered at once.
     """
 
     def __init__(self, app: ASGIApp, context: AppContext, jobs: Jobs) -> None:
@@ -332,9 +422,9 @@ class OneAtATime:
 
 
 def _needs_no_database(method: str, path: str) -> bool:
-    """Whether a request reads what is in memory, or starts a job that takes its turn by itself."""
+    """Whether a request only reads memory, or starts a job, which is queued anyway."""
     without = {
-        "GET": r"/(jobs|queries)(/[^/]+)?$|^/(healthz|readyz|metrics)$",
+        "GET": r"/(jobs|queries)(/[^/]+)?$|/datasets/[^/]+$|^/(healthz|readyz|metrics)$",
         "POST": r"^/bigquery/v2/projects/[^/]+/(queries|jobs(/[^/]+/cancel)?)$",
     }
     return method in without and re.search(without[method], path) is not None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,11 @@ from bqemulator.domain.errors import (
 from bqemulator.jobs import executor
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 
-from local.warehouse import ndjson, schema, tables
+from local.warehouse import ndjson, reading, schema, tables
 from local.warehouse.transaction import transaction
+
+LINES_AT_A_TIME = 1000
+"""The lines that are in memory while they are checked one by one."""
 
 _NDJSON = ("NEWLINE_DELIMITED_JSON", "JSON")
 
@@ -30,7 +34,7 @@ _NDJSON = ("NEWLINE_DELIMITED_JSON", "JSON")
 async def execute_load_job(
     _original: Any, project_id: str, job_id: str, config: dict[str, Any], context: AppContext
 ) -> JobMeta:
-    """Load files; the caller's transaction makes it all rows or none.
+    """Load files; the caller's transaction ensures all rows or none.
 
     Args:
         project_id: The job's project.
@@ -39,7 +43,8 @@ async def execute_load_job(
         context: The server's parts.
 
     Returns:
-        The job, done. Its ``outputRows`` are those of this load; bqemulator has those of the table.
+        The finished job. Its ``outputRows`` and ``outputBytes`` are those of this load; bqemulator returns the rows of
+        the table, and no bytes.
 
     Raises:
         NotFoundError: A file, the dataset, or a table that is not to be created, is missing.
@@ -73,6 +78,7 @@ async def execute_load_job(
                 "inputFiles": str(len(files)),
                 "inputFileBytes": str(sum(path.stat().st_size for path in files)),
                 "outputRows": str(after - before),
+                "outputBytes": str(reading.bytes_of(reference, context) * (after - before) // max(after, 1)),
                 "badRecords": "0",
             }
         },
@@ -86,17 +92,18 @@ async def execute_load_job(
 async def execute_uploaded_load(
     _original: Any, project_id: str, job_id: str, config: dict[str, Any], context: AppContext
 ) -> JobMeta:
-    """Load a file that came with the request; there is no transaction around it yet."""
+    """Load a file from the request, without a transaction around it."""
     with transaction(context.engine):
         return await execute_load_job(None, project_id, job_id, config, context)
 
 
 def _files_of(uri: str, context: AppContext) -> list[Path]:
-    """The files that a URI names; one ``*`` in an object's name stands for anything, as in BigQuery."""
-    path = Path(executor._resolve_uri(uri, context))
+    """Return the files of a URI; one ``*`` in an object's name matches anything, as in BigQuery."""
+    path, found = Path(executor._resolve_uri(uri, context)), list[Path]()
+    # Use os.path: pathlib raises an error for a too long name, which would count as a full disk.
     if "*" not in uri:
-        found = [path] if path.is_file() else []
-    else:
+        found = [path] if os.path.isfile(path) else []  # noqa: PTH113
+    elif os.path.isdir(Path(str(path).split("*", 1)[0]).parent):  # noqa: PTH112
         start = Path(str(path).split("*", 1)[0]).parent
         pattern = "".join(f"[{c}]" if c in "?[" else c for c in str(path))
         found = sorted(file for file in start.rglob("*") if file.is_file() and fnmatch.fnmatchcase(str(file), pattern))
@@ -148,11 +155,42 @@ def _insert(files: Sequence[Path], load: dict[str, Any], table: TableMeta, refer
         return
     fields = tables.rest_fields(table)
     paths = [str(path) for path in files]
-    if not load.get("ignoreUnknownValues"):
-        found = context.engine.execute(ndjson.keys(fields, paths)).fetchall()
-        if unknown := ndjson.unknown(fields, found):
-            raise ValidationError(f"JSON parsing error: No such field: {', '.join(unknown)}.")
-    context.engine.execute(f"INSERT INTO {reference} {ndjson.select(fields, paths)}")
+    kinds = _check(fields, paths, context, ignore_unknown=bool(load.get("ignoreUnknownValues")))
+    context.engine.execute(f"INSERT INTO {reference} {ndjson.select(ndjson.with_kinds(fields, kinds), paths)}")
+
+
+def _check(
+    fields: Sequence[schema.Field], paths: Sequence[str], context: AppContext, *, ignore_unknown: bool
+) -> ndjson.Kinds:
+    """Refuse lines that are not an object of JSON, or whose fields, objects and arrays do not fit the schema.
+
+    Returns:
+        The kinds of values in the files.
+
+    Raises:
+        ValidationError: With the first such line, or with each problem of a schema once.
+    """
+    found = context.engine.execute(ndjson.shapes(fields, paths)).fetchall()
+    shapes = {shape for shape, _ in found}
+    objects = [shape for shape in shapes if shape.startswith("{") or shape == ndjson.NO_KEYS]
+    kinds = ndjson.kinds_of(fields, objects)
+    if any(is_suspect for _, is_suspect in found) or ndjson.has_numbers_as_text(fields, kinds):
+        suspects = context.engine.execute(ndjson.suspects(paths))
+        while rows := suspects.fetchmany(LINES_AT_A_TIME):
+            _refuse(filter(None, (ndjson.refusal(line) for (line,) in rows)))
+    problems = {
+        message
+        for shape in shapes
+        for message, is_unknown in ndjson.misfits(fields, shape)
+        if not (is_unknown and ignore_unknown)
+    }
+    _refuse(sorted(problems))
+    return kinds
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    if text := " ".join(problems):
+        raise ValidationError(f"Error while reading data, error message: JSON parsing error: {text}")
 
 
 def _count(reference: str, context: AppContext) -> int:
@@ -161,7 +199,7 @@ def _count(reference: str, context: AppContext) -> int:
 
 
 def _write_to_catalog(table: TableMeta, rows: int, context: AppContext) -> None:
-    """Last in the transaction: bqemulator's catalog has a cache, which a roll-back does not reach."""
+    """Last in the transaction: a roll-back does not reset the cache of bqemulator's catalog."""
     changed = table.model_copy(update={"num_rows": rows, "last_modified_time": context.clock.now()})
     if context.catalog.get_table(table.project_id, table.dataset_id, table.table_id) is None:
         context.catalog.create_table(changed)

@@ -1,24 +1,43 @@
 """DuckDB SQL that reads newline-delimited JSON as strictly as BigQuery's load does. No IO.
 
-DuckDB's own reader rounds 1.7 to 2 for an integer, passes over fields that the table lacks and takes a DATETIME
-with a zone. Here such columns are read as text (which costs nothing: they are text in the file) and converted by
-an expression that raises an error naming the column.
+DuckDB's own reader takes more than JSON (trailing commas, NaN), rounds 1.7 to 2 for an integer, skips fields that
+the table lacks, and puts objects into columns of text. Here a load reads its files twice:
+
+1. :func:`shapes` returns each distinct shape of the lines, :func:`misfits` the misfits of a shape and the schema. If
+   a line may not be JSON, or not an object, :func:`suspects` returns such lines and :func:`refusal` the reason.
+2. :func:`select` reads columns whose values are all of the column's own kind as they are, by the marks of
+   :func:`with_kinds`, and the others as text, which it converts by expressions that fail on what the column's type does
+   not take (:mod:`local.warehouse.values`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
 
 from local.warehouse.schema import Field, duckdb_type, quoted
+from local.warehouse.values import converted, error, literal, takes
 from stellar_etl_airflow.model.schema import mode_of, type_of
 
-_READ_AS_TEXT = {"INTEGER", "TIMESTAMP", "DATETIME", "NUMERIC", "BIGNUMERIC", "BYTES"}
+Shape = Mapping[str, Any]
+"""By key the type of its value, as DuckDB's json_structure gives it: a type's name, a shape, or a list of one of them.
+"JSON" is an object without keys, or in a list what different elements have in common."""
 
+NO_KEYS = '"JSON"'
+"""The shape of an object without keys."""
 
-def literal(text: str) -> str:
-    """A DuckDB string literal."""
-    return "'" + text.replace("'", "''") + "'"
+_COMMA, _NO_NUMBER = r",\s*[\]}]", r"[:,\[]\s*-?[NnIi][aAnN][nNfF]"
+"""Forms that DuckDB's reader accepts and JSON lacks: a comma before a bracket, NaN, Infinity. Strings can contain both.
+RE2."""
+
+_AS_IN_JSON = {
+    "INTEGER": {"NULL", "UBIGINT", "BIGINT"},
+    "FLOAT": {"NULL", "UBIGINT", "BIGINT", "DOUBLE"},
+    "BOOLEAN": {"NULL", "BOOLEAN"},
+}
+"""By type, the kinds of values that need no conversion."""
 
 
 def select(fields: Sequence[Field], paths: Sequence[str]) -> str:
@@ -29,10 +48,10 @@ def select(fields: Sequence[Field], paths: Sequence[str]) -> str:
 
     Args:
         fields: The target's schema.
-        paths: Files; glob characters stand for themselves.
+        paths: Files; glob characters are literal.
 
     Returns:
-        A SELECT of the fields in their order. It fails where BigQuery refuses a value.
+        A SELECT of the fields in their order. It fails if BigQuery refuses a value.
     """
     values = ", ".join(
         f"{_checked(field, quoted(field['name']), field['name'])} AS {quoted(field['name'])}" for field in fields
@@ -41,54 +60,155 @@ def select(fields: Sequence[Field], paths: Sequence[str]) -> str:
     return f"SELECT {values} FROM read_ndjson({_files(paths)}, columns={{{columns}}})"  # noqa: S608
 
 
-@dataclass(frozen=True)
-class Record:
-    """The fields of one record, and where such records lie in each line."""
-
-    name: str
-    """As BigQuery prints it, with a dot at the end; empty for the whole line."""
-    container: str
-    """JSON path of the record, or of the outermost array around it."""
-    inside: str
-    """JSON path of the records in that array, empty if there is none."""
-    fields: Sequence[Field]
-
-    @property
-    def keys(self) -> str:
-        """The expression for the keys of these records, out of what ``container`` names."""
-        return f"flatten(json_keys(value, {literal(self.inside)}))" if self.inside else "json_keys(value)"
-
-
-def records(fields: Sequence[Field], name: str = "", container: str = "$", inside: str = "") -> Iterator[Record]:
-    """All records that rows of these fields can have: the whole line first, a record before those in it."""
-    yield Record(name, container, inside, fields)
-    for field in fields:
-        if type_of(field) == "RECORD":
-            is_array, step = mode_of(field) == "REPEATED", f".{quoted(field['name'])}"
-            place = (container, inside + step + "[*]" * is_array) if inside else (container + step, "$[*]" * is_array)
-            yield from records(field["fields"], f"{name}{field['name']}.", *place)
-
-
-def keys(fields: Sequence[Field], paths: Sequence[str]) -> str:
-    """The query for the keys that the files have, each once: the number of its record in :func:`records`, its name.
-
-    The files are read once: for each record by itself it took half of a load's time.
-    """
-    _, *inner = known = list(records(fields))
-    cases = " ".join(f"WHEN {number} THEN {record.keys}" for number, record in enumerate(known))
-    containers = ", ".join(literal(record.container) for record in inner)
-    values = f"list_concat([json], json_extract(json, [{containers}]))" if inner else "[json]"
+def suspects(paths: Sequence[str]) -> str:
+    """The query for the lines that DuckDB accepts and BigQuery may refuse."""
+    forms = literal(f"{_COMMA}|{_NO_NUMBER}")
     return (
-        f"SELECT DISTINCT record, unnest(CASE record {cases} END) "  # noqa: S608
-        f"FROM (SELECT unnest(range({len(known)})) AS record, unnest({values}) AS value "
-        f"FROM read_ndjson_objects({_files(paths)})) WHERE value IS NOT NULL"
+        f"SELECT json FROM read_ndjson_objects({_files(paths)}) "  # noqa: S608
+        f"WHERE NOT starts_with(json, '{{') OR regexp_matches(json, {forms})"
     )
 
 
-def unknown(fields: Sequence[Field], found: Iterable[tuple[int, str]]) -> list[str]:
-    """Those keys, as the query :func:`keys` gives them, that are no field, by full name."""
-    known = [(record.name, {field["name"] for field in record.fields}) for record in records(fields)]
-    return sorted(known[number][0] + key for number, key in found if key not in known[number][1])
+def _is_suspect(fields: Sequence[Field]) -> str:
+    """Whether a line may be one of them. NaN is a number in a shape, except in columns of the type JSON."""
+    forms = f"{_COMMA}|{_NO_NUMBER}" if _without_json(fields) else _COMMA
+    return f"NOT starts_with(json, '{{') OR regexp_matches(json, {literal(forms)})"
+
+
+def refusal(line: str) -> str:
+    """Why BigQuery refuses a line; empty if the line is an object of JSON."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
+
+    try:
+        if isinstance(json.loads(line, parse_constant=refuse), dict):
+            return ""
+        reason = "a row must be a JSON object"
+    except ValueError as problem:
+        reason = str(problem)
+    return f"{reason}: {line[:100]}"
+
+
+def shapes(fields: Sequence[Field], paths: Sequence[str]) -> str:
+    """The query for the distinct shapes of all lines, as JSON, and whether :func:`suspects` has lines of the shape.
+
+    Columns of the type JSON are left out: any value fits.
+    """
+    patch = _without_json(fields)
+    line = f"json_merge_patch(json, {literal(json.dumps(patch))})" if patch else "json"
+    return f"SELECT DISTINCT json_structure({line}), {_is_suspect(fields)} FROM read_ndjson_objects({_files(paths)})"  # noqa: S608
+
+
+def _without_json(fields: Sequence[Field]) -> dict[str, Any]:
+    """The merge patch (RFC 7396) that removes columns of the type JSON, except those in arrays."""
+    patch: dict[str, Any] = {}
+    for field in fields:
+        if type_of(field) == "JSON":
+            patch[field["name"]] = None
+        elif type_of(field) == "RECORD" and mode_of(field) != "REPEATED" and (inner := _without_json(field["fields"])):
+            patch[field["name"]] = inner
+    return patch
+
+
+def misfits(fields: Sequence[Field], shape: str) -> Iterator[tuple[str, bool]]:
+    """Yield the errors of a shape against a schema: BigQuery's message, and whether the field is unknown."""
+    yield from _misfits_of_record(fields, {} if shape == NO_KEYS else json.loads(shape))
+
+
+Kinds = Mapping[str, AbstractSet[str]]
+"""The kinds of a column's values or elements, by its full name."""
+
+
+def kinds_of(fields: Sequence[Field], found: Iterable[str]) -> Kinds:
+    """The kinds of values in all shapes of the lines, which fit the schema."""
+    kinds: dict[str, set[str]] = {}
+    for shape in found:
+        _add_kinds(fields, {} if shape == NO_KEYS else json.loads(shape), "", kinds)
+    return kinds
+
+
+def _add_kinds(fields: Sequence[Field], shape: Shape, name: str, kinds: dict[str, set[str]]) -> None:
+    for field in fields:
+        kind = shape.get(field["name"])
+        if isinstance(kind, list):
+            kind = kind[0]
+        if isinstance(kind, dict) and type_of(field) == "RECORD":
+            _add_kinds(field["fields"], kind, f"{name}{field['name']}.", kinds)
+        elif isinstance(kind, str):
+            kinds.setdefault(name + field["name"], set()).add(kind)
+
+
+def with_kinds(fields: Sequence[Field], kinds: Kinds, name: str = "") -> list[Field]:
+    """The fields; those without a conversion of values are marked as `plain`: most numbers of most files."""
+    marked: list[Field] = []
+    for field in fields:
+        if mode_of(field) == "REPEATED":
+            marked.append(field)
+        elif type_of(field) == "RECORD":
+            inner = with_kinds(field["fields"], kinds, f"{name}{field['name']}.")
+            marked.append({**field, "fields": inner})
+        else:
+            plain = _AS_IN_JSON.get(type_of(field), set())
+            marked.append({**field, "plain": plain and kinds.get(name + field["name"], set()) <= plain})
+    return marked
+
+
+def has_numbers_as_text(fields: Sequence[Field], kinds: Kinds, name: str = "", *, in_array: bool = False) -> bool:
+    """Whether a column that :func:`select` reads as text has numbers with a fraction, one of which may be NaN."""
+    for field in fields:
+        kind, full, inside = type_of(field), name + field["name"], in_array or mode_of(field) == "REPEATED"
+        if kind == "RECORD":
+            if has_numbers_as_text(field["fields"], kinds, f"{full}.", in_array=inside):
+                return True
+            continue
+        found = kinds.get(full, set())
+        is_text = kind == "STRING" or (kind == "FLOAT" and (inside or not found <= _AS_IN_JSON["FLOAT"]))
+        if is_text and not found.isdisjoint(("DOUBLE", "JSON")):
+            return True
+    return False
+
+
+def _misfits_of_record(
+    fields: Sequence[Field], shape: Shape, name: str = "", *, in_array: bool = False
+) -> Iterator[tuple[str, bool]]:
+    known = {field["name"]: field for field in fields}
+    for key, kind in shape.items():
+        if (field := known.get(key)) is None:
+            yield f"No such field: {name}{key}.", True
+        else:
+            yield from _misfits_of(field, kind, name + key, in_array=in_array)
+
+
+def _misfits_of(field: Field, kind: Any, name: str, *, in_array: bool) -> Iterator[tuple[str, bool]]:
+    is_record = type_of(field) == "RECORD"
+    if type_of(field) == "JSON" and mode_of(field) != "REPEATED":
+        return
+    if kind == "NULL" or (in_array and kind == "JSON"):
+        return  # elements with different types are checked one by one, when they are converted
+    if mode_of(field) == "REPEATED":
+        if isinstance(kind, list):
+            if type_of(field) != "JSON":
+                yield from _misfits_of({**field, "mode": "NULLABLE"}, kind[0], name, in_array=True)
+        elif not is_record or (isinstance(kind, str) and kind != "JSON"):
+            yield f"Repeated field must be imported as a JSON array. Field: {name}.", False
+        elif isinstance(kind, dict):
+            yield from _misfits_of_record(field["fields"], kind, f"{name}.", in_array=in_array)
+    elif isinstance(kind, list):
+        yield f"Array specified for non-repeated field: {name}.", False
+    elif is_record:
+        if isinstance(kind, dict):
+            yield from _misfits_of_record(field["fields"], kind, f"{name}.", in_array=in_array)
+        elif kind != "JSON":
+            yield _no_record(name), False
+    elif isinstance(kind, dict) or kind == "JSON":
+        yield f"JSON object specified for non-record field: {name}.", False
+    elif not takes(field, kind):
+        yield f"Could not convert value to {type_of(field).lower()}. Field: {name}; Value: {kind}", False
+
+
+def _no_record(name: str) -> str:
+    return f"Invalid value for record: {name}"
 
 
 def _files(paths: Sequence[str]) -> str:
@@ -97,12 +217,12 @@ def _files(paths: Sequence[str]) -> str:
 
 
 def _read_type(field: Field) -> str:
-    """The type to read a field as: the column's, with text or JSON where a value has to be looked at first."""
-    kind = type_of(field)
-    if kind == "RECORD":
-        return "JSON" if mode_of(field) == "REPEATED" else _struct(field)
-    single = "VARCHAR" if kind in _READ_AS_TEXT else duckdb_type({**field, "mode": "NULLABLE"})
-    return f"{single}[]" if mode_of(field) == "REPEATED" else single
+    """The type to read a field as: text, or JSON if elements must be checked one by one."""
+    if mode_of(field) == "REPEATED" or type_of(field) == "JSON":
+        return "JSON"
+    if field.get("plain"):
+        return duckdb_type({**field, "mode": "NULLABLE"})
+    return _struct(field) if type_of(field) == "RECORD" else "VARCHAR"
 
 
 def _struct(field: Field) -> str:
@@ -114,7 +234,7 @@ def _struct(field: Field) -> str:
 def _has_to_be_converted(field: Field) -> bool:
     return (
         mode_of(field) != "NULLABLE"
-        or type_of(field) in _READ_AS_TEXT
+        or not (type_of(field) in ("STRING", "JSON", "RECORD") or (field.get("plain") and type_of(field) != "FLOAT"))
         or any(map(_has_to_be_converted, field.get("fields", [])))
     )
 
@@ -126,13 +246,15 @@ def _checked(field: Field, value: str, name: str, depth: int = 0) -> str:
     mode = mode_of(field)
     single = {**field, "mode": "NULLABLE"}
     if mode == "REQUIRED":
-        present = f"coalesce({value}, {_error(f'Missing required field: {name}')})"
+        present = f"coalesce({value}, {error(f'Missing required field: {name}')})"
         return _checked(single, present if type_of(field) != "RECORD" else value, name, depth)
     if mode == "REPEATED":
         element = f"e{depth}"
         if type_of(field) == "RECORD":
-            several = f"CASE json_type({value}) WHEN 'OBJECT' THEN json_array({value}) ELSE {value} END"
-            value = f"list_transform(CAST({several} AS JSON[]), lambda {element}: {_unpacked(field, element, name)})"
+            value = f"CASE json_type({value}) WHEN 'OBJECT' THEN json_array({value}) ELSE {value} END"
+        null = error(f"Only optional fields can be set to NULL. Field: {name}; Value: NULL")
+        unpacked = f"CASE WHEN {element} IS NULL THEN {null} ELSE {_unpacked(single, element, name)} END"
+        value = f"list_transform(CAST({value} AS JSON[]), lambda {element}: {unpacked})"
         if _has_to_be_converted(single):
             value = f"list_transform({value}, lambda {element}: {_checked(single, element, name, depth + 1)})"
         return f"coalesce({value}, [])"
@@ -143,50 +265,32 @@ def _checked(field: Field, value: str, name: str, depth: int = 0) -> str:
             for part in field["fields"]
         )
         return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({parts}) END"
-    return _scalar(type_of(field), duckdb_type(single), value, name)
+    if not field.get("plain"):
+        return converted(field, value, name)
+    if type_of(field) != "FLOAT":
+        return value
+    return f"CASE WHEN {value} IS NULL OR isfinite({value}) THEN {value} ELSE {error(f'NaN is not JSON: {name}')} END"
 
 
 def _unpacked(field: Field, value: str, name: str) -> str:
-    """The expression for one record of JSON, as the type that it would have been read as."""
-    parts = []
-    for part in field["fields"]:
-        inside = f"json_extract({value}, {literal('$.' + quoted(part['name']))})"
-        if type_of(part) == "RECORD" and mode_of(part) != "REPEATED":
-            inside = _unpacked(part, inside, f"{name}.{part['name']}")
-        elif mode_of(part) != "REPEATED" and type_of(part) != "JSON":
-            inside = f"CAST(json_extract_string({value}, {literal('$.' + quoted(part['name']))}) AS {_read_type(part)})"
-        else:
-            inside = f"CAST({inside} AS {_read_type(part)})"
-        parts.append(f"{quoted(part['name'])} := {inside}")
-    refused = _error(f"Invalid value for record: {name}")
+    """The expression for a value of JSON, as the type that it would have been read as."""
+    if mode_of(field) == "REPEATED" or type_of(field) == "JSON":
+        return value
+    if type_of(field) == "RECORD":
+        parts = (
+            f"{quoted(part['name'])} := "
+            + _unpacked(
+                part, f"json_extract({value}, {literal('$.' + quoted(part['name']))})", f"{name}.{part['name']}"
+            )
+            for part in field["fields"]
+        )
+        return (
+            f"CASE WHEN {value} IS NULL OR json_type({value}) = 'NULL' THEN NULL "
+            f"WHEN json_type({value}) = 'OBJECT' THEN struct_pack({', '.join(parts)}) "
+            f"ELSE {error(_no_record(name))} END"
+        )
     return (
-        f"CASE WHEN {value} IS NULL OR json_type({value}) = 'NULL' THEN NULL "
-        f"WHEN json_type({value}) = 'OBJECT' THEN struct_pack({', '.join(parts)}) ELSE {refused} END"
+        f"CASE WHEN json_type({value}) IN ('OBJECT', 'ARRAY') THEN "
+        f"{error(f'JSON object or array specified for a field of one value: {name}')} "
+        f"ELSE json_extract_string({value}, '$') END"
     )
-
-
-def _scalar(kind: str, target: str, value: str, name: str) -> str:
-    """Convert the text of one value; BigQuery's rule for its type decides what is refused."""
-    cast = f"CAST({value} AS {target})"
-    match kind:
-        case "INTEGER":
-            refused = f"contains({value}, '.')"
-        case "NUMERIC":  # more digits than it holds; DuckDB rounds
-            refused = f"regexp_matches({value}, {literal(r'[.][0-9]{9}[0-9]*[1-9]')})"
-        case "DATETIME":  # a zone; DuckDB drops it
-            zone = literal("[0-9]:[0-9.:]+ ?(Z|z|UTC|[+-][0-9:]+)$")
-            refused = f"regexp_matches({value}, {zone})"
-        case "TIMESTAMP":  # text, or seconds since 1970
-            seconds = f"TRY_CAST({value} AS BIGINT)"
-            return f"CASE WHEN {seconds} IS NULL THEN {cast} ELSE to_timestamp({seconds}) END"
-        case "BYTES":
-            return f"from_base64({value})"
-        case _:
-            return cast
-    message = f"Could not convert value to {kind}. Field: {name}; Value: "
-    return f"CASE WHEN {refused} THEN {_error(message, value)} ELSE {cast} END"
-
-
-def _error(message: str, value: str | None = None) -> str:
-    text = literal(message)
-    return f"error({text})" if value is None else f"error({text} || {value})"

@@ -1,4 +1,4 @@
-"""Query parameters, put where they stand and nowhere else."""
+"""Query parameters, replaced only where they are parameters."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def _array_type(kind: dict[str, Any]) -> str:
 
 
 def extract_value(original: Any, parameter: dict[str, Any]) -> Any:
-    """Read a parameter's value; BYTES come in base64, which bqemulator leaves as it is.
+    """Return a parameter's value; BYTES are in base64, which bqemulator does not decode.
 
     Raises:
-        InvalidQueryError: It is a BIGNUMERIC, of which DuckDB has no type.
+        InvalidQueryError: It is a BIGNUMERIC, for which DuckDB has no type.
     """
     kind = parameter.get("parameterType", {}).get("type")
     if kind == "BIGNUMERIC":

@@ -1,7 +1,7 @@
-"""Refuses to move a record into one whose fields are in another order.
+"""Refuses to move a record into one with another order of fields.
 
-BigQuery takes such a statement and puts each value in the field of the same position. DuckDB puts it in the field of
-the same name, so that the laptop would hide the fault.
+BigQuery accepts such a statement and puts each value into the field at the same position. DuckDB puts it into the field
+of the same name, so that the laptop would hide the error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlglot import exp
 
 
 async def check(run: Callable[[str], Awaitable[pa.Table]], sql: str, project_id: str, context: Any) -> None:
-    """Compare the records of the rows that a MERGE or an INSERT writes with those of its target.
+    """Compare the records of the rows that a MERGE or an INSERT writes with those of its target, and within a UNION.
 
     Args:
         run: Runs a statement in BigQuery's dialect with the parameters of this one.
@@ -41,16 +41,26 @@ async def check(run: Callable[[str], Awaitable[pa.Table]], sql: str, project_id:
         return
     given = (await run(rows.limit(0).sql("bigquery"))).schema
     for column, kind in zip(columns, given.types, strict=True):
-        names, wanted = _names_of_type(kind), records.get(column.lower())
-        if wanted is not None and names and names != wanted:
-            raise InvalidQueryError(
-                f"Column {column}: BigQuery matches the fields of a RECORD by position, and these are in another order "
-                f"or have other names: {names}, and the table's {wanted}"
-            )
+        _compare(column, _names_of_type(kind), records.get(column.lower()), "the table's")
+    for union in rows.find_all(exp.SetOperation):
+        first, second = [
+            (await run(exp.select("*").from_(side.copy().subquery("side")).limit(0).sql("bigquery"))).schema
+            for side in (union.left, union.right)
+        ]
+        for column, one, other in zip(first.names, first.types, second.types, strict=True):
+            _compare(column, _names_of_type(other), _names_of_type(one), "those above UNION")
+
+
+def _compare(column: str, names: list[Any], wanted: list[Any] | None, whose: str) -> None:
+    if wanted and names and names != wanted:
+        raise InvalidQueryError(
+            f"Column {column}: BigQuery matches the fields of a RECORD by position, and these are in another order "
+            f"or have other names: {names}, and {whose} {wanted}"
+        )
 
 
 def _written(sql: str) -> tuple[exp.Table, list[str], exp.Select] | None:
-    """The target of a statement, the columns that it writes, and the query of the rows; None for other statements."""
+    """Return a statement's target, the columns that it writes, and the query of the rows; None for other statements."""
     if not sql.lstrip().upper().startswith(("MERGE", "INSERT")):
         return None
     statement = sqlglot.parse_one(sql, read="bigquery")

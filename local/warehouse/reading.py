@@ -1,4 +1,4 @@
-"""How much a query reads: BigQuery counts the bytes of columns and partitions, here it is those of whole tables."""
+"""The bytes that a query reads: BigQuery counts columns and partitions, this module whole tables."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from sqlglot import exp
 
 MEGABYTE = 1 << 20
 LEAST_BILLED = 10 * MEGABYTE
-"""What a query is billed at least for each table (https://cloud.google.com/bigquery/pricing#on_demand_pricing)."""
+"""The minimum of billed bytes per table of a query (https://cloud.google.com/bigquery/pricing#on_demand_pricing)."""
 
 SAMPLE_ROWS = 100
-"""By so many rows the size of all rows of a table is estimated."""
+"""The number of rows from which the size of a table is estimated."""
 
 
 def statistics_of(sql: str, project_id: str, context: AppContext) -> dict[str, str]:
-    """The two figures of a query job's statistics that tell what it reads and what is billed.
+    """Return the processed and the billed bytes of a query job's statistics.
 
     Every table that the statement names counts as a whole, a MERGE's target too, and a view as nothing. Rows are as
     long as the text of the table's first rows is on average.
     """
-    sizes = [_bytes_of(table, context) for table in _tables(sql, project_id, context)]
+    sizes = [bytes_of(table, context) for table in _tables(sql, project_id, context)]
     billed = [max(LEAST_BILLED, -(-size // MEGABYTE) * MEGABYTE) for size in sizes]
     return {"totalBytesProcessed": str(sum(sizes)), "totalBytesBilled": str(sum(billed))}
 
 
 def _tables(sql: str, project_id: str, context: AppContext) -> set[str]:
-    """The quoted names of the tables that a statement names, and that are there."""
+    """Return the quoted names of existing tables in a statement."""
     try:
         statements = sqlglot.parse(sql, read="bigquery")
     except sqlglot.errors.ParseError:
-        return set()  # it ran: bqemulator has statements of its own
+        return set()  # it ran: bqemulator uses its own statements
     named = (table for statement in statements if statement for table in statement.find_all(exp.Table))
     references = {catalog_schema._resolve_table_ref(table, project_id=project_id) for table in named}
     found = [context.catalog.get_table(*reference) for reference in references if reference]
@@ -43,7 +43,8 @@ def _tables(sql: str, project_id: str, context: AppContext) -> set[str]:
     }
 
 
-def _bytes_of(table: str, context: AppContext) -> int:
+def bytes_of(table: str, context: AppContext) -> int:
+    """Return the size of a table's rows, given its quoted name: the text of all rows, by that of the first ones."""
     some = f"(SELECT * FROM {table} LIMIT {SAMPLE_ROWS})"  # noqa: S608  a quoted reference
     mean = f"(SELECT avg(strlen(concat_ws('', *COLUMNS(*)))) FROM {some})"  # noqa: S608
     row = context.engine.execute(f"SELECT count(*), {mean} FROM {table}").fetchone()  # noqa: S608

@@ -1,4 +1,4 @@
-"""Hands each request to the recorder, for tests that compare them with Google's API description."""
+"""Passes each request to the recorder, for tests that compare them with Google's API description."""
 
 from __future__ import annotations
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import sqlglot
 from bqemulator.domain.errors import InvalidQueryError
 from sqlglot import exp
 
-_SIGNS = ("OFFSET", "DIV", "TO_JSON", "BIGNUMERIC", "BIGDECIMAL")
-"""Each statement that must be rewritten has one of these words."""
+_SIGNS = re.compile(
+    r"OFFSET|DIV|TO_JSON|BIGNUMERIC|BIGDECIMAL|DISTINCT.*IGNORE\s+NULLS|\w-\w[\w-]*\.\w", re.IGNORECASE | re.DOTALL
+)
+"""What each statement to rewrite has."""
 
 
 def rewritten(sql: str) -> str:
@@ -16,27 +20,48 @@ def rewritten(sql: str) -> str:
     - `ARRAY(SELECT … FROM UNNEST(a) AS e WITH OFFSET AS o ORDER BY o)` loses the order, and fails where it is nested.
     - `DIV(a - b, c)` becomes `a - b // c`.
     - `TO_JSON_STRING(STRUCT(a, b))` loses the names of the fields.
+    - `ARRAY_AGG(DISTINCT a IGNORE NULLS)` gets a condition that is no SQL.
+    - `my-project.dataset.table` without backticks is taken for a difference.
 
     Args:
         sql: One statement in BigQuery's dialect.
 
     Raises:
-        InvalidQueryError: It has a BIGNUMERIC, of which DuckDB has no type: its decimals have 38 digits.
+        InvalidQueryError: It has a BIGNUMERIC, for which DuckDB has no type: its decimals have 38 digits.
     """
-    upper = sql.upper()
-    if not any(sign in upper for sign in _SIGNS):
+    if not _SIGNS.search(sql):
         return sql
     try:
         tree = sqlglot.parse_one(sql, read="bigquery")
     except sqlglot.errors.ParseError:
-        return sql  # bqemulator has statements of its own, and says what is wrong with the others
+        return sql  # bqemulator uses its own statements, and reports the errors of others
     if any(kind.this == exp.DataType.Type.BIGDECIMAL for kind in tree.find_all(exp.DataType)):
         raise InvalidQueryError("BIGNUMERIC is not supported by the local warehouse: no type of DuckDB is as wide")
-    changed = [_divide(one) for one in tree.find_all(exp.IntDiv)]
+    changed = [_quote_project(one) for one in tree.find_all(exp.Table)]
+    changed += [_filter_nulls(one) for one in list(tree.find_all(exp.IgnoreNulls))]
+    changed += [_divide(one) for one in tree.find_all(exp.IntDiv)]
     changed += [_name_fields(one) for one in tree.find_all(exp.JSONFormat)]
-    # The innermost first: a copy of the outer one is made of what is in it.
+    # The innermost first: the outer one is copied with its content.
     changed += [_map_elements(one) for one in reversed(list(tree.find_all(exp.Array)))]
     return tree.sql("bigquery") if any(changed) else sql
+
+
+def _quote_project(table: exp.Expression) -> bool:
+    """`my-project.dataset.table` is a name in BigQuery, and a difference in DuckDB."""
+    project = table.args.get("catalog")
+    if not isinstance(project, exp.Identifier) or project.args.get("quoted") or "-" not in project.name:
+        return False
+    project.set("quoted", True)
+    return True
+
+
+def _filter_nulls(nulls: exp.Expression) -> bool:
+    distinct = nulls.this.find(exp.Distinct) if isinstance(nulls.this, exp.ArrayAgg) else None
+    if distinct is None or len(distinct.expressions) != 1:
+        return False
+    known = exp.Not(this=exp.Is(this=distinct.expressions[0].copy(), expression=exp.Null()))
+    nulls.replace(exp.Filter(this=nulls.this.copy(), expression=exp.Where(this=known)))
+    return True
 
 
 def _divide(division: exp.Expression) -> bool:
@@ -54,7 +79,7 @@ def _name_fields(json: exp.Expression) -> bool:
 
 
 def _map_elements(array: exp.Expression) -> bool:
-    """Put a subquery over the elements of one array, in their order, as a function of each element."""
+    """Replace a subquery over the elements of one array, in their order, by a function of each element."""
     query = array.expressions[0] if len(array.expressions) == 1 else None
     if not isinstance(query, exp.Select) or len(query.expressions) != 1:
         return False

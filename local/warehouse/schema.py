@@ -1,6 +1,6 @@
-"""Schemas: BigQuery's fields as DuckDB types, and what may change between two of them. No IO.
+"""Schemas: BigQuery's fields as DuckDB types, and the allowed changes of a schema. No IO.
 
-A field is a dict as BigQuery's REST API has it: ``name``, ``type``, ``mode``, ``description``, ``fields``.
+A field is a dict in the form of BigQuery's REST API: ``name``, ``type``, ``mode``, ``description``, ``fields``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def duckdb_type(field: Field) -> str:
     """The DuckDB type of a column, nested fields included.
 
     Raises:
-        ValidationError: The column is a BIGNUMERIC, of which DuckDB has no type: its decimals have 38 digits.
+        ValidationError: The column is a BIGNUMERIC, for which DuckDB has no type: its decimals have 38 digits.
     """
     if type_of(field) == "RECORD":
         parts = (f"{quoted(part['name'])} {duckdb_type(part)}" for part in field["fields"])
@@ -44,7 +44,7 @@ def duckdb_columns(fields: Sequence[Field]) -> list[tuple[str, str]]:
 
 
 def quoted_duckdb_columns(_original: Any, fields: Sequence[Field]) -> list[tuple[str, str]]:
-    """Stand in for bqemulator's ``bq_schema_to_duckdb_columns``, which does not quote names of nested fields."""
+    """Replace bqemulator's ``bq_schema_to_duckdb_columns``, which does not quote names of nested fields."""
     return duckdb_columns(fields)
 
 
@@ -53,7 +53,7 @@ class AddedColumn:
     """A column that a new schema has and the old one lacks."""
 
     path: tuple[str, ...]
-    """Names from the top down, as ``ALTER TABLE`` takes them: an array's element is called ``element``."""
+    """Names from the top down for ``ALTER TABLE``, where an array's element is called ``element``."""
     field: Field
 
     def ddl(self, table: str) -> str:
@@ -65,12 +65,12 @@ class AddedColumn:
 def merge_fields(
     old: Sequence[Field], new: Sequence[Field], path: tuple[str, ...] = ()
 ) -> tuple[list[Field], list[AddedColumn]]:
-    """Take a changed schema as BigQuery does: columns may be added, described and relaxed, nothing else.
+    """Accept a changed schema like BigQuery: columns can only be added, described and relaxed.
 
     Args:
         old: The table's fields.
         new: The fields that a request gives.
-        path: Where the fields are, for nested ones.
+        path: The path of the fields, for nested ones.
 
     Returns:
         The fields of the changed table, old ones first, and the columns to add.

@@ -1,4 +1,4 @@
-"""Tables and datasets as BigQuery keeps them: columns that are really added, expiry, labels, etags."""
+"""Tables and datasets as in BigQuery: added columns, expiration, labels, etags."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Context = Annotated[AppContext, Depends(get_context)]
 
 
 class PreconditionFailedError(DomainError):
-    """The etag of an ``If-Match`` header is not the resource's."""
+    """The etag of an ``If-Match`` header differs from the resource's."""
 
     http_status = 412
     bq_reason = "conditionNotMet"
@@ -35,11 +35,11 @@ class PreconditionFailedError(DomainError):
 
 @router.post("")
 async def create_table(project_id: str, dataset_id: str, request: Request, context: Context) -> dict[str, Any]:
-    """Make a table or a view in one step; bqemulator makes the table first, and a kill leaves it unknown.
+    """Create a table or a view in one step; bqemulator creates the table first, and after a kill its catalog lacks it.
 
     Raises:
-        NotFoundError: There is no such dataset (404).
-        AlreadyExistsError: There is such a table (409).
+        NotFoundError: The dataset does not exist (404).
+        AlreadyExistsError: The table exists (409).
     """
     body = await request.json()
     table = routes._rest_to_table_meta(project_id, dataset_id, body, context.clock)
@@ -54,7 +54,7 @@ async def create_table(project_id: str, dataset_id: str, request: Request, conte
 
 
 def create_duckdb_table(context: AppContext, table: TableMeta) -> None:
-    """Make the DuckDB table of a table that the catalog does not know."""
+    """Create the DuckDB table of a table that the catalog lacks."""
     columns = ", ".join(f"{schema.quoted(name)} {kind}" for name, kind in schema.duckdb_columns(rest_fields(table)))
     reference = quoted_table_ref(table.project_id, table.dataset_id, table.table_id)
     context.engine.execute(f"CREATE OR REPLACE TABLE {reference} ({columns or '__placeholder INTEGER'})")
@@ -62,7 +62,7 @@ def create_duckdb_table(context: AppContext, table: TableMeta) -> None:
 
 @router.get("/{table_id}")
 async def get_table(project_id: str, dataset_id: str, table_id: str, context: Context) -> dict[str, Any]:
-    """Answer as bqemulator does, with the rows counted: it counts them after a load only."""
+    """Answer like bqemulator, with counted rows: it counts them only after a load."""
     resource = routes.get_table(project_id, dataset_id, table_id, context)
     meta = context.catalog.get_table(project_id, dataset_id, table_id)
     if meta is not None and meta.table_type == "TABLE":
@@ -80,7 +80,7 @@ async def change_table(
     """Change a table and its DuckDB table; bqemulator changes its catalog only, and queries then fail.
 
     Raises:
-        NotFoundError: There is no such table (404).
+        NotFoundError: The table does not exist (404).
         PreconditionFailedError: The table changed since the caller read it (412).
         ValidationError: The schema does more than add columns, or the partitioning differs (400).
     """
@@ -103,7 +103,7 @@ async def delete_table(project_id: str, dataset_id: str, table_id: str, context:
     """Remove a table or a view in one step.
 
     Raises:
-        NotFoundError: There is no such table (404).
+        NotFoundError: The table does not exist (404).
     """
     table = context.catalog.get_table(project_id, dataset_id, table_id)
     if table is None:
@@ -136,7 +136,7 @@ def store_table(context: AppContext, old: TableMeta, new: TableMeta) -> TableMet
 
 
 def rest_fields(table: TableMeta) -> list[schema.Field]:
-    """A table's schema as the REST API has it."""
+    """A table's schema in the REST API's form."""
     return [routes._field_to_rest(field) for field in table.schema_.fields]
 
 
@@ -157,7 +157,7 @@ def read_table_with_expiry(
     clock: Any,
     existing: TableMeta | None = None,
 ) -> TableMeta:
-    """Read a table out of a request with what bqemulator leaves out: expiration, and labels one by one."""
+    """Return a table from a request with the parts that bqemulator omits: expiration, and single labels."""
     body = _with_merged_labels(body, existing)
     meta: TableMeta = original(project_id, dataset_id, body, clock, existing)
     expiration = existing.expiration_time if existing else None
@@ -169,8 +169,10 @@ def read_table_with_expiry(
 
 
 def write_table_with_expiry(original: Any, table: TableMeta) -> dict[str, Any]:
-    """Show ``expirationTime``, in milliseconds since 1970 as a string."""
+    """Show ``expirationTime``, in milliseconds since 1970 as a string, and the query of a view."""
     resource: dict[str, Any] = original(table)
+    if table.view_query:
+        resource["view"] = {"query": table.view_query, "useLegacySql": False}
     if table.expiration_time is not None:
         resource["expirationTime"] = str(round(table.expiration_time.timestamp() * 1000))
     return resource
@@ -179,7 +181,7 @@ def write_table_with_expiry(original: Any, table: TableMeta) -> dict[str, Any]:
 def read_dataset_with_labels(
     original: Any, project_id: str, body: dict[str, Any], clock: Any, existing: Any = None
 ) -> Any:
-    """A patch names the labels that it changes; one that is null goes. bqemulator replaces all of them."""
+    """A patch names the labels that it changes, and removes those that are null. bqemulator replaces all of them."""
     return original(project_id, _with_merged_labels(body, existing), clock, existing)
 
 

@@ -1,4 +1,4 @@
-"""Several DuckDB statements that count as one."""
+"""Several DuckDB statements in one transaction."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _log = get_logger(__name__)
 def transaction(engine: DuckDBEngine) -> Iterator[None]:
     """Run the block's statements all or not at all, a kill of the process included.
 
-    The process ends where it cannot go on: DuckDB takes nothing more after an internal error, and after a commit
-    that failed (a full disk) bqemulator's catalog in memory would not be the one on disk. Whoever supervises the
-    server starts it again on the same data.
+    The process ends if it cannot continue: DuckDB accepts no statement after an internal error, and after a failed
+    commit (a full disk) bqemulator's catalog in memory would differ from the one on disk. The server's supervisor
+    restarts it on the same data.
     """
     engine.execute("BEGIN TRANSACTION")
     try:

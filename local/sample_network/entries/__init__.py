@@ -1,4 +1,4 @@
-"""Ledger entries: what the network holds, each with its key, its exact XDR and a readable form.
+"""Ledger entries: the network's state, each with its key, its exact XDR and a readable form.
 
 Entries never change; `dataclasses.replace` makes the next state. `modified` is set by the state that holds them.
 """

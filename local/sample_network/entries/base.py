@@ -1,4 +1,4 @@
-"""What all ledger entries have."""
+"""The common part of all ledger entries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Entry:
 
     Attributes:
         modified: the ledger that changed it last.
-        sponsor: who pays its reserve in its owner's stead.
+        sponsor: the sponsor of its reserve, None if the owner pays.
         extended: whether it ever had a sponsor; the form that can name one stays.
     """
 
@@ -44,5 +44,5 @@ class Entry:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says, readable: amounts in stroops, keys as StrKeys."""
+        """Its readable form: amounts in stroops, keys as StrKeys."""
         raise NotImplementedError

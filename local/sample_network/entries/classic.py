@@ -1,4 +1,4 @@
-"""Accounts, and what they own."""
+"""Accounts and their subentries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stellar_etl.ledgers import strkey
 
 @dataclass(frozen=True)
 class Signer:
-    """A signer of an account, with who pays its reserve."""
+    """A signer of an account, with the sponsor of its reserve."""
 
     key: bytes
     weight: int
@@ -89,12 +89,12 @@ class Account(Entry):
 
     @property
     def units(self) -> int:
-        """How many base reserves must stay."""
+        """The number of base reserves that the account must keep."""
         return 2 + self.subentries + self.sponsoring - self.sponsored
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says."""
+        """Its readable form."""
         destination = self.inflation_destination
         return {
             "account_id": strkey.account(self.owner),
@@ -154,7 +154,7 @@ class Trustline(Entry):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says."""
+        """Its readable form."""
         shares = is_pool_share(self.asset)
         return {
             "account_id": strkey.account(self.owner),
@@ -202,7 +202,7 @@ class Offer(Entry):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says."""
+        """Its readable form."""
         return {
             "seller_id": strkey.account(self.seller),
             "offer_id": self.number,
@@ -237,5 +237,5 @@ class Data(Entry):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says."""
+        """Its readable form."""
         return {"account_id": strkey.account(self.owner), "data_name": self.name, "data_value": self.value.hex()}

@@ -1,4 +1,4 @@
-"""What contracts keep, for how long, and the network's settings."""
+"""Entries of contracts, their times to live, and the network's settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stellar_etl.ledgers import strkey
 
 @dataclass(frozen=True, kw_only=True)
 class ContractData(Entry):
-    """What a contract keeps: the value of a key, both `SCVal`."""
+    """An entry of a contract's storage: a key and its value, both `SCVal`."""
 
     plural = "contract_data"
 
@@ -36,7 +36,7 @@ class ContractData(Entry):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says."""
+        """Its readable form."""
         return {
             "contract_id": strkey.contract(self.contract),
             "key": self.name.hex(),
@@ -47,7 +47,7 @@ class ContractData(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class Nonce(Entry):
-    """That an account's signature of a contract call was used: it stays until the signature expires."""
+    """A used signature of a contract call: the entry stays until the signature expires."""
 
     plural = "contract_data"
 
@@ -66,7 +66,7 @@ class Nonce(Entry):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says."""
+        """Its readable form."""
         return {
             "contract_id": strkey.account(self.owner),
             "key": self.key[-16:-4].hex(),
@@ -85,7 +85,7 @@ class ContractCode(Entry):
 
     @cached_property
     def digest(self) -> bytes:
-        """What names it."""
+        """Its hash."""
         return sha256(self.code)
 
     @cached_property
@@ -101,13 +101,13 @@ class ContractCode(Entry):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says."""
+        """Its readable form."""
         return {"contract_code_hash": self.digest.hex(), "size": len(self.code)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ttl(Entry):
-    """Until which ledger a contract's entry lives; `of` is that entry's key."""
+    """The last ledger of a contract's entry; `of` is that entry's key."""
 
     plural = "ttl"
 
@@ -126,7 +126,7 @@ class Ttl(Entry):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says."""
+        """Its readable form."""
         return {"key_hash": self.key[4:].hex(), "live_until_ledger_seq": self.live_until}
 
 
@@ -151,5 +151,5 @@ class ConfigSetting(Entry):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says."""
+        """Its readable form."""
         return {"config_setting_id": self.number, "value": self.value.hex()}

@@ -1,4 +1,4 @@
-"""Ledger keys: what names each entry of the ledger."""
+"""Ledger keys: the identity of each ledger entry."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def pool_key(pool: bytes) -> bytes:
 
 
 def contract_data_key(contract: bytes, key: bytes, *, persistent: bool = True) -> bytes:
-    """`LedgerKey` of what a contract keeps."""
+    """`LedgerKey` of an entry of a contract's storage."""
     return u32(6) + u32(1) + contract + key + i32(int(persistent))
 
 
 def nonce_key(owner: bytes, number: int) -> bytes:
-    """`LedgerKey` of the mark that an account's signature of a contract call was used."""
+    """`LedgerKey` of a used signature of a contract call."""
     return u32(6) + u32(0) + account_id(owner) + u32(21) + i64(number) + i32(0)
 
 

@@ -1,4 +1,4 @@
-"""Claimable balances and liquidity pools: what no account owns."""
+"""Claimable balances and liquidity pools: entries without an owner."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ClaimableBalance(Entry):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says."""
+        """Its readable form."""
         return {
             "balance_id": strkey.claimable_balance(self.number),
             "claimants": [strkey.account(claimant) for claimant, _ in self.claimants],
@@ -80,7 +80,7 @@ class Pool(Entry):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says."""
+        """Its readable form."""
         return {
             "liquidity_pool_id": strkey.liquidity_pool(self.number),
             "fee": POOL_FEE,

@@ -1,1 +1,1 @@
-"""Every operation of the protocol, by family: how it is written, what it does, and how it fails."""
+"""Every operation of the protocol, by family: its XDR, its effects, and its failures."""

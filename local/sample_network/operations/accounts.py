@@ -1,4 +1,4 @@
-"""What an account says of itself: options, signers, data, sequence number."""
+"""Operations on an account itself: options, signers, data, sequence number."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from local.sample_network.run import Failed, Operation, Run
 
 @dataclass(frozen=True)
 class SetOptions(Operation):
-    """Changes an account's options; what is None stays. `signer` is a key with its weight, 0 to remove it."""
+    """Changes an account's options; None keeps an option. `signer` is a key with its weight, 0 to remove it."""
 
     number: ClassVar[int] = 5
     inflation_destination: bytes | None = None
@@ -38,7 +38,7 @@ class SetOptions(Operation):
 
     @property
     def needs(self) -> int:
-        """High for who may sign, else medium."""
+        """High for changes of signers, otherwise medium."""
         signing = (self.master, self.low, self.medium, self.high, self.signer)
         return 2 if all(value is None for value in signing) else 3
 
@@ -55,7 +55,7 @@ class SetOptions(Operation):
         )
 
     def apply(self, run: Run) -> bytes:
-        """Changes the options."""
+        """Change the options."""
         account = run.account(run.source.key)
         if self.inflation_destination is not None:
             if not account_exists(run, self.inflation_destination):
@@ -107,7 +107,7 @@ class SetOptions(Operation):
 
 
 def put_signers(run: Run, owner: bytes, signers: tuple[Signer, ...], *, sponsored: bool = False) -> None:
-    """Gives an account these signers, in the order of their keys."""
+    """Give an account these signers, in the order of their keys."""
     account = run.account(owner)
     level = sponsored_level(account) if sponsored else account.level
     ordered = tuple(sorted(signers, key=lambda signer: signer.key))
@@ -115,7 +115,7 @@ def put_signers(run: Run, owner: bytes, signers: tuple[Signer, ...], *, sponsore
 
 
 def remove_signer(run: Run, owner: bytes, signer: Signer) -> None:
-    """Takes a signer from an account, and gives back its reserve."""
+    """Remove a signer from an account, and return its reserve."""
     account = run.account(owner)
     run.state.put(replace(account, signers=tuple(kept for kept in account.signers if kept != signer)))
     give_back_reserve(run, owner, 1, signer.sponsor)
@@ -135,7 +135,7 @@ class ManageData(Operation):
         return opaque(self.name.encode()) + optional(None if self.value is None else opaque(self.value))
 
     def apply(self, run: Run) -> bytes:
-        """Sets or removes it."""
+        """Set or remove it."""
         owner = run.source.key
         known = run.state.get(Data, data_key(owner, self.name))
         if self.value is None:
@@ -164,7 +164,7 @@ class BumpSequence(Operation):
         return i64(self.to)
 
     def apply(self, run: Run) -> bytes:
-        """Raises it, if it is lower."""
+        """Raise it, if it is lower."""
         if self.to < 0:
             raise Failed(-1)  # BAD_SEQ
         account = run.account(run.source.key)
@@ -176,7 +176,7 @@ class BumpSequence(Operation):
 
 @dataclass(frozen=True)
 class Inflation(Operation):
-    """Always too early: the protocol stopped inflation (CAP-26)."""
+    """Always fails: the protocol stopped inflation (CAP-26)."""
 
     number: ClassVar[int] = 9
     threshold: ClassVar[int] = 1
@@ -187,5 +187,5 @@ class Inflation(Operation):
         return b""
 
     def apply(self, run: Run) -> bytes:  # noqa: ARG002 every operation is applied in a run
-        """Fails."""
+        """Fail."""
         raise Failed(-1)  # NOT_TIME

@@ -1,4 +1,4 @@
-"""Claimable balances: amounts set aside for others, under conditions."""
+"""Claimable balances: amounts reserved for others, under conditions."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def before(moment: int) -> bytes:
 
 
 def within(seconds: int) -> bytes:
-    """Within some seconds of the balance's making: the balance itself keeps the time."""
+    """Within some seconds of the balance's creation: the balance itself stores the time."""
     return u32(5) + i64(seconds)
 
 
 def _absolute(predicate: bytes, now: int) -> tuple[bytes, bytes]:
-    """A predicate whose times are absolute, and what follows it in the bytes."""
+    """A predicate with absolute times, and the remaining bytes."""
     (kind,) = struct.unpack_from(">I", predicate)
     rest = predicate[4:]
     if kind in (1, 2):
@@ -68,7 +68,7 @@ def _absolute(predicate: bytes, now: int) -> tuple[bytes, bytes]:
 
 
 def _holds(predicate: bytes, now: int) -> tuple[bool, bytes]:
-    """Whether an absolute predicate holds, and what follows it in the bytes."""
+    """Whether an absolute predicate holds, and the remaining bytes."""
     (kind,) = struct.unpack_from(">I", predicate)
     rest = predicate[4:]
     if kind in (1, 2):
@@ -84,13 +84,13 @@ def _holds(predicate: bytes, now: int) -> tuple[bool, bytes]:
 
 
 def balance_id(source: bytes, sequence: int, operation: int) -> bytes:
-    """The id of the balance that an operation makes, by its transaction's source and sequence number."""
+    """The id of the balance that an operation creates, from its transaction's source and sequence number."""
     return sha256(u32(6) + account_id(source) + i64(sequence) + u32(operation))
 
 
 @dataclass(frozen=True)
 class CreateClaimableBalance(Operation):
-    """Sets an amount aside for claimants, each with a predicate."""
+    """Reserves an amount for claimants, each with a predicate."""
 
     number: ClassVar[int] = 14
     asset: bytes
@@ -104,7 +104,7 @@ class CreateClaimableBalance(Operation):
         return self.asset + i64(self.amount) + claimants
 
     def apply(self, run: Run) -> bytes:
-        """Makes the balance; gives its id."""
+        """Make the balance; return its id."""
         owner = run.source.key
         if self.amount <= 0 or not self.claimants:
             raise Failed(-1)  # MALFORMED
@@ -138,7 +138,7 @@ def _end(run: Run, balance: ClaimableBalance) -> None:
 
 @dataclass(frozen=True)
 class ClaimClaimableBalance(Operation):
-    """Takes a balance that one may claim."""
+    """Claims a claimable balance."""
 
     number: ClassVar[int] = 15
     balance: bytes
@@ -149,7 +149,7 @@ class ClaimClaimableBalance(Operation):
         return ZERO + self.balance
 
     def apply(self, run: Run) -> bytes:
-        """Claims it."""
+        """Claim it."""
         owner = run.source.key
         balance = run.state.get(ClaimableBalance, balance_key(self.balance))
         if balance is None:
@@ -165,7 +165,7 @@ class ClaimClaimableBalance(Operation):
 
 @dataclass(frozen=True)
 class ClawbackClaimableBalance(Operation):
-    """An issuer takes back what was set aside."""
+    """An issuer takes back a claimable balance."""
 
     number: ClassVar[int] = 20
     balance: bytes
@@ -176,7 +176,7 @@ class ClawbackClaimableBalance(Operation):
         return ZERO + self.balance
 
     def apply(self, run: Run) -> bytes:
-        """Burns it."""
+        """Burn it."""
         balance = run.state.get(ClaimableBalance, balance_key(self.balance))
         if balance is None:
             raise Failed(-1)  # DOES_NOT_EXIST

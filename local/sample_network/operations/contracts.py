@@ -1,4 +1,4 @@
-"""Contract calls: code, contracts, the assets' own contract, and the lives of entries."""
+"""Contract calls: code, contracts, the assets' own contract, and entries' times to live."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Keys = tuple[bytes, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class ContractOperation(Operation):
-    """An operation of a contract transaction, which has just this one.
+    """The operation of a contract transaction, which has exactly one.
 
     Attributes:
         insufficient: the result code if the fee does not cover rent and events.
-        restoring: archived entries that it brings back before its work (CAP-66).
+        restoring: archived entries that it restores before its work (CAP-66).
     """
 
     insufficient: ClassVar[int]
@@ -54,7 +54,7 @@ class ContractOperation(Operation):
 
 @dataclass(frozen=True)
 class Authorization:
-    """An account's word that a call may act for it, whoever sends it: good once, until a ledger."""
+    """An account's authorization of a call by any sender: valid once, until a ledger."""
 
     owner: bytes
     nonce: int
@@ -73,7 +73,7 @@ class HostFunction(ContractOperation):
     """`invoke_host_function` of any kind.
 
     Attributes:
-        authorization: who allows it, None if it is the source.
+        authorization: the authorizing account, None if it is the source.
     """
 
     number: ClassVar[int] = 24
@@ -88,7 +88,7 @@ class HostFunction(ContractOperation):
 
     @property
     def authorized(self) -> bytes | None:
-        """`SorobanAuthorizedFunction` that the source's signature allows, None if nothing asks for it."""
+        """`SorobanAuthorizedFunction` that the source's signature authorizes, None if none is needed."""
         return None
 
     @property
@@ -103,7 +103,7 @@ class HostFunction(ContractOperation):
 
     @property
     def touched(self) -> tuple[Keys, Keys]:
-        """The footprint, with the mark that a signature was used."""
+        """The footprint, with the entry of the used signature."""
         read, written = self.footprint
         return read, written if self.authorization is None else (
             *written,
@@ -111,11 +111,11 @@ class HostFunction(ContractOperation):
         )
 
     def call(self, run: Run) -> bytes:
-        """Runs it; gives what it returns, as `SCVal`."""
+        """Run it; return its result as `SCVal`."""
         raise NotImplementedError
 
     def apply(self, run: Run) -> bytes:
-        """Runs it; gives the hash of what it returned and of its events."""
+        """Run it; return the hash of its result and its events."""
         for key in self.restoring:
             restore(run, key)
         read, written = self.touched
@@ -143,7 +143,7 @@ class UploadWasm(HostFunction):
         return (), (code_key(sha256(self.code)),)
 
     def call(self, run: Run) -> bytes:
-        """Stores the code; gives its hash."""
+        """Store the code; return its hash."""
         entry = ContractCode(code=self.code)
         if entry.key not in run.state.entries:
             write(run, entry)
@@ -155,7 +155,7 @@ def _from_address(deployer: bytes, salt: bytes) -> bytes:
 
 
 def contract_id(deployer: bytes, salt: bytes) -> bytes:
-    """The id of the contract that an account makes with a salt."""
+    """The id of the contract that an account creates with a salt."""
     return sha256(u32(8) + NETWORK + _from_address(deployer, salt))
 
 
@@ -194,7 +194,7 @@ class CreateContract(HostFunction):
         return (code_key(self.code),), (instance_key(self.contract),)
 
     def call(self, run: Run) -> bytes:
-        """Makes the instance; gives the contract's address."""
+        """Make the instance; return the contract's address."""
         if instance_key(self.contract) in run.state.entries:
             raise trap(run, self.contract, "contract already exists", kind=5, code=4)
         if not lives(run, code_key(self.code)):
@@ -207,7 +207,7 @@ class CreateContract(HostFunction):
 
 @dataclass(frozen=True)
 class CreateAssetContract(HostFunction):
-    """The contract of an asset; anyone may make it, once."""
+    """The contract of an asset; any account can create it, once."""
 
     asset: bytes
 
@@ -222,7 +222,7 @@ class CreateAssetContract(HostFunction):
         return (), (instance_key(contract_of(self.asset)),)
 
     def call(self, run: Run) -> bytes:
-        """Makes the instance; gives the contract's address."""
+        """Make the instance; return the contract's address."""
         entry = asset_instance(self.asset)
         if entry.key in run.state.entries:
             raise trap(run, entry.contract, "contract already exists", kind=5, code=4)
@@ -286,17 +286,17 @@ class AssetCall(Invoke):
 
     @property
     def arguments(self) -> tuple[bytes, ...]:
-        """Who, to whom, how much."""
+        """Sender, receiver, amount."""
         parties = [party for party in (self.source_address, self.destination) if party is not None]
         return (*map(scval.address, parties), scval.i128(self.amount))
 
     @property
     def footprint(self) -> tuple[Keys, Keys]:
-        """The instance, and what both hold."""
+        """The instance, and both balances."""
         return (instance_key(self.target),), holdings(self.asset, self.source_address, self.destination)
 
     def call(self, run: Run) -> bytes:
-        """Moves the amount."""
+        """Move the amount."""
         if self.source_address is not None:
             move_asset(run, self.asset, self.source_address, -self.amount)
         if self.destination is not None:
@@ -311,14 +311,14 @@ class AssetCall(Invoke):
 
 
 def holdings(asset: bytes, *addresses: bytes | None) -> Keys:
-    """The ledger keys of what addresses hold of an asset."""
+    """The ledger keys of addresses' balances of an asset."""
     found = (None if address is None else holding_key(asset, address) for address in addresses)
     return tuple(dict.fromkeys(key for key in found if key is not None))
 
 
 @dataclass(frozen=True)
 class ExtendFootprintTtl(ContractOperation):
-    """A longer life for entries."""
+    """Extends the time to live of entries."""
 
     number: ClassVar[int] = 25
     insufficient: ClassVar[int] = -3
@@ -336,7 +336,7 @@ class ExtendFootprintTtl(ContractOperation):
         return self.keys, ()
 
     def apply(self, run: Run) -> bytes:
-        """Extends what lives; what does not is passed over."""
+        """Extend live entries; skip others."""
         for key in self.keys:
             if lives(run, key):
                 set_life(run, run.state.entries[key], run.chain.sequence + self.by)
@@ -345,7 +345,7 @@ class ExtendFootprintTtl(ContractOperation):
 
 @dataclass(frozen=True)
 class RestoreFootprint(ContractOperation):
-    """Archived entries live again."""
+    """Restores archived entries."""
 
     number: ClassVar[int] = 26
     insufficient: ClassVar[int] = -3
@@ -362,7 +362,7 @@ class RestoreFootprint(ContractOperation):
         return (), self.keys
 
     def apply(self, run: Run) -> bytes:
-        """Restores what is archived; what lives, or expired a moment ago and is still there, is passed over."""
+        """Restore archived entries; skip live ones, and expired ones that are not evicted yet."""
         for key in self.keys:
             if key in run.archive and key not in run.state.entries:
                 restore(run, key)

@@ -25,11 +25,11 @@ from local.sample_network.run import Failed, Operation, Run
 
 @dataclass(frozen=True)
 class _Terms:
-    """What any of the three asks for, as an offer to sell at n / d.
+    """Any of the three kinds, as an offer to sell at n / d.
 
     Attributes:
-        sell_most: how much may be sold.
-        buy_most: how much may be bought.
+        sell_most: the most to sell.
+        buy_most: the most to buy.
     """
 
     offer: Offer
@@ -49,9 +49,9 @@ def _check(run: Run, asset: bytes, *, no_trust: int, not_authorized: int) -> Non
 
 
 def _manage(run: Run, terms: _Terms, *, delete: bool) -> bytes:
-    """Makes, changes or deletes an offer: what it meets in the book is traded, the rest stands.
+    """Make, change or delete an offer: trade it with matching offers; the rest stays in the book.
 
-    Gives `ManageOfferSuccessResult`.
+    Returns `ManageOfferSuccessResult`.
     """
     owner, asked = run.source.key, terms.offer
     if not delete:
@@ -67,7 +67,7 @@ def _manage(run: Run, terms: _Terms, *, delete: bool) -> bytes:
             remove_subentry(run, owner, known)
             return array(()) + i32(2)
     else:
-        # The reserve is taken before the trade: what follows can't spend it.
+        # Take the reserve before the trade, so that the trade can't spend it.
         asked = replace(asked, sponsor=take_reserve(run, owner, 1, -12))  # LOW_RESERVE
     selling, buying = promised(asked.n, asked.d, asked.amount)
     if room(run, owner, asked.buying) < buying:
@@ -147,7 +147,7 @@ class ManageSellOffer(Operation):
         return self.selling + self.buying + i64(self.amount) + _price(self.n, self.d) + i64(self.offer)
 
     def apply(self, run: Run) -> bytes:
-        """Makes, changes or deletes the offer."""
+        """Make, change or delete the offer."""
         terms = Offer(
             seller=run.source.key,
             number=self.offer,
@@ -178,8 +178,8 @@ class ManageBuyOffer(Operation):
         return self.selling + self.buying + i64(self.amount) + _price(self.n, self.d) + i64(self.offer)
 
     def apply(self, run: Run) -> bytes:
-        """Makes, changes or deletes the offer, as one to sell at the inverse price."""
-        # What must be sold to buy the amount: the book keeps offers to sell.
+        """Make, change or delete the offer, as one to sell at the inverse price."""
+        # The amount to sell for the amount to buy: the book has only offers to sell.
         amount = adjusted(self.d, self.n, MAX, self.amount)
         terms = Offer(
             seller=run.source.key,
@@ -210,7 +210,7 @@ class CreatePassiveSellOffer(Operation):
         return self.selling + self.buying + i64(self.amount) + _price(self.n, self.d)
 
     def apply(self, run: Run) -> bytes:
-        """Makes the offer."""
+        """Make the offer."""
         terms = Offer(
             seller=run.source.key,
             number=0,

@@ -36,7 +36,7 @@ class CreateAccount(Operation):
         return account_id(self.destination) + i64(self.amount)
 
     def apply(self, run: Run) -> bytes:
-        """Makes the account."""
+        """Make the account."""
         if account_exists(run, self.destination):
             raise Failed(-4)  # ALREADY_EXIST
         sponsor = run.sponsors.get(self.destination)
@@ -57,7 +57,7 @@ class CreateAccount(Operation):
 
 @dataclass(frozen=True)
 class AccountMerge(Operation):
-    """The source's end: all that is left goes to another account."""
+    """Removes the source; its remaining balance goes to another account."""
 
     number: ClassVar[int] = 8
     threshold: ClassVar[int] = 3
@@ -69,7 +69,7 @@ class AccountMerge(Operation):
         return self.destination.xdr
 
     def apply(self, run: Run) -> bytes:
-        """Merges; gives the balance that went."""
+        """Merge; return the transferred balance."""
         if self.destination.key == run.source.key:
             raise Failed(-1)  # MALFORMED
         if not account_exists(run, self.destination.key):
@@ -109,7 +109,7 @@ class Payment(Operation):
         return self.destination.xdr + self.asset + i64(self.amount)
 
     def apply(self, run: Run) -> bytes:
-        """Pays."""
+        """Pay."""
         if self.amount <= 0:
             raise Failed(-1)  # MALFORMED
         if not account_exists(run, self.destination.key):
@@ -139,7 +139,7 @@ def _tell(run: Run, claims: list[Claim], destination: Party, asset: bytes, amoun
 
 
 def _hop(run: Run, sheep: bytes, sheep_most: int, wheat: bytes, wheat_most: int, rounding: Rounding) -> Taken:
-    """Converts one asset into the next by the book or the pool, whichever gives more for less.
+    """Convert one asset into the next by the book or the pool, whichever gives more for less.
 
     A tie goes to the pool.
     """
@@ -172,7 +172,7 @@ def _by_book(run: Run, sheep: bytes, sheep_most: int, wheat: bytes, wheat_most: 
 def _pool_offer(
     run: Run, sheep: bytes, sheep_most: int, wheat: bytes, wheat_most: int, rounding: Rounding
 ) -> Taken | None:
-    """What the pool of two assets would do, None if there is none that can."""
+    """The trade with the pool of two assets, None if it is impossible."""
     first, second = sorted((sheep, wheat))
     pool = run.state.get(Pool, pool_key(sha256(pool_parameters(first, second))))
     if pool is None or not pool.shares:
@@ -221,7 +221,7 @@ class PathPaymentStrictReceive(Operation):
         return sent + self.destination.xdr + self.asset + i64(self.amount) + array(self.path)
 
     def apply(self, run: Run) -> bytes:
-        """Pays, from the last hop back to the first."""
+        """Pay, from the last hop back to the first."""
         if not account_exists(run, self.destination.key):
             raise Failed(-5)  # NO_DESTINATION
         _receive(run, self.destination.key, self.asset, self.amount)
@@ -259,7 +259,7 @@ class PathPaymentStrictSend(Operation):
         return sent + self.destination.xdr + self.asset + i64(self.least) + array(self.path)
 
     def apply(self, run: Run) -> bytes:
-        """Pays, from the first hop to the last."""
+        """Pay, from the first hop to the last."""
         if not account_exists(run, self.destination.key):
             raise Failed(-5)  # NO_DESTINATION
         _send(run, self.send_asset, self.send_amount)

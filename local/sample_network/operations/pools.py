@@ -25,7 +25,7 @@ def _held(run: Run, pool: bytes) -> tuple[Trustline, Pool]:
 
 @dataclass(frozen=True)
 class LiquidityPoolDeposit(Operation):
-    """At most two amounts for a pool, if the price of one in the other lies between two fractions."""
+    """Deposits at most two amounts into a pool, if their price is between two fractions."""
 
     number: ClassVar[int] = 22
     pool: bytes
@@ -41,7 +41,7 @@ class LiquidityPoolDeposit(Operation):
         return self.pool + i64(self.most_first) + i64(self.most_second) + prices
 
     def apply(self, run: Run) -> bytes:
-        """Deposits."""
+        """Deposit."""
         line, pool = _held(run, self.pool)
         owner = run.source.key
         if pool.shares:
@@ -79,7 +79,7 @@ class LiquidityPoolDeposit(Operation):
 
 @dataclass(frozen=True)
 class LiquidityPoolWithdraw(Operation):
-    """Shares for what they stand for, at least two amounts."""
+    """Redeems shares for at least two amounts."""
 
     number: ClassVar[int] = 23
     pool: bytes
@@ -93,7 +93,7 @@ class LiquidityPoolWithdraw(Operation):
         return self.pool + i64(self.shares) + i64(self.least_first) + i64(self.least_second)
 
     def apply(self, run: Run) -> bytes:
-        """Withdraws."""
+        """Withdraw."""
         line, pool = _held(run, self.pool)
         owner = run.source.key
         if line.balance < self.shares:

@@ -1,4 +1,4 @@
-"""Who pays whose reserves (CAP-33)."""
+"""Sponsorships of reserves (CAP-33)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from local.sample_network.run import Failed, Operation, Run
 
 @dataclass(frozen=True)
 class BeginSponsoring(Operation):
-    """From here on the source pays another account's new reserves."""
+    """From here on the source sponsors another account's new reserves."""
 
     number: ClassVar[int] = 16
     sponsored: bytes
@@ -25,7 +25,7 @@ class BeginSponsoring(Operation):
         return account_id(self.sponsored)
 
     def apply(self, run: Run) -> bytes:
-        """Begins."""
+        """Begin."""
         sponsor = run.source.key
         if self.sponsored == sponsor:
             raise Failed(-1)  # MALFORMED
@@ -49,14 +49,14 @@ class EndSponsoring(Operation):
         return b""
 
     def apply(self, run: Run) -> bytes:
-        """Ends."""
+        """End."""
         if run.sponsors.pop(run.source.key, None) is None:
             raise Failed(-1)  # NOT_SPONSORED
         return b""
 
 
 def _owner(entry: Entry) -> bytes | None:
-    """Whose reserve it would be; None for a claimable balance, which always has a sponsor."""
+    """The owner of the reserve; None for a claimable balance, which always has a sponsor."""
     if isinstance(entry, Offer):
         return entry.seller
     return entry.owner if isinstance(entry, Account | Trustline | Data) else None
@@ -65,10 +65,10 @@ def _owner(entry: Entry) -> bytes | None:
 def _hand_over(
     run: Run, owner: bytes | None, former: bytes | None, units: int, *, old_is_needed: bool = False
 ) -> bytes | None:
-    """Moves a reserve from who pays it to the source's own sponsor, or to the owner; gives who pays now.
+    """Move a reserve from its sponsor to the source's own sponsor, or to the owner; return the new sponsor.
 
     Raises:
-        Failed: the source does not pay it, or nobody can.
+        Failed: the source does not sponsor it, or no account can.
     """
     source = run.source.key
     if source != (owner if former is None else former):
@@ -93,7 +93,7 @@ def _hand_over(
 
 @dataclass(frozen=True)
 class RevokeSponsorship(Operation):
-    """The source stops paying an entry's reserve; whoever sponsors the source takes it over."""
+    """The source stops sponsoring an entry's reserve; the source's own sponsor takes it over."""
 
     number: ClassVar[int] = 18
     key: bytes
@@ -104,7 +104,7 @@ class RevokeSponsorship(Operation):
         return u32(0) + self.key
 
     def apply(self, run: Run) -> bytes:
-        """Hands the reserve over."""
+        """Hand the reserve over."""
         entry = run.state.entries.get(self.key)
         if entry is None:
             raise Failed(-1)  # DOES_NOT_EXIST
@@ -117,7 +117,7 @@ class RevokeSponsorship(Operation):
 
 @dataclass(frozen=True)
 class RevokeSignerSponsorship(Operation):
-    """The source stops paying the reserve of an account's signer."""
+    """The source stops sponsoring the reserve of an account's signer."""
 
     number: ClassVar[int] = 18
     account: bytes
@@ -129,7 +129,7 @@ class RevokeSignerSponsorship(Operation):
         return u32(1) + account_id(self.account) + self.signer
 
     def apply(self, run: Run) -> bytes:
-        """Hands the reserve over."""
+        """Hand the reserve over."""
         account = run.state.account(self.account)
         known = next((signer for signer in account.signers if signer.key == self.signer), None) if account else None
         if known is None:

@@ -1,4 +1,4 @@
-"""Trust lines and what issuers may do to them."""
+"""Trust lines, and issuers' operations on them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ChangeTrust(Operation):
         return self.asset + i64(self.limit)
 
     def apply(self, run: Run) -> bytes:
-        """Changes the trust line."""
+        """Change the trust line."""
         owner, issuer = run.source.key, issuer_of(self.asset)
         assert issuer is not None
         if issuer == owner:
@@ -84,7 +84,7 @@ class ChangeTrust(Operation):
 
 @dataclass(frozen=True)
 class TrustPool(Operation):
-    """A trust line to a pool's shares: it makes the pool if it is the first, and ends it if it was the last."""
+    """A trust line to a pool's shares: the first one creates the pool, the end of the last one removes it."""
 
     number: ClassVar[int] = 6
     first: bytes
@@ -97,7 +97,7 @@ class TrustPool(Operation):
         return u32(3) + pool_parameters(self.first, self.second) + i64(self.limit)
 
     def apply(self, run: Run) -> bytes:
-        """Changes the trust line."""
+        """Change the trust line."""
         owner = run.source.key
         share = pool_share(sha256(pool_parameters(self.first, self.second)))
         line = trustline(run, owner, share)
@@ -128,7 +128,7 @@ class TrustPool(Operation):
 
 
 def remove_pool_line(run: Run, line: Trustline) -> None:
-    """Removes a trust line to a pool's shares, and the pool with its last one."""
+    """Remove a trust line to a pool's shares, and the pool with its last one."""
     pool = run.state.get(Pool, pool_key(line.asset[4:]))
     assert pool is not None
     remove_subentry(run, line.owner, line)
@@ -146,7 +146,7 @@ def remove_pool_line(run: Run, line: Trustline) -> None:
 
 
 def _authorize(run: Run, line: Trustline, flags: int, low_reserve: int) -> None:
-    """Gives a trust line other flags; one that loses every right loses its offers and pool shares too (CAP-38)."""
+    """Set a trust line's flags; one without any authorization loses its offers and pool shares too (CAP-38)."""
     if line.flags & (AUTHORIZED | MAINTAIN) and not flags & (AUTHORIZED | MAINTAIN):
         _revoke(run, line, low_reserve)
     now = trustline(run, line.owner, line.asset)
@@ -172,7 +172,7 @@ def _revoke(run: Run, line: Trustline, low_reserve: int) -> None:
 
 
 def _redeem(run: Run, shares: Trustline, pool: Pool, low_reserve: int) -> None:
-    """Turns pool shares into claimable balances of what they stand for, sponsored by who sponsored the trust line."""
+    """Turn pool shares into claimable balances of their assets, with the sponsor of the trust line."""
     sponsor = shares.sponsor or shares.owner
     first = shares.balance * pool.reserve_first // pool.shares if pool.shares else 0
     second = shares.balance * pool.reserve_second // pool.shares if pool.shares else 0
@@ -185,7 +185,7 @@ def _redeem(run: Run, shares: Trustline, pool: Pool, low_reserve: int) -> None:
     run.state.put(left)
     remove_pool_line(run, shares)
     for asset, amount in ((pool.first, first), (pool.second, second)):
-        # What its issuer holds is burnt instead: nobody needs a balance for it.
+        # The issuer's own asset is burnt instead: it needs no balance.
         if not amount or issuer_of(asset) == shares.owner:
             continue
         if run.available(sponsor) < run.chain.base_reserve:
@@ -208,7 +208,7 @@ def _redeem(run: Run, shares: Trustline, pool: Pool, low_reserve: int) -> None:
 
 @dataclass(frozen=True)
 class AllowTrust(Operation):
-    """An issuer's word on a trust line to its asset: not authorized (0), authorized (1), or to keep offers (2)."""
+    """An issuer's authorization of a trust line: none (0), authorized (1), or only to keep offers (2)."""
 
     number: ClassVar[int] = 7
     threshold: ClassVar[int] = 1
@@ -223,7 +223,7 @@ class AllowTrust(Operation):
         return account_id(self.trustor) + asset[:4] + padded_code(asset) + u32(self.authorize)
 
     def apply(self, run: Run) -> bytes:
-        """Sets the flags."""
+        """Set the flags."""
         issuer = run.account(run.source.key)
         if not issuer.flags & AUTH_REVOCABLE and self.authorize != AUTHORIZED:
             raise Failed(-4)  # CANT_REVOKE
@@ -251,7 +251,7 @@ class SetTrustLineFlags(Operation):
         return account_id(self.trustor) + self.asset + u32(self.clear) + u32(self.set_flags)
 
     def apply(self, run: Run) -> bytes:
-        """Sets the flags."""
+        """Set the flags."""
         if issuer_of(self.asset) != run.source.key:
             raise Failed(-1)  # MALFORMED
         issuer = run.account(run.source.key)
@@ -282,7 +282,7 @@ class Clawback(Operation):
         return self.asset + self.holder.xdr + i64(self.amount)
 
     def apply(self, run: Run) -> bytes:
-        """Burns it."""
+        """Burn it."""
         if issuer_of(self.asset) != run.source.key:
             raise Failed(-1)  # MALFORMED
         line = trustline(run, self.holder.key, self.asset)

@@ -1,4 +1,4 @@
-"""A contract of this network: it counts, keeps tokens, remembers, and tells of it in events."""
+"""A contract of this network: it counts, stores tokens and values, and publishes events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from local.sample_network.run import Run
 
 
 def wasm(note: str) -> bytes:
-    """A valid module without functions; the note makes its hash its own."""
+    """A valid module without functions; the note makes its hash unique."""
     text = note.encode()
     section = bytes([4]) + b"note" + text
     return b"\0asm\1\0\0\0" + b"\0" + bytes([len(section)]) + section
@@ -57,27 +57,27 @@ class VaultCall(Invoke):
 
     @property
     def footprint(self) -> tuple[Keys, Keys]:
-        """Instance and code, and what the call writes."""
+        """Instance and code, and the entries that the call writes."""
         return (*self.vault.keys, *self.reads), self.writes
 
     @property
     def reads(self) -> Keys:
-        """What else it reads."""
+        """Further entries that it reads."""
         return ()
 
     @property
     def writes(self) -> Keys:
-        """What it writes."""
+        """The entries that it writes."""
         return ()
 
     def tell(self, run: Run, topics: list[bytes], data: bytes) -> None:
-        """Publishes an event of the vault."""
+        """Publish an event of the vault."""
         run.events.append(scval.contract_event(self.contract, topics, data))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Increment(VaultCall):
-    """Counts, in an entry that stays, and notes who did it last, in one that does not."""
+    """Counts in a persistent entry, and stores the last caller in a temporary one."""
 
     function_name: ClassVar[str] = "increment"
     caller: bytes
@@ -85,7 +85,7 @@ class Increment(VaultCall):
 
     @property
     def arguments(self) -> tuple[bytes, ...]:
-        """Who, and by how much."""
+        """The caller and the increment."""
         return scval.address(scval.of_account(self.caller)), scval.of_u32(self.by)
 
     @property
@@ -98,7 +98,7 @@ class Increment(VaultCall):
         )
 
     def call(self, run: Run) -> bytes:
-        """Counts; gives the new count."""
+        """Count; return the new count."""
         counter, _ = self.writes
         known = run.state.get(ContractData, counter) if lives(run, counter) else None
         count = self.by + (0 if known is None else int.from_bytes(known.value[4:], "big"))
@@ -123,7 +123,7 @@ class Deposit(VaultCall):
 
     @property
     def arguments(self) -> tuple[bytes, ...]:
-        """Who, what, how much."""
+        """The account, the asset, the amount."""
         token = scval.address(scval.of_contract(contract_of(self.asset)))
         return scval.address(scval.of_account(self.caller)), token, scval.i128(self.amount)
 
@@ -134,11 +134,11 @@ class Deposit(VaultCall):
 
     @property
     def writes(self) -> Keys:
-        """What both hold."""
+        """Both balances."""
         return holdings(self.asset, scval.of_account(self.caller), scval.of_contract(self.contract))
 
     def call(self, run: Run) -> bytes:
-        """Moves the amount in."""
+        """Move the amount in."""
         self._move(run, scval.of_account(self.caller), scval.of_contract(self.contract))
         return scval.VOID
 
@@ -158,14 +158,14 @@ class Withdraw(Deposit):
     function_name: ClassVar[str] = "withdraw"
 
     def call(self, run: Run) -> bytes:
-        """Moves the amount out."""
+        """Move the amount out."""
         self._move(run, scval.of_contract(self.contract), scval.of_account(self.caller))
         return scval.VOID
 
 
 @dataclass(frozen=True, kw_only=True)
 class Remember(VaultCall):
-    """Keeps a value under a name (`SCVal` both), for good or for a while."""
+    """Stores a value under a name (both `SCVal`), persistently or temporarily."""
 
     function_name: ClassVar[str] = "remember"
     name: bytes
@@ -183,7 +183,7 @@ class Remember(VaultCall):
         return (contract_data_key(self.contract, self.name, persistent=self.persistent),)
 
     def call(self, run: Run) -> bytes:
-        """Keeps it."""
+        """Store it."""
         entry = ContractData(contract=self.contract, name=self.name, value=self.value, persistent=self.persistent)
         write(run, entry)
         self.tell(run, [scval.symbol("remember"), self.name], self.value)
@@ -192,7 +192,7 @@ class Remember(VaultCall):
 
 @dataclass(frozen=True, kw_only=True)
 class Recall(VaultCall):
-    """Gives back what is kept under a name (`SCVal`)."""
+    """Returns the value of a name (`SCVal`)."""
 
     function_name: ClassVar[str] = "recall"
     name: bytes
@@ -204,11 +204,11 @@ class Recall(VaultCall):
 
     @property
     def writes(self) -> Keys:
-        """The entry: it might have to be restored."""
+        """The entry, which may need to be restored."""
         return (contract_data_key(self.contract, self.name),)
 
     def call(self, run: Run) -> bytes:
-        """Gives the value."""
+        """Return the value."""
         kept = run.state.get(ContractData, self.writes[0])
         if kept is None:
             raise trap(run, self.contract, "nothing is kept under this name")
@@ -227,7 +227,7 @@ class Describe(VaultCall):
         return ()
 
     def call(self, run: Run) -> bytes:
-        """Publishes it, and one without topics."""
+        """Publish it, and one without topics."""
         values = {
             scval.of_u32(1): scval.of_bool(True),
             scval.of_u32(2): scval.of_i32(-7),
@@ -248,7 +248,7 @@ class Describe(VaultCall):
 
 @dataclass(frozen=True, kw_only=True)
 class Panic(VaultCall):
-    """Gives up."""
+    """Traps."""
 
     function_name: ClassVar[str] = "panic"
 
@@ -258,5 +258,5 @@ class Panic(VaultCall):
         return ()
 
     def call(self, run: Run) -> bytes:
-        """Traps."""
+        """Trap."""
         raise trap(run, self.contract, "VM call trapped: UnreachableCodeReached", kind=1)

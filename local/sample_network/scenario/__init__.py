@@ -1,1 +1,1 @@
-"""Who does what: stories that show every operation, its failures included, and the everyday traffic around them."""
+"""The scenario: stories with every operation and its failures, and the everyday traffic around them."""

@@ -1,4 +1,4 @@
-"""What stories are told with: names for keys, units, and requests in few words."""
+"""Helpers of stories: names for keys, units, and short forms of requests."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LIMIT = 1_000_000 * XLM
 """Of a trust line: with some hundred accounts, every asset's sum stays far below 9 * 10^15."""
 
 Step = Sequence[Request | Upgrade]
-"""What a story does in one ledger."""
+"""A story's step in one ledger."""
 
 Story = Callable[["Cast"], Iterator[Step]]
 
 
 @dataclass(frozen=True)
 class Cast:
-    """The actors of one telling of a story: the same role is another account in the next one."""
+    """The actors of one repetition of a story: each repetition has other accounts."""
 
     engine: Engine
     telling: str
@@ -40,7 +40,7 @@ class Cast:
         return public_key(f"{self.telling} {role}")
 
     def party(self, role: str, number: int | None = None) -> Party:
-        """An actor as a transaction names it."""
+        """An actor in the form of transactions."""
         return Party(self.key(role), number)
 
     def asset(self, code: str, role: str = "issuer") -> bytes:

@@ -1,4 +1,4 @@
-"""Stories of contracts, of how their entries live and die, and of the network's own rules."""
+"""Stories of contracts, of their entries' times to live, and of the network's own rules."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ LONG = 5_000
 """Ledgers."""
 
 ENOUGH = 2_000_000
-"""Stroops for a long life's rent."""
+"""Stroops for the rent of a long time to live."""
 
 
 def founding(cast: Cast) -> Iterator[Step]:
-    """Once: the contract of lumens, for good."""
+    """Creates the contract of lumens, once."""
     yield [cast.found("founder")]
     yield [cast.does("founder", CreateAssetContract(NATIVE))]
     keys = (instance_key(contract_of(NATIVE)),)
@@ -89,7 +89,7 @@ def tokens(cast: Cast) -> Iterator[Step]:
 
 
 def lumens(cast: Cast) -> Iterator[Step]:
-    """Lumens in a contract's keeping: they are the network's all the same."""
+    """Lumens in a contract: they still count as the network's."""
     code = wasm("vault")
     vault = Vault(contract_id(cast.key("keeper"), sha256(b"lumens")), sha256(code))
     keeper = scval.of_account(cast.key("keeper"))
@@ -113,13 +113,13 @@ def lumens(cast: Cast) -> Iterator[Step]:
 
 
 def lives(cast: Cast) -> Iterator[Step]:
-    """Entries that expire, are evicted, and come back, or do not."""
+    """Entries that expire, are evicted, and are restored or not."""
     code = wasm(f"vault of {cast.telling}")
     vault = Vault(contract_id(cast.key("keeper"), sha256(b"lives")), sha256(code))
     yield [cast.found("keeper", "other", amount=200 * XLM)]
     yield [cast.does("keeper", UploadWasm(code))]
     yield [cast.does("keeper", CreateContract(cast.key("keeper"), sha256(b"lives"), sha256(code)))]
-    short = NON_REFUNDABLE + 10  # no rent can be paid of it
+    short = NON_REFUNDABLE + 10  # too low for any rent
     refused = Remember(vault=vault, name=scval.symbol("a"), value=scval.VOID)
     yield [
         cast.does("keeper", Increment(vault=vault, caller=cast.key("keeper"), by=1)),

@@ -1,4 +1,4 @@
-"""Everyday traffic: people who pay and trade with each other, and sometimes get it wrong."""
+"""Everyday traffic: accounts that pay and trade with each other, with some failures."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ ASSETS = tuple(
 )
 MAX_ACCOUNTS = 400
 MOST_OFFERS = 3
-"""Of a person; who has so many takes the oldest back."""
+"""The most offers of an account; beyond that it deletes the oldest one."""
 
 MEMOS = ("", "", "", "rent", "<tea> & cake", "Grüße", "invoice 7")
 NOBODY = Party(public_key("nobody"))
 
 
 class People:
-    """The town's people, and what they want next."""
+    """The accounts of the everyday traffic, and their next transactions."""
 
     def __init__(self, engine: Engine, dice: random.Random, size: int) -> None:
         self.engine = engine
@@ -43,7 +43,7 @@ class People:
         self._offers: dict[bytes, list[Offer]] = {}
 
     def found(self) -> list[Request]:
-        """The issuers and the first people get their accounts."""
+        """Create the accounts of the issuers and the first others."""
         self.keys = [self._key(number) for number in range(min(max(self.size, 4), 97))]
         founded = [*map(public_key, ISSUERS), *self.keys]
         operations = tuple(CreateAccount(key, 10_000 * XLM) for key in founded)
@@ -54,7 +54,7 @@ class People:
         return public_key(f"person {number}")
 
     def requests(self, count: int, number: int) -> list[Request]:
-        """So many transactions, one a source at most; every fourth ledger the issuers pay out."""
+        """Return a number of transactions, at most one per source; every fourth ledger the issuers pay out."""
         self._offers = {}
         for book in self.engine.state.books.values():
             for offer in book.values():
@@ -66,7 +66,7 @@ class People:
         return [*made, *map(self._request, busy)][:count]
 
     def _present(self) -> list[bytes]:
-        """Those who have an account by now."""
+        """The existing accounts."""
         return [key for key in self.keys if self.engine.state.account(key)]
 
     def _settle(self) -> Request:
@@ -105,7 +105,7 @@ class People:
         return Payment(Party(self._other(source)), NATIVE, self.dice.randint(1, 20 * XLM))
 
     def _trade(self, source: bytes, asset: bytes) -> Operation:
-        """An offer near the going price, which rises and falls with the days; or a payment through the book."""
+        """An offer near the current price, which varies with the days; or a payment through the book."""
         mine = self._offers.get(source, [])
         if len(mine) >= MOST_OFFERS:
             oldest = min(mine, key=lambda offer: offer.number)
@@ -131,7 +131,7 @@ class People:
         return Payment(Party(destination), asset, self.dice.randint(1, line.balance // 2))
 
     def _mistake(self, source: bytes) -> Operation:
-        """What the network refuses, each with a result of its own."""
+        """Transactions that the network refuses, each with another result."""
         choice = self.dice.randrange(5)
         if choice == 0:
             return Payment(Party(self._other(source)), NATIVE, 10**15)  # UNDERFUNDED
@@ -147,7 +147,7 @@ class People:
         return self.dice.choice([key for key in self._present() if key != source])
 
     def _deliveries(self) -> Iterator[Request]:
-        """The issuers' transactions: they pay out credits to some who trust them."""
+        """The issuers' transactions: they pay out credits to some holders of trust lines."""
         for name in ISSUERS:
             issuer = public_key(name)
             operations = []
@@ -163,5 +163,5 @@ class People:
 
 
 def lives_native(engine: Engine) -> bool:
-    """Whether the contract of lumens is there."""
+    """Whether the contract of lumens exists."""
     return instance_key(contract_of(NATIVE)) in engine.state.entries

@@ -24,7 +24,7 @@ def _held(cast: Cast, role: str, asset: bytes) -> int:
 
 
 def offers(cast: Cast) -> Iterator[Step]:
-    """A maker and a taker meet in the book; what is left is changed and taken back."""
+    """A maker and a taker trade in the book; the rest is changed and deleted."""
     usd = cast.asset("USD")
     yield [cast.found("issuer", "maker", "taker", amount=5_000 * XLM)]
     yield from cast.endow(usd, "issuer", "maker", "taker")

@@ -1,4 +1,4 @@
-"""Stories of claimable balances, of regulated assets, and of who pays whose reserves."""
+"""Stories of claimable balances, of regulated assets, and of sponsorships."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _next_balance(cast: Cast, role: str, operation: int = 0) -> bytes:
 
 
 def balances(cast: Cast) -> Iterator[Step]:
-    """Amounts set aside under conditions, claimed by who may and when they may."""
+    """Amounts reserved under conditions, claimed by several claimants at several times."""
     usd = cast.asset("USD")
     yield [cast.found("issuer", "giver", "heir", "friend", amount=500 * XLM)]
     yield from cast.endow(usd, "issuer", "giver", "heir")
@@ -135,7 +135,7 @@ def regulated(cast: Cast) -> Iterator[Step]:
 
 
 def sponsors(cast: Cast) -> Iterator[Step]:
-    """Reserves paid for another, for every kind of entry, then handed over and ended."""
+    """Sponsored reserves, for every kind of entry, then handed over and ended."""
     usd, ward = cast.asset("USD"), cast.key("ward")
     key = ed25519_signer(cast.key("ward's second key"))
     begin, end = BeginSponsoring(ward), EndSponsoring(source=cast.party("ward"))
@@ -156,7 +156,7 @@ def sponsors(cast: Cast) -> Iterator[Step]:
         )
     ]
     yield [
-        # An offer that somebody else pays the reserve of.
+        # An offer with a sponsored reserve.
         cast.does("sponsor", begin, ManageSellOffer(NATIVE, usd, 2 * XLM, 9, 1, source=by_ward), end),
     ]
     # Handed over to another sponsor.

@@ -1,4 +1,4 @@
-"""Each ledger's transactions: stories side by side, and the everyday traffic beside them."""
+"""Each ledger's transactions: concurrent stories and the everyday traffic."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ STORIES: tuple[Story, ...] = (
     accounts.belongings,
     contracts.rules,
 )
-"""Told over and over, each time with other actors; the first ones show most in a short lake."""
+"""Repeated stories, each time with other actors; the first ones cover the most in a short lake."""
 
 
 MOST_TOLD = 2 * len(STORIES)
-"""How many stories are told at a time: more would bring more upgrades at once than the six that a ledger holds."""
+"""The number of concurrent stories: more could need more upgrades at once than the six of a ledger."""
 
 
 class Town:
@@ -47,7 +47,7 @@ class Town:
         self._told: list[Iterator[Step]] = []
 
     def ledger(self, number: int) -> tuple[list[Request], list[Upgrade]]:
-        """The next ledger's transactions and upgrades; no more transactions than were asked for, but by a little."""
+        """The next ledger's transactions and upgrades; about the requested number of transactions."""
         first = [config.protocol(self.engine.chain.protocol)] if not number else []
         if not self.size:
             return [], first
@@ -66,7 +66,7 @@ class Town:
                 yield story(Cast(self.engine, f"{self.seed} {story.__name__} {telling}"))
 
     def _stories(self, most: int) -> tuple[list[Request], list[Upgrade]]:
-        """A step of each story that is being told, and new stories while there is room."""
+        """A step of each running story, and new stories while there is room."""
         requests: list[Request] = []
         upgrades: list[Upgrade] = []
         told: list[Iterator[Step]] = []
@@ -80,6 +80,6 @@ class Town:
             told.append(story)
             requests += [one for one in step if isinstance(one, Request)]
             upgrades += [one for one in step if isinstance(one, Upgrade)]
-        # Who had no turn comes first the next time.
+        # Stories without a step come first the next time.
         self._told += told
         return requests, upgrades

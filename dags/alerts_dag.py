@@ -1,42 +1,47 @@
 """
-# Chat and email: one message of all that failed
+# Report failures to chat and email
 
-Tells Slack (Variable `slack_connection`) and those whom `alert_email_to` names of tasks that failed for good and of
-runs that missed their deadline, one message of all of them: what failed, the error's first line, the ledgers, the run,
-its log, and where the runbook tells what to do. After a message there is none for `alert_window` seconds; the next one
-says how many alerts were held back. Sentry hears of each failure at once, without this DAG.
+Sends one message with all tasks that exhausted their retries and all runs that missed their deadline, to Slack
+(Variable `slack_connection`) and to the addresses of `alert_email_to`. The message names what failed, the error's first
+line, the ledgers, the run, its log, and the part of the runbook that applies. After a message the DAG sends nothing for
+`alert_window` seconds; the next message counts the alerts that were held back. Sentry receives each failure
+immediately, without this DAG.
 
-**Who runs it**: the schedule, every five minutes (`STELLAR_ETL_ALERT_SCHEDULE`), from the beginning: it is the one DAG
-that is not made paused. Pause it for silence; what happens meanwhile is told afterwards. Without a channel it finds
-nothing to tell.
+**Who runs it**: the schedule, every five minutes (`STELLAR_ETL_ALERT_SCHEDULE`). It is the only DAG that is created
+unpaused. Pause it to silence the alerts; they are sent once it is unpaused. Without a channel it has nothing to send.
 
-**When it fails**: `slack` or `email`: the other channel has been told, and so has Sentry. Its message says what is
-wrong with the connection. What nobody could be told waits for the next run.
+**When it fails**: `slack` or `email`: the message says what is wrong with the connection. The other channel and Sentry
+have received the alerts. Alerts that could not be sent wait for the next run.
 """
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG
 
 from stellar_etl_airflow.operators.alerts import report_failure_to_sentry
-from stellar_etl_airflow.operators.defaults import DEFAULT_START, get_default_dag_args
+from stellar_etl_airflow.operators.defaults import (
+    ALERT_SCHEDULE,
+    ALERTS,
+    DEFAULT_START,
+    get_default_dag_args,
+    get_schedule,
+)
 from stellar_etl_airflow.tasks.build_alert_tasks import build_alert_tasks
 
 with DAG(
-    "alerts",
-    description="Tells chat and email of failures, many in one message",
+    ALERTS,
+    description="Reports failures to chat and email, many in one message",
     doc_md=__doc__,
-    # An alert of an alert that can't be told would go the same way; and the next run is not to wait long for this one.
+    # A failed alert would raise an alert that fails in the same way; and the next run must not wait long for this one.
     default_args={
         **get_default_dag_args(),
         "on_failure_callback": report_failure_to_sentry,
         "retries": 2,
         "max_retry_delay": timedelta(seconds=30),
     },
-    schedule=CronTriggerTimetable(os.environ.get("STELLAR_ETL_ALERT_SCHEDULE") or "*/5 * * * *", timezone="UTC"),
+    schedule=get_schedule(ALERT_SCHEDULE),
     start_date=DEFAULT_START,
     catchup=False,
     max_active_runs=1,

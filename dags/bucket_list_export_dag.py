@@ -1,22 +1,22 @@
 """
-# All ledger entries at one checkpoint
+# Load all ledger entries at a checkpoint
 
-Begins the point-in-time tables with a full load: all accounts, signers, trust lines, offers, liquidity pools, claimable
-balances, contract data and code, network settings and times to live as they are at one checkpoint of the network, read
-from a history archive's bucket list by one pod. In each type's group the rows are loaded into staging, checked, kept as
-`<table>_base`, and merged into `<table>_state`: what the table has of that ledger and before gives way, what is newer
-stays. From then on changes up to that ledger stay out of `<table>_state`; the tables of changes are left as they are.
+Starts the point-in-time views with a full load: all accounts, signers, trust lines, offers, liquidity pools, claimable
+balances, contract data and code, network settings and times to live at one checkpoint. One pod reads them from a
+history archive's bucket list. In each type's group the rows are loaded into staging, checked, kept as `<table>_base`,
+and merged into `<table>_versions`: at that ledger, versions that the load lacks end, and versions that it has begin.
+Equal versions and newer versions stay. After that the views ignore changes up to that ledger. The change logs stay
+unchanged.
 
-**Who runs it**: a person, and rarely: once, to have the state of now without loading every ledger since the network
-began; or where changes were lost for good. `airflow dags trigger bucket_list_export --conf
-'{"checkpoint_ledger": 63}'`; every 64th ledger is a checkpoint. Then `state_table_export` goes on from the ledger after
-it, and may have gone on before: the order doesn't matter. A load older than the one that a table begins with changes
-nothing. The exporter must be this project's: the Go program can't read bucket lists any more.
+**Who runs it**: a user, rarely: once, to have the current state without loading every ledger since the network began,
+or where changes are lost. `airflow dags trigger bucket_list_export --conf '{"checkpoint_ledger": 63}'`; every 64th
+ledger is a checkpoint. `state_table_export` continues from the next ledger, and may also have run before. A load older
+than the one that a table starts with changes nothing. The image must be this project's exporter: the Go program no
+longer reads bucket lists.
 
-**When it fails**: look at the first red task. `export` or `verify_export`: clear it with its downstream tasks; the
-archive may not have that checkpoint yet. `check`: the tables are as they were, the message says which rows are wrong
-and where they are kept. `load`, `keep`, `merge`, `batch_stats`: clear the task; a job that is still running is found
-and waited for.
+**When it fails**: find the first failed task. `export` or `verify_export`: clear it with its downstream tasks; the
+archive may not have that checkpoint yet. `check`: the tables are unchanged, and the message says which rows are wrong
+and where they are kept. `load`, `keep`, `merge`, `batch_stats`: clear the task; it finds a job that is still running.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param, TaskGroup, chain
 
 from stellar_etl_airflow.export.exports import FullLoad
-from stellar_etl_airflow.model.ranges import CHECKPOINT_PARAM
+from stellar_etl_airflow.model.ranges import CHECKPOINT_PARAM, LAST_LEDGER
 from stellar_etl_airflow.model.tables import STATES
 from stellar_etl_airflow.operators.defaults import get_default_dag_args
 from stellar_etl_airflow.tasks.build_batch_stats import build_batch_stats
@@ -38,14 +38,17 @@ TABLES = tuple(STATES.values())
 
 with DAG(
     "bucket_list_export",
-    description="All ledger entries at a checkpoint into the point-in-time tables",
+    description="All ledger entries at a checkpoint into the point-in-time views",
     doc_md=__doc__,
     default_args=get_default_dag_args(),
     schedule=None,
     max_active_runs=1,
     params={
         CHECKPOINT_PARAM: Param(
-            type="integer", minimum=63, description="the ledger of the checkpoint: 63, 127, 191 and so on"
+            type="integer",
+            minimum=63,
+            maximum=LAST_LEDGER,
+            description="the ledger of the checkpoint: 63, 127, 191 and so on",
         )
     },
     tags=["state"],

@@ -1,21 +1,25 @@
 """
-# What was loaded, removed
+# Remove loaded ledgers
 
-Removes, by the param `what`: `range`, the rows of the ledgers `start_ledger` to `end_ledger`; `table`, one type's table
-as a whole (`data_type`), with its point-in-time table and what belongs to it; `dataset`, all of the project's tables
-and the dataset's network label, so that a test network can be loaded anew after its reset. A range is removed from one
-table (`data_type`) or from all. Point-in-time tables are made anew from the changes that are left. Both targets are
-concerned; tables of other names are never touched.
+Removes what the param `what` says:
 
-**Who runs it**: a person, for instance `airflow dags trigger dataset_reset --conf '{"what": "range", "start_ledger":
-100, "end_ledger": 200}'`. It is a dry run unless `dry_run` is false: `plan` counts the rows, and its log says them.
-Otherwise `approve` waits, each try for a week, until somebody answers it under *Required Actions* in the UI; nothing is
-removed before. Pause the DAGs that load the tables first: what they load meanwhile is not removed. Then load the range
-again, by clearing runs or by a run of its own; of `history_assets` a removed row comes back with the ledger it was
-first seen in.
+- `range`: the rows of the ledgers `start_ledger` to `end_ledger`, of one table (`data_type`) or of all;
+- `table`: one type's table (`data_type`), with its versions and views;
+- `dataset`: all of the project's tables and the dataset's network label, so that you can load a test network again
+  after its reset.
 
-**When it fails**: clear the failed task; what is gone already is no error. `plan`: its message says which params don't
-fit together. Nothing was removed if `approve` did not succeed.
+Point-in-time views show the result of the remaining changes. The DAG works on both targets and never touches tables of
+other names.
+
+**Who runs it**: a user, for instance `airflow dags trigger dataset_reset --conf '{"what": "range", "start_ledger": 100,
+"end_ledger": 200}'`. It is a dry run unless `dry_run` is false: `plan` counts the rows, and its log shows the counts.
+Otherwise `approve` waits until a user answers it under *Required Actions* in the UI, each try for a week. Nothing is
+removed before that. First pause the DAGs that load the tables: rows that they load meanwhile stay. Then load the range
+again by clearing runs or by a run of your own. A removed row of `history_assets` returns with the ledger in which the
+asset was first seen.
+
+**When it fails**: clear the failed task; it continues where it stopped. `plan`: the message says which params do not
+match. If `approve` did not succeed, nothing was removed.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from airflow.sdk import DAG, Param, chain
 
 from stellar_etl_airflow.model.reset import WHAT
 from stellar_etl_airflow.model.tables import PUBLISHED
-from stellar_etl_airflow.operators.defaults import get_default_dag_args
+from stellar_etl_airflow.operators.defaults import get_default_dag_args, get_ledger_param
 from stellar_etl_airflow.tasks.build_dataset_reset_task import (
     DRY_RUN_PARAM,
     build_approve_reset_task,
@@ -35,7 +39,7 @@ from stellar_etl_airflow.tasks.build_dataset_reset_task import (
 
 with DAG(
     "dataset_reset",
-    description="Removes ledgers, a table, or everything, once a person approves",
+    description="Removes ledgers, a table, or everything, after a user approved",
     doc_md=__doc__,
     default_args=get_default_dag_args(),
     schedule=None,
@@ -45,8 +49,8 @@ with DAG(
         "data_type": Param(
             None, type=["null", "string"], enum=[None, *PUBLISHED], description="the type to remove; none for all"
         ),
-        "start_ledger": Param(None, type=["null", "integer"], minimum=1, description="of a range, the first ledger"),
-        "end_ledger": Param(None, type=["null", "integer"], minimum=1, description="of a range, the last ledger"),
+        "start_ledger": get_ledger_param("of a range, the first ledger"),
+        "end_ledger": get_ledger_param("of a range, the last ledger"),
         DRY_RUN_PARAM: Param(True, type="boolean", description="only count what would be removed"),
     },
     tags=["maintenance"],

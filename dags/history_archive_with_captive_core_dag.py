@@ -1,16 +1,14 @@
 """
-# What happened in the ledgers
+# Load transactions, operations, effects, trades and events
 
-Copies transactions, operations, effects, trades, contract events and token transfers of each data interval's ledgers
-into tables of their own: one pod finds the interval's ledgers, one pod exports them, the files are held against their
-manifest, and each table is loaded into staging, checked, published by one statement, and noted in
-`history_archives_dag_runs`. The name is the one it has always had: these rows once needed a captive stellar-core, and
-now come from the lake of ledgers.
+Copies transactions, operations, effects, trades, contract events and token transfers of each interval's ledgers into
+tables. One pod finds the interval's ledgers, and one pod exports them. The files are compared with their manifest. Each
+table is loaded into staging, checked, published by one statement, and recorded in `history_archives_dag_runs`. The name
+is historical: these rows once needed a captive stellar-core, and now come from the lake of ledgers.
 
-**Who runs it**: the schedule, every ten minutes; for intervals that passed,
-`airflow backfill create --dag-id history_archive_with_captive_core …`; a person, with the params `start_time` and
-`end_time`, or `start_ledger` and `end_ledger`, for a range of their own. Any run can be repeated, in any order: rows
-are replaced by ledger, never added twice.
+**Who runs it**: the schedule, every ten minutes; for past intervals `airflow backfill create --dag-id
+history_archive_with_captive_core …`; a user, with the params `start_time` and `end_time`, or `start_ledger` and
+`end_ledger`, for a range. You can repeat any run, in any order: rows are replaced by ledger, never added twice.
 """
 
 from __future__ import annotations
@@ -18,7 +16,11 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from stellar_etl_airflow.model.tables import WITH_CAPTIVE_CORE, loaded_by
-from stellar_etl_airflow.operators.defaults import get_default_dag_args, get_range_params, get_schedule_args
+from stellar_etl_airflow.operators.defaults import (
+    get_default_dag_args,
+    get_range_params,
+    get_schedule_args,
+)
 from stellar_etl_airflow.tasks.build_batch import WHEN_A_BATCH_FAILS, build_batch
 
 with DAG(

@@ -1,20 +1,20 @@
 """
-# A long range, loaded in pieces
+# Load a long range in pieces
 
-Loads all ledgers of a range that are not loaded yet: it asks the batch stats what each table has, starts runs of the
-loading DAGs over what is missing, `chunk` ledgers each and `parallel` at a time, oldest first; then derives what is
-made of them, and goes on with another run of itself until nothing is missing. So it can be stopped and started at any
-time: what is loaded is not loaded again. Large chunks are better than many: BigQuery queues at most 20 changes of a
-table, and each table has one writer at a time anyway.
+Loads all ledgers of a range that are not loaded yet. It reads from the batch stats what each table has and starts runs
+of the loading DAGs for the missing ledgers: `chunk` ledgers each, `parallel` at a time, oldest first. It continues with
+another run of itself until nothing is missing. You can stop and start it at any time: loaded ledgers are not loaded
+again. The DAGs of derived tables then derive what was loaded. Prefer large chunks: BigQuery queues at most 20 changes
+of a table, and each table has one writer at a time.
 
-**Who runs it**: a person, for instance `airflow dags trigger history_backfill --conf '{"start_ledger": 3, "end_ledger":
-500000, "chunk": 20000, "parallel": 8}'`, or with `start_time` and `end_time`; `dag` for one of the loading DAGs alone.
-These must not be paused, and run as many at a time as their `max_active_runs` lets (3, or `STELLAR_ETL_ACTIVE_RUNS`).
-Airflow's own `airflow backfill create` makes runs for a DAG's own intervals instead.
+**Who runs it**: a user, for instance `airflow dags trigger history_backfill --conf '{"start_ledger": 3, "end_ledger":
+500000, "chunk": 20000, "parallel": 8}'`, or with `start_time` and `end_time`. `dag` selects one of the loading DAGs.
+These must be unpaused. Their `max_active_runs` limits how many run at a time (3, or `STELLAR_ETL_ACTIVE_RUNS`).
+Airflow's own `airflow backfill create` instead creates runs for a DAG's own intervals.
 
-**When it fails**: `load` or `derive`: look at the run that it started, mend that, then clear the task, or start a new
-backfill over the same range. `plan`: clear it. A round that is not through after seven days fails, and what it started
-goes on: start a new backfill.
+**When it fails**: `load`: find the run that it started and fix what failed there. Then clear the task,
+which clears that run if it failed, or start a new backfill over the same range. `plan`: clear it. A round that is not
+done after seven days fails, and the runs that it started continue: start a new backfill.
 """
 
 from __future__ import annotations
@@ -46,15 +46,14 @@ with DAG(
     params={
         **get_range_params(),
         DAG_PARAM: Param(
-            None, type=["null", "string"], enum=[None, *LOADING_DAGS], description="one of the loading DAGs alone"
+            None, type=["null", "string"], enum=[None, *LOADING_DAGS], description="only one of the loading DAGs"
         ),
         CHUNK_PARAM: Param(7200, type="integer", minimum=1, maximum=1_000_000, description="ledgers of one run"),
-        PARALLEL_PARAM: Param(3, type="integer", minimum=1, maximum=100, description="runs at a time"),
+        PARALLEL_PARAM: Param(3, type="integer", minimum=1, maximum=100, description="concurrent runs"),
     },
     tags=["maintenance"],
 ) as dag:
     plan = build_plan_backfill_task()
     chain(build_time_task(), plan)
     loads = build_trigger_tasks("load", plan, "loads")
-    derived = build_trigger_tasks("derive", plan, "derived", after=loads)
-    build_trigger_tasks("again", plan, "again", after=derived, wait=False)
+    build_trigger_tasks("again", plan, "again", after=loads, wait=False)

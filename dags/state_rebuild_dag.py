@@ -1,14 +1,16 @@
 """
-# Point-in-time tables, recomputed
+# Rebuild versions of ledger entries
 
-Makes each `<table>_state` again, by one statement: of every entry the newest change in the table of changes, on top of
-the full load if there was one. Nothing else is read, so that a state that somebody changed by hand is right again.
+Makes each `<table>_versions` again from its change log: from the whole log, or from what is newer than the full load if
+there is one. The full load is then applied again. It reads nothing else, so it also repairs versions that a user
+changed by hand. Versions that ended before a full load stay as they are. Meanwhile the views read the change log and
+are correct.
 
-**Who runs it**: a person, when a point-in-time table is wrong or was lost: `airflow dags trigger state_rebuild`, with
-the param `table` for one type alone (`accounts`, `trustlines`, …). It reads the whole table of changes, which costs
-what that is large; loads of the same table wait until it is done.
+**Who runs it**: a user, if versions are wrong or lost: `airflow dags trigger state_rebuild`, with the param `table` for
+one type (`accounts`, `trustlines`, …). It reads the whole change log, and so does each query of the views until it is
+done. Loads of the same table wait.
 
-**When it fails**: clear the task. The table is as it was; a job that is still running is found and waited for.
+**When it fails**: clear the task. It plans again; the views are correct.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from stellar_etl_airflow.tasks.build_state_rebuild_task import build_state_rebui
 
 with DAG(
     "state_rebuild",
-    description="Recomputes point-in-time tables from their changes",
+    description="Rebuilds versions of ledger entries from their changes",
     doc_md=__doc__,
     default_args=get_default_dag_args(),
     schedule=None,

@@ -1,5 +1,5 @@
--- Operations with the transactions and ledgers that hold them: one row an operation.
--- What stands in braces are names of tables, and what of them belongs to the batch.
+-- Operations with the transactions and ledgers that hold them: one row per operation.
+-- In braces: names of tables, and conditions that select the rows of the batch.
 SELECT
   o.`details`,
   o.`id` AS op_id,

@@ -12,20 +12,21 @@ import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from stellar_etl_airflow.bigquery.clients import client_of
 from stellar_etl_airflow.bigquery.jobs import fingerprint, job_id_base, query_job
 from stellar_etl_airflow.bigquery.tables import WarehouseError, guard_network
+from stellar_etl_airflow.bigquery.versions import ensure_versions, versions_of
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.costs import bytes_of, cost_labels, estimated_cost
+from stellar_etl_airflow.model.deployment import deployment_name
 from stellar_etl_airflow.model.ranges import LedgerRange, chunks, joined, without
 from stellar_etl_airflow.model.schema import Field, SchemaError, lacking
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, CHANGES, LEDGERS, TABLES, Table
@@ -35,7 +36,7 @@ from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.parsing import load
 from stellar_etl_airflow.settings.runs import EnvironmentSettings
 from stellar_etl_airflow.settings.warehouse import CostSettings, WarehouseSettings
-from stellar_etl_airflow.sql.batch_stats import stats_row, upsert_stats
+from stellar_etl_airflow.sql.batch_stats import LEDGER_COUNTS, ROWS_PER_LEDGER, rows_per_ledger, stats_row, upsert_stats
 from stellar_etl_airflow.sql.coverage import closed_between, loaded_ranges
 from stellar_etl_airflow.sql.records import moved
 from stellar_etl_airflow.sql.statement import Parameter, Statement, range_parameters, table_name
@@ -47,7 +48,7 @@ CHUNK = 100_000
 NAME = "take_over"
 
 TAKEN = {**TABLES, **CHANGES}
-"""The tables that can be taken over, by data type, ledgers first; what is derived of them is derived anew."""
+"""The tables that can be taken over, by data type, ledgers first; derived tables are derived again."""
 
 
 class TakeOverError(RuntimeError):
@@ -78,7 +79,7 @@ class Source:
         name: its name between backticks.
         fields: its schema.
         columns: those that it has and we have too.
-        loads: those of them that tell its loads apart.
+        loads: the columns that distinguish its loads.
         missing: columns that only we have, nested ones too: they stay empty.
         extra: columns that only it has, nested ones too: they are left behind.
         misfits: why it can't be copied.
@@ -106,7 +107,9 @@ class TakeOver:
         chunk: int = CHUNK,
         say: Callable[[str], None] = print,
     ) -> None:
-        labels = cost_labels(dag=NAME, environment=load(EnvironmentSettings, get).environment)
+        environment = load(EnvironmentSettings, get).environment
+        self.deployment = deployment_name(environment, os.environ)
+        labels = cost_labels(dag=NAME, environment=environment)
         self.warehouse = Warehouse(client, load(WarehouseSettings, get), labels)
         self.passphrase = load(ExportSettings, get).passphrase
         self.price = load(CostSettings, get).price_per_tib
@@ -118,7 +121,7 @@ class TakeOver:
     # What there is ---------------------------------------------------------------------------------------------
 
     def check_places(self) -> None:
-        """Sees that both datasets are there, in one location, and are two.
+        """See that both datasets are there, in one location, and are two.
 
         Raises:
             TakeOverError: they are not.
@@ -140,7 +143,7 @@ class TakeOver:
         """The tables of these types that the other deployment has.
 
         Raises:
-            TakeOverError: it has no ledgers: nothing would tell which ledgers its tables hold.
+            TakeOverError: it has no ledgers, so that the ledgers of its tables are unknown.
         """
         found = [self._source(TAKEN[data_type]) for data_type in data_types]
         if self._source(LEDGERS) is None:
@@ -201,7 +204,7 @@ class TakeOver:
     # What is said of it ----------------------------------------------------------------------------------------
 
     def report(self, source: Source, pieces: Sequence[Piece]) -> None:
-        """Says what a table holds, and what would become of it."""
+        """Print a table's content, and what a copy would do."""
         own = [] if source.misfits else list(self._pieces_of(source, pieces, []))
         counts = [self._counted(source, piece) for piece in own]
         rows, in_range, good = (sum(one[key] for one in counts) for key in ("row_count", "in_range", "kept"))
@@ -217,7 +220,7 @@ class TakeOver:
         if source.extra:
             self.say(f"  columns that are left behind: {', '.join(source.extra)}")
         for misfit in source.misfits:
-            self.say(f"  can't be copied: {misfit}; load its ledgers anew instead")
+            self.say(f"  can't be copied: {misfit}; load its ledgers again instead")
 
     def _counted(self, source: Source, piece: Piece) -> Mapping[str, int]:
         (row,) = self._rows("count", source.table, count(source.table, source.name, source.loads, piece.parameters))
@@ -226,16 +229,20 @@ class TakeOver:
     # What is done ----------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Labels the datasets with the network, and makes the table of batch stats."""
+        """Labels the datasets with the deployment and the network, and makes the table of batch stats."""
+        self.warehouse.claim(self.deployment)
         for target in self.warehouse.config.targets:
             guard_network(self.warehouse.client, target.dataset_id, self.passphrase)
         self.warehouse.ensure_batch_stats()
 
     def take(self, source: Source, pieces: Sequence[Piece]) -> None:
-        """Copies what is not noted yet of a table, piece by piece; then makes its point-in-time table anew."""
+        """Copy what is not noted yet of a table, piece by piece; point-in-time views show each at once."""
         table, warehouse = source.table, self.warehouse
         warehouse.ensure_published(table)
+        ensure_versions(warehouse, table)
         for piece in self._pieces_of(source, pieces, self._held(table, pieces)):
+            for versions in versions_of(warehouse, table):
+                versions.set_back(piece.ledgers, piece.first_closed_at, timedelta.max)
             jobs = [
                 self._write(
                     f"copy_{target.label}",
@@ -247,9 +254,7 @@ class TakeOver:
             self._note(table, piece, jobs)
             self.say(f"{table.table_id}: ledgers {piece.ledgers.start} to {piece.ledgers.end} are copied")
         if table.entry_keys:
-            for target in warehouse.config.targets:
-                self._write(f"rebuild_{target.label}", table, warehouse.rebuild(table, target))
-            self.say(f"{table.table_id}: its point-in-time table is made")
+            self.say(f"{table.table_id}: its point-in-time views show them")
 
     def _copy(self, source: Source, published: str, piece: Piece) -> Statement:
         times = (piece.first_closed_at.isoformat(), piece.last_closed_at.isoformat())
@@ -264,7 +269,7 @@ class TakeOver:
         return [LedgerRange(row["start_ledger"], row["end_ledger"]) for row in rows]
 
     def _note(self, table: Table, piece: Piece, jobs: Sequence[Any]) -> None:
-        """Writes the batch stats of a piece, last: from then on it is not copied again."""
+        """Write the batch stats of a piece, last: from then on it is not copied again."""
         warehouse, now = self.warehouse, datetime.now(UTC).isoformat()
         (row,) = self._rows("count", table, count_published(table, warehouse.published(table), piece.parameters))
         read = bytes_of(jobs)
@@ -281,6 +286,8 @@ class TakeOver:
             "bytes_billed": read["bytes_billed"],
             "estimated_cost": estimated_cost(read["bytes_billed"], self.price),
         }
+        if by_ledger := rows_per_ledger(row[LEDGER_COUNTS] or "", piece.ledgers):
+            values[ROWS_PER_LEDGER] = by_ledger
         statement = upsert_stats(warehouse.name(BATCH_STATS_TABLE_ID), [stats_row(piece.ledgers, values)])
         warehouse.query(statement, task="note", table=table.table_id)
 
@@ -289,33 +296,17 @@ class TakeOver:
         return self.warehouse.query(statement, task=label, table=table.table_id)
 
     def _write(self, label: str, table: Table, statement: Statement) -> Any:
-        """Runs a merge to its end, after one of the same work that an earlier start of this program left running.
-
-        Two merges of the same rows that run at once would double them.
-        """
+        """Run a merge to its end, or wait for the same merge that an earlier call of this program left running."""
         job = query_job(label, statement, self.warehouse.config.maximum_bytes_billed)
-        work = fingerprint(job.configuration)
-        base = job_id_base(NAME, self.source, table.table_id, f"{label}_{work}")
-        while True:
-            running, job_id = self.warehouse.resume_job(base, work)
-            if running is None:
-                return self.warehouse.run(job, job_id, task=label, table=table.table_id)
-            with suppress(GoogleAPICallError):  # one that failed leaves its place to the next number
-                running.result()
-                return running
-
-
-def client_of(project: str) -> bigquery.Client:
-    """A client with the credentials that Google's libraries find; without any for an emulator."""
-    emulated = "BIGQUERY_EMULATOR_HOST" in os.environ
-    return bigquery.Client(project, credentials=AnonymousCredentials() if emulated else None)
+        base = job_id_base(NAME, self.source, table.table_id, f"{label}_{fingerprint(job.configuration)}")
+        return self.warehouse.run(job, base, task=label, table=table.table_id)
 
 
 def main() -> int:
     """Exit status 0, or 1 with one line that says why."""
     parser = argparse.ArgumentParser(
         prog=f"python -m stellar_etl_airflow.{NAME}",
-        description="Copies the tables of another deployment into ours. Says what there is; copies it with --go.",
+        description="Copies tables of another deployment into ours. Prints what it would copy; copies it with --go.",
     )
     parser.add_argument("source", metavar="PROJECT.DATASET", help="the other deployment's dataset, which is only read")
     parser.add_argument(
@@ -324,7 +315,7 @@ def main() -> int:
         type=Path,
         required=True,
         metavar="FILE",
-        help="files of Airflow Variables, as they are imported: they say what to publish in, and how",
+        help="files of Airflow Variables, in the order of import: they name the datasets",
     )
     parser.add_argument(
         "--tables",
@@ -364,7 +355,7 @@ def take_over(work: TakeOver, data_types: Sequence[str], go: bool) -> None:
             work.report(source, pieces)
         return
     if unfit := [f"{one.table.table_id}: {misfit}" for one in sources for misfit in one.misfits]:
-        raise TakeOverError("; ".join([*unfit, "leave these tables out by --tables, and load their ledgers anew"]))
+        raise TakeOverError("; ".join([*unfit, "leave these tables out by --tables, and load their ledgers again"]))
     if pieces:
         work.prepare()
         for source in sources:

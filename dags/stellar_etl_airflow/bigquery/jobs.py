@@ -6,12 +6,29 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from stellar_etl_airflow.sql.statement import AnyParameter, ArrayParameter, Parameter, RowsParameter, Statement
 
 FINGERPRINT_LABEL = "stellar_fingerprint"
-"""The job label that tells a retry whether a job that it finds does the same work."""
+"""The job label by which a retry recognizes a job with the same work."""
+
+TARGET_LABEL = "stellar_target"
+"""The job label that holds `target_label` of the one table that the job writes; a job that writes none has no label."""
+
+LOOKED_AT_LABEL = "stellar_looked_at"
+"""The job label that holds when the tables were read that the job was planned by, in milliseconds since 1970."""
+
+TASK_LABEL = "stellar_task_instance"
+"""The job label that holds `task_label` of the task that started the job."""
+
+BATCH_PARAMETERS = frozenset({"first_closed_at", "last_closed_at"})
+"""The parameters that name the partitions of a batch."""
+
+_WRITES = re.compile(r"\s*(?:MERGE|DELETE FROM|INSERT INTO|UPDATE|TRUNCATE TABLE)\s+`([^`]+)`")
+_READS = re.compile(r"\s*(?:SELECT|WITH|CREATE OR REPLACE TABLE FUNCTION)\b")
+"""A table function reads tables when it is called; making it writes none."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +39,37 @@ class Job:
         label: what it does, in a few characters; a part of the job's id.
         configuration: the `configuration` of a job resource
             (https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfiguration).
+        looked_at: when the table that it writes was read to plan it, by BigQuery's clock; None if it was not.
     """
 
     label: str
     configuration: dict[str, Any]
+    looked_at: datetime | None = None
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the ledgers and close times of a batch, as constants, bound what the job reads; a load is free."""
+        parameters = self.configuration.get("query", {}).get("queryParameters", ())
+        return "query" not in self.configuration or {one["name"] for one in parameters} >= BATCH_PARAMETERS
+
+    @property
+    def target(self) -> str | None:
+        """The table that the job writes, as `project.dataset.table`; None if it only reads.
+
+        Raises:
+            ValueError: a statement of another kind; which table it writes is not known.
+        """
+        if "extract" in self.configuration:
+            return None
+        if "load" in self.configuration:
+            table = self.configuration["load"]["destinationTable"]
+            return f"{table['projectId']}.{table['datasetId']}.{table['tableId']}"
+        sql = self.configuration["query"]["query"]
+        if _READS.match(sql):
+            return None
+        if (found := _WRITES.match(sql)) is None:
+            raise ValueError(f"it is not known which table this statement writes: {sql[:100]}")
+        return found[1]
 
 
 def query_job(label: str, statement: Statement, maximum_bytes_billed: int) -> Job:
@@ -72,6 +116,16 @@ def job_id_base(dag_id: str, run_id: str, task_id: str, label: str) -> str:
     readable = "_".join(re.sub(r"[^A-Za-z0-9-]+", "_", part) for part in parts)
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     return f"{readable[:800]}_{digest}"
+
+
+def target_label(table: str) -> str:
+    """A label value that is the same for all jobs that write a table, given as `project.dataset.table`."""
+    return hashlib.sha256(table.encode()).hexdigest()[:40]
+
+
+def task_label(dag_id: str, run_id: str, task_id: str) -> str:
+    """A label value that is the same for all jobs of a task, of all its tries."""
+    return hashlib.sha256(json.dumps((dag_id, run_id, task_id)).encode()).hexdigest()[:40]
 
 
 def fingerprint(configuration: dict[str, Any]) -> str:

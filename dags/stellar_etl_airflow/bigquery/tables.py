@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from google.api_core.exceptions import Conflict, NotFound, PreconditionFailed
+from google.api_core.exceptions import Conflict, Forbidden, NotFound, PreconditionFailed
 from google.cloud import bigquery
 
+from stellar_etl_airflow.model.deployment import DEPLOYMENT_LABEL
 from stellar_etl_airflow.model.network import NETWORK_LABEL, network_hash
-from stellar_etl_airflow.model.schema import SchemaError, grown, has_grown
+from stellar_etl_airflow.model.schema import SchemaError, grown, has_grown, lacking, relaxed_fields
 from stellar_etl_airflow.model.tables import BATCH_COLUMNS
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ class TableLayout:
         fields: the schema, as `schema.read_schema` gives it.
         partition_type: DAY and so on, None for a table without partitions.
         partition_field: the column of the partition.
+        partition_days: how many days after its time BigQuery deletes a partition; 0 for never, None to leave it to
+            those who own the table.
         cluster_fields: the columns it is clustered by.
         needed: columns that a table that is there must have; others are added.
         expires: when BigQuery may delete it, None for never.
@@ -47,6 +50,7 @@ class TableLayout:
     fields: Sequence[Mapping[str, Any]]
     partition_type: str | None = None
     partition_field: str | None = None
+    partition_days: int | None = None
     cluster_fields: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
     expires: datetime | None = None
@@ -72,12 +76,13 @@ def check_partition(table_id: str, field: str, closed_at_column: str) -> None:
     )
 
 
-def read_dataset(client: bigquery.Client, dataset_id: str) -> bigquery.Dataset:
+def read_dataset(client: bigquery.Client, dataset_id: str, variable: str = "bq_dataset") -> bigquery.Dataset:
     """Read a dataset's metadata.
 
     Args:
         client: a BigQuery client.
         dataset_id: `project.dataset`.
+        variable: the Variable that names the dataset.
 
     Raises:
         WarehouseError: the dataset does not exist.
@@ -87,7 +92,7 @@ def read_dataset(client: bigquery.Client, dataset_id: str) -> bigquery.Dataset:
     except NotFound:
         raise WarehouseError(
             f"dataset {dataset_id} does not exist: make it in the location of the bucket, or correct the "
-            f"Airflow Variables 'bq_project' and 'bq_dataset'"
+            f"Airflow Variables 'bq_project' and '{variable}'"
         ) from None
 
 
@@ -103,27 +108,78 @@ def guard_network(client: bigquery.Client, dataset_id: str, passphrase: str) -> 
         WarehouseError: the dataset is missing, or holds another network's ledgers.
     """
     ours = network_hash(passphrase)
+
+    def refusal(label: str) -> str:
+        return (
+            f"dataset {dataset_id} holds the ledgers of another network (its label {NETWORK_LABEL} is {label}, "
+            f"and {passphrase!r} gives {ours}): load into another dataset. A test network that was reset is "
+            f"another network too"
+        )
+
+    _claim(client, dataset_id, NETWORK_LABEL, ours, refusal)
+
+
+def guard_deployment(client: bigquery.Client, dataset_id: str, ours: str) -> bigquery.Dataset:
+    """Label the dataset with the deployment that first writes it, and refuse another deployment after that.
+
+    Returns the dataset's metadata.
+
+    Args:
+        client: a BigQuery client.
+        dataset_id: `project.dataset`.
+        ours: this deployment, as `deployment_name` gives it.
+
+    Raises:
+        WarehouseError: the dataset is missing, belongs to another deployment, or may not be labelled.
+    """
+
+    def refusal(label: str) -> str:
+        command = _set_label(dataset_id, DEPLOYMENT_LABEL, ours)
+        return (
+            f"dataset {dataset_id} is written by the deployment {label!r} (its label {DEPLOYMENT_LABEL}), and this is "
+            f"{ours!r}: two deployments would write the same rows. To hand the dataset over, pause the DAGs of the "
+            f"other deployment, wait until its runs have ended, and run: {command}"
+        )
+
+    return _claim(client, dataset_id, DEPLOYMENT_LABEL, ours, refusal)
+
+
+def _set_label(dataset_id: str, key: str, value: str) -> str:
+    """The command that sets a label of a dataset."""
+    project, _, dataset = dataset_id.rpartition(".")
+    return f"bq update --set_label {key}:{value} {project}:{dataset}"
+
+
+def _claim(
+    client: bigquery.Client, dataset_id: str, key: str, ours: str, refusal: Callable[[str], str]
+) -> bigquery.Dataset:
+    """Set a label of a dataset without that key; return the dataset.
+
+    Raises:
+        WarehouseError: the label has another value; `refusal` says it. Or this account may not set it.
+    """
     for _ in range(_RACES):
         dataset = read_dataset(client, dataset_id)
-        label = dataset.labels.get(NETWORK_LABEL)
+        label = dataset.labels.get(key)
         if label == ours:
-            return
+            return dataset
         if label is not None:
-            raise WarehouseError(
-                f"dataset {dataset_id} holds the ledgers of another network (its label {NETWORK_LABEL} is {label}, "
-                f"and {passphrase!r} gives {ours}): load into another dataset. A test network that was reset is "
-                f"another network too"
-            )
-        dataset.labels = {**dataset.labels, NETWORK_LABEL: ours}
+            raise WarehouseError(refusal(label))
+        dataset.labels = {**dataset.labels, key: ours}
         try:
-            client.update_dataset(dataset, ["labels"])
+            return client.update_dataset(dataset, ["labels"])
         except PreconditionFailed:
             continue  # somebody changed the dataset since it was read: read it again
-    raise WarehouseError(f"dataset {dataset_id} changed {_RACES} times while its network was being noted: try again")
+        except Forbidden:
+            raise WarehouseError(
+                f"dataset {dataset_id} has no label {key}, and this account may not set it: have an owner of the "
+                f"dataset run {_set_label(dataset_id, key, ours)}"
+            ) from None
+    raise WarehouseError(f"dataset {dataset_id} changed {_RACES} times while its label {key} was being set: try again")
 
 
 def forget_network(client: bigquery.Client, dataset_id: str) -> None:
-    """Takes the network's label off a dataset, so that it may hold another one."""
+    """Take the network's label off a dataset, so that it may hold another one."""
     dataset = client.get_dataset(dataset_id)
     if NETWORK_LABEL in dataset.labels:
         dataset.labels = {**dataset.labels, NETWORK_LABEL: None}  # None deletes it
@@ -131,7 +187,7 @@ def forget_network(client: bigquery.Client, dataset_id: str) -> None:
 
 
 def ensure_table(client: bigquery.Client, name: str, layout: TableLayout) -> list[dict[str, Any]]:
-    """Makes the table if it is missing, and adds the columns that it lacks; gives its schema.
+    """Create the table if it is missing, and add missing columns; return its schema.
 
     Args:
         client: a BigQuery client.
@@ -152,26 +208,81 @@ def ensure_table(client: bigquery.Client, name: str, layout: TableLayout) -> lis
                 continue  # another task made it first: it may lack columns of ours
             log.info("made table %s", name)
             return [dict(field) for field in layout.fields]
-        _check_existing(table, layout)
-        existing = [field.to_api_repr() for field in table.schema]
-        try:
-            fields = grown(existing, layout.fields)
-        except SchemaError as error:
-            raise SchemaError(f"table {name}: {error}") from None
-        if not has_grown(existing, fields):
+        existing, fields = _grown(name, table, layout)
+        changes = []
+        if has_grown(existing, fields):
+            table.schema = [bigquery.SchemaField.from_api_repr(field) for field in fields]
+            changes.append("schema")
+        partitioning = table.time_partitioning
+        managed = layout.partition_days is not None and partitioning is not None
+        if managed and partitioning.expiration_ms != _expiration(layout):
+            partitioning.expiration_ms = _expiration(layout)
+            table.time_partitioning = partitioning
+            changes.append("time_partitioning")
+        if not changes:
             return existing
-        table.schema = [bigquery.SchemaField.from_api_repr(field) for field in fields]
         try:
-            client.update_table(table, ["schema"])
+            client.update_table(table, changes)
         except PreconditionFailed:
             continue  # somebody changed the table since it was read
-        log.info("added columns to table %s", name)
+        log.info("changed %s of table %s", " and ".join(changes), name)
         return fields
     raise WarehouseError(f"table {name} changed {_RACES} times while it was being made ready: try again")
 
 
-def ensure_view(client: bigquery.Client, name: str, query: str) -> None:
-    """Makes a view if it is missing, and gives it the query if it has another.
+def _grown(name: str, table: bigquery.Table, layout: TableLayout) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return a table's schema as it is, and as `ensure_table` makes it."""
+    _check_existing(table, layout)
+    existing = [field.to_api_repr() for field in table.schema]
+    try:
+        return existing, grown(existing, layout.fields)
+    except SchemaError as error:
+        raise SchemaError(f"table {name}: {error}") from None
+
+
+def growth(client: bigquery.Client, name: str, layout: TableLayout) -> list[str] | None:
+    """Return what `ensure_table` would change in a table that exists, None if there is no table.
+
+    Returns:
+        The columns that the table lacks, nested ones by their path, and those that would no longer be REQUIRED.
+
+    Raises:
+        WarehouseError: as `ensure_table`.
+        SchemaError: as `ensure_table`.
+    """
+    try:
+        table = client.get_table(name)
+    except NotFound:
+        return None
+    existing, fields = _grown(name, table, layout)
+    relaxed = relaxed_fields(existing, fields)
+    return lacking(fields, existing) + [f"{field} (no longer REQUIRED)" for field in relaxed]
+
+
+def stored_query(client: bigquery.Client, name: str) -> str | None:
+    """Return the query of a view, None if there is no view of that name."""
+    try:
+        found = client.get_table(name)
+    except NotFound:
+        return None
+    return found.view_query if found.table_type == "VIEW" else None
+
+
+def is_view(client: bigquery.Client, name: str) -> bool:
+    """Return whether a view exists.
+
+    Raises:
+        WarehouseError: there is a table of that name.
+    """
+    try:
+        _check_view(name, client.get_table(name))
+    except NotFound:
+        return False
+    return True
+
+
+def make_view(client: bigquery.Client, name: str, query: str) -> None:
+    """Make a view, unless there is one: that stays as it is.
 
     Raises:
         WarehouseError: there is a table of that name.
@@ -179,19 +290,40 @@ def ensure_view(client: bigquery.Client, name: str, query: str) -> None:
     view = bigquery.Table(name)
     view.view_query = query
     try:
-        found = client.get_table(name)
-    except NotFound:
-        try:
-            client.create_table(view)
-        except Conflict:
-            return  # another task made the same one first
+        client.create_table(view)
+    except Conflict:
+        _check_view(name, client.get_table(name))
+    else:
         log.info("made view %s", name)
-        return
-    if found.table_type != "VIEW":
-        raise WarehouseError(f"{name} is no view: rename the table of that name, the view is made anew")
-    if found.view_query != query:
+
+
+def ensure_view(client: bigquery.Client, name: str, query: str) -> None:
+    """Create a view if it is missing, and replace its query if it differs.
+
+    Raises:
+        WarehouseError: there is a table of that name.
+    """
+    for _ in range(_RACES):
+        try:
+            found = client.get_table(name)
+        except NotFound:
+            make_view(client, name, query)
+            continue  # another task may have made it, with another query
+        _check_view(name, found)
+        if found.view_query == query:
+            return
         found.view_query = query
-        client.update_table(found, ["view_query"])
+        try:
+            client.update_table(found, ["view_query"])
+        except PreconditionFailed:
+            continue  # somebody changed the view since it was read
+        return
+    raise WarehouseError(f"view {name} changed {_RACES} times while it was being written: try again")
+
+
+def _check_view(name: str, found: bigquery.Table) -> None:
+    if found.table_type != "VIEW":
+        raise WarehouseError(f"{name} is not a view: rename the table of that name, then the view is created again")
 
 
 def base_ledger(client: bigquery.Client, name: str) -> int:
@@ -212,7 +344,9 @@ def note_base_ledger(client: bigquery.Client, name: str, ledger: int) -> None:
 def _new_table(name: str, layout: TableLayout) -> bigquery.Table:
     table = bigquery.Table(name, schema=[bigquery.SchemaField.from_api_repr(dict(field)) for field in layout.fields])
     if layout.partition_type:
-        table.time_partitioning = bigquery.TimePartitioning(type_=layout.partition_type, field=layout.partition_field)
+        table.time_partitioning = bigquery.TimePartitioning(
+            type_=layout.partition_type, field=layout.partition_field, expiration_ms=_expiration(layout)
+        )
     if layout.cluster_fields:
         table.clustering_fields = list(layout.cluster_fields)
     if layout.expires:
@@ -220,6 +354,11 @@ def _new_table(name: str, layout: TableLayout) -> bigquery.Table:
     if layout.description:
         table.description = layout.description
     return table
+
+
+def _expiration(layout: TableLayout) -> int | None:
+    """How long a partition is kept, in milliseconds; None for ever."""
+    return (layout.partition_days or 0) * 86_400_000 or None
 
 
 def _check_existing(table: bigquery.Table, layout: TableLayout) -> None:
@@ -243,7 +382,7 @@ def _check_existing(table: bigquery.Table, layout: TableLayout) -> None:
     missing = sorted(set(layout.needed) - {field.name for field in table.schema})
     if missing:
         raise WarehouseError(
-            f"table {name} lacks {', '.join(missing)}, without which its rows can't be told apart by ledger: another "
+            f"table {name} lacks {', '.join(missing)}, without which its rows can't be identified by ledger: another "
             f"deployment made it. Load into another dataset, and take its rows over as docs/production.md says"
         )
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, cast
@@ -13,7 +12,16 @@ from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_JOB_RETRY, DEFAULT_RETRY
 
-from stellar_etl_airflow.bigquery.jobs import FINGERPRINT_LABEL, Job, fingerprint, query_job
+from stellar_etl_airflow.bigquery.jobs import (
+    FINGERPRINT_LABEL,
+    LOOKED_AT_LABEL,
+    TARGET_LABEL,
+    TASK_LABEL,
+    Job,
+    fingerprint,
+    query_job,
+    target_label,
+)
 from stellar_etl_airflow.bigquery.tables import (
     MOST_CLUSTER_FIELDS,
     TableLayout,
@@ -22,20 +30,48 @@ from stellar_etl_airflow.bigquery.tables import (
     check_partition,
     ensure_table,
     ensure_view,
+    guard_deployment,
     note_base_ledger,
     read_dataset,
 )
-from stellar_etl_airflow.model.costs import cost_labels
+from stellar_etl_airflow.bigquery.writers import (
+    cancel,
+    earlier_writers,
+    running_jobs,
+    wait_for_end,
+    wait_for_writers,
+)
+from stellar_etl_airflow.model.costs import cost_labels, label_value
 from stellar_etl_airflow.model.lineage import Dataset, SchemaFile, table_at
+from stellar_etl_airflow.model.network import NETWORK_LABEL
 from stellar_etl_airflow.model.partitions import MOST_PARTITIONS, spanned, windows
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.schema import Field, column_names, read_schema
-from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, Table
+from stellar_etl_airflow.model.tables import (
+    BATCH_STATS_TABLE_ID,
+    COVERAGE_TABLE_ID,
+    LEDGER_AUDITS_TABLE_ID,
+    LEDGER_BATCHES_TABLE_ID,
+    PUBLISHED,
+    RANGES_VIEW_ID,
+    WATERMARKS_VIEW_ID,
+    Table,
+)
+from stellar_etl_airflow.model.versions import VALID_TO
 from stellar_etl_airflow.settings.warehouse import Target, WarehouseSettings
+from stellar_etl_airflow.sql.compatibility import compatibility_view, compatibility_view_id
 from stellar_etl_airflow.sql.publish import delete_range
 from stellar_etl_airflow.sql.records import Columns, moved
-from stellar_etl_airflow.sql.state import DELETED, base_table_id, current_view, current_view_id, rebuild, state_table_id
 from stellar_etl_airflow.sql.statement import Statement, table_name
+from stellar_etl_airflow.sql.versions import (
+    DELETED,
+    ENDS,
+    base_table_id,
+    current_view_id,
+    history_view_id,
+    versions_table_id,
+)
+from stellar_etl_airflow.sql.watermarks import ranges_view, watermarks_view
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +92,11 @@ class Warehouse:
     def dataset_id(self) -> str:
         """`project.dataset`."""
         return f"{self.project}.{self.dataset}"
+
+    @property
+    def label(self) -> str:
+        """The value of the label `stellar_dataset`, which all jobs of this dataset have."""
+        return label_value(self.dataset_id)
 
     @cached_property
     def location(self) -> str:
@@ -96,8 +137,7 @@ class Warehouse:
                 log.info("job %s of an earlier try is still running: waiting for it", last.job_id)
                 return last, last.job_id
             log.info("job %s of an earlier try does other work: waiting until it ends", last.job_id)
-            with suppress(GoogleAPICallError):  # its work is done again
-                last.result(retry=retry)
+            wait_for_end(last, retry)  # its work is done again
         return None, f"{base}_{number}"
 
     def _find_job(self, job_id: str) -> Any | None:
@@ -106,29 +146,114 @@ class Warehouse:
         except NotFound:
             return None
 
-    def job_labels(self, work: str = "", **parts: str) -> dict[str, str]:
-        """The labels of a job: those of the task, the parts that are known, and the fingerprint of its work."""
-        return {**self.labels, **cost_labels(**parts), **({FINGERPRINT_LABEL: work} if work else {})}
+    def job_labels(self, job: Job, work: str = "", /, **parts: str) -> dict[str, str]:
+        """The labels of a job: the task's, the table that it writes, when that was read, and the work's fingerprint.
 
-    def run(self, job: Job, job_id: str | None = None, **parts: str) -> Any:
-        """Run a query job to its end.
+        Args:
+            job: the job.
+            work: the `fingerprint` of its configuration.
+            parts: what else is known, such as `table`.
+        """
+        target = {TARGET_LABEL: target_label(job.target)} if job.target else {}
+        own = cost_labels(dataset=self.dataset_id, **parts)
+        looked = {LOOKED_AT_LABEL: str(int(job.looked_at.timestamp() * 1000))} if job.looked_at else {}
+        known = {FINGERPRINT_LABEL: work} if work else {}
+        return {**self.labels, **own, **target, **looked, **known}
+
+    def claim(self, deployment: str) -> None:
+        """Make sure that this deployment is the one that writes the targets, and that one job can reach them.
+
+        Raises:
+            WarehouseError: another deployment writes one of them, or it lies in another location.
+        """
+        for target in self.config.targets:
+            found = guard_deployment(self.client, target.dataset_id, deployment)
+            if found.location != self.location:
+                raise WarehouseError(
+                    f"dataset {target.dataset_id} lies in {found.location}, and {self.dataset_id} in {self.location}: "
+                    f"BigQuery reads and writes in one location. Make the dataset in {self.location}, or correct the "
+                    f"Airflow Variables 'public_project' and 'public_dataset'"
+                )
+
+    def wait_for_writers(self, job: Job) -> None:
+        """Wait until no other job writes the table that a job is about to write."""
+        if job.target:
+            self.wait_for_writers_of(job.target)
+
+    def wait_for_writers_of(self, table: str) -> None:
+        """Wait until no job writes a table, given as `project.dataset.table`, with or without backticks."""
+        wait_for_writers(self.client, self.project, target_label(table.strip("`")))
+
+    def drop(self, table: str) -> None:
+        """Delete a table, given as `project.dataset.table`, once no job writes it; one that is gone is no error."""
+        self.wait_for_writers_of(table)
+        self.client.delete_table(table, not_found_ok=True)
+
+    def gives_way(self, job: Any, retry: Any = DEFAULT_RETRY) -> bool:
+        """Whether a job's work has to be done again, after an earlier job that writes the same table at the same time.
+
+        A job that gives way and still runs is cancelled, and has ended when this returns.
+
+        Args:
+            job: a job as BigQuery has it, running or done.
+            retry: how the client asks for the end of a job.
+        """
+        earlier = earlier_writers(self.client, self.project, job)
+        if earlier:
+            log.info("job %s runs again after %s, which write the same table", job.job_id, ", ".join(earlier))
+            if job.state != "DONE":
+                self.cancel(job.job_id, retry)
+        return bool(earlier)
+
+    def cancel(self, job_id: str, retry: Any = DEFAULT_RETRY) -> None:
+        """Cancel a job, and wait until it has ended."""
+        cancel(self.client, self.project, self.location, job_id, retry)
+
+    def cancel_task(self, label: str, retry: Any = DEFAULT_RETRY) -> None:
+        """Cancel the jobs of a task that are pending or running, and wait until they have ended.
+
+        Args:
+            label: the task, as `task_label` gives it.
+            retry: how the client asks for the end of a job.
+        """
+        for job in running_jobs(self.client, self.project, TASK_LABEL, label):
+            self.cancel(job.job_id, retry)
+
+    def run(self, job: Job, base: str = "", **parts: str) -> Any:
+        """Run a query job to its end, as the only one that writes its table.
 
         Args:
             job: the job, as `query_job` makes it.
-            job_id: its id; the client makes one where none is given.
+            base: what the ids of this work have in common, as `job_id_base` makes it: a job that an earlier call left
+                running is then waited for. Empty: the client makes an id.
             parts: labels of the job, such as `table`.
 
         Raises:
             GoogleAPICallError: the job failed.
         """
-        work = fingerprint(job.configuration) if job_id else ""
-        resource = {**job.configuration, "labels": self.job_labels(work, **parts)}
+        work = fingerprint(job.configuration) if base else ""
+        while True:
+            found, job_id = self.resume_job(base, work) if base else (None, None)
+            if found is None:
+                self.wait_for_writers(job)
+            running = found or self._start(job, job_id, work, parts)
+            if running.state != "DONE" and self.gives_way(running):
+                continue
+            try:
+                running.result()
+            except GoogleAPICallError:
+                if found is None:
+                    raise
+                continue  # one that failed leaves its place to the next number
+            if not self.gives_way(running):
+                return running
+
+    def _start(self, job: Job, job_id: str | None, work: str, parts: Mapping[str, str]) -> Any:
+        resource = {**job.configuration, "labels": self.job_labels(job, work, **parts)}
         config = cast("bigquery.QueryJobConfig", bigquery.QueryJobConfig.from_api_repr(resource))
         sql = job.configuration["query"]["query"]
         retry = None if job_id else DEFAULT_JOB_RETRY  # a job that failed cannot run again under its own id
-        started = self.client.query(sql, config, job_id=job_id, location=self.location, job_retry=retry)
-        started.result()
-        return started
+        return self.client.query(sql, config, job_id=job_id, location=self.location, job_retry=retry)
 
     def query(self, statement: Statement, **parts: str) -> list[Any]:
         """The rows of a small query.
@@ -137,7 +262,45 @@ class Warehouse:
             statement: the query and its parameters.
             parts: labels of the job, such as `table`.
         """
-        return list(self.run(query_job("query", statement, self.config.maximum_bytes_billed), **parts).result())
+        return list(self.ask(statement, **parts).result())
+
+    def ask(self, statement: Statement, **parts: str) -> Any:
+        """Run a small query, and return its job, which has ended and knows when it began.
+
+        Args:
+            statement: the query and its parameters.
+            parts: labels of the job, such as `table`.
+        """
+        return self.run(query_job("query", statement, self.config.maximum_bytes_billed), **parts)
+
+    def schema_of(self, statement: Statement, **parts: str) -> list[bigquery.SchemaField]:
+        """Return the columns that a query would give; it does not run, and costs nothing.
+
+        Args:
+            statement: the query and its parameters.
+            parts: labels of the job, such as `table`.
+
+        Raises:
+            GoogleAPICallError: BigQuery refuses the query.
+        """
+        job = query_job("schema", statement, self.config.maximum_bytes_billed)
+        return list(self._dry_run(job, **parts).schema or ())
+
+    def bytes_to_read(self, job: Job) -> int:
+        """Return how many bytes a statement would read, as BigQuery estimates them; it does not run, and costs nothing.
+
+        What reads a table that is not there yet, reads what an earlier statement of its task writes: it counts nothing.
+        """
+        try:
+            return int(self._dry_run(job).total_bytes_processed or 0)
+        except NotFound:
+            return 0
+
+    def _dry_run(self, job: Job, **parts: str) -> Any:
+        resource = {**job.configuration, "dryRun": True, "labels": self.job_labels(job, **parts)}
+        config = cast("bigquery.QueryJobConfig", bigquery.QueryJobConfig.from_api_repr(resource))
+        sql = job.configuration["query"]["query"]
+        return self.client.query(sql, config, location=self.location, job_retry=None)
 
     def name(self, table_id: str, target: Target | None = None) -> str:
         """A table's name between backticks, for SQL: in the dataset of the work, or in a target."""
@@ -183,9 +346,10 @@ class Warehouse:
         """
         return moved(source, target, self.columns(table.table_id))
 
-    def has_columns(self, table_id: str, columns: Iterable[str]) -> bool:
+    def has_columns(self, table_id: str, columns: Iterable[str], target: Target | None = None) -> bool:
         """Whether a table has columns: one that was made by an older release gets new ones with its next load."""
-        return {*columns} <= {field.name for field in self.client.get_table(f"{self.dataset_id}.{table_id}").schema}
+        dataset_id = target.dataset_id if target else self.dataset_id
+        return {*columns} <= {field.name for field in self.client.get_table(f"{dataset_id}.{table_id}").schema}
 
     def jobs(
         self, label: str, statement: Callable[[Target], Statement], targets: Iterable[Target] | None = None
@@ -229,9 +393,9 @@ class Warehouse:
         """A published table as lineage names it."""
         return self.table_dataset(self.config.table_id(table.data_type), table, target)
 
-    def state_dataset(self, table: Table, target: Target) -> Dataset:
-        """A point-in-time table as lineage names it."""
-        return self.table_dataset(state_table_id(self.config.table_id(table.data_type)), table, target)
+    def versions_dataset(self, table: Table, target: Target) -> Dataset:
+        """A table of versions as lineage names it."""
+        return self.table_dataset(versions_table_id(self.config.table_id(table.data_type)), table, target)
 
     def base_dataset(self, table: Table, target: Target) -> Dataset:
         """The table that keeps a full load, as lineage names it."""
@@ -239,46 +403,136 @@ class Warehouse:
 
     def ensure_batch_stats(self) -> None:
         """Make the table of batch stats, or add the columns that it lacks."""
-        layout = TableLayout(self.schema(BATCH_STATS_TABLE_ID), cluster_fields=("table_id", "start_ledger"))
-        ensure_table(self.client, f"{self.dataset_id}.{BATCH_STATS_TABLE_ID}", layout)
+        ensure_table(self.client, f"{self.dataset_id}.{BATCH_STATS_TABLE_ID}", self.batch_stats_layout())
+
+    def batch_stats_layout(self) -> TableLayout:
+        """Return how the table of batch stats is made."""
+        return TableLayout(self.schema(BATCH_STATS_TABLE_ID), cluster_fields=("table_id", "start_ledger"))
+
+    def ensure_coverage(self) -> None:
+        """Make the table of what coverage checks found, or add the columns that it lacks."""
+        ensure_table(self.client, f"{self.dataset_id}.{COVERAGE_TABLE_ID}", self.coverage_layout())
+
+    def ensure_watermarks(self) -> None:
+        """Make the tables and views that say which ledgers are complete, or bring them up to date."""
+        self.ensure_batch_stats()
+        self.ensure_coverage()
+        ensure_table(self.client, f"{self.dataset_id}.{LEDGER_BATCHES_TABLE_ID}", self.batches_layout())
+        for view_id, query in self.watermark_views().items():
+            ensure_view(self.client, f"{self.dataset_id}.{view_id}", query)
+
+    def ensure_audits(self) -> None:
+        """Make the table of audits, or add the columns that it lacks."""
+        ensure_table(self.client, f"{self.dataset_id}.{LEDGER_AUDITS_TABLE_ID}", self.audits_layout())
+
+    def watermark_views(self) -> dict[str, str]:
+        """Return the queries of the views of complete ranges and of watermarks, in the order in which they are made.
+
+        Derived tables are left out: they follow what is loaded.
+        """
+        stats, coverage = self.name(BATCH_STATS_TABLE_ID), self.name(COVERAGE_TABLE_ID)
+        ids = [self.config.table_id(table.data_type) for table in PUBLISHED.values() if not table.derivation]
+        networks = {
+            target.dataset_id: read_dataset(self.client, target.dataset_id).labels.get(NETWORK_LABEL)
+            for target in self.config.targets
+        }
+        return {
+            RANGES_VIEW_ID: ranges_view(stats, coverage, networks, ids),
+            WATERMARKS_VIEW_ID: watermarks_view(self.name(RANGES_VIEW_ID), stats, coverage, networks, ids),
+        }
+
+    def ensure_compatibility(self, table: Table) -> None:
+        """Make the view on a loaded table that Hubble's public dbt project reads, if there is a dataset for such views.
+
+        Raises:
+            WarehouseError: the dataset does not exist, or holds tables of this deployment.
+        """
+        dataset = self.config.compatibility_dataset
+        if not dataset or table.derivation:
+            return
+        if any((target.project, target.dataset) == (self.project, dataset) for target in self.config.targets):
+            raise WarehouseError(
+                f"Airflow Variable 'compatibility_dataset': {dataset} holds the tables themselves; name another dataset"
+            )
+        read_dataset(self.client, f"{self.project}.{dataset}", "compatibility_dataset")
+        name = self.published(table)
+        query = compatibility_view(table, name, self.fields(name))
+        ensure_view(self.client, f"{self.project}.{dataset}.{compatibility_view_id(table)}", query)
+
+    def batches_layout(self) -> TableLayout:
+        """Return how the table of batches is made."""
+        return TableLayout(
+            self.schema(LEDGER_BATCHES_TABLE_ID),
+            partition_type="DAY",
+            partition_field="noted_at",
+            cluster_fields=("dataset", "dag_id"),
+            description="Each batch and the watermark of each dataset after it",
+        )
+
+    def audits_layout(self) -> TableLayout:
+        """Return how the table of audits is made."""
+        return TableLayout(
+            self.schema(LEDGER_AUDITS_TABLE_ID),
+            partition_type="DAY",
+            partition_field="audited_at",
+            cluster_fields=("table_id",),
+            description="Each audit: the rows of a new export against those of each published table",
+        )
+
+    def coverage_layout(self) -> TableLayout:
+        """Return how the table of what coverage checks found is made."""
+        return TableLayout(
+            self.schema(COVERAGE_TABLE_ID),
+            partition_type="DAY",
+            partition_field="checked_at",
+            cluster_fields=("table_id", "fault"),
+            description="Findings of coverage checks",
+        )
 
     def ensure_published(self, table: Table) -> list[dict[str, Any]]:
-        """Makes or grows a published table in each target, as the Variables say; gives its schema in the first.
+        """Create or extend a published table in each target from the Variables; return its schema in the first.
 
         Raises:
             WarehouseError: the partition is not by close time, or not as the table has it.
             SchemaError: a column has another type than in the schema file.
         """
         table_id = self.config.table_id(table.data_type)
+        layout = self.published_layout(table)
+        made = []
+        for target in self.config.targets:
+            made.append(ensure_table(self.client, f"{target.dataset_id}.{table_id}", layout))
+        return made[0]
+
+    def published_layout(self, table: Table) -> TableLayout:
+        """Return how a published table is made, as the Variables say.
+
+        Raises:
+            WarehouseError: the partition is not by close time.
+        """
         partition = self.config.partition(table)
         if partition:
-            check_partition(table_id, partition.field, table.closed_at_column)
-        layout = TableLayout(
+            check_partition(self.config.table_id(table.data_type), partition.field, table.closed_at_column)
+        return TableLayout(
             self.schema(table.table_id),
             partition_type=partition.type if partition else None,
             partition_field=partition.field if partition else None,
             cluster_fields=self.config.cluster(table),
             needed=(*table.keys, table.ledger_column, table.closed_at_column),
         )
-        made = []
-        for target in self.config.targets:
-            made.append(ensure_table(self.client, f"{target.dataset_id}.{table_id}", layout))
-            if table.entry_keys:
-                self._ensure_state(table, target)
-        return made[0]
 
-    def _ensure_state(self, table: Table, target: Target) -> None:
-        """Makes or grows the point-in-time table beside a table of changes, and the view on it."""
+    def versions_layout(self, table: Table) -> TableLayout:
+        """Return how the table of versions beside a change log is made."""
         table_id = self.config.table_id(table.data_type)
-        layout = TableLayout(
-            self.schema(table.table_id),
+        return TableLayout(
+            [*self.schema(table.table_id), *ENDS],
+            partition_type="DAY",
+            partition_field=VALID_TO,
+            partition_days=self.config.history_days,
             cluster_fields=table.entry_keys[:MOST_CLUSTER_FIELDS],
-            needed=(*table.entry_keys, table.ledger_column, DELETED),
-            description=f"What {table.data_type} there are, and were: the last change of each, deleted ones too",
+            needed=(*table.entry_keys, table.ledger_column, table.closed_at_column, DELETED),
+            description=f"Versions of {table.data_type}, for the views {current_view_id(table_id)} and "
+            f"{history_view_id(table_id)}",
         )
-        ensure_table(self.client, f"{target.dataset_id}.{state_table_id(table_id)}", layout)
-        query = current_view(self.state(table, target), self.columns(table.table_id))
-        ensure_view(self.client, f"{target.dataset_id}.{current_view_id(table_id)}", query)
 
     def check_partitions(self, table: Table, first_closed_at: str, last_closed_at: str) -> None:
         """Refuses a batch that spans more partitions than one statement may change.
@@ -315,40 +569,50 @@ class Warehouse:
             for number, statement in enumerate(statements)
         ]
 
-    def state(self, table: Table, target: Target) -> str:
-        """The point-in-time table's name between backticks."""
-        return self.name(state_table_id(self.config.table_id(table.data_type)), target)
-
     def base(self, table: Table, target: Target) -> str:
-        """The name between backticks of the table that keeps a point-in-time table's full load."""
+        """The name between backticks of the table that keeps the full load of a table of changes."""
         return self.name(base_table_id(self.config.table_id(table.data_type)), target)
 
     def ensure_base(self, table: Table) -> None:
-        """Makes or grows the table that keeps the full load, in each target."""
-        layout = TableLayout(
+        """Create or extend the table that keeps the full load, in each target."""
+        for target in self.config.targets:
+            ensure_table(self.client, self._base_id(table, target), self.base_layout(table))
+
+    def base_layout(self, table: Table) -> TableLayout:
+        """Return how the table that keeps a full load is made."""
+        return TableLayout(
             self.schema(table.table_id),
             cluster_fields=table.entry_keys[:MOST_CLUSTER_FIELDS],
             needed=(*table.entry_keys, table.ledger_column, DELETED),
-            description=f"All {table.data_type} at one ledger: the full load that the point-in-time table begins with",
+            description=f"All {table.data_type} at one ledger: the full load that the versions begin with",
         )
+
+    def layouts(self) -> Iterator[tuple[str, TableLayout]]:
+        """Yield each table that the DAGs keep, as `project.dataset.table`, with how it is made.
+
+        Raises:
+            WarehouseError: a partition is not by close time.
+            SchemaError: a schema file is missing or unusable.
+        """
+        yield f"{self.dataset_id}.{BATCH_STATS_TABLE_ID}", self.batch_stats_layout()
+        yield f"{self.dataset_id}.{COVERAGE_TABLE_ID}", self.coverage_layout()
+        yield f"{self.dataset_id}.{LEDGER_AUDITS_TABLE_ID}", self.audits_layout()
+        yield f"{self.dataset_id}.{LEDGER_BATCHES_TABLE_ID}", self.batches_layout()
         for target in self.config.targets:
-            ensure_table(self.client, self._base_id(table, target), layout)
+            for table in PUBLISHED.values():
+                table_id = self.config.table_id(table.data_type)
+                yield f"{target.dataset_id}.{table_id}", self.published_layout(table)
+                if table.entry_keys:
+                    yield f"{target.dataset_id}.{versions_table_id(table_id)}", self.versions_layout(table)
+                    yield self._base_id(table, target), self.base_layout(table)
 
     def base_ledger(self, table: Table, target: Target) -> int:
-        """The ledger of the full load that a point-in-time table begins with, 0 if there was none."""
+        """The ledger of the full load that is kept, 0 if none is."""
         return base_ledger(self.client, self._base_id(table, target))
 
     def note_base_ledger(self, table: Table, target: Target, ledger: int) -> None:
-        """Notes that the full load of a ledger is kept: changes up to it no longer enter the point-in-time table."""
+        """Note that the full load of a ledger is kept."""
         note_base_ledger(self.client, self._base_id(table, target), ledger)
-
-    def rebuild(self, table: Table, target: Target) -> Statement:
-        """The statement that recomputes a point-in-time table."""
-        ledger = self.base_ledger(table, target)
-        state, changes, base = self.state(table, target), self.published(table, target), self.base(table, target)
-        into = self.fields(state)
-        kept = (base, self.moved(table, self.fields(base), into)) if ledger else None
-        return rebuild(table, state, changes, self.moved(table, self.fields(changes), into), kept, ledger)
 
     def _base_id(self, table: Table, target: Target) -> str:
         return f"{target.dataset_id}.{base_table_id(self.config.table_id(table.data_type))}"

@@ -7,12 +7,14 @@ writes none, it is derived: from the rows themselves, and from the ledgers' head
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from stellar_etl_airflow.export.contents import Contents, RowCounter
 from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import LEDGERS, OPERATIONS, TRANSACTIONS
@@ -36,38 +38,22 @@ class StoredObject:
     crc32c: str
 
 
-class RowCounter:
-    """Counts the rows of NDJSON that is written to it.
-
-    Attributes:
-        rows: the lines so far.
-        torn: whether the last one has no end.
-    """
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.torn = False
-
-    def write(self, chunk: bytes) -> int:
-        """Takes the next bytes."""
-        if chunk:
-            self.rows += chunk.count(b"\n")
-            self.torn = not chunk.endswith(b"\n")
-        return len(chunk)
+class RefusedExportError(ManifestError):
+    """The files exist, and their content must not be published: a retry finds the same."""
 
 
 def read_manifest(text: str, name: str) -> dict[str, Any]:
     """A manifest's content.
 
     Raises:
-        ManifestError: it is none.
+        ManifestError: it is not a manifest.
     """
     try:
         manifest = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ManifestError(f"the manifest {name} can't be read: {error}") from error
     if not isinstance(manifest, dict):
-        raise ManifestError(f"the manifest {name} can't be read: it is no object")
+        raise ManifestError(f"the manifest {name} can't be read: it is not an object")
     return manifest
 
 
@@ -92,7 +78,7 @@ def combined_manifest(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, A
         manifests: the manifests by their names.
 
     Raises:
-        ManifestError: they tell of different ledgers.
+        ManifestError: they are of different ledgers.
     """
     (first_name, first), *others = manifests.items()
     for name, manifest in others:
@@ -106,6 +92,7 @@ def combined_manifest(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, A
         return {
             **first,
             "failed_transforms": sum(manifest["failed_transforms"] for manifest in manifests.values()),
+            "left_out": [one for manifest in manifests.values() for one in manifest.get("left_out", [])],
             "files": [file for manifest in manifests.values() for file in manifest["files"]],
         }
     except (KeyError, TypeError) as error:
@@ -116,58 +103,65 @@ def derived_manifest(
     attempt: ExportAttempt,
     passphrase: str,
     headers: str,
-    counted: Mapping[str, RowCounter],
+    contents: Contents,
     file_names: Mapping[str, str],
     objects: Mapping[str, StoredObject],
 ) -> dict[str, Any]:
     """The manifest of an export that wrote none.
 
-    Its `failed_transforms` are the transactions and operations that the headers promise and the files lack. Other types
-    have no count in a header: those exports run with `--strict-export`, and end where a row can't be made.
+    Its `left_out` are the transactions and operations that the headers promise and the files lack, and rows of other
+    types that are certain and lacking. With `max_failed_transforms` 0 those exports run with `--strict-export`, and end
+    where a row can't be made.
 
     Args:
         attempt: the attempt that wrote the files.
         passphrase: the network's.
         headers: the rows of the ledgers, NDJSON.
-        counted: what was counted in the file of each other type.
+        contents: what was read in the file of each other type.
         file_names: the file name for each type.
         objects: the files by name.
 
     Raises:
-        ManifestError: a file is torn, or the ledgers are not those of the range, each once and in a chain.
+        RefusedExportError: a file is torn or empty where it must have rows, or the ledgers are not those of the range,
+            each once and in a chain.
     """
     ledgers = RowCounter()
     ledgers.write(headers.encode())
-    counters = {**counted, LEDGERS.data_type: ledgers}
+    counters = {**contents.counters, LEDGERS.data_type: ledgers}
     torn = [attempt.object_name(file_names[type_]) for type_, counter in counters.items() if counter.torn]
     if torn:
-        raise ManifestError(f"the export {attempt.prefix} is not whole: {', '.join(torn)} end within a row. {_AGAIN}")
+        raise RefusedExportError(
+            f"the export {attempt.prefix} is not whole: {', '.join(torn)} end within a row. {_AGAIN}"
+        )
     name = attempt.object_name(file_names[LEDGERS.data_type])
     try:
         rows = [json.loads(line) for line in headers.split("\n") if line]
         _check_chain(rows, attempt.ledgers, name)
-        promised = {
-            TRANSACTIONS.data_type: sum(
-                int(row["successful_transaction_count"]) + int(row["failed_transaction_count"]) for row in rows
-            ),
-            OPERATIONS.data_type: sum(int(row["tx_set_operation_count"]) for row in rows),
-        }
-        missing = {type_: promised[type_] - counters[type_].rows for type_ in promised if type_ in counters}
-        for type_, rows_missing in missing.items():
-            if rows_missing < 0:
-                raise ManifestError(
-                    f"the export {attempt.prefix} is not whole: it has {counters[type_].rows} {type_}, and the "
-                    f"ledgers' headers say {promised[type_]}. {_AGAIN}"
+        for row in rows:
+            contents.header(row)
+        lacking = {**_lacking_by_headers(attempt, rows, contents), **contents.lacking()}
+        for type_, ledgers_lacking in lacking.items():
+            if ledgers_lacking and not counters[type_].rows:
+                raise RefusedExportError(
+                    f"the export {attempt.prefix} is not whole: {attempt.object_name(file_names[type_])} is empty, and "
+                    f"must have {ledgers_lacking.total()} {type_} at least. {_AGAIN}"
                 )
+        left_out = [
+            {"type": type_, "ledger": ledger, "rows": count}
+            for type_, missing in lacking.items()
+            for ledger, count in sorted(missing.items())
+        ]
         return {
             "version": VERSION,
+            "derived": True,
             "network_passphrase": passphrase,
             "start_ledger": rows[0]["sequence"],
             "end_ledger": rows[-1]["sequence"],
             "ledgers": len(rows),
             "first_closed_at": rows[0]["closed_at"],
             "last_closed_at": rows[-1]["closed_at"],
-            "failed_transforms": sum(missing.values()),
+            "failed_transforms": sum(missing.total() for missing in lacking.values()),
+            "left_out": left_out,
             "files": [
                 {
                     "type": type_,
@@ -182,23 +176,53 @@ def derived_manifest(
     except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         if isinstance(error, ManifestError):
             raise
-        raise ManifestError(f"the ledgers' rows in {name} can't be read: {error!r}") from error
+        raise RefusedExportError(f"the ledgers' rows in {name} can't be read: {error!r}") from error
+
+
+def _lacking_by_headers(
+    attempt: ExportAttempt, headers: Sequence[Mapping[str, Any]], contents: Contents
+) -> dict[str, Counter[int]]:
+    """By type and ledger, how many rows the headers promise and the files lack.
+
+    Raises:
+        RefusedExportError: a file has more rows.
+    """
+    promised = {
+        TRANSACTIONS.data_type: Counter(
+            {
+                int(row["sequence"]): int(row["successful_transaction_count"]) + int(row["failed_transaction_count"])
+                for row in headers
+            }
+        ),
+        OPERATIONS.data_type: Counter({int(row["sequence"]): int(row["tx_set_operation_count"]) for row in headers}),
+    }
+    lacking = {}
+    for type_ in promised.keys() & contents.counters.keys():
+        found = contents.rows[type_]
+        if more := found - promised[type_]:
+            total, ledger = promised[type_].total(), min(more)
+            raise RefusedExportError(
+                f"the export {attempt.prefix} is not whole: it has {found.total()} {type_}, and the ledgers' headers "
+                f"say {total}; of ledger {ledger} it has {found[ledger]}, not {promised[type_][ledger]}. {_AGAIN}"
+            )
+        lacking[type_] = promised[type_] - found
+    return lacking
 
 
 def _check_chain(rows: list[dict[str, Any]], ledgers: LedgerRange, name: str) -> None:
-    """Sorts the rows of ledgers, and makes sure that they are the range's, each following the one before it."""
+    """Sort the rows of ledgers, and make sure that they are the range's, each following the one before it."""
     rows.sort(key=lambda row: int(row["sequence"]))
     found, wanted = [int(row["sequence"]) for row in rows], range(ledgers.start, ledgers.end + 1)
     if found != list(wanted):
         missing = sorted(set(wanted) - set(found))
         others = sorted(set(found) - set(wanted))
-        raise ManifestError(
+        raise RefusedExportError(
             f"{name} must hold ledgers {ledgers.start} to {ledgers.end}, each once, and has {len(found)} rows; "
             f"missing: {_some(missing)}; not of the range: {_some(others)}. {_AGAIN}"
         )
     for before, row in pairwise(rows):
         if row["previous_ledger_hash"] != before["ledger_hash"]:
-            raise ManifestError(f"{name}: ledger {row['sequence']} doesn't follow {before['sequence']}. {_AGAIN}")
+            raise RefusedExportError(f"{name}: ledger {row['sequence']} doesn't follow {before['sequence']}. {_AGAIN}")
 
 
 def _some(ledgers: Sequence[int]) -> str:
@@ -216,7 +240,7 @@ def verified_batch(
     max_failed_transforms: int = 0,
     passphrase: str = "",
 ) -> Batch:
-    """Compares a manifest with what was asked for and with the files.
+    """Compare a manifest with what was asked for and with the files.
 
     Args:
         manifest: the manifest.
@@ -237,14 +261,22 @@ def verified_batch(
             one_line = " ".join(problems.split())  # whatever the manifest holds
             raise ManifestError(f"the export {attempt.prefix} is not whole: {one_line}. {_AGAIN}")
         if passphrase and manifest["network_passphrase"] != passphrase:
-            raise ManifestError(
+            raise RefusedExportError(
                 f"the export {attempt.prefix} is of the network {manifest['network_passphrase']!r}, and the Variable "
                 f"'network_passphrase' says {passphrase!r}: correct it, or 'txmeta_datastore_path'"
             )
+        left_out = _left_out(manifest, attempt.ledgers)
         if (failed := _count(manifest["failed_transforms"])) > max_failed_transforms:
-            raise ManifestError(
+            limit = f"The Variable 'max_failed_transforms' says how many may be ({max_failed_transforms})"
+            if manifest.get("derived"):
+                raise RefusedExportError(
+                    f"{failed} rows are missing in the export {attempt.prefix}: {_counted(left_out)}. The headers "
+                    f"promise them, or other rows make them certain: the exporter left them out, which the export "
+                    f"pod's log says, or its files are not whole. {limit}. {_AGAIN}"
+                )
+            raise RefusedExportError(
                 f"{failed} rows of the export {attempt.prefix} could not be made, and were left out: the export pod's "
-                f"log names each. The Variable 'max_failed_transforms' says how many may be ({max_failed_transforms})"
+                f"log names each. {limit}"
             )
         return Batch(
             attempt=attempt,
@@ -258,6 +290,7 @@ def verified_batch(
                     rows=_count(file["rows"]),
                     bytes=_count(file["bytes"]),
                     crc32c=file["crc32c"],
+                    left_out=tuple(sorted(left_out[data_type].elements())),
                 )
                 for data_type, file in files.items()
             },
@@ -268,9 +301,35 @@ def verified_batch(
         raise ManifestError(f"the manifest of {attempt.prefix} can't be read: {error!r}") from error
 
 
+def _left_out(manifest: Mapping[str, Any], ledgers: LedgerRange) -> defaultdict[str, Counter[int]]:
+    """By type and ledger, the rows that were left out; nothing of a manifest that does not list them.
+
+    Raises:
+        ValueError: they are not as many as the manifest counts, or of other ledgers.
+    """
+    found: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    if "left_out" not in manifest:
+        return found
+    for one in manifest["left_out"]:
+        if not ledgers.start <= _count(one["ledger"]) <= ledgers.end:
+            raise ValueError(f"rows of ledger {one['ledger']} can't have been left out")
+        found[one["type"]][one["ledger"]] += _count(one["rows"])
+    if (listed := sum(one.total() for one in found.values())) != manifest["failed_transforms"]:
+        raise ValueError(f"{listed} rows are listed as left out, and {manifest['failed_transforms']} counted")
+    return found
+
+
+def _counted(left_out: Mapping[str, Counter[int]]) -> str:
+    return ", ".join(
+        f"{ledgers.total()} {type_} of ledgers {_some(sorted(ledgers))}"
+        for type_, ledgers in left_out.items()
+        if ledgers
+    )
+
+
 def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{value!r} is no count")
+        raise ValueError(f"{value!r} is not a count")
     return value
 
 
@@ -299,7 +358,7 @@ def _differences(
         yield f"the manifest has no file for {data_type}"
     for data_type, file in files.items():
         if data_type not in file_names:
-            yield f"{file['name']} ({data_type}) was not asked for"
+            yield f"{file['name']} ({data_type}) was not requested"
             continue
         name = attempt.object_name(file_names[data_type])
         if not f"/{file['name']}".endswith(f"/{name}"):  # on a volume, the pod's folder stands before it

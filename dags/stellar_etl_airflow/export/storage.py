@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
 import google_crc32c
 from google.cloud import storage
 
-from stellar_etl_airflow.export.manifest import RowCounter, StoredObject
+from stellar_etl_airflow.export.contents import RowCounter
+from stellar_etl_airflow.export.manifest import StoredObject
 
 CHUNK = 1 << 20
 
@@ -24,8 +25,8 @@ class ExportStorage(Protocol):
     def text(self, name: str) -> str:
         """A small file's text."""
 
-    def count(self, name: str) -> RowCounter:
-        """Reads a file of rows, and counts them."""
+    def read(self, name: str, counter: RowCounter) -> None:
+        """Read a file of rows into a counter."""
 
 
 class Bucket:
@@ -53,16 +54,22 @@ class Bucket:
         """A small object's text."""
         return str(self._bucket.blob(name).download_as_text())
 
-    def count(self, name: str) -> RowCounter:
-        """Reads an object of rows as a stream, and counts them; the client library checks its checksum."""
-        counter = RowCounter()
+    def read(self, name: str, counter: RowCounter) -> None:
+        """Read an object of rows as a stream into a counter; the client library checks its checksum."""
         self._bucket.blob(name).download_to_file(counter, raw_download=True)
-        return counter
 
     def upload(self, name: str, path: Path) -> None:
-        """Uploads a file whole under its name; the service checks its CRC32C."""
+        """Upload a file whole under its name; the service checks its CRC32C."""
         kind = "application/json" if name.endswith(".json") else "application/x-ndjson"
         self._bucket.blob(name).upload_from_filename(str(path), content_type=kind, checksum="crc32c")
+
+    def write(self, name: str, text: str) -> None:
+        """Write a small object of JSON, over the one of its name."""
+        self._bucket.blob(name).upload_from_string(text, content_type="application/json", checksum="crc32c")
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete objects; one that is gone already is no error."""
+        self._bucket.delete_blobs([self._bucket.blob(name) for name in names], on_error=lambda _blob: None)
 
 
 class Folder:
@@ -92,13 +99,11 @@ class Folder:
         """A small file's text."""
         return self.path(name).read_text()
 
-    def count(self, name: str) -> RowCounter:
-        """Reads a file of rows, and counts them."""
-        counter = RowCounter()
+    def read(self, name: str, counter: RowCounter) -> None:
+        """Read a file of rows into a counter."""
         with self.path(name).open("rb") as file:
             while chunk := file.read(CHUNK):
                 counter.write(chunk)
-        return counter
 
     def _stored(self, name: str) -> StoredObject:
         checksum, size = google_crc32c.Checksum(), 0

@@ -82,7 +82,7 @@ class ExportAttempt:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> ExportAttempt:
-        """Reads what `to_json` made."""
+        """Read what `to_json` made."""
         return cls(LedgerRange(**value["ledgers"]), value["prefix"], value["started_at"])
 
 
@@ -95,12 +95,19 @@ class ExportedFile:
         rows: lines in it.
         bytes: its size.
         crc32c: the CRC32C that was verified, base64 of the big-endian value; empty if it is not known.
+        left_out: for each row that could not be made, its ledger.
     """
 
     uri: str
     rows: int
     bytes: int
     crc32c: str = ""
+    left_out: tuple[int, ...] = ()
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> ExportedFile:
+        """Read what `Batch.to_json` made of a file."""
+        return cls(**{**value, "left_out": tuple(value.get("left_out", ()))})
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,8 @@ class Batch:
         first_closed_at: close time of the first ledger, RFC 3339 UTC.
         last_closed_at: close time of the last ledger, RFC 3339 UTC.
         files: the verified files by data type.
+        newest_closed_at: of a derived table with a chain of rows per entry, when the newest of its ledgers closed: the
+            later rows of an entry are made again too. Empty for other tables.
     """
 
     attempt: ExportAttempt
@@ -122,6 +131,7 @@ class Batch:
     first_closed_at: str
     last_closed_at: str
     files: dict[str, ExportedFile] = field(default_factory=dict)
+    newest_closed_at: str = ""
 
     @property
     def range(self) -> LedgerRange:
@@ -134,10 +144,10 @@ class Batch:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Batch:
-        """Reads what `to_json` made."""
+        """Read what `to_json` made."""
         return cls(
             **{**value, "attempt": ExportAttempt.from_json(value["attempt"])}
-            | {"files": {key: ExportedFile(**file) for key, file in value["files"].items()}}
+            | {"files": {key: ExportedFile.from_json(file) for key, file in value["files"].items()}}
         )
 
 

@@ -1,10 +1,11 @@
-"""Who causes a cost, and how high it is: labels of BigQuery jobs and of pods, bytes, their price. Pure."""
+"""Who causes a cost, and how high it is: labels of BigQuery jobs and of pods; queries, pods and storage. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +15,9 @@ in Kubernetes alike."""
 
 _HASH_CHARACTERS = 8
 
+GIB = 1 << 30
 TIB = 1 << 40
+HOUR = 3600
 
 
 def label_value(text: str) -> str:
@@ -31,7 +34,7 @@ def label_value(text: str) -> str:
 
 
 def cost_labels(**parts: str) -> dict[str, str]:
-    """Labels by which costs are told apart, `stellar_{part}` each; a part without a value has none.
+    """Labels that separate costs, `stellar_{part}` each; a part without a value has no label.
 
     Args:
         parts: such as `dag`, `task`, `table`, `environment`.
@@ -41,20 +44,103 @@ def cost_labels(**parts: str) -> dict[str, str]:
 
 
 def bytes_of(jobs: Iterable[Any]) -> dict[str, int]:
-    """What BigQuery jobs read and what of it is billed, in bytes; loads are free, and read nothing."""
+    """What BigQuery jobs read, what of it is billed, and what they loaded, in bytes; loads are free, and none reads."""
     found = list(jobs)
     return {
         "bytes_processed": sum(getattr(job, "total_bytes_processed", None) or 0 for job in found),
         "bytes_billed": sum(getattr(job, "total_bytes_billed", None) or 0 for job in found),
+        "bytes_loaded": sum(getattr(job, "output_bytes", None) or 0 for job in found),
     }
 
 
 def bytes_together(results: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """The sum of what `bytes_of` gave for several tasks."""
     found = list(results)
-    return {key: sum(int(result[key]) for result in found) for key in ("bytes_processed", "bytes_billed")}
+    keys = ("bytes_processed", "bytes_billed", "bytes_loaded")
+    return {key: sum(int(result.get(key, 0)) for result in found) for key in keys}
 
 
 def estimated_cost(bytes_billed: int, price_per_tib: float) -> str:
     """What bytes cost at a price for each TiB, as a NUMERIC: in the price's currency, to nine digits."""
-    return f"{Decimal(bytes_billed) * Decimal(str(price_per_tib)) / TIB:.9f}"
+    return _priced(bytes_billed, price_per_tib, TIB)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What pods asked for, over the time that they ran: the node has it reserved, whether it is used or not.
+
+    Attributes:
+        cpu_seconds: requested CPUs times seconds.
+        memory_gib_seconds: requested GiB of memory times seconds.
+    """
+
+    cpu_seconds: float = 0.0
+    memory_gib_seconds: float = 0.0
+
+    @classmethod
+    def of(cls, requests: Iterable[Mapping[str, Any]], seconds: float) -> Usage:
+        """Return what containers of a pod use that ran for some seconds.
+
+        Args:
+            requests: the `requests` of each container's resources; a resource that is not there counts as nothing.
+            seconds: how long the pod ran.
+        """
+        found = list(requests)
+        cpu = sum(quantity(one.get("cpu", 0)) for one in found)
+        memory = sum(quantity(one.get("memory", 0)) for one in found)
+        return cls(float(cpu) * seconds, float(memory / GIB) * seconds)
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return the sum."""
+        return Usage(self.cpu_seconds + other.cpu_seconds, self.memory_gib_seconds + other.memory_gib_seconds)
+
+    def share(self, part: int, whole: int) -> Usage:
+        """Return the share that a part of a whole has."""
+        return Usage(self.cpu_seconds * part / whole, self.memory_gib_seconds * part / whole) if whole else Usage()
+
+    def cost(self, vcpu_hour: float, gib_hour: float) -> str:
+        """Return what it costs, as a NUMERIC.
+
+        Args:
+            vcpu_hour: the price of a CPU for an hour.
+            gib_hour: the price of a GiB of memory for an hour.
+        """
+        return f"{(self.cpu_seconds * vcpu_hour + self.memory_gib_seconds * gib_hour) / HOUR:.9f}"
+
+    def to_json(self) -> dict[str, float]:
+        """Return it as a task leaves it for other tasks."""
+        return asdict(self)
+
+
+SUFFIXES: dict[str, Decimal] = {
+    **{f"{letter}i": Decimal(1 << 10 * power) for power, letter in enumerate("KMGTPE", 1)},
+    **{letter: Decimal(1000**power) for power, letter in enumerate("kMGTPE", 1)},
+    "m": Decimal("0.001"),
+    "": Decimal(1),
+}
+"""What Kubernetes writes behind a number, and what it stands for
+(https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/)."""
+
+_QUANTITY = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)")
+
+
+def quantity(value: str | float) -> Decimal:
+    """Return the number that a Kubernetes quantity stands for: `500m` is 0.5, `2Gi` is 2147483648.
+
+    Raises:
+        ValueError: the value is not a quantity.
+    """
+    found = _QUANTITY.fullmatch(str(value))
+    if found is None or found[2] not in SUFFIXES:
+        raise ValueError(f"{value!r} is not a Kubernetes quantity")
+    return Decimal(found[1]) * SUFFIXES[found[2]]
+
+
+def storage_cost(stored: int, price_per_gib_month: float) -> str:
+    """Return what bytes cost that are stored for a month, as a NUMERIC."""
+    return _priced(stored, price_per_gib_month, GIB)
+
+
+def _priced(count: int, price: float, unit: int) -> str:
+    """Return what some bytes cost at a price for each unit of bytes, as a NUMERIC."""
+    return f"{Decimal(count) * Decimal(str(price)) / unit:.9f}"

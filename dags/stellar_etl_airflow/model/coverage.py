@@ -1,29 +1,26 @@
-"""What is wrong with loaded history, and what mends it. Pure: findings, ranges, plans."""
+"""Findings in loaded history, and the plans that fix them. Pure: findings, ranges, plans."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from stellar_etl_airflow.model.ranges import LedgerRange, chunks, joined, without
-from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, LEDGERS, OPERATIONS, PUBLISHED, STATES, TRANSACTIONS
+from stellar_etl_airflow.model.tables import DERIVED, PUBLISHED, STATES, Publish
 
 LEDGERS_A_RUN = 5000
-"""How many ledgers one run loads that mends what is missing: about eight hours of the network."""
+"""The number of ledgers per run that loads missing ledgers: about eight hours of the network."""
 
 
 REBUILD_DAG = "state_rebuild"
+FOLD_DAG = "state_fold"
 
 TABLE_PARAM = "table"
 """The param of `REBUILD_DAG` that names the one type to rebuild; null for all."""
-
-
-SOURCES_OF_DERIVED = (LEDGERS, TRANSACTIONS, OPERATIONS)
-"""What `enriched_history_operations` is made of."""
 
 
 class Fault(StrEnum):
@@ -38,7 +35,16 @@ class Fault(StrEnum):
     DUPLICATES = "duplicates"
     UNIDENTIFIED = "unidentified"
     STATE_BEHIND = "state_behind"
+    DIRTY = "dirty"
+    NOT_AS_ARCHIVE = "not_as_archive"
+    LUMENS = "lumens"
     LAG = "lag"
+    UNCOUNTED = "uncounted"
+    LOOKED_AT = "looked_at"
+    REMOVED = "removed"
+    MISSING_ROWS = "missing_rows"
+    EXTRA_ROWS = "extra_rows"
+    DIFFERENT_ROWS = "different_rows"
 
 
 MEANINGS = {
@@ -50,19 +56,49 @@ MEANINGS = {
     Fault.WRONG_TIME: "ledgers have rows of another close time",
     Fault.DUPLICATES: "ledgers have a row more than once",
     Fault.UNIDENTIFIED: "rows have no identity: the exporter that wrote them does not number events",
-    Fault.STATE_BEHIND: "entries of the point-in-time table are behind their changes",
+    Fault.STATE_BEHIND: "versions are not as their changes say",
+    Fault.DIRTY: "ledgers were published again and are not in the point-in-time views before the next fold",
+    Fault.NOT_AS_ARCHIVE: "ledgers changed entries that are not as in the history archive",
+    Fault.LUMENS: "stroops more or fewer in all entries than the header says (total_coins - fee_pool)",
     Fault.LAG: "ledgers of the network are not in this table yet",
+    Fault.UNCOUNTED: "ledgers have rows that no load has counted: an older release loaded them, and then a part again",
+    Fault.LOOKED_AT: "ledgers were looked at",
+    Fault.REMOVED: "ledgers were removed by a run of dataset_reset",
+    Fault.MISSING_ROWS: "rows of a new export are missing",
+    Fault.EXTRA_ROWS: "rows are not in a new export",
+    Fault.DIFFERENT_ROWS: "rows differ from a new export",
 }
 
 
 BLOCK_BITS = 20
 """Ledgers are looked at in blocks of 2^20, two months of the network: a finding ends at the latest with its block."""
 
-OF_BLOCKS = (Fault.BROKEN_LINK, Fault.NOT_LOADED, Fault.WRONG_COUNT, Fault.WRONG_TIME, Fault.DUPLICATES)
+OF_BLOCKS = (
+    Fault.BROKEN_LINK,
+    Fault.WRONG_COUNT,
+    Fault.LOST_ROWS,
+    Fault.WRONG_TIME,
+    Fault.DUPLICATES,
+    Fault.UNCOUNTED,
+)
 """The faults that are found block by block."""
 
-NO_FAULTS = (Fault.LAG, Fault.UNIDENTIFIED)
-"""What is recorded and neither fails a run nor is loaded again: the schedule's work, and what a load may not change."""
+OF_AUDITS = (Fault.MISSING_ROWS, Fault.EXTRA_ROWS, Fault.DIFFERENT_ROWS)
+"""The faults that an audit finds: it exports ledgers again and compares all rows."""
+
+NO_FAULTS = (Fault.LAG, Fault.UNIDENTIFIED, Fault.DIRTY, Fault.UNCOUNTED, Fault.LOOKED_AT, Fault.REMOVED)
+"""What is recorded and neither fails a run nor is loaded again: the schedule's work, what a load may not change, and
+what a user wanted."""
+
+LUMENS_TYPES = ("accounts", "claimable_balances", "liquidity_pools", "contract_data")
+"""The types of entries that hold lumens."""
+
+FIRST_LOADED = 3
+"""Loads that begin with this ledger, or an earlier one, bring all entries of a network: they change later."""
+
+MOST_RUNS = 500
+"""How many runs one coverage check starts at most: Airflow maps a task at most 1,024 times by default. What is left is
+found and loaded again by the next one."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +111,10 @@ class Finding:
         start_ledger: the first ledger concerned.
         end_ledger: the last one.
         count: how many of what the fault counts.
-        lag_seconds: of a lag, the time from the newest published ledger to the newest of the network.
+        lag_seconds: of a lag, the time from the newest published ledger to the newest of the network; of dirty ledgers,
+            the time since the first of them was published again.
+        dataset: where the table is, as `project.dataset`.
+        columns: the columns in which rows differ, with a comma between them; empty for other faults.
     """
 
     data_type: str
@@ -84,6 +123,8 @@ class Finding:
     end_ledger: int
     count: int
     lag_seconds: int | None = None
+    dataset: str = ""
+    columns: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object that `from_json` reads back."""
@@ -91,15 +132,23 @@ class Finding:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Finding:
-        """Reads what `to_json` made."""
+        """Read what `to_json` made."""
         return cls(**{**value, "fault": Fault(value["fault"])})
 
     @property
     def text(self) -> str:
         """The finding in words."""
-        where = f"{PUBLISHED[self.data_type].table_id}, ledgers {self.start_ledger} to {self.end_ledger}"
+        dataset = f"{self.dataset}." if self.dataset else ""
+        where = f"{dataset}{PUBLISHED[self.data_type].table_id}, ledgers {self.start_ledger} to {self.end_ledger}"
         behind = f", {self.lag_seconds} s" if self.lag_seconds is not None else ""
-        return f"{where}: {self.count} {MEANINGS[self.fault]}{behind}"
+        columns = f", in the columns {self.columns}" if self.columns else ""
+        return f"{where}: {self.count} {MEANINGS[self.fault]}{behind}{columns}"
+
+    @property
+    def is_kept_by_loads(self) -> bool:
+        """Whether loads leave the rows as they are: where the earliest row of a key is kept, none is replaced."""
+        kept = PUBLISHED[self.data_type].publish is Publish.KEEP_EARLIEST
+        return kept and self.fault in (Fault.EXTRA_ROWS, Fault.DIFFERENT_ROWS)
 
 
 def whole(findings: Iterable[Finding]) -> list[Finding]:
@@ -121,6 +170,38 @@ def whole(findings: Iterable[Finding]) -> list[Finding]:
             result.append(one)
         open_at[one.data_type, one.fault, one.end_ledger + 1] = before
     return result
+
+
+BEFORE_ALL, AFTER_ALL = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+"""The bounds of a window that is open."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The ledgers whose rows are looked at, and close times that include theirs.
+
+    Attributes:
+        ledgers: the ledgers; the first may be behind the last where there is nothing to look at.
+        start: no ledger of the window closed earlier.
+        end: no ledger of the window closed later.
+    """
+
+    ledgers: LedgerRange
+    start: datetime = BEFORE_ALL
+    end: datetime = AFTER_ALL
+
+
+@dataclass(frozen=True)
+class Loads:
+    """What the batch stats say of a table.
+
+    Attributes:
+        ledgers: from the first ledger that was loaded to the last.
+        closed_at: when the last one closed.
+    """
+
+    ledgers: LedgerRange
+    closed_at: datetime
 
 
 @dataclass(frozen=True)
@@ -148,21 +229,33 @@ def lag_of(data_type: str, published: int, closed_at: datetime, head: NetworkHea
 
 @dataclass(frozen=True)
 class Healing:
-    """What mends findings, as the conf of DAG runs to trigger, in this order.
+    """The plan that fixes findings, as the conf of DAG runs to trigger, in this order.
 
     Attributes:
         loads: ranges to load again, by DAG: from the lake alone.
         derived: ranges of tables that are made of others.
-        rebuilds: types whose point-in-time table is to be recomputed.
+        rebuilds: types with versions to rebuild.
+        folds: types whose changes are to be folded, once they are loaded again.
+        rest: how many more runs there would be.
     """
 
     loads: tuple[tuple[str, LedgerRange], ...] = ()
     derived: tuple[tuple[str, LedgerRange], ...] = ()
     rebuilds: tuple[str, ...] = ()
+    folds: tuple[str, ...] = ()
+    rest: int = 0
+
+    def __bool__(self) -> bool:
+        """Whether there is something to do."""
+        return bool(self.loads or self.derived or self.rebuilds)
 
 
 def healing(findings: Sequence[Finding]) -> Healing:
-    """What has to be loaded again: exactly the ledgers that findings name, and what is made of them."""
+    """What has to be loaded or derived again: exactly the ledgers that findings name.
+
+    What is made of ledgers that are loaded again follows by itself: they are pending then. Of more than `MOST_RUNS`
+    runs those of the oldest ledgers come first.
+    """
     ranges: defaultdict[str, list[LedgerRange]] = defaultdict(list)
     rebuilds = []
     for finding in findings:
@@ -171,15 +264,27 @@ def healing(findings: Sequence[Finding]) -> Healing:
         if finding.fault is Fault.STATE_BEHIND:
             rebuilds.append(finding.data_type)
             continue
+        if finding.fault is Fault.LUMENS:
+            continue  # it names no ledgers: `state_audit` does
+        if finding.is_kept_by_loads:
+            continue
         table, found = PUBLISHED[finding.data_type], LedgerRange(finding.start_ledger, finding.end_ledger)
         ranges[table.dag_id].append(found)
-        if table in SOURCES_OF_DERIVED:
-            ranges[ENRICHED_OPERATIONS.dag_id].append(found)
-    derived = ranges.pop(ENRICHED_OPERATIONS.dag_id, [])
+    audited = {finding.data_type for finding in findings if finding.fault is Fault.NOT_AS_ARCHIVE}
+    runs = [(dag_id, one) for dag_id in sorted(ranges) for one in chunks(joined(ranges[dag_id]), LEDGERS_A_RUN)]
+    if len(runs) > MOST_RUNS:
+        runs.sort(key=lambda run: run[1].start)
+    deriving = {table.dag_id for table in DERIVED.values()}
+    loads = [run for run in runs if run[0] not in deriving]
+    made = [run for run in runs if run[0] in deriving]
+    rest = max(0, len(loads) - MOST_RUNS) + max(0, len(made) - MOST_RUNS)
+    loads, made = loads[:MOST_RUNS], made[:MOST_RUNS]
     return Healing(
-        tuple((dag_id, one) for dag_id in sorted(ranges) for one in chunks(joined(ranges[dag_id]), LEDGERS_A_RUN)),
-        tuple((ENRICHED_OPERATIONS.dag_id, one) for one in chunks(joined(derived), LEDGERS_A_RUN)),
+        tuple(loads),
+        tuple(made),
         tuple(data_type for data_type in STATES if data_type in rebuilds),
+        tuple(data_type for data_type in STATES if data_type in audited),
+        rest,
     )
 
 
@@ -189,12 +294,10 @@ class Round:
 
     Attributes:
         loads: the runs to start now, oldest ledgers first, by DAG.
-        derived: what can be derived from them, once they have ended.
         rest: how many ledgers are left for later rounds, each counted once a DAG.
     """
 
     loads: tuple[tuple[str, LedgerRange], ...] = ()
-    derived: tuple[LedgerRange, ...] = ()
     rest: int = 0
 
 
@@ -210,9 +313,4 @@ def backfill_round(wanted: LedgerRange, held: Mapping[str, Sequence[LedgerRange]
     missing = [(dag_id, one) for dag_id, ranges in held.items() for one in chunks(without(wanted, ranges), chunk)]
     missing.sort(key=lambda load: load[1].start)
     now, later = missing[:parallel], missing[parallel:]
-    derived: list[LedgerRange] = []
-    sources = {table.dag_id for table in SOURCES_OF_DERIVED}
-    if sources <= held.keys():
-        open_ = [one for dag_id, one in later if dag_id in sources]
-        derived = [part for dag_id, one in now if dag_id in sources for part in without(one, open_)]
-    return Round(tuple(now), tuple(joined(derived)), sum(one.end - one.start + 1 for _, one in later))
+    return Round(tuple(now), sum(one.end - one.start + 1 for _, one in later))

@@ -1,4 +1,4 @@
-"""What people are told in chat and by email: alerts, and the one message that many of them make. Pure."""
+"""Notifications in chat and by email: alerts, and the single message made from many. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote
 RUNBOOK = "docs/runbook.md"
 
 SHOWN = 10
-"""How many tasks a message tells of one by one; the others are counted."""
+"""The number of tasks that a message lists; the others are counted."""
 
 _LINE = 300
 """How many characters of an error a message shows."""
@@ -24,12 +24,14 @@ _BY_WORDS = {
     "ledgers that have not closed": "table-behind-the-network",
     "can't change that: rename the column": "network-upgrade-with-new-columns",
     "of another network": "moving-a-dataset",
+    "the rows of the new export are kept": "audit-finding",
+    "'daily_budget'": "cost-too-high",
     "bytes billed": "cost-too-high",
     "bytesBilledLimitExceeded": "cost-too-high",
     "Pod took too long": "pods-stuck",
     "Airflow Variable": "wrong-variable",
 }
-"""Headings of the runbook by what an error says: these tell more than the task's name."""
+"""Headings of the runbook by text of an error, which is more specific than the task's name."""
 
 _BY_TASK = {
     "get_ledger_range_from_times": "failed-export",
@@ -39,6 +41,7 @@ _BY_TASK = {
     "check": "failed-check",
     "check_sources": "failed-check",
     "report": "gap-found",
+    "check_schedules": "no-new-runs",
 }
 """Headings of the runbook by the task's name, without its group; all other tasks ask the warehouse or Airflow."""
 
@@ -62,17 +65,17 @@ def first_line(error: str) -> str:
 
 @dataclass(frozen=True)
 class Alert:
-    """One thing that people are told.
+    """One alert.
 
     Attributes:
         at: when it happened, ISO 8601 in UTC.
-        what: what failed; alerts of the same are told together.
+        what: what failed; alerts about the same are sent together.
         text: why, in one line.
         anchor: the heading of the runbook.
         run_id: the DAG run.
         ledgers: its ledgers, such as `3-122`, as far as they are known.
         link: the log, or the run, in Airflow's UI.
-        ids: what tells it from others: told twice, it is one alert.
+        ids: its deduplication key: reported twice, it is one alert.
     """
 
     at: str
@@ -95,7 +98,7 @@ class Alert:
 
     @classmethod
     def from_json(cls, text: str) -> Alert:
-        """Reads what `to_json` made.
+        """Read what `to_json` made.
 
         Raises:
             ValueError: it is something else.
@@ -108,11 +111,11 @@ class Alert:
 
 
 def is_quiet(told: datetime | None, now: datetime, window: int) -> bool:
-    """Whether people heard so lately that they hear no more yet.
+    """Whether the last message was sent so recently that no other one may be sent yet.
 
     Args:
-        told: when the last message was sent, None if there was none. A time to come, from a clock that was wrong,
-            keeps nobody quiet.
+        told: when the last message was sent, None if there was none. A future time, from a wrong clock,
+            is ignored.
         now: the time.
         window: seconds.
     """
@@ -121,13 +124,13 @@ def is_quiet(told: datetime | None, now: datetime, window: int) -> bool:
 
 @dataclass(frozen=True)
 class Digest:
-    """What one message tells.
+    """The content of one message.
 
     Attributes:
         alerts: at least one, oldest first.
         told: when the last message was sent, if it held some of these back.
-        held: how many it held back.
-        runbook_url: where the runbook lies, empty if nobody said.
+        held: the number that it held back.
+        runbook_url: the address of the runbook, empty if it is not set.
     """
 
     alerts: Sequence[Alert]

@@ -18,7 +18,7 @@ class SchemaFile:
     table_id: str
 
     def fields(self) -> list[dict[str, Any]]:
-        """Reads it; none if that can't be done, for names are worth telling without columns."""
+        """Read it; none if that fails, because names are useful without columns too."""
         try:
             return read_schema(self.folder, self.table_id)
         except SchemaError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 
@@ -14,7 +14,7 @@ class RangeError(ValueError):
 
 @dataclass(frozen=True)
 class TimeRange:
-    """A half-open interval of close times, in UTC."""
+    """A half-open interval of close times, in UTC and in whole seconds."""
 
     start: datetime
     end: datetime
@@ -43,12 +43,16 @@ class LedgerRange:
             ) from error
         return cls(start, max(end - 1, start))
 
+    def overlaps(self, other: LedgerRange) -> bool:
+        """Whether the ranges have a ledger in common."""
+        return self.start <= other.end and other.start <= self.end
+
 
 def whole_number(name: str, value: Any) -> int:
     """A param that is a whole number; nothing is rounded to one.
 
     Raises:
-        RangeError: it is none.
+        RangeError: it is not a whole number.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise RangeError(f"param {name}: {value!r} is not a whole number")
@@ -80,11 +84,26 @@ def parse_utc(where: str, value: Any) -> datetime:
         raise RangeError(f"{where}: {value!r} is before year 1 or after year 9999 in UTC") from None
 
 
+def ceil_to_second(moment: datetime) -> datetime:
+    """Return the first whole second at or after a time.
+
+    Ledgers close at whole seconds: those that closed in [a, b) closed in [ceil(a), ceil(b)), and no others.
+
+    Raises:
+        OverflowError: it is after year 9999.
+    """
+    return moment.replace(microsecond=0) + timedelta(seconds=bool(moment.microsecond))
+
+
 RANGE_PARAMS = ("start_time", "end_time", "start_ledger", "end_ledger")
 
 
 CHECKPOINT_PARAM = "checkpoint_ledger"
 """The param of a full load."""
+
+
+LAST_LEDGER = 2**32 - 1
+"""The highest sequence that the protocol can name: a `uint32`. Airflow can't keep a number beyond 64 bits."""
 
 
 CHECKPOINT_LEDGERS = 64
@@ -101,20 +120,17 @@ def _checkpoint(ledger: int) -> LedgerRange:
     after = ledger + (-ledger - 1) % CHECKPOINT_LEDGERS
     if ledger < 1 or after != ledger:
         near = [str(one) for one in (after - CHECKPOINT_LEDGERS, after) if one > 0]
-        raise RangeError(f"param {CHECKPOINT_PARAM}: {ledger} is no checkpoint; near it is {' and '.join(near)}")
+        raise RangeError(f"param {CHECKPOINT_PARAM}: {ledger} is not a checkpoint; near it: {' and '.join(near)}")
     return LedgerRange(ledger, ledger)
 
 
-def asked_range(
-    params: Mapping[str, Any], interval_start: datetime | None, interval_end: datetime | None
-) -> TimeRange | LedgerRange:
-    """What a run is to load: by params if any is set, else its data interval.
+def asked_range(params: Mapping[str, Any], interval: TimeRange | None) -> TimeRange | LedgerRange:
+    """What a run is to load: by params if any is set, else its interval.
 
     Args:
         params: the run's params; `start_time` and `end_time`, or `start_ledger` and `end_ledger`, or neither; or
             `checkpoint_ledger`.
-        interval_start: start of the data interval, None for a run that has none.
-        interval_end: end of the data interval.
+        interval: the close times that the schedule has this run load, None for a run that has none.
 
     Raises:
         RangeError: params of both kinds, one of a pair, the wrong way round, or nothing to go by.
@@ -125,19 +141,20 @@ def asked_range(
             raise RangeError(f"the param {CHECKPOINT_PARAM} stands alone; this run has {', '.join(sorted(given))} too")
         return _checkpoint(whole_number(CHECKPOINT_PARAM, params[CHECKPOINT_PARAM]))
     if not given:
-        if interval_start is None or interval_end is None or interval_start >= interval_end:
+        if interval is None:
             raise RangeError(
                 "this run has no data interval: trigger it with the params start_time and end_time, "
                 "or start_ledger and end_ledger"
             )
-        return TimeRange(interval_start.astimezone(UTC), interval_end.astimezone(UTC))
+        return interval
     if given.keys() == {"start_time", "end_time"}:
-        times = TimeRange(*(parse_utc(f"param {name}", given[name]) for name in ("start_time", "end_time")))
-        if times.start >= times.end:
-            raise RangeError(
-                f"param start_time ({times.start.isoformat()}) must be before end_time ({times.end.isoformat()})"
-            )
-        return times
+        start, end = (parse_utc(f"param {name}", given[name]) for name in ("start_time", "end_time"))
+        if start >= end:
+            raise RangeError(f"param start_time ({start.isoformat()}) must be before end_time ({end.isoformat()})")
+        try:
+            return TimeRange(ceil_to_second(start), ceil_to_second(end))
+        except OverflowError:
+            raise RangeError(f"param end_time: {given['end_time']!r} is after year 9999 in UTC") from None
     if given.keys() == {"start_ledger", "end_ledger"}:
         ledgers = LedgerRange(
             whole_number("start_ledger", given["start_ledger"]), whole_number("end_ledger", given["end_ledger"])
@@ -197,7 +214,5 @@ def held_by_all(ranges: Iterable[Sequence[LedgerRange]]) -> list[LedgerRange]:
 
 def _common(one: LedgerRange, others: Iterable[LedgerRange]) -> list[LedgerRange]:
     return [
-        LedgerRange(max(one.start, other.start), min(one.end, other.end))
-        for other in others
-        if other.start <= one.end and other.end >= one.start
+        LedgerRange(max(one.start, other.start), min(one.end, other.end)) for other in others if one.overlaps(other)
     ]

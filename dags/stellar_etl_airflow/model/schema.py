@@ -1,4 +1,4 @@
-"""Table schemas as BigQuery's REST API writes them: read from files, compared and grown. Pure but for the file.
+"""Table schemas as BigQuery's REST API writes them: read from files, compared and extended. Pure except for the file.
 
 A schema is a list of fields, each a mapping with `name`, `type`, `mode`, `description` and, for a RECORD, `fields`
 (https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#TableFieldSchema).
@@ -129,6 +129,17 @@ def lacking(fields: Sequence[Field], other: Sequence[Field], path: str = "") -> 
             found.append(f"{path}{field['name']}")
         else:
             found += lacking(field.get("fields", ()), match.get("fields", ()), f"{path}{field['name']}.")
+    return found
+
+
+def relaxed_fields(existing: Sequence[Field], fields: Sequence[Field], path: str = "") -> list[str]:
+    """Return the columns that are REQUIRED in `existing` and NULLABLE in `fields`, nested ones by their path."""
+    found, by_name = [], {field["name"].lower(): field for field in fields}
+    for field in existing:
+        match = by_name[field["name"].lower()]
+        if mode_of(field) != mode_of(match):
+            found.append(f"{path}{field['name']}")
+        found += relaxed_fields(field.get("fields", ()), match.get("fields", ()), f"{path}{field['name']}.")
     return found
 
 

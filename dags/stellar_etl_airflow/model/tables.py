@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
-from stellar_etl_airflow.model.checks import Check, accepted
+from stellar_etl_airflow.model.checks import Check, Kind, accepted
 
 
 class Publish(Enum):
@@ -20,6 +20,43 @@ class Publish(Enum):
 
     KEEP_EARLIEST = "keep_earliest"
     """A key is inserted if it is missing, and replaced only by a row of an older ledger."""
+
+
+class DerivedKind(Enum):
+    """Which rows of a derived table have to be made again after a ledger range of its sources was published."""
+
+    RANGE = "range"
+    """The rows of the same ledgers."""
+
+    BUCKET = "bucket"
+    """The rows of the UTC days in which these ledgers closed, made from all that is loaded of these days."""
+
+    ENTRY = "entry"
+    """The rows of these ledgers, and all later rows of the ledger entries that they touch: a row says something of the
+    entry's row before it."""
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """How a derived table is made: by the query `dags/queries/<table_id>.sql`.
+
+    Attributes:
+        kind: which rows are made again.
+        sources: the tables that the query reads: the letter by which it calls each, and its data type. Ledgers are
+            always among them: their headers say what the other sources must hold.
+        title: what a row of the table is, in a few words.
+        definition: what the table holds, in sentences.
+        against_sources: what the query `dags/queries/checks/<table_id>.sql` finds in staged rows, in words: nothing is
+            published if it has rows. Empty if there is no such query.
+        chain: of the kind ENTRY, the columns that identify an entry: its rows are a chain in the order of ledgers.
+    """
+
+    kind: DerivedKind
+    sources: tuple[tuple[str, str], ...]
+    title: str
+    definition: str
+    chain: tuple[str, ...] = ()
+    against_sources: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,13 +76,16 @@ class Table:
             the table, because it is a property of the row and not of the run that loaded it.
         publish: how staged rows enter the table.
         entry_keys: of a table of changes, the columns that identify the ledger entry that changed: the table then has a
-            point-in-time table beside it.
+            versions beside it.
+        not_of_entry: of a table of changes, columns that say nothing of the entry itself: a full load may have other
+            values in them than the entry's last change.
         dag_id: the DAG that loads it.
         header_count: how many rows a ledger has, in columns of `history_ledgers`; empty where no header says.
         cluster: the columns that BigQuery clusters it by, unless the Variable `cluster_fields` has an entry.
         partition: the length of its partitions, unless the Variable `partition_fields` has an entry; empty for a table
             that is matched by key over all its rows.
         checks: what its columns are held to before it is published, beside keys, range and counts.
+        derivation: how it is made from other published tables; None for a table that is loaded from an export.
     """
 
     data_type: str
@@ -58,11 +98,13 @@ class Table:
     closed_at_column: str = "closed_at"
     publish: Publish = Publish.REPLACE_RANGE
     entry_keys: tuple[str, ...] = ()
+    not_of_entry: tuple[str, ...] = ()
     dag_id: str = ""
     header_count: str = ""
     cluster: tuple[str, ...] = ()
     partition: Literal["HOUR", "DAY", "MONTH", "YEAR", ""] = "DAY"
     checks: tuple[Check, ...] = ()
+    derivation: Derivation | None = None
 
     @property
     def file_name(self) -> str:
@@ -76,6 +118,11 @@ class Table:
         On BigQuery two merges that only insert don't conflict, so that two overlapping runs could double rows.
         """
         return f"write_{self.table_id}"
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """Of a derived table with a chain of rows per entry, the columns that identify an entry."""
+        return self.derivation.chain if self.derivation else ()
 
 
 WITHOUT_CAPTIVE_CORE = "history_archive_without_captive_core"
@@ -170,7 +217,13 @@ TABLES: dict[str, Table] = {table.data_type: table for table in _ALL}
 """Every table of what happened in the ledgers, by data type."""
 
 
-def _changes(data_type: str, table_id: str, *entry_keys: str, cluster: tuple[str, ...] = ()) -> Table:
+def _changes(
+    data_type: str,
+    table_id: str,
+    *entry_keys: str,
+    cluster: tuple[str, ...] = (),
+    not_of_entry: tuple[str, ...] = (),
+) -> Table:
     """Describe the table of every change of one kind of ledger entry: at most one row per ledger and entry.
 
     Args:
@@ -178,19 +231,28 @@ def _changes(data_type: str, table_id: str, *entry_keys: str, cluster: tuple[str
         table_id: the table's name.
         entry_keys: the columns that identify an entry.
         cluster: the columns to cluster by after the ledger; the entry's keys by default.
+        not_of_entry: columns that say nothing of the entry itself.
     """
     return Table(
         data_type,
         table_id,
         keys=(*entry_keys, "ledger_sequence"),
         entry_keys=entry_keys,
+        not_of_entry=("ledger_entry_change", *not_of_entry),
         dag_id=STATE_TABLES,
         cluster=("ledger_sequence", *(cluster or entry_keys)),
     )
 
 
 ACCOUNTS = _changes("accounts", "accounts", "account_id")
-SIGNERS = _changes("signers", "account_signers", "account_id", "signer", cluster=("account_id",))
+SIGNERS = _changes(
+    "signers",
+    "account_signers",
+    "account_id",
+    "signer",
+    cluster=("account_id",),
+    not_of_entry=("last_modified_ledger",),  # the account's, which changes without its signers
+)
 TRUSTLINES = _changes("trustlines", "trust_lines", "ledger_key", cluster=("account_id", "asset_code"))
 OFFERS = _changes("offers", "offers", "offer_id", cluster=("seller_id",))
 LIQUIDITY_POOLS = _changes("liquidity_pools", "liquidity_pools", "liquidity_pool_id")
@@ -234,11 +296,184 @@ ENRICHED_OPERATIONS = Table(
     dag_id="enriched_history_operations",
     header_count=OPERATIONS.header_count,
     cluster=("ledger_sequence", "op_source_account", "type"),
+    derivation=Derivation(
+        DerivedKind.RANGE,
+        (("o", "operations"), ("t", "transactions"), ("l", "ledgers")),
+        title="Operations with their transactions and ledgers",
+        definition="One row per operation, with the columns of its transaction (`txn_…`) and of its ledger "
+        "(`ledger_…`), so that questions about operations need no join.",
+    ),
 )
-"""Derived from published tables; no export has its rows."""
+TRANSFERS = Table(
+    "transfers",
+    "token_transfers",
+    keys=("transaction_id", "event_index"),
+    dag_id="token_transfers",
+    cluster=("ledger_sequence", "asset", "from", "to"),
+    checks=(accepted("event_topic", "transfer", "mint", "burn", "clawback", "fee"),),
+    derivation=Derivation(
+        DerivedKind.RANGE,
+        (("t", "token_transfers"), ("l", "ledgers")),
+        title="Token transfers, one row per event",
+        definition="One row per token event, identified by its transaction and its position among the events of that "
+        "transaction. `amount_raw` is the amount as the event has it, in the smallest units of the token: how many "
+        "decimals a token has is a property of the token. Rows without `event_index`, which the Go image writes, are "
+        "refused by the check.",
+    ),
+)
 
-PUBLISHED: dict[str, Table] = {table.data_type: table for table in (*_ALL, *_ALL_CHANGES, ENRICHED_OPERATIONS)}
+_BUCKETS = accepted("bucket", "hour", "day")
+
+TRADE_OHLC = Table(
+    "trade_ohlc",
+    "trade_ohlc",
+    keys=("bucket", "bucket_start", "base_asset", "counter_asset"),
+    dag_id="trade_ohlc",
+    cluster=("bucket", "base_asset", "counter_asset"),
+    checks=(_BUCKETS, Check(Kind.RANGE, "trade_count", minimum=1)),
+    derivation=Derivation(
+        DerivedKind.BUCKET,
+        (("t", "trades"), ("l", "ledgers")),
+        title="Prices and volumes of asset pairs per hour and day",
+        definition="One row per pair of assets and UTC hour, and one per UTC day, in which the pair was traded. A pair "
+        "has no direction: `base_asset` is the asset whose name comes first in the alphabet, and a trade counts for "
+        "the same row in both directions. Prices are in units of the counter asset per unit of the base asset. The "
+        "first and the last trade are those with the lowest and the highest operation and order. Volumes are exact "
+        "sums.",
+        against_sources="volumes or numbers of trades that are not those of the trades themselves",
+    ),
+)
+NETWORK_STATS = Table(
+    "network_stats",
+    "network_stats",
+    keys=("bucket", "bucket_start"),
+    dag_id="network_stats",
+    cluster=("bucket",),
+    checks=(_BUCKETS, Check(Kind.RANGE, "ledger_count", minimum=1)),
+    derivation=Derivation(
+        DerivedKind.BUCKET,
+        (("o", "operations"), ("t", "transactions"), ("l", "ledgers")),
+        title="Activity of the network per hour and day",
+        definition="One row per UTC hour, and one per UTC day, in which a ledger closed: ledgers, transactions, "
+        "operations by type, fees, active accounts and Soroban resources. Operations are those of all transactions, "
+        "also of failed ones. An account is active if it was the source of a transaction or of an operation.",
+    ),
+)
+
+BALANCES = Table(
+    "balances",
+    "balances",
+    keys=("entry_type", "entry_key", "ledger_sequence"),
+    dag_id="balances",
+    cluster=("holder", "asset", "ledger_sequence"),
+    checks=(
+        accepted("entry_type", "account", "trust_line", "claimable_balance", "liquidity_pool", "contract_data"),
+        Check(Kind.NOT_NULL, "holder"),
+        Check(Kind.RANGE, "amount", minimum=0),
+    ),
+    derivation=Derivation(
+        DerivedKind.ENTRY,
+        (
+            ("a", "accounts"),
+            ("t", "trustlines"),
+            ("c", "claimable_balances"),
+            ("p", "liquidity_pools"),
+            ("d", "contract_data"),
+            ("l", "ledgers"),
+        ),
+        title="Balances of all holders",
+        definition="One row per ledger entry that holds an asset and per ledger that changed the entry: who holds how "
+        "much of what after the ledger, and how much before it. Holders are accounts, claimable balances, liquidity "
+        "pools, and contracts that keep a balance in the form of Stellar's asset contract. Amounts are whole numbers "
+        "of the smallest unit: stroops, except for tokens of other contracts. Amounts of accounts, trust lines, pools "
+        "and claimable balances come from floats: they are exact up to 2^51 stroops, 225 million units. A balance in "
+        "a contract that the network archives stays with its holder.",
+        chain=("entry_type", "entry_key"),
+    ),
+)
+
+ASSET_SUPPLY = Table(
+    "asset_supply_daily",
+    "asset_supply_daily",
+    keys=("day", "asset"),
+    dag_id="asset_supply_daily",
+    cluster=("asset", "day"),
+    checks=(accepted("asset_type", "native", "credit_alphanum4", "credit_alphanum12", "contract"),),
+    derivation=Derivation(
+        DerivedKind.BUCKET,
+        (("t", "token_transfers"), ("b", "balances"), ("l", "ledgers")),
+        title="Changes of the supply of assets per day",
+        definition="One row per asset and UTC day on which its supply or a balance changed: what token events say, and "
+        "by how much balances changed in each kind of holder. `difference` is 0 for every asset of the network once "
+        "the ledgers of the day, and those before, are loaded and derived without a gap. Lumens that are paid as fees "
+        "leave the accounts. A token of a contract alone need not agree: its contract may keep its books in another "
+        "form. Shares of liquidity pools have no events and no rows.",
+    ),
+)
+
+DERIVED: dict[str, Table] = {
+    table.data_type: table
+    for table in (ENRICHED_OPERATIONS, TRANSFERS, TRADE_OHLC, NETWORK_STATS, BALANCES, ASSET_SUPPLY)
+}
+"""Every table that is made from published ones, by data type; no export has its rows."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A view on derived tables, computed when it is read by the query `dags/queries/views/<view_id>.sql`.
+
+    Attributes:
+        view_id: its name; the schema file is `{view_id}_schema.json`.
+        table: the derived table that it shows: the DAG of the table makes the view.
+        definition: what it shows, in sentences.
+        grain: the columns that identify a row.
+        current: the data types of the tables of changes whose views of current entries it reads.
+    """
+
+    view_id: str
+    table: Table
+    definition: str
+    grain: tuple[str, ...]
+    current: tuple[str, ...] = ()
+
+
+VIEWS: dict[str, View] = {
+    view.view_id: view
+    for view in (
+        View(
+            "token_transfers_decimal",
+            TRANSFERS,
+            "Token events with amounts in whole units. Lumens and assets have seven decimals; the contract of another "
+            "token says how many it has. Each query reads the storage of all contracts as it is now.",
+            grain=("transaction_id", "event_index"),
+            current=("contract_data",),
+        ),
+        View(
+            "balances_daily",
+            BALANCES,
+            "What each ledger entry holds at the end of each UTC day on which it changed. Balances in contracts have "
+            "the name of their asset. Select days by `day`.",
+            grain=("entry_type", "entry_key", "day"),
+            current=("contract_data",),
+        ),
+        View(
+            "asset_supply",
+            ASSET_SUPPLY,
+            "The supply of each asset after each UTC day on which it changed, and where it is held: sums of all days "
+            "that are loaded. They are the whole supply if the asset's first ledger is loaded.",
+            grain=("asset", "day"),
+        ),
+    )
+}
+"""Every view on derived tables, by name."""
+
+PUBLISHED: dict[str, Table] = {table.data_type: table for table in (*_ALL, *_ALL_CHANGES, *DERIVED.values())}
 """Every table that is published, by data type."""
+
+
+def sources_of(table: Table) -> dict[str, Table]:
+    """Return the tables that a derived table is made of, by the letter by which its query calls each."""
+    return {letter: PUBLISHED[data_type] for letter, data_type in table.derivation.sources} if table.derivation else {}
 
 
 def loaded_by(dag_id: str) -> tuple[Table, ...]:
@@ -258,7 +493,7 @@ EXPORT_POOL = "export"
 POOLS: dict[str, dict[str, Any]] = {
     EXPORT_POOL: {
         "slots": 10,
-        "description": "Export pods at a time",
+        "description": "Concurrent export pods",
         "include_deferred": True,  # a pod that the triggerer waits for runs all the same
     }
 } | {
@@ -275,7 +510,24 @@ POOLS: dict[str, dict[str, Any]] = {
 """The pools that the DAGs need, as `airflow pools import` takes them; `airflow_pools.json` holds the same."""
 
 COVERAGE_TABLE_ID = "ledger_coverage"
-"""The table that holds one row for each finding of each look over loaded history."""
+"""The table with one row per finding of each coverage check."""
 
-BATCH_COLUMNS = ("batch_id", "batch_run_date", "batch_insert_ts")
+LEDGER_AUDITS_TABLE_ID = "ledger_audits"
+"""The table that holds one row for each table and dataset of each audit: what a run of `ledger_audit` compared and what
+it found. Its schema file describes the columns; the last audits are those with the newest `audited_at`."""
+
+LEDGER_BATCHES_TABLE_ID = "ledger_batches"
+"""The table that holds one row for each batch and dataset, with the watermark after it."""
+
+RANGES_VIEW_ID = "ledger_ranges"
+"""The view of all complete ranges of ledgers."""
+
+WATERMARKS_VIEW_ID = "ledger_watermarks"
+"""The view of the first complete range of each table, and of each dataset as a whole."""
+
+EXPORTED_AT = "batch_insert_ts"
+"""The column that says when the export attempt of a row began."""
+RUN_DATE = "batch_run_date"
+"""The column that says from when the rows of a batch are: the start of the run's interval or range."""
+BATCH_COLUMNS = ("batch_id", RUN_DATE, EXPORTED_AT)
 """They describe the load that brought a row, never the row: no key and no partition is made of them."""

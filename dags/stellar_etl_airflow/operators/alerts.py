@@ -1,16 +1,16 @@
-"""Tells of a task that has failed for good, and of a run that is late: Sentry at once, chat and email by a digest.
+"""Alerts about a task that exhausted its retries, and about a late run: Sentry at once, chat and email by a digest.
 
 Sentry groups events by itself. Chat and email must not get 40 messages because the warehouse is down, and the 40
 processes that fail share nothing but Airflow: so each leaves its alert in an Airflow Variable of its own, `alert.…`,
-and the DAG `alerts`, of which one run goes at a time, makes one message of all that it finds. Why so:
+and the DAG `alerts`, with one run at a time, sends one message about all alerts. The reasons:
 
-- Nobody has to win a claim. The Task SDK sets Variables, but can't compare and set them: of 40 processes that ask
-  "has somebody told yet?" several would hear no. Here each writes what no other one writes, one reader removes what
-  was told, and what could not be told stays for the next run.
-- Setting a Variable works wherever a failure is noticed: in the task's process, in the DAG processor, which is told of
-  lost workers, and in the triggerer, which is told of deadlines. Triggering a DAG run, whose id could be the claim,
-  works in the first of them alone, and callbacks of a DAG run always run in the second.
-- What is slow, hangs or has to be tried again does so in a task of its own, not in the one that failed.
+- No process needs a lock. The Task SDK sets Variables, but can't compare and set them: of 40 processes that check
+  whether an alert was sent, several would find none. Here each process writes its own Variable, and one reader removes
+  the sent ones. Alerts that could not be sent stay for the next run.
+- Setting a Variable works wherever Airflow notices a failure: in the task's process, in the DAG processor, which gets
+  lost workers, and in the triggerer, which gets missed deadlines. Triggering a DAG run with the lock as its id works
+  only in the first one, and callbacks of a DAG run always run in the second one.
+- Slow, hanging and retried requests run in a separate task, not in the failed one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from stellar_etl_airflow.settings.alerts import AlertSettings, MessageSettings
 from stellar_etl_airflow.settings.base import SettingsError
 
 ALERT_PREFIX = "alert."
-"""How the Variables begin that hold an alert each, until it is told."""
+"""The prefix of Variables with one alert each, until it is sent."""
 
 SEND_SECONDS = 5
 """How long a task that has failed waits for Sentry."""
@@ -74,15 +74,15 @@ def _killed(context: Context) -> str:
 
 
 def report_failure(context: Context) -> None:
-    """Tells those whom Variables name of a failure; `on_failure_callback` of every task.
+    """Alert the recipients in the Variables about a failure; `on_failure_callback` of every task.
 
-    Airflow calls it after a task's last try, and at once for a failure that no retry mends; before a retry it calls
-    `on_retry_callback`. If the worker was lost, the DAG processor calls it, and knows no exception. If the task's
-    process alone was killed, as for want of memory, Airflow 3.3.1 calls nothing: the run's deadline tells of that.
+    Airflow calls it after a task's last try, and at once for a failure that no retry can fix; before a retry it calls
+    `on_retry_callback`. If the worker was lost, the DAG processor calls it, without an exception. If only the task's
+    process was killed, for instance out of memory, Airflow 3.3.1 calls nothing: the run's deadline reports it.
 
     Raises:
-        SettingsError: a Variable is wrong. Airflow logs it, the task's state stays, and whom another Variable names
-            has been told.
+        SettingsError: a Variable is invalid. Airflow logs it, the task's state stays, and the recipients of the other
+            Variables were alerted.
     """
     try:
         if settings(MessageSettings).anybody:
@@ -111,24 +111,24 @@ def _now() -> str:
 
 
 def _leave(alert: Alert) -> None:
-    """Leaves an alert to be told by the DAG `alerts`, without what this process knows as a secret.
+    """Leave an alert for the DAG `alerts`, without the secrets that this process knows.
 
-    Only this process knows what to mask: those who tell it never had the connections that were used here.
+    Only this process knows what to mask: the tasks that send it never had the connections that were used here.
     """
     masked = Alert(**cast("dict[str, Any]", redact(asdict(alert))))
-    Variable.set(f"{ALERT_PREFIX}{alert.key}", masked.to_json(), "waits for the DAG alerts to tell it")
+    Variable.set(f"{ALERT_PREFIX}{alert.key}", masked.to_json(), "waits for the DAG alerts to send it")
 
 
 async def report_deadline(context: Mapping[str, Any], **_: str) -> None:
-    """Tells of a run that is not done by its deadline; Airflow's triggerer calls it, once a run.
+    """Alert about a run that is not done by its deadline; Airflow's triggerer calls it, once per run.
 
-    Of one that has failed too, which nobody mended: its task may have been killed, of which nobody was told. Not of a
-    backfill's, which are all made at once and then wait for their turn, and not of one that was late when it began,
-    as those are that catch up.
+    This includes a failed run that is not fixed yet: its task may have been killed without an alert. It excludes runs
+    of a backfill, which are all created at once and then wait, and runs that were late when they began, as in a
+    catch-up.
 
     Args:
         context: `dag_run` as the REST API shows it, and `deadline` with its `deadline_time`.
-        _: the version of the DAGs, by which Airflow tells deadlines apart.
+        _: the version of the DAGs, by which Airflow distinguishes deadlines.
     """
     await sync_to_async(_report_deadline)(context)
 
@@ -151,7 +151,7 @@ def _report_deadline(context: Mapping[str, Any]) -> None:
 
 
 def report_failure_to_sentry(context: Context) -> None:
-    """Sends an event, if the Variable `sentry_dsn` names a Sentry project.
+    """Send an event, if the Variable `sentry_dsn` names a Sentry project.
 
     The client is the event's own, without integrations: nothing of the process reaches the event but the exception and
     its stack, without the values of variables.
@@ -169,8 +169,17 @@ def report_failure_to_sentry(context: Context) -> None:
     )
 
 
+def report_pause(context: Context, text: str) -> None:
+    """Notify the recipients in the Variables that a task waits for something that a user can change."""
+    ti = context["ti"]
+    if settings(MessageSettings).anybody:
+        what, ids = f"{ti.dag_id}.{ti.task_id}", (ti.dag_id, ti.run_id, ti.task_id, "pause")
+        _leave(Alert(_now(), what, text, anchor_of(ti.task_id, text), ti.run_id, "", ti.log_url, ids))
+    report_finding(context, text, {"dag_id": ti.dag_id, "fault": "pause"})
+
+
 def report_finding(context: Context, text: str, tags: Mapping[str, str]) -> None:
-    """Sends an event of something that a task found, if the Variable `sentry_dsn` names a Sentry project.
+    """Send an event of something that a task found, if the Variable `sentry_dsn` names a Sentry project.
 
     Args:
         context: the task's context.

@@ -18,7 +18,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from kubernetes.client import ApiClient
 from kubernetes.client import models as k8s
 
-from stellar_etl_airflow.operators.runtime import SettingsAtRunTime, settings, task_labels
+from stellar_etl_airflow.model.costs import Usage
+from stellar_etl_airflow.operators.runtime import USAGE_KEY, SettingsAtRunTime, settings, task_labels, usage_of
 from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.pods import PodSettings
@@ -54,10 +55,10 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
     - Pods have no fixed name, a deadline and a grace period, and are deleted when they finish.
     - A task that was killed fails: the provider's operator deletes the pod and then reports success
       (https://github.com/apache/airflow/issues/73006).
-    - A pod that is being deleted is nobody's: the provider's operator counts it, finds two pods where a try made a new
+    - A pod that is being deleted is ignored: the provider's operator counts it, finds two pods if a try created a new
       one, and fails that try and each further one (https://github.com/apache/airflow/issues/10544).
-    - A range that the network has not reached is waited for: the task is rescheduled, which costs no try and holds no
-      slot in the meantime, until the Variable's limit.
+    - If the network has not reached the range, the task is rescheduled, without a try and without a slot in the
+      meantime, until the Variable's limit.
     - A result that was lost fails the task: the provider's deferrable operator drops it when the pod had
       ended before the task came back to it.
     """
@@ -88,7 +89,7 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         return {}
 
     def apply_settings(self, context: Context) -> None:
-        """Sets the pod's fields from the Variables."""
+        """Set the pod's fields from the Variables."""
         self.pod_settings = pod = settings(PodSettings)
         self.image = pod.image_name
         self.image_pull_policy = pod.image_pull_policy
@@ -160,12 +161,12 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         return None if pod is None or pod.metadata.deletion_timestamp else pod
 
     def execute(self, context: Context) -> Any:
-        """Runs the pod and gives what it left as its result."""
+        """Run the pod and return what it left as its result."""
         result = super().execute(context)
         return self._checked(self._result if result is None else result)
 
     def trigger_reentry(self, context: Context, event: dict[str, Any]) -> Any:
-        """Comes back from the triggerer; gives what the pod left as its result."""
+        """Resume after the deferral; return the pod's result."""
         self._result = super().trigger_reentry(context, event)
         return self._checked(self._result)
 
@@ -184,8 +185,10 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         """Cleans up as the provider does; a killed task fails in the end.
 
         Raises:
-            AirflowRescheduleException: the network has not come so far.
+            AirflowRescheduleException: the network has not reached the range.
         """
+        if context is not None and remote_pod is not None:
+            self._note_usage(context, remote_pod)
         try:
             super().cleanup(pod, remote_pod, xcom_result, context)
         except AirflowException as error:
@@ -196,8 +199,14 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
             # https://github.com/apache/airflow/issues/73006
             raise AirflowException("the task was killed and its pod deleted: its work is not done")
 
+    def _note_usage(self, context: Context, pod: k8s.V1Pod) -> None:
+        """Notes what a pod used, beside what the task's other pods of this try used."""
+        ti = context["ti"]
+        usage = usage_of(context, ti.task_id) + used_by(pod, datetime.now(UTC))
+        ti.xcom_push(key=USAGE_KEY, value=usage.to_json())
+
     def _wait_for_network(self, context: Context, reason: str) -> NoReturn:
-        """Ends this try of the task, to be run again when the network may have come so far.
+        """End this try of the task, to be run again when the network may have reached the range.
 
         Raises:
             AirflowRescheduleException: in the time that the Variable gives.
@@ -223,6 +232,26 @@ def _exit_status(pod: k8s.V1Pod | None, container: str) -> int | None:
         if status.name == container and status.state and status.state.terminated:
             return int(status.state.terminated.exit_code)
     return None
+
+
+def used_by(pod: k8s.V1Pod, now: datetime) -> Usage:
+    """Return what a pod has used: the requests of its containers, from its start to the end of its last container.
+
+    Args:
+        pod: the pod as the cluster has it.
+        now: the end of a container that still runs.
+    """
+    status = pod.status
+    started = status.start_time if status else None
+    if started is None:
+        return Usage()  # it found no node
+    ended = [
+        one.state.terminated.finished_at if one.state and one.state.terminated else None
+        for one in status.container_statuses or []
+    ]
+    last = max((one or now for one in ended), default=now)
+    requests = [container.resources.requests or {} for container in pod.spec.containers if container.resources]
+    return Usage.of(requests, max(0.0, (last - started).total_seconds()))
 
 
 def literal(text: str) -> str:
@@ -259,7 +288,7 @@ def kubeconfig_of(pod: PodSettings) -> str | None:
     """The kubeconfig file that leads to the pods' cluster, None if the connection does.
 
     Raises:
-        SettingsError: pods shall run in the cluster of a file, and this worker has no such file.
+        SettingsError: pods must run in the cluster of a file, and this worker lacks the file.
     """
     if pod.pod_place == "kubeconfig" and not Path(pod.kubeconfig).expanduser().is_file():
         raise SettingsError(f"Airflow Variable 'kube_config_location': this worker has no file {pod.kubeconfig!r}")

@@ -18,7 +18,8 @@ from airflow.sdk import Context, Variable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from stellar_etl_airflow.model.batch import Batch, ExportAttempt
-from stellar_etl_airflow.model.costs import cost_labels
+from stellar_etl_airflow.model.costs import Usage, cost_labels
+from stellar_etl_airflow.model.deployment import deployment_name
 from stellar_etl_airflow.model.ranges import (
     CHECKPOINT_PARAM,
     RANGE_PARAMS,
@@ -27,6 +28,7 @@ from stellar_etl_airflow.model.ranges import (
     TimeRange,
     asked_range,
 )
+from stellar_etl_airflow.model.schedule import loaded_by_run
 from stellar_etl_airflow.operators.lineage import ReportsLineage
 from stellar_etl_airflow.settings.base import Group, SettingsError
 from stellar_etl_airflow.settings.parsing import MissingError, load
@@ -40,6 +42,12 @@ TIME_TASK = "get_ledger_range_from_times"
 EXPORT_TASK = "export"
 VERIFY_TASK = "verify_export"
 SOURCES_TASK = "check_sources"
+
+TYPES_KEY = "types"
+"""The key under which the result of a task that chooses ledgers may name the types to export."""
+
+SCHEDULED = "scheduled"
+"""The type of the runs that the schedule makes, as they fall due or to catch up; backfills have one of their own."""
 
 ATTEMPT_KEY = "attempt"
 """The XCom key under which the export task leaves its `ExportAttempt`."""
@@ -63,7 +71,7 @@ def settings(group: type[Group]) -> Group:
 
 
 def task_labels(context: Context, **parts: str) -> dict[str, str]:
-    """The labels of what a task has made and run: by them costs are told apart.
+    """The labels of a task's resources and jobs, by which costs are separated.
 
     Args:
         context: the task's context.
@@ -73,8 +81,13 @@ def task_labels(context: Context, **parts: str) -> dict[str, str]:
     return cost_labels(dag=ti.dag_id, task=ti.task_id, environment=settings(EnvironmentSettings).environment, **parts)
 
 
+def this_deployment() -> str:
+    """This deployment, as the label of the datasets that it writes names it."""
+    return deployment_name(settings(EnvironmentSettings).environment, os.environ)
+
+
 def _check_names(params: Mapping[str, Any]) -> None:
-    """Refuses a param that looks misspelt: the run would load its data interval in place of the range."""
+    """Refuses a param that looks misspelt: the run would load its interval in place of the range."""
     for name in sorted(set(params) - {*RANGE_PARAMS, CHECKPOINT_PARAM}):
         if close := difflib.get_close_matches(name, RANGE_PARAMS, n=1):
             raise RangeError(f"there is no param {name!r}; did you mean {close[0]!r}?")
@@ -92,7 +105,7 @@ class Run:
 
     @classmethod
     def of(cls, context: Context) -> Run:
-        """Reads it from the task's context.
+        """Read it from the task's context.
 
         Raises:
             AirflowFailException: the run's params don't say a range; no retry would find another.
@@ -100,7 +113,7 @@ class Run:
         dag_run, params = context["dag_run"], context.get("params") or {}
         try:
             _check_names(params)
-            asked = asked_range(params, dag_run.data_interval_start, dag_run.data_interval_end)
+            asked = asked_range(params, loaded_by_run(dag_run.data_interval_start, dag_run.data_interval_end))
         except RangeError as error:
             raise AirflowFailException(str(error)) from None
         return cls(
@@ -113,10 +126,16 @@ class Run:
 
     @property
     def batch_run_date(self) -> str:
-        """The column's value: UTC start of the asked times; a run by ledgers has only the time it was due."""
+        """The column's value in exported files: UTC start of the asked times.
+
+        A run by ledgers has only the time it was due: when its ledgers closed, `batch_run_date_of` knows.
+        """
         start = self.asked.start if isinstance(self.asked, TimeRange) else self.run_after
         return f"{start.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
 
+
+USAGE_KEY = "usage"
+"""The XCom key under which a task notes what its pods used, as `Usage`."""
 
 PUBLISHED_ATTEMPT = "attempt"
 """The key under which the result of a merge names the export attempt whose rows it published."""
@@ -126,6 +145,11 @@ def find_result(context: Context, task_id: str, key: str = "return_value") -> Ma
     """What another task of this run left under a key; None if it left nothing."""
     value = context["ti"].xcom_pull(task_ids=task_id, key=key)
     return value if isinstance(value, Mapping) else None
+
+
+def usage_of(context: Context, task_id: str) -> Usage:
+    """What the pods of a task of this run used; nothing if it noted nothing."""
+    return Usage(**(find_result(context, task_id, USAGE_KEY) or {}))
 
 
 def pull_result(context: Context, task_id: str, key: str = "return_value") -> Mapping[str, Any]:
@@ -156,12 +180,34 @@ def attempt_of(context: Context) -> ExportAttempt:
 
 
 def batch_of(context: Context) -> Batch:
-    """The verified export of this run."""
-    return Batch.from_json(pull_result(context, VERIFY_TASK))
+    """The verified export of this run, or the ledgers from which it derives rows."""
+    if (batch := find_batch(context)) is None:
+        return Batch.from_json(pull_result(context, VERIFY_TASK))
+    return batch
+
+
+def find_batch(context: Context) -> Batch | None:
+    """The verified export of this run, or the ledgers from which it derives rows; None if it has neither."""
+    if exported := find_result(context, VERIFY_TASK):
+        return Batch.from_json(exported)
+    derived = find_result(context, SOURCES_TASK)
+    return Batch.from_json(derived["batch"]) if derived else None
+
+
+def batch_run_date_of(context: Context) -> str:
+    """The column's value in published rows: UTC start of the asked times, or the first close time of asked ledgers.
+
+    It is the same at each try, and near the ledgers: those who read what came lately find repaired rows too.
+    """
+    run = Run.of(context)
+    if isinstance(run.asked, TimeRange):
+        return run.batch_run_date
+    first_closed_at = datetime.fromisoformat(batch_of(context).first_closed_at)
+    return f"{first_closed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _use_key(path: str) -> None:
-    """Has Google's clients of this process, which runs one task, take a key file where the connection names none.
+    """Let Google's clients of this process, which runs one task, use a key file if the connection names none.
 
     Raises:
         SettingsError: there is no such file.
@@ -174,7 +220,7 @@ def _use_key(path: str) -> None:
 
 
 class SettingsAtRunTime(ReportsLineage):
-    """Gives an operator its settings just before it runs, on re-entry after a deferral too.
+    """Sets an operator's settings right before it runs, also when it resumes after a deferral.
 
     A mixin, to stand before the operator's class. `builder` is the key of `task_timeout`.
     """
@@ -183,7 +229,7 @@ class SettingsAtRunTime(ReportsLineage):
     execution_timeout: timedelta | None
 
     def pre_execute(self, context: Context) -> None:
-        """Sets the time-out that the Variable gives, then whatever else the operator applies."""
+        """Set the time-out that the Variable gives, then whatever else the operator applies."""
         seconds = settings(TimeoutSettings).task_timeout.get(self.builder)
         if seconds is not None:
             self.execution_timeout = timedelta(seconds=seconds)
@@ -191,4 +237,4 @@ class SettingsAtRunTime(ReportsLineage):
         self.apply_settings(context)
 
     def apply_settings(self, context: Context) -> None:
-        """Applies the operator's own settings; nothing by default."""
+        """Apply the operator's own settings; nothing by default."""

@@ -15,13 +15,13 @@ class AlertSettings(EnvironmentSettings):
 
     sentry_dsn: Secret = variable(
         shipped="",
-        description="the Sentry project that hears of a task's last failure; empty: none does",
-        when="people are to hear of failures",
+        description="the Sentry project for last failures of tasks; empty: none",
+        when="failures must be reported to Sentry",
     )
     sentry_environment: str = variable(
         shipped="",
         description="the environment that Sentry's events name; empty: `environment`",
-        when="Sentry is to show another name",
+        when="Sentry must show another name",
     )
 
 
@@ -30,8 +30,8 @@ class MessageSettings(SettingsGroup):
 
     slack_connection: str = variable(
         shipped="",
-        description="the Airflow connection by which Slack hears of failures; empty: it doesn't",
-        when="people are to hear in Slack",
+        description="the Airflow connection for alerts in Slack; empty: none",
+        when="alerts must be sent to Slack",
     )
     slack_channel: str = variable(
         shipped="",
@@ -40,17 +40,17 @@ class MessageSettings(SettingsGroup):
     )
     alert_email_to: str = variable(
         shipped="",
-        description="addresses that hear of failures by email, with commas between them; empty: none does",
-        when="people are to hear by email",
+        description="addresses for alerts by email, separated by commas; empty: none",
+        when="alerts must be sent by email",
     )
     email_connection: Name = variable(
         shipped="smtp_default",
-        description="the Airflow connection by which email is sent",
-        when="email goes by a server of its own",
+        description="the Airflow connection for sending email",
+        when="email needs another server",
     )
     alert_window: Annotated[int, Field(ge=0)] = variable(
         shipped=900,
-        description="seconds after a message in which no other one is sent: what happens is held back",
+        description="seconds after a message in which no other one is sent: alerts are held back",
         when="one message in a quarter of an hour is too many, or too few",
     )
     runbook_url: str = variable(

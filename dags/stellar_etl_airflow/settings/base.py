@@ -28,7 +28,7 @@ Secret = Annotated[str, HIDDEN]
 class SettingsGroup(BaseModel):
     """One group of Airflow Variables, read together by the task that needs it."""
 
-    # What checks values is made when a group is first read: whoever reads a DAG file imports all groups.
+    # Build validators when a group is first read, because parsing a DAG file imports all groups.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 

@@ -17,7 +17,13 @@ from stellar_etl_airflow.settings.runs import TASK_TIMEOUTS, DelaySettings, Time
 from stellar_etl_airflow.settings.warehouse import CheckSettings, TableCheck, WarehouseSettings
 from stellar_etl_airflow.sql.checks import CheckError, column_rules
 
-POD_BUILDERS = ("build_coverage_tasks", "build_export_task", "build_time_task")
+POD_BUILDERS = (
+    "build_coverage_tasks",
+    "build_dbt_task",
+    "build_export_task",
+    "build_preflight_tasks",
+    "build_time_task",
+)
 """The keys of `resources`, beside `default`."""
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.settings.checks import check, check_tables
 from stellar_etl_airflow.settings.groups import shown
+from stellar_etl_airflow.settings.outbound import check_declarations
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 DEFAULT_FILE = "airflow_variables.json"
@@ -61,7 +62,7 @@ class Environments:
 
     @classmethod
     def read(cls, root: Path = CHECKOUT) -> Environments:
-        """Reads a checkout's files.
+        """Read a checkout's files.
 
         Raises:
             SettingsError: one of them is no file of Variables.
@@ -151,7 +152,7 @@ def _check_files(files: Iterable[Path]) -> list[str]:
 def _check_environments() -> list[str]:
     environments = Environments.read()
     print(environments.comparison())
-    if not (messages := environments.problems()):
+    if not (messages := environments.problems() + check_declarations()):
         print(f"\n{DEFAULT_FILE} and {len(environments.own)} environments, nothing wrong with them")
     return messages
 

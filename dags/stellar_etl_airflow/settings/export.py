@@ -24,17 +24,24 @@ class BucketSettings(SettingsGroup):
         when="several environments share a bucket",
         shipped="dag-exported",
     )
+    export_days: int = variable(
+        ge=1,
+        description="after how many days a lifecycle rule of the bucket deletes exported files; `preflight` and "
+        "`ledger_coverage` verify the rule",
+        when="files must be kept for another time; `scripts/bootstrap_gcp.sh --export-days` sets both",
+        shipped=30,
+    )
 
 
 _VOLUME_KEYS = ("volume_config", "volume_name", "image_output_path", "local_output_path", "output_path")
 
 
 class ExportSettings(BucketSettings, ClusterSettings):
-    """What the pods are told to export, and how it comes back."""
+    """The arguments of export pods, and the way of their output."""
 
     export_mode: Literal["one_pass", "per_type"] = variable(
         shipped="one_pass",
-        description="one pod for all tables, or one pod a table in turn",
+        description="one pod for all tables, or one pod per table in turn",
         when="the image is one without `export_all_history`",
     )
     manifest: Literal["required", "derived"] = variable(
@@ -45,7 +52,7 @@ class ExportSettings(BucketSettings, ClusterSettings):
     network_passphrase: str = variable(
         shipped="",
         description="the network's passphrase; empty: as `use_testnet` and `use_futurenet` say",
-        when="the network is one of your own",
+        when="you run your own network",
     )
     use_captive_core: bool = variable(
         shipped=False,
@@ -62,7 +69,7 @@ class ExportSettings(BucketSettings, ClusterSettings):
         shipped="", description="where the volume is mounted in the pods", when="pods write to a volume"
     )
     local_output_path: str = variable(
-        shipped="", description="where the workers see the volume", when="pods write to a volume"
+        shipped="", description="the volume's path on the workers", when="pods write to a volume"
     )
     output_path: str = variable(
         shipped="",
@@ -71,12 +78,12 @@ class ExportSettings(BucketSettings, ClusterSettings):
     )
     output_file_names: dict[str, Name] = variable(
         description="the file name for each data type",
-        when="seldom: other programs read the exports too",
+        when="rarely: other programs read the exports too",
         shipped=lambda: {one.data_type: one.file_name for one in TABLES.values()},
     )
     txmeta_datastore_path: Name = variable(
         description="the lake of ledgers: gs://…, https://… or a folder",
-        when="at first, and for another network",
+        when="it is the first set-up, or another network",
         shipped="gs://my-project-ledgers/pubnet",
     )
     history_archive_path: str = variable(
@@ -88,7 +95,7 @@ class ExportSettings(BucketSettings, ClusterSettings):
         shipped=0,
         ge=0,
         description="how many rows of a batch may be left out because they could not be made",
-        when="a few odd ledgers may be loaded without what can't be read",
+        when="ledgers with a few unreadable rows must be loaded",
     )
     use_testnet: bool = variable(
         shipped=False, description="export the test network", when="the ledgers are the test network's"

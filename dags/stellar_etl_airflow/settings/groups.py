@@ -7,11 +7,15 @@ from typing import Any
 
 from stellar_etl_airflow.settings.alerts import AlertSettings, MessageSettings
 from stellar_etl_airflow.settings.base import HIDDEN, SettingsGroup
+from stellar_etl_airflow.settings.dbt import DbtSettings
 from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.outbound import OutboundSettings
 from stellar_etl_airflow.settings.pods import PodSettings
 from stellar_etl_airflow.settings.runs import (
+    AuditSettings,
     CoverageSettings,
     DelaySettings,
+    FoldSettings,
     OwnerSettings,
     TimeoutSettings,
     WaitSettings,
@@ -27,10 +31,14 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     WaitSettings,
     DelaySettings,
     CoverageSettings,
+    AuditSettings,
+    FoldSettings,
     CostSettings,
     OwnerSettings,
     AlertSettings,
     MessageSettings,
+    OutboundSettings,
+    DbtSettings,
 )
 """Together these name every Variable of the project."""
 

@@ -37,7 +37,7 @@ def _parsed(group: type[SettingsGroup], key: str, raw: Any) -> Any:
 
 
 def load(group: type[Group], get: Callable[[str], Any]) -> Group:
-    """Reads one group of Variables.
+    """Read one group of Variables.
 
     Args:
         group: the model to fill.

@@ -81,6 +81,10 @@ class Toleration(SettingsGroup):
     toleration_seconds: int | None = Field(default=None, alias="tolerationSeconds")
 
 
+SHIPPED_IMAGE = "us-central1-docker.pkg.dev/my-project/stellar-etl/stellar-etl:0.1.0"
+"""A name in a registry of the user's own, as `scripts/bootstrap_gcp.sh` makes it; `my-project` is to be replaced."""
+
+
 class SecretKey(SettingsGroup):
     """One entry of `pod_secrets`: a Kubernetes secret in the pods' namespace, and a key in it."""
 
@@ -101,7 +105,7 @@ class PodSettings(GoogleSettings, ClusterSettings):
     """How and where pods run, and as whom."""
 
     image_name: Name = variable(
-        description="the exporter's image", when="a new exporter is released", shipped="stellar/stellar-etl:0.1.0"
+        description="the exporter's image", when="a new exporter is released", shipped=SHIPPED_IMAGE
     )
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = variable(
         shipped="IfNotPresent",
@@ -128,7 +132,7 @@ class PodSettings(GoogleSettings, ClusterSettings):
     )
     tolerations: list[Toleration] = variable(
         shipped=[],
-        description="the taints that pods bear, as in a pod's spec",
+        description="the pods' tolerations of taints, as in a pod's spec",
         when="the pods' nodes are tainted",
     )
     resources: dict[str, dict[str, dict[str, str]]] = variable(
@@ -143,12 +147,12 @@ class PodSettings(GoogleSettings, ClusterSettings):
     )
     kubernetes_sidecar_image: str = variable(
         shipped="",
-        description="the image of the container that hands a pod's result over; empty: Airflow's",
-        when="the cluster may not pull from the outside",
+        description="the image of the sidecar that returns a pod's result; empty: Airflow's",
+        when="the cluster cannot pull images from the internet",
     )
     pod_secrets: dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], SecretKey] = variable(
         shipped={},
-        description="pods' environment variables out of Kubernetes secrets: secret and key, by name",
+        description="pods' environment variables from Kubernetes secrets: secret and key, by name",
         when="the exporter's image needs a secret",
     )
 

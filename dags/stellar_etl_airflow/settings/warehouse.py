@@ -24,7 +24,7 @@ class Target:
     """A dataset that tables are published in.
 
     Attributes:
-        label: tells the jobs of one task apart; a part of their ids.
+        label: distinguishes the jobs of one task; a part of their ids.
         project: the Google Cloud project.
         dataset: the dataset.
     """
@@ -44,7 +44,7 @@ class SchemaSettings(SettingsGroup):
 
     schema_filepath: Name = variable(
         description="the folder of the schema files, as the workers see it",
-        when="the DAG folder lies elsewhere than on Composer",
+        when="the DAG folder is at another path than on Composer",
         shipped="/home/airflow/gcs/dags/schemas",
     )
 
@@ -63,16 +63,22 @@ class WarehouseSettings(SchemaSettings):
     public_project: str = variable(
         shipped="",
         description="the project of a second dataset; empty: `bq_project`",
-        when="the public dataset lies in a project of its own",
+        when="the public dataset is in another project",
     )
     public_dataset: str = variable(
         shipped="",
         description="a second dataset that every table is published in too; empty: none",
         when="others read a copy of the tables",
     )
+    compatibility_dataset: str = variable(
+        shipped="",
+        description="an existing dataset of `bq_project` for views with the names, columns and types that Hubble's "
+        "public dbt project reads; empty: no views",
+        when="models of that dbt project run on these tables: [dbt.md](dbt.md)",
+    )
     table_ids: dict[str, Name] = variable(
         description="the table name for each data type",
-        when="tables have other names; a renamed one is made anew",
+        when="tables have other names; a renamed one is created again",
         shipped=lambda: {one.data_type: one.table_id for one in PUBLISHED.values()},
     )
     partition_fields: dict[str, Partition] = variable(
@@ -86,8 +92,14 @@ class WarehouseSettings(SchemaSettings):
     )
     cluster_fields: dict[str, list[Name]] = variable(
         description="the columns that each table is clustered by, by table name",
-        when="people filter by other columns; a table that is there must be changed first, the error says how",
+        when="queries filter by other columns; an existing table must be changed first, the error says how",
         shipped=lambda: {one.table_id: list(one.cluster) for one in PUBLISHED.values()},
+    )
+    history_days: int = variable(
+        shipped=0,
+        ge=0,
+        description="days for which versions of ledger entries are kept after they ended; 0: for ever",
+        when="the views `<table>_history` need not reach back further, and storage costs too much",
     )
     maximum_bytes_billed: Annotated[int, Field(gt=0)] = variable(
         shipped=1 << 40,
@@ -160,13 +172,35 @@ class CheckSettings(SettingsGroup):
         return [entry.check for entry in self.checks if entry.table == table_id]
 
 
+class ResourcePrices(SettingsGroup):
+    """What pods and stored rows cost."""
+
+    vcpu_hour: float = Field(ge=0, allow_inf_nan=False)
+    gib_hour: float = Field(ge=0, allow_inf_nan=False)
+    stored_gib_month: float = Field(ge=0, allow_inf_nan=False)
+
+
 class CostSettings(SettingsGroup):
-    """What BigQuery's work costs."""
+    """What the work costs, and may cost."""
+
+    daily_budget: Annotated[float, Field(ge=0, allow_inf_nan=False)] = variable(
+        shipped=0.0,
+        description="what the work on `bq_dataset` may cost per UTC day, in the currency of `price_per_tib`; a task "
+        "that would cost more waits for the next day; 0: no limit",
+        when="a mistake in a schedule or a backfill must not cost more than this in a day",
+    )
 
     price_per_tib: Annotated[float, Field(ge=0, allow_inf_nan=False)] = variable(
         shipped=6.25,
-        description="what BigQuery takes for reading a TiB, in your currency; 0: nothing by the byte",
+        description="BigQuery's price per TiB read, in your currency; 0: not billed by bytes",
         when="the region or the currency has another price; slots are paid for in place of bytes: 0",
+    )
+
+    resource_prices: ResourcePrices = variable(
+        shipped={"gib_hour": 0.00292, "stored_gib_month": 0.02, "vcpu_hour": 0.0218},
+        description="prices of pods and storage, in your currency: per requested vCPU and hour, per requested GiB of "
+        "memory and hour, per stored GiB and month",
+        when="the region, the machines of the pods or the currency have other prices",
     )
 
 

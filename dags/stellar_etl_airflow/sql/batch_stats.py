@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from stellar_etl_airflow.model.ranges import LedgerRange
-from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID
+from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, Table
 from stellar_etl_airflow.sql.statement import (
+    Parameter,
     RowsParameter,
     Statement,
     column_list,
     identifier,
+    ledger_of_row,
     ledgers_parameters,
     listed,
+    table_name,
     table_parameters,
 )
 
@@ -40,8 +44,56 @@ STATS_TYPES = {
     "bytes_processed": "INT64",
     "bytes_billed": "INT64",
     "estimated_cost": "NUMERIC",
+    "cpu_seconds": "FLOAT64",
+    "memory_gib_seconds": "FLOAT64",
+    "pod_cost": "NUMERIC",
+    "stored_bytes": "INT64",
+    "storage_cost": "NUMERIC",
+    "rows_per_ledger": "STRING",
+    "left_out": "STRING",
 }
 """The columns of a row, with their types in BigQuery; the schema file describes them."""
+
+
+LOADED_AT = "COALESCE({0}.exported_at, {0}.published_at)"
+"""By what the last load of a ledger is the last: rows of an older export attempt never replace those of a newer one.
+Rows that were copied from another deployment have no attempt."""
+
+ROWS_PER_LEDGER = "rows_per_ledger"
+"""The column that says how many rows each ledger of a load has, and what a check calls it in its result."""
+
+
+LEDGER_COUNTS = "ledger_counts"
+"""The column of a query's result that holds what `ledger_counts` gives."""
+
+MOST_COUNTED = 1 << 17
+"""Of loads of more ledgers the rows of each are not noted: they would make a request to BigQuery too large."""
+
+
+def ledger_counts(table: Table, source: str, where: str = "TRUE") -> str:
+    """A query of one text: how many rows each ledger has, in the order of ledgers: `3:17,5:2`; NULL without rows.
+
+    Args:
+        table: the table of the registry.
+        source: the quoted name of the table whose rows are counted.
+        where: which rows.
+    """
+    counts = f"SELECT {ledger_of_row(table)} AS ledger, COUNT(*) AS found FROM {source} WHERE {where} GROUP BY 1"
+    text = "STRING_AGG(CONCAT(CAST(ledger AS STRING), ':', CAST(found AS STRING)), ',' ORDER BY ledger)"
+    return f"SELECT {text} FROM ({counts})"
+
+
+def rows_per_ledger(by_ledger: str, ledgers: LedgerRange) -> str:
+    """The value of the column: a number for each ledger of a range, in order: `17,0,2`; empty of too long a range.
+
+    Args:
+        by_ledger: the ledgers that have rows, as `ledger_counts` gives it: `3:17,5:2`.
+        ledgers: the range.
+    """
+    if ledgers.end - ledgers.start >= MOST_COUNTED:
+        return ""
+    found = dict(one.split(":") for one in by_ledger.split(",")) if by_ledger else {}
+    return ",".join(found.get(str(ledger), "0") for ledger in range(ledgers.start, ledgers.end + 1))
 
 
 def stats_row(ledgers: LedgerRange, values: Mapping[str, Any]) -> dict[str, str]:
@@ -61,7 +113,7 @@ def stats_row(ledgers: LedgerRange, values: Mapping[str, Any]) -> dict[str, str]
 
 
 def upsert_stats(target: str, rows: Sequence[Mapping[str, str]]) -> Statement:
-    """Writes rows into the batch stats, each over the row of the same table and range if there is one.
+    """Write rows into the batch stats, each over the row of the same table and range if there is one.
 
     One statement for all tables of a batch: BigQuery runs 2 mutating statements of a table at a time and queues 20
     (https://cloud.google.com/bigquery/docs/data-manipulation-language#concurrent_jobs).
@@ -79,18 +131,38 @@ def upsert_stats(target: str, rows: Sequence[Mapping[str, str]]) -> Statement:
     names = [name for name in STATS_TYPES if any(name in row for row in rows)]
     match = " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in STATS_KEYS)
     update = ", ".join(f"{identifier(name)} = S.{identifier(name)}" for name in names if name not in STATS_KEYS)
+    # The row of a newer export attempt stays: its rows are the published ones.
+    as_new = " AND COALESCE(S.exported_at >= T.exported_at, TRUE)" if "exported_at" in names else ""
     sql = f"""\
 MERGE {target} AS T
 USING (SELECT {column_list(names, "entry")} FROM UNNEST(@entries) AS entry) AS S
 ON {match}
-WHEN MATCHED THEN UPDATE SET {update}
+WHEN MATCHED{as_new} THEN UPDATE SET {update}
 WHEN NOT MATCHED THEN INSERT ({column_list(names)}) VALUES ({column_list(names, "S")})"""
     columns = tuple((name, STATS_TYPES[name]) for name in names)
     return Statement(sql, (RowsParameter("entries", columns, tuple(tuple(map(row.get, names)) for row in rows)),))
 
 
+def left_out_rows(stats: str, table: str) -> str:
+    """A query of `sequence` and `left_out`: how many rows the last load of each ledger left out, if any.
+
+    Args:
+        stats: the quoted name of the table `history_archives_dag_runs`.
+        table: SQL of the table's name.
+    """
+    return f"""\
+SELECT CAST(one AS INT64) AS sequence, COUNT(*) AS left_out
+FROM {stats} AS load
+CROSS JOIN UNNEST(SPLIT(load.left_out)) AS one
+LEFT JOIN {stats} AS later
+ON later.table_id = load.table_id AND {LOADED_AT.format("later")} > {LOADED_AT.format("load")}
+  AND CAST(one AS INT64) BETWEEN later.start_ledger AND later.end_ledger
+WHERE load.table_id = {table} AND later.table_id IS NULL
+GROUP BY 1"""
+
+
 def forget_stats(stats: str, table_ids: Sequence[str], ledgers: LedgerRange | None) -> Statement:
-    """Deletes the batch stats of tables: of all loads, or of those that lie within a range of ledgers.
+    """Delete the batch stats of tables: of all loads, or of those that lie within a range of ledgers.
 
     Args:
         stats: the quoted name of the table `history_archives_dag_runs`.
@@ -103,3 +175,122 @@ def forget_stats(stats: str, table_ids: Sequence[str], ledgers: LedgerRange | No
         return Statement(sql, named)
     sql += " AND start_ledger >= @start_ledger AND end_ledger <= @end_ledger"
     return Statement(sql, (*named, *ledgers_parameters(ledgers)))
+
+
+def _sum_of(*columns: str) -> str:
+    """The sum of columns over rows; rows of older releases have no value in some."""
+    return " + ".join(f"COALESCE(SUM({column}), 0)" for column in columns)
+
+
+COST = _sum_of("estimated_cost", "pod_cost", "storage_cost")
+"""What the loads of some rows cost: queries, pods, and storage for a month."""
+
+
+def jobs_view(project: str, location: str) -> str:
+    """The quoted name of BigQuery's own view of all jobs of a project in a location.
+
+    See https://cloud.google.com/bigquery/docs/information-schema-jobs; it needs `bigquery.jobs.listAll`.
+
+    Raises:
+        ValueError: a part has characters that are not possible there.
+    """
+    return f"{table_name(project, f'region-{location.lower()}', 'INFORMATION_SCHEMA')[:-1]}.JOBS_BY_PROJECT`"
+
+
+def billed_since(jobs: str, dataset: str, today: datetime) -> Statement:
+    """Which bytes are billed for the jobs of a dataset since a moment (`bytes_billed`), failed and repeated ones too.
+
+    Args:
+        jobs: the quoted name of the view, as `jobs_view` gives it.
+        dataset: the value of the label `stellar_dataset` of these jobs.
+        today: the moment.
+    """
+    sql = f"""\
+SELECT COALESCE(SUM(total_bytes_billed), 0) AS bytes_billed
+FROM {jobs}
+WHERE creation_time >= @today AND EXISTS (
+  SELECT 1 FROM UNNEST(labels) AS label WHERE label.key = 'stellar_dataset' AND label.value = @dataset
+)"""
+    return Statement(sql, (Parameter("dataset", "STRING", dataset), Parameter("today", "TIMESTAMP", today.isoformat())))
+
+
+def spent(stats: str, dag_id: str, today: datetime, since: datetime) -> Statement:
+    """What pods and storage of all loads cost today (`spent`), and a ledger in the loads of a DAG (`cost_per_ledger`).
+
+    Args:
+        stats: the quoted name of the table `history_archives_dag_runs`.
+        dag_id: the DAG.
+        today: the beginning of the day.
+        since: the first moment of the loads by which the cost of a ledger is estimated.
+    """
+    sql = f"""\
+SELECT
+  COALESCE(SUM(IF(published_at >= @today, beside_queries, 0)), 0) AS spent,
+  COALESCE(SAFE_DIVIDE(SUM(IF(dag_id = @dag_id, cost, 0)), SUM(IF(dag_id = @dag_id, ledgers, 0))), 0) AS cost_per_ledger
+FROM (
+  SELECT dag_id, start_ledger, end_ledger, end_ledger - start_ledger + 1 AS ledgers,
+    MAX(published_at) AS published_at, CAST({COST} AS FLOAT64) AS cost,
+    CAST({_sum_of("pod_cost", "storage_cost")} AS FLOAT64) AS beside_queries
+  FROM {stats}
+  WHERE published_at >= LEAST(@today, @since)
+  GROUP BY dag_id, start_ledger, end_ledger
+)"""
+    moments = {"today": today, "since": since}
+    parameters = [Parameter(name, "TIMESTAMP", moment.isoformat()) for name, moment in moments.items()]
+    return Statement(sql, (Parameter("dag_id", "STRING", dag_id), *parameters))
+
+
+COST_COLUMNS = f"""\
+ROUND(SUM(bytes_billed) / POW(1024, 3), 3) AS gib_billed,
+  ROUND(SUM(estimated_cost), 4) AS queries, ROUND({_sum_of("pod_cost")}, 4) AS pods,
+  ROUND({_sum_of("storage_cost")}, 4) AS storage, ROUND({COST}, 4) AS cost"""
+"""What loads cost, part by part and all together."""
+
+
+def costs_by_table(stats: str, since: datetime) -> Statement:
+    """What loads cost, by table, the dearest first.
+
+    Args:
+        stats: the quoted name of the table `history_archives_dag_runs`.
+        since: the first moment that counts.
+    """
+    sql = f"""\
+SELECT table_id, COUNT(*) AS loads, {COST_COLUMNS}
+FROM {stats}
+WHERE published_at >= @since
+GROUP BY table_id
+ORDER BY cost DESC, table_id"""
+    return Statement(sql, (Parameter("since", "TIMESTAMP", since.isoformat()),))
+
+
+def loads_by_table(stats: str, since: datetime) -> Statement:
+    """What was loaded since a time, by table: `row_count`, `byte_count` and `cost`.
+
+    Args:
+        stats: the quoted name of the table `history_archives_dag_runs`.
+        since: the first moment that counts.
+    """
+    sql = f"""\
+SELECT table_id, COALESCE(SUM(row_count), 0) AS row_count, COALESCE(SUM(byte_count), 0) AS byte_count,
+  COALESCE({COST}, 0) AS cost
+FROM {stats}
+WHERE published_at >= @since
+GROUP BY table_id
+ORDER BY table_id"""
+    return Statement(sql, (Parameter("since", "TIMESTAMP", since.isoformat()),))
+
+
+def costs_by_day(stats: str, since: datetime) -> Statement:
+    """What loads cost, by day and DAG, newest first.
+
+    Args:
+        stats: the quoted name of the table `history_archives_dag_runs`.
+        since: the first moment that counts.
+    """
+    sql = f"""\
+SELECT DATE(published_at) AS day, dag_id, COUNT(*) AS loads, SUM(row_count) AS row_count, {COST_COLUMNS}
+FROM {stats}
+WHERE published_at >= @since
+GROUP BY day, dag_id
+ORDER BY day DESC, cost DESC, dag_id"""
+    return Statement(sql, (Parameter("since", "TIMESTAMP", since.isoformat()),))

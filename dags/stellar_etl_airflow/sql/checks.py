@@ -15,13 +15,14 @@ from datetime import date, datetime
 
 from stellar_etl_airflow.model.checks import Check, Condition, Kind, Metric, Value
 from stellar_etl_airflow.model.tables import LEDGERS, Table
+from stellar_etl_airflow.sql.batch_stats import LEDGER_COUNTS, ledger_counts
+from stellar_etl_airflow.sql.derived import in_names
 from stellar_etl_airflow.sql.statement import (
     ArrayParameter,
     Parameter,
     Statement,
     column_list,
     identifier,
-    ledger_bounds,
     ledger_of_row,
     ledgers_predicate,
     range_predicate,
@@ -51,17 +52,25 @@ class Rule:
     parameters: tuple[Parameter | ArrayParameter, ...] = ()
 
 
-def check_staging(staging: str, rules: Sequence[Rule], parameters: tuple[Parameter, ...]) -> Statement:
-    """One row: `row_count`, and a count for each rule.
+def check_staging(
+    staging: str, rules: Sequence[Rule], parameters: tuple[Parameter, ...], counted: Table | None = None
+) -> Statement:
+    """One row: `row_count`, and a count for each rule; `LEDGER_COUNTS` too if rows are counted by ledger.
 
     Args:
         staging: the quoted name of the staging table.
         rules: what to count.
         parameters: `range_parameters` of the batch.
+        counted: the table whose rows are counted by ledger.
     """
-    counts = ",\n".join(f"  COALESCE({rule.count}, 0) AS {identifier(rule.name)}" for rule in rules)
+    rows = f"COUNTIF({ledgers_predicate(counted)})" if counted and counted.chain else "COUNT(*)"  # no later rows
+    columns = [f"{rows} AS row_count", *(f"COALESCE({rule.count}, 0) AS {identifier(rule.name)}" for rule in rules)]
+    if counted:
+        within = ledgers_predicate(counted) if counted.chain else "TRUE"
+        columns.append(f"({ledger_counts(counted, staging, within)}) AS {LEDGER_COUNTS}")
     own = tuple(parameter for rule in rules for parameter in rule.parameters)
-    return Statement(f"SELECT\n  COUNT(*) AS row_count,\n{counts}\nFROM {staging}", (*parameters, *own))
+    listed = ",\n".join(f"  {column}" for column in columns)
+    return Statement(f"SELECT\n{listed}\nFROM {staging}", (*parameters, *own))
 
 
 def shown(rule: Rule, parameters: Sequence[Parameter]) -> str:
@@ -86,44 +95,79 @@ def _literal(parameter: Parameter | ArrayParameter) -> str:
 # What every table is held to ---------------------------------------------------------------------------------------
 
 
-def own_rules(table: Table, staging: str, published: str, headers: str | None) -> list[Rule]:
+@dataclass(frozen=True)
+class Loaded:
+    """The references of the checks of a staging table.
+
+    Attributes:
+        published: the quoted name of the published table.
+        table_id: the published table's name in the batch stats.
+        stats: the quoted name of the batch stats, None if there is no such table yet.
+        headers: the quoted name of the published ledgers, None if there is no such table yet.
+    """
+
+    published: str
+    table_id: str
+    stats: str | None = None
+    headers: str | None = None
+
+
+def own_rules(table: Table, staging: str, loaded: Loaded, left_out: Sequence[int] = ()) -> list[Rule]:
     """What the registry says of a table: keys, range, chain, counts, values.
 
     Args:
         table: the table.
         staging: the quoted name of its staging table.
-        published: the quoted name of its published table.
-        headers: the quoted name of the published ledgers, None if there is no such table yet.
+        loaded: what was loaded before.
+        left_out: for each row that the export left out, its ledger.
     """
     keys = [identifier(key) for key in table.keys]
     closed_at = identifier(table.closed_at_column)
+    # Of a chain of rows per entry, later rows of the entries that the batch touches are staged too.
+    ledgers = f"{identifier(table.ledger_column)} >= @start_ledger" if table.chain else ledgers_predicate(table)
+    until = "@newest_closed_at" if table.chain else "@last_closed_at"
     rules = [
         _rows_rule("keys_missing", "rows whose key is NULL", staging, " OR ".join(f"{key} IS NULL" for key in keys)),
         _rows_rule(
             "ledger_outside_range",
             "rows whose ledger is not in the batch",
             staging,
-            f"NOT COALESCE({ledgers_predicate(table)}, FALSE)",
+            f"NOT COALESCE({ledgers}, FALSE)",
         ),
         _rows_rule(
             "closed_at_outside_range",
             "rows whose close time is not the batch's",
             staging,
-            f"NOT COALESCE({closed_at} BETWEEN @first_closed_at AND @last_closed_at, FALSE)",
+            f"NOT COALESCE({closed_at} BETWEEN @first_closed_at AND {until}, FALSE)",
         ),
-        _other_chain(table, published),
     ]
+    if loaded.stats:
+        rules.append(_other_chain(loaded.stats, loaded.table_id))
     if table.unique:
         rules.append(_repeated("keys_repeated", "rows that repeat another row's key", staging, table.keys, "TRUE"))
     if table.identity:
         known = " AND ".join(f"{identifier(column)} IS NOT NULL" for column in table.identity)
         meaning = f"rows that repeat another row's {', '.join(table.identity)}"
         rules.append(_repeated("identity_repeated", meaning, staging, table.identity, known))
-    if table.header_count and headers:
-        rules.append(_promised(table, staging, headers))
+    if table.header_count and loaded.headers and not table.derivation:  # the sources of a derived table are checked
+        rules.append(_promised(table, staging, loaded.headers, left_out))
     if table is LEDGERS:
-        rules.append(_broken_chain(staging, published))
+        rules.append(_broken_chain(staging, loaded.published))
     return rules
+
+
+def against_sources(query: str, table: Table, names: Mapping[Table, str], staging: str) -> Rule:
+    """What a derived table's own check finds in its staged rows.
+
+    Args:
+        query: the text of a file in `dags/queries/checks`; see `derived.in_names`.
+        table: the derived table.
+        names: the quoted name of each source.
+        staging: the quoted name of the staging table.
+    """
+    assert table.derivation is not None
+    rows = in_names(query, table, names, staging=staging)
+    return Rule("against_sources", table.derivation.against_sources, f"(SELECT COUNT(*) FROM (\n{rows}))", rows)
 
 
 def _rows_rule(
@@ -145,36 +189,52 @@ def _repeated(
     return Rule(name, meaning, f"(SELECT SUM(copies - 1) FROM ({groups}))", groups, parameters)
 
 
-def _other_chain(table: Table, published: str) -> Rule:
-    """Published rows that can't be of the batch's chain: a later ledger never closes earlier.
+_EDGES = (("start_ledger", "first_closed_at"), ("end_ledger", "last_closed_at"))
+"""The columns that say of a load which ledgers it begins and ends with, and when these closed; the batch's parameters
+have the same names."""
 
-    In a table that holds one chain, no block has a row that both its partition and its cluster let through: next to
-    nothing is read.
+
+def _other_chain(stats: str, table_id: str) -> Rule:
+    """Earlier loads that can't be of the batch's chain: a later ledger never closes earlier.
+
+    The batch stats say it of all loads: the published table is not read, however large it is.
     """
-    closed_at, column = identifier(table.closed_at_column), identifier(table.ledger_column)
-    first, last = ledger_bounds(table)
-    rows = (
-        f"FROM {published} WHERE {column} > {last} AND {closed_at} < @first_closed_at"
-        f" OR {column} < {first} AND {closed_at} > @last_closed_at"
-        f" OR {ledgers_predicate(table)} AND NOT {closed_at} BETWEEN @first_closed_at AND @last_closed_at"
+    contradictions = " OR ".join(
+        f"{ledger} > @{edge} AND {closed_at} < @{edge_closed_at}"
+        f" OR {ledger} < @{edge} AND {closed_at} > @{edge_closed_at}"
+        f" OR {ledger} = @{edge} AND {closed_at} <> @{edge_closed_at}"
+        for ledger, closed_at in _EDGES
+        for edge, edge_closed_at in _EDGES
     )
+    rows = f"FROM {stats} WHERE table_id = @chain_table_id AND ({contradictions})"
     meaning = (
-        "published rows whose ledger and close time contradict the batch's: they are of another chain, such as a test "
+        "earlier loads whose ledgers and close times contradict the batch's: they are of another chain, such as a test "
         "network before its reset, so that this one must be loaded into another dataset"
     )
-    return Rule("other_chain", meaning, f"(SELECT COUNT(*) {rows})", f"SELECT * {rows}")
+    parameters = (Parameter("chain_table_id", "STRING", table_id),)
+    return Rule("other_chain", meaning, f"(SELECT COUNT(*) {rows})", f"SELECT * {rows}", parameters)
 
 
-def _promised(table: Table, staging: str, headers: str) -> Rule:
-    """Ledgers whose rows are not as many as their published header says; ledgers without a header tell nothing."""
+def _promised(table: Table, staging: str, headers: str, left_out: Sequence[int]) -> Rule:
+    """Ledgers with another number of rows than in their published header; ledgers without a header are ignored.
+
+    Exactly the rows that the export left out may be missing.
+    """
+    promised = f"{table.header_count} AS promised"
+    parameters: tuple[ArrayParameter, ...] = ()
+    if left_out:
+        promised = f"{table.header_count} - (SELECT COUNTIF(one = sequence) FROM UNNEST(@left_out) AS one) AS promised"
+        parameters = (ArrayParameter("left_out", "INT64", tuple(map(str, left_out))),)
     groups = f"""\
 SELECT h.sequence, h.promised, COALESCE(s.found, 0) AS found
-FROM (SELECT sequence, {table.header_count} AS promised FROM {headers} WHERE {range_predicate(LEDGERS)}) AS h
+FROM (SELECT sequence, {promised} FROM {headers} WHERE {range_predicate(LEDGERS)}) AS h
 LEFT JOIN (SELECT {ledger_of_row(table)} AS sequence, COUNT(*) AS found FROM {staging} GROUP BY 1) AS s
 ON s.sequence = h.sequence
 WHERE COALESCE(s.found, 0) <> h.promised"""
     meaning = "ledgers whose rows are not as many as their header in the published ledgers says"
-    return Rule("not_as_promised", meaning, f"(SELECT COUNT(*) FROM ({groups}))", groups)
+    if left_out:
+        meaning += ", without those that the export left out"
+    return Rule("not_as_promised", meaning, f"(SELECT COUNT(*) FROM ({groups}))", groups, parameters)
 
 
 def _broken_chain(staging: str, published: str) -> Rule:

@@ -1,8 +1,7 @@
-"""The SQL that looks over loaded history, a query a table. Pure, like `sql`.
+"""The SQL of coverage checks: of all loads by one query of the batch stats, of rows by a query per table. Pure.
 
-Every query gives rows of `fault`, `start_ledger`, `end_ledger` and `found`. It reads the window's partitions alone: the
-window is constants on the close time. Ledgers behind the newest that was loaded into a table are looked at; how far
-behind that is tells the lag.
+Every query gives rows of `fault`, `start_ledger`, `end_ledger` and `found`. Those that read rows read the window's
+partitions alone: the window is constants on the close time. Which ledgers are in the window, their numbers say.
 """
 
 from __future__ import annotations
@@ -10,20 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from stellar_etl_airflow.model.coverage import BLOCK_BITS, Fault, Finding
-from stellar_etl_airflow.model.ranges import LedgerRange
-from stellar_etl_airflow.model.tables import LEDGERS, Publish, Table
+from stellar_etl_airflow.model.coverage import BLOCK_BITS, Fault, Finding, Window
+from stellar_etl_airflow.model.ranges import LedgerRange, TimeRange
+from stellar_etl_airflow.model.tables import LEDGERS, OPERATIONS, TRANSACTIONS, Publish, Table
+from stellar_etl_airflow.model.versions import VALID_TO, VALID_TO_LEDGER, Folded
+from stellar_etl_airflow.sql.batch_stats import LOADED_AT, left_out_rows
+from stellar_etl_airflow.sql.records import Columns, select_list
 from stellar_etl_airflow.sql.statement import (
+    ArrayParameter,
     Parameter,
     RowsParameter,
     Statement,
+    asked_parameters,
     column_list,
     identifier,
     ledger_of_row,
     ledgers_parameters,
+    ledgers_predicate,
     listed,
     table_parameters,
 )
+from stellar_etl_airflow.sql.versions import DELETED, OPEN_TIME_SQL, Log, fingerprint
 
 _BLOCK = f"sequence >> {BLOCK_BITS}"
 """The block of a ledger: a window function sorts one block at a time, however much history there is."""
@@ -32,20 +38,24 @@ _ARRAY_BITS = 16
 """A range of ledgers is unfolded by arrays of 2^16 at most: `GENERATE_ARRAY` gives no more than 2^20 elements."""
 
 MOST_FINDINGS = 100
-"""How many findings a table may have in one look; what is beyond shows in the next."""
+"""How many ledger ranges a comparison with an archive names; what is beyond shows in the next."""
+
+MOST_RECORDED = 5000
+"""How many findings one statement writes: a request to BigQuery holds 10 MB at most."""
 
 
-def window_parameters(start: datetime, end: datetime) -> tuple[Parameter, ...]:
-    """The parameters of a half-open window of close times."""
+def window_parameters(window: Window) -> tuple[Parameter, ...]:
+    """The parameters of a window: its ledgers, and the close times that it lies within."""
     return (
-        Parameter("window_start", "TIMESTAMP", start.isoformat()),
-        Parameter("window_end", "TIMESTAMP", end.isoformat()),
+        *ledgers_parameters(window.ledgers),
+        Parameter("window_start", "TIMESTAMP", window.start.isoformat()),
+        Parameter("window_end", "TIMESTAMP", window.end.isoformat()),
     )
 
 
 def _within(table: Table, alias: str = "") -> str:
     column = f"{alias}.{identifier(table.closed_at_column)}" if alias else identifier(table.closed_at_column)
-    return f"{column} >= @window_start AND {column} < @window_end"
+    return f"{column} BETWEEN @window_start AND @window_end AND {ledgers_predicate(table, alias)}"
 
 
 def _islands(fault: Fault, sequences: str) -> str:
@@ -61,19 +71,36 @@ GROUP BY block, island"""
 
 
 def look(
-    table: Table, name: str, headers: str, stats: str, published_id: str, parameters: tuple[Parameter, ...]
+    table: Table,
+    name: str,
+    headers: str,
+    stats: str,
+    table_ids: Mapping[Table, str],
+    newest: int,
+    parameters: tuple[Parameter, ...],
 ) -> Statement:
-    """Looks over one table.
+    """The coverage check of one table's rows.
 
     Args:
         table: the table.
         name: its quoted name.
         headers: the quoted name of the published ledgers.
         stats: the quoted name of the batch stats.
-        published_id: the table's name in the batch stats.
-        parameters: `window_parameters`.
+        table_ids: the name of each table in the batch stats.
+        newest: the last ledger that was loaded into the table, as the batch stats say.
+        parameters: `window_parameters`; of the ledgers' own table the window ends with the newest ledger.
     """
-    parts = _of_ledgers(name) if table is LEDGERS else _of_rows(table, name, headers, stats)
+    own: tuple[Parameter, ...] = ()
+    if table is LEDGERS:
+        sources: dict[str, str] = {}
+        parts = _of_ledgers(name)
+    else:
+        sources, parts = _sources(table, name, headers, stats), _of_rows(table, name)
+        ids = {"table_id": table, "transactions_id": TRANSACTIONS, "operations_id": OPERATIONS}
+        own = (
+            Parameter("newest", "INT64", str(newest)),
+            *(Parameter(key, "STRING", table_ids[one]) for key, one in ids.items()),
+        )
     if table.unique:
         # By the columns of `t`: BigQuery takes a bare `sequence` for the result column of that name.
         repeated = (
@@ -81,90 +108,200 @@ def look(
             f"GROUP BY {column_list(table.keys, 't')} HAVING COUNT(*) > 1"
         )
         parts.append(_islands(Fault.DUPLICATES, repeated))
+    named = ",\n".join(f"{alias} AS (\n{query}\n)" for alias, query in sources.items())
     sql = "\nUNION ALL\n".join(parts)
-    return Statement(
-        f"SELECT * FROM (\n{sql}\n)\nORDER BY start_ledger, fault\nLIMIT {MOST_FINDINGS}",
-        (*parameters, Parameter("table_id", "STRING", published_id)),
-    )
+    begin = f"WITH {named}\n" if named else ""
+    return Statement(f"{begin}SELECT * FROM (\n{sql}\n)\nORDER BY start_ledger, fault", (*parameters, *own))
 
 
 def _of_ledgers(name: str) -> list[str]:
     held = f"SELECT DISTINCT sequence FROM {name} WHERE {_within(LEDGERS)}"
-    # Gaps within each block of ledgers, then those between blocks: of blocks there are 4,096 at most.
+    # Gaps within each block of ledgers, then those between blocks: of blocks there are 4,096 at most. The ledgers
+    # around the window stand for rows, so that gaps at its ends are found.
+    edges = "SELECT edge AS sequence FROM UNNEST([@start_ledger - 1, @end_ledger + 1]) AS edge"
     gaps = f"""\
 SELECT '{Fault.MISSING}' AS fault, before + 1 AS start_ledger, sequence - 1 AS end_ledger,
   sequence - before - 1 AS found
 FROM (
-  SELECT sequence, LAG(sequence) OVER (PARTITION BY {_BLOCK} ORDER BY sequence) AS before FROM ({held})
+  SELECT sequence, LAG(sequence) OVER (PARTITION BY {_BLOCK} ORDER BY sequence) AS before
+  FROM ({held} UNION ALL {edges})
   UNION ALL
   SELECT first_held AS sequence, LAG(last_held) OVER (ORDER BY block) AS before
   FROM (
-    SELECT {_BLOCK} AS block, MIN(sequence) AS first_held, MAX(sequence) AS last_held FROM ({held}) GROUP BY block
+    SELECT {_BLOCK} AS block, MIN(sequence) AS first_held, MAX(sequence) AS last_held
+    FROM ({held} UNION ALL {edges})
+    GROUP BY block
   )
 )
 WHERE sequence > before + 1"""
+    before = (
+        "a.closed_at BETWEEN @window_start AND @window_end AND a.sequence BETWEEN @start_ledger - 1 AND @end_ledger"
+    )
     links = f"""\
 SELECT b.sequence
 FROM {name} AS a JOIN {name} AS b ON b.sequence = a.sequence + 1
-WHERE {_within(LEDGERS, "a")} AND {_within(LEDGERS, "b")} AND b.previous_ledger_hash <> a.ledger_hash"""
+WHERE {before} AND {_within(LEDGERS, "b")} AND b.previous_ledger_hash <> a.ledger_hash"""
     return [gaps, _islands(Fault.BROKEN_LINK, links)]
 
 
-def _of_rows(table: Table, name: str, headers: str, stats: str) -> list[str]:
+def _last_loads(stats: str) -> str:
+    """Of each ledger of the window the load whose rows it has: a row per ledger, with how many rows it loaded.
+
+    `expected` is NULL where a load did not count its rows by ledger, as those of older releases.
+    """
+    kept = f"start_ledger, end_ledger, row_count, {LOADED_AT.format('one_load')} AS loaded_at"
+    where = "table_id = @table_id AND end_ledger >= @start_ledger AND start_ledger <= @end_ledger"
+    return f"""\
+SELECT sequence, start_ledger, end_ledger, row_count, expected
+FROM (
+  SELECT start_ledger + place AS sequence, CAST(rows_loaded AS INT64) AS expected, {kept}
+  FROM {stats} AS one_load CROSS JOIN UNNEST(SPLIT(rows_per_ledger)) AS rows_loaded WITH OFFSET AS place
+  WHERE {where} AND rows_per_ledger IS NOT NULL
+  UNION ALL
+  SELECT sequence, NULL AS expected, {kept}
+  FROM {stats} AS one_load
+  CROSS JOIN UNNEST(GENERATE_ARRAY(start_ledger >> {_ARRAY_BITS}, end_ledger >> {_ARRAY_BITS})) AS part
+  CROSS JOIN UNNEST(GENERATE_ARRAY(
+    GREATEST(start_ledger, part << {_ARRAY_BITS}), LEAST(end_ledger, ((part + 1) << {_ARRAY_BITS}) - 1)
+  )) AS sequence
+  WHERE {where} AND rows_per_ledger IS NULL
+)
+WHERE sequence BETWEEN @start_ledger AND @end_ledger
+QUALIFY ROW_NUMBER() OVER (PARTITION BY sequence ORDER BY loaded_at DESC) = 1"""
+
+
+def _has_loads(table: Table) -> bool:
+    """Whether loads determine the number of rows of a table: not for keys that any load can add."""
+    return table.publish is Publish.REPLACE_RANGE
+
+
+def _sources(table: Table, name: str, headers: str, stats: str) -> dict[str, str]:
+    """The queries that the parts of a look name."""
+    ledger = ledger_of_row(table)
+    sources = {
+        "counted": f"SELECT {ledger} AS sequence, COUNT(*) AS found FROM {name} WHERE {_within(table)} GROUP BY 1",
+        "header_rows": f"SELECT * FROM {headers} WHERE {_within(LEDGERS)}",
+    }
+    if table.header_count:
+        sources["left_out_rows"] = left_out_rows(stats, {TRANSACTIONS: "@transactions_id"}.get(table, "@operations_id"))
+    if table.header_count and table.derivation:
+        sources["without_transaction"] = left_out_rows(stats, "@transactions_id")
+    if _has_loads(table):
+        sources["last_loads"] = _last_loads(stats)
+        if not table.header_count:
+            sources["uncounted"] = """\
+SELECT l.start_ledger, l.end_ledger, MAX(l.row_count) AS row_count, COUNT(*) AS ledgers,
+  COALESCE(SUM(t.found), 0) AS found
+FROM last_loads AS l
+LEFT JOIN counted AS t ON t.sequence = l.sequence
+WHERE l.expected IS NULL
+GROUP BY 1, 2"""
+    return sources
+
+
+def _of_rows(table: Table, name: str) -> list[str]:
     ledger, closed_at = ledger_of_row(table), identifier(table.closed_at_column)
-    counted = f"SELECT {ledger} AS sequence, COUNT(*) AS found FROM {name} WHERE {_within(table)} GROUP BY 1"
-    # Of each ledger the load that came last; what is behind the newest one is not there yet, and not missing.
-    loaded = f"""\
-SELECT sequence, start_ledger, end_ledger, row_count
-FROM {stats}
-CROSS JOIN UNNEST(GENERATE_ARRAY(start_ledger >> {_ARRAY_BITS}, end_ledger >> {_ARRAY_BITS})) AS part
-CROSS JOIN UNNEST(GENERATE_ARRAY(
-  GREATEST(start_ledger, part << {_ARRAY_BITS}), LEAST(end_ledger, ((part + 1) << {_ARRAY_BITS}) - 1)
-)) AS sequence
-WHERE table_id = @table_id AND last_closed_at >= @window_start AND first_closed_at < @window_end
-QUALIFY ROW_NUMBER() OVER (PARTITION BY sequence ORDER BY published_at DESC) = 1"""
-    newest = f"(SELECT COALESCE(MAX(end_ledger), 0) FROM {stats} WHERE table_id = @table_id)"
-    if table.header_count:  # a derived table has no batch stats
-        newest = f"GREATEST({newest}, (SELECT COALESCE(MAX({ledger}), 0) FROM {name} WHERE {_within(table)}))"
-    header_rows = f"SELECT * FROM {headers} WHERE {_within(LEDGERS)} AND sequence <= {newest}"
     parts = [
         _islands(
             Fault.WRONG_TIME,
-            f"SELECT h.sequence FROM ({header_rows}) AS h "
+            "SELECT h.sequence FROM header_rows AS h "
             f"JOIN (SELECT DISTINCT {ledger} AS sequence, {closed_at} AS closed_at FROM {name} WHERE {_within(table)}) "
             "AS t ON t.sequence = h.sequence WHERE t.closed_at <> h.closed_at",
         )
     ]
     if table.header_count:
+        parts.append(_islands(Fault.WRONG_COUNT, _wrong_counts(table)))
+    if _has_loads(table):
+        no_header = " AND l.sequence NOT IN (SELECT sequence FROM header_rows)" if table.header_count else ""
         parts.append(
             _islands(
-                Fault.WRONG_COUNT,
-                f"SELECT h.sequence FROM (SELECT sequence, {table.header_count} AS promised FROM ({header_rows})) AS h "
-                f"LEFT JOIN ({counted}) AS t ON t.sequence = h.sequence WHERE COALESCE(t.found, 0) <> h.promised",
+                Fault.LOST_ROWS,
+                "SELECT l.sequence FROM last_loads AS l LEFT JOIN counted AS t ON t.sequence = l.sequence "
+                f"WHERE COALESCE(t.found, 0) <> l.expected{no_header}",
             )
         )
-        return parts
-    parts.append(
-        _islands(
-            Fault.NOT_LOADED,
-            f"SELECT h.sequence FROM ({header_rows}) AS h LEFT JOIN ({loaded}) AS s ON s.sequence = h.sequence "
-            "WHERE s.sequence IS NULL",
-        )
-    )
-    if table.publish is Publish.REPLACE_RANGE:
-        # Only of loads that no later one has touched, and that lie in the window, is the count known.
-        parts.append(f"""\
-SELECT '{Fault.LOST_ROWS}' AS fault, start_ledger, end_ledger, end_ledger - start_ledger + 1 AS found
-FROM (
-  SELECT s.start_ledger, s.end_ledger, MAX(s.row_count) AS row_count, COUNT(*) AS ledgers,
-    COUNT(h.sequence) AS known, COALESCE(SUM(t.found), 0) AS found
-  FROM ({loaded}) AS s
-  LEFT JOIN (SELECT sequence FROM {headers} WHERE {_within(LEDGERS)}) AS h ON h.sequence = s.sequence
-  LEFT JOIN ({counted}) AS t ON t.sequence = s.sequence
-  GROUP BY 1, 2
-)
-WHERE ledgers = end_ledger - start_ledger + 1 AND known = ledgers AND found <> row_count""")
+        if not table.header_count:
+            parts += _of_uncounted_loads()
     return parts
+
+
+def _wrong_counts(table: Table) -> str:
+    """Ledgers with another number of rows than in their header, except rows that an export left out.
+
+    Where a transaction was left out, its operations are not in the derived table: how many these were, nothing says.
+    """
+    fewer = ""
+    if table.derivation:
+        fewer = " AND (h.sequence NOT IN (SELECT sequence FROM without_transaction) OR t.found > h.promised)"
+    # Ledgers behind the newest one are looked at: later ones are not there yet, and not missing.
+    return f"""\
+SELECT h.sequence
+FROM (
+  SELECT sequence, {table.header_count} AS promised FROM header_rows
+  WHERE sequence <= GREATEST(@newest, (SELECT COALESCE(MAX(sequence), 0) FROM counted))
+) AS h
+LEFT JOIN counted AS t ON t.sequence = h.sequence
+LEFT JOIN left_out_rows AS o ON o.sequence = h.sequence
+WHERE COALESCE(t.found, 0) <> h.promised - COALESCE(o.left_out, 0){fewer}"""
+
+
+def _of_uncounted_loads() -> list[str]:
+    """What is known of loads that did not count their rows by ledger: their sum, if no later load replaced a part."""
+    inside = "LEAST(end_ledger, @end_ledger) - GREATEST(start_ledger, @start_ledger) + 1"
+    lost = f"""\
+SELECT '{Fault.LOST_ROWS}' AS fault, start_ledger, end_ledger, end_ledger - start_ledger + 1 AS found
+FROM uncounted
+WHERE ledgers = end_ledger - start_ledger + 1 AND found <> row_count"""
+    replaced = f"""\
+SELECT l.sequence
+FROM last_loads AS l
+JOIN (SELECT start_ledger, end_ledger FROM uncounted WHERE ledgers < {inside}) AS p
+ON p.start_ledger = l.start_ledger AND p.end_ledger = l.end_ledger
+WHERE l.expected IS NULL"""
+    return [lost, _islands(Fault.UNCOUNTED, replaced)]
+
+
+def look_at_loads(stats: str, table_ids: Sequence[str], ledgers_id: str, span: LedgerRange, first: int) -> Statement:
+    """Find the ledgers that were never loaded into tables, over all history: a row of the batch stats is a load.
+
+    Rows are of `table_id`, `fault`, `start_ledger`, `end_ledger` and `found`. Gaps of a table begin behind the first
+    ledger of all and end before its own newest one. Those of the ledgers' table that `look` finds by rows are left out.
+
+    Args:
+        stats: the quoted name of the batch stats.
+        table_ids: the names of the tables in the batch stats.
+        ledgers_id: that of the ledgers' table.
+        span: the ledgers to look at, from the first that was loaded.
+        first: the first ledger of the window whose rows are looked at.
+    """
+    sql = f"""\
+SELECT table_id, IF(table_id = @ledgers_id, '{Fault.MISSING}', '{Fault.NOT_LOADED}') AS fault,
+  start_ledger, end_ledger, end_ledger - start_ledger + 1 AS found
+FROM (
+  SELECT table_id, GREATEST(before + 1, @start_ledger) AS start_ledger, LEAST(next_start - 1, @end_ledger) AS end_ledger
+  FROM (
+    SELECT table_id, start_ledger AS next_start,
+      MAX(end_ledger) OVER (
+        PARTITION BY table_id ORDER BY start_ledger, end_ledger ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      ) AS before
+    FROM (
+      SELECT table_id, start_ledger, end_ledger FROM {stats} WHERE table_id IN UNNEST(@table_ids)
+      UNION ALL
+      SELECT table_id, @start_ledger - 1 AS start_ledger, @start_ledger - 1 AS end_ledger
+      FROM UNNEST(@table_ids) AS table_id
+    )
+  )
+  WHERE next_start > before + 1
+)
+WHERE start_ledger <= end_ledger AND (table_id <> @ledgers_id OR end_ledger < @first_of_rows)
+ORDER BY table_id, start_ledger"""
+    parameters: tuple[Parameter | ArrayParameter, ...] = (
+        *ledgers_parameters(span),
+        ArrayParameter("table_ids", "STRING", tuple(table_ids)),
+        Parameter("ledgers_id", "STRING", ledgers_id),
+        Parameter("first_of_rows", "INT64", str(first)),
+    )
+    return Statement(sql, parameters)
 
 
 def look_at_identity(table: Table, name: str, parameters: tuple[Parameter, ...]) -> Statement:
@@ -189,51 +326,252 @@ SELECT '{Fault.UNIDENTIFIED}' AS fault, MIN({ledger}) AS start_ledger, MAX({ledg
 FROM {name} WHERE {_within(table)} AND NOT ({known})
 HAVING COUNT(*) > 0
 )
-ORDER BY start_ledger, fault
-LIMIT {MOST_FINDINGS}"""
+ORDER BY start_ledger, fault"""
     return Statement(sql, parameters)
 
 
-def look_at_state(
-    table: Table, changes: str, state: str, base_ledger: int, parameters: tuple[Parameter, ...]
-) -> Statement:
-    """Looks for entries of a point-in-time table that are behind what the table of changes has of the window.
+def look_at_versions(log: Log, folded: Folded, parameters: tuple[Parameter, ...]) -> Statement:
+    """Find versions that are not as the folded changes of the window say: missing, too many, or of another end.
 
     Args:
-        table: the table of changes.
-        changes: its quoted name.
-        state: the quoted name of its point-in-time table.
-        base_ledger: the ledger of the full load that it begins with; earlier changes are not expected in it.
+        log: the change log and its versions.
+        folded: the mark up to which changes are folded.
         parameters: `window_parameters`.
     """
-    ledger, keys = identifier(table.ledger_column), column_list(table.entry_keys)
-    same = " AND ".join(f"s.{identifier(key)} = c.{identifier(key)}" for key in table.entry_keys)
+    entry, keys = f"PARTITION BY {log.keys} ORDER BY {log.ledger}", log.keys
+    folded_rows = f"{_within(log.table)} AND {log.ledger} > @begin_ledger AND {log.ledger} < @from_ledger"
     sql = f"""\
-SELECT '{Fault.STATE_BEHIND}' AS fault, MIN(c.newest) AS start_ledger, MAX(c.newest) AS end_ledger, COUNT(*) AS found
+SELECT '{Fault.STATE_BEHIND}' AS fault, MIN(ledger) AS start_ledger, MAX(ledger) AS end_ledger, COUNT(*) AS found
 FROM (
-  SELECT {keys}, MAX({ledger}) AS newest FROM {changes}
-  WHERE {_within(table)} AND {ledger} > @base_ledger GROUP BY {keys}
-) AS c
-LEFT JOIN {state} AS s ON {same}
-WHERE s.{ledger} IS NULL OR s.{ledger} < c.newest
+  SELECT COALESCE(c.{log.ledger}, v.{log.ledger}) AS ledger
+  FROM (
+    SELECT * FROM (
+      SELECT {keys}, {log.ledger}, {DELETED}, LEAD({log.ledger}) OVER ({entry}) AS end_ledger
+      FROM {log.changes} WHERE {folded_rows}
+    )
+    WHERE {DELETED} IS NOT TRUE
+  ) AS c
+  FULL JOIN (
+    SELECT {keys}, {log.ledger}, {VALID_TO_LEDGER} FROM {log.versions}
+    WHERE {folded_rows} AND {VALID_TO} BETWEEN @window_start AND {OPEN_TIME_SQL}
+  ) AS v ON {log.same_entry("c", "v")} AND c.{log.ledger} = v.{log.ledger}
+  WHERE c.{log.ledger} IS NULL OR v.{log.ledger} IS NULL OR c.end_ledger <> v.{VALID_TO_LEDGER}
+)
 HAVING COUNT(*) > 0"""
-    return Statement(sql, (*parameters, Parameter("base_ledger", "INT64", str(base_ledger))))
+    marks = (
+        Parameter("begin_ledger", "INT64", str(folded.start_ledger)),
+        Parameter("from_ledger", "INT64", str(folded.ledger)),
+    )
+    return Statement(sql, (*parameters, *marks))
+
+
+def compare_with_archive(
+    log: Log, history: str, archive: str, columns: Columns, ledger: int, closed_at: datetime
+) -> Statement:
+    """Find the ledgers that brought entries, or lack of them, in which the views differ from a history archive.
+
+    Entries are compared one by one, by a fingerprint of all columns that say what an entry is. A ledger is named for
+    each entry that only one side has, or that differs: the one in which it changed last, as each side says.
+
+    Args:
+        log: the change log and its versions.
+        history: the quoted name of the view of all versions.
+        archive: the quoted name of the staging table, which has every entry of the archive.
+        columns: its columns, in the form of the versions.
+        ledger: the checkpoint.
+        closed_at: when it closed.
+    """
+    changed = f"""\
+SELECT COALESCE(a.changed, v.changed) AS sequence
+FROM (
+  SELECT {log.keys}, valid_from_ledger AS changed, {fingerprint(log)} AS fingerprint FROM {history}
+  WHERE valid_from_ledger <= @ledger AND {VALID_TO_LEDGER} > @ledger
+    AND {VALID_TO} BETWEEN @closed_at AND {OPEN_TIME_SQL}
+) AS v
+FULL JOIN (
+  SELECT {log.keys}, last_modified_ledger AS changed, {fingerprint(log)} AS fingerprint
+  FROM (SELECT {select_list(columns)} FROM {archive})
+) AS a ON {log.same_entry("v", "a")} AND v.fingerprint = a.fingerprint
+WHERE v.fingerprint IS NULL OR a.fingerprint IS NULL"""
+    sql = f"SELECT * FROM (\n{_islands(Fault.NOT_AS_ARCHIVE, changed)}\n)\nORDER BY start_ledger\nLIMIT {MOST_FINDINGS}"
+    parameters = (
+        Parameter("ledger", "INT64", str(ledger)),
+        Parameter("closed_at", "TIMESTAMP", closed_at.isoformat()),
+    )
+    return Statement(sql, parameters)
+
+
+_STROOPS = 10_000_000
+_EXACT = 1 << 51
+"""Stroops up to which an amount in whole lumens, a FLOAT64 of 53 bits, gives the stroops without an error."""
+
+_OF_LUMENS = ("accounts", "balance", "TRUE")
+_OF_CLAIMS = ("claimable_balances", "asset_amount", "asset_type = 'native'")
+_OF_POOLS = ("liquidity_pools", "asset_a_amount", "asset_a_type = 'native'")
+_OF_CONTRACTS = "contract_id = @native_contract AND balance <> ''"
+
+
+def _stroops(sources: Mapping[str, str], where: str = "TRUE") -> str:
+    """The stroops of each entry that holds lumens, a row each.
+
+    Args:
+        sources: the quoted name of the table or view of each of `LUMENS_TYPES`.
+        where: which of their rows.
+    """
+    rows = [
+        f"SELECT ROUND(CAST({column} AS NUMERIC) * {_STROOPS}) AS stroops FROM {sources[data_type]} "
+        f"WHERE {condition} AND {where}"
+        for data_type, column, condition in (_OF_LUMENS, _OF_CLAIMS, _OF_POOLS)
+    ]
+    contracts = f"FROM {sources['contract_data']} WHERE {_OF_CONTRACTS} AND {where}"
+    return "\nUNION ALL\n".join([*rows, f"SELECT SAFE_CAST(balance AS NUMERIC) AS stroops {contracts}"])
+
+
+def _archived(changes: str, base: str | None, columns: str) -> str:
+    """The stroops of balances in contracts that were evicted, a row each: the network keeps them in its archive.
+
+    The contract of lumens removes no balance itself: one that is gone was evicted, with what it held.
+    """
+    kept = f"\n    UNION ALL\n    SELECT {columns} FROM {base} WHERE {_OF_CONTRACTS}" if base else ""
+    entry = "PARTITION BY ledger_key_hash ORDER BY ledger_sequence"
+    return f"""\
+SELECT SAFE_CAST(held AS NUMERIC) AS stroops FROM (
+  SELECT {DELETED}, LAG(balance) OVER ({entry}) AS held, ROW_NUMBER() OVER ({entry} DESC) AS place
+  FROM (
+    SELECT {columns} FROM {changes}
+    WHERE contract_id = @native_contract AND contract_key_type = 'ScValTypeScvVec'
+      AND ledger_sequence > @start_ledger AND ledger_sequence <= @ledger
+      AND closed_at BETWEEN @start_time AND @closed_at{kept}
+  )
+)
+WHERE place = 1 AND {DELETED} AND held <> ''"""
+
+
+def _sum(rows: str) -> str:
+    """One row: the `stroops` of entries, and by how many of them `slack` the amounts may be rounded."""
+    slack = f"IF(stroops > {_EXACT}, stroops / {1 << 53} + 1, 0)"
+    return (
+        f"SELECT COALESCE(SUM(stroops), 0) AS stroops, COALESCE(SUM(CAST({slack} AS NUMERIC)), 0) AS slack "
+        f"FROM (\n{rows}\n)"
+    )
+
+
+def look_at_lumens(
+    histories: Mapping[str, str],
+    bases: Mapping[str, str] | None,
+    changes: str,
+    headers: str,
+    contract: str,
+    at: tuple[int, datetime],
+    start: tuple[int, datetime],
+) -> Statement:
+    """Find whether all entries together hold as many lumens as the header of a ledger says, in stroops.
+
+    What had been evicted before a full load is in no table. Entries may lack what the full load lacked.
+
+    Args:
+        histories: the quoted name of the view of all versions of each of `LUMENS_TYPES`.
+        bases: of versions that begin with a full load, the quoted name of the table that keeps it, of each.
+        changes: the quoted name of the changes of contracts' data.
+        headers: the quoted name of the published ledgers.
+        contract: the id of the contract of lumens.
+        at: the ledger, and when it closed.
+        start: the ledger of the full load, and when it closed; before all ledgers without one.
+    """
+    valid = (
+        f"valid_from_ledger <= @ledger AND {VALID_TO_LEDGER} > @ledger "
+        f"AND {VALID_TO} BETWEEN @closed_at AND {OPEN_TIME_SQL}"
+    )
+    columns = f"ledger_key_hash, ledger_sequence, balance, {DELETED}"
+    archived = _archived(changes, bases["contract_data"] if bases else None, columns)
+    held = f"{_stroops(histories, valid)}\nUNION ALL\n{archived}"
+    coins = (
+        f"SELECT MAX(total_coins - fee_pool) AS stroops FROM {headers} "
+        "WHERE sequence = @{0} AND closed_at BETWEEN @{1} AND @{1}"
+    )
+    short = "SELECT 0 AS stroops"
+    if bases:
+        short = (
+            "SELECT GREATEST(0, header.stroops - base.stroops) + base.slack AS stroops "
+            f"FROM ({coins.format('start_ledger', 'start_time')}) AS header\n"
+            f"CROSS JOIN (\n{_sum(_stroops(bases))}\n) AS base"
+        )
+    sql = f"""\
+SELECT '{Fault.LUMENS}' AS fault, @ledger AS start_ledger, @ledger AS end_ledger,
+  CAST(ABS(header.stroops - entries.stroops) AS INT64) AS found
+FROM ({coins.format("ledger", "closed_at")}) AS header
+CROSS JOIN (
+{_sum(held)}
+) AS entries
+CROSS JOIN (
+{short}
+) AS short
+WHERE NOT (header.stroops - entries.stroops BETWEEN -entries.slack AND entries.slack + short.stroops)"""
+    parameters = (
+        Parameter("native_contract", "STRING", contract),
+        Parameter("ledger", "INT64", str(at[0])),
+        Parameter("closed_at", "TIMESTAMP", at[1].isoformat()),
+        Parameter("start_ledger", "INT64", str(start[0])),
+        Parameter("start_time", "TIMESTAMP", start[1].isoformat()),
+    )
+    return Statement(sql, parameters)
 
 
 def newest_loaded(stats: str, table_ids: Sequence[str]) -> Statement:
-    """A row for each table: `table_id`, its newest ledger, and when that closed."""
+    """A row for each table: `table_id`, its first and last ledger, and when the last one closed."""
     named = table_parameters(table_ids)
     sql = (
-        f"SELECT table_id, MAX(end_ledger) AS end_ledger, MAX(last_closed_at) AS closed_at FROM {stats} "
-        f"WHERE table_id IN ({listed(named)}) GROUP BY table_id"
+        "SELECT table_id, MIN(start_ledger) AS start_ledger, MAX(end_ledger) AS end_ledger, "
+        f"MAX(last_closed_at) AS closed_at FROM {stats} WHERE table_id IN ({listed(named)}) GROUP BY table_id"
     )
     return Statement(sql, named)
 
 
-def closed_between(headers: str, start: int, end: int) -> Statement:
-    """One row, `start_time` and `end_time`: when the first and the last of some ledgers closed, NULL for none."""
+def headers_around(headers: str, times: TimeRange, low: datetime, high: datetime) -> Statement:
+    """One row of ledgers that are there, NULL where there is none: `before` and `after` half-open times, and in them.
+
+    `first` and `last` are the ledgers within the times; `before_closed_at` and `after_closed_at` are close times.
+
+    Args:
+        headers: the quoted name of the published ledgers.
+        times: the times.
+        low: how far back to look for the ledger before.
+        high: how far on to look for the ledger after.
+    """
+    before, after = "closed_at < @start_time", "closed_at >= @end_time"
+    inside = f"NOT ({before}) AND NOT ({after})"
+    sql = f"""\
+SELECT
+  MAX(IF({before}, sequence, NULL)) AS before,
+  MAX(IF({before}, closed_at, NULL)) AS before_closed_at,
+  MIN(IF({inside}, sequence, NULL)) AS first,
+  MAX(IF({inside}, sequence, NULL)) AS last,
+  MIN(IF({after}, sequence, NULL)) AS after,
+  MIN(IF({after}, closed_at, NULL)) AS after_closed_at
+FROM {headers}
+WHERE closed_at >= @low AND closed_at < @high"""
+    bounds = (Parameter("low", "TIMESTAMP", low.isoformat()), Parameter("high", "TIMESTAMP", high.isoformat()))
+    return Statement(sql, (*asked_parameters(times), *bounds))
+
+
+def times_around(stats: str, ledgers: LedgerRange) -> Statement:
+    """One row: `start_time` and `end_time`, within which ledgers closed as far as loads say; NULL if none says it."""
     sql = (
-        f"SELECT MIN(closed_at) AS start_time, MAX(closed_at) AS end_time FROM {headers} "
+        "SELECT MAX(IF(start_ledger <= @start_ledger, first_closed_at, NULL)) AS start_time, "
+        "MIN(IF(end_ledger >= @end_ledger, last_closed_at, NULL)) AS end_time, "
+        "COUNTIF(start_ledger <= @end_ledger AND end_ledger >= @start_ledger) AS loads "
+        f"FROM {stats}"
+    )
+    return Statement(sql, ledgers_parameters(ledgers))
+
+
+def closed_between(headers: str, start: int, end: int) -> Statement:
+    """One row: `start_time` and `end_time`, when the first and the last of some ledgers closed; `last`, that ledger.
+
+    NULL if none of them is there.
+    """
+    sql = (
+        f"SELECT MIN(closed_at) AS start_time, MAX(closed_at) AS end_time, MAX(sequence) AS last FROM {headers} "
         "WHERE sequence BETWEEN @start_ledger AND @end_ledger"
     )
     return Statement(sql, ledgers_parameters(LedgerRange(start, end)))
@@ -251,8 +589,8 @@ def loaded_ranges(stats: str, table_ids: Sequence[str], ledgers: LedgerRange) ->
 
 def record(
     target: str, run_id: str, checked_at: datetime, table_ids: Mapping[str, str], found: Sequence[Finding]
-) -> Statement:
-    """Writes the findings of a run, over those that an earlier try of it wrote.
+) -> list[Statement]:
+    """Write the findings of a run, over those that an earlier try of it wrote: statements to run in this order.
 
     Args:
         target: the quoted name of the table `ledger_coverage`.
@@ -268,25 +606,75 @@ def record(
         "end_ledger": "INT64",
         "found": "INT64",
         "lag_seconds": "INT64",
+        "dataset": "STRING",
+        "differing_columns": "STRING",
     }
     rows = [
-        (table_ids[one.data_type], one.fault, one.start_ledger, one.end_ledger, one.count, one.lag_seconds)
+        (
+            *(table_ids[one.data_type], one.fault, one.start_ledger, one.end_ledger, one.count, one.lag_seconds),
+            *(one.dataset, one.columns or None),
+        )
         for one in found
     ]
-    texts = tuple(tuple(None if value is None else str(value) for value in row) for row in rows)
+    texts = [tuple(None if value is None else str(value) for value in row) for row in rows]
     names = column_list(("run_id", "checked_at", *types))
-    sql = f"""\
+    statements = []
+    for start in range(0, max(len(texts), 1), MOST_RECORDED):
+        delete = "" if start else "\nWHEN NOT MATCHED BY SOURCE AND T.run_id = @run_id THEN DELETE"
+        sql = f"""\
 MERGE {target} AS T
 USING (
   SELECT @run_id AS run_id, @checked_at AS checked_at, {column_list(types, "finding")}
   FROM UNNEST(@findings) AS finding
 ) AS S
-ON FALSE
-WHEN NOT MATCHED BY SOURCE AND T.run_id = @run_id THEN DELETE
+ON FALSE{delete}
 WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({names})"""
-    parameters = (
-        Parameter("run_id", "STRING", run_id),
-        Parameter("checked_at", "TIMESTAMP", checked_at.isoformat()),
-        RowsParameter("findings", tuple(types.items()), texts),
+        parameters = (
+            Parameter("run_id", "STRING", run_id),
+            Parameter("checked_at", "TIMESTAMP", checked_at.isoformat()),
+            RowsParameter("findings", tuple(types.items()), tuple(texts[start : start + MOST_RECORDED])),
+        )
+        statements.append(Statement(sql, parameters))
+    return statements
+
+
+def dirty_since(stats: str, table_id: str, ledgers: LedgerRange, folded_at: datetime) -> Statement:
+    """One row, `published_at`: when the first load since the last fold published any of some ledgers; NULL for none.
+
+    Args:
+        stats: the quoted name of the table `history_archives_dag_runs`.
+        table_id: the name of the table in it.
+        ledgers: the ledgers that are not folded.
+        folded_at: when the last fold ended.
+    """
+    sql = (
+        f"SELECT MIN(published_at) AS published_at FROM {stats} WHERE table_id = @table_id "
+        "AND end_ledger >= @start_ledger AND start_ledger <= @end_ledger AND published_at > @folded_at"
     )
-    return Statement(sql, parameters)
+    own = (
+        Parameter("table_id", "STRING", table_id),
+        Parameter("folded_at", "TIMESTAMP", folded_at.isoformat()),
+    )
+    return Statement(sql, (*ledgers_parameters(ledgers), *own))
+
+
+def noted_ranges(stats: str) -> Statement:
+    """Every range that was loaded, by table.
+
+    Args:
+        stats: the quoted name of the table `history_archives_dag_runs`.
+    """
+    return Statement(f"SELECT DISTINCT table_id, start_ledger, end_ledger FROM {stats}")
+
+
+def header_islands(headers: str) -> Statement:
+    """The first and the last of each run of ledgers without a gap: an island.
+
+    Args:
+        headers: the quoted name of the ledgers' own table.
+    """
+    return Statement(f"""\
+SELECT first, MIN(last) AS last
+FROM (SELECT sequence AS first FROM {headers} EXCEPT DISTINCT SELECT sequence + 1 FROM {headers})
+JOIN (SELECT sequence AS last FROM {headers} EXCEPT DISTINCT SELECT sequence - 1 FROM {headers}) ON last >= first
+GROUP BY first""")

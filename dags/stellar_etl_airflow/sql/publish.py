@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from stellar_etl_airflow.model.partitions import Window
 from stellar_etl_airflow.model.ranges import LedgerRange
-from stellar_etl_airflow.model.tables import Publish, Table
+from stellar_etl_airflow.model.tables import BATCH_COLUMNS, EXPORTED_AT, RUN_DATE, Publish, Table
 from stellar_etl_airflow.sql.records import Columns, moved_rows, select_list
 from stellar_etl_airflow.sql.statement import (
     Parameter,
@@ -15,31 +16,100 @@ from stellar_etl_airflow.sql.statement import (
     identifier,
     ledgers_parameters,
     ledgers_predicate,
+    outside_parameters,
+    outside_predicate,
     range_predicate,
     table_parameters,
 )
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """The export attempt whose rows are published, and what newer ones have published of the same ledgers.
+
+    Attributes:
+        started_at: when it began, RFC 3339: `batch_insert_ts` of its rows.
+        newer: the ledgers of newer attempts.
+    """
+
+    started_at: str
+    newer: Sequence[LedgerRange] = ()
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What `replace_range` names."""
+        return (Parameter("exported_at", "TIMESTAMP", self.started_at), *outside_parameters(self.newer))
+
+
 def replace_range(
-    table: Table, target: str, staging: str, columns: Columns, parameters: tuple[Parameter, ...]
+    table: Table,
+    target: str,
+    staging: str,
+    columns: Columns,
+    parameters: tuple[Parameter, ...],
+    attempt: Attempt | None = None,
 ) -> Statement:
-    """Replaces the batch's ledgers in `target` by the rows of `staging`, a table or a query, in one statement.
+    """Replace the batch's ledgers in `target` by the rows of `staging`, a table or a query, in one statement.
+
+    With an attempt, rows of newer attempts stay, whether they were known when the statement was made or not; rows of
+    the attempt and of older ones go. So the statement may be made again after it ran beside that of a newer attempt.
 
     `ON FALSE` is BigQuery's constant false predicate: no join, so identical rows stay as many as they are, and
     `NOT MATCHED BY SOURCE` with constants on the partition column reads just those partitions
     (https://cloud.google.com/bigquery/docs/reference/standard-sql/dml-syntax#merge_statement).
     """
+    rows, replaced = moved_rows(staging, columns), range_predicate(table, "T")
+    if attempt:
+        exported_at = f"T.{identifier(EXPORTED_AT)}"
+        replaced += f" AND ({exported_at} <= @exported_at OR {exported_at} IS NULL)"
+        if attempt.newer:
+            outside = outside_predicate(table, attempt.newer)
+            rows = f"(\n  SELECT {select_list(columns)}\n  FROM {staging}\n  WHERE TRUE{outside}\n)"
+    sql = f"""\
+MERGE {target} AS T
+USING {rows} AS S
+ON FALSE
+WHEN NOT MATCHED BY SOURCE AND {replaced} THEN DELETE
+WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns)})"""
+    return Statement(sql, (*parameters, *(attempt.parameters if attempt else ())))
+
+
+def replace_chain(
+    table: Table,
+    target: str,
+    staging: str,
+    columns: Columns,
+    parameters: tuple[Parameter, ...],
+    attempt: Attempt,
+) -> Statement:
+    """Replace the batch's ledgers in `target` by staged rows, and correct later rows by the staged ones.
+
+    Later rows are never inserted: the run that derives their ledgers inserts them. Those that are the same stay as they
+    are, so that few partitions change. Rows of newer attempts stay.
+    """
+    closed_at, exported_at = f"T.{identifier(table.closed_at_column)}", f"T.{identifier(EXPORTED_AT)}"
+    match = " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.keys)
+    update = ", ".join(
+        f"{identifier(column)} = S.{identifier(column)}" for column in columns if column not in table.keys
+    )
+    older = f"({exported_at} <= @exported_at OR {exported_at} IS NULL)"
+    content = [identifier(column) for column in columns if column not in (*table.keys, *BATCH_COLUMNS)]
+    differs = " OR ".join([ledgers_predicate(table, "T"), *(f"T.{one} IS DISTINCT FROM S.{one}" for one in content)])
     sql = f"""\
 MERGE {target} AS T
 USING {moved_rows(staging, columns)} AS S
-ON FALSE
-WHEN NOT MATCHED BY SOURCE AND {range_predicate(table, "T")} THEN DELETE
-WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns)})"""
-    return Statement(sql, parameters)
+ON {match} AND {closed_at} BETWEEN @first_closed_at AND @newest_closed_at
+WHEN MATCHED AND {older} AND ({differs}) THEN UPDATE SET {update}
+WHEN NOT MATCHED BY SOURCE AND {range_predicate(table, "T")} AND {older} THEN DELETE
+WHEN NOT MATCHED AND {ledgers_predicate(table, "S")} THEN INSERT ({column_list(columns)})
+  VALUES ({column_list(columns, "S")})"""
+    return Statement(sql, (*parameters, Parameter("exported_at", "TIMESTAMP", attempt.started_at)))
 
 
-def keep_earliest(table: Table, target: str, staging: str, columns: Columns) -> Statement:
-    """Inserts staged keys that are missing; a row that is there gives way only to one of an older ledger.
+def keep_earliest(
+    table: Table, target: str, staging: str, columns: Columns, parameters: tuple[Parameter, ...] = ()
+) -> Statement:
+    """Insert staged keys that are missing; a row that is there gives way only to one of an older ledger.
 
     Nothing is deleted by range: the row of a key may have come from any batch.
     """
@@ -59,18 +129,30 @@ USING (
 ON {match}
 WHEN MATCHED AND S.{ledger} < T.{ledger} THEN UPDATE SET {update}
 WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns, "S")})"""
-    return Statement(sql)
+    return Statement(sql, parameters)
 
 
-def publish(table: Table, target: str, staging: str, columns: Columns, parameters: tuple[Parameter, ...]) -> Statement:
-    """The statement that publishes a staging table, as the registry says for this table."""
+def publish(
+    table: Table,
+    target: str,
+    staging: str,
+    columns: Columns,
+    parameters: tuple[Parameter, ...],
+    attempt: Attempt | None = None,
+) -> Statement:
+    """The statement that publishes a staging table, as the registry says for this table.
+
+    What newer attempts have published stays; where the earliest row of a key is kept, no row takes its place.
+    """
     if table.publish is Publish.KEEP_EARLIEST:
-        return keep_earliest(table, target, staging, columns)
-    return replace_range(table, target, staging, columns, parameters)
+        return keep_earliest(table, target, staging, columns, tuple(one for one in parameters if one.name == RUN_DATE))
+    if table.chain and attempt:
+        return replace_chain(table, target, staging, columns, parameters, attempt)
+    return replace_range(table, target, staging, columns, parameters, attempt)
 
 
 def delete_range(table: Table, target: str, ledgers: LedgerRange, window: Window = (None, None)) -> Statement:
-    """Deletes a table's rows of a ledger range, both ends included.
+    """Delete a table's rows of a ledger range, both ends included.
 
     It goes by ledgers, because nothing says when ledgers closed whose rows may be wrong: it reads the ledger column of
     the whole table, or of a window of it.

@@ -8,7 +8,7 @@ column lists, no `INSERT ROW`, one statement per job.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stellar_etl_airflow.model.batch import Batch
@@ -108,8 +108,17 @@ def range_parameters(start: int, end: int, first_closed_at: str, last_closed_at:
 
 
 def batch_parameters(batch: Batch) -> tuple[Parameter, ...]:
-    """The parameters that `range_predicate` names, for a batch."""
-    return range_parameters(batch.range.start, batch.range.end, batch.first_closed_at, batch.last_closed_at)
+    """The parameters that `range_predicate` names, for a batch; those of `later_predicate` too if it has later rows."""
+    later = (newest_parameter(batch.newest_closed_at),) if batch.newest_closed_at else ()
+    return (
+        *range_parameters(batch.range.start, batch.range.end, batch.first_closed_at, batch.last_closed_at),
+        *later,
+    )
+
+
+def newest_parameter(closed_at: str) -> Parameter:
+    """The parameter that `later_predicate` names beside those of `range_predicate`."""
+    return Parameter("newest_closed_at", "TIMESTAMP", closed_at)
 
 
 def ledger_of_row(table: Table) -> str:
@@ -138,6 +147,28 @@ def ledgers_parameters(ledgers: LedgerRange) -> tuple[Parameter, ...]:
     return (Parameter("start_ledger", "INT64", str(ledgers.start)), Parameter("end_ledger", "INT64", str(ledgers.end)))
 
 
+def outside_predicate(table: Table, ranges: Sequence[LedgerRange]) -> str:
+    """` AND …`, true for rows of none of some ledger ranges, which `outside_parameters` names; empty for none."""
+    column, factor = identifier(table.ledger_column), 1 << table.ledger_shift
+    if factor == 1:
+        bounds = [f"{column} BETWEEN @kept_{number}_start AND @kept_{number}_end" for number in range(len(ranges))]
+    else:
+        bounds = [
+            f"{column} BETWEEN @kept_{number}_start * {factor} AND (@kept_{number}_end + 1) * {factor} - 1"
+            for number in range(len(ranges))
+        ]
+    return f" AND NOT ({' OR '.join(bounds)})" if bounds else ""
+
+
+def outside_parameters(ranges: Sequence[LedgerRange]) -> tuple[Parameter, ...]:
+    """The parameters that `outside_predicate` names."""
+    return tuple(
+        Parameter(f"kept_{number}_{name}", "INT64", str(value))
+        for number, one in enumerate(ranges)
+        for name, value in (("start", one.start), ("end", one.end))
+    )
+
+
 def range_predicate(table: Table, alias: str = "") -> str:
     """True for a table's rows of the batch's ledgers.
 
@@ -147,6 +178,16 @@ def range_predicate(table: Table, alias: str = "") -> str:
     return (
         f"{ledgers_predicate(table, alias)}"
         f" AND {prefix}{identifier(table.closed_at_column)} BETWEEN @first_closed_at AND @last_closed_at"
+    )
+
+
+def later_predicate(table: Table, alias: str = "") -> str:
+    """True for a table's rows of the batch's ledgers and of all later ones."""
+    prefix = f"{alias}." if alias else ""
+    start, _ = ledger_bounds(table)
+    return (
+        f"{prefix}{identifier(table.ledger_column)} >= {start}"
+        f" AND {prefix}{identifier(table.closed_at_column)} BETWEEN @first_closed_at AND @newest_closed_at"
     )
 
 

@@ -14,6 +14,7 @@ from stellar_etl_airflow.model.coverage import BLOCK_BITS
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.schema import SchemaError, grown
 from stellar_etl_airflow.model.tables import LEDGERS, Table
+from stellar_etl_airflow.sql.batch_stats import LEDGER_COUNTS, ledger_counts
 from stellar_etl_airflow.sql.publish import publish
 from stellar_etl_airflow.sql.records import Columns, select_list, unchanged
 from stellar_etl_airflow.sql.statement import (
@@ -28,7 +29,7 @@ from stellar_etl_airflow.sql.statement import (
 )
 
 LOADS = ("batch_insert_ts", "batch_run_date", "batch_id")
-"""The columns that tell loads apart, the one that orders them best first."""
+"""The columns that distinguish loads, the one that orders them best first."""
 
 Fields = Sequence[Mapping[str, Any]]
 
@@ -43,12 +44,12 @@ def misfits(table: Table, theirs: Fields, ours: Fields) -> list[str]:
     """
     by_name, wanted = ({field["name"]: field for field in some} for some in (theirs, ours))
     found = [
-        f"column {name} is missing, by which rows are told apart"
+        f"column {name} is missing, which identifies rows"
         for name in dict.fromkeys((*table.keys, table.ledger_column, table.closed_at_column))
         if name not in by_name
     ]
     if not table.unique and not by_name.keys() & set(LOADS):
-        found.append(f"none of the columns {', '.join(LOADS)} is there, which tell rows that were loaded twice")
+        found.append(f"none of the columns {', '.join(LOADS)} exists, which distinguish rows that were loaded twice")
     for name in by_name.keys() & wanted.keys():
         try:
             grown([by_name[name]], [wanted[name]])
@@ -127,7 +128,7 @@ def copy(
     loads: Sequence[str],
     parameters: tuple[Parameter, ...],
 ) -> Statement:
-    """Publishes a range's rows out of the other deployment's table, as if they were a batch's: by one statement.
+    """Publish a range's rows out of the other deployment's table, as if they were a batch's: by one statement.
 
     Args:
         table: the table.
@@ -143,5 +144,7 @@ def copy(
 
 
 def count_published(table: Table, target: str, parameters: tuple[Parameter, ...]) -> Statement:
-    """One row: how many rows of a range a published table has."""
-    return Statement(f"SELECT COUNT(*) AS row_count FROM {target} WHERE {range_predicate(table)}", parameters)
+    """One row: how many rows of a range a published table has, and how many of each ledger."""
+    by_ledger = f"({ledger_counts(table, target, range_predicate(table))}) AS {LEDGER_COUNTS}"
+    sql = f"SELECT COUNT(*) AS row_count, {by_ledger} FROM {target} WHERE {range_predicate(table)}"
+    return Statement(sql, parameters)

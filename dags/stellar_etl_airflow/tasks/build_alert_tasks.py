@@ -1,6 +1,6 @@
-"""Tells people in chat and by email what failing tasks left in Variables: one message of all of it.
+"""Sends alerts that failing tasks left in Variables to chat and email, as one message.
 
-Nothing here asks for a setting of the data DAGs, so that a wrong one can be told of.
+Nothing here needs a setting of the data DAGs, so that an invalid one can be reported.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _told() -> datetime | None:
 
 
 def _waiting() -> dict[str, Alert]:
-    """The alerts that nobody was told of, by their Variable."""
+    """The alerts that were not sent yet, by their Variable."""
     found = {}
     for key in list(Variable.keys(ALERT_PREFIX)):
         text = Variable.get(key, default=None)
@@ -59,14 +59,14 @@ def _digest(gathered: Mapping[str, Any]) -> Digest:
 
 @task(execution_timeout=TIMEOUT)
 def gather() -> dict[str, Any]:
-    """What there is to tell, with the Variables that hold it, and when people heard last.
+    """The alerts to send, with their Variables, and the time of the last message.
 
     Raises:
         AirflowSkipException: nothing, or people heard just now.
     """
     config, told, waiting = settings(MessageSettings), _told(), _waiting()
     if not waiting:
-        raise AirflowSkipException("nothing to tell")
+        raise AirflowSkipException("no alerts to send")
     if is_quiet(told, datetime.now(UTC), config.alert_window):
         raise AirflowSkipException(
             f"{len(waiting)} alerts are held back: the last message was sent at {told}, and Airflow Variable "
@@ -80,7 +80,7 @@ def gather() -> dict[str, Any]:
 
 @task(execution_timeout=TIMEOUT)
 def slack(gathered: Mapping[str, Any]) -> list[str]:
-    """Sends the message to Slack, if the Variable `slack_connection` names a connection; gives what it told."""
+    """Send the message to Slack, if the Variable `slack_connection` names a connection; return the sent alerts."""
     config = settings(MessageSettings)
     if not config.slack_connection:
         raise AirflowSkipException("Airflow Variable 'slack_connection' is not set")
@@ -107,7 +107,7 @@ def slack(gathered: Mapping[str, Any]) -> list[str]:
 
 @task(execution_timeout=TIMEOUT)
 def email(gathered: Mapping[str, Any]) -> list[str]:
-    """Sends the message by email, if the Variable `alert_email_to` names somebody; gives what it told."""
+    """Send the message by email, if the Variable `alert_email_to` names recipients; return the sent alerts."""
     config = settings(MessageSettings)
     if not config.alert_email_to:
         raise AirflowSkipException("Airflow Variable 'alert_email_to' is not set")
@@ -125,10 +125,10 @@ def email(gathered: Mapping[str, Any]) -> list[str]:
 
 @task(execution_timeout=TIMEOUT, trigger_rule="one_success")
 def forget(told: Sequence[Sequence[str] | None]) -> None:
-    """Notes that people were told, and removes what they were told; once one channel has worked.
+    """Record the message and remove the sent alerts, once one channel has worked.
 
     Args:
-        told: the alerts' Variables, from each channel; None from one that has not told them, or not yet.
+        told: the alerts' Variables, from each channel; None from one that has not sent them, or not yet.
     """
     Variable.set(TOLD, datetime.now(UTC).isoformat(timespec="seconds"), "when the DAG alerts sent its last message")
     for key in next(filter(None, told)):
@@ -136,7 +136,7 @@ def forget(told: Sequence[Sequence[str] | None]) -> None:
 
 
 def build_alert_tasks() -> None:
-    """Tasks that gather alerts, tell them to each channel by itself, and forget those that somebody heard of.
+    """Tasks that gather alerts, send them to each channel separately, and remove those that were sent.
 
     The last one hangs on the channels alone: on what was gathered too, that would be its one success.
     """

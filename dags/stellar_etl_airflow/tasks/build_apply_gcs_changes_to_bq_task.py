@@ -3,51 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk import Context
 
-from stellar_etl_airflow.bigquery.jobs import Job, query_job
+from stellar_etl_airflow.bigquery.jobs import Job
+from stellar_etl_airflow.bigquery.versions import Versions
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.lineage import Lineage
-from stellar_etl_airflow.model.tables import Table
-from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
-from stellar_etl_airflow.operators.runtime import PUBLISHED_ATTEMPT, batch_of
+from stellar_etl_airflow.model.ranges import LedgerRange
+from stellar_etl_airflow.model.tables import RUN_DATE, Table
+from stellar_etl_airflow.operators.runtime import PUBLISHED_ATTEMPT, Run, batch_of, batch_run_date_of
+from stellar_etl_airflow.operators.staged import StagedTableOperator
+from stellar_etl_airflow.settings.warehouse import Target
 from stellar_etl_airflow.sql.publish import publish
-from stellar_etl_airflow.sql.state import merge_changes
-from stellar_etl_airflow.sql.statement import batch_parameters
+from stellar_etl_airflow.sql.statement import Parameter, Statement, batch_parameters
 
 
-class PublishOperator(TableJobsOperator):
+class PublishOperator(StagedTableOperator):
     """Merges a staging table into the published table of each target, as the registry says for the table."""
 
     builder = "build_apply_gcs_changes_to_bq_task"
 
+    def prepare(self, context: Context, warehouse: Warehouse) -> None:
+        """Make the table of batch stats, or add the columns that it lacks: it says what was published before."""
+        warehouse.ensure_batch_stats()
+        warehouse.ensure_compatibility(self.table)
+
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One merge for each target; of changes another one, into the point-in-time table."""
-        table, limit, staging = (
-            self.table,
-            warehouse.config.maximum_bytes_billed,
-            warehouse.name(self.staging_id(context)),
-        )
-        parameters = batch_parameters(batch_of(context))
-        staged, jobs = warehouse.fields(staging), []
-        for target in warehouse.config.targets:
+        """One merge for each target.
+
+        Raises:
+            AirflowFailException: the staging table is gone, or its rows are older than what is published.
+        """
+        table, staging = self.table, warehouse.name(self.staging_id(context))
+        parameters, dated = batch_parameters(batch_of(context)), isinstance(Run.of(context).asked, LedgerRange)
+        if dated:  # the files have the time of the run
+            parameters += (Parameter(RUN_DATE, "DATETIME", batch_run_date_of(context)),)
+        staged = self.staged_fields(context, warehouse)
+        looks: list[datetime] = []
+
+        def merge(target: Target) -> Statement:
+            attempt, looked_at = self.attempt(context, warehouse, target)
+            looks.append(looked_at)
             published = warehouse.published(table, target)
             columns = warehouse.moved(table, staged, warehouse.fields(published))
-            merge = publish(table, published, staging, columns, parameters)
-            jobs.append(query_job(f"merge_{target.label}", merge, limit))
-            if table.entry_keys:
-                base, state = warehouse.base_ledger(table, target), warehouse.state(table, target)
-                columns = warehouse.moved(table, staged, warehouse.fields(state))
-                changes = merge_changes(table, state, staging, columns, base)
-                jobs.append(query_job(f"state_{target.label}", changes, limit))
-        return jobs
+            columns = {**columns, RUN_DATE: f"@{RUN_DATE}"} if dated else columns
+            return publish(table, published, staging, columns, parameters, attempt)
+
+        jobs = warehouse.jobs("merge", merge)
+        return [replace(job, looked_at=looked_at) for job, looked_at in zip(jobs, looks, strict=True)]
+
+    def before(self, context: Context, warehouse: Warehouse, number: int) -> None:
+        """Make the views on versions read the batch's ledgers from the change log, if they were folded before."""
+        if self.table.entry_keys:
+            batch, target = batch_of(context), warehouse.config.targets[number]
+            first_closed_at = datetime.fromisoformat(batch.first_closed_at)
+            Versions(warehouse, self.table, target).set_back(batch.range, first_closed_at)
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The staging table, into the published table of each target; of changes, into the point-in-time table too."""
-        published = [warehouse.published_dataset, *([warehouse.state_dataset] if self.table.entry_keys else [])]
-        outputs = [name(self.table, target) for target in warehouse.config.targets for name in published]
+        """The staging table, into the published table of each target."""
+        outputs = [warehouse.published_dataset(self.table, target) for target in warehouse.config.targets]
         return Lineage([self.staging_dataset(context)], outputs)
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:

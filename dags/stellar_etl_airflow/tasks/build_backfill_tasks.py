@@ -12,11 +12,11 @@ from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.coverage import backfill_round
 from stellar_etl_airflow.model.lineage import Lineage
 from stellar_etl_airflow.model.ranges import LedgerRange, held_by_all
-from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, ENRICHED_OPERATIONS, LOADING_DAGS, loaded_by
+from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, LOADING_DAGS, loaded_by
 from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
 from stellar_etl_airflow.operators.runtime import ledgers_of
 from stellar_etl_airflow.sql.coverage import loaded_ranges
-from stellar_etl_airflow.tasks.build_trigger_tasks import range_run, run_of
+from stellar_etl_airflow.tasks.build_trigger_tasks import range_run, run_of, run_prefix
 
 DAG_PARAM, CHUNK_PARAM, PARALLEL_PARAM = "dag", "chunk", "parallel"
 
@@ -25,7 +25,7 @@ ROUND = "round_"
 
 
 class PlanBackfillOperator(BigQueryJobsOperator):
-    """Says which runs come next: its result are `loads`, `derived` and `again`, empty when everything is loaded."""
+    """Says which runs come next: its result are `loads` and `again`, empty when everything is loaded."""
 
     builder = "build_backfill_tasks"
 
@@ -64,9 +64,9 @@ class PlanBackfillOperator(BigQueryJobsOperator):
         self.log.info("%d runs now, %d ledgers are left for later rounds", len(found.loads), found.rest)
         ti = context["ti"]
         root, _, number = ti.run_id.partition(f"__{ROUND}")
+        root = run_prefix(context, root, self.retries or 0)
         return {
             "loads": [range_run(root, dag_id, one) for dag_id, one in found.loads],
-            "derived": [range_run(root, ENRICHED_OPERATIONS.dag_id, one) for one in found.derived],
             "again": [run_of(root, ti.dag_id, f"{ROUND}{int(number or 1) + 1}", params)] if found.rest else [],
         }
 

@@ -29,7 +29,7 @@ tasks, so that `batch_stats` records its table too.
 
 
 def build_batch(tables: Sequence[Table]) -> None:
-    """Adds the tasks to the DAG around it: find the ledgers, export, verify; a group per table; record; delete staging.
+    """Add the tasks to the DAG around it: find the ledgers, export, verify; a group per table; record; delete staging.
 
     In a table's group, what was exported is loaded into staging, checked and merged. The batch stats are recorded once
     for all tables, also if some failed; staging tables are deleted, and the run succeeds, if none failed.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from airflow.sdk import Context
@@ -11,14 +13,37 @@ from airflow.sdk.exceptions import AirflowSkipException
 from stellar_etl_airflow.bigquery.jobs import Job, query_job
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.batch import Batch
-from stellar_etl_airflow.model.costs import bytes_together, estimated_cost
+from stellar_etl_airflow.model.costs import Usage, bytes_together, estimated_cost, storage_cost
 from stellar_etl_airflow.model.lineage import Lineage
-from stellar_etl_airflow.model.tables import BATCH_STATS_POOL, BATCH_STATS_TABLE_ID, Table
+from stellar_etl_airflow.model.metrics import Measurement
+from stellar_etl_airflow.model.ranges import LedgerRange
+from stellar_etl_airflow.model.tables import (
+    BATCH_STATS_POOL,
+    BATCH_STATS_TABLE_ID,
+    LEDGER_BATCHES_TABLE_ID,
+    WATERMARKS_VIEW_ID,
+    Table,
+)
 from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
-from stellar_etl_airflow.operators.runtime import PUBLISHED_ATTEMPT, VERIFY_TASK, Run, batch_of, find_result, settings
+from stellar_etl_airflow.operators.metrics import send
+from stellar_etl_airflow.operators.runtime import (
+    EXPORT_TASK,
+    PUBLISHED_ATTEMPT,
+    SOURCES_TASK,
+    TIME_TASK,
+    Run,
+    batch_of,
+    batch_run_date_of,
+    find_batch,
+    find_result,
+    settings,
+    usage_of,
+)
+from stellar_etl_airflow.operators.watermarks import WATERMARK, announce_watermark
 from stellar_etl_airflow.settings.warehouse import CostSettings
-from stellar_etl_airflow.sql.batch_stats import stats_row, upsert_stats
-from stellar_etl_airflow.sql.state import state_table_id
+from stellar_etl_airflow.sql.batch_stats import ROWS_PER_LEDGER, stats_row, upsert_stats
+from stellar_etl_airflow.sql.versions import versions_table_id
+from stellar_etl_airflow.sql.watermarks import note_batch, noted_batch
 
 
 class BatchStatsOperator(BigQueryJobsOperator):
@@ -30,47 +55,93 @@ class BatchStatsOperator(BigQueryJobsOperator):
     """
 
     builder = "build_batch_stats"
+    waits_for_budget = False
 
     def __init__(self, *, tables: Sequence[Table], full_load: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.tables = tables
         self.full_load = full_load
+        self.notes_watermark = not full_load and not any(table.derivation for table in tables)
 
     def cost_parts(self) -> dict[str, str]:
         """The table of batch stats."""
         return {"table": BATCH_STATS_TABLE_ID}
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Makes the stats table, or adds the columns that it lacks.
+        """Make the stats table and the views of watermarks, or bring them up to date.
 
         Raises:
             AirflowSkipException: no export of this run is verified.
         """
-        if find_result(context, VERIFY_TASK) is None:
+        if find_batch(context) is None:
             raise AirflowSkipException("no export of this run is verified: there is nothing to record")
-        warehouse.ensure_batch_stats()
+        warehouse.ensure_watermarks()
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One merge of all rows.
+        """One merge of all rows; then one row for each dataset, with the watermark.
 
         Raises:
             AirflowSkipException: no table of the batch is published.
         """
-        batch, rows = batch_of(context), []
+        batch, published = batch_of(context), {}
         for table in self.tables:
             results = self._results(context, batch, table)
             if results:
-                rows.append(self._row(context, warehouse, batch, table, results))
+                published[table] = results
             else:
                 self.log.warning("%s of this batch are not published: they have no row", table.data_type)
-        if not rows:
+        if not published:
             raise AirflowSkipException("no table of this batch is published: there is nothing to record")
-        statement = upsert_stats(warehouse.name(BATCH_STATS_TABLE_ID), rows)
-        return [query_job("stats", statement, warehouse.config.maximum_bytes_billed)]
+        pods = usage_of(context, TIME_TASK) + usage_of(context, EXPORT_TASK)
+        # A file that is empty has a share too: pods run for batches without rows.
+        files = {table: batch.files.get(table.data_type) for table in published}
+        sizes = {table: file.bytes + 1 if file else 1 for table, file in files.items()}
+        rows = [
+            self._row(context, warehouse, batch, table, results, pods.share(sizes[table], sum(sizes.values())))
+            for table, results in published.items()
+        ]
+        consumed = [one for row in rows for one in self._consumed_rows(context, batch, row)]
+        statement = upsert_stats(warehouse.name(BATCH_STATS_TABLE_ID), [*rows, *consumed])
+        jobs = [query_job("stats", statement, warehouse.config.maximum_bytes_billed)]
+        if self.notes_watermark:
+            values = self.noted = self._summary(context, batch, rows)
+            noted = note_batch(warehouse.name(LEDGER_BATCHES_TABLE_ID), warehouse.name(WATERMARKS_VIEW_ID), values)
+            jobs.append(query_job("note", noted, warehouse.config.maximum_bytes_billed))
+        return jobs
+
+    def _summary(self, context: Context, batch: Batch, rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
+        """What the batch brought, all tables together; the same at each call within a try."""
+        totals = {
+            name: sum((Decimal(row.get(name, 0)) for row in rows), Decimal(0))
+            for name in ("row_count", "byte_count", "bytes_billed", "estimated_cost")
+        }
+        values = {
+            "dag_id": context["ti"].dag_id,
+            "batch_id": context["ti"].run_id,
+            "start_ledger": batch.range.start,
+            "end_ledger": batch.range.end,
+            "tables_published": len(rows),
+            "tables_not_published": len(self.tables) - len(rows),
+            "noted_at": max(row["published_at"] for row in rows),
+            **totals,
+        }
+        return {name: f"{value:f}" if isinstance(value, Decimal) else str(value) for name, value in values.items()}
+
+    def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
+        """The jobs' result; and an asset event with the watermark of each dataset."""
+        if self.notes_watermark:
+            key = (self.noted[name] for name in ("dag_id", "batch_id", "noted_at"))
+            for row in warehouse.query(noted_batch(warehouse.name(LEDGER_BATCHES_TABLE_ID), *key)):
+                announce_watermark(context, row)
+                if (closed_at := row["complete_through_closed_at"]) is not None:
+                    age = max(0.0, (datetime.now(UTC) - closed_at).total_seconds())
+                    send([Measurement("watermark_age_seconds", age, {"dataset": row["dataset"]})])
+        return super().done(context, warehouse, jobs)
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
         """Rows of what the tasks of the tables left."""
-        return Lineage(outputs=[warehouse.table_dataset(BATCH_STATS_TABLE_ID, BATCH_STATS_TABLE_ID)])
+        names = [BATCH_STATS_TABLE_ID, *([] if not self.notes_watermark else [LEDGER_BATCHES_TABLE_ID])]
+        return Lineage(outputs=[warehouse.table_dataset(name, name) for name in names])
 
     def _results(self, context: Context, batch: Batch, table: Table) -> dict[str, Mapping[str, Any]]:
         """What the tasks of a table left; empty if the rows of this export attempt are not published.
@@ -91,22 +162,24 @@ class BatchStatsOperator(BigQueryJobsOperator):
         batch: Batch,
         table: Table,
         results: Mapping[str, Mapping[str, Any]],
+        pods: Usage,
     ) -> dict[str, str]:
         run = Run.of(context)
-        file = batch.files[table.data_type]
+        file = batch.files.get(table.data_type)
         table_id = warehouse.config.table_id(table.data_type)
         read = bytes_together(results.values())
-        cost = estimated_cost(read["bytes_billed"], settings(CostSettings).price_per_tib)
+        costs = settings(CostSettings)
+        prices, cost = costs.resource_prices, estimated_cost(read["bytes_billed"], costs.price_per_tib)
+        stored = read["bytes_loaded"] * len(warehouse.config.targets)
         values = {
-            "table_id": state_table_id(table_id) if self.full_load else table_id,
+            "table_id": versions_table_id(table_id) if self.full_load else table_id,
             "ledgers": batch.ledgers,
-            "row_count": file.rows,
-            "byte_count": file.bytes,
+            "row_count": file.rows if file else results["check"]["counts"]["row_count"],
             "first_closed_at": batch.first_closed_at,
             "last_closed_at": batch.last_closed_at,
             "dag_id": run.dag_id,
             "batch_id": run.run_id,
-            "batch_run_date": run.batch_run_date,
+            "batch_run_date": batch_run_date_of(context),
             "attempt": batch.attempt.name,
             "exported_at": batch.attempt.started_at,
             "loaded_at": results["load"]["ended_at"],
@@ -114,8 +187,41 @@ class BatchStatsOperator(BigQueryJobsOperator):
             "bytes_processed": read["bytes_processed"],
             "bytes_billed": read["bytes_billed"],
             "estimated_cost": cost,
+            "cpu_seconds": pods.cpu_seconds,
+            "memory_gib_seconds": pods.memory_gib_seconds,
+            "pod_cost": pods.cost(prices.vcpu_hour, prices.gib_hour),
+            "stored_bytes": stored,
+            "storage_cost": storage_cost(stored + (file.bytes if file else 0), prices.stored_gib_month),
         }
-        return stats_row(batch.range, values)
+        known = {
+            ROWS_PER_LEDGER: results["check"].get(ROWS_PER_LEDGER),  # the release before did not count them
+            "left_out": ",".join(map(str, file.left_out)) if file else None,
+        }
+        values |= {"byte_count": file.bytes} if file else {}
+        return stats_row(batch.range, values | {name: value for name, value in known.items() if value})
+
+    def _consumed_rows(self, context: Context, batch: Batch, row: Mapping[str, str]) -> Iterator[dict[str, str]]:
+        """Rows for the ranges in which the sources were published: the queue of the derived table compares ranges.
+
+        Each says what the table has of these ledgers; the cost of the run stands in `row` alone.
+        """
+        derived, counts = find_result(context, SOURCES_TASK), row.get(ROWS_PER_LEDGER)
+        if not derived or not counts:
+            return
+        per_ledger = counts.split(",")
+        run = ("table_id", "dag_id", "batch_id", "batch_run_date", "attempt")
+        same = (*run, "exported_at", "loaded_at", "published_at")
+        for start, end in derived["consumed"]:
+            own = per_ledger[start - batch.range.start : end + 1 - batch.range.start]
+            yield stats_row(
+                LedgerRange(start, end),
+                {
+                    **{name: row[name] for name in same},
+                    "ledgers": end - start + 1,
+                    "row_count": sum(map(int, own)),
+                    ROWS_PER_LEDGER: ",".join(own),
+                },
+            )
 
 
 def build_batch_stats(tables: Sequence[Table], *, full_load: bool = False) -> BatchStatsOperator:
@@ -123,7 +229,7 @@ def build_batch_stats(tables: Sequence[Table], *, full_load: bool = False) -> Ba
 
     Args:
         tables: the tables of the batch.
-        full_load: whether they were published into their point-in-time tables alone.
+        full_load: whether they were published into their tables of versions alone.
     """
     return BatchStatsOperator(
         task_id="batch_stats",
@@ -131,4 +237,5 @@ def build_batch_stats(tables: Sequence[Table], *, full_load: bool = False) -> Ba
         full_load=full_load,
         pool=BATCH_STATS_POOL,
         trigger_rule="all_done",
+        outlets=[] if full_load or any(table.derivation for table in tables) else [WATERMARK],
     )

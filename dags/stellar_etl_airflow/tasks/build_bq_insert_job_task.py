@@ -1,9 +1,10 @@
-"""Derived tables: made by one statement from published ones, for a batch's ledgers."""
+"""Derived tables: what is pending, whether the sources hold it, and the query that makes the rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,51 +12,198 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from stellar_etl_airflow.bigquery.jobs import Job, query_job
+from stellar_etl_airflow.bigquery.tables import TableLayout, ensure_table, ensure_view
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
+from stellar_etl_airflow.model.batch import STAGING_DAYS, Batch, ExportAttempt
+from stellar_etl_airflow.model.derived import (
+    LEDGERS_A_UNIT,
+    MOST_UNITS,
+    Publication,
+    closed_between,
+    first_unit,
+    inside,
+    pending_ranges,
+    units_of,
+)
 from stellar_etl_airflow.model.lineage import Lineage, selected_columns
-from stellar_etl_airflow.model.ranges import LedgerRange, has_range_params
-from stellar_etl_airflow.model.tables import LEDGERS, OPERATIONS, TRANSACTIONS, Table
-from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
-from stellar_etl_airflow.operators.runtime import SOURCES_TASK, Run, pull_result
+from stellar_etl_airflow.model.network import native_contract
+from stellar_etl_airflow.model.ranges import LedgerRange, TimeRange, has_range_params
+from stellar_etl_airflow.model.tables import (
+    BATCH_STATS_TABLE_ID,
+    LEDGERS,
+    VIEWS,
+    DerivedKind,
+    Table,
+    sources_of,
+)
+from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
+from stellar_etl_airflow.operators.runtime import SOURCES_TASK, Run, batch_of, pull_result, settings
+from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.warehouse import Target
-from stellar_etl_airflow.sql.derived import check_sources, derive, selected_fields
-from stellar_etl_airflow.sql.publish import replace_range
+from stellar_etl_airflow.sql.coverage import newest_loaded
+from stellar_etl_airflow.sql.derived import (
+    check_sources,
+    counted_sources,
+    derive,
+    ledgers_closed,
+    publications,
+    selected_fields,
+    view_query,
+)
+from stellar_etl_airflow.sql.publish import Attempt, replace_range
 from stellar_etl_airflow.sql.records import moved
-from stellar_etl_airflow.sql.statement import Parameter, Statement, asked_parameters, range_parameters
+from stellar_etl_airflow.sql.statement import Parameter, asked_parameters, batch_parameters
+from stellar_etl_airflow.sql.versions import current_view_id
+from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import PublishOperator
+from stellar_etl_airflow.tasks.build_trigger_tasks import PlannedRun, run_of
 
 QUERIES = Path(__file__).resolve().parents[2] / "queries"
-SOURCES = (LEDGERS, TRANSACTIONS, OPERATIONS)
+
+PENDING_PARAM = "only_pending"
+"""The param by which a run skips a range that was derived in the meantime."""
+
+PLAN = "plan"
+"""The XCom key under which `check_sources` keeps what it found in the batch stats."""
 
 
-def _names(warehouse: Warehouse) -> dict[Table, str]:
-    return {table: warehouse.published(table) for table in SOURCES}
+def query_of(table: Table) -> str:
+    """The text of a derived table's query."""
+    return (QUERIES / f"{table.table_id}.sql").read_text()
 
 
-def missing(found: Mapping[str, Any]) -> list[str]:
+def ensure_views(warehouse: Warehouse, table: Table, contract: str) -> None:
+    """Make the views on a derived table in each target, once there is what they read; or bring them up to date.
+
+    Args:
+        warehouse: the warehouse.
+        table: the derived table.
+        contract: the id of the contract of lumens.
+    """
+    for view in (one for one in VIEWS.values() if one.table is table):
+        text = (QUERIES / "views" / f"{view.view_id}.sql").read_text()
+        for target in warehouse.config.targets:
+            current = [current_view_id(warehouse.config.table_id(data_type)) for data_type in view.current]
+            if all(warehouse.has(view_id, target) for view_id in current):
+                query = view_query(text, view, partial(warehouse.published, target=target), contract)
+                ensure_view(warehouse.client, f"{target.dataset_id}.{view.view_id}", query)
+
+
+def names_of(table: Table, warehouse: Warehouse) -> dict[Table, str]:
+    """The quoted name of each source of a derived table, and its own."""
+    return {source: warehouse.published(source) for source in (*sources_of(table).values(), table)}
+
+
+def missing(found: Mapping[str, Any], counted: Sequence[Table]) -> list[str]:
     """What the sources lack, given the result row of `check_sources`; empty if nothing."""
     problems = []
     span = found["last_ledger"] - found["first_ledger"] + 1
     if found["ledgers"] != span:
         problems.append(f"{span - found['ledgers']} of {span} ledgers are not loaded, or loaded twice")
-    for kind in ("transactions", "operations"):
+    for kind in (source.data_type for source in counted):
         if found[f"found_{kind}"] != found[kind]:
             problems.append(f"{found[f'found_{kind}']} {kind} are loaded, and the ledgers have {found[kind]}")
     return problems
 
 
-class CheckSourcesOperator(BigQueryJobsOperator):
-    """Checks that the run's ledgers are loaded whole; result: which they are, and when they closed."""
+def _days_of(first: datetime, last: datetime) -> TimeRange:
+    """The whole UTC days from one close time to another."""
+    start, end = (one.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) for one in (first, last))
+    return TimeRange(start, end + timedelta(days=1))
+
+
+def _publication(row: Any) -> Publication:
+    closed = (row["first_closed_at"], row["last_closed_at"])
+    return Publication(
+        LedgerRange(int(row["start_ledger"]), int(row["end_ledger"])),
+        row["moment"],
+        None if None in closed else closed,
+    )
+
+
+class CheckSourcesOperator(TableJobsOperator):
+    """Finds the ledgers to derive, and checks that the sources hold them whole.
+
+    The ledgers are those of the run's params, or else pending ones: of the run's data interval if there are any, else
+    the oldest. The result is `batch`, the ledgers and when they closed; `consumed`, the ranges of the sources that lie
+    within them; and `again`, a run for each further range that is pending.
+    """
 
     builder = "build_check_task"
 
+    def prepare(self, context: Context, warehouse: Warehouse) -> None:
+        """Make the table of batch stats, or add the columns that it lacks, then read from it what is pending.
+
+        Raises:
+            AirflowSkipException: nothing is pending.
+        """
+        warehouse.ensure_batch_stats()
+        ids = {warehouse.config.table_id(source.data_type): source for source in sources_of(self.table).values()}
+        own_id, stats = warehouse.config.table_id(self.table.data_type), warehouse.name(BATCH_STATS_TABLE_ID)
+        rows = warehouse.query(publications(stats, list(ids), own_id))
+        found: dict[str, list[Publication]] = {table_id: [] for table_id in (*ids, own_id)}
+        for row in rows:
+            found[row["table_id"]].append(_publication(row))
+        own = found.pop(own_id)
+        pending = pending_ranges(found, own)
+        units, asked = units_of(pending), self._asked(context)
+        if asked is None or context["params"].get(PENDING_PARAM):
+            units = [one for one in units if not isinstance(asked, LedgerRange) or one.overlaps(asked)]
+            if not units:
+                raise AirflowSkipException("no ledgers are pending: all that the sources have published is derived")
+        headers = found[warehouse.config.table_id(LEDGERS.data_type)]
+        if asked is None:
+            asked = first_unit(units, headers, self._interval(context))
+            units = [one for one in units if one != asked]
+        else:
+            units = []
+        self.log.info("%d ledger ranges are pending, %d are left for other runs", len(pending), len(units))
+        near = [one for each in found.values() for one in each if _is_near(one, asked)]
+        published = sorted({(one.ledgers.start, one.ledgers.end, one.moment.isoformat()) for one in near})
+        closed = closed_between(headers, asked) if isinstance(asked, LedgerRange) else None
+        plan = {
+            "closed": [moment.isoformat() for moment in closed] if closed else None,
+            "ledgers": [asked.start, asked.end] if isinstance(asked, LedgerRange) else None,
+            "again": [self._run_of(one, found) for one in units[:MOST_UNITS]],
+            "published": published,
+        }
+        context["ti"].xcom_push(key=PLAN, value=plan)
+
+    def _asked(self, context: Context) -> TimeRange | LedgerRange | None:
+        return Run.of(context).asked if has_range_params(context["params"]) else None
+
+    def _interval(self, context: Context) -> TimeRange | None:
+        asked = Run.of(context).asked
+        return asked if isinstance(asked, TimeRange) else None
+
+    def _run_of(self, unit: LedgerRange, found: Mapping[str, Sequence[Publication]]) -> PlannedRun:
+        """The run that derives a range; its id is the same until a part of the range is published again."""
+        newest = max(one.moment for each in found.values() for one in each if one.ledgers.overlaps(unit))
+        conf = {"start_ledger": unit.start, "end_ledger": unit.end, PENDING_PARAM: True}
+        return run_of("pending", self.table.dag_id, f"{unit.start}-{unit.end}__{newest:%Y%m%dT%H%M%S%f}", conf)
+
+    def _range(self, context: Context) -> TimeRange | LedgerRange:
+        ledgers = pull_result(context, context["ti"].task_id, PLAN)["ledgers"]
+        return Run.of(context).asked if ledgers is None else LedgerRange(*ledgers)
+
+    def _closed(self, context: Context) -> tuple[datetime, datetime] | None:
+        closed = pull_result(context, context["ti"].task_id, PLAN)["closed"]
+        if closed is None:
+            return None
+        first, last = map(datetime.fromisoformat, closed)
+        return first, last
+
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One query that counts the range's ledgers, transactions and operations."""
-        statement = check_sources(_names(warehouse), Run.of(context).asked)
+        """One query that counts the range's ledgers, and the rows that their headers promise."""
+        sources = sources_of(self.table).values()
+        table_ids = {source: warehouse.config.table_id(source.data_type) for source in sources}
+        stats, names = warehouse.name(BATCH_STATS_TABLE_ID), names_of(self.table, warehouse)
+        asked, closed = self._range(context), self._closed(context)
+        statement = check_sources(self.table, names, stats, table_ids, asked, closed)
         return [query_job("check", statement, warehouse.config.maximum_bytes_billed)]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
         """The sources."""
-        return Lineage([warehouse.published_dataset(table) for table in SOURCES])
+        return Lineage([warehouse.published_dataset(source) for source in sources_of(self.table).values()])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
         """The range.
@@ -65,88 +213,144 @@ class CheckSourcesOperator(BigQueryJobsOperator):
             AirflowSkipException: no ledger closed in the data interval.
         """
         (row,) = jobs[0].result()
-        found = dict(row.items())
-        asked = Run.of(context).asked
+        found, asked = dict(row.items()), self._range(context)
         spelt = ", ".join(f"{parameter.name} {parameter.value}" for parameter in asked_parameters(asked))
         if not found["ledgers"]:
-            message = f"no ledger of this range is loaded: {spelt}"
-            raise AirflowException(message) if has_range_params(context["params"]) else AirflowSkipException(message)
+            raise AirflowException(f"no ledger of this range is loaded: {spelt}")
         if isinstance(asked, LedgerRange) and (found["first_ledger"], found["last_ledger"]) != (asked.start, asked.end):
             raise AirflowException(
                 f"ledgers {found['first_ledger']} to {found['last_ledger']} are loaded, not all of {spelt}"
             )
-        if problems := missing(found):
+        if problems := missing(found, counted_sources(self.table)):
             raise AirflowException(f"the sources of this range are not whole ({spelt}): {'; '.join(problems)}")
+        if self.table.derivation and self.table.derivation.kind is DerivedKind.BUCKET:
+            days = _days_of(found["first_closed_at"], found["last_closed_at"])
+            (whole,) = warehouse.query(ledgers_closed(warehouse.published(LEDGERS), days))
+            found |= dict(whole.items())
+        newest = self._newest(warehouse, found["last_closed_at"]) if self.table.chain else None
+        plan, read_at = pull_result(context, context["ti"].task_id, PLAN), found["read_at"].astimezone(UTC)
+        ledgers = LedgerRange(found["first_ledger"], found["last_ledger"])
+        published = [
+            Publication(LedgerRange(start, end), datetime.fromisoformat(moment))
+            for start, end, moment in plan["published"]
+        ]
         return {
-            "start_ledger": found["first_ledger"],
-            "end_ledger": found["last_ledger"],
-            "first_closed_at": found["first_closed_at"].astimezone(UTC).isoformat(),
-            "last_closed_at": found["last_closed_at"].astimezone(UTC).isoformat(),
-            "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "batch": Batch(
+                ExportAttempt(ledgers, f"derived/{read_at:%Y%m%dT%H%M%S%f}Z", read_at.isoformat()),
+                network_passphrase="",
+                ledgers=found["ledgers"],
+                first_closed_at=found["first_closed_at"].astimezone(UTC).isoformat(),
+                last_closed_at=found["last_closed_at"].astimezone(UTC).isoformat(),
+                newest_closed_at=newest.astimezone(UTC).isoformat() if newest else "",
+            ).to_json(),
+            "consumed": [[one.start, one.end] for one in inside(published, ledgers, read_at) if one != ledgers],
+            "again": plan["again"],
         }
 
+    def _newest(self, warehouse: Warehouse, last_closed_at: datetime) -> datetime:
+        """When the newest ledger closed that the table was derived from, or that this run derives."""
+        table_id = warehouse.config.table_id(self.table.data_type)
+        rows = warehouse.query(newest_loaded(warehouse.name(BATCH_STATS_TABLE_ID), [table_id]))
+        known: list[datetime] = [row["closed_at"] for row in rows if row["closed_at"]]
+        return max([last_closed_at, *known])
 
-class DerivedTableOperator(BigQueryJobsOperator):
-    """Replaces the range's rows of a derived table by what its query gives now."""
+
+def _is_near(publication: Publication, asked: TimeRange | LedgerRange) -> bool:
+    """Whether a publication may lie within the days of a range: of a long history most do not."""
+    if isinstance(asked, LedgerRange):
+        ledgers = publication.ledgers
+        return asked.start - 2 * LEDGERS_A_UNIT <= ledgers.start and ledgers.end <= asked.end + 2 * LEDGERS_A_UNIT
+    if publication.closed is None:
+        return False
+    day = timedelta(days=1)
+    return publication.closed[1] >= asked.start - day and publication.closed[0] < asked.end + day
+
+
+class DerivedTableOperator(TableJobsOperator):
+    """Makes a derived table's rows of the run's ledgers in the run's staging table, over what an earlier try left."""
 
     builder = "build_bq_insert_job_task"
 
-    def __init__(self, *, table: Table, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.table = table
-
-    def cost_parts(self) -> dict[str, str]:
-        """The table."""
-        return {"table": self.table.table_id}
-
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Makes the table, or adds the columns that it lacks."""
-        warehouse.ensure_published(self.table)
+        """Make the published tables and the staging table, or add the columns that they lack."""
+        batch = batch_of(context)
+        warehouse.check_partitions(self.table, batch.first_closed_at, batch.last_closed_at)
+        published = warehouse.ensure_published(self.table)
+        ensure_views(warehouse, self.table, native_contract(settings(ExportSettings).passphrase))
+        staging = f"{warehouse.dataset_id}.{self.staging_id(context)}"
+        warehouse.drop(staging)  # the range may have been another when an earlier try made it
+        ensure_table(
+            warehouse.client,
+            staging,
+            TableLayout(
+                published,
+                expires=datetime.now(UTC) + timedelta(days=STAGING_DAYS),
+                description=f"{self.table.data_type} of {context['ti'].dag_id} {context['ti'].run_id}, to be published",
+            ),
+        )
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One merge for each target."""
-        run, found = Run.of(context), pull_result(context, SOURCES_TASK)
-        warehouse.check_partitions(self.table, found["first_closed_at"], found["last_closed_at"])
-        query = derive(self._query(), _names(warehouse))
+        """One merge into the staging table."""
+        batch, staging = batch_of(context), warehouse.name(self.staging_id(context))
+        query = query_of(self.table)
+        source = derive(query, self.table, names_of(self.table, warehouse))
+        fields = {letter: warehouse.fields(warehouse.published(one)) for letter, one in sources_of(self.table).items()}
+        given = selected_fields(query, fields, warehouse.schema(self.table.table_id))
+        columns = moved(given, warehouse.fields(staging), warehouse.columns(self.table.table_id))
+        first_closed_at = datetime.fromisoformat(batch.first_closed_at).astimezone(UTC)
         parameters = (
-            *range_parameters(
-                found["start_ledger"], found["end_ledger"], found["first_closed_at"], found["last_closed_at"]
-            ),
-            Parameter("batch_id", "STRING", run.run_id),
-            Parameter("batch_run_date", "DATETIME", run.batch_run_date),
-            # Of the check and not of this try: a later try has to find the job of this one doing the same work.
-            Parameter("batch_insert_ts", "TIMESTAMP", found["checked_at"]),
+            *batch_parameters(batch),
+            Parameter("batch_id", "STRING", context["ti"].run_id),
+            Parameter("batch_run_date", "DATETIME", f"{first_closed_at:%Y-%m-%dT%H:%M:%S}"),
+            Parameter("batch_insert_ts", "TIMESTAMP", batch.attempt.started_at),
         )
-        given = self._selected_fields(warehouse)
-
-        def statement(target: Target) -> Statement:
-            published = warehouse.published(self.table, target)
-            columns = moved(given, warehouse.fields(published), warehouse.columns(self.table.table_id))
-            return replace_range(self.table, published, query, columns, parameters)
-
-        return warehouse.jobs("merge", statement)
+        statement = replace_range(self.table, staging, source, columns, parameters)
+        return [query_job("derive", statement, warehouse.config.maximum_bytes_billed)]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The sources, into the table of each target."""
-        sources = {table: warehouse.published_dataset(table) for table in SOURCES}
-        outputs = [warehouse.published_dataset(self.table, target) for target in warehouse.config.targets]
-        letters = {table.data_type[0]: dataset for table, dataset in sources.items()}
-        return Lineage([*sources.values()], outputs, selected_columns(self._query(), letters))
-
-    def _selected_fields(self, warehouse: Warehouse) -> list[dict[str, Any]]:
-        """The columns that the query gives, with the nested columns as the sources' tables hold them."""
-        sources = {table.data_type[0]: warehouse.fields(name) for table, name in _names(warehouse).items()}
-        return selected_fields(self._query(), sources, warehouse.schema(self.table.table_id))
-
-    def _query(self) -> str:
-        return (QUERIES / f"{self.table.table_id}.sql").read_text()
+        """The sources, into the staging table."""
+        sources = {letter: warehouse.published_dataset(one) for letter, one in sources_of(self.table).items()}
+        columns = {*warehouse.columns(self.table.table_id)}
+        selected = selected_columns(query_of(self.table), sources)
+        made_of = {column: source for column, source in selected.items() if column in columns}
+        return Lineage([*sources.values()], [self.staging_dataset(context)], made_of)
 
 
-def build_check_sources_task() -> CheckSourcesOperator:
-    """A task that checks that ledgers, transactions and operations of the run's range are loaded whole."""
-    return CheckSourcesOperator(task_id=SOURCES_TASK)
+class PublishDerivedOperator(PublishOperator):
+    """Merges a derived table's staged rows into the published table of each target.
+
+    Ledgers that another run has derived from newer sources in the meantime stay as that run published them.
+    """
+
+    def attempt(self, context: Context, warehouse: Warehouse, target: Target) -> tuple[Attempt, datetime]:
+        """Return when this run read the sources, and which of its ledgers another run has derived since.
+
+        Raises:
+            AirflowSkipException: another run has derived some of the days or entries since; this run publishes nothing,
+                so that its ledgers stay pending where that run did not derive them.
+        """
+        attempt, looked_at = super().attempt(context, warehouse, target)
+        kind = self.table.derivation.kind if self.table.derivation else None
+        if attempt.newer and kind is DerivedKind.BUCKET:
+            raise AirflowSkipException("another run has derived these days from newer sources")
+        if attempt.newer and kind is DerivedKind.ENTRY:
+            raise AirflowSkipException("another run has derived these ledgers from newer sources")
+        return attempt, looked_at
+
+    def refuse_if_stale(self, context: Context, newer: Sequence[Any], *, full_load: bool = False) -> None:
+        """Refuse nothing: the newer rows stay, and this run publishes the others."""
+
+
+def build_check_sources_task(table: Table) -> CheckSourcesOperator:
+    """A task that finds the ledgers to derive, and checks that a derived table's sources hold them whole."""
+    return CheckSourcesOperator(task_id=SOURCES_TASK, table=table)
 
 
 def build_bq_insert_job_task(table: Table) -> DerivedTableOperator:
-    """A task that makes a derived table's rows of the run's range, by the query of its name in `dags/queries`."""
-    return DerivedTableOperator(task_id="merge", table=table, pool=table.pool)
+    """A task that makes a derived table's rows by the query of its name in `dags/queries`."""
+    return DerivedTableOperator(task_id="load", table=table)
+
+
+def build_publish_derived_task(table: Table) -> PublishDerivedOperator:
+    """A task that publishes a derived table's staged rows."""
+    return PublishDerivedOperator(task_id="merge", table=table, pool=table.pool)

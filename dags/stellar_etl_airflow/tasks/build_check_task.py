@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Context
@@ -12,24 +13,38 @@ from stellar_etl_airflow.bigquery.jobs import Job, query_job
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.batch import STAGING_DAYS
 from stellar_etl_airflow.model.lineage import Lineage
-from stellar_etl_airflow.model.tables import LEDGERS, Table
-from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
+from stellar_etl_airflow.model.metrics import Measurement
+from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, LEDGERS, Table, sources_of
+from stellar_etl_airflow.operators.metrics import send
 from stellar_etl_airflow.operators.runtime import batch_of, settings
+from stellar_etl_airflow.operators.staged import StagedTableOperator
 from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.settings.warehouse import CheckSettings
-from stellar_etl_airflow.sql.checks import CheckError, Rule, check_staging, column_rules, own_rules, shown
+from stellar_etl_airflow.sql.batch_stats import LEDGER_COUNTS, ROWS_PER_LEDGER, rows_per_ledger
+from stellar_etl_airflow.sql.checks import (
+    CheckError,
+    Loaded,
+    Rule,
+    against_sources,
+    check_staging,
+    column_rules,
+    own_rules,
+    shown,
+)
 from stellar_etl_airflow.sql.statement import Parameter, batch_parameters
+
+QUERIES = Path(__file__).resolve().parents[2] / "queries"
 
 
 def failures(
-    rules: Sequence[Rule], counts: Mapping[str, int], exported_rows: int, parameters: Sequence[Parameter]
+    rules: Sequence[Rule], counts: Mapping[str, int], exported_rows: int | None, parameters: Sequence[Parameter]
 ) -> list[str]:
     """What is wrong with a staging table, each with the query that shows it; empty if nothing is.
 
     Args:
         rules: what was counted.
         counts: the result row of `check_staging`.
-        exported_rows: what the manifest says.
+        exported_rows: what the manifest says; None if the rows come from no export.
         parameters: the batch's.
     """
     found = [
@@ -37,12 +52,12 @@ def failures(
         for rule in rules
         if counts[rule.name]
     ]
-    if counts["row_count"] != exported_rows:
+    if exported_rows is not None and counts["row_count"] != exported_rows:
         found.insert(0, f"{counts['row_count']} rows, and the manifest says {exported_rows}")
     return found
 
 
-class CheckStagingOperator(TableJobsOperator):
+class CheckStagingOperator(StagedTableOperator):
     """Counts what must not be in a staging table; the counts are part of its result."""
 
     builder = "build_check_task"
@@ -54,21 +69,37 @@ class CheckStagingOperator(TableJobsOperator):
             SettingsError: a check of the Variable doesn't fit the table.
         """
         table, staging = self.table, warehouse.name(self.staging_id(context))
-        headers = warehouse.published(LEDGERS) if warehouse.holds(LEDGERS) else None
         table_id, fields = warehouse.config.table_id(table.data_type), warehouse.schema(table.table_id)
-        own = own_rules(table, staging, warehouse.published(table), headers)
+        loaded = Loaded(
+            warehouse.published(table),
+            table_id,
+            stats=warehouse.name(BATCH_STATS_TABLE_ID) if warehouse.has(BATCH_STATS_TABLE_ID) else None,
+            headers=warehouse.published(LEDGERS) if warehouse.holds(LEDGERS) else None,
+        )
+        file = batch_of(context).files.get(table.data_type)
+        own = own_rules(table, staging, loaded, file.left_out if file else ())
+        if table.derivation and table.derivation.against_sources:
+            names = {source: warehouse.published(source) for source in sources_of(table).values()}
+            query = (QUERIES / "checks" / f"{table.table_id}.sql").read_text()
+            own.append(against_sources(query, table, names, staging))
         try:
             return own + column_rules([*table.checks, *settings(CheckSettings).of(table_id)], staging, fields)
         except CheckError as error:
             raise SettingsError(f"Airflow Variable 'checks', table {table_id}: {error}") from None
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One query over the staging table."""
+        """One query over the staging table.
+
+        Raises:
+            AirflowFailException: it is gone.
+        """
+        self.staged_fields(context, warehouse)
         self.rules = self._rules(context, warehouse)
         statement = check_staging(
             warehouse.name(self.staging_id(context)),
             self.rules,
             batch_parameters(batch_of(context)),
+            self.table,
         )
         return [query_job("check", statement, warehouse.config.maximum_bytes_billed)]
 
@@ -83,16 +114,23 @@ class CheckStagingOperator(TableJobsOperator):
             AirflowFailException: a count is wrong; trying again would find the same rows.
         """
         (row,) = jobs[0].result()
-        counts = {name: int(value) for name, value in row.items()}
+        by_ledger = row[LEDGER_COUNTS] or ""
+        counts = {name: int(value) for name, value in row.items() if name != LEDGER_COUNTS}
         batch = batch_of(context)
-        wrong = failures(self.rules, counts, batch.files[self.table.data_type].rows, batch_parameters(batch))
+        file = batch.files.get(self.table.data_type)
+        wrong = failures(self.rules, counts, file.rows if file else None, batch_parameters(batch))
         if wrong:
+            send([Measurement("failed_checks", len(wrong), {"table": self.table.table_id})])
             raise AirflowFailException(
                 f"{self.table.data_type} of ledgers {batch.range.start} to {batch.range.end} are not published; the "
                 f"rows are kept {STAGING_DAYS} days in {warehouse.dataset_id}.{self.staging_id(context)}. There are "
                 + "\nand ".join(wrong)
             )
-        return {**super().done(context, warehouse, jobs), "counts": counts}
+        return {
+            **super().done(context, warehouse, jobs),
+            "counts": counts,
+            ROWS_PER_LEDGER: rows_per_ledger(by_ledger, batch.range),
+        }
 
 
 def build_check_task(table: Table) -> CheckStagingOperator:

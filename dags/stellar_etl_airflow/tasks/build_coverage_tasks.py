@@ -1,49 +1,72 @@
-"""Looking over loaded history: what is missing or wrong, how far behind it is, and what is loaded again."""
+"""Coverage checks of loaded history: missing or wrong ledgers, the lag, and ledgers to load again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
-from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.providers.google.cloud.hooks.gcs import GCSHook
+from airflow.sdk import BaseOperator, Context, Param
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from google.api_core.exceptions import NotFound
 
 from stellar_etl_airflow.bigquery.jobs import Job, query_job
-from stellar_etl_airflow.bigquery.tables import TableLayout, ensure_table
+from stellar_etl_airflow.bigquery.versions import Versions
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.export.exports import network_arguments
+from stellar_etl_airflow.export.retention import retention_problem
 from stellar_etl_airflow.model.coverage import (
+    AFTER_ALL,
+    BEFORE_ALL,
+    FIRST_LOADED,
+    FOLD_DAG,
+    LUMENS_TYPES,
     NO_FAULTS,
     REBUILD_DAG,
     TABLE_PARAM,
     Fault,
     Finding,
+    Loads,
     NetworkHead,
+    Window,
     healing,
     lag_of,
     whole,
 )
 from stellar_etl_airflow.model.lineage import Lineage, dataset_at
-from stellar_etl_airflow.model.partitions import BEGINNING
-from stellar_etl_airflow.model.ranges import RangeError, TimeRange, asked_range, has_range_params
-from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, COVERAGE_TABLE_ID, LEDGERS, PUBLISHED, STATES, Table
+from stellar_etl_airflow.model.metrics import Measurement, of_coverage
+from stellar_etl_airflow.model.network import native_contract
+from stellar_etl_airflow.model.ranges import LedgerRange, RangeError, TimeRange, asked_range, has_range_params
+from stellar_etl_airflow.model.schedule import loaded_by_run, overdue
+from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, COVERAGE_TABLE_ID, LEDGERS, PUBLISHED, STATES
 from stellar_etl_airflow.operators.alerts import report_finding
-from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
+from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator, client_for
+from stellar_etl_airflow.operators.metrics import send
 from stellar_etl_airflow.operators.pods import LAKE_VARIABLE, XCOM_FILE, StellarPodOperator
-from stellar_etl_airflow.operators.runtime import SettingsAtRunTime, pull_result, settings
+from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION, SettingsAtRunTime, pull_result, settings
 from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.runs import CoverageSettings
+from stellar_etl_airflow.settings.warehouse import Target, WarehouseSettings
+from stellar_etl_airflow.sql.batch_stats import costs_by_table, loads_by_table
 from stellar_etl_airflow.sql.coverage import (
     closed_between,
+    dirty_since,
+    headers_around,
     look,
     look_at_identity,
-    look_at_state,
+    look_at_loads,
+    look_at_lumens,
+    look_at_versions,
     newest_loaded,
     record,
+    times_around,
     window_parameters,
 )
-from stellar_etl_airflow.tasks.build_trigger_tasks import PlannedRun, range_run, run_of
+from stellar_etl_airflow.sql.versions import history_view_id, versions_table_id
+from stellar_etl_airflow.tasks.build_trigger_tasks import PlannedRun, range_run, run_of, run_prefix
 
 HEAD_TASK = "get_newest_ledger"
 LOOK_TASK = "look"
@@ -71,7 +94,7 @@ class NewestLedgerOperator(StellarPodOperator):
         return {LAKE_VARIABLE: settings(ExportSettings).txmeta_datastore_path}
 
     def execute(self, context: Context) -> Any:
-        """Gives the newest ledger."""
+        """Return the newest ledger."""
         if settings(ExportSettings).manifest == "derived":
             self.log.info("no exporter of ours to ask: the clock stands for the newest ledger")
             self.lineage = Lineage()
@@ -80,182 +103,482 @@ class NewestLedgerOperator(StellarPodOperator):
 
 
 class LookOperator(BigQueryJobsOperator):
-    """Looks over every table that is there; result: `{"checked_at": "…", "findings": […]}`.
+    """Check every table of every target.
 
-    Without params it looks at the last days that were loaded, as the Variable says; the private dataset alone.
+    All loads are looked at, as the batch stats have them; rows are those of the last days that were loaded, as the
+    Variable says, or of the params. The result is `{"checked_at": "…", "looks": […], "findings": […]}`: what the looks
+    found stays in the results of their jobs, however much it is; `findings` are the lags, and tables that are missing.
     """
 
     builder = "build_coverage_tasks"
 
-    def _window(self, context: Context, warehouse: Warehouse) -> TimeRange:
-        """The close times to look at.
+    def prepare(self, context: Context, warehouse: Warehouse) -> None:
+        """Make the table of batch stats, or add the columns that it lacks.
+
+        Raises:
+            AirflowFailException: no ledgers are loaded.
+        """
+        if not warehouse.holds(LEDGERS):
+            raise AirflowFailException(f"there is no {warehouse.published(LEDGERS)} to check: load ledgers first")
+        warehouse.ensure_batch_stats()
+
+    def _span(self, context: Context, warehouse: Warehouse, loads: Mapping[str, Loads]) -> tuple[LedgerRange, Window]:
+        """The ledgers whose loads are looked at, and the window whose rows are.
 
         Raises:
             AirflowFailException: the params make no range, or nothing of it is loaded.
         """
         params = context["params"]
         try:
-            asked = asked_range(params, None, None) if has_range_params(params) else None
+            asked = asked_range(params, None) if has_range_params(params) else None
         except RangeError as error:
             raise AirflowFailException(str(error)) from None
+        own = loads.get(LEDGERS.data_type)
+        if isinstance(asked, LedgerRange):
+            window = self._window_of_ledgers(warehouse, asked, own)
+            return window.ledgers, window
         if isinstance(asked, TimeRange):
-            return asked
-        end = datetime.now(UTC) + timedelta(days=1)
+            window = self._window_of_times(warehouse, asked, own)
+            return window.ledgers, window
         days = settings(CoverageSettings).coverage_days
-        if asked is None and not days:
-            return TimeRange(BEGINNING, end)
-        if asked is None:
-            newest = self._newest(warehouse, (LEDGERS,)).get(LEDGERS.data_type)
-            return TimeRange(newest[1] - timedelta(days=days) if newest else BEGINNING, end)
-        (row,) = warehouse.query(closed_between(warehouse.published(LEDGERS), asked.start, asked.end))
-        if row["start_time"] is None:
+        start = BEFORE_ALL
+        if own and days:
+            start = own.closed_at - timedelta(days=min(days, (own.closed_at - BEFORE_ALL).days))
+        window = self._window_of_times(warehouse, TimeRange(start, AFTER_ALL), own)
+        first = min(own.ledgers.start, window.ledgers.start) if own else window.ledgers.start
+        return LedgerRange(first, max(one.ledgers.end for one in loads.values()) if loads else first), window
+
+    def _window_of_times(self, warehouse: Warehouse, times: TimeRange, own: Loads | None) -> Window:
+        """From the ledger behind the last that is there before the times, to the one before the first behind them.
+
+        Ledgers that are missing at an end of the times are in the window.
+        """
+        low, high = _day(times.start, BEFORE_ALL), _day(times.end, AFTER_ALL)
+        found = self._headers_around(warehouse, times, low, high)
+        if (found["before"] is None and low > BEFORE_ALL) or (found["after"] is None and high < AFTER_ALL):
+            # The nearest ledgers are further away: two whole columns are read.
+            found = self._headers_around(warehouse, times, BEFORE_ALL, AFTER_ALL)
+        own_ends = (own.ledgers.start, own.ledgers.end) if own else (None, None)
+        start = min(_known(found["first"], own_ends[0]), default=1)
+        end = max(_known(found["last"], found["before"], own_ends[1]), default=0)
+        return Window(
+            LedgerRange(
+                start if found["before"] is None else found["before"] + 1,
+                end if found["after"] is None else found["after"] - 1,
+            ),
+            found["before_closed_at"] or BEFORE_ALL,
+            found["after_closed_at"] or AFTER_ALL,
+        )
+
+    def _headers_around(self, warehouse: Warehouse, times: TimeRange, low: datetime, high: datetime) -> Any:
+        (found,) = warehouse.query(headers_around(warehouse.published(LEDGERS), times, low, high))
+        return found
+
+    def _window_of_ledgers(self, warehouse: Warehouse, asked: LedgerRange, own: Loads | None) -> Window:
+        (times,) = warehouse.query(times_around(warehouse.name(BATCH_STATS_TABLE_ID), asked))
+        (held,) = warehouse.query(closed_between(warehouse.published(LEDGERS), asked.start, asked.end))
+        if held["start_time"] is None and not times["loads"]:
             raise AirflowFailException(f"of ledgers {asked.start} to {asked.end} none is loaded: load them first")
-        return TimeRange(row["start_time"], row["end_time"] + timedelta(microseconds=1))
+        newest = max(_known(held["last"], own.ledgers.end if own else None), default=asked.end)
+        return Window(
+            LedgerRange(asked.start, min(asked.end, newest)),
+            times["start_time"] or BEFORE_ALL,
+            times["end_time"] or AFTER_ALL,
+        )
 
-    def _newest(self, warehouse: Warehouse, tables: Sequence[Table]) -> dict[str, tuple[int, datetime]]:
-        """The newest ledger that was loaded into tables, and when it closed, by type."""
-        ids = {warehouse.config.table_id(table.data_type): table.data_type for table in tables}
+    def _loads(self, warehouse: Warehouse) -> dict[str, Loads]:
+        """What was loaded into each table, by type; nothing of types that were not."""
+        ids = {warehouse.config.table_id(data_type): data_type for data_type in PUBLISHED}
         rows = warehouse.query(newest_loaded(warehouse.name(BATCH_STATS_TABLE_ID), list(ids)))
-        return {ids[row["table_id"]]: (int(row["end_ledger"]), row["closed_at"]) for row in rows}
+        loads = {}
+        for row in rows:
+            ledgers = LedgerRange(int(row["start_ledger"]), int(row["end_ledger"]))
+            loads[ids[row["table_id"]]] = Loads(ledgers, (row["closed_at"] or BEFORE_ALL).astimezone(UTC))
+        return loads
 
-    def _planned(self, context: Context, warehouse: Warehouse) -> Iterator[tuple[str, Job]]:
-        window = self._window(context, warehouse)
-        parameters = window_parameters(window.start, window.end)
+    def _planned(self, context: Context, warehouse: Warehouse) -> Iterator[tuple[Look, Job]]:
+        limit = warehouse.config.maximum_bytes_billed
+        self.loads = self._loads(warehouse)
+        span, window = self._span(context, warehouse, self.loads)
+        self.window, parameters = window.ledgers, window_parameters(window)
         headers, stats = warehouse.published(LEDGERS), warehouse.name(BATCH_STATS_TABLE_ID)
-        limit, target = warehouse.config.maximum_bytes_billed, warehouse.config.targets[0]
-        for table in filter(warehouse.holds, PUBLISHED.values()):
-            table_id = warehouse.config.table_id(table.data_type)
-            statement = look(table, warehouse.published(table), headers, stats, table_id, parameters)
-            yield table.data_type, query_job(f"look_{table.data_type}", statement, limit)
-            if table.identity and warehouse.has_columns(table_id, table.identity):
-                identity = look_at_identity(table, warehouse.published(table), parameters)
-                yield table.data_type, query_job(f"identity_{table.data_type}", identity, limit)
-            if table.data_type in STATES:
-                state, base = warehouse.state(table, target), warehouse.base_ledger(table, target)
-                behind = look_at_state(table, warehouse.published(table), state, base, parameters)
-                yield table.data_type, query_job(f"state_{table.data_type}", behind, limit)
+        ids = {table: warehouse.config.table_id(table.data_type) for table in PUBLISHED.values()}
+        loaded = [ids[PUBLISHED[data_type]] for data_type in self.loads]
+        of_loads = look_at_loads(stats, loaded, ids[LEDGERS], span, window.ledgers.start)
+        yield Look(warehouse.dataset_id, None), query_job("loads", of_loads, limit)
+        self.missing = []
+        for target, table in product(warehouse.config.targets, PUBLISHED.values()):
+            look_of = Look(target.dataset_id, table.data_type)
+            name, label = warehouse.published(table, target), f"{table.data_type}_{target.label}"
+            if not warehouse.holds(table, target):
+                if (own := self.loads.get(table.data_type)) is not None:
+                    self.missing.append(look_of.missing_table(own.ledgers))
+                continue
+            newest = self.loads[table.data_type].ledgers.end if table.data_type in self.loads else 0
+            yield look_of, query_job(f"look_{label}", look(table, name, headers, stats, ids, newest, parameters), limit)
+            if table.identity and warehouse.has_columns(ids[table], table.identity, target):
+                yield look_of, query_job(f"identity_{label}", look_at_identity(table, name, parameters), limit)
+            if table.data_type in STATES and warehouse.has(versions_table_id(ids[table]), target):
+                versions = Versions(warehouse, table, target)
+                kept = window_parameters(replace(window, start=max(window.start, self._first_kept(warehouse))))
+                behind = look_at_versions(versions.names(), versions.folded().cleaned(), kept)
+                yield look_of, query_job(f"state_{label}", behind, limit)
+        if is_daily(context):
+            for target in warehouse.config.targets:
+                if (job := self._lumens(warehouse, target)) is not None:
+                    yield Look(target.dataset_id, LUMENS_TYPES[0]), job
+
+    def _lumens(self, warehouse: Warehouse, target: Target) -> Job | None:
+        """The query that adds up the lumens of all entries; None if the tables do not have all entries.
+
+        They have them if they begin with the network, or all with one full load, and the views show all changes.
+        """
+        ids = {data_type: warehouse.config.table_id(data_type) for data_type in LUMENS_TYPES}
+        loads = [self.loads.get(data_type) for data_type in (*LUMENS_TYPES, LEDGERS.data_type)]
+        if not all(warehouse.has(versions_table_id(table_id), target) for table_id in ids.values()):
+            return None
+        marks = [Versions(warehouse, STATES[data_type], target).folded() for data_type in LUMENS_TYPES]
+        begun = {(mark.start_ledger, mark.start_time) for mark in marks}
+        known = [one for one in loads if one is not None and one.closed_at > BEFORE_ALL]
+        if len(known) < len(loads) or len(begun) > 1 or any(mark.dirty_ledger is not None for mark in marks):
+            return None
+        (start,) = begun
+        if not start[0] and max(one.ledgers.start for one in known) > FIRST_LOADED:
+            return None
+        newest = min(known, key=lambda one: one.ledgers.end)
+        if newest.ledgers.end <= start[0]:
+            return None
+        statement = look_at_lumens(
+            {data_type: warehouse.name(history_view_id(table_id), target) for data_type, table_id in ids.items()},
+            {data_type: warehouse.base(STATES[data_type], target) for data_type in ids} if start[0] else None,
+            warehouse.published(STATES["contract_data"], target),
+            warehouse.published(LEDGERS),
+            native_contract(settings(ExportSettings).passphrase),
+            (newest.ledgers.end, newest.closed_at),
+            start,
+        )
+        return query_job(f"lumens_{target.label}", statement, warehouse.config.maximum_bytes_billed)
+
+    def _first_kept(self, warehouse: Warehouse) -> datetime:
+        """The close time from which on all versions are kept; older ones may have expired."""
+        days = warehouse.config.history_days
+        return datetime.now(UTC) - timedelta(days=days - 1) if days else BEFORE_ALL
+
+    def _dirty(self, warehouse: Warehouse) -> Iterator[Finding]:
+        """The ledgers that the point-in-time views do not show before the next fold."""
+        looked_at = {(one.dataset, one.data_type) for one in self.looks}
+        for target, (data_type, table) in product(warehouse.config.targets, STATES.items()):
+            table_id = versions_table_id(warehouse.config.table_id(data_type))
+            if (target.dataset_id, data_type) not in looked_at or not warehouse.has(table_id, target):
+                continue
+            folded = Versions(warehouse, table, target).folded()
+            if folded.dirty_ledger is not None:
+                first, last = folded.dirty_ledger, folded.ledger - 1
+                stats, own = warehouse.name(BATCH_STATS_TABLE_ID), warehouse.config.table_id(data_type)
+                (since,) = warehouse.query(dirty_since(stats, own, LedgerRange(first, last), folded.at))
+                moment = since["published_at"]
+                age = max(0, round((datetime.now(UTC) - moment).total_seconds())) if moment else None
+                yield Finding(data_type, Fault.DIRTY, first, last, last - first + 1, age, target.dataset_id)
+
+    def _compared(self) -> Iterator[Finding]:
+        """The ledgers whose rows this check compares, so that what it does not find again is known to be resolved."""
+        first, last = self.window.start, self.window.end
+        if first <= last:
+            for dataset, data_type in sorted(self.compared):
+                yield Finding(data_type, Fault.LOOKED_AT, first, last, last - first + 1, dataset=dataset)
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """A query for each table, and one more for each point-in-time table.
-
-        Raises:
-            AirflowFailException: no ledgers are loaded.
-        """
-        if not warehouse.holds(LEDGERS):
-            raise AirflowFailException(f"there is no {warehouse.published(LEDGERS)} to look over: load ledgers first")
+        """A query of the batch stats; one for each table of each target, and one more for each point-in-time table."""
         planned = list(self._planned(context, warehouse))
-        self.looked_at = [data_type for data_type, _ in planned]
+        self.looks = [look_of for look_of, _ in planned]
+        self.compared = {
+            (one.dataset, one.data_type) for one, job in planned if one.data_type and job.label.startswith("look_")
+        }
         return [job for _, job in planned]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The tables that are looked over."""
-        return Lineage([warehouse.published_dataset(PUBLISHED[one]) for one in dict.fromkeys(self.looked_at)])
+        """The tables that are checked."""
+        names = {target.dataset_id: target for target in warehouse.config.targets}
+        looked_at = dict.fromkeys((one.dataset, one.data_type) for one in self.looks if one.data_type)
+        return Lineage([warehouse.published_dataset(PUBLISHED[type_], names[dataset]) for dataset, type_ in looked_at])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
-        """What was found, and how far behind each table is."""
-        findings: list[Finding] = []
-        for data_type, job in zip(self.looked_at, jobs, strict=True):
-            findings += whole(
-                Finding(
-                    data_type, Fault(row["fault"]), *(int(row[key]) for key in ("start_ledger", "end_ledger", "found"))
-                )
-                for row in job.result()
+        """Which jobs hold what was found, and how far behind each table is."""
+        told, findings = pull_result(context, HEAD_TASK), list(self.missing)
+        for data_type, own in self.loads.items():
+            newest = own.ledgers.end
+            head = NetworkHead(told["sequence"] or newest, datetime.fromisoformat(told["closed_at"]))
+            findings.append(replace(lag_of(data_type, newest, own.closed_at, head), dataset=warehouse.dataset_id))
+        findings += self._dirty(warehouse)
+        findings += self._compared()
+        for look_of, job in zip(self.looks, jobs, strict=True):
+            self.log.info("%s %s: %d findings", look_of.dataset, look_of.data_type or "loads", job.result().total_rows)
+        return {
+            "checked_at": datetime.now(UTC).isoformat(),
+            "looks": [[*astuple(look_of), job.job_id] for look_of, job in zip(self.looks, jobs, strict=True)],
+            "findings": [one.to_json() for one in findings],
+        }
+
+
+def is_daily(context: Context) -> bool:
+    """Whether a run looks at what is looked at once a day: the first scheduled run of a day, or one of no range."""
+    if has_range_params(context["params"]):
+        return False
+    dag_run: Any = context["dag_run"]
+    period = loaded_by_run(dag_run.data_interval_start, dag_run.data_interval_end)
+    return period is None or period.start.date() < period.end.date()
+
+
+def _known(*ledgers: int | None) -> list[int]:
+    return [ledger for ledger in ledgers if ledger is not None]
+
+
+def _day(moment: datetime, bound: datetime) -> datetime:
+    """A day from a moment towards a bound, and not beyond it."""
+    day = min(timedelta(days=1), abs(bound - moment))
+    return moment - day if bound < moment else moment + day
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a job of a coverage check looks at.
+
+    Attributes:
+        dataset: the target's, as `project.dataset`.
+        data_type: the table's type; None for the loads of all tables.
+    """
+
+    dataset: str
+    data_type: str | None
+
+    def missing_table(self, ledgers: LedgerRange) -> Finding:
+        """A table that is not there, though ledgers were loaded into it."""
+        assert self.data_type is not None
+        fault = Fault.MISSING if self.data_type == LEDGERS.data_type else Fault.LOST_ROWS
+        count = ledgers.end - ledgers.start + 1
+        return Finding(self.data_type, fault, ledgers.start, ledgers.end, count, dataset=self.dataset)
+
+
+def found_by(context: Context, warehouse: Warehouse) -> list[Finding]:
+    """What the run found: what its looks left in the results of their jobs, and its lags.
+
+    Raises:
+        AirflowFailException: the results are gone; BigQuery keeps them for a day.
+    """
+    result = pull_result(context, LOOK_TASK)
+    types = {warehouse.config.table_id(data_type): data_type for data_type in PUBLISHED}
+    findings = []
+    for dataset, data_type, job_id in result.get("looks", ()):
+        try:
+            rows = warehouse.get_job(job_id).result()
+        except NotFound:
+            raise AirflowFailException(
+                f"the result of job {job_id} is gone, which BigQuery keeps for a day: clear the task {LOOK_TASK!r} "
+                "with its downstream tasks"
+            ) from None
+        findings += whole(
+            Finding(
+                data_type or types[row["table_id"]],
+                Fault(row["fault"]),
+                int(row["start_ledger"]),
+                int(row["end_ledger"]),
+                int(row["found"]),
+                dataset=dataset,
+                columns=row.get("differing_columns") or "",
             )
-        told = pull_result(context, HEAD_TASK)
-        newest = self._newest(warehouse, list(PUBLISHED.values()))
-        for data_type, (sequence, closed_at) in newest.items():
-            head = NetworkHead(told["sequence"] or sequence, datetime.fromisoformat(told["closed_at"]))
-            findings.append(lag_of(data_type, sequence, closed_at, head))
-        for finding in findings:
-            self.log.info("%s", finding.text)
-        return {"checked_at": datetime.now(UTC).isoformat(), "findings": [one.to_json() for one in findings]}
+            for row in rows
+        )
+    return findings + [Finding.from_json(one) for one in result["findings"]]
 
 
-def found_by(context: Context) -> list[Finding]:
-    """What the run found."""
-    return [Finding.from_json(one) for one in pull_result(context, LOOK_TASK)["findings"]]
+def _warehouse() -> Warehouse:
+    config = settings(WarehouseSettings)
+    return Warehouse(client_for(config), config)
 
 
 class RecordOperator(BigQueryJobsOperator):
     """Writes the findings into `ledger_coverage`."""
 
     builder = "build_coverage_tasks"
+    waits_for_budget = False
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Makes the table if it is missing."""
-        ensure_table(
-            warehouse.client,
-            f"{warehouse.dataset_id}.{COVERAGE_TABLE_ID}",
-            TableLayout(
-                warehouse.schema(COVERAGE_TABLE_ID),
-                partition_type="DAY",
-                partition_field="checked_at",
-                cluster_fields=("table_id", "fault"),
-                description="What looks over loaded history found",
-            ),
-        )
+        """Make the table and the views of watermarks if they are missing."""
+        warehouse.ensure_watermarks()
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One statement, which a repeated task repeats without doubling."""
-        statement = record(
+        """A statement for some thousand findings each; a repeated task does not double them."""
+        statements = record(
             warehouse.name(COVERAGE_TABLE_ID),
             context["ti"].run_id,
             datetime.fromisoformat(pull_result(context, LOOK_TASK)["checked_at"]),
             {data_type: warehouse.config.table_id(data_type) for data_type in PUBLISHED},
-            found_by(context),
+            found_by(context, warehouse),
         )
-        return [query_job("record", statement, warehouse.config.maximum_bytes_billed)]
+        limit = warehouse.config.maximum_bytes_billed
+        return [query_job(f"record_{number}", statement, limit) for number, statement in enumerate(statements)]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
         """Rows of what the look found."""
         return Lineage(outputs=[warehouse.table_dataset(COVERAGE_TABLE_ID, COVERAGE_TABLE_ID)])
 
 
+MOST_EVENTS = 100
+"""The number of findings that a run's message and its events list; `ledger_coverage` has all."""
+
+
+COST_DAYS = timedelta(days=7)
+"""The loads whose cost a report shows."""
+
+
 class ReportOperator(SettingsAtRunTime, BaseOperator):
-    """One event for each finding; fails if something is wrong that nothing mends."""
+    """One event for each finding, and the cost of each table; fails if a finding is not being fixed."""
 
     builder = "build_coverage_tasks"
 
     def execute(self, context: Context) -> None:
-        """Tells.
+        """Report.
 
         Raises:
             AirflowFailException: a table is too far behind, or has faults that are not healed by this run.
         """
         limit, heal = settings(CoverageSettings).coverage_alert_lag, heals(context)
-        wrong = []
-        for finding in found_by(context):
+        wrong, told, warehouse = [], 0, _warehouse()
+        self.log_summary(context, warehouse)
+        findings = found_by(context, warehouse)
+        send(self.measurements(context, warehouse, findings))
+        mends = heal and bool(healing(findings))
+        for finding in findings:
             late = finding.fault is Fault.LAG and limit and (finding.lag_seconds or 0) > limit
             if finding.fault in NO_FAULTS and not late:
                 continue
-            self.log.warning("%s", finding.text)
-            report_finding(context, finding.text, {"table": finding.data_type, "fault": finding.fault})
-            if late or not heal:
+            if told < MOST_EVENTS:
+                self.log.warning("%s", finding.text)
+                report_finding(context, finding.text, {"table": finding.data_type, "fault": finding.fault})
+            told += 1
+            if late or finding.is_kept_by_loads or not (mends if finding.fault is Fault.LUMENS else heal):
                 wrong.append(finding.text)
         if wrong:
-            advice = "" if heal else f"; the Variable coverage_auto_heal, or {HEAL_PARAM} of a run, loads them again"
-            raise AirflowFailException("\n".join([f"{len(wrong)} findings{advice}:", *wrong]))
+            advice = self.advice(context, heal=heal)
+            more = len(wrong) - MOST_EVENTS
+            rest = [f"and {more} more, which are in {COVERAGE_TABLE_ID}"] if more > 0 else []
+            raise AirflowFailException("\n".join([f"{len(wrong)} findings{advice}:", *wrong[:MOST_EVENTS], *rest]))
+
+    def measurements(
+        self, context: Context, warehouse: Warehouse, findings: Sequence[Finding]
+    ) -> Iterator[Measurement]:
+        """The metrics of a whole check, and of what was loaded in the last 24 hours.
+
+        Nothing for a check of a range, nor for `state_audit`: their findings are not those of all tables.
+        """
+        if has_range_params(context["params"]) or "looks" not in pull_result(context, LOOK_TASK):
+            return
+        yield from of_coverage(findings, {data_type: warehouse.config.table_id(data_type) for data_type in PUBLISHED})
+        since = datetime.now(UTC) - timedelta(days=1)
+        for row in warehouse.query(loads_by_table(warehouse.name(BATCH_STATS_TABLE_ID), since)):
+            tags = {"table": row["table_id"]}
+            for name, value in (("rows", row["row_count"]), ("bytes", row["byte_count"]), ("cost", row["cost"])):
+                yield Measurement(f"day_{name}", float(value), tags)
+
+    def advice(self, context: Context, *, heal: bool) -> str:
+        """What to do, behind the number of findings."""
+        return "" if heal else f"; the Variable coverage_auto_heal, or {HEAL_PARAM} of a run, loads them again"
+
+    def log_summary(self, context: Context, warehouse: Warehouse) -> None:
+        """Log what the loads of the last days cost, one line per table."""
+        warehouse.ensure_batch_stats()
+        since = datetime.now(UTC) - COST_DAYS
+        for row in warehouse.query(costs_by_table(warehouse.name(BATCH_STATS_TABLE_ID), since)):
+            self.log.info(
+                "%s: %d loads since %s cost %s: queries %s, pods %s, storage for a month %s",
+                row["table_id"],
+                row["loads"],
+                since.date(),
+                *(row[part] for part in ("cost", "queries", "pods", "storage")),
+            )
+
+
+class SchedulesOperator(SettingsAtRunTime, BaseOperator):
+    """Fails if a DAG that is not paused makes no runs: it has no failure, and no deadline, of which anybody would hear.
+
+    Airflow says which run it plans. One that is due for two intervals, while no run of that DAG is active, is not made.
+    A new try looks again: the scheduler may be about to make it.
+    """
+
+    builder = "build_coverage_tasks"
+
+    def __init__(self, *, periods: Mapping[str, float], ends: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.periods = periods
+        self.ends = ends
+
+    def execute(self, context: Context) -> None:
+        """Check.
+
+        Raises:
+            AirflowException: naming each DAG, and the run that was not made.
+        """
+        ti, now, wrong = context["ti"], datetime.now(UTC), []
+        for dag_id, seconds in self.periods.items():
+            dag, period = ti.get_dag(dag_id), timedelta(seconds=seconds)
+            if dag.is_paused:
+                self.log.info("%s is paused", dag_id)
+                continue
+            active = ti.get_dr_count(dag_id, states=["queued", "running"])
+            if text := overdue(dag.next_dagrun, period, now, active=active, ends=self.ends):
+                wrong.append(f"{dag_id}: {text}")
+        if wrong:
+            raise AirflowException("; ".join(["no runs are made, see the scheduler's log", *wrong]))
+
+
+class RetentionOperator(SettingsAtRunTime, BaseOperator):
+    """Fails if the bucket does not delete exported files when the Variable `export_days` says."""
+
+    builder = "build_coverage_tasks"
+
+    def execute(self, context: Context) -> None:
+        """Check.
+
+        Raises:
+            AirflowFailException: saying what the bucket does, and what it should do; a retry would find the same.
+        """
+        export = settings(ExportSettings)
+        if export.volume_config:
+            self.log.info("exports are on a volume: there are no lifecycle rules to look at")
+            return
+        name = export.gcs_exported_data_bucket_name
+        rules = list(GCSHook(gcp_conn_id=GOOGLE_CONNECTION).get_conn().get_bucket(name).lifecycle_rules)
+        if wrong := retention_problem(name, export.gcs_exported_object_prefix, rules, export.export_days):
+            raise AirflowFailException(wrong)
+
+
+def get_heal_param() -> Param:
+    """The param `HEAL_PARAM` of a DAG that finds wrong ledgers."""
+    return Param(None, type=["null", "boolean"], description="load wrong ledgers again; none: use the Variable")
 
 
 def heals(context: Context) -> bool:
-    """Whether this run mends what it finds: its own param, or else the Variable."""
+    """Whether this run fixes its findings: its own param, or else the Variable."""
     asked = context["params"].get(HEAL_PARAM)
     return settings(CoverageSettings).coverage_auto_heal if asked is None else bool(asked)
 
 
 class PlanHealingOperator(SettingsAtRunTime, BaseOperator):
-    """Says which runs mend what was found: its result are `loads`, `rebuilds` and `derived`, which may be empty."""
+    """Plans the runs that fix the findings; result: `loads`, `rebuilds`, `folds` and `derived`, possibly empty."""
 
     builder = "build_coverage_tasks"
 
     def execute(self, context: Context) -> dict[str, list[PlannedRun]]:
         """Plans them."""
-        plan = healing(found_by(context) if heals(context) else [])
-        prefix = f"heal__{context['ti'].run_id}"
+        plan = healing(found_by(context, _warehouse()) if heals(context) else [])
+        if plan.rest:
+            self.log.warning("%d more runs are left to the next coverage check", plan.rest)
+        prefix = run_prefix(context, f"heal__{context['ti'].run_id}", self.retries or 0)
         return {
             "loads": [range_run(prefix, dag_id, one) for dag_id, one in plan.loads],
             "derived": [range_run(prefix, dag_id, one) for dag_id, one in plan.derived],
             "rebuilds": [run_of(prefix, REBUILD_DAG, one, {TABLE_PARAM: one}) for one in plan.rebuilds],
+            "folds": [run_of(f"{prefix}__fold", FOLD_DAG, one, {TABLE_PARAM: one}) for one in plan.folds],
         }
 
 
@@ -265,7 +588,7 @@ def build_newest_ledger_task() -> NewestLedgerOperator:
 
 
 def build_look_task() -> LookOperator:
-    """A task that looks over all tables."""
+    """A task that checks all tables."""
     return LookOperator(task_id=LOOK_TASK)
 
 
@@ -275,8 +598,27 @@ def build_record_task() -> RecordOperator:
 
 
 def build_report_task() -> ReportOperator:
-    """A task that tells people what was found."""
+    """A task that reports the findings."""
     return ReportOperator(task_id="report")
+
+
+def build_schedules_task(periods: Mapping[str, timedelta], *, ends: bool) -> SchedulesOperator:
+    """A task that fails if a DAG that is not paused makes no runs.
+
+    Args:
+        periods: the longest time between two runs of each DAG.
+        ends: whether these schedules have an end.
+    """
+    return SchedulesOperator(
+        task_id="check_schedules",
+        periods={dag_id: period.total_seconds() for dag_id, period in periods.items()},
+        ends=ends,
+    )
+
+
+def build_retention_task() -> RetentionOperator:
+    """A task that fails if exported files are not deleted when the Variable says."""
+    return RetentionOperator(task_id="check_retention")
 
 
 def build_plan_healing_task() -> PlanHealingOperator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -12,16 +12,19 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from stellar_etl_airflow.bigquery.jobs import Job, query_job
 from stellar_etl_airflow.bigquery.tables import forget_network
+from stellar_etl_airflow.bigquery.versions import Versions, versions_of
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
+from stellar_etl_airflow.model.coverage import Fault, Finding
 from stellar_etl_airflow.model.lineage import Lineage, table_at
-from stellar_etl_airflow.model.ranges import RangeError
+from stellar_etl_airflow.model.ranges import LAST_LEDGER, LedgerRange, RangeError
 from stellar_etl_airflow.model.reset import Removal, asked_removal
-from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, PUBLISHED, Table
+from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, COVERAGE_TABLE_ID, PUBLISHED, Table
 from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator, TableJobsOperator
 from stellar_etl_airflow.settings.warehouse import Target
 from stellar_etl_airflow.sql.batch_stats import forget_stats
+from stellar_etl_airflow.sql.coverage import record
 from stellar_etl_airflow.sql.publish import count_rows
-from stellar_etl_airflow.sql.state import base_table_id, current_view_id, state_table_id
+from stellar_etl_airflow.sql.versions import base_table_id, current_view_id, history_view_id, versions_table_id
 
 PLAN_TASK = "plan"
 APPROVE_TASK = "approve"
@@ -45,7 +48,9 @@ def removal_of(context: Context) -> Removal:
 
 def _ids_beside(table: Table, table_id: str) -> list[str]:
     """The names of what is made of a table, in the order in which it can be dropped."""
-    return [current_view_id(table_id), state_table_id(table_id), base_table_id(table_id)] if table.entry_keys else []
+    if not table.entry_keys:
+        return []
+    return [name(table_id) for name in (current_view_id, history_view_id, versions_table_id, base_table_id)]
 
 
 class PlanResetOperator(BigQueryJobsOperator):
@@ -84,7 +89,7 @@ class PlanResetOperator(BigQueryJobsOperator):
         lines = [f"- `{table_id}`: {count} rows, {of}" for table_id, count in rows.items()]
         if removal.network:
             lines.append("- the network's label: the dataset may then hold another network")
-        text = "\n".join(["This would be removed for good:", *lines]) if lines else "There is nothing to remove."
+        text = "\n".join(["This would be removed permanently:", *lines]) if lines else "There is nothing to remove."
         self.log.info("%s", text)
         return {"rows": rows, "text": text}
 
@@ -93,7 +98,7 @@ class ApproveResetOperator(ApprovalOperator):
     """Waits for a person, unless the run is to change nothing."""
 
     def execute(self, context: Context) -> None:
-        """Asks.
+        """Ask.
 
         Raises:
             AirflowSkipException: it is a dry run, or there is nothing to remove.
@@ -107,9 +112,10 @@ class RemoveOperator(TableJobsOperator):
     """Removes what was asked for of one table, and of what is made of it."""
 
     builder = "build_dataset_reset_task"
+    waits_for_budget = False
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Drops the tables, if they are to go as a whole.
+        """Drop the tables, if they are to go as a whole.
 
         Raises:
             AirflowSkipException: the run was not asked for this table.
@@ -117,31 +123,51 @@ class RemoveOperator(TableJobsOperator):
         removal = removal_of(context)
         if self.table.data_type not in removal.data_types:
             raise AirflowSkipException(f"the run was asked for {', '.join(removal.data_types)}")
+        self._note(context, warehouse, removal.ledgers or LedgerRange(1, LAST_LEDGER))
         if removal.ledgers is not None:
             return
         table_id = warehouse.config.table_id(self.table.data_type)
+        for versions in versions_of(warehouse, self.table):
+            versions.drop_function()
         for target in warehouse.config.targets:
             for name in (*_ids_beside(self.table, table_id), table_id):
-                warehouse.client.delete_table(f"{target.dataset_id}.{name}", not_found_ok=True)
+                warehouse.drop(f"{target.dataset_id}.{name}")
                 self.log.info("dropped %s.%s", target.dataset_id, name)
 
+    def _note(self, context: Context, warehouse: Warehouse, ledgers: LedgerRange) -> None:
+        """Record which ledgers go, before any row does: the watermark must not claim them while they are removed."""
+        if not warehouse.has(BATCH_STATS_TABLE_ID):
+            return
+        warehouse.ensure_coverage()
+        ti, data_type = context["ti"], self.table.data_type
+        finding = Finding(data_type, Fault.REMOVED, ledgers.start, ledgers.end, ledgers.end - ledgers.start + 1)
+        names, run = {data_type: warehouse.config.table_id(data_type)}, f"{ti.run_id} {ti.task_id}"
+        for statement in record(warehouse.name(COVERAGE_TABLE_ID), run, datetime.now(UTC), names, [finding]):
+            warehouse.query(statement)
+
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """For each target a DELETE, and the point-in-time table made anew; then the loads are forgotten."""
+        """For each target a DELETE; then the loads are forgotten."""
         removal, limit = removal_of(context), warehouse.config.maximum_bytes_billed
         table, table_id = self.table, warehouse.config.table_id(self.table.data_type)
-        jobs = []
+        jobs = list[Job]()
+        self.first_of: dict[int, Target] = {}
         if removal.ledgers is not None:
             for target in warehouse.config.targets:
                 if not warehouse.holds(table, target):
                     continue
+                self.first_of[len(jobs)] = target
                 jobs += warehouse.delete_jobs(table, removal.ledgers, context["dag_run"].run_after, target)
-                if table.entry_keys:
-                    jobs.append(query_job(f"rebuild_{target.label}", warehouse.rebuild(table, target), limit))
         if warehouse.has(BATCH_STATS_TABLE_ID):
             stats = warehouse.name(BATCH_STATS_TABLE_ID)
-            table_ids = [table_id, *([state_table_id(table_id)] if table.entry_keys and not removal.ledgers else [])]
+            table_ids = [table_id, *([versions_table_id(table_id)] if table.entry_keys and not removal.ledgers else [])]
             jobs.append(query_job("forget", forget_stats(stats, table_ids, removal.ledgers), limit))
         return jobs
+
+    def before(self, context: Context, warehouse: Warehouse, number: int) -> None:
+        """Make the views on versions read the change log from the first ledger on whose changes go."""
+        ledgers, target = removal_of(context).ledgers, self.first_of.get(number)
+        if ledgers is not None and target is not None and self.table.entry_keys:
+            Versions(warehouse, self.table, target).set_back_to_delete(ledgers)
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
         """The table of each target, which lost rows, or is gone with what was made of it."""
@@ -163,7 +189,7 @@ class ForgetNetworkOperator(BigQueryJobsOperator):
         return []
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Takes it off.
+        """Remove it.
 
         Raises:
             AirflowSkipException: the dataset stays this network's.

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
 from airflow.sdk import BaseOperator, Context
 
 from stellar_etl_airflow.bigquery.jobs import Job
+from stellar_etl_airflow.bigquery.versions import Versions
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.batch import staging_table_id
 from stellar_etl_airflow.model.lineage import Lineage, table_at
 from stellar_etl_airflow.model.ranges import LedgerRange, RangeError
 from stellar_etl_airflow.model.tables import Table
-from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
-from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION, Run, SettingsAtRunTime, settings
-from stellar_etl_airflow.settings.warehouse import WarehouseSettings
+from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator, client_for
+from stellar_etl_airflow.operators.runtime import Run, SettingsAtRunTime, settings
+from stellar_etl_airflow.settings.warehouse import Target, WarehouseSettings
 
 
 class DeleteStagingOperator(SettingsAtRunTime, BaseOperator):
@@ -29,9 +29,9 @@ class DeleteStagingOperator(SettingsAtRunTime, BaseOperator):
         self.table_ids = [table.table_id for table in tables]
 
     def execute(self, context: Context) -> None:
-        """Deletes them."""
+        """Delete them."""
         config = settings(WarehouseSettings)
-        client = BigQueryHook(gcp_conn_id=GOOGLE_CONNECTION).get_client(project_id=config.bq_project)
+        client = client_for(config)
         warehouse = Warehouse(client, config)
         ti = context["ti"]
         for table_id in self.table_ids:
@@ -55,12 +55,18 @@ class DeleteRangeOperator(TableJobsOperator):
         asked = Run.of(context).asked
         if not isinstance(asked, LedgerRange):
             raise RangeError("say what to delete by the params start_ledger and end_ledger")
-        until = context["dag_run"].run_after
-        return [
-            job
-            for target in warehouse.config.targets
-            for job in warehouse.delete_jobs(self.table, asked, until, target)
-        ]
+        until, jobs = context["dag_run"].run_after, list[Job]()
+        self.first_of: dict[int, Target] = {}
+        for target in warehouse.config.targets:
+            self.first_of[len(jobs)] = target
+            jobs += warehouse.delete_jobs(self.table, asked, until, target)
+        return jobs
+
+    def before(self, context: Context, warehouse: Warehouse, number: int) -> None:
+        """Make the views on versions read the change log from the first ledger on whose changes go."""
+        asked, target = Run.of(context).asked, self.first_of.get(number)
+        if isinstance(asked, LedgerRange) and target is not None and self.table.entry_keys:
+            Versions(warehouse, self.table, target).set_back_to_delete(asked)
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
         """The table of each target."""

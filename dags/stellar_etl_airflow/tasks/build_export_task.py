@@ -12,12 +12,14 @@ from typing import Any
 from airflow.providers.cncf.kubernetes.utils.pod_manager import PodPhase
 from airflow.providers.google.cloud.hooks.gcs import GCSHook
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from kubernetes.client import models as k8s
 
+from stellar_etl_airflow.export.contents import Contents, ContentsError, reading_order
 from stellar_etl_airflow.export.exports import Export, Step, attempt_suffix, attempts_below, does, to_do
 from stellar_etl_airflow.export.manifest import (
     ManifestError,
+    RefusedExportError,
     StoredObject,
     combined_manifest,
     derived_manifest,
@@ -28,15 +30,20 @@ from stellar_etl_airflow.export.storage import Bucket, ExportStorage, Folder
 from stellar_etl_airflow.model.batch import Batch, ExportAttempt, run_folder
 from stellar_etl_airflow.model.lineage import Dataset, Lineage, SchemaFile, dataset_at
 from stellar_etl_airflow.model.tables import EXPORT_POOL, LEDGERS, PUBLISHED, Table
+from stellar_etl_airflow.operators.bigquery_jobs import warehouse_for
+from stellar_etl_airflow.operators.budget import wait_for_budget
 from stellar_etl_airflow.operators.pods import StellarPodOperator, export_volume, literal
 from stellar_etl_airflow.operators.runtime import (
     ATTEMPT_KEY,
     EXPORT_TASK,
     GOOGLE_CONNECTION,
+    TIME_TASK,
+    TYPES_KEY,
     VERIFY_TASK,
     Run,
     SettingsAtRunTime,
     attempt_of,
+    find_result,
     ledgers_of,
     pull_result,
     settings,
@@ -59,6 +66,12 @@ MOVED_SECONDS = 300
 POLL_SECONDS = 1.0
 
 
+def exported_types(context: Context, data_types: Sequence[str]) -> list[str]:
+    """The types that the run exports: all of a task's, or those that the task that chose the ledgers names."""
+    chosen = find_result(context, TIME_TASK) or {}
+    return [data_type for data_type in data_types if data_type in chosen.get(TYPES_KEY, data_types)]
+
+
 def export_of(
     context: Context, kind: type[Export], data_types: Sequence[str], attempt: ExportAttempt | None = None
 ) -> Export:
@@ -66,7 +79,7 @@ def export_of(
     run = Run.of(context)
     return kind(
         settings(ExportSettings),
-        tuple(data_types),
+        tuple(exported_types(context, data_types)),
         attempt.ledgers if attempt else ledgers_of(context),
         {"batch_id": run.run_id, "batch_run_date": run.batch_run_date},
     )
@@ -110,7 +123,7 @@ class ExportOperator(StellarPodOperator):
         self.kind = kind
 
     def apply_settings(self, context: Context) -> None:
-        """Sets the pod's fields from the Variables, for the first pod of a new attempt."""
+        """Set the pod's fields from the Variables, for the first pod of a new attempt."""
         super().apply_settings(context)
         export = self.export.settings
         if export.volume_config:
@@ -133,7 +146,7 @@ class ExportOperator(StellarPodOperator):
         return self.export.steps(self.attempt)[0].arguments
 
     def take(self, step: Step) -> None:
-        """Makes a step's pod the one that is worked on."""
+        """Make a step's pod the one that is worked on."""
         self.step = step
         self.arguments = list(map(literal, step.arguments))
         self.annotations = {
@@ -179,7 +192,8 @@ class ExportOperator(StellarPodOperator):
         return None, []
 
     def execute(self, context: Context) -> None:
-        """Runs the pods."""
+        """Run the pods, once the day's budget allows."""
+        wait_for_budget(context, self.export.ledgers, warehouse_for)
         self._run(context, self.begin(context))
 
     def _run(self, context: Context, steps: Iterable[Step]) -> None:
@@ -203,14 +217,14 @@ class ExportOperator(StellarPodOperator):
         self.attempt = ExportAttempt.from_json(pull_result(context, own, ATTEMPT_KEY))
         if not does(self.attempt, self.work):
             raise AirflowException(
-                "the Variables of the export have changed while its pod ran: the next try exports the range anew"
+                "the Variables of the export have changed while its pod ran: the next try exports the range again"
             )
         steps = self.export.steps(self.attempt)
         ended = [step.name for step in steps].index(context["ti"].xcom_pull(task_ids=own, key=STEP_KEY))
         self._run(context, steps[ended + 1 :])
 
     def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Context) -> k8s.V1Pod:
-        """Finds this step's pod or makes one; another step's or another attempt's is deleted."""
+        """Find this step's pod or make one; another step's or another attempt's is deleted."""
         pod = self.find_pod(pod_request_obj.metadata.namespace, context)
         if pod is not None and _served(pod) != (self.attempt, self.step.name):
             self.log.warning("pod %s does other work of this task: deleting it", pod.metadata.name)
@@ -235,7 +249,7 @@ def _served(pod: k8s.V1Pod) -> tuple[ExportAttempt | None, str | None]:
 class VerifyExportOperator(SettingsAtRunTime, BaseOperator):
     """Compares the manifest with the files before anything is loaded.
 
-    Files that pods left on a volume are held against the manifest, and then uploaded below the attempt's prefix.
+    Files on a volume are compared with the manifest, and then uploaded below the attempt's prefix.
     Result: the batch, for every task after it.
     """
 
@@ -247,7 +261,17 @@ class VerifyExportOperator(SettingsAtRunTime, BaseOperator):
         self.kind = kind
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Gives the batch as JSON."""
+        """Return the batch as JSON.
+
+        Raises:
+            AirflowFailException: what the export holds is not to be published; trying again would find the same.
+        """
+        try:
+            return self._verify(context)
+        except (ContentsError, RefusedExportError) as error:
+            raise AirflowFailException(str(error)) from error
+
+    def _verify(self, context: Context) -> dict[str, Any]:
         attempt = attempt_of(context)
         export = export_of(context, self.kind, self.data_types, attempt)
         bucket = bucket_of(export)
@@ -268,7 +292,7 @@ class VerifyExportOperator(SettingsAtRunTime, BaseOperator):
         return batch.to_json()
 
     def _bring(self, export: Export, attempt: ExportAttempt, bucket: Bucket) -> Batch:
-        """Brings an attempt's files from the volume into the bucket, the manifests last."""
+        """Bring an attempt's files from the volume into the bucket, the manifests last."""
         folder, names = Folder(export.settings.output_path), export.leaves(attempt)
         deadline = time.monotonic() + MOVED_SECONDS
         while missing := folder.missing(names):
@@ -306,8 +330,10 @@ def _manifest(
         return combined_manifest({name: read_manifest(files.text(name), name) for name in manifests})
     names = {data_type: attempt.object_name(name) for data_type, name in export.file_names.items()}
     headers = files.text(names.pop(LEDGERS.data_type))
-    counted = {data_type: files.count(name) for data_type, name in names.items()}
-    return derived_manifest(attempt, export.settings.passphrase, headers, counted, export.file_names, stored)
+    contents = Contents()
+    for data_type in reading_order(names):
+        files.read(names[data_type], contents.counter(data_type))
+    return derived_manifest(attempt, export.settings.passphrase, headers, contents, export.file_names, stored)
 
 
 def _verified(

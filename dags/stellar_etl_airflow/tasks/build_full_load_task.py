@@ -1,29 +1,43 @@
-"""A full load of what there is at one ledger: kept, then made what the point-in-time table begins with."""
+"""A full load of all entries at one ledger: kept, then made what the versions begin with."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk import Context
 
 from stellar_etl_airflow.bigquery.jobs import Job
+from stellar_etl_airflow.bigquery.versions import Versions
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
-from stellar_etl_airflow.model.lineage import Dataset, Lineage
-from stellar_etl_airflow.model.tables import Table
-from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
+from stellar_etl_airflow.model.lineage import Lineage
+from stellar_etl_airflow.model.schema import Field
+from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, Table
+from stellar_etl_airflow.model.versions import Plan
 from stellar_etl_airflow.operators.runtime import PUBLISHED_ATTEMPT, batch_of
+from stellar_etl_airflow.operators.staged import StagedTableOperator
+from stellar_etl_airflow.operators.versions import VersionsOperator
 from stellar_etl_airflow.settings.warehouse import Target
-from stellar_etl_airflow.sql.state import merge_full_load, replace_base
-from stellar_etl_airflow.sql.statement import Statement
+from stellar_etl_airflow.sql.newer import newer_loads, newer_rows
+from stellar_etl_airflow.sql.statement import Statement, batch_parameters
+from stellar_etl_airflow.sql.versions import replace_base, versions_table_id
 
 
-class _FullLoadOperator(TableJobsOperator):
+class KeepFullLoadOperator(StagedTableOperator):
+    """Keeps the staged rows beside the versions, which begin with them; a rebuild does so again."""
+
     builder = "build_full_load_task"
 
+    def prepare(self, context: Context, warehouse: Warehouse) -> None:
+        """Make the tables that keep full loads, and that of the batch stats."""
+        warehouse.ensure_base(self.table)
+        warehouse.ensure_batch_stats()
+
     def targets(self, context: Context, warehouse: Warehouse) -> list[Target]:
-        """The targets that begin with no later full load: in those a load of an earlier ledger changes nothing."""
-        ledger, self.chosen = batch_of(context).range.end, []
+        """The targets that keep no later full load: in those a load of an earlier ledger changes nothing."""
+        ledger, self.chosen = batch_of(context).range.end, list[Target]()
         for target in warehouse.config.targets:
             held = warehouse.base_ledger(self.table, target)
             if held <= ledger:
@@ -38,62 +52,64 @@ class _FullLoadOperator(TableJobsOperator):
                 )
         return self.chosen
 
-    def written(self, warehouse: Warehouse, target: Target) -> Dataset:
-        """The table of a target that is written, as lineage names it."""
-        raise NotImplementedError
+    def staged(self, context: Context, warehouse: Warehouse) -> tuple[Sequence[Field], datetime]:
+        """The schema of the staging table, if its rows may be published; and when that was found, by BigQuery's clock.
 
-    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The staging table, into the table of each chosen target."""
-        return Lineage([self.staging_dataset(context)], [self.written(warehouse, target) for target in self.chosen])
-
-
-class KeepFullLoadOperator(_FullLoadOperator):
-    """Keeps the staged rows beside the point-in-time table: a rebuild begins with them."""
-
-    def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Makes the tables that keep full loads."""
-        warehouse.ensure_base(self.table)
+        Raises:
+            AirflowFailException: the staging table is gone, or a newer load of this ledger is published.
+        """
+        fields = self.staged_fields(context, warehouse)
+        batch, versions = batch_of(context), versions_table_id(warehouse.config.table_id(self.table.data_type))
+        stats, since = warehouse.name(BATCH_STATS_TABLE_ID), batch.attempt.started_at
+        looks = [warehouse.ask(newer_loads(stats, versions, batch.range, since))]
+        for target in warehouse.config.targets:
+            base = warehouse.base(self.table, target)
+            warehouse.wait_for_writers_of(base)
+            looks.append(warehouse.ask(newer_rows(self.table, base, batch_parameters(batch), since)))
+        self.refuse_if_stale(context, [row for look in looks for row in look.result()], full_load=True)
+        return fields, min(look.created for look in looks)
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """One statement for each target: the load that was kept before gives way as a whole."""
         staging = warehouse.name(self.staging_id(context))
-        staged = warehouse.fields(staging)
+        staged, looked_at = self.staged(context, warehouse)
 
         def statement(target: Target) -> Statement:
             base = warehouse.base(self.table, target)
             return replace_base(base, staging, warehouse.moved(self.table, staged, warehouse.fields(base)))
 
-        return warehouse.jobs("keep", statement, self.targets(context, warehouse))
+        jobs = warehouse.jobs("keep", statement, self.targets(context, warehouse))
+        return [replace(job, looked_at=looked_at) for job in jobs]
 
-    def written(self, warehouse: Warehouse, target: Target) -> Dataset:
-        """The table that keeps full loads."""
-        return warehouse.base_dataset(self.table, target)
+    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
+        """The staging table, into the table that keeps full loads, of each chosen target."""
+        outputs = [warehouse.base_dataset(self.table, target) for target in self.chosen]
+        return Lineage([self.staging_dataset(context)], outputs)
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
-        """Notes the ledger, last: from here on, changes up to it stay out of the point-in-time table."""
+        """Notes the ledger, last: the load is whole."""
         for target in self.targets(context, warehouse):
             warehouse.note_base_ledger(self.table, target, batch_of(context).range.end)
         return super().done(context, warehouse, jobs)
 
 
-class MergeFullLoadOperator(_FullLoadOperator):
-    """Brings the staged rows into the point-in-time table, under what is newer."""
+class MergeFullLoadOperator(VersionsOperator):
+    """Makes the versions begin with the full load that is kept, under what is newer."""
 
-    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One merge for each target."""
-        staging, ledger = warehouse.name(self.staging_id(context)), batch_of(context).range.end
-        staged = warehouse.fields(staging)
+    builder = "build_full_load_task"
 
-        def statement(target: Target) -> Statement:
-            state = warehouse.state(self.table, target)
-            columns = warehouse.moved(self.table, staged, warehouse.fields(state))
-            return merge_full_load(self.table, state, staging, columns, ledger)
-
-        return warehouse.jobs("state", statement, self.targets(context, warehouse))
-
-    def written(self, warehouse: Warehouse, target: Target) -> Dataset:
-        """The point-in-time table."""
-        return warehouse.state_dataset(self.table, target)
+    def plans(self, context: Context, versions: Versions) -> Iterator[Plan]:
+        """First a fold of all changes up to the load's ledger, if they are not folded; none if a later load is kept."""
+        batch, before = batch_of(context), versions.folded()
+        ledger, closed_at = batch.range.end, datetime.fromisoformat(batch.last_closed_at)
+        if versions.warehouse.base_ledger(self.table, versions.target) != ledger:
+            return
+        clean = before.cleaned()
+        if clean.ledger <= ledger:
+            first = versions.plan(before, clean, ledger)
+            yield first
+            before, clean = first.after, first.after
+        yield versions.plan(before, clean.begun(ledger, closed_at), begins=True, folds=False)
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
         """The jobs' result, and the export attempt that is published."""
@@ -106,5 +122,5 @@ def build_keep_full_load_task(table: Table) -> KeepFullLoadOperator:
 
 
 def build_merge_full_load_task(table: Table) -> MergeFullLoadOperator:
-    """A task that begins a point-in-time table with a full load."""
+    """A task that makes the versions begin with a full load."""
     return MergeFullLoadOperator(task_id="merge", table=table, pool=table.pool)

@@ -9,12 +9,15 @@ from typing import Any
 from airflow.providers.google.cloud.hooks.gcs import GCSHook
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
+from google.api_core.exceptions import BadRequest, NotFound
 
 from stellar_etl_airflow.bigquery.jobs import Job
 from stellar_etl_airflow.bigquery.tables import TableLayout, ensure_table, guard_network
+from stellar_etl_airflow.bigquery.versions import ensure_versions
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.export.storage import Bucket
 from stellar_etl_airflow.model.batch import STAGING_DAYS, ExportedFile
+from stellar_etl_airflow.model.digest import first_line
 from stellar_etl_airflow.model.lineage import Lineage, SchemaFile, dataset_at
 from stellar_etl_airflow.model.tables import Table
 from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
@@ -46,7 +49,7 @@ class LoadToStagingOperator(TableJobsOperator):
     builder = "build_gcs_to_bq_task"
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Makes sure that the dataset is this network's, and makes the tables that the batch needs.
+        """Make sure that the dataset is this network's, and make the tables that the batch needs.
 
         The staging table gets the published table's own schema, not the file's: a table that has grown holds its
         nested columns in another order, and BigQuery matches the fields of a RECORD by position.
@@ -56,6 +59,7 @@ class LoadToStagingOperator(TableJobsOperator):
         for target in warehouse.config.targets:
             guard_network(warehouse.client, target.dataset_id, batch.network_passphrase)
         published = warehouse.ensure_published(self.table)
+        ensure_versions(warehouse, self.table)
         ensure_table(
             warehouse.client,
             f"{warehouse.dataset_id}.{self.staging_id(context)}",
@@ -76,6 +80,25 @@ class LoadToStagingOperator(TableJobsOperator):
         uri = batch_of(context).files[self.table.data_type].uri
         columns = SchemaFile(warehouse.config.schema_filepath, self.table.table_id)
         return Lineage([dataset_at(uri, columns)], [self.staging_dataset(context)])
+
+    def _wait(self, job: Any) -> None:
+        """Wait for the load's end.
+
+        Raises:
+            AirflowFailException: rows of the file don't fit the table, or the file is gone; another try would fail in
+                the same way.
+        """
+        try:
+            super()._wait(job)
+        except (BadRequest, NotFound) as error:
+            reason = (job.error_result or {}).get("reason")
+            (uri,) = job.source_uris
+            if reason != "invalid" and not (reason == "notFound" and uri in str(error)):
+                raise
+            raise AirflowFailException(
+                f"{uri} can't be loaded into {self.table.table_id}: {first_line(str(error))}. Nothing is published. "
+                f"Clear the task {EXPORT_TASK!r} with its downstream tasks, if another export can be right"
+            ) from error
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
         """The job's id and times.

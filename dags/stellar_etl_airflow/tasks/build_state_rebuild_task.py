@@ -1,48 +1,39 @@
-"""Point-in-time tables, recomputed from what they are made of."""
+"""The rebuild of versions from their sources."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowSkipException
 
-from stellar_etl_airflow.bigquery.jobs import Job
-from stellar_etl_airflow.bigquery.warehouse import Warehouse
-from stellar_etl_airflow.model.coverage import TABLE_PARAM
-from stellar_etl_airflow.model.lineage import Lineage
+from stellar_etl_airflow.bigquery.tables import WarehouseError
+from stellar_etl_airflow.bigquery.versions import Versions
 from stellar_etl_airflow.model.tables import Table
-from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
+from stellar_etl_airflow.model.versions import Plan
+from stellar_etl_airflow.operators.versions import VersionsOperator
 
 
-class RebuildStateOperator(TableJobsOperator):
-    """Recomputes the point-in-time table of one type from its table of changes, and from the full load under it."""
+class RebuildStateOperator(VersionsOperator):
+    """Rebuilds the versions of one type, from the full load on if there is one, otherwise from the first change."""
 
     builder = "build_state_rebuild_task"
 
-    def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Leaves out what was not asked for; makes the tables that lack.
+    def plans(self, context: Context, versions: Versions) -> Iterator[Plan]:
+        """One plan: the mark goes back, the full load is brought in, and all changes after it are folded.
 
         Raises:
-            AirflowSkipException: the run was asked for another table.
+            WarehouseError: the full load that the versions begin with is not kept.
         """
-        asked = context["params"].get(TABLE_PARAM)
-        if asked not in (None, self.table.data_type):
-            raise AirflowSkipException(f"the run was asked for {asked}")
-        warehouse.ensure_published(self.table)
-
-    def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One statement for each target: a reader sees the old rows or the new ones."""
-        return warehouse.jobs("rebuild", lambda target: warehouse.rebuild(self.table, target))
-
-    def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """Of each target the changes and the full load, if there is one, into the point-in-time table."""
-        targets = warehouse.config.targets
-        changes = [warehouse.published_dataset(self.table, target) for target in targets]
-        bases = [warehouse.base_dataset(self.table, one) for one in targets if warehouse.base_ledger(self.table, one)]
-        return Lineage(changes + bases, [warehouse.state_dataset(self.table, target) for target in targets])
+        before = versions.folded()
+        kept = versions.warehouse.base_ledger(self.table, versions.target)
+        if before.start_ledger and kept != before.start_ledger:
+            raise WarehouseError(
+                f"{versions.full_id} begins with the full load of ledger {before.start_ledger}, and the one that is "
+                f"kept is of ledger {kept}: clear the failed tasks of the DAG bucket_list_export, or run it again"
+            )
+        yield versions.plan(before, before.rebuilt(), begins=before.start_ledger > 0)
 
 
 def build_state_rebuild_task(table: Table) -> RebuildStateOperator:
-    """A task that recomputes a type's point-in-time table, as the only one that writes it."""
+    """A task that rebuilds a type's versions, as the only writer of its tables."""
     return RebuildStateOperator(task_id=f"rebuild_{table.data_type}", table=table, pool=table.pool)

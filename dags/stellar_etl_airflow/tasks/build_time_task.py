@@ -1,4 +1,4 @@
-"""The first task of a batch: which ledgers closed in the run's data interval."""
+"""The first task of a batch: which ledgers closed in the run's interval."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from stellar_etl_airflow.export.exports import network_arguments
 from stellar_etl_airflow.model.lineage import Lineage, dataset_at
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.operators.pods import LAKE_VARIABLE, XCOM_FILE, StellarPodOperator
-from stellar_etl_airflow.operators.runtime import TIME_TASK, Run, settings
+from stellar_etl_airflow.operators.runtime import SCHEDULED, TIME_TASK, Run, settings
 from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.runs import DelaySettings
-
-SCHEDULED = "scheduled"
-"""The type of the runs that the schedule makes, as they fall due or to catch up; backfills have one of their own."""
 
 
 def _spelt(moment: datetime) -> str:
@@ -30,8 +27,8 @@ class TimeToLedgerRangeOperator(StellarPodOperator):
     Result: `{"start": N, "end": M}`, half-open. A run that was asked for by ledgers starts no pod.
 
     The first task of the schedule's runs waits as long as the Variable `start_delay` says for its DAG, in the
-    triggerer, so that DAGs of one schedule, whose data intervals have to be the same, don't all work at once. Airflow's
-    cron timetables have no such delay, and a timetable of one's own has to come by a plugin.
+    triggerer, so that DAGs of one schedule, whose logical dates have to be the same, don't all work at once. Airflow's
+    cron timetables have no such delay, and a custom timetable needs a plugin.
     """
 
     builder = "build_time_task"
@@ -56,7 +53,7 @@ class TimeToLedgerRangeOperator(StellarPodOperator):
         return {LAKE_VARIABLE: settings(ExportSettings).txmeta_datastore_path}
 
     def execute(self, context: Context) -> Any:
-        """Gives the ledger range of the run, once its time has come."""
+        """Return the ledger range of the run, once it is due."""
         begins = _begin(context)
         if begins > datetime.now(UTC):
             self.log.info("Airflow Variable 'start_delay': this DAG's runs begin later, this one at %s", begins)

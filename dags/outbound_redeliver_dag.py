@@ -1,0 +1,56 @@
+"""
+# Outbound batches, sent again
+
+Sends batches of an earlier snapshot again, with the same bytes and keys: those that the param `batches` names, or all
+that the receiver refused and has not taken since.
+
+**Who runs it**: anyone, manually, once the cause is corrected: `airflow dags trigger outbound_redeliver --conf
+'{"export": "asset_holders", "snapshot": "20260101t001000_ab12cd34"}'`; `outbound_runs` has the names of snapshots. A
+receiver that honours idempotency keys applies a batch that it has already only once. Batches in doubt are sent only if
+they are named: ask the receiver for their keys first.
+
+**When it fails**: the message says what to do, as in runs of the export itself; clear `export` with what follows it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param, chain
+
+from stellar_etl_airflow.operators.defaults import get_default_dag_args
+from stellar_etl_airflow.settings.outbound import declared
+from stellar_etl_airflow.tasks.build_outbound_job_tasks import build_delivery
+from stellar_etl_airflow.tasks.build_outbound_tasks import (
+    BATCHES_PARAM,
+    EXPORT_PARAM,
+    SNAPSHOT_PARAM,
+    build_choose_task,
+)
+
+with DAG(
+    "outbound_redeliver",
+    description="Sends refused or named batches of an outbound export again",
+    doc_md=__doc__,
+    default_args=get_default_dag_args(),
+    schedule=None,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(days=3),
+    params={
+        EXPORT_PARAM: Param(type="string", enum=[*declared()], description="the export"),
+        SNAPSHOT_PARAM: Param(
+            type="string", pattern=r"^\d{8}t\d{6}_[0-9a-f]{8}$", description="the snapshot, as outbound_runs has it"
+        ),
+        BATCHES_PARAM: Param(
+            None,
+            type=["null", "array"],
+            items={"type": "integer", "minimum": 1},
+            description="the numbers of the batches; none for all that were refused and not delivered since",
+        ),
+    },
+    tags=["outbound"],
+) as dag:
+    chain(
+        build_choose_task(),
+        *build_delivery(),
+    )

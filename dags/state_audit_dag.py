@@ -1,0 +1,87 @@
+"""
+# Entries compared with a history archive
+
+Compares the views `<table>_history` at a checkpoint of the network with all ledger entries that a history archive has
+there: entry by entry, in all columns that say what an entry is, in each dataset. Each difference names the ledgers to
+load again, as rows of `ledger_coverage` (`not_as_archive`) and events in Sentry.
+
+One pod reads the archive's bucket list; each type is loaded into staging, checked and compared. The tables are only
+read. With the param `auto_heal`, or the Variable `coverage_auto_heal`, the ledgers that differences name are loaded
+again, and their types are folded.
+
+**Who runs it**: the schedule, every week (`STELLAR_ETL_AUDIT_SCHEDULE`), for the newest checkpoint that all tables of
+changes have; or a user, with the param `checkpoint_ledger`. The exporter must be this project's.
+
+**When it fails**: `report` fails on purpose: its message says which ledgers changed entries that differ. Load them
+again, by `auto_heal` or by runs of your own. What differs after that changed in ledgers that were never loaded: close
+the gaps that `ledger_coverage` reports, or begin with `bucket_list_export`. Other tasks: clear the first failed task
+with its downstream tasks.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, TaskGroup, chain
+
+from stellar_etl_airflow.export.exports import FullLoad
+from stellar_etl_airflow.model.ranges import CHECKPOINT_PARAM
+from stellar_etl_airflow.model.tables import STATES
+from stellar_etl_airflow.operators.defaults import (
+    AUDIT_SCHEDULE,
+    get_default_dag_args,
+    get_ledger_param,
+    get_schedule,
+    get_schedule_args,
+)
+from stellar_etl_airflow.tasks.build_audit_tasks import build_checkpoint_task, build_collect_task, build_compare_task
+from stellar_etl_airflow.tasks.build_check_task import build_check_task
+from stellar_etl_airflow.tasks.build_coverage_tasks import (
+    HEAL_PARAM,
+    build_plan_healing_task,
+    build_record_task,
+    build_report_task,
+    get_heal_param,
+)
+from stellar_etl_airflow.tasks.build_delete_data_task import build_delete_staging_task
+from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
+from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
+from stellar_etl_airflow.tasks.build_trigger_tasks import build_trigger_tasks
+
+TABLES = tuple(STATES.values())
+
+with DAG(
+    "state_audit",
+    description="Compares ledger entries with a history archive at a checkpoint",
+    doc_md=__doc__,
+    default_args=get_default_dag_args(),
+    params={
+        CHECKPOINT_PARAM: get_ledger_param(
+            "the ledger of the checkpoint: 63, 127, 191 and so on; none: the newest that is loaded", minimum=63
+        ),
+        HEAL_PARAM: get_heal_param(),
+    },
+    tags=["state"],
+    # A task that waits for another DAG's run heeds no time-out of its own.
+    dagrun_timeout=timedelta(days=1),
+    **{
+        **get_schedule_args(),
+        "schedule": get_schedule(AUDIT_SCHEDULE, exports=True),
+        "catchup": False,
+        "max_active_runs": 1,
+        "deadline": None,  # reading the public network's bucket list takes longer
+    },
+) as dag:
+    verify = build_verify_task(TABLES, FullLoad)
+    look, plan, delete_staging = build_collect_task(), build_plan_healing_task(), build_delete_staging_task(TABLES)
+    chain(build_checkpoint_task(), build_export_task(TABLES, FullLoad), verify)
+    for table in TABLES:
+        with TaskGroup(table.data_type):
+            load = build_gcs_to_bq_task(table)
+            check = build_check_task(table)
+            compare = build_compare_task(table)
+        chain(verify, load, check, compare, [look, delete_staging])
+    chain(look, build_record_task(), build_report_task())
+    chain(look, plan)
+    loads = build_trigger_tasks("load_again", plan, "loads")
+    build_trigger_tasks("fold_again", plan, "folds", after=loads)

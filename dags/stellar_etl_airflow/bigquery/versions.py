@@ -1,0 +1,284 @@
+"""The versions of one change log in one target: the table, its labels, its views, and the steps that change them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from stellar_etl_airflow.bigquery.jobs import query_job, target_label
+from stellar_etl_airflow.bigquery.tables import (
+    WarehouseError,
+    ensure_table,
+    ensure_view,
+    is_view,
+    make_view,
+    stored_query,
+)
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
+from stellar_etl_airflow.bigquery.writers import wait_for_writers
+from stellar_etl_airflow.model.partitions import BEGINNING
+from stellar_etl_airflow.model.ranges import LedgerRange
+from stellar_etl_airflow.model.tables import STATES, Table
+from stellar_etl_airflow.model.versions import MOST_SET_BACK, OPEN_LEDGER, Day, Folded, LabelError, Plan
+from stellar_etl_airflow.settings.warehouse import Target
+from stellar_etl_airflow.sql.records import moved
+from stellar_etl_airflow.sql.versions import (
+    Change,
+    Log,
+    Note,
+    Show,
+    Step,
+    at_function,
+    at_function_id,
+    current_view,
+    current_view_id,
+    days_to_fold,
+    days_to_open,
+    differences,
+    first_change,
+    history_view,
+    history_view_id,
+    last_close,
+    steps_of,
+    steps_of_set_back,
+    versions_table_id,
+)
+
+log = logging.getLogger(__name__)
+
+OLD_SUFFIX = "_state"
+"""The point-in-time tables of releases before this one: `<table>_state`, merged by key."""
+
+
+class Versions:
+    """The versions of one change log in one target.
+
+    Args:
+        warehouse: the warehouse.
+        table: the change log's entry in the registry.
+        target: the target.
+    """
+
+    def __init__(self, warehouse: Warehouse, table: Table, target: Target) -> None:
+        self.warehouse, self.table, self.target = warehouse, table, target
+        self.changes_id = warehouse.config.table_id(table.data_type)
+
+    def _full_id(self, table_id: str) -> str:
+        return f"{self.target.dataset_id}.{table_id}"
+
+    @property
+    def full_id(self) -> str:
+        """The table of versions, as `project.dataset.table`."""
+        return self._full_id(versions_table_id(self.changes_id))
+
+    def ensure(self) -> None:
+        """Make the table of versions and its views, or add the columns that the table lacks.
+
+        Views that are there stay as they are: only a task that holds the table's pool knows which mark they need.
+
+        Raises:
+            WarehouseError: the target has a point-in-time table of an earlier release, or a table of a view's name.
+        """
+        missing = [name for name in self.view_ids() if not is_view(self.warehouse.client, self._full_id(name))]
+        if missing and self.warehouse.has(self.old_id, self.target):
+            raise WarehouseError(
+                f"{self._full_id(self.old_id)} is a point-in-time table of an earlier release: run "
+                f"python -m stellar_etl_airflow.upgrade, which makes {self.full_id} in its place"
+            )
+        self.make_table()
+        if missing:
+            folded = self.folded()
+            self._write_function(folded)
+            for name, query in self.queries(folded).items():
+                make_view(self.warehouse.client, self._full_id(name), query)
+
+    def _write_function(self, folded: Folded) -> None:
+        function = self.warehouse.name(at_function_id(self.changes_id), self.target)
+        self.warehouse.query(at_function(function, self.log(), folded), table=self.table.table_id)
+
+    def drop_function(self) -> None:
+        """Drop the table function."""
+        self.warehouse.client.delete_routine(self._full_id(at_function_id(self.changes_id)), not_found_ok=True)
+
+    def make_table(self) -> None:
+        """Make the table of versions, or add the columns that it lacks."""
+        ensure_table(self.warehouse.client, self.full_id, self.warehouse.versions_layout(self.table))
+
+    @property
+    def old_id(self) -> str:
+        """The name of the point-in-time table that earlier releases kept."""
+        return f"{self.changes_id}{OLD_SUFFIX}"
+
+    def view_ids(self) -> tuple[str, str]:
+        """The names of the views."""
+        return current_view_id(self.changes_id), history_view_id(self.changes_id)
+
+    def folded(self) -> Folded:
+        """Read the mark.
+
+        Raises:
+            NotFound: there is no table of versions.
+            WarehouseError: its labels do not say the mark.
+        """
+        try:
+            return Folded.from_labels(self.warehouse.client.get_table(self.full_id).labels)
+        except LabelError as error:
+            raise WarehouseError(
+                f"table {self.full_id}: {error}. Delete its labels fold_*, then run the DAG state_rebuild for it"
+            ) from None
+
+    def names(self) -> Log:
+        """The change log and its versions without columns, for questions that need none but keys and ledgers."""
+        changes = self.warehouse.published(self.table, self.target)
+        return Log(self.table, changes, self.warehouse.name(versions_table_id(self.changes_id), self.target), {})
+
+    def log(self) -> Log:
+        """The change log and its versions, with the columns as both tables have them now."""
+        names = self.names()
+        fields = (self.warehouse.fields(name) for name in (names.changes, names.versions))
+        return replace(names, columns=self.warehouse.moved(self.table, *fields))
+
+    def queries(self, folded: Folded) -> dict[str, str]:
+        """The queries of the views with a mark, by the views' names."""
+        pair = self.log()
+        current, history = self.view_ids()
+        return {current: current_view(pair, folded), history: history_view(pair, folded)}
+
+    def exists(self) -> bool:
+        """Whether the table of versions exists."""
+        return self.warehouse.has(versions_table_id(self.changes_id), self.target)
+
+    def views(self) -> dict[str, str]:
+        """The queries of the views as they have to be now, by `project.dataset.view`."""
+        return {self._full_id(name): query for name, query in self.queries(self.folded()).items()}
+
+    def do(self, step: Step) -> None:
+        """Do a step that is no statement: write the labels, or the views."""
+        client = self.warehouse.client
+        match step:
+            case Note():
+                table = client.get_table(self.full_id)
+                table.labels = {**table.labels, **step.folded.to_labels()}  # None deletes one
+                client.update_table(table, ["labels"])
+                log.info("%s: folded up to ledger %d", self.full_id, step.folded.ledger - 1)
+            case Show():
+                queries = {self._full_id(name): query for name, query in self.queries(step.folded).items()}
+                stale = [name for name, query in queries.items() if stored_query(client, name) != query]
+                if stale:  # the function first: where the views are up to date, it is too
+                    self._write_function(step.folded)
+                for name in stale:
+                    ensure_view(client, name, queries[name])
+            case _:
+                raise TypeError(f"{step} is a job's work")
+
+    def wait_for_changes(self) -> None:
+        """Wait until no job of a task that died writes the change log: a fold must see what it writes."""
+        label = target_label(self._full_id(self.changes_id))
+        wait_for_writers(self.warehouse.client, self.warehouse.project, label)
+
+    def set_back(self, ledgers: LedgerRange, first_closed_at: datetime, most: timedelta = MOST_SET_BACK) -> None:
+        """Set the mark back, and the views with it, before ledgers of the change log are replaced.
+
+        Args:
+            ledgers: the ledgers.
+            first_closed_at: when the first one closed, or earlier.
+            most: how far the mark may go back at once.
+        """
+        before = self.folded()
+        for step in steps_of_set_back(before, before.set_back(ledgers.start, ledgers.end, first_closed_at, most)):
+            self.do(step)
+
+    def set_back_to_delete(self, ledgers: LedgerRange) -> None:
+        """Set the mark back, however far, before changes of some ledgers are deleted."""
+        if not self.exists():
+            return  # and no views
+        (row,) = self.warehouse.query(first_change(self.names(), ledgers), table=self.table.table_id)
+        if row["ledger"] is not None:
+            self.set_back(LedgerRange(row["ledger"], ledgers.end), row["closed_at"], timedelta.max)
+
+    def plan(
+        self, before: Folded, start: Folded, to_ledger: int = OPEN_LEDGER, *, begins: bool = False, folds: bool = True
+    ) -> Plan:
+        """Look what is to be folded from a mark on.
+
+        Args:
+            before: the mark as the labels have it.
+            start: the mark to work from.
+            to_ledger: the last ledger to fold.
+            begins: whether the versions begin with the full load that is kept.
+            folds: whether changes are folded.
+        """
+        pair, table_id = self.names(), self.table.table_id
+        rows = self.warehouse.query(days_to_fold(pair, start, to_ledger), table=table_id) if folds else []
+        days = [Day(row["day"], int(row["ledger"]), row["closed_at"]) for row in rows]
+        closing = [row["day"] for row in self.warehouse.query(days_to_open(pair, start), table=table_id)]
+        return Plan.of(before, start, days, closing, datetime.now(UTC), begins=begins)
+
+    def steps(self, plan: Plan) -> list[Step]:
+        """The steps of a plan."""
+        pair = self.log()
+        if not plan.begins:
+            return steps_of(plan, pair)
+        base = self.warehouse.base(self.table, self.target)
+        columns = self.warehouse.moved(self.table, self.warehouse.fields(base), self.warehouse.fields(pair.versions))
+        return steps_of(plan, pair, base, columns)
+
+    def migrate(self) -> None:
+        """Make the versions of a deployment that has a point-in-time table of an earlier release, and drop that table.
+
+        Nothing reads the versions before the last step writes the views, so that it can be repeated.
+        """
+        warehouse = self.warehouse
+        self.make_table()
+        before, ledger = self.folded(), warehouse.base_ledger(self.table, self.target)
+        start = before.rebuilt()
+        if ledger:
+            base = warehouse.base(self.table, self.target)
+            (row,) = warehouse.query(last_close(self.table, base), table=self.table.table_id)
+            start = before.begun(ledger, row["closed_at"] or BEGINNING)
+        plan = self.plan(before, start, begins=ledger > 0)
+        for step in self.steps(plan):
+            if isinstance(step, Change):
+                job = query_job(step.name, step.statement, warehouse.config.maximum_bytes_billed)
+                warehouse.run(job, table=self.table.table_id)
+        for last in (Note(plan.after), Show(plan.after)):
+            self.do(last)
+        warehouse.client.delete_table(self._full_id(self.old_id), not_found_ok=True)
+
+    def old_differences(self) -> dict[str, int]:
+        """Count the entries in which the point-in-time table of an earlier release is wrong, by kind.
+
+        Returns:
+            `missing`, `extra` and `different`: against the changes and the full load that are kept.
+        """
+        warehouse = self.warehouse
+        ledger = warehouse.base_ledger(self.table, self.target)
+        base = warehouse.base(self.table, self.target) if ledger else None
+        old, changes = warehouse.name(self.old_id, self.target), warehouse.published(self.table, self.target)
+        into, of_changes = warehouse.fields(old), warehouse.fields(changes)
+        of_base = warehouse.fields(base) if base else of_changes
+        held = [{field["name"] for field in fields} for fields in (into, of_changes, of_base)]
+        names = [name for name in warehouse.columns(self.table.table_id) if all(name in one for one in held)]
+        pair = Log(self.table, changes, old, moved(of_changes, into, names))
+        statement = differences(pair, base, moved(of_base, into, names), ledger)
+        (row,) = warehouse.query(statement, table=self.table.table_id)
+        return {kind: int(row[kind]) for kind in ("missing", "extra", "different")}
+
+
+def versions_of(warehouse: Warehouse, table: Table) -> list[Versions]:
+    """The versions of a table in each target; none of a table that is no change log of ledger entries."""
+    return [Versions(warehouse, table, target) for target in warehouse.config.targets if table.entry_keys]
+
+
+def ensure_versions(warehouse: Warehouse, table: Table) -> None:
+    """Make the tables of versions of a change log, and their views, in each target."""
+    for versions in versions_of(warehouse, table):
+        versions.ensure()
+
+
+def every_version(warehouse: Warehouse) -> Iterator[Versions]:
+    """Yield the versions of every change log in each target."""
+    for table in STATES.values():
+        yield from versions_of(warehouse, table)

@@ -1,0 +1,136 @@
+"""One writer per table: the BigQuery jobs that write a table, from any source. Takes a client; independent of Airflow.
+
+A pool of Airflow is free again while the job of a lost, timed-out or cleared task still runs, and BigQuery lets merges
+that only insert run at the same time: two of them would double rows. So the jobs themselves are the lock. Each job
+that writes a table carries the table's label, and a writer
+
+1. waits until no other job on its table is pending or running (`wait_for_writers`), then starts its own;
+2. lists the jobs again, once its own is running and once it has ended (`earlier_writers`): of jobs that overlapped,
+   each but the first gives way. It is cancelled, and its work begins again at 1. If the job ended before it could be
+   cancelled, the repeated work replaces the same rows.
+
+A job that was planned by what its table held (which ledgers a newer export has published) carries the time of that look
+as a label. It gives way also to a job that ended between the look and its own creation, and is planned again.
+
+The order is that of the creation times, then of the ids: all writers see the same, so exactly one of them goes on.
+No clock of a worker takes part: the times are BigQuery's.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
+from typing import Any
+
+from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound
+from google.cloud import bigquery
+
+from stellar_etl_airflow.bigquery.jobs import LOOKED_AT_LABEL, TARGET_LABEL
+from stellar_etl_airflow.bigquery.tables import WarehouseError
+
+log = logging.getLogger(__name__)
+
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between two lists of the jobs that are waited for; the last one repeats."""
+
+MOST_DELAY = timedelta(hours=1)
+"""How long after a list of the running jobs the job that it precedes may be created: the client repeats an insert for
+ten minutes at most (`google.cloud.bigquery.retry.DEFAULT_RETRY`)."""
+
+
+def running_jobs(client: bigquery.Client, project: str, label: str, value: str) -> list[Any]:
+    """Return the pending and running jobs of a project that carry a label, of all users.
+
+    The API filters by no label (https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/list). Pending jobs come
+    first: a job that starts between the two requests is in the second list.
+
+    Raises:
+        WarehouseError: the account may not list the jobs of others.
+    """
+    found = chain.from_iterable(_listed(client, project, state_filter=state) for state in ("pending", "running"))
+    return [job for job in found if job.labels.get(label) == value]
+
+
+def wait_for_writers(client: bigquery.Client, project: str, target: str) -> None:
+    """Wait until no job that writes a table is pending or running.
+
+    Args:
+        client: a BigQuery client.
+        project: the project of the jobs.
+        target: the table's label, as `target_label` makes it.
+    """
+    pauses = chain(PAUSES, repeat(PAUSES[-1]))
+    while jobs := running_jobs(client, project, TARGET_LABEL, target):
+        log.info("waiting for the jobs that write the same table: %s", ", ".join(sorted({one.job_id for one in jobs})))
+        time.sleep(next(pauses))
+
+
+def earlier_writers(client: bigquery.Client, project: str, job: Any) -> list[str]:
+    """Return the ids of earlier jobs that write the same table and ran at the same time as a job, or since its look.
+
+    Jobs that failed are left out: they changed nothing.
+
+    Args:
+        client: a BigQuery client.
+        project: the project of the jobs.
+        job: the job, running or done; a job that writes no table has none.
+    """
+    target = job.labels.get(TARGET_LABEL)
+    if target is None:
+        return []
+    began = _began(job)
+    listed = _listed(
+        client, project, min_creation_time=began - MOST_DELAY, max_creation_time=job.created + _MILLISECOND
+    )
+    return [
+        other.job_id
+        for other in listed
+        if other.labels.get(TARGET_LABEL) == target
+        and (other.created, other.job_id) < (job.created, job.job_id)
+        and (other.state != "DONE" or (other.error_result is None and other.ended > began))
+    ]
+
+
+def _began(job: Any) -> datetime:
+    """When a job's work began: at its creation, or at the look that it was planned by."""
+    if (looked_at := job.labels.get(LOOKED_AT_LABEL)) is None:
+        return job.created  # type: ignore[no-any-return]
+    return datetime.fromtimestamp(int(looked_at) / 1000, UTC)
+
+
+def cancel(client: bigquery.Client, project: str, location: str, job_id: str, retry: Any) -> None:
+    """Cancel a job and wait until it has ended; a job that does not exist is no error.
+
+    BigQuery cancels in its own time, and a job may succeed in between
+    (https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/cancel).
+    """
+    try:
+        job = client.cancel_job(job_id, project=project, location=location)
+    except NotFound:
+        return
+    log.info("job %s is cancelled: waiting until it has ended", job_id)
+    wait_for_end(job, retry)
+
+
+def wait_for_end(job: Any, retry: Any) -> None:
+    """Wait until a job has ended, well or not."""
+    with suppress(GoogleAPICallError):
+        job.result(retry=retry)
+
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def _listed(client: bigquery.Client, project: str, **filters: Any) -> Iterator[Any]:
+    try:
+        yield from client.list_jobs(project, all_users=True, page_size=1000, **filters)
+    except Forbidden as error:
+        raise WarehouseError(
+            f"the jobs of project {project} cannot be listed, so no write is safe from another one on the same table: "
+            f"grant the account of Airflow the permission bigquery.jobs.listAll on the project, which the role "
+            f"roles/bigquery.resourceViewer has. BigQuery says: {error.message}"
+        ) from None

@@ -1,0 +1,27 @@
+"""Sends metrics through Airflow's own client of StatsD or OpenTelemetry, as its configuration says; docs/metrics.md."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from airflow.sdk.observability import stats
+
+from stellar_etl_airflow.model.metrics import COUNTERS, Measurement
+
+PREFIX = "stellar_etl"
+
+log = logging.getLogger(__name__)
+
+
+def send(measurements: Iterable[Measurement]) -> None:
+    """Send values; without a configured receiver Airflow drops them. A value that cannot be sent stops no task."""
+    for one in measurements:
+        name, tags = f"{PREFIX}.{one.name}", dict(one.tags)
+        try:
+            if one.name in COUNTERS:
+                stats.incr(name, int(one.value), tags=tags)
+            else:
+                stats.gauge(name, one.value, tags=tags)
+        except Exception as error:  # the receiver's trouble is no reason to fail a load
+            log.warning("the metric %s cannot be sent: %r", name, error)

@@ -1,0 +1,108 @@
+"""Tasks that work from a run's staging table: what they do if it is gone, or if a newer export was published since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowFailException
+from google.api_core.exceptions import NotFound
+
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
+from stellar_etl_airflow.model.batch import STAGING_DAYS
+from stellar_etl_airflow.model.ranges import LedgerRange, joined
+from stellar_etl_airflow.model.schema import Field
+from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID
+from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
+from stellar_etl_airflow.operators.runtime import EXPORT_TASK, batch_of, find_result
+from stellar_etl_airflow.settings.warehouse import Target
+from stellar_etl_airflow.sql.newer import newer_loads, newer_rows
+from stellar_etl_airflow.sql.publish import Attempt
+from stellar_etl_airflow.sql.statement import batch_parameters
+
+
+class StagedTableOperator(TableJobsOperator):
+    """Reads the run's staging table."""
+
+    def staged_fields(self, context: Context, warehouse: Warehouse) -> Sequence[Field]:
+        """Return the schema of the staging table.
+
+        Raises:
+            AirflowFailException: it is gone; the message names the task that loads it again.
+        """
+        staging = self.staging_id(context)
+        try:
+            return warehouse.fields(warehouse.name(staging))
+        except NotFound:
+            load = f"{self.table.data_type}.load"
+            files = "" if self.table.derivation else f"; or {EXPORT_TASK!r}, if the exported files are gone too"
+            raise AirflowFailException(
+                f"the staging table {warehouse.dataset_id}.{staging} is gone: the run's last task deletes it, and "
+                f"BigQuery after {STAGING_DAYS} days. Clear the task {load!r} with its downstream tasks{files}"
+            ) from None
+
+    def attempt(self, context: Context, warehouse: Warehouse, target: Target) -> tuple[Attempt, datetime]:
+        """Return the batch's export attempt, with those of its ledgers that newer ones have published into a target.
+
+        Two runs that export the same ledgers at the same time end in the rows of the newer attempt, whichever of them
+        publishes first: this waits for the jobs that write the table, and a job that is planned from its result
+        is repeated if another one ends after this check (`bigquery.writers`).
+
+        Returns:
+            It, and when newer ones were looked for, by BigQuery's clock.
+
+        Raises:
+            AirflowFailException: the newer attempt began after this run's rows were staged: somebody loaded the ledgers
+                again, and cleared this run later.
+        """
+        batch = batch_of(context)
+        table_id, stats = warehouse.config.table_id(self.table.data_type), warehouse.name(BATCH_STATS_TABLE_ID)
+        parameters, since = batch_parameters(batch), batch.attempt.started_at
+        published = warehouse.published(self.table, target)
+        warehouse.wait_for_writers_of(published)
+        looks = [
+            warehouse.ask(newer_loads(stats, table_id, batch.range, since)),
+            warehouse.ask(newer_rows(self.table, published, parameters, since)),
+        ]
+        found = [row for look in looks for row in look.result()]
+        self.refuse_if_stale(context, found)
+        for row in found:
+            self.log.warning(
+                "%s of ledgers %d to %d stay as the export attempt of %s published them, which is newer than %s",
+                self.table.data_type,
+                row["start_ledger"],
+                row["end_ledger"],
+                row["exported_at"],
+                batch.attempt.name,
+            )
+        ranges = joined(
+            LedgerRange(max(row["start_ledger"], batch.range.start), min(row["end_ledger"], batch.range.end))
+            for row in found
+        )
+        return Attempt(since, ranges), min(look.created for look in looks)
+
+    def refuse_if_stale(self, context: Context, newer: Sequence[Any], *, full_load: bool = False) -> None:
+        """Refuse to publish rows that were staged before a newer export attempt began.
+
+        Args:
+            context: the task's context.
+            newer: rows of `start_ledger`, `end_ledger` and `exported_at` of newer attempts.
+            full_load: whether any newer attempt is reason enough.
+
+        Raises:
+            AirflowFailException: naming the newest attempt's ledgers, and the task to clear.
+        """
+        loaded = find_result(context, f"{self.table.data_type}.load")
+        staged_at = datetime.fromisoformat(loaded["ended_at"]) if loaded and not full_load else None
+        stale = [row for row in newer if staged_at is None or row["exported_at"] > staged_at]
+        if stale:
+            newest, batch = max(stale, key=lambda row: row["exported_at"]), batch_of(context)
+            raise AirflowFailException(
+                f"{self.table.data_type} of ledgers {newest['start_ledger']} to {newest['end_ledger']} were exported "
+                f"again at {newest['exported_at']:%Y-%m-%d %H:%M:%S} UTC and published, after this run had staged "
+                f"ledgers {batch.range.start} to {batch.range.end} (export attempt {batch.attempt.name}): its older "
+                f"rows are not published. To load the ledgers once more, clear the task {EXPORT_TASK!r} with its "
+                "downstream tasks"
+            )

@@ -1,0 +1,122 @@
+"""A picture of what is loaded: a bar a table over the ledgers, gaps marked; as text, and as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from stellar_etl_airflow.model.ranges import LedgerRange, joined, without
+from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, LEDGERS, PUBLISHED
+from stellar_etl_airflow.sql.coverage import header_islands, noted_ranges
+
+Query = Callable[[str], list[dict[str, Any]]]
+
+NEEDED = frozenset({LEDGERS.table_id, BATCH_STATS_TABLE_ID})
+"""The tables that say what is loaded; the first load makes them."""
+
+WIDTH = 60
+"""Characters of a bar."""
+
+LOADED, GAP, PART = "█", "·", "▒"
+"""All ledgers of a character's are loaded, none, or some."""
+
+ROW, LABEL, BAR = 22, 230, 640
+"""Of the SVG, in pixels: a table's height, and the width of its name and of its bar."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What is loaded, and what is not.
+
+    Attributes:
+        whole: from the lowest to the highest ledger that any table has.
+        held: by table, the ranges that it has.
+    """
+
+    whole: LedgerRange
+    held: Mapping[str, Sequence[LedgerRange]]
+
+    def gaps(self, table: str) -> list[LedgerRange]:
+        """What a table lacks of what others have."""
+        return without(self.whole, self.held[table])
+
+
+def read_coverage(query: Query, table_ids: Mapping[str, str] | None = None) -> Coverage | None:
+    """What the batch stats and the ledgers' own table say, None if nothing is loaded.
+
+    Args:
+        query: runs SQL in the dataset.
+        table_ids: the names of published tables by data type; those of the registry if none are given.
+    """
+    names = table_ids or {data_type: table.table_id for data_type, table in PUBLISHED.items()}
+    headers = names[LEDGERS.data_type]
+    held: dict[str, list[LedgerRange]] = {}
+    for row in query(noted_ranges(f"`{BATCH_STATS_TABLE_ID}`").sql):
+        if row["table_id"] in names.values() and row["table_id"] != headers:
+            held.setdefault(row["table_id"], []).append(LedgerRange(row["start_ledger"], row["end_ledger"]))
+    # Of the ledgers a row each is there, or it is not.
+    if runs := query(header_islands(f"`{headers}`").sql):
+        held[headers] = [LedgerRange(row["first"], row["last"]) for row in runs]
+    ranges = [one for ranges in held.values() for one in ranges]
+    if not ranges:
+        return None
+    whole = LedgerRange(min(one.start for one in ranges), max(one.end for one in ranges))
+    order = list(names.values())
+    return Coverage(whole, {name: joined(held[name]) for name in sorted(held, key=order.index)})
+
+
+def _bar(coverage: Coverage, table: str) -> str:
+    size = coverage.whole.end - coverage.whole.start + 1
+    width = min(WIDTH, size)
+    bar = ""
+    for place in range(width):
+        start = coverage.whole.start + size * place // width
+        part = LedgerRange(start, coverage.whole.start + size * (place + 1) // width - 1)
+        missing = sum(one.end - one.start + 1 for one in without(part, coverage.held[table]))
+        bar += LOADED if not missing else GAP if missing == part.end - part.start + 1 else PART
+    return bar
+
+
+def as_text(coverage: Coverage) -> str:
+    """A line a table: its name, its bar, how many ledgers it lacks and where the first gaps are."""
+    width = max(map(len, coverage.held))
+    lines = [f"{'ledgers':{width}}  {coverage.whole.start} to {coverage.whole.end}"]
+    for table in coverage.held:
+        gaps = coverage.gaps(table)
+        lacks = sum(one.end - one.start + 1 for one in gaps)
+        first = ", ".join(f"{one.start}-{one.end}" for one in gaps[:3]) + (", …" if len(gaps) > 3 else "")
+        lines.append(f"{table:{width}}  {_bar(coverage, table)}  {f'lacks {lacks}: {first}' if gaps else 'whole'}")
+    return "\n".join(lines)
+
+
+def as_svg(coverage: Coverage) -> str:
+    """The same as a picture."""
+    size = coverage.whole.end - coverage.whole.start + 1
+
+    def rectangle(one: LedgerRange, top: int, colour: str, title: str) -> str:
+        left = LABEL + BAR * (one.start - coverage.whole.start) / size
+        width = max(1.0, BAR * (one.end - one.start + 1) / size)
+        return (
+            f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{ROW - 8}" fill="{colour}">'
+            f"<title>{escape(title)}</title></rect>"
+        )
+
+    parts = []
+    for number, (table, held) in enumerate(coverage.held.items()):
+        top = ROW * (number + 1)
+        parts.append(f'<text x="{LABEL - 10}" y="{top + 11}" text-anchor="end">{escape(table)}</text>')
+        parts += [rectangle(one, top, "#2c7fb8", f"{one.start} to {one.end}: loaded") for one in held]
+        parts += [rectangle(one, top, "#d7301f", f"{one.start} to {one.end}: missing") for one in coverage.gaps(table)]
+    bottom = ROW * (len(coverage.held) + 1)
+    axis = (
+        f'<text x="{LABEL}" y="{bottom + 12}">{coverage.whole.start}</text>'
+        f'<text x="{LABEL + BAR}" y="{bottom + 12}" text-anchor="end">{coverage.whole.end}</text>'
+    )
+    width, height = LABEL + BAR + 20, bottom + ROW
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
+        f"{''.join(parts)}{axis}</svg>\n"
+    )

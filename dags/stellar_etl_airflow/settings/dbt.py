@@ -1,0 +1,30 @@
+"""Variables that say which image builds models with dbt, and where."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import model_validator
+
+from stellar_etl_airflow.settings.base import SettingsGroup, variable
+
+
+class DbtSettings(SettingsGroup):
+    """How models of a dbt project are built."""
+
+    dbt_image_name: str = variable(
+        shipped="",
+        description="the image with dbt and a dbt project, for `build_dbt_task`; empty: no models are built",
+        when="a DAG of yours builds models: [dbt.md](dbt.md)",
+    )
+    dbt_dataset: str = variable(
+        shipped="",
+        description="the dataset of `bq_project` in which dbt makes models",
+        when="`dbt_image_name` is set",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.dbt_image_name and not self.dbt_dataset:
+            raise ValueError("'dbt_image_name' is set and 'dbt_dataset' is not: set both, or neither")
+        return self

@@ -1,0 +1,509 @@
+"""The SQL of outbound exports: snapshots, batches, receipts, what is outstanding. Pure.
+
+A snapshot's rows and batches are written once and then only read, so that each job that sends them finds the same
+batches with the same bytes and keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from stellar_etl_airflow.model.outbound import OUTBOUND_CLUSTERS, Delivery
+from stellar_etl_airflow.model.partitions import BEGINNING
+from stellar_etl_airflow.model.versions import OPEN_TIME
+from stellar_etl_airflow.sql.statement import (
+    AnyParameter,
+    ArrayParameter,
+    Parameter,
+    Statement,
+    column_list,
+    identifier,
+)
+
+BATCHES_OF_A_BUCKET = 100
+"""About how many batches a hash bucket has: BigQuery numbers the rows of each bucket on one worker."""
+
+BATCH_FIELDS: list[dict[str, Any]] = [
+    {"name": "batch", "type": "INTEGER", "mode": "REQUIRED"},
+    {"name": "key", "type": "STRING", "mode": "REQUIRED"},
+    {"name": "row_count", "type": "INTEGER", "mode": "REQUIRED"},
+    {"name": "byte_count", "type": "INTEGER", "mode": "REQUIRED"},
+    {"name": "sha256", "type": "STRING", "mode": "REQUIRED"},
+    {"name": "body", "type": "STRING", "mode": "REQUIRED"},
+]
+"""The columns of a table of batches; the worker reads them from its files."""
+
+RECEIPT_FIELDS: list[dict[str, Any]] = [
+    {"name": "batch", "type": "INTEGER"},
+    {"name": "key", "type": "STRING"},
+    {"name": "ending", "type": "STRING"},
+    {"name": "http_status", "type": "INTEGER"},
+    {"name": "tries", "type": "INTEGER"},
+    {"name": "row_count", "type": "INTEGER"},
+    {"name": "byte_count", "type": "INTEGER"},
+    {"name": "sha256", "type": "STRING"},
+    {"name": "latency_ms", "type": "INTEGER"},
+    {"name": "throttled_ms", "type": "INTEGER"},
+    {"name": "job", "type": "STRING"},
+    {"name": "sent_at", "type": "TIMESTAMP"},
+]
+"""The columns of a receipt, as the worker writes it."""
+
+CLOSED_BETWEEN = ("first_closed_at", "last_closed_at")
+"""The parameters of a delta export's query: between which times the ledgers closed whose rows it has to give."""
+
+_BATCH_COLUMNS = [field["name"] for field in BATCH_FIELDS]
+_RECEIPT_COLUMNS = [field["name"] for field in RECEIPT_FIELDS]
+
+
+def _delivery_parameters(delivery: Delivery) -> tuple[Parameter, ...]:
+    return (
+        Parameter("export", "STRING", delivery.export),
+        Parameter("snapshot", "STRING", delivery.snapshot),
+        Parameter("delivery", "STRING", delivery.name),
+    )
+
+
+def _snapshot_parameters(delivery: Delivery) -> tuple[Parameter, ...]:
+    return _delivery_parameters(delivery)[:2]
+
+
+def _is_delivery(alias: str) -> str:
+    return f"{alias}.export = @export AND {alias}.snapshot = @snapshot AND {alias}.delivery = @delivery"
+
+
+def _closes(alias: str) -> tuple[str, str]:
+    """SQL of when the ledgers of a load closed, from the first to the last; loads that do not say it have no bounds."""
+    first, last = (f"{alias}.{name}" for name in CLOSED_BETWEEN)
+    return (
+        f"COALESCE({first}, TIMESTAMP '{BEGINNING:%Y-%m-%d %H:%M:%S}+00')",
+        f"COALESCE({last}, TIMESTAMP '{OPEN_TIME:%Y-%m-%d %H:%M:%S}+00')",
+    )
+
+
+def _unsent(loads: str, runs: str, stats: str) -> str:
+    """The loads of a table that no finished run of an export has sent, from the alias `s` on."""
+    return f"""\
+FROM {stats} AS s
+WHERE s.table_id = @table_id
+  AND s.published_at IS NOT NULL
+  AND NOT EXISTS (
+    SELECT 1
+    FROM {loads} AS l
+    JOIN {runs} AS r ON r.export = l.export AND r.snapshot = l.snapshot AND r.delivery = l.snapshot
+    WHERE l.export = @export
+      AND l.start_ledger = s.start_ledger
+      AND l.end_ledger = s.end_ledger
+      AND l.published_at = s.published_at
+  )"""
+
+
+def closed_parameters(first: datetime, last: datetime) -> tuple[Parameter, ...]:
+    """The parameters `CLOSED_BETWEEN`, which say between which times the ledgers of a snapshot closed."""
+    moments = zip(CLOSED_BETWEEN, (first, last), strict=True)
+    return tuple(Parameter(name, "TIMESTAMP", moment.isoformat()) for name, moment in moments)
+
+
+def loads_closed(loads: str, runs: str, stats: str, table_id: str, delivery: Delivery) -> Statement:
+    """One row: between which times the ledgers closed that a snapshot has to include; NULL if there are none.
+
+    Args:
+        loads: the quoted name of `outbound_loads`.
+        runs: the quoted name of `outbound_runs`.
+        stats: the quoted name of the batch stats.
+        table_id: the table whose loads are followed.
+        delivery: the delivery.
+    """
+    first, last = _closes("s")
+    selected = f"SELECT MIN({first}) AS {CLOSED_BETWEEN[0]}, MAX({last}) AS {CLOSED_BETWEEN[1]}"
+    parameters = (_delivery_parameters(delivery)[0], Parameter("table_id", "STRING", table_id))
+    return Statement(f"{selected}\n{_unsent(loads, runs, stats)}", parameters)
+
+
+def note_loads(
+    loads: str, runs: str, stats: str, table_id: str, delivery: Delivery, closed: tuple[datetime, datetime]
+) -> Statement:
+    """Write down which loads of a table a snapshot has to include: those that no finished run has sent.
+
+    A load is identified by its range and the time at which it was published, so that a range that is loaded again is
+    sent again, and a load that is recorded late is not passed over.
+
+    Args:
+        loads: the quoted name of `outbound_loads`.
+        runs: the quoted name of `outbound_runs`.
+        stats: the quoted name of the batch stats.
+        table_id: the table whose loads are followed.
+        delivery: the delivery.
+        closed: the result of `loads_closed`: what was loaded since then outside of these times is left to the next run.
+    """
+    first, last = _closes("s")
+    sql = f"""\
+INSERT INTO {loads} (export, snapshot, start_ledger, end_ledger, published_at)
+SELECT @export, @snapshot, s.start_ledger, s.end_ledger, s.published_at
+{_unsent(loads, runs, stats)}
+  AND NOT EXISTS (SELECT 1 FROM {loads} AS mine WHERE mine.export = @export AND mine.snapshot = @snapshot)
+  AND {first} >= @{CLOSED_BETWEEN[0]}
+  AND {last} <= @{CLOSED_BETWEEN[1]}"""
+    table = Parameter("table_id", "STRING", table_id)
+    return Statement(sql, (*_snapshot_parameters(delivery), table, *closed_parameters(*closed)))
+
+
+def every_column(source: str) -> str:
+    """Return the query of all columns.
+
+    Args:
+        source: the quoted name of a table, or a query in brackets.
+    """
+    return f"SELECT * FROM {source}"
+
+
+def every_closed_column(source: str, closed_at: str) -> str:
+    """Return the query of all columns of a table's rows of the ledgers that closed between `CLOSED_BETWEEN`.
+
+    Args:
+        source: the quoted name of the table.
+        closed_at: its column with the close time.
+    """
+    first, last = CLOSED_BETWEEN
+    return f"{every_column(source)} WHERE {identifier(closed_at)} BETWEEN @{first} AND @{last}"
+
+
+def in_brackets(query: str) -> str:
+    """Return a user's query as a source of another one."""
+    return f"(\n{query.strip().rstrip(';')}\n) AS source"
+
+
+def select_all(query: str, columns: Sequence[str]) -> Statement:
+    """Select what a snapshot of a full export holds.
+
+    Args:
+        query: the export's query.
+        columns: the columns that are sent.
+    """
+    return Statement(f"SELECT {column_list(columns, 'source')}\nFROM {in_brackets(query)}")
+
+
+def select_loaded(
+    query: str, columns: Sequence[str], delivery: Delivery, loads: str, ledger: str, closed: tuple[datetime, datetime]
+) -> Statement:
+    """Select what a snapshot of a delta export holds: the rows of its loads.
+
+    Args:
+        query: the export's query, which names the parameters `CLOSED_BETWEEN`.
+        columns: the columns that are sent.
+        delivery: the delivery.
+        loads: the quoted name of `outbound_loads`.
+        ledger: the query's column with the ledger.
+        closed: between which times the ledgers of the loads closed.
+    """
+    sql = f"""\
+{select_all(query, columns).sql}
+WHERE EXISTS (
+  SELECT 1
+  FROM {loads} AS l
+  WHERE l.export = @export
+    AND l.snapshot = @snapshot
+    AND source.{identifier(ledger)} BETWEEN l.start_ledger AND l.end_ledger
+)"""
+    return Statement(sql, (*_snapshot_parameters(delivery), *closed_parameters(*closed)))
+
+
+def take_snapshot(rows: str, columns: Sequence[str], selected: Statement) -> Statement:
+    """Fill the table of a snapshot's rows, unless it has rows.
+
+    Args:
+        rows: the quoted name of the table.
+        columns: its columns.
+        selected: the rows, as `select_all` or `select_loaded` has them.
+    """
+    sql = f"""\
+INSERT INTO {rows} ({column_list(columns)})
+SELECT {column_list(columns, "fresh")}
+FROM (
+{selected.sql}
+) AS fresh
+WHERE NOT EXISTS (SELECT 1 FROM {rows})"""
+    return Statement(sql, selected.parameters)
+
+
+def _struct(columns: Sequence[str]) -> str:
+    return f"TO_JSON_STRING(STRUCT({column_list(columns)}))"
+
+
+def make_batches(
+    batches: str, rows: str, key: Sequence[str], columns: Sequence[str], limits: Mapping[str, int], delivery: Delivery
+) -> Statement:
+    """Fill the table of a snapshot's batches, unless it has some: one row per batch, with its JSON body.
+
+    Rows are spread over hash buckets of their key and cut, in the order of the key, where a batch would have too many
+    bytes or rows. So the same rows always give the same batches.
+
+    Args:
+        batches: the quoted name of the table of batches.
+        rows: the quoted name of the table of rows.
+        key: the columns that identify a row.
+        columns: the columns that are sent.
+        limits: `rows` and `bytes` of a batch at most.
+        delivery: the delivery; its export and snapshot are parts of the idempotency keys.
+    """
+    sql = f"""\
+INSERT INTO {batches} ({column_list(_BATCH_COLUMNS)})
+WITH lines AS (
+  SELECT {_struct(key)} AS row_key, {_struct(columns)} AS line FROM {rows}
+),
+limits AS (
+  SELECT
+    GREATEST(1, DIV(COUNT(*), @most_rows * {BATCHES_OF_A_BUCKET})) AS buckets,
+    -- What may lie before the last row of a batch, so that the batch fits with it, brackets and commas included.
+    GREATEST(1, @most_bytes - 1 - MAX(BYTE_LENGTH(line))) AS room
+  FROM lines
+),
+sized AS (
+  SELECT
+    lines.row_key,
+    lines.line,
+    MOD(MOD(FARM_FINGERPRINT(lines.row_key), limits.buckets) + limits.buckets, limits.buckets) AS bucket,
+    -- What a row takes of a batch: of its bytes or of its rows, whichever is more. A whole batch is room * most_rows.
+    GREATEST((BYTE_LENGTH(lines.line) + 1) * @most_rows, limits.room) AS weight,
+    limits.room
+  FROM lines
+  CROSS JOIN limits
+),
+cut AS (
+  SELECT
+    bucket,
+    row_key,
+    line,
+    DIV(
+      SUM(weight) OVER (PARTITION BY bucket ORDER BY row_key, line ROWS UNBOUNDED PRECEDING) - weight,
+      room * @most_rows
+    ) AS part
+  FROM sized
+),
+bodies AS (
+  SELECT
+    bucket,
+    part,
+    COUNT(*) AS row_count,
+    CONCAT('[', STRING_AGG(line, ',' ORDER BY row_key, line), ']') AS body
+  FROM cut
+  GROUP BY bucket, part
+),
+-- Numbered without the bodies: one worker numbers all batches.
+numbers AS (
+  SELECT bucket, part, ROW_NUMBER() OVER (ORDER BY bucket, part) AS batch
+  FROM (SELECT DISTINCT bucket, part FROM cut)
+)
+SELECT
+  numbers.batch,
+  TO_HEX(SHA256(CONCAT(@export, '/', @snapshot, '/', CAST(numbers.batch AS STRING)))) AS key,
+  bodies.row_count,
+  BYTE_LENGTH(bodies.body) AS byte_count,
+  TO_HEX(SHA256(bodies.body)) AS sha256,
+  bodies.body
+FROM bodies
+JOIN numbers ON numbers.bucket = bodies.bucket AND numbers.part = bodies.part
+WHERE NOT EXISTS (SELECT 1 FROM {batches})"""
+    parameters = (
+        Parameter("most_rows", "INT64", str(limits["rows"])),
+        Parameter("most_bytes", "INT64", str(limits["bytes"])),
+    )
+    return Statement(sql, (*_snapshot_parameters(delivery), *parameters))
+
+
+def count_rows(rows: str, key: Sequence[str], columns: Sequence[str]) -> Statement:
+    """One row about a snapshot's rows: how many, how many keys, how many without one, and the longest as JSON."""
+    null = " OR ".join(f"{identifier(column)} IS NULL" for column in key)
+    sql = f"""\
+SELECT
+  COUNT(*) AS row_count,
+  COUNT(DISTINCT {_struct(key)}) AS key_count,
+  COUNTIF({null}) AS without_key,
+  COALESCE(MAX(BYTE_LENGTH({_struct(columns)})), 0) AS longest
+FROM {rows}"""
+    return Statement(sql)
+
+
+def count_batches(batches: str) -> Statement:
+    """One row about a snapshot's batches: how many, their rows and bytes, and the first one's body."""
+    sql = f"""\
+SELECT
+  COUNT(*) AS batch_count,
+  COALESCE(SUM(row_count), 0) AS row_count,
+  COALESCE(SUM(byte_count), 0) AS byte_count,
+  MAX(IF(batch = 1, body, NULL)) AS first_body
+FROM {batches}"""
+    return Statement(sql)
+
+
+def record_batches(recorded: str, batches: str, delivery: Delivery, at: str) -> Statement:
+    """Write a snapshot's batches into `outbound_batches`, once, without their bodies.
+
+    Args:
+        recorded: the quoted name of `outbound_batches`.
+        batches: the quoted name of the snapshot's batches.
+        delivery: the delivery.
+        at: when the snapshot was taken.
+    """
+    columns = [column for column in _BATCH_COLUMNS if column != "body"]
+    sql = f"""\
+INSERT INTO {recorded} (export, snapshot, {column_list(columns)}, made_at)
+SELECT @export, @snapshot, {column_list(columns, "b")}, @made_at
+FROM {batches} AS b
+WHERE NOT EXISTS (
+  SELECT 1 FROM {recorded} AS r WHERE r.export = @export AND r.snapshot = @snapshot AND r.batch = b.batch
+)"""
+    return Statement(sql, (*_snapshot_parameters(delivery), Parameter("made_at", "TIMESTAMP", at)))
+
+
+def clear(table: str) -> Statement:
+    """Delete all rows of a table of work."""
+    return Statement(f"DELETE FROM {table} WHERE TRUE")
+
+
+def fill_outstanding(outstanding: str, batches: str, deliveries: str, delivery: Delivery) -> Statement:
+    """Fill the table of what has to be sent.
+
+    The export's own delivery sends the batches without an ending. A repeated one sends the batches that it names, or
+    all that the receiver has refused and not taken later; they are the same once some of them have ended.
+
+    Args:
+        outstanding: the quoted name of the table.
+        batches: the quoted name of the snapshot's batches.
+        deliveries: the quoted name of `outbound_deliveries`.
+        delivery: the delivery.
+    """
+    parameters: tuple[AnyParameter, ...] = _delivery_parameters(delivery)
+    if not delivery.is_repeated:
+        condition = f"NOT EXISTS (SELECT 1 FROM {deliveries} AS d WHERE {_is_delivery('d')} AND d.batch = b.batch)"
+    elif delivery.batches is not None:
+        condition = "b.batch IN UNNEST(@batches)"
+        parameters = (ArrayParameter("batches", "INT64", tuple(map(str, delivery.batches))),)
+    else:
+        others = f"""SELECT 1 FROM {deliveries} AS d
+    WHERE d.export = @export AND d.snapshot = @snapshot AND d.delivery != @delivery AND d.batch = b.batch"""
+        condition = f"""\
+EXISTS ({others} AND d.ending = 'dead')
+  AND NOT EXISTS ({others} AND d.ending = 'delivered')"""
+    sql = f"""\
+INSERT INTO {outstanding} ({column_list(_BATCH_COLUMNS)})
+SELECT {column_list(_BATCH_COLUMNS, "b")}
+FROM {batches} AS b
+WHERE {condition}"""
+    return Statement(sql, parameters)
+
+
+def record_deliveries(deliveries: str, receipts: str, delivery: Delivery) -> Statement:
+    """Write loaded receipts into `outbound_deliveries`, each batch of a delivery once.
+
+    Args:
+        deliveries: the quoted name of `outbound_deliveries`.
+        receipts: the quoted name of the table that the receipts were loaded into.
+        delivery: the delivery.
+    """
+    sql = f"""\
+INSERT INTO {deliveries} (export, snapshot, delivery, {column_list(_RECEIPT_COLUMNS)})
+SELECT @export, @snapshot, @delivery, {column_list(_RECEIPT_COLUMNS, "r")}
+FROM {receipts} AS r
+WHERE NOT EXISTS (SELECT 1 FROM {deliveries} AS d WHERE {_is_delivery("d")} AND d.batch = r.batch)"""
+    return Statement(sql, _delivery_parameters(delivery))
+
+
+def check_deliveries(expected: str, deliveries: str, delivery: Delivery) -> Statement:
+    """One row: how the batches of a delivery ended, compared batch by batch.
+
+    `missing` have no ending, `wrong` have another key or digest than the batch, `foreign_count` belong to no batch,
+    `repeated` have more than one ending.
+
+    Args:
+        expected: the quoted name of the table of batches that had to be sent.
+        deliveries: the quoted name of `outbound_deliveries`.
+        delivery: the delivery.
+    """
+    sql = f"""\
+WITH expected AS (
+  SELECT batch, key, sha256, row_count FROM {expected}
+),
+ended AS (
+  SELECT batch, MIN(key) AS key, MIN(sha256) AS sha256, MIN(ending) AS ending, COUNT(*) AS endings
+  FROM {deliveries} AS d
+  WHERE {_is_delivery("d")}
+  GROUP BY batch
+)
+SELECT
+  COUNT(x.batch) AS batch_count,
+  COUNTIF(x.batch IS NOT NULL AND e.ending = 'delivered') AS delivered,
+  COUNTIF(x.batch IS NOT NULL AND e.ending = 'dead') AS dead,
+  COUNTIF(x.batch IS NOT NULL AND e.ending = 'in_doubt') AS in_doubt,
+  COUNTIF(e.batch IS NULL) AS missing,
+  COUNTIF(x.batch IS NULL) AS foreign_count,
+  COUNTIF(x.key != e.key OR x.sha256 != e.sha256) AS wrong,
+  COUNTIF(e.endings > 1) AS repeated,
+  COALESCE(SUM(IF(e.ending = 'delivered', x.row_count, 0)), 0) AS delivered_rows,
+  STRING_AGG(IF(e.batch IS NULL, CAST(x.batch AS STRING), NULL), ', ' ORDER BY x.batch LIMIT 10) AS missing_batches,
+  STRING_AGG(IF(e.ending = 'dead', CAST(x.batch AS STRING), NULL), ', ' ORDER BY x.batch LIMIT 10) AS dead_batches,
+  STRING_AGG(IF(e.ending = 'in_doubt', CAST(x.batch AS STRING), NULL), ', ' ORDER BY x.batch LIMIT 10) AS doubted
+FROM expected AS x
+FULL JOIN ended AS e ON e.batch = x.batch"""
+    return Statement(sql, _delivery_parameters(delivery))
+
+
+RUN_TYPES = {
+    "run_id": "STRING",
+    "mode": "STRING",
+    "sink": "STRING",
+    "started_at": "TIMESTAMP",
+    "finished_at": "TIMESTAMP",
+    "row_count": "INT64",
+    "batch_count": "INT64",
+    "byte_count": "INT64",
+    "delivered": "INT64",
+    "dead": "INT64",
+    "in_doubt": "INT64",
+    "retries": "INT64",
+    "throttled_seconds": "INT64",
+    "batch_bytes_min": "INT64",
+    "batch_bytes_mean": "FLOAT64",
+    "batch_bytes_max": "INT64",
+    "latency_ms_min": "INT64",
+    "latency_ms_mean": "FLOAT64",
+    "latency_ms_max": "INT64",
+    "job_count": "INT64",
+    "vcpu_hours": "FLOAT64",
+    "gb_hours": "FLOAT64",
+    "shuffle_gb": "FLOAT64",
+    "bytes_billed": "INT64",
+    "estimated_cost": "NUMERIC",
+}
+"""The columns of `outbound_runs` beside its keys, with their types in BigQuery."""
+
+
+def record_run(runs: str, delivery: Delivery, values: Mapping[str, Any]) -> Statement:
+    """Write the row of a delivery, over the one of an earlier try.
+
+    Args:
+        runs: the quoted name of `outbound_runs`.
+        delivery: the delivery.
+        values: the columns; what is left out is NULL.
+
+    Raises:
+        KeyError: there is no such column.
+    """
+    keys = OUTBOUND_CLUSTERS["outbound_runs"]
+    parameters = [
+        Parameter(name, RUN_TYPES[name], None if value is None else str(value)) for name, value in values.items()
+    ]
+    every = [*_delivery_parameters(delivery), *parameters]
+    selected = ", ".join(f"@{one.name} AS {identifier(one.name)}" for one in every)
+    match = " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in keys)
+    update = ", ".join(f"{identifier(one.name)} = S.{identifier(one.name)}" for one in parameters)
+    names = [one.name for one in every]
+    sql = f"""\
+MERGE {runs} AS T
+USING (SELECT {selected}) AS S
+ON {match}
+WHEN MATCHED THEN UPDATE SET {update}
+WHEN NOT MATCHED THEN INSERT ({column_list(names)}) VALUES ({column_list(names, "S")})"""
+    return Statement(sql, tuple(every))

@@ -1,0 +1,292 @@
+"""The SQL of watermarks: which ledgers are complete in which table and dataset, from loads and findings alone. Pure.
+
+A ledger is complete in a table if a load has published it and no finding speaks against it. A finding stands until the
+ledgers are exported and published again, or until a later coverage check looks at the same ledgers and does not find it
+again. No published row is read: ranges of ledgers are compared, never single ledgers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from stellar_etl_airflow.model.coverage import OF_AUDITS, Fault
+from stellar_etl_airflow.sql.batch_stats import LOADED_AT
+from stellar_etl_airflow.sql.statement import Parameter, Statement, column_list
+
+REFUTED_BY_LOOKS = (
+    Fault.MISSING,
+    Fault.BROKEN_LINK,
+    Fault.WRONG_COUNT,
+    Fault.LOST_ROWS,
+    Fault.WRONG_TIME,
+    Fault.DUPLICATES,
+)
+"""Faults that a later coverage check of the same ledgers would find again if they were still there."""
+
+UNTIL_LOADED = (Fault.NOT_AS_ARCHIVE, Fault.REMOVED, *OF_AUDITS)
+"""Faults that only a new load ends: no coverage check looks for them."""
+
+_OF_WATERMARK = ("network", "dataset", "complete_from", "complete_through", "complete_through_closed_at")
+
+_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
+
+
+def _literal(text: str) -> str:
+    """A name as a string of SQL.
+
+    Raises:
+        ValueError: it has characters that no dataset, table or label has.
+    """
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"{text!r} is not the name of a dataset, a table or a network")
+    return f"'{text}'"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return ", ".join(map(_literal, texts))
+
+
+def before(end: str, partition: str, order: str) -> str:
+    """The highest end of the rows before this one, NULL for the first."""
+    return (
+        f"MAX({end}) OVER (PARTITION BY {partition} ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
+    )
+
+
+def _targets(networks: Mapping[str, str | None]) -> str:
+    """A query of `dataset` and `network`."""
+    return "\n  UNION ALL\n  ".join(
+        f"SELECT {_literal(dataset)} AS dataset, "
+        f"{_literal(network) if network is not None else 'CAST(NULL AS STRING)'} AS network"
+        for dataset, network in networks.items()
+    )
+
+
+def ranges_view(stats: str, coverage: str, networks: Mapping[str, str | None], table_ids: Sequence[str]) -> str:
+    """The query of the view of all complete ranges, one row each: of each table, and of all tables together.
+
+    Args:
+        stats: the quoted name of the batch stats.
+        coverage: the quoted name of the findings.
+        networks: the network's label of each target, by `project.dataset`.
+        table_ids: the names of the tables in the batch stats.
+    """
+    fault = "f.dataset, f.table_id, f.until_loaded, f.first_ledger, f.last_ledger"
+    of_fault = "dataset, table_id, until_loaded, first_ledger, last_ledger"
+    overlap = "{0}.end_ledger >= f.first_ledger AND {0}.start_ledger <= f.last_ledger"
+    return f"""\
+WITH targets AS (
+  {_targets(networks)}
+),
+loads AS (
+  SELECT table_id, start_ledger, end_ledger, left_out, {LOADED_AT.format("one")} AS loaded_at
+  FROM {stats} AS one
+  WHERE table_id IN ({_listed(table_ids)})
+),
+spans AS (
+  SELECT table_id, MIN(start_ledger) AS first_ledger, MAX(end_ledger) AS last_ledger FROM loads GROUP BY table_id
+),
+looks AS (
+  SELECT dataset, table_id, start_ledger, end_ledger, checked_at FROM {coverage} WHERE fault = '{Fault.LOOKED_AT}'
+),
+faults AS (
+  SELECT {of_fault}, MAX(since) AS since
+  FROM (
+    SELECT t.dataset, c.table_id, c.fault IN ({_listed(UNTIL_LOADED)}) AS until_loaded, c.checked_at AS since,
+      c.start_ledger - IF(c.fault = '{Fault.BROKEN_LINK}', 1, 0) AS first_ledger, c.end_ledger AS last_ledger
+    FROM {coverage} AS c CROSS JOIN targets AS t
+    WHERE c.fault IN ({_listed((*REFUTED_BY_LOOKS, *UNTIL_LOADED))}) AND COALESCE(c.dataset, '') IN ('', t.dataset)
+    UNION ALL
+    SELECT t.dataset, l.table_id, TRUE AS until_loaded, l.loaded_at AS since,
+      SAFE_CAST(one AS INT64) AS first_ledger, SAFE_CAST(one AS INT64) AS last_ledger
+    FROM loads AS l CROSS JOIN UNNEST(SPLIT(l.left_out)) AS one CROSS JOIN targets AS t
+  )
+  WHERE first_ledger IS NOT NULL
+  GROUP BY {of_fault}
+),
+cures AS (
+  SELECT {fault}, l.start_ledger, l.end_ledger
+  FROM faults AS f JOIN loads AS l
+  ON l.table_id = f.table_id AND l.loaded_at > f.since AND {overlap.format("l")}
+  UNION ALL
+  SELECT {fault}, k.start_ledger, k.end_ledger
+  FROM faults AS f JOIN looks AS k
+  ON k.dataset = f.dataset AND k.table_id = f.table_id AND k.checked_at > f.since AND {overlap.format("k")}
+  WHERE NOT f.until_loaded
+  UNION ALL
+  SELECT {fault}, f.last_ledger + 1 AS start_ledger, f.last_ledger + 1 AS end_ledger FROM faults AS f
+),
+incomplete AS (
+  SELECT dataset, table_id, GREATEST(first_ledger, COALESCE(before + 1, first_ledger)) AS start_ledger,
+    next_start - 1 AS end_ledger
+  FROM (
+    SELECT dataset, table_id, first_ledger, start_ledger AS next_start,
+      {before("end_ledger", of_fault, "start_ledger, end_ledger")} AS before
+    FROM cures
+  )
+  UNION ALL
+  SELECT t.dataset, g.table_id, g.before + 1 AS start_ledger, g.next_start - 1 AS end_ledger
+  FROM (
+    SELECT table_id, start_ledger AS next_start,
+      {before("end_ledger", "table_id", "start_ledger, end_ledger")} AS before
+    FROM loads
+  ) AS g
+  CROSS JOIN targets AS t
+  UNION ALL
+  SELECT t.dataset, s.table_id, s.last_ledger + 1 AS start_ledger, s.last_ledger + 1 AS end_ledger
+  FROM spans AS s CROSS JOIN targets AS t
+),
+ends AS (
+  SELECT dataset, table_id, start_ledger, end_ledger FROM incomplete WHERE start_ledger <= end_ledger
+  UNION ALL
+  SELECT i.dataset, CAST(NULL AS STRING) AS table_id, i.start_ledger, i.end_ledger
+  FROM incomplete AS i JOIN spans AS s ON s.table_id = i.table_id
+  WHERE i.start_ledger <= i.end_ledger
+),
+all_spans AS (
+  SELECT table_id, first_ledger, last_ledger FROM spans
+  UNION ALL
+  SELECT CAST(NULL AS STRING) AS table_id, MAX(first_ledger) AS first_ledger, MIN(last_ledger) AS last_ledger FROM spans
+)
+SELECT network, dataset, table_id, complete_from, complete_through
+FROM (
+  SELECT t.network, e.dataset, e.table_id,
+    GREATEST(s.first_ledger, COALESCE(e.before + 1, s.first_ledger)) AS complete_from,
+    LEAST(s.last_ledger, e.next_start - 1) AS complete_through
+  FROM (
+    SELECT dataset, table_id, start_ledger AS next_start,
+      {before("end_ledger", "dataset, table_id", "start_ledger, end_ledger")} AS before
+    FROM ends
+  ) AS e
+  JOIN all_spans AS s ON COALESCE(s.table_id, '') = COALESCE(e.table_id, '')
+  JOIN targets AS t ON t.dataset = e.dataset
+)
+WHERE complete_from <= complete_through"""
+
+
+def watermarks_view(
+    ranges: str, stats: str, coverage: str, networks: Mapping[str, str | None], table_ids: Sequence[str]
+) -> str:
+    """The query of the view of watermarks: a row for each table and target, and one for each target as a whole.
+
+    Args:
+        ranges: the quoted name of the view of complete ranges.
+        stats: the quoted name of the batch stats.
+        coverage: the quoted name of the findings.
+        networks: the network's label of each target, by `project.dataset`.
+        table_ids: the names of the tables in the batch stats.
+    """
+    return f"""\
+WITH targets AS (
+  {_targets(networks)}
+),
+loads AS (
+  SELECT table_id, start_ledger, end_ledger, first_closed_at, last_closed_at, published_at
+  FROM {stats}
+  WHERE table_id IN ({_listed(table_ids)})
+),
+loaded AS (
+  SELECT table_id, MAX(published_at) AS last_changed_at, 1 AS table_count, 0 AS tables_not_loaded
+  FROM loads GROUP BY table_id
+  UNION ALL
+  SELECT CAST(NULL AS STRING) AS table_id, MAX(published_at) AS last_changed_at,
+    COUNT(DISTINCT table_id) AS table_count, {len(table_ids)} - COUNT(DISTINCT table_id) AS tables_not_loaded
+  FROM loads
+),
+watermarks AS (
+  SELECT dataset, table_id, MIN(complete_from) AS complete_from, MIN(complete_through) AS complete_through
+  FROM {ranges}
+  GROUP BY dataset, table_id
+),
+closed AS (
+  SELECT w.dataset, w.table_id, w.complete_from, w.complete_through,
+    MIN(IF(l.end_ledger < w.complete_from, NULL,
+      IF(l.start_ledger >= w.complete_from, l.first_closed_at, l.last_closed_at))) AS complete_from_closed_at,
+    MAX(IF(l.start_ledger > w.complete_through, NULL,
+      IF(l.end_ledger <= w.complete_through, l.last_closed_at, l.first_closed_at))) AS complete_through_closed_at
+  FROM watermarks AS w JOIN loads AS l ON COALESCE(w.table_id, l.table_id) = l.table_id
+  GROUP BY w.dataset, w.table_id, w.complete_from, w.complete_through
+),
+head AS (
+  SELECT MAX(end_ledger) AS network_head, MAX(checked_at) AS network_head_checked_at
+  FROM {coverage}
+  WHERE fault = '{Fault.LAG}' AND checked_at = (SELECT MAX(checked_at) FROM {coverage} WHERE fault = '{Fault.LAG}')
+)
+SELECT t.network, t.dataset, n.table_id, c.complete_from, c.complete_from_closed_at, c.complete_through,
+  c.complete_through_closed_at, h.network_head, h.network_head_checked_at,
+  GREATEST(h.network_head - c.complete_through, 0) AS lag_ledgers, n.last_changed_at, n.table_count,
+  n.tables_not_loaded
+FROM targets AS t
+CROSS JOIN loaded AS n
+CROSS JOIN head AS h
+LEFT JOIN closed AS c ON c.dataset = t.dataset AND COALESCE(c.table_id, '') = COALESCE(n.table_id, '')"""
+
+
+def of_datasets(watermarks: str) -> Statement:
+    """The watermark of each dataset as a whole.
+
+    Args:
+        watermarks: the quoted name of the view.
+    """
+    return Statement(
+        "SELECT network, dataset, complete_from, complete_from_closed_at, complete_through, "
+        "complete_through_closed_at, network_head, lag_ledgers, tables_not_loaded "
+        f"FROM {watermarks} WHERE table_id IS NULL ORDER BY dataset"
+    )
+
+
+def noted_batch(target: str, dag_id: str, batch_id: str, noted_at: str) -> Statement:
+    """The rows that `note_batch` wrote for a batch.
+
+    Args:
+        target: the quoted name of the table `ledger_batches`.
+        dag_id: the DAG of the batch.
+        batch_id: its run.
+        noted_at: when the row was written.
+    """
+    sql = (
+        f"SELECT {column_list(_OF_WATERMARK)}, start_ledger, end_ledger FROM {target} "
+        "WHERE dag_id = @dag_id AND batch_id = @batch_id AND noted_at = @noted_at ORDER BY dataset"
+    )
+    names = (("dag_id", "STRING", dag_id), ("batch_id", "STRING", batch_id), ("noted_at", "TIMESTAMP", noted_at))
+    return Statement(sql, tuple(Parameter(*one) for one in names))
+
+
+BATCH_TYPES = {
+    "dag_id": "STRING",
+    "batch_id": "STRING",
+    "start_ledger": "INT64",
+    "end_ledger": "INT64",
+    "tables_published": "INT64",
+    "tables_not_published": "INT64",
+    "row_count": "INT64",
+    "byte_count": "INT64",
+    "bytes_billed": "INT64",
+    "estimated_cost": "NUMERIC",
+    "noted_at": "TIMESTAMP",
+}
+"""What is known of a batch, with the types in BigQuery; the watermark's columns are the view's."""
+
+
+def note_batch(target: str, watermarks: str, values: Mapping[str, str]) -> Statement:
+    """Write one row for each dataset: what a batch brought, and the watermark after it. A repeated batch rewrites them.
+
+    Args:
+        target: the quoted name of the table `ledger_batches`.
+        watermarks: the quoted name of the view.
+        values: the text of each column of `BATCH_TYPES`.
+    """
+    names = column_list((*BATCH_TYPES, *_OF_WATERMARK))
+    given = ", ".join(f"@{name} AS {name}" for name in BATCH_TYPES)
+    same = " AND ".join(f"T.{name} = @{name}" for name in ("dag_id", "batch_id"))
+    sql = f"""\
+MERGE {target} AS T
+USING (
+  SELECT {given}, {column_list(_OF_WATERMARK, "w")}
+  FROM {watermarks} AS w WHERE w.table_id IS NULL
+) AS S
+ON FALSE
+WHEN NOT MATCHED BY SOURCE AND {same} THEN DELETE
+WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({names})"""
+    return Statement(sql, tuple(Parameter(name, type_, values[name]) for name, type_ in BATCH_TYPES.items()))

@@ -1,0 +1,114 @@
+"""The registry of upgrade steps, in the order in which they run.
+
+A new step is a function from the deployment to its changes, and a line in `STEPS`. The function only looks; each
+`Change` says in a line what it does, and does it when it is called. The function must return nothing once its changes
+are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from stellar_etl_airflow.bigquery.tables import ensure_table, ensure_view, growth, stored_query
+from stellar_etl_airflow.bigquery.versions import every_version
+from stellar_etl_airflow.model.tables import POOLS, STATE_TABLES
+from stellar_etl_airflow.settings.groups import known_keys, shown
+from stellar_etl_airflow.upgrade.deployment import Deployment
+
+LONGEST = 60
+"""Characters of a new Variable's value that a line shows."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a deployment.
+
+    Attributes:
+        text: what it does, in a line.
+        make: does it; safe to repeat.
+    """
+
+    text: str
+    make: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One part of an upgrade.
+
+    Attributes:
+        name: what it brings up to date.
+        changes: looks at a deployment, and gives what is to be changed.
+        paused: the DAGs that must be paused, without active runs, while the changes are made.
+    """
+
+    name: str
+    changes: Callable[[Deployment], Iterator[Change]]
+    paused: Sequence[str] = ()
+
+
+def new_variables(deployment: Deployment) -> Iterator[Change]:
+    """Set the Variables that are not set."""
+    stored, known = deployment.stored(), known_keys()
+    for key, value in deployment.new.items():
+        if key not in stored:
+            text = shown(key, value)
+            text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+            yield Change(f"set {key} to {text}", partial(deployment.airflow.add_variable, key, value, known[key]))
+
+
+def new_pools(deployment: Deployment) -> Iterator[Change]:
+    """Make the pools that are missing; slots that users set stay."""
+    held: Mapping[str, Any] = deployment.airflow.pools()
+    for name, pool in POOLS.items():
+        if name not in held:
+            slots = "1 slot" if pool["slots"] == 1 else f"{pool['slots']} slots"
+            yield Change(f"make pool {name} with {slots}", partial(deployment.airflow.add_pool, name, pool))
+
+
+def new_columns(deployment: Deployment) -> Iterator[Change]:
+    """Add the columns that tables lack; a table that is missing is made by the load that needs it."""
+    warehouse = deployment.warehouse
+    for name, layout in warehouse.layouts():
+        if columns := growth(warehouse.client, name, layout):
+            yield Change(f"{name}: add {', '.join(columns)}", partial(ensure_table, warehouse.client, name, layout))
+
+
+def old_states(deployment: Deployment) -> Iterator[Change]:
+    """Make versions in place of the point-in-time tables of earlier releases, which `<table>_state` names.
+
+    Each line says in how many entries the old table is wrong: a load of corrected ledgers did not repair it.
+    """
+    for versions in every_version(deployment.warehouse):
+        if deployment.warehouse.has(versions.old_id, versions.target):
+            found = versions.old_differences()
+            wrong = ", ".join(f"{count} {kind}" for kind, count in found.items() if count) or "no wrong"
+            yield Change(
+                f"{versions.target.dataset_id}.{versions.old_id} has {wrong} entries: replace it by {versions.full_id}",
+                versions.migrate,
+            )
+
+
+def new_views(deployment: Deployment) -> Iterator[Change]:
+    """Give views the queries of this release."""
+    warehouse = deployment.warehouse
+    for versions in every_version(warehouse):
+        if warehouse.has(versions.old_id, versions.target) or not versions.exists():
+            continue
+        for name, query in versions.views().items():
+            held = stored_query(warehouse.client, name)
+            if held is not None and held != query:
+                yield Change(f"{name}: change the view's query", partial(ensure_view, warehouse.client, name, query))
+
+
+STEPS = (
+    Step("Variables", new_variables),
+    Step("pools", new_pools),
+    Step("columns", new_columns),
+    Step("point-in-time tables", old_states, (STATE_TABLES, "bucket_list_export", "state_fold", "state_rebuild")),
+    Step("views", new_views),
+)
+"""Every step. Variables come first: later steps work with the values that are set then."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from local.lineage import name_of
-from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, PUBLISHED, STATES
+from stellar_etl_airflow.model.tables import PUBLISHED
 
 DATASET = "local.stellar"
 
-EXPORTED = {table.table_id: table.data_type for table in PUBLISHED.values() if table is not ENRICHED_OPERATIONS} | {
-    f"{table.table_id}_state": table.data_type for table in STATES.values()
-}
-"""What is loaded from an export, with its data type: tables, and point-in-time tables."""
+EXPORTED = {table.table_id: table.data_type for table in PUBLISHED.values() if table.derivation is None}
+"""The tables that are loaded from an export, with their data types."""
 
 
 def made_of(events: Iterable[dict]) -> dict[str, set[str]]:

@@ -1,4 +1,4 @@
-"""Airflow's OpenLineage listener, told of a task as Airflow's task runner tells it."""
+"""Airflow's OpenLineage listener, called for a task like from Airflow's task runner."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def options(monkeypatch: Any, **changes: Any) -> None:
-    """Sets options of `[openlineage]`."""
+    """Set options of `[openlineage]`."""
     for name, value in changes.items():
         text = value if isinstance(value, str) else json.dumps(value)
         monkeypatch.setenv(f"AIRFLOW__OPENLINEAGE__{name.upper()}", text)
@@ -59,7 +59,7 @@ def instance_of(task: Any, context: Context) -> RuntimeTaskInstance:
 
 
 def tell(task: Any, context: Context, error: Exception | None = None) -> None:
-    """Has the listener hear that a task began, and how it ended."""
+    """Notify the listener of a task's start and end."""
     from airflow.providers.openlineage.plugins.listener import OpenLineageListener
 
     listener, ti = OpenLineageListener(), instance_of(task, context)

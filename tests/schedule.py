@@ -63,7 +63,7 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]
         return nodeid.partition("::")[0]
 
     def _next(self, node: Any) -> str | None:
-        """Return the file that a worker shall run next, None if nothing is left for it."""
+        """Return the file that a worker runs next, None if nothing is left for it."""
         workers = {other.gateway.id for other in self.nodes}
         has_stack = node.gateway.id == STACK_WORKER or STACK_WORKER not in workers
         return next(self._candidates(has_stack, alone=len(workers) == 1), None)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from google.cloud import bigquery
 
 from local.recording import RECORD_VARIABLE, recorder_of
 from stellar_etl_airflow.bigquery.jobs import query_job
@@ -43,8 +44,18 @@ def upload(body: Any = None, method: str = "POST", **query: str) -> Request:
     return request(method, "/upload/storage/v1/b/b/o", body, "bucket", **query)
 
 
+TINY = bigquery.ScalarQueryParameter("n", "FLOAT64", 1e-05).to_api_repr()
+
+
+def number(kind: str, value: Any) -> dict[str, Any]:
+    """A query with one parameter, as its text or number."""
+    parameter = {"name": "n", "parameterType": {"type": kind}, "parameterValue": {"value": value}}
+    return {"configuration": {"query": {**QUERY, "queryParameters": [parameter]}}}
+
+
 RIGHT = [
     load(),
+    request("POST", JOBS, number("FLOAT64", TINY["parameterValue"]["value"])),
     request("POST", JOBS, {"configuration": {"query": QUERY, "labels": {"a": "b"}}}),
     request("GET", f"{JOBS}/an-id", location="US", projection="full"),
     request("GET", "/bigquery/v2/projects/p/queries/an-id", **{"formatOptions.useInt64Timestamp": "True"}),
@@ -120,6 +131,7 @@ WRONG = [
         request("POST", "/v1/projects/p/locations/l/environments", {"config": {"nodeCount": 2.5}}, "composer"),
         r"'config.nodeCount' must be an integer \(int32\), not 2.5",
     ),
+    (request("POST", JOBS, number("INT64", 3)), r"parameterValue.value' must be of type string, not 3"),
 ]
 
 

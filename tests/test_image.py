@@ -37,7 +37,7 @@ def stages():
 
 @pytest.fixture(scope="module")
 def image():
-    """What the build stage makes, in a folder that everybody may read; gives the place of a path of the image."""
+    """Run the build stage in a publicly readable folder; return a function from the image's paths to local ones."""
     root = Path(tempfile.mkdtemp(prefix="image-"))
     root.chmod(0o755)
     (root / "opt").mkdir()
@@ -72,7 +72,7 @@ def can_be_another():
 
 
 def run(image, *arguments, **options):
-    """Starts the program as a pod does, by its name on the image's PATH, with nothing else in its environment."""
+    """Start the program as a pod does, by its name on the image's PATH, with nothing else in its environment."""
     (settings,) = (rest for name, rest in stages()[1] if name == "ENV")
     (user,) = (rest for name, rest in stages()[1] if name == "USER")
     uid, gid = map(int, user.split(":"))
@@ -129,7 +129,7 @@ def test_it_says_how_it_is_used(image):
     assert "export_all_history" in done.stdout
 
 
-def test_it_exports_what_a_pod_is_told_to_as_the_checkout_does(image, lake, tmp_path):
+def test_it_exports_the_same_for_a_pod_s_arguments_as_the_checkout(image, lake, tmp_path):
     shutil.copytree(lake, image("/lake"), dirs_exist_ok=True)
     output = Path(image("/output"))
     output.mkdir()

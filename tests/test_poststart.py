@@ -30,8 +30,8 @@ class Mover:
         self.source, self.target, self.log = source, target, log
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, quiet: int = 1, path: str = "/usr/bin:/bin") -> None:
-        settings = {"STELLAR_ETL_QUIET_SECONDS": str(quiet), "STELLAR_ETL_POLL_SECONDS": "0.1", "PATH": path}
+    def start(self, quiet: int = 1, path: str = "/usr/bin:/bin", **more: str) -> None:
+        settings = {"STELLAR_ETL_QUIET_SECONDS": str(quiet), "STELLAR_ETL_POLL_SECONDS": "0.1", "PATH": path, **more}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 ["bash", str(SCRIPT), str(self.source), str(self.target)],
@@ -53,7 +53,7 @@ class Mover:
         wait_until(lambda: self.files(self.target).keys() >= set(names), lambda: f"{names} did not come: {self.said()}")
 
     def hold(self) -> None:
-        """Waits until the script has looked at everything again: a file that is put there last has come."""
+        """Wait until the script has looked at everything again: a file that is put there last has come."""
         (self.source / "marker").write_bytes(b"")
         wait_until(lambda: not (self.source / "marker").exists(), lambda: f"the marker stayed: {self.said()}")
 
@@ -270,7 +270,8 @@ def test_wrong_folders_are_refused(folders, message, tmp_path):
 def test_it_needs_nothing_but_bash_and_coreutils(tmp_path):
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("bash", "cp", "date", "ln", "mkdir", "mv", "realpath", "rm", "sha256sum", "sleep", "stat", "sync"):
+    coreutils = "cp date ln mkdir mktemp mv realpath rm rmdir sha256sum sleep stat sync touch"
+    for name in ("bash", *coreutils.split()):
         (programs / name).symlink_to(shutil.which(name))
     source = tmp_path / "local"
     put(source, "a/rows.txt")
@@ -318,3 +319,31 @@ def test_started_again_after_sigterm_it_goes_on(mover):
     mover.start()
     mover.wait_for("second.txt")
     assert mover.files(mover.target) == {"first.txt": ROWS, "second.txt": ROWS}
+
+
+@pytest.mark.parametrize("days", ["30", "0"])
+def test_exported_files_are_deleted_after_some_days_and_nothing_else_is(mover: Mover, days: str) -> None:
+    old = time.time() - 31 * 24 * 3600
+    files = {
+        "run-1/attempt-1/3-122-ledgers.txt": old,
+        "run-1/attempt-1/3-122-manifest.json": old,
+        "run-2/attempt-1/3-122-ledgers.txt": time.time(),
+        "notes/of-a-person.txt": old,
+    }
+    for name, changed in files.items():
+        path = mover.target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(ROWS)
+        os.utime(path, (changed, changed))
+    mover.start(STELLAR_ETL_KEEP_DAYS=days)
+    mover.hold()
+    expired = [] if days == "0" else list(files)[:2]
+    assert mover.files(mover.target).keys() - {"marker"} == files.keys() - set(expired)
+    assert ("deleted 2 exported files" in mover.said()) == bool(expired)
+
+
+def test_an_invalid_number_of_days_is_refused(mover: Mover) -> None:
+    mover.start(STELLAR_ETL_KEEP_DAYS="a month")
+    assert mover.process is not None
+    assert mover.process.wait(PATIENCE) == 2
+    assert "STELLAR_ETL_KEEP_DAYS must be a number of days, not a month" in mover.said()

@@ -3,7 +3,7 @@
 What its pages say (https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json, and
 https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types) is held to the letter. Where they are silent:
 a REPEATED field that is null is an empty list, and numbers and booleans may come as text. Two forms that the recorded
-tables were filled from, though the pages tell of neither, are taken at the columns of `RECORD_FOR_LIST` and
+tables were filled from, although the pages mention neither, are taken at the columns of `RECORD_FOR_LIST` and
 `NUMBER_FOR_TEXT` and nowhere else.
 """
 

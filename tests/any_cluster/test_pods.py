@@ -30,7 +30,7 @@ class Shell(Pods):
     """Pods that run scripts; the image has `sh`."""
 
     def script(self, script: str, *arguments: str, **changes: Any) -> str:
-        """Makes a pod that runs a script by `sh`; `changes` are parts of its spec. Gives its name."""
+        """Make a pod that runs a script by `sh`; `changes` are parts of its spec. Return its name."""
         container = {"terminationMessagePolicy": "FallbackToLogsOnError", **changes.pop("container", {})}
         return self.create("sh", "-c", script, "sh", *arguments, container=container, **changes)
 
@@ -129,7 +129,7 @@ def test_a_log_is_followed_to_the_end(cluster: Shell) -> None:
 
 
 def test_a_command_runs_in_a_running_container(cluster: Shell) -> None:
-    name = cluster.script("echo told > /tmp/answer; while :; do sleep 0.2; done")
+    name = cluster.script("echo started > /tmp/answer; while :; do sleep 0.2; done")
     cluster.wait(name, lambda pod: pod.status.phase == "Running")
     answer = stream(
         cluster.api.connect_get_namespaced_pod_exec,
@@ -142,7 +142,7 @@ def test_a_command_runs_in_a_running_container(cluster: Shell) -> None:
         stderr=True,
         tty=False,
     )
-    assert answer == "told\n"
+    assert answer == "started\n"
 
 
 def test_an_evicted_pod_ends(cluster: Shell) -> None:

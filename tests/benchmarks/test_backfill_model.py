@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.backfill_model import HOUR, Dag, Rates, Table, best, simulate
 
-RATES = Rates(raw=1, pod_start=0, task_start=0, load=(0, 0), check=0, merge=(0, 0), state_merge=0)
+RATES = Rates(raw=1, pod_start=0, task_start=0, load=(0, 0), check=0, merge=(0, 0), views=0, fold=(0, 0))
 DAG = Dag(export_rate=10, tables=[Table(1)])
 
 
@@ -39,9 +39,28 @@ def test_dags_share_the_pods_and_not_the_tables():
     assert hours(dags=[DAG, DAG], rates=slow, pods=500).elapsed == hours(rates=slow, pods=500).elapsed
 
 
-def test_a_state_table_is_merged_under_its_changes_pool():
-    slow = replace(RATES, merge=(100, 0), state_merge=50)
-    assert hours([Dag(10, [Table(1, has_state=True)])], slow).writer == pytest.approx(36 * 350 / HOUR)
+CHANGES = Dag(10, [Table(1, has_state=True)])
+
+
+def test_views_are_looked_at_under_the_pool_of_their_changes():
+    slow = replace(RATES, merge=(100, 0), views=50)
+    assert hours([CHANGES], slow, pods=500).writer == pytest.approx(36 * 250 / HOUR)
+    assert hours([DAG], slow, pods=500).writer == pytest.approx(36 * 200 / HOUR)
+
+
+def test_changes_are_folded_at_the_end_and_once_an_hour_before():
+    slow = replace(RATES, fold=(600, 1 / 100))
+    assert hours([DAG], slow).elapsed == pytest.approx(1)
+    at_the_end = (600 + 36_000 / 100) / HOUR
+    assert hours([CHANGES], slow, pods=36).elapsed == pytest.approx(100 / HOUR + at_the_end)
+    assert hours([CHANGES], slow, ledgers=72_000).writer == pytest.approx((2 * 600 + 72_000 / 100) / HOUR)
+
+
+def test_a_load_waits_for_the_fold_of_its_table():
+    slow = replace(RATES, merge=(1000, 0), fold=(1000, 0))
+    found = hours([CHANGES], slow, ledgers=4000, pods=4)
+    assert found.writer == pytest.approx((4 * 2000 + 2 * 1000) / HOUR)  # an hour has two loads
+    assert found.elapsed == pytest.approx(found.writer + 100 / HOUR)
 
 
 def test_slow_statements_want_larger_chunks():

@@ -80,7 +80,7 @@ class Mismatch:
         reference: the reference exporter's row, None if there is none.
         values: the column's values: this exporter's and the reference's.
         ledger: the ledger.
-        stream: facts of the stream that tells of them.
+        stream: facts of the stream that shows them.
     """
 
     type: str

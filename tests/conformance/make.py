@@ -89,7 +89,7 @@ def write(folder: str, some: Sequence[Stream]) -> int:
 
 
 def main() -> None:
-    """Write the kit anew."""
+    """Write the kit again."""
     sources = {
         "mainnet": list(streams.mainnet()),
         "cases": list(streams.cases()),

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_value as safe
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from local.recording import RECORD_VARIABLE
+from stellar_etl_airflow.ops.airflow_api import AirflowApi
 from tests.google_api import assert_right, read_record
 from tests.local import emulators
+from tests.local.airflow_server import airflow
 from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster
 from tests.shared import REPO
 
@@ -45,9 +50,34 @@ def client(warehouse_server):
     return client
 
 
+@pytest.fixture(scope="session")
+def airflow_home(tmp_path_factory):
+    return tmp_path_factory.mktemp("airflow") / "home"
+
+
+@pytest.fixture(scope="session")
+def airflow_server(airflow_home):
+    with emulators.running(airflow(airflow_home)) as server:
+        yield server
+
+
+@pytest.fixture
+def airflow_api(airflow_server, airflow_home):
+    """Airflow's API; no Variables and no pools of ours are left of other tests."""
+    with closing(sqlite3.connect(airflow_home / "airflow.db")) as database, database:
+        database.execute("DELETE FROM variable")
+        database.execute("DELETE FROM slot_pool WHERE pool <> 'default_pool'")
+    return AirflowApi(airflow_server.url)
+
+
+def create_all(api, what, entities):
+    """Make Variables or pools by one call, which is quicker than one for each."""
+    api.call("PATCH", what, {"actions": [{"action": "create", "entities": entities}]})
+
+
 @pytest.fixture
 def airflow_environment(monkeypatch):
-    """The shipped Variables, as Airflow finds them in the environment; gives a setter for single ones."""
+    """The shipped Variables, as Airflow finds them in the environment; yield a setter for single ones."""
 
     def set_variables(**changes):
         for key, value in changes.items():
@@ -63,7 +93,7 @@ def airflow_environment(monkeypatch):
 
 @pytest.fixture
 def warehouse_environment(monkeypatch, warehouse_server, airflow_environment):
-    """Variables and connection that lead to the laptop's warehouse; gives a setter for single Variables."""
+    """Variables and connection that lead to the laptop's warehouse; yield a setter for single Variables."""
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", warehouse_server[0].url)
     monkeypatch.setenv(
         "AIRFLOW_CONN_GOOGLE_CLOUD_PLATFORM_CONNECTION",
@@ -87,6 +117,7 @@ class TaskInstance:
     run_id: str = "scheduled__2026-01-01T00:10:00+00:00"
     try_number: int = 1
     map_index: int = -1
+    max_tries: int = 0
     xcoms: dict = field(default_factory=dict)
     log_url: str = "http://airflow/log"
 
@@ -104,7 +135,7 @@ class TaskInstance:
 
 @pytest.fixture
 def make_context():
-    """Makes the context of a task; tasks of one test share their XComs, as tasks of a run do."""
+    """Make the context of a task; tasks of one test share their XComs, as tasks of a run do."""
     xcoms: dict = {}
 
     def make(task_id, params=None, **changes):
@@ -124,6 +155,7 @@ def make_context():
             "dag_run": dag_run,
             "run_id": ti.run_id,
             "params": params or {},
+            "outlet_events": OutletEventAccessors(),
         }
 
     make.xcoms = xcoms
@@ -180,14 +212,15 @@ def bucket(tmp_path_factory, record):
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory, bucket):
-    cluster = Cluster.make(tmp_path_factory.mktemp("cluster"), STORAGE_EMULATOR_HOST=bucket.url)
+    # A report that trails costs each pod the second for which the provider waits. The stack's cluster has such a lag.
+    cluster = Cluster.make(tmp_path_factory.mktemp("cluster"), lag=0, STORAGE_EMULATOR_HOST=bucket.url)
     yield cluster
     cluster.stop()
 
 
 @pytest.fixture
 def start(cluster, bucket, lake, airflow_environment, make_context, monkeypatch, request):
-    """Begins a try of a task: gives the operator and its context. Each test has a run of its own."""
+    """Begin a try of a task; return the operator and its context. Each test has a separate run."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket.url)
     connections = {
         "KUBERNETES_DEFAULT": {"conn_type": "kubernetes", "extra": {"kube_config_path": str(cluster.kubeconfig)}},
@@ -218,7 +251,7 @@ def start(cluster, bucket, lake, airflow_environment, make_context, monkeypatch,
 
 @pytest.fixture
 def pods(cluster, request):
-    """Gives the pods of the test's run."""
+    """Return a function that lists the pods of the test's run."""
 
     def pods():
         found = cluster.api.list_namespaced_pod(NAMESPACE).items

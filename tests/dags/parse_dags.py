@@ -1,6 +1,6 @@
 """Parses DAG files as often as it is asked to, each time in a process of its own that has Airflow imported already.
 
-Reads a JSON list of jobs from standard input, and writes a list of what came of them. A job is an object:
+Reads a JSON list of jobs from standard input, and writes a list of their results. A job is an object:
 `environment`, the variables to set; `files`, what to parse; `clock`, whether to look for those who read it; `render`,
 whether to render the templates; `brief`, whether to leave out the serialised forms, which take longer than the parsing.
 """
@@ -8,6 +8,7 @@ whether to render the templates; `brief`, whether to leave out the serialised fo
 from __future__ import annotations
 
 import ast
+import gc
 import importlib
 import inspect
 import json
@@ -67,7 +68,7 @@ def watch_clock(files: str) -> None:
 
 
 def import_what_is_borrowed() -> None:
-    """Imports what DAG files import of others: Airflow, its providers, libraries."""
+    """Import what DAG files import of others: Airflow, its providers, libraries."""
     for path in DAGS.rglob("*.py"):
         for node in ast.parse(path.read_text()).body:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -157,13 +158,17 @@ def about_task(task: Any) -> dict[str, Any]:
 
 def defers(task: Any) -> bool:
     """Whether a task leaves its slot while it waits."""
-    if task.is_mapped:
-        return bool(inspect.signature(task.operator_class.__init__).parameters["deferrable"].default)
-    return bool(getattr(task, "deferrable", False))
+    if not task.is_mapped:
+        return bool(getattr(task, "deferrable", False))
+    if "deferrable" in task.partial_kwargs:
+        return bool(task.partial_kwargs["deferrable"])
+    signatures = (inspect.signature(each.__init__).parameters for each in task.operator_class.__mro__)
+    return next((bool(names["deferrable"].default) for names in signatures if "deferrable" in names), False)
 
 
 def in_fork(job: dict[str, Any]) -> Any:
     reader, writer = os.pipe()
+    gc.freeze()  # or each collection in the child walks what all jobs before it have left
     if os.fork() == 0:
         try:
             refuse_what_is_outside()

@@ -17,12 +17,15 @@ RUN_ID = "manual__2026-01-01T00:10:00+00:00"
 class Supervisor:
     """The other end of a task's process: keeps Variables and XComs as Airflow's database does.
 
-    Several processes share `variables` if it is a dict that they share.
+    Several processes share `variables` if it is a dict that they share. `dags` holds what Airflow says of each DAG, and
+    `active` how many of its runs are not done; none of them has the logical date that is asked for.
     """
 
-    def __init__(self, xcoms=None, variables=None):
+    def __init__(self, xcoms=None, variables=None, dags=None, active=None):
         self.xcoms = {} if xcoms is None else xcoms
         self.variables = {} if variables is None else variables
+        self.dags, self.active = dags or {}, active or {}
+        self.asked = []
 
     def send(self, msg):
         match msg:
@@ -31,6 +34,7 @@ class Supervisor:
                     root=[self.xcoms[msg.task_id]] if msg.task_id in self.xcoms else []
                 )
             case comms.GetXCom():
+                self.asked.append(msg.key)
                 return comms.XComResult(key=msg.key, value=self.xcoms.get(msg.task_id))
             case comms.SetXCom():
                 self.xcoms[msg.task_id] = msg.value
@@ -42,6 +46,13 @@ class Supervisor:
             case comms.GetVariableKeys():
                 keys = sorted(key for key in self.variables if key.startswith(msg.prefix))
                 return comms.VariableKeysResult(keys=keys, total_entries=len(keys))
+            case comms.GetDag():
+                return self.dags[msg.dag_id]
+            case comms.GetDRCount() if msg.logical_dates is None:
+                assert set(msg.states) == {"queued", "running"}
+                return comms.DRCount(count=self.active.get(msg.dag_id, 0))
+            case comms.GetDRCount():
+                return comms.DRCount(count=0)
             case comms.GetVariable() if msg.key in self.variables:
                 return comms.VariableResult(key=msg.key, value=self.variables[msg.key])
             case comms.GetVariable():
@@ -49,6 +60,12 @@ class Supervisor:
             case _ if type(msg).__name__.startswith("Get"):
                 return comms.ErrorResponse(detail={"asked": type(msg).__name__})
         return None
+
+
+def dag_result(dag_id, *, paused, planned):
+    """What Airflow says of a DAG: whether it is paused, and the logical date of the run that it makes next."""
+    nothing = dict.fromkeys(("bundle_version", "relative_fileloc", "owners"))
+    return comms.DagResult(dag_id=dag_id, is_paused=paused, bundle_name="b", tags=[], next_dagrun=planned, **nothing)
 
 
 class Failing(BaseOperator):
@@ -66,8 +83,10 @@ class Failing(BaseOperator):
         raise self.error
 
 
-def run_task(task, supervisor, *, tries_left=False, params=None, run_id=RUN_ID):
-    """Runs a task to its end and through its callbacks; gives its state."""
+def run_task(
+    task, supervisor, *, tries_left=False, params=None, run_id=RUN_ID, run_type="manual", try_number=6, max_tries=5
+):
+    """Run a task to its end and through its callbacks; return its state."""
     task_runner.SUPERVISOR_COMMS = supervisor
     dag_run = DagRun(
         dag_id=task.dag.dag_id,
@@ -79,7 +98,7 @@ def run_task(task, supervisor, *, tries_left=False, params=None, run_id=RUN_ID):
         start_date=START,
         end_date=None,
         partition_key=None,
-        run_type="manual",
+        run_type=run_type,
         state="running",
         conf=params or {},
         consumed_asset_events=[],
@@ -89,14 +108,14 @@ def run_task(task, supervisor, *, tries_left=False, params=None, run_id=RUN_ID):
         task_id=task.task_id,
         dag_id=task.dag.dag_id,
         run_id=run_id,
-        try_number=6,
+        try_number=try_number,
         map_index=-1,
         dag_version_id=uuid.uuid4(),
         task=task,
         start_date=START,
-        max_tries=5,
+        max_tries=max_tries,
         _ti_context_from_server=TIRunContext(
-            dag_run=dag_run, task_reschedule_count=0, max_tries=5, should_retry=tries_left
+            dag_run=dag_run, task_reschedule_count=0, max_tries=max_tries, should_retry=tries_left
         ),
     )
     context = ti.get_template_context()

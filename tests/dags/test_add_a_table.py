@@ -78,15 +78,20 @@ def edit(path, pattern, replacement):
     path.write_text(text)
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory):
-    """A copy of the tree, in which the steps were followed."""
-    tree = tmp_path_factory.mktemp("copy") / "project"
+def copy_tree(tree):
+    """Copy what the steps touch and what tests need; give the copy."""
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
     for name in ("dags", "stellar_etl", "schemas", "local", "tests", "scripts", "docs"):
         shutil.copytree(REPO / name, tree / name, ignore=ignored)
     for name in ("pyproject.toml", "airflow_variables.json", "airflow_pools.json", "README.md"):
         shutil.copy(REPO / name, tree)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """A copy of the tree, in which the steps were followed."""
+    tree = copy_tree(tmp_path_factory.mktemp("copy") / "project")
     module, exported, registered = blocks()
 
     (tree / "stellar_etl" / "transforms" / f"{DATA_TYPE}.py").write_text(module)
@@ -107,7 +112,7 @@ def copy(tmp_path_factory):
 
 
 def run(copy, *arguments):
-    """Runs Python in the copy, which knows nothing of the original."""
+    """Run Python in the copy, which knows nothing of the original."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=copy,

@@ -182,7 +182,9 @@ def command(server, folder, chunk):
     )
 
 
-def test_a_kill_in_the_middle_is_made_up_for(client, theirs, variables, held, warehouse_server, tmp_path):
+def test_a_kill_in_the_middle_is_completed_by_the_next_start(
+    client, theirs, variables, held, warehouse_server, tmp_path
+):
     """By a run in larger chunks, which begins where the first one was."""
     server, _ = warehouse_server
     first = command(server, tmp_path, chunk="7")

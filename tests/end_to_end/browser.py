@@ -66,7 +66,7 @@ class Browser:
     screenshots: Path
 
     def wait(self, condition: Callable[[], Found], what: str, seconds: float = PATIENCE) -> Found:
-        """The condition's value once it is true; the page may be drawn anew while it is looked at."""
+        """The condition's value once it is true; the page can be redrawn meanwhile."""
         waiting = WebDriverWait(self.driver, seconds, ignored_exceptions=NOT_YET)
         try:
             return waiting.until(lambda _: condition())
@@ -81,7 +81,7 @@ class Browser:
         return self.driver.find_element(By.TAG_NAME, "body").text
 
     def see(self, text: str) -> None:
-        """Waits until the page says it."""
+        """Wait until the page says it."""
         self.wait(lambda: text in self.text(), repr(text))
 
     def click_button(self, name: str) -> None:
@@ -108,6 +108,11 @@ class Browser:
             part.send_keys(text, Keys.ENTER)
         wanted = f"{moment:%b %d, %Y %H:%M}"
         self.wait(lambda: picker.text == wanted, f"{wanted} in {label!r}")
+
+    def show_frame(self, title: str) -> None:
+        """Goes on in a frame of the page."""
+        frame = self.wait(lambda: self._one(f"//iframe[@title='{title}']"), f"the frame {title!r}")
+        self.driver.switch_to.frame(frame)
 
     def table(self) -> dict[str, list[str]]:
         """The page's table: for each row's link the texts of its cells."""

@@ -18,6 +18,7 @@ import pytest
 from local.recording import RECORD_VARIABLE
 from local.stack import Stack
 from stellar_etl_airflow.model.tables import TABLES
+from tests.end_to_end.airflow_shell import AirflowShell
 from tests.google_api import assert_right, methods_of, read_record
 from tests.schedule import READY_FILE, runs_shared_tests
 from tests.shared import REPO
@@ -50,7 +51,7 @@ class Sample:
 
 
 class SampleJob:
-    """The main job over the sample network, which runs while the caller does other things."""
+    """The main job over the sample network, in a folder with a space, which runs while the caller does other things."""
 
     def __init__(self, folder: Path) -> None:
         self.stack = Stack(folder)
@@ -58,7 +59,9 @@ class SampleJob:
         self._report, self._output, self._errors = (folder / f"job.{name}" for name in ("json", "out", "err"))
         self.record = folder / "requests"
         options = ("--keep", "--lineage", "--interval", str(MINUTES), "--json", str(self._report))
-        arguments = command(folder, *options, **{RECORD_VARIABLE: str(self.record)})
+        # Nothing of the stack may ask a proxy: this one does not answer.
+        proxies = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+        arguments = command(folder, *options, **proxies, **{RECORD_VARIABLE: str(self.record)})
         with self._output.open("w") as output, self._errors.open("w") as errors:
             self._process = subprocess.Popen(**arguments, stdout=output, stderr=errors, start_new_session=True)
         threading.Thread(target=self._note_end, daemon=True).start()
@@ -102,7 +105,7 @@ def begin(config: pytest.Config) -> SampleJob:
     """Start the main job, once per session; whatever happens, its stack ends with the session."""
     if JOB not in config.stash:
         factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
-        config.stash[JOB] = job = SampleJob(factory.mktemp("sample"))
+        config.stash[JOB] = job = SampleJob(factory.mktemp("a sample"))
         config.add_cleanup(job.stop)
     return config.stash[JOB]
 
@@ -128,6 +131,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     if not users and JOB in item.config.stash:
         item.config.stash[JOB].begin_to_stop()
     return result
+
+
+@pytest.fixture(scope="session")
+def airflow(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowShell]:
+    """`python -m local airflow` of the shared stack."""
+    shell = AirflowShell(sample.stack, tmp_path_factory.mktemp("airflow"))
+    try:
+        shell.wait()
+        yield shell
+    finally:
+        shell.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What people hear on the real stack: many failures are one message a channel, and a late run is told of."""
+"""Alerts on the real stack: many failures are one message per channel, and a late run is reported."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EMPTY = {"slack_connection": "", "alert_email_to": "", "email_connection": "smtp
 
 @pytest.fixture
 def told(sample: Sample) -> Iterator[tuple[list[Any], list[Any]]]:
-    """The messages that Slack gets, and the mails; the DAG `alerts` runs when the test says so."""
+    """The messages that Slack gets, and the mails; the test triggers the DAG `alerts`."""
     stack = sample.stack
     with slack_server() as slack, mail_server() as mail:
         stack.rest("PATCH", f"dags/{ALERTS}", {"is_paused": True})
@@ -51,13 +51,13 @@ def told(sample: Sample) -> Iterator[tuple[list[Any], list[Any]]]:
 
 
 def waiting(stack: Stack) -> list[str]:
-    """The Variables that hold alerts that nobody was told of."""
+    """The Variables with alerts that were not sent."""
     found = stack.rest("GET", "variables?limit=200&variable_key_pattern=alert.%25")["variables"]
     return [one["key"] for one in found if one["key"].startswith("alert.")]
 
 
 def tell(stack: Stack, run_id: str) -> dict[str, str]:
-    """Has the DAG `alerts` run; gives its tasks' states."""
+    """Let the DAG `alerts` run; return its tasks' states."""
     trigger(stack, ALERTS, run_id, {})
     stack.rest("PATCH", f"dags/{ALERTS}", {"is_paused": False})
     assert wait_for(stack, f"dags/{ALERTS}/dagRuns/{run_id}", "success", "failed") == "success"
@@ -70,7 +70,7 @@ def test_failures_of_three_dags_are_one_message_a_channel(sample: Sample, told: 
     runs = [(dag_id, f"told-{number}") for dag_id in DAGS for number in range(RUNS)]
     for dag_id, run_id in runs:
         stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
-        trigger(stack, dag_id, run_id, {"start_ledger": 5})  # half a range: no retry mends it
+        trigger(stack, dag_id, run_id, {"start_ledger": 5})  # half a range: no retry fixes it
     for dag_id, run_id in runs:
         assert wait_for(stack, f"dags/{dag_id}/dagRuns/{run_id}", "success", "failed") == "failed"
     wait_until(lambda: len(waiting(stack)) == len(runs), "an alert is missing", pause=0.5)
@@ -90,7 +90,7 @@ def test_failures_of_three_dags_are_one_message_a_channel(sample: Sample, told: 
 
 
 def make_late(stack: Stack, run_id: str) -> None:
-    """Moves a run's deadline to now."""
+    """Move a run's deadline to now."""
     url = database_url(stack.layout, stack.state().ports).replace("+psycopg2", "")
     with closing(psycopg2.connect(url)) as database, database, database.cursor() as cursor:
         cursor.execute(
@@ -101,7 +101,7 @@ def make_late(stack: Stack, run_id: str) -> None:
         assert cursor.rowcount == 1, "the run has one deadline"
 
 
-def test_a_run_that_overruns_its_deadline_is_told_of_once(sample: Sample, told: tuple[list[Any], list[Any]]) -> None:
+def test_a_run_that_overruns_its_deadline_is_reported_once(sample: Sample, told: tuple[list[Any], list[Any]]) -> None:
     stack, (messages, mails) = sample.stack, told
     stack.rest("PATCH", f"dags/{LEDGERS}", {"is_paused": False})
     beyond = {"start_ledger": 390, "end_ledger": 9000}  # of the network: the run waits

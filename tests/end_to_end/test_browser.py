@@ -15,6 +15,7 @@ from local.stack import Stack
 from tests.end_to_end.browser import Browser, chromium, needs_browser
 from tests.end_to_end.conftest import Sample
 from tests.end_to_end.rows import published
+from tests.end_to_end.test_coverage import run
 from tests.end_to_end.test_export_modes import set_variable
 from tests.end_to_end.test_sample_network import staging_tables, trigger, wait_for
 from tests.waiting import RUN_PATIENCE
@@ -45,7 +46,7 @@ def states(browser: Browser) -> dict[str, str]:
 
 
 def see_all_succeed(browser: Browser, tasks: int) -> None:
-    """Waits until a run's page shows so many tasks, and each of them green."""
+    """Wait until a run's page shows so many tasks, and each of them green."""
     browser.wait(lambda: list(states(browser).values()) == ["Success"] * tasks, f"{tasks} tasks' success", RUN_PATIENCE)
 
 
@@ -62,7 +63,7 @@ def browser(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Browser]
 
 @pytest.fixture
 def failed_run(sample: Sample) -> Iterator[str]:
-    """A run in which a check of one's own refused the ledgers; the check is mended by now."""
+    """A run in which a custom check refused the ledgers; the check is fixed by now."""
     stack, run_id = sample.stack, "cleared-in-the-browser"
     refused = {"table": "history_ledgers", "kind": "range", "column": "sequence", "maximum": LAST - 1}
     set_variable(stack, "checks", json.dumps([refused]))
@@ -124,3 +125,42 @@ def test_a_range_of_ledgers_is_asked_for_in_the_form(sample: Sample, browser: Br
     assert wait_for(sample.stack, f"dags/{DAG}/dagRuns/{run_id}", "success", "failed") == "success"
     assert loaded_by(sample.stack, run_id) == list(range(FIRST, LAST + 1))
     assert rows(sample.stack) == before
+
+
+GAP_TABLE = "history_trades"
+
+
+def test_a_gap_on_the_coverage_page_is_loaded_from_there_and_gone(sample: Sample, browser: Browser) -> None:
+    """A load is forgotten, so that its ledgers are a gap; the form of the page starts the backfill that loads them."""
+    stack, before = sample.stack, published(sample.stack, GAP_TABLE)
+    stats = f"history_archives_dag_runs WHERE table_id = '{GAP_TABLE}' AND start_ledger <= 150 AND end_ledger >= 130"
+    stack.query(f"DELETE FROM {stats}")
+    # The check fails on what it found; the summary is written all the same.
+    assert run(stack, "ledger_coverage", "page-gap", {}) == "failed"
+    browser.open(f"{stack.ui}/plugin/ledger-coverage")
+    browser.show_frame("Ledger coverage")
+    browser.see(f"{GAP_TABLE} gap ")
+    browser.screenshot("1-gap")
+    button = browser.driver.find_element("css selector", f"button[aria-label^='Load {GAP_TABLE}']")
+    place = str(button.get_attribute("aria-label"))
+    button.click()
+    browser.see("Starts a run of history_backfill")
+    browser.screenshot("2-form")
+    browser.click_button("Trigger")
+    browser.see("Triggered: manual__")
+    link = browser.driver.find_element("partial link text", "manual__")
+    run_id = link.text
+    link.click()
+    browser.driver.switch_to.default_content()
+    browser.wait(lambda: f"/dags/history_backfill/runs/{run_id}" in unquote(browser.driver.current_url), "the run")
+    for dag_id in ("history_backfill", "history_archive_with_captive_core"):
+        stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
+    assert wait_for(stack, f"dags/history_backfill/dagRuns/{run_id}", "success", "failed") == "success"
+
+    assert run(stack, "ledger_coverage", "page-whole", {}) == "success"
+    browser.open(f"{stack.ui}/plugin/ledger-coverage")
+    browser.show_frame("Ledger coverage")
+    browser.see("None in ledgers")
+    browser.screenshot("3-whole")
+    assert place not in browser.driver.page_source
+    assert published(stack, GAP_TABLE) == before

@@ -35,7 +35,7 @@ def growing(sample: Sample, tmp_path: Path) -> Iterator[Path]:
 
 
 def grow(source: Path, lake: Path, tip: int) -> None:
-    """Brings a lake's ledgers into another one, up to a newest."""
+    """Bring a lake's ledgers into another one, up to a newest."""
     for path in source.rglob("*"):
         _, _, sequence = path.name.partition("--")
         target = lake / path.relative_to(source)
@@ -52,7 +52,9 @@ def rescheduled(stack: Stack) -> int:
     return log.read_text().count("for the network")
 
 
-def test_a_range_beyond_the_tip_waits_without_a_try_and_comes_as_a_whole(sample: Sample, growing: Path) -> None:
+def test_a_range_beyond_the_network_head_waits_without_a_try_and_is_loaded_as_a_whole(
+    sample: Sample, growing: Path
+) -> None:
     stack = sample.stack
     before = published(stack, "history_ledgers")
     trigger(stack, DAG, RUN, {"start_ledger": FIRST, "end_ledger": LAST})

@@ -6,15 +6,17 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import hvac
 import psutil
 import pytest
 from kubernetes import client, config
 
 from local.stack import Stack
+from tests import vault
 from tests.end_to_end.test_sample_network import trigger
 from tests.local.stack.test_stack import assert_nothing_is_left, command, processes_of
 from tests.waiting import RUN_PATIENCE
@@ -26,9 +28,35 @@ SECRET = "7-only-in-the-backend-7"
 PREFIX = "as-the-backend-says"
 
 
-@pytest.fixture
-def stack(tmp_path: Path, lake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """A stack whose connections lead nowhere, and which lacks Variables: the rest is in the backend's files."""
+@contextlib.contextmanager
+def in_files(folder: Path, held: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Airflow's own backend: a file of Variables, one of connections."""
+    for kind, content in held.items():
+        (folder / f"{kind}.json").write_text(json.dumps(content))
+    paths = {f"{kind}_file_path": str(folder / f"{kind}.json") for kind in held}
+    yield "airflow.secrets.local_filesystem.LocalFilesystemBackend", paths
+
+
+@contextlib.contextmanager
+def in_vault(folder: Path, held: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The provider's backend, on a server of Vault's API."""
+    with vault.running() as server:
+        server_client = hvac.Client(server.url, token=vault.TOKEN)
+        for kind, content in held.items():
+            for name, value in content.items():
+                path, data = f"airflow/{kind}/{name}", value if kind == "connections" else {"value": value}
+                server_client.secrets.kv.v2.create_or_update_secret(path, data)
+        (folder / "token").write_text(vault.TOKEN)
+        paths = {f"{kind}_path": f"airflow/{kind}" for kind in held} | {"config_path": None, "mount_point": "secret"}
+        arguments = {**paths, "url": server.url, "auth_type": "token", "token_path": str(folder / "token")}
+        yield "airflow.providers.hashicorp.secrets.vault.VaultBackend", arguments
+
+
+@pytest.fixture(params=[in_files, in_vault], ids=["files", "vault"])
+def stack(
+    request: pytest.FixtureRequest, tmp_path: Path, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stack]:
+    """A stack whose connections lead nowhere, and which lacks Variables: the rest is in the backend."""
     stack, kubeconfig = Stack(tmp_path / "stack"), tmp_path / "kubeconfig"
     google = {"project": "local", "is_anonymous": True, "num_retries": 1, "a_secret": SECRET}
     held: dict[str, Any] = {
@@ -46,23 +74,20 @@ def stack(tmp_path: Path, lake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
             "sentry_dsn": f"http://{SECRET}@127.0.0.1:9/7",
         },
     }
-    for kind, content in held.items():
-        (tmp_path / f"{kind}.json").write_text(json.dumps(content))
-    paths = {f"{kind}_file_path": str(tmp_path / f"{kind}.json") for kind in held}
-    backend = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
-    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", backend)
-    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND_KWARGS", json.dumps(paths))
-    try:
-        stack.up(lake=str(lake), start_date="2026-01-01T00:00:00Z", end_date="2026-01-01T00:00:00Z")
-        shutil.move(stack.layout.kubeconfig, kubeconfig)
-        for key in held["variables"]:
-            stack.rest("DELETE", f"variables/{key}")
-        api = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
-        api.create_namespaced_secret("default", {"metadata": {"name": "exporter"}, "stringData": {"token": SECRET}})
-        yield stack
-    finally:
-        command(stack.layout.root, "down")
-        assert_nothing_is_left(stack.layout.root)
+    with request.param(tmp_path, held) as (backend, arguments):
+        monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", backend)
+        monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND_KWARGS", json.dumps(arguments))
+        try:
+            stack.up(lake=str(lake), start_date="2026-01-01T00:00:00Z", end_date="2026-01-01T00:00:00Z")
+            shutil.move(stack.layout.kubeconfig, kubeconfig)
+            for key in held["variables"]:
+                stack.rest("DELETE", f"variables/{key}")
+            api = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
+            api.create_namespaced_secret("default", {"metadata": {"name": "exporter"}, "stringData": {"token": SECRET}})
+            yield stack
+        finally:
+            command(stack.layout.root, "down")
+            assert_nothing_is_left(stack.layout.root)
 
 
 def watched(stack: Stack, path: str) -> tuple[str, list[str], set[str]]:

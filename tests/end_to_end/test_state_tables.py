@@ -130,8 +130,8 @@ def test_a_reset_waits_for_approval_and_then_leaves_no_table(sample: Sample, beg
     asked = stack.rest("GET", f"{path}/taskInstances/approve/-1/hitlDetails")
     assert "`begun.accounts_" not in asked["body"]
     assert f"`begun.accounts`: {count(stack, 'begun.accounts')} rows, the whole table" in asked["body"]
-    # As a person does, not at once: if the task goes on before the scheduler heard that it waits, it passes for one
-    # that was killed, and asks anew.
+    # Like a user, not at once: if the task resumes before the scheduler knows that it is deferred, it counts as killed
+    # and is retried.
     time.sleep(5)
     stack.rest("PATCH", f"{path}/taskInstances/approve/-1/hitlDetails", {"chosen_options": ["Approve"]})
     assert wait_for(stack, path, "success", "failed") == "success"

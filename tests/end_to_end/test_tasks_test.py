@@ -1,15 +1,13 @@
-"""A run by hand, one task at a time, by the README's commands."""
+"""A run by hand, one task at a time, by the commands of docs/operations.md."""
 
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.airflow_shell import AirflowShell
 from tests.end_to_end.conftest import Sample
 from tests.end_to_end.test_sample_network import wait_for
 from tests.shared import REPO
@@ -20,24 +18,20 @@ DAG, RUN = "history_archive_without_captive_core", "by_hand"
 
 
 def commands() -> list[str]:
-    """The lines of the README's block."""
-    _, text = (REPO / "README.md").read_text().split("### One task at a time\n", 1)
+    """The lines of the block in docs/operations.md."""
+    _, text = (REPO / "docs/operations.md").read_text().split("## One task at a time\n", 1)
     return text.split("```sh\n", 1)[1].split("```", 1)[0].splitlines()
 
 
 @pytest.fixture
-def shell(sample: Sample, tmp_path: Path):
-    """Runs lines of shell in which `airflow` is the stack's; gives what they print."""
-    airflow = tmp_path / "airflow"
-    stack = shlex.quote(str(sample.stack.layout.root))
-    airflow.write_text(f'#!/bin/sh\nexec {sys.executable} -m local airflow --dir {stack} -- "$@"\n')
-    airflow.chmod(0o755)
+def shell(airflow: AirflowShell):
+    """Run lines of shell in which `airflow` is the stack's; return what they print."""
 
     def shell(lines: list[str]) -> str:
         done = subprocess.run(
             ["bash", "-euc", "\n".join(lines)],
             cwd=REPO,
-            env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+            env={**os.environ, "PATH": f"{airflow.folder}{os.pathsep}{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             check=False,
@@ -63,7 +57,8 @@ def test_a_run_by_hand_one_task_at_a_time(sample: Sample, shell) -> None:
         assert states() == {"verify_export": "up_for_retry"}, "there is no export to verify"
         assert f"airflow tasks test {DAG} export {RUN}" in printed
 
-        shell([names, *lines[first:last]])
+        printed = shell([names, *lines[first:last]])
+        assert "[error" not in printed, printed
         assert states() == dict.fromkeys(("get_ledger_range_from_times", "export", "verify_export"), "success")
         assert sample.stack.rest("GET", path)["state"] == "queued"
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import signal
 import threading
@@ -16,7 +17,7 @@ import requests
 from tests.faults.proxy import Request, Rule, says
 from tests.faults.stage import NAMESPACE, Batch
 from tests.faults.traps import Break
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, RUN_PATIENCE, wait_until
 
 
 def kills(task_id: str, *signals: signal.Signals) -> Break:
@@ -30,13 +31,33 @@ def loses_worker(task_id: str) -> Break:
 
 
 def drains_worker(task_id: str) -> Break:
-    """The worker is told to end, as when a node is drained."""
+    """The worker gets SIGTERM, as when a node is drained."""
     return lambda batch: batch.process(task_id).parent().terminate()  # type: ignore[union-attr]
 
 
 def kills_service(name: str) -> Break:
     """A service of the stack dies by kill -9."""
     return lambda batch: batch.stage.kill_service(name)
+
+
+def pauses_service(name: str, seconds: float) -> Break:
+    """A service does not answer for some seconds; connections to it are not refused."""
+
+    def break_(batch: Batch) -> None:
+        process = batch.stage.service(name)
+        members = [process, *process.children(recursive=True)]
+        for each in members:
+            each.suspend()
+
+        def goes_on() -> None:
+            for each in members:
+                with suppress(psutil.NoSuchProcess):
+                    each.resume()
+
+        threading.Timer(seconds, goes_on).start()
+        batch.to_mend.append(goes_on)
+
+    return break_
 
 
 def all_of(*breaks: Break) -> Break:
@@ -47,6 +68,38 @@ def all_of(*breaks: Break) -> Break:
             each(batch)
 
     return break_
+
+
+def sets_variable(key: str, value: str) -> Break:
+    """Somebody edits an Airflow Variable."""
+
+    def break_(batch: Batch) -> None:
+        before = batch.stage.stack.rest("GET", f"variables/{key}")["value"]
+        batch.to_mend.append(lambda: batch.stage.set_variable(key, before))
+        batch.stage.set_variable(key, value)
+
+    return break_
+
+
+def changes_dag(batch: Batch) -> None:
+    """Somebody deploys another version of the DAG while its run waits for a pool."""
+    stage, path = batch.stage, "pools/write_history_ledgers"
+    pool = stage.stack.rest("GET", path)
+
+    def set_slots(slots: int) -> None:
+        body = {"pool": pool["name"], "slots": slots}
+        stage.stack.rest("PATCH", path, {**body, **{key: pool[key] for key in ("description", "include_deferred")}})
+
+    def versions() -> int:
+        return int(stage.stack.rest("GET", f"dags/{batch.dag_id}/dagVersions")["total_entries"])
+
+    before, file = versions(), stage.dags / "quick_retries.py"
+    set_slots(0)
+    try:
+        file.write_text(f'{file.read_text()}\n{batch.dag_id}.description = "{batch.run_id}"\n')
+        wait_until(lambda: versions() > before, "Airflow has not read the DAG file again", RUN_PATIENCE, pause=0.5)
+    finally:
+        set_slots(pool["slots"])
 
 
 # Pods ----------------------------------------------------------------------------------------------------------------
@@ -66,7 +119,7 @@ def does_to_pod(fault: str) -> Break:
 
 
 def keeps_ended_pod(batch: Batch) -> None:
-    """From now on whoever reads the pod sees that it has ended, badly: as in a cluster that is yet to remove it."""
+    """From now on the API reports that the pod has failed: as in a cluster that has not removed it yet."""
     (pod,) = batch.stage.pods()
     seen = batch.stage.api.api_client.sanitize_for_serialization(pod)
     ended = {"terminated": {"exitCode": 143, "reason": "Error"}}
@@ -180,7 +233,7 @@ def deletes_published_table(batch: Batch) -> None:
 
 
 def replaces_staging_table(batch: Batch) -> None:
-    """Somebody makes the staging table anew, with one column less."""
+    """Somebody replaces the staging table by one with one column less."""
     path = staging_table(batch)
     table = batch.stage.stack.bigquery("GET", path)
     fields = [field for field in table["schema"]["fields"] if field["name"] != "base_fee"]
@@ -196,6 +249,36 @@ def adds_column(batch: Batch) -> None:
     if all(field["name"] != "note" for field in fields):
         note = {"name": "note", "type": "STRING", "mode": "NULLABLE"}
         batch.stage.stack.bigquery("PATCH", path, {"schema": {"fields": [*fields, note]}})
+
+
+ENDLESS = """SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 60000)) AS a, UNNEST(GENERATE_ARRAY(1, 10000000)) AS b
+WHERE a < b"""
+BUSY = "jobs/busy-{run_id}"
+
+
+def keeps_warehouse_busy(batch: Batch) -> None:
+    """A query that goes on until it is cancelled: jobs that begin after it are pending until then."""
+    _, job_id = BUSY.format(run_id=batch.run_id).split("/")
+    configuration = {"query": {"query": ENDLESS, "useLegacySql": False}}
+    batch.stage.stack.bigquery("POST", "jobs", {"jobReference": {"jobId": job_id}, "configuration": configuration})
+    batch.to_mend.append(lambda: frees_warehouse(batch))
+
+
+def frees_warehouse(batch: Batch) -> None:
+    """The query is cancelled, and the jobs behind it run."""
+    batch.stage.stack.bigquery("POST", f"{BUSY.format(run_id=batch.run_id)}/cancel")
+
+
+def shortens_merges(seconds: int) -> Break:
+    """A merge may take so many seconds, counted from the begin of the wait for its job."""
+
+    def break_(batch: Batch) -> None:
+        stored = batch.stage.stack.rest("GET", "variables/task_timeout")["value"]
+        batch.to_mend.append(lambda: batch.stage.set_variable("task_timeout", stored))
+        shorter = json.loads(stored) | {"build_apply_gcs_changes_to_bq_task": seconds}
+        batch.stage.set_variable("task_timeout", json.dumps(shorter))
+
+    return break_
 
 
 def failing(request: Request) -> Request:

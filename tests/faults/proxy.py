@@ -125,7 +125,7 @@ class Exchange:
                 time.sleep(0.1)
 
     def pass_on(self, most: int | None = None) -> None:
-        """Sends the request on and its reply back, or no more than `most` bytes of the reply's body."""
+        """Send the request on and its reply back, or no more than `most` bytes of the reply's body."""
         with closing(socket.create_connection(("127.0.0.1", self.port), 10)) as service:
             service.settimeout(None)
             service.sendall(self.request.spelt())
@@ -136,7 +136,7 @@ class Exchange:
                 pump(self.client, service, None if most is None else most - len(rest))
 
     def fetch(self) -> bytes:
-        """Sends the request on; gives the whole reply, which nobody has got yet."""
+        """Send the request on; return the whole reply, which the client has not received yet."""
         with closing(self._connect()) as service:
             service.settimeout(None)
             service.sendall(self.request.spelt())
@@ -146,19 +146,19 @@ class Exchange:
         return closes(head) + reply
 
     def send_half(self) -> None:
-        """Sends the request on without the second half of its body; nobody waits for the reply."""
+        """Send the request on without the second half of its body; nobody waits for the reply."""
         with closing(self._connect()) as service:
             spelt = self.request.spelt()
             service.sendall(spelt[: len(spelt) - len(self.request.body) // 2])
             service.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def answer(self, status: int, body: bytes, *headers: str) -> None:
-        """Answers in the service's place."""
+        """Answer in the service's place."""
         lines = (f"HTTP/1.1 {status} Fault", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers)
         self.client.sendall("\r\n".join((*lines, "Connection: close", "", "")).encode() + body)
 
     def drop(self) -> None:
-        """Ends the connection without a reply."""
+        """End the connection without a reply."""
         self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
@@ -167,7 +167,7 @@ Act = Callable[[Exchange], None]
 
 @dataclass
 class Rule:
-    """What becomes of the requests whose text a pattern is found in: of the nth, and as many as `times` says."""
+    """The treatment of requests whose text matches a pattern: from the nth on, `times` requests."""
 
     pattern: str
     act: Act
@@ -221,7 +221,7 @@ class Proxy:
         threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
 
     def serve(self, client: socket.socket) -> None:
-        """Takes one request of a client."""
+        """Take one request of a client."""
         request = read_request(client)
         if request is None:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import time
 from collections import Counter, defaultdict
@@ -33,17 +34,24 @@ from tests.local.cluster_server import is_alive
 from tests.waiting import RUN_PATIENCE, wait_until
 
 LEDGERS_AND_ASSETS, LEDGERS, DEFERRED = "history_archive_without_captive_core", "ledgers", "deferred"
+BACKFILL = "history_backfill"
 TABLES = ("history_ledgers", "history_assets")
 ALL = {"start_ledger": 3, "end_ledger": 42}
 """The ledgers that are in the tables before anything breaks."""
 FIRST, LAST = 13, 32
 """Those that every batch loads again."""
 BY_LEDGERS = {"start_ledger": FIRST, "end_ledger": LAST}
+BY_CHUNKS = {**BY_LEDGERS, "chunk": LAST - FIRST + 1, "parallel": 2, "dag": LEDGERS_AND_ASSETS}
 BY_TIMES = {"start_time": "2026-01-01T00:00:50Z", "end_time": "2026-01-01T00:02:30Z"}
+NUMBERS = {"history_ledgers": "sequence", "history_assets": "ledger_sequence"}
+"""The column of each table that holds the ledger of a row."""
 STATS = "table_id, start_ledger, end_ledger, ledgers, row_count, first_closed_at, last_closed_at"
 FINAL = ("success", "failed")
 NAMESPACE = "default"
 SERVICES = ("warehouse", "bucket", "cluster")
+
+COMPLETE = [(table, ALL["start_ledger"], ALL["end_ledger"]) for table in ("", *sorted(NUMBERS))]
+"""What the watermark claims where nothing is missing: for the whole dataset, and for each table."""
 
 Rows = dict[str, Counter[str]]
 
@@ -62,6 +70,7 @@ class Stage:
         self.stack = Stack(root)
         self.proxies = {name: Proxy(lambda name=name: self.port(name)) for name in SERVICES}
         self.lake = lake
+        self.dags = root / "dags"
         self.seconds: dict[tuple[str, ...], float] = {}
         """How long a batch without a fault takes, by DAG and params."""
 
@@ -69,12 +78,13 @@ class Stage:
         return self.stack.state().ports[service]
 
     def up(self) -> None:
-        """Starts the stack, and loads the ledgers that are in the tables before anything breaks."""
+        """Start the stack, and load the ledgers that are in the tables before anything breaks."""
+        shutil.copytree(Path(__file__).with_name("dags"), self.dags)
         self.stack.up(
             lake=str(self.lake),
             start_date=spelt(START),
             end_date=spelt(END),
-            dags=str(Path(__file__).with_name("dags")),
+            dags=str(self.dags),
             proxies={name: self.proxies[name].port for name in ("warehouse", "bucket")},
         )
         kubeconfig = self.stack.layout.kubeconfig
@@ -89,13 +99,14 @@ class Stage:
             credentials=AnonymousCredentials(),
             client_options=ClientOptions(api_endpoint=f"http://127.0.0.1:{self.port('bucket')}"),
         ).bucket(BUCKET)
-        for dag_id in (LEDGERS_AND_ASSETS, LEDGERS, DEFERRED):
+        for dag_id in (LEDGERS_AND_ASSETS, LEDGERS, DEFERRED, BACKFILL):
             wait_until(lambda dag_id=dag_id: self._knows(dag_id), f"Airflow has not read {dag_id}")
             self.stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
         first = Batch(self, LEDGERS_AND_ASSETS, ALL).begin()
         assert first.wait() == "success"
         self.usual(LEDGERS_AND_ASSETS, BY_LEDGERS)
-        self.tables = self.rows()
+        self.tables, self.counts = self.rows(), self.rows_per_ledger()
+        assert self.claims() == COMPLETE, "the watermark does not know of what is loaded"
 
     def usual(self, dag_id: str, asks: dict[str, Any]) -> float:
         """How many seconds such a batch takes if nothing breaks."""
@@ -107,6 +118,7 @@ class Stage:
         return self.seconds[kind]
 
     def _knows(self, dag_id: str) -> bool:
+        assert self.stack.rest("GET", "importErrors")["import_errors"] == []
         return any(dag["dag_id"] == dag_id for dag in self.stack.rest("GET", "dags?limit=200")["dags"])
 
     def down(self) -> None:
@@ -123,14 +135,69 @@ class Stage:
         held[BATCH_STATS_TABLE_ID] = Counter(as_set(stats, BATCH_STATS_TABLE_ID))
         return held
 
+    def rows_per_ledger(self) -> dict[str, dict[int, int]]:
+        """How many rows each table has of each ledger."""
+        return {
+            table: {
+                row["ledger"]: row["n"]
+                for row in self.stack.query(f"SELECT {ledger} AS ledger, COUNT(*) AS n FROM {table} GROUP BY 1")
+            }
+            for table, ledger in NUMBERS.items()
+        }
+
+    def claims(self) -> list[tuple[str, int, int]]:
+        """The ranges that the watermark calls complete, of each table, and of the whole dataset under no name."""
+        rows = self.stack.query(
+            "SELECT COALESCE(table_id, '') AS name, complete_from, complete_through FROM ledger_ranges ORDER BY 1, 2"
+        )
+        return [(row["name"], row["complete_from"], row["complete_through"]) for row in rows]
+
+    def false_claims(self) -> list[str]:
+        """Ledgers that the watermark calls complete, and whose rows are not as many as they should be.
+
+        The claims are read first: what was complete then has its rows now.
+        """
+        claims, now = self.claims(), self.rows_per_ledger()
+        return [
+            f"the watermark of {claimed or 'the dataset'} claims ledger {ledger}, and {table} has not all its rows"
+            for claimed, first, last in claims
+            for table, expected in self.counts.items()
+            if claimed in ("", table)
+            for ledger, count in expected.items()
+            if first <= ledger <= last and now[table].get(ledger, 0) != count
+        ]
+
+    def _note(self, table: str, first: int, last: int) -> None:
+        """Writes what a coverage check would find, before it is there: the watermark must not claim these ledgers."""
+        self.stack.query(
+            "INSERT INTO ledger_coverage "
+            "(run_id, checked_at, table_id, fault, start_ledger, end_ledger, found, dataset) VALUES "
+            f"('taken', TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 2 SECOND), '{table}', 'lost_rows', "
+            f"{first}, {last}, {last - first + 1}, '{PROJECT}.stellar')"
+        )
+
     def take_away(self, dag_id: str) -> None:
-        """Deletes half of what a batch publishes: what it doesn't publish is lost, what it only adds is doubled."""
+        """Delete half of what a batch publishes: what it doesn't publish is lost, what it only adds is doubled."""
         middle = (FIRST + LAST) // 2
+        self._note("history_ledgers", FIRST, middle)
+        if dag_id in (LEDGERS_AND_ASSETS, BACKFILL):
+            self._note("history_assets", FIRST, LAST)
         self.stack.query(f"DELETE FROM history_ledgers WHERE sequence BETWEEN {FIRST} AND {middle}")
         self.stack.query(
             f"DELETE FROM {BATCH_STATS_TABLE_ID} WHERE start_ledger = {FIRST} AND table_id = 'history_ledgers'"
         )
-        if dag_id == LEDGERS_AND_ASSETS:
+        if dag_id == BACKFILL:  # it loads what the batch stats lack
+            held = f"start_ledger <= {LAST} AND end_ledger >= {FIRST}"
+            self.stack.query(f"DELETE FROM {BATCH_STATS_TABLE_ID} WHERE {held}")
+            beside = ((ALL["start_ledger"], FIRST - 1), (LAST + 1, ALL["end_ledger"]))
+            loads = [
+                f"('{table}', {first}, {last}, CURRENT_TIMESTAMP())" for table in NUMBERS for first, last in beside
+            ]
+            self.stack.query(
+                f"INSERT INTO {BATCH_STATS_TABLE_ID} (table_id, start_ledger, end_ledger, published_at) "
+                f"VALUES {', '.join(loads)}"
+            )
+        if dag_id in (LEDGERS_AND_ASSETS, BACKFILL):
             self.stack.query(f"DELETE FROM history_assets WHERE ledger_sequence BETWEEN {FIRST} AND {LAST}")
 
     def merges(self, since: float) -> dict[str, list[tuple[int, int]]]:
@@ -197,7 +264,7 @@ class Batch:
         return self
 
     def beside(self, asks: dict[str, Any]) -> None:
-        """Begins another run while this one is under way."""
+        """Begin another run while this one is under way."""
         self.others.append(Batch(self.stage, self.dag_id, asks).begin())
 
     @property
@@ -212,7 +279,7 @@ class Batch:
         return self.get()["state"] in FINAL
 
     def wait(self) -> str:
-        """Waits until the run has ended; gives its state."""
+        """Wait until the run has ended; return its state."""
         wait_until(lambda: self.ended, f"{self.run_id} has not ended", RUN_PATIENCE, pause=0.3)
         return str(self.get()["state"])
 
@@ -233,7 +300,7 @@ class Batch:
         return psutil.Process(self.task(task_id)["pid"])
 
     def kill(self, task_id: str, *signals: signal.Signals) -> None:
-        """Sends signals to a task's process, each to one that outlived the one before it by some seconds."""
+        """Send signals to a task's process, each to one that outlived the one before it by some seconds."""
         process = self.process(task_id)
         for each in signals:
             process.send_signal(each)

@@ -1,4 +1,4 @@
-"""The table: what breaks, where, and whether it takes a person to mend it."""
+"""The table: each fault, its place, and whether a user must fix it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,17 @@ from tests.faults.proxy import (
     says,
     slows,
 )
-from tests.faults.stage import ALL, BY_LEDGERS, BY_TIMES, DEFERRED, LEDGERS, LEDGERS_AND_ASSETS, Batch
+from tests.faults.stage import (
+    ALL,
+    BACKFILL,
+    BY_CHUNKS,
+    BY_LEDGERS,
+    BY_TIMES,
+    DEFERRED,
+    LEDGERS,
+    LEDGERS_AND_ASSETS,
+    Batch,
+)
 from tests.faults.traps import Break, Trap, at, running, wire
 
 
@@ -34,6 +44,8 @@ class Fault:
         where: at which moment.
         traps: what waits for the moment, and breaks it; several take their turns.
         clear: the task that an operator clears with what follows it, None if the batch has to recover by itself.
+        meanwhile: what somebody does before the operator clears it.
+        mistaken: the task that the operator clears first, alone: it has to fail, change nothing, and name `clear`.
         check: what else has to hold once it has recovered.
         dag: the DAG that runs.
         asks: its params.
@@ -44,6 +56,8 @@ class Fault:
     where: str
     traps: Sequence[Trap]
     clear: str | None = None
+    meanwhile: Callable[[Batch], None] | None = None
+    mistaken: str | None = None
     check: Callable[[Batch], None] | None = None
     dag: str = LEDGERS
     asks: Mapping[str, Any] = field(default_factory=lambda: BY_LEDGERS)
@@ -110,9 +124,38 @@ def one_pod_in_all(batch: Batch) -> None:
     assert pods_made(batch) == 1, f"{pods_made(batch)} pods were made"
 
 
-def loads_all_again(batch: Batch) -> None:
-    again = Batch(batch.stage, batch.dag_id, ALL).begin()
+def merge_jobs(batch: Batch) -> list[Any]:
+    """The merges of a batch, the oldest first."""
+    listed = batch.stage.stack.bigquery("GET", "jobs?maxResults=1000&projection=full")["jobs"]
+    return [job for job in listed[::-1] if f"_{batch.run_id}_ledgers_merge_" in job["jobReference"]["jobId"]]
+
+
+def first_merge_succeeded(batch: Batch) -> None:
+    """And the next try, which knew no more of it, replaced its rows."""
+    errors = [job["status"].get("errorResult") for job in merge_jobs(batch)]
+    assert errors == [None, None], f"the merges of the batch ended with {errors}"
+
+
+def first_merge_was_cancelled(batch: Batch) -> None:
+    """And had ended before the next one began."""
+    first, *others = merge_jobs(batch)
+    assert first["status"]["errorResult"]["reason"] == "stopped"
+    ended = int(first["statistics"]["endTime"])
+    assert others and all(int(other["statistics"]["creationTime"]) >= ended for other in others)
+
+
+def loads_again(asks: Mapping[str, Any], batch: Batch) -> None:
+    again = Batch(batch.stage, batch.dag_id, dict(asks)).begin()
     assert again.wait() == "success"
+
+
+loads_all_again = partial(loads_again, ALL)
+
+
+def versions_differ(batch: Batch) -> None:
+    tasks = batch.get("/taskInstances?limit=100")["task_instances"]
+    versions = {task["task_id"]: task["dag_version"]["version_number"] for task in tasks}
+    assert versions["get_ledger_range_from_times"] < max(versions.values()), versions
 
 
 # The rows ------------------------------------------------------------------------------------------------------------
@@ -154,7 +197,7 @@ def killed(name: str, task_id: str, kill: Break) -> Fault:
     )
 
 
-# A pod's task tidies up when it is told to end; others do their work to its end, unless they are killed.
+# A pod's task cleans up on SIGTERM; others finish their work, unless they are killed.
 KILLED_TASKS = [
     *(killed("kill -9", task_id, b.kills(task_id)) for task_id in MOMENTS),
     *(killed("SIGTERM", task_id, b.kills(task_id, signal.SIGTERM)) for task_id in POD_TASKS),
@@ -181,6 +224,11 @@ KILLED_SERVICES = [
     ),
     Fault("kill -9 of the scheduler", "while a merge runs", [merging(b.kills_service("scheduler"))], quick=True),
     Fault("kill -9 of the API server", "while the export's pod runs", [exporting(b.kills_service("api-server"))]),
+    Fault(
+        "the API server does not answer for a minute",
+        "while the export's pod runs",
+        [exporting(b.pauses_service("api-server", 60))],
+    ),
     Fault("kill -9 of the DAG processor", "while the export's pod runs", [exporting(b.kills_service("dag-processor"))]),
     Fault("kill -9 of Airflow's database", "while a merge runs", [merging(b.kills_service("database"))]),
     Fault(
@@ -216,7 +264,7 @@ KILLED_SERVICES = [
 PODS = [
     Fault("the pod is evicted", "while it runs", [exporting(b.does_to_pod("evict"))]),
     Fault("the pod is out of memory", "while it runs", [exporting(b.does_to_pod("out-of-memory"))]),
-    Fault("the pod vanishes", "while it runs", [exporting(b.does_to_pod("vanish"))], quick=True),
+    Fault("the pod vanishes", "while it runs", [exporting(b.does_to_pod("vanish"))]),
     Fault("the pod's image is missing", "export", [making_pod(changes(b.with_container(b.without_image)))]),
     Fault(
         "the pod is stuck pending",
@@ -256,7 +304,7 @@ PODS = [
     Fault("Kubernetes answers 429", "to a create, twice", [making_pod(answers(429), times=2)]),
     Fault(
         "Kubernetes answers 500",
-        "while the pod runs, thrice",
+        "while the pod runs, three times",
         [wire("cluster", READ_POD, answers(500), nth=3, times=3)],
     ),
     Fault("Kubernetes is slow", "export, 3 s each request", [wire("cluster", r"", slows(3), times=8)]),
@@ -271,7 +319,6 @@ BUCKET = [
         "before verify",
         [verifying(b.rewrites_object("-ledgers.txt", b.first_half))],
         clear="export",
-        quick=True,
     ),
     Fault(
         "an object is replaced by one of fewer rows",
@@ -297,35 +344,73 @@ WAREHOUSE = [
     Fault("BigQuery answers 500", "to the merge's job", [wire("warehouse", insert("merge"), answers(500))]),
     Fault(
         "BigQuery answers 503",
-        "to the check's job, thrice",
+        "to the check's job, three times",
         [wire("warehouse", insert("check"), answers(503), times=3)],
     ),
     Fault(
-        "somebody deletes the staging table",
+        "a user deletes the staging table",
         "before the check",
         [checking(b.deletes_staging_table)],
         clear="ledgers.load",
     ),
     Fault(
-        "somebody deletes the staging table",
+        "a user deletes the staging table",
         "before the merge",
         [merging(b.deletes_staging_table)],
         clear="ledgers.load",
     ),
     Fault(
-        "somebody deletes the published table",
+        "the staging table has expired",
+        "the merge is cleared alone",
+        [merging(b.deletes_staging_table)],
+        mistaken="ledgers.merge",
+        clear="ledgers.load",
+    ),
+    Fault(
+        "the ledgers were loaded again",
+        "after the merge had failed, and before it is cleared",
+        [wire("warehouse", insert("merge"), changes(b.failing), times=4)],
+        meanwhile=partial(loads_again, BY_LEDGERS),
+        mistaken="ledgers.merge",
+        clear="export",
+    ),
+    Fault(
+        "a user deletes the published table",
         "before the merge; another run brings the ledgers that were in it",
         [merging(b.deletes_published_table)],
         clear="ledgers.load",
         check=loads_all_again,
     ),
     Fault(
-        "somebody changes the staging table's schema",
+        "a user changes the staging table's schema",
         "before the merge",
         [merging(b.replaces_staging_table)],
         clear="ledgers.load",
     ),
-    Fault("somebody adds a column", "before the merge", [merging(b.adds_column)]),
+    Fault("a user adds a column", "before the merge", [merging(b.adds_column)]),
+]
+
+GIVEN_UP = [
+    Fault(
+        "a job succeeds after its client gave up",
+        "merge: the worker is lost while it runs",
+        [
+            merging(b.keeps_warehouse_busy),
+            at("warehouse", results("merge"), b.all_of(b.loses_worker("ledgers.merge"), b.frees_warehouse)),
+        ],
+        check=first_merge_succeeded,
+    ),
+    Fault(
+        "a deferral times out",
+        "while its merge runs: the merge is cancelled, and has ended before the next try",
+        [
+            at("cluster", MAKE_POD, b.shortens_merges(20)),
+            merging(b.keeps_warehouse_busy),
+            at("warehouse", r"^POST .*/jobs/[^/]*_ledgers_merge_[^/]*/cancel", b.frees_warehouse, after),
+        ],
+        dag=DEFERRED,
+        check=first_merge_was_cancelled,
+    ),
 ]
 
 DEFERRED_PODS = [
@@ -367,11 +452,48 @@ RUNS = [
     ),
 ]
 
+CHANGES = [
+    Fault(
+        "kill -9 of the scheduler",
+        "in the middle of a mapped backfill",
+        [merging(b.kills_service("scheduler"))],
+        dag=BACKFILL,
+        asks=BY_CHUNKS,
+    ),
+    Fault(
+        "the DAG's version changes",
+        "between two tasks of the run",
+        [running("export", b.changes_dag)],
+        check=versions_differ,
+    ),
+    Fault(
+        "a user edits the Variable `gcs_exported_object_prefix`",
+        "while the export's pod runs",
+        [exporting(b.sets_variable("gcs_exported_object_prefix", "elsewhere"))],
+    ),
+    Fault(
+        "a user edits the Variable `export_mode`",
+        "while the export's pod runs, which is then killed",
+        [exporting(b.all_of(b.sets_variable("export_mode", "per_type"), b.does_to_pod("vanish")))],
+    ),
+]
+
 DISKS = [
     Fault("the disk is full", "of the export's pod", [making_pod(changes(b.with_container(b.with_full_disk)))]),
     Fault("the disk is full", "of the bucket, 5 s", [exporting(b.fills_disk("bucket", 5))]),
     Fault("the disk is full", "of BigQuery, 5 s", [loading(b.fills_disk("warehouse", 5))]),
 ]
 
-FAULTS = [*KILLED_TASKS, *KILLED_SERVICES, *PODS, *BUCKET, *WAREHOUSE, *DEFERRED_PODS, *RUNS, *DISKS]
+FAULTS = [
+    *KILLED_TASKS,
+    *KILLED_SERVICES,
+    *PODS,
+    *BUCKET,
+    *WAREHOUSE,
+    *GIVEN_UP,
+    *DEFERRED_PODS,
+    *RUNS,
+    *CHANGES,
+    *DISKS,
+]
 """All rows."""

@@ -24,7 +24,7 @@ class Sprung:
     error: BaseException | None = None
 
     def by(self, break_: Callable[[], Any]) -> None:
-        """Breaks something, and remembers how that went."""
+        """Break something, and record the result."""
         try:
             break_()
         except BaseException as error:

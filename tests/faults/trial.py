@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from tests.faults.stage import Batch, Stage
+from tests.faults.stage import COMPLETE, Batch, Stage
 from tests.faults.table import Fault
 from tests.waiting import RUN_PATIENCE, wait_until
 
@@ -37,16 +39,18 @@ class Outcome:
 
 
 def attempt(stage: Stage, fault: Fault) -> Outcome:
-    """Breaks something at a moment of a batch, lets it recover, and compares."""
+    """Break something at a moment of a batch, let it recover, and compare."""
     outcome = Outcome(fault, stage.usual(fault.dag, dict(fault.asks)))
     stage.take_away(fault.dag)
+    outcome.problems += stage.false_claims()[:5]
     for proxy in stage.proxies.values():
         proxy.seen.clear()
     since, began = time.time(), time.monotonic()
     batch = Batch(stage, fault.dag, dict(fault.asks))
     try:
-        outcome.problems += spring(batch, fault)
-        outcome.problems += recover(batch, outcome)
+        with watched(stage, outcome):
+            outcome.problems += spring(batch, fault)
+            outcome.problems += recover(batch, outcome)
         outcome.took = time.monotonic() - began
         if outcome.recovered != NOT_AT_ALL and fault.check:
             fault.check(batch)
@@ -64,8 +68,32 @@ def attempt(stage: Stage, fault: Fault) -> Outcome:
     return outcome
 
 
+LOOK_SECONDS = 1.0
+"""The time between two looks at the watermark while a fault is on."""
+
+
+@contextmanager
+def watched(stage: Stage, outcome: Outcome) -> Iterator[None]:
+    """Looks at the watermark again and again: it must not claim a ledger whose rows are not there."""
+    ended, false = threading.Event(), dict[str, None]()
+
+    def look() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            with suppress(Exception):  # the warehouse may be what is broken
+                false.update(dict.fromkeys(stage.false_claims()))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        outcome.problems += list(false)[:5]
+
+
 def spring(batch: Batch, fault: Fault) -> Iterator[str]:
-    """Begins the batch and sets its traps, each when the one before it has sprung; gives what went wrong with them."""
+    """Begin the batch and set its traps, each when the one before it has sprung; return their problems."""
     begun = False
     for number, trap in enumerate(fault.traps, 1):
         sprung = trap(batch)
@@ -85,7 +113,7 @@ def spring(batch: Batch, fault: Fault) -> Iterator[str]:
 
 
 def recover(batch: Batch, outcome: Outcome) -> Iterator[str]:
-    """Waits for the end of the batch and of those beside it; clears what an operator would."""
+    """Wait for the end of the batch and of those beside it; clear what an operator would."""
     clear, batches = outcome.fault.clear, [batch, *batch.others]
     failed = [each for each in batches if each.wait() == "failed"]
     if failed and clear is None:
@@ -93,6 +121,10 @@ def recover(batch: Batch, outcome: Outcome) -> Iterator[str]:
     elif clear is not None and not failed:
         yield "it was to fail, so that a person looks at it, and it did not"
     for each in failed:
+        if outcome.fault.meanwhile:
+            outcome.fault.meanwhile(each)
+        if outcome.fault.mistaken:
+            yield from mistake(each, outcome.fault)
         each.clear(clear)
     if any(each.wait() == "failed" for each in failed):
         yield "it did not recover after a clear"
@@ -100,10 +132,28 @@ def recover(batch: Batch, outcome: Outcome) -> Iterator[str]:
         outcome.recovered = AFTER_A_CLEAR if failed else BY_ITSELF
 
 
+def mistake(batch: Batch, fault: Fault) -> Iterator[str]:
+    """Clear a task that cannot succeed; return what it did besides failing with the right advice."""
+    assert fault.mistaken is not None
+    before = batch.stage.rows()
+    batch.clear(fault.mistaken)
+    if batch.wait() != "failed":
+        yield f"{fault.mistaken} was to fail, cleared alone, and it did not"
+    if batch.stage.rows() != before:
+        yield f"{fault.mistaken} changed rows, cleared alone"
+    tries = batch.tries(fault.mistaken)
+    log = batch.get(f"/taskInstances/{fault.mistaken}/logs/{tries[-1]['try_number']}?full_content=true")
+    if f"the task '{fault.clear}'" not in str(log):
+        yield f"the log of {fault.mistaken} does not say to clear {fault.clear}"
+
+
 def differences(stage: Stage, outcome: Outcome, since: float) -> Iterator[str]:
     """What is not as a batch without a fault leaves it."""
     if outcome.lost or outcome.doubled:
         yield f"{outcome.lost} rows are lost, {outcome.doubled} are doubled"
+    yield from stage.false_claims()[:5]
+    if (claims := stage.claims()) != COMPLETE:
+        yield f"the watermark does not end complete: {claims}"
     merges = stage.merges(since)
     if "ledgers" not in merges:
         yield "no merge was seen"

@@ -1,4 +1,4 @@
-"""How hard these tests try, and what they tell at the end: inputs, errors by kind, the slowest input."""
+"""The number of inputs of these tests, and their summary: inputs, errors by kind, the slowest input."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def tried(times: int) -> settings:
 
 @dataclass
 class Tally:
-    """What became of the inputs of one target."""
+    """The results of the inputs of one target."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     slowest: float = 0
@@ -174,7 +174,7 @@ def damaged(draw: Any, sound: bytes) -> bytes:
 
 
 def exporter(target: str, *arguments: object) -> str:
-    """Runs `stellar-etl` in this process, expects status 0, or 1 or 75 with one line; gives that line."""
+    """Run `stellar-etl` in this process, expect status 0, or 1 or 75 with one line; return that line."""
     handlers = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGINT)]
     told, start, status = io.StringIO(), time.perf_counter(), 0
     environment = dict(os.environ)
@@ -216,7 +216,7 @@ print(status, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def measured(target: str, *arguments: object) -> Ended:
-    """Runs `stellar-etl` in a process of its own."""
+    """Run `stellar-etl` in a process of its own."""
     start = time.perf_counter()
     command = [sys.executable, "-c", _MEASURE, PROGRAM, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

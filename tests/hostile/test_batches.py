@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from stellar_etl.cli.options import pairs
 from stellar_etl_airflow.bigquery.jobs import job_id_base
+from stellar_etl_airflow.export.contents import Contents, ContentsError
 from stellar_etl_airflow.export.exports import extra_fields
 from stellar_etl_airflow.export.manifest import (
     ManifestError,
-    RowCounter,
+    RefusedExportError,
     StoredObject,
     combined_manifest,
     derived_manifest,
@@ -56,7 +57,7 @@ ledgers = st.integers(-1, 200)
 @example({"start_ledger": 3.9, "end_ledger": 4})
 @example({"start_ledger": 1e999, "end_ledger": 1e999})
 def test_asked_ranges(params):
-    asked = outcome("params", lambda: asked_range(params, START, END), RangeError)
+    asked = outcome("params", lambda: asked_range(params, TimeRange(START, END)), RangeError)
     if isinstance(asked, TimeRange):
         assert asked.start < asked.end
     elif isinstance(asked, LedgerRange):
@@ -165,11 +166,15 @@ MANIFEST = {
     "first_closed_at": "2026-01-01T00:00:00Z",
     "last_closed_at": "2026-01-01T00:00:10Z",
     "failed_transforms": 0,
+    "left_out": [],
     "files": [
         {"type": type_, "name": ATTEMPT.object_name(name), "rows": 3, "bytes": 100, "crc32c": "AAAAAA=="}
         for type_, name in FILE_NAMES.items()
     ],
 }
+
+
+REFUSALS = (ManifestError, RefusedExportError)
 
 
 def verify(manifest):
@@ -196,6 +201,10 @@ def check_batch(batch):
 @given(tampered(MANIFEST))
 @example({**MANIFEST, "failed_transforms": float("nan")})
 @example({**MANIFEST, "failed_transforms": -5})
+@example({**MANIFEST, "left_out": [{"type": "operations", "ledger": 4, "rows": 1}]})
+@example({**MANIFEST, "left_out": [{"type": [], "ledger": 4, "rows": 0}]})
+@example({**MANIFEST, "left_out": [{"type": "operations", "ledger": 9, "rows": 0}]})
+@example({**MANIFEST, "left_out": [{"type": "operations", "ledger": 4, "rows": 10**9}, {"type": "a"}]})
 @example({**MANIFEST, "first_closed_at": "' OR 1=1 --"})
 @example({**MANIFEST, "last_closed_at": {"a": 1}})
 @example({**MANIFEST, "files": [{**file, "rows": 1e999} for file in MANIFEST["files"]]})
@@ -205,7 +214,7 @@ def test_manifests(manifest):
     def read():
         return verify(read_manifest(json.dumps(manifest), "m.json"))
 
-    batch = outcome("manifests", read, ManifestError)
+    batch = outcome("manifests", read, *REFUSALS)
     if isinstance(batch, Batch):
         check_batch(batch)
 
@@ -219,13 +228,13 @@ def test_manifests_of_several_pods(first, second):
 
     manifest = outcome("combined manifests", combined, ManifestError)
     if isinstance(manifest, dict):
-        batch = outcome("combined manifests", lambda: verify(manifest), ManifestError)
+        batch = outcome("combined manifests", lambda: verify(manifest), *REFUSALS)
         if isinstance(batch, Batch):
             check_batch(batch)
 
 
 @pytest.mark.parametrize("text", [*NASTY, DEEP, '{"files": ' + DEEP + "}", "9" * 5000])
-def test_manifests_that_are_none(text):
+def test_invalid_manifests(text):
     assert isinstance(outcome("manifests", lambda: verify(read_manifest(text, "m.json")), ManifestError), ManifestError)
 
 
@@ -243,10 +252,35 @@ HEADERS = [
 ]
 
 
+def contents_of(**rows):
+    contents = Contents()
+    for data_type, some in rows.items():
+        contents.counter(data_type).write("".join(json.dumps(row) + "\n" for row in some).encode())
+    return contents
+
+
+OPERATION_ROWS = [
+    {"ledger_sequence": n, "transaction_id": n << 32, "type": 1, "details": {"asset_type": "native"}} for n in (3, 4, 5)
+]
+
+
 def derive(headers):
-    counter = RowCounter()
-    counter.write(b"{}\n" * 3)
-    return derived_manifest(ATTEMPT, "net", headers, {"operations": counter}, FILE_NAMES, OBJECTS)
+    return derived_manifest(ATTEMPT, "net", headers, contents_of(operations=OPERATION_ROWS), FILE_NAMES, OBJECTS)
+
+
+TRANSACTION_ROWS = [{"ledger_sequence": n, "id": n << 32, "successful": True} for n in (3, 4, 5)]
+
+
+@tried(300)
+@given(tampered(TRANSACTION_ROWS), tampered(OPERATION_ROWS))
+def test_rows_that_a_derived_manifest_counts(transactions, operations):
+    def counted():
+        rows = [value if isinstance(value, list) else [value] for value in (transactions, operations)]
+        return contents_of(transactions=rows[0], operations=rows[1], effects=[])
+
+    contents = outcome("rows", counted, ContentsError)
+    if isinstance(contents, Contents):
+        assert all(count >= 0 for counts in contents.lacking().values() for count in counts.values())
 
 
 @tried(400)
@@ -260,14 +294,14 @@ def test_rows_of_ledgers_that_a_manifest_is_made_of(headers):
     def derived():
         return verify(derive("".join(json.dumps(line) + "\n" for line in lines)))
 
-    batch = outcome("derived manifests", derived, ManifestError)
+    batch = outcome("derived manifests", derived, *REFUSALS)
     if isinstance(batch, Batch):
         check_batch(batch)
 
 
 @pytest.mark.parametrize("text", [DEEP + "\n", "9" * 5000 + "\n", "\0\n", "\n\n\n", "{}\n{}\n{}\n"])
-def test_rows_of_ledgers_that_are_none(text):
-    assert isinstance(outcome("derived manifests", lambda: derive(text), ManifestError), ManifestError)
+def test_invalid_rows_of_ledgers(text):
+    assert isinstance(outcome("derived manifests", lambda: derive(text), *REFUSALS), ManifestError)
 
 
 def test_the_sound_manifests_pass():
@@ -310,7 +344,7 @@ def test_schema_files(tmp_path_factory, first, second):
 
 
 @pytest.mark.parametrize("content", [DEEP.encode(), b"\xff\xfe", b"", b"9" * 5000, b"[1]", b'[{"name": "a"}]'])
-def test_schema_files_that_are_none(tmp_path, content):
+def test_invalid_schema_files(tmp_path, content):
     (tmp_path / "t_schema.json").write_bytes(content)
     assert isinstance(outcome("schema files", lambda: read_schema(str(tmp_path), "t"), SchemaError), SchemaError)
 

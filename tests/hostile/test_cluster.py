@@ -51,7 +51,7 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ask(cluster):
-    """Sends a request; gives its status, which is no fault of the server."""
+    """Send a request; return its status, which is no fault of the server."""
     with requests.Session() as session:
         session.headers.update({"Authorization": f"Bearer {cluster.token}", "Content-Type": "application/json"})
 
@@ -141,7 +141,7 @@ def test_tokens(cluster, header):
     assert answer.status_code == 401
 
 
-def test_no_shell_reads_what_pods_are_told(cluster, tmp_path):
+def test_no_shell_reads_the_arguments_of_pods(cluster, tmp_path):
     marker = tmp_path / "owned"
     # No argument has a NUL, logs end lines at each \r, and Kubernetes itself reads $(…) and $$.
     told = [text for text in (*NASTY, f"`touch {marker}`", f"; touch {marker};") if not set(text) & set("\0\r\ud800$")]
@@ -169,7 +169,11 @@ def test_volumes_are_not_left(cluster, tmp_path, part):
 
         def waiting(pod=pod):
             statuses = cluster.pod(pod).status.container_statuses
-            return statuses and statuses[0].state.waiting and "leads out" in (statuses[0].state.waiting.message or "")
+            return (
+                statuses
+                and statuses[0].state.waiting
+                and "is outside its volume" in (statuses[0].state.waiting.message or "")
+            )
 
         wait_until(waiting, "the pod was started")
         cluster.api.delete_namespaced_pod(pod, NAMESPACE, grace_period_seconds=0)

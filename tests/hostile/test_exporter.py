@@ -39,7 +39,7 @@ def size(lake, span):
 
 @pytest.fixture
 def tampered_lake(tmp_path_factory, lake, ledger):
-    """Puts bytes in place of the ledger's object; gives the lake."""
+    """Put bytes in place of the ledger's object; return the lake."""
     folder = tmp_path_factory.mktemp("tampered") / "lake"
     (folder / ledger[0].name).parent.mkdir(parents=True)
     shutil.copy(lake / ".config.json", folder)
@@ -52,7 +52,7 @@ def tampered_lake(tmp_path_factory, lake, ledger):
 
 
 def export(target, folder, sequence, *options):
-    """Exports one ledger, and makes sure that either all files are there, or none."""
+    """Export one ledger, and make sure that either all files are there, or none."""
     output = folder.parent / "out"
     line = exporter(
         target,
@@ -269,7 +269,7 @@ def test_state_files_of_any_json(tmp_path_factory, archive, state, name):
 
 
 @pytest.mark.parametrize("text", [DEEP, "", "9" * 5000, "\ufeff{}", "NaN"])
-def test_state_files_that_are_none(tmp_path, archive, text):
+def test_invalid_state_files(tmp_path, archive, text):
     folder = shutil.copytree(archive, tmp_path / "archive")
     (folder / ".well-known/stellar-history.json").write_text(text)
     assert "stellar-history.json can't be read" in export_state("state files", folder, tmp_path / "out")
@@ -339,7 +339,7 @@ def test_configurations_of_any_json(lake, ledger, tampered_lake, config):
 
 
 @pytest.mark.parametrize("text", [DEEP, "", "\xff", "9" * 5000])
-def test_configurations_that_are_none(lake, ledger, tampered_lake, text):
+def test_invalid_configurations(lake, ledger, tampered_lake, text):
     span, content = ledger
     folder = tampered_lake(zstandard.compress(content, 1))
     (folder / ".config.json").write_bytes(text.encode("latin-1"))
@@ -453,7 +453,7 @@ def test_times(lake, text):
 
 
 def test_close_times_beyond_the_calendar(ledger, tampered_lake, lake):
-    """Of a ledger whose hash nobody checks: the newest one, which times are held against."""
+    """For a ledger whose hash is not checked: the newest one, with which times are compared."""
     span, content = ledger
     header = decode_batch(content)["ledgerCloseMetas"][0][1]["ledgerHeader"]["header"]
     moment = header["scpValue"]["txSetHash"] + header["scpValue"]["closeTime"].to_bytes(8, "big")

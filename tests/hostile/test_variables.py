@@ -70,7 +70,7 @@ FIELDS = [
 ]
 columns = st.sampled_from([field["name"] for field in FIELDS]) | texts
 marked = st.text(st.sampled_from("'\"`;\\-@)\n\0 =é"), max_size=8).map(lambda text: f"mark{text}mark")
-"""Texts that can be told from SQL wherever they turn up."""
+"""Texts that differ from SQL wherever they appear."""
 values = marked | numbers | st.booleans() | st.sampled_from(["2026-01-01", "2026-01-01T00:00:00Z"])
 checks = st.fixed_dictionaries(
     {"table": st.just("t"), "kind": st.sampled_from([kind.value for kind in Kind]), "column": columns | marked},

@@ -50,7 +50,7 @@ numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory):
-    """Loads a file's bytes into a table of its own; gives the rows' ids and names that are there after it."""
+    """Load a file's bytes into a table of its own; return the rows' ids and names that are there after it."""
     folder = tmp_path_factory.mktemp("warehouse")
     with running(warehouse(folder)) as server:
         client = bigquery_client(server)
@@ -77,7 +77,7 @@ def load(tmp_path_factory):
 
 
 def refused_or_right(load, content, name="rows.txt"):
-    """Gives the rows, or the error, which is one of the job and no fault of the server."""
+    """Return the rows, or the error, which must be one of the job and not of the server."""
     try:
         rows = load(content, name)
     except BadRequest as error:

@@ -52,7 +52,7 @@ class Pods:
         self.api = client.CoreV1Api(client.ApiClient(configuration))
 
     def create(self, *argv: str, **changes: Any) -> str:
-        """Makes a pod of one container, `base`; `changes` are parts of its spec. Gives its name."""
+        """Make a pod of one container, `base`; `changes` are parts of its spec. Return its name."""
         name = f"stellar-etl-test-{secrets.token_hex(4)}"
         container = {"name": "base", "image": self.image, "command": list(argv), **changes.pop("container", {})}
         metadata = {"name": name, **self.metadata, **changes.pop("metadata", {})}
@@ -64,7 +64,7 @@ class Pods:
         return self.api.read_namespaced_pod(name, self.namespace)
 
     def wait(self, name: str, condition: Callable[[client.V1Pod], Any]) -> client.V1Pod:
-        """Waits until a pod is as wanted; gives it."""
+        """Wait until a pod is as wanted; return it."""
         wait_until(lambda: condition(self.pod(name)), f"{name} did not become so")
         return self.pod(name)
 
@@ -73,7 +73,7 @@ class Pods:
         return self.pod(name)
 
     def ended(self, name: str) -> client.V1ContainerStateTerminated:
-        """Waits for a pod's end; gives how its container ended."""
+        """Wait for a pod's end; return how its container ended."""
         pod = self.wait_for(name, "Succeeded", "Failed")
         return pod.status.container_statuses[0].state.terminated
 
@@ -83,10 +83,15 @@ class Pods:
         return str(answer.data.decode())
 
     def run(self, *argv: str, **changes: Any) -> str:
-        """Runs a pod to its end; gives its log."""
+        """Run a pod to its end; return its log."""
         name = self.create(*argv, **changes)
         self.wait_for(name, "Succeeded", "Failed")
         return self.log(name, container="base")
+
+    def events(self, name: str) -> list[str]:
+        """What the cluster reported of a pod, the oldest first, including deleted pods."""
+        found = self.api.list_namespaced_event(self.namespace, field_selector=f"involvedObject.name={name}").items
+        return [f"{event.last_timestamp} {event.reason}: {event.message}" for event in found]
 
     def is_gone(self, name: str) -> bool:
         try:
@@ -99,9 +104,9 @@ class Pods:
 class Cluster(Pods):
     """The laptop's cluster: one server and its folder. Images find this environment's programs, and `env`."""
 
-    def __init__(self, root: Path, port: int, env: dict[str, str]) -> None:
+    def __init__(self, root: Path, port: int, env: dict[str, str], lag: float) -> None:
         super().__init__(root / "kubeconfig")
-        self.root, self.port, self.env = root, port, env
+        self.root, self.port, self.env, self.lag = root, port, env, lag
         self.process: subprocess.Popen[bytes] | None = None
         self.root.mkdir(parents=True, exist_ok=True)
         self.token = secrets.token_hex(8)
@@ -110,8 +115,9 @@ class Cluster(Pods):
         (self.root / "images.json").write_text(json.dumps({"tools:*": image}))
 
     @classmethod
-    def make(cls, root: Path, **env: str) -> Cluster:
-        cluster = cls(root, free_port(), env)
+    def make(cls, root: Path, lag: float = 0.2, **env: str) -> Cluster:
+        """Start a cluster; ``lag``: seconds by which its reports trail the processes."""
+        cluster = cls(root, free_port(), env, lag)
         cluster.start()
         return cluster
 
@@ -124,7 +130,7 @@ class Cluster(Pods):
             [
                 *(sys.executable, "-m", "local.cluster", "--root", str(self.root), "--port", str(self.port)),
                 *("--images", str(self.root / "images.json"), "--token-file", str(self.root / "token")),
-                *("--kubeconfig", str(self.kubeconfig), "--lag", "0.2"),
+                *("--kubeconfig", str(self.kubeconfig), "--lag", str(self.lag)),
             ],
             cwd=REPO,
         )

@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -303,3 +304,26 @@ def test_the_warehouse_loads_what_was_uploaded(objects, folder):
         config = bq.LoadJobConfig(source_format="NEWLINE_DELIMITED_JSON", schema=[bq.SchemaField("id", "INTEGER")])
         client.load_table_from_uri(f"gs://{BUCKET}/{RUN}/load.txt", "stellar.loaded", job_config=config).result()
         assert [row.id for row in client.query("SELECT id FROM stellar.loaded").result()] == [1]
+
+
+def test_a_lifecycle_rule_is_shown_and_deletes_old_objects(tmp_path):
+    """At the start, and then from time to time."""
+    old, newer = (tmp_path / "gcs" / BUCKET / "exports" / name for name in ("old.txt", "newer.txt"))
+    old.parent.mkdir(parents=True)
+    for path, days in ((old, 31), (newer, 29)):
+        path.write_text("x")
+        os.utime(path, 2 * (time.time() - days * 86_400,))
+    server = bucket(tmp_path)
+    server.arguments += ["--delete-after", "30"]
+    with running(server):
+        found = storage_client(server).get_bucket(BUCKET)
+        assert [dict(rule) for rule in found.lifecycle_rules] == [
+            {"action": {"type": "Delete"}, "condition": {"age": 30}}
+        ]
+        wait_until(lambda: not old.exists(), "the old object is still there")
+        assert [blob.name for blob in found.list_blobs()] == ["exports/newer.txt"]
+        made = storage_client(server).bucket("made-with-a-rule")
+        made.add_lifecycle_delete_rule(age=1)
+        made.create()
+        (rule,) = storage_client(server).get_bucket("made-with-a-rule").lifecycle_rules
+        assert rule["condition"] == {"age": 1}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from local.__main__ import main
+from local.commands import main
 from local.lineage import Graph, as_mermaid, as_text, read_events, read_graph
 
 BUCKET = "gs://a-bucket"
@@ -64,11 +64,9 @@ def test_what_two_tables_are_made_of_is_shown_once_whole():
     assert (text.count("─ d"), text.count("─ e")) == (2, 1)
 
 
-def test_a_stack_whose_tasks_told_nothing_says_how_they_do(tmp_path, capsys):
+def test_a_stack_without_lineage_says_how_to_record_it(tmp_path, capsys):
     assert main(["lineage", "--dir", str(tmp_path)]) == 1
-    assert (
-        capsys.readouterr().err == "local: no task told of lineage yet: ./run_local.sh --keep --lineage has them do\n"
-    )
+    assert capsys.readouterr().err == "local: no task has reported lineage yet: run ./run_local.sh --keep --lineage\n"
 
 
 def test_events_come_in_the_order_in_which_they_were_written(tmp_path):

@@ -68,7 +68,7 @@ def test_other_intervals_are_refused_by_name(minutes):
 
 
 def test_an_empty_range_is_refused():
-    with pytest.raises(PlanError, match=r"--from 2026-01-01T00:30:00Z has to be before --to"):
+    with pytest.raises(PlanError, match=r"--from 2026-01-01T00:30:00Z must be before --to"):
         make_plan(at("00:30:00"), at("00:30:00"), 10)
 
 

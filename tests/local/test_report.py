@@ -8,8 +8,11 @@ import pytest
 from google.cloud import bigquery
 
 from local.plan import parse_time
-from local.report import stage_reports, state_reports, table_reports
-from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, TABLES
+from local.report import stage_reports, state_reports, table_reports, watermark_reports
+from stellar_etl_airflow.model.ranges import LedgerRange
+from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, TABLES, WATERMARKS_VIEW_ID
+from stellar_etl_airflow.model.versions import OPEN_LEDGER
+from stellar_etl_airflow.sql.versions import ENDS
 from tests.local import emulators
 from tests.shared import REPO
 
@@ -31,7 +34,16 @@ COLUMNS = {
     "history_contract_events": {"transaction_id": "INTEGER", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"},
     "token_transfers_raw": {"transaction_id": "INTEGER", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"},
     "enriched_history_operations": {"op_id": "INTEGER", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"},
-    "offers_state": {"offer_id": "INTEGER", "ledger_sequence": "INTEGER", "deleted": "BOOLEAN"},
+    "ledger_watermarks": {
+        "dataset": "STRING",
+        "table_id": "STRING",
+        "complete_from": "INTEGER",
+        "complete_through": "INTEGER",
+        "table_count": "INTEGER",
+        "tables_not_loaded": "INTEGER",
+    },
+    "offers_history": {"offer_id": "INTEGER", "ledger_sequence": "INTEGER", "valid_to_ledger": "INTEGER"},
+    "history_archives_dag_runs": {"table_id": "STRING", "start_ledger": "INTEGER", "end_ledger": "INTEGER"},
     "history_assets": {
         "asset_type": "STRING",
         "asset_code": "STRING",
@@ -40,11 +52,11 @@ COLUMNS = {
         "closed_at": "TIMESTAMP",
     },
 }
-"""The columns that the report reads; a test holds them against the schema files."""
+"""The columns that the report reads; a test compares them with the schema files."""
 
 MERGES = [
     *({"dag_id": "history", "task_id": f"{data_type}.merge", "state": "success"} for data_type in TABLES),
-    {"dag_id": ENRICHED_OPERATIONS.data_type, "task_id": "merge", "state": "success"},
+    {"dag_id": ENRICHED_OPERATIONS.dag_id, "task_id": f"{ENRICHED_OPERATIONS.data_type}.merge", "state": "success"},
 ]
 
 LEDGER = {"successful_transaction_count": 1, "failed_transaction_count": 1, "tx_set_operation_count": 3}
@@ -92,7 +104,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def report(server):
-    """Loads rows into new tables, and reports on them by table."""
+    """Load rows into new tables, and report on them by table."""
     warehouse, bucket = server
     client = emulators.bigquery_client(warehouse)
     client.delete_dataset("stellar", delete_contents=True, not_found_ok=True)
@@ -109,22 +121,23 @@ def report(server):
             f"gs://{emulators.BUCKET}/{table_id}.txt", f"local.stellar.{table_id}", job_config=config
         ).result()
 
-    def make(tables, task_instances=MERGES):
+    def make(tables, task_instances=MERGES, asked=None):
         for table_id, rows in tables.items():
             schema = [bigquery.SchemaField(name, kind) for name, kind in COLUMNS[table_id].items()]
             client.create_table(bigquery.Table(f"local.stellar.{table_id}", schema=schema))
             if rows:
                 load(table_id, rows)
-        return {found.table: found for found in table_reports(query, START, END, task_instances)}
+        reports = table_reports(query, START, END, asked, task_instances)
+        return {found.table: found for found in reports}
 
     make.query = query
     return make
 
 
-@pytest.mark.parametrize("table_id", sorted(COLUMNS))
+@pytest.mark.parametrize("table_id", sorted(COLUMNS.keys() - {WATERMARKS_VIEW_ID}))
 def test_the_columns_are_those_of_the_schema_files(table_id):
-    fields = json.loads((REPO / "schemas" / f"{table_id.removesuffix('_state')}_schema.json").read_text())
-    types = {field["name"]: field["type"] for field in fields}
+    fields = json.loads((REPO / "schemas" / f"{table_id.removesuffix('_history')}_schema.json").read_text())
+    types = {field["name"]: field["type"] for field in [*fields, *(ENDS if table_id == "offers_history" else ())]}
     assert {name: types[name] for name in COLUMNS[table_id]} == COLUMNS[table_id]
 
 
@@ -173,6 +186,27 @@ def test_a_range_without_ledgers_is_a_gap_and_one_without_trades_is_none(report)
     assert found["history_trades"].good
 
 
+def loads_of(tables, *ranges):
+    """Batch stats: each of the ranges was loaded into each of the tables."""
+    names = [table_id for table_id in tables if table_id != "history_ledgers"]
+    return [{"table_id": name, "start_ledger": low, "end_ledger": high} for name in names for low, high in ranges]
+
+
+def test_ledgers_that_were_asked_for_and_never_loaded_are_no_whole_table(report):
+    tables, stats = rows_of(range(1, 6)), "history_archives_dag_runs"
+    found = report({**tables, stats: loads_of(tables, (1, 3), (3, 5))}, asked=LedgerRange(1, 8))
+    missing = {name: table.not_loaded for name, table in found.items()}
+    assert missing == {**dict.fromkeys(tables, 3), "enriched_history_operations": None}
+    assert not any(table.good for name, table in found.items() if missing[name])
+    assert found["history_ledgers"].gaps == 0, "between its first and its last ledger none is missing"
+
+
+def test_loads_that_cover_what_was_asked_for_are_whole(report):
+    tables, stats = rows_of(range(1, 6)), "history_archives_dag_runs"
+    found = report({**tables, stats: loads_of(tables, (1, 2), (2, 9))}, asked=LedgerRange(2, 4))
+    assert all(table.good for table in found.values())
+
+
 def test_failed_checks_are_counted_for_their_table(report):
     task = {"dag_id": "history", "task_id": "operations.check", "state": "failed"}
     found = report(rows_of(range(1, 6)), [*MERGES, task])
@@ -185,15 +219,26 @@ def test_only_the_tables_that_were_loaded_are_reported_on(report):
     tables = {"history_transactions": rows_of([1])["history_transactions"]}
     found = report(tables, [{"dag_id": "history", "task_id": "transactions.merge", "state": "success"}])
     assert list(found) == ["history_transactions"]
-    assert found["history_transactions"].gaps is None, "nothing tells without the ledgers"
+    assert found["history_transactions"].gaps is None, "unknown without the ledgers"
 
 
-def test_point_in_time_tables_tell_what_there_is_and_what_is_gone(report):
-    rows = [{"offer_id": 1, "ledger_sequence": 4, "deleted": True}, {"offer_id": 2, "ledger_sequence": 3}]
-    report({"offers_state": [{"deleted": False, **row} for row in rows]}, [])
+def test_point_in_time_views_count_current_and_removed_entries(report):
+    ends = ((1, 2, 3), (1, 3, 4), (2, 3, OPEN_LEDGER))
+    rows = [{"offer_id": offer, "ledger_sequence": since, "valid_to_ledger": until} for offer, since, until in ends]
+    report({"offers_history": rows}, [])
     merge = {"dag_id": "state_table_export", "task_id": "offers.merge", "state": "success"}
     (found,) = state_reports(report.query, [merge, *MERGES])
-    assert (found.table, found.entries, found.deleted, found.last_ledger) == ("offers_state", 1, 1, 4)
+    assert (found.table, found.entries, found.deleted, found.last_ledger) == ("offers_current", 1, 1, 4)
+
+
+def test_the_watermark_of_each_dataset_is_reported_once_a_batch_was_recorded(report):
+    plain = {"dataset": "local.stellar", "complete_from": 3, "complete_through": 42, "table_count": 19}
+    rows = [{**plain, "tables_not_loaded": 4}, {**plain, "table_id": "history_ledgers", "tables_not_loaded": 0}]
+    report({"ledger_watermarks": rows}, [])
+    assert watermark_reports(report.query, MERGES) == []
+    (found,) = watermark_reports(report.query, [{"task_id": "batch_stats", "state": "success"}])
+    assert (found.dataset, found.complete_from, found.complete_through) == ("local.stellar", 3, 42)
+    assert (found.tables, found.tables_not_loaded) == (19, 4)
 
 
 def test_stages_add_up_over_tables_in_the_order_of_a_batch():

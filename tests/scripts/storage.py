@@ -27,7 +27,7 @@ class FailedError(Exception):
 
 
 def step() -> bool:
-    """Counts a step; whether it shall fail."""
+    """Count a step; return whether it must fail."""
     steps = Path(os.environ["STEPS"])
     with steps.open("ab") as file:
         file.write(b".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -10,14 +11,21 @@ import shutil
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import grpc
 import pytest
 from airflow.models.connection import Connection
+from airflow.providers.google.cloud._internal_client.secret_manager_client import _SecretManagerClient
+from google.cloud.secretmanager_v1 import SecretManagerServiceClient, types
+from google.cloud.secretmanager_v1.services.secret_manager_service.transports import SecretManagerServiceGrpcTransport
 
 from stellar_etl.cli.options import PUBLIC_LAKE
 from stellar_etl_airflow.bigquery.tables import NETWORK_LABEL, network_hash
+from stellar_etl_airflow.model.deployment import DEPLOYMENT_LABEL
 from stellar_etl_airflow.settings.checks import check
 from tests.shared import REPO
 
@@ -67,7 +75,7 @@ class Cloud:
                 else f'#!/bin/sh\nexec {sys.executable} {REPO}/tests/scripts/cloud.py {program} "$@"\n'
             )
             stand_in.chmod(0o755)
-        for program in ("bash", "sh", "dirname", "cat", "sha256sum", "cut"):
+        for program in ("bash", "sh", "dirname", "cat", "sha256sum", "cut", "head"):
             (self.bin / program).symlink_to(shutil.which(program))
         self.reset()
 
@@ -82,7 +90,9 @@ class Cloud:
         state.setdefault(kind, {})[name] = value
         self.file.write_text(json.dumps(state))
 
-    def run(self, place: str = "composer3", *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, place: str = "composer3", *arguments: str, standard_input: str | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         self.noted.write_text("")
         # The files that it writes lie below the name of the environment, in the checkout.
         return subprocess.run(
@@ -97,6 +107,7 @@ class Cloud:
                 "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER": self.url,
                 **environment,
             },
+            input=standard_input,
             capture_output=True,
             text=True,
             check=False,
@@ -155,8 +166,10 @@ def test_each_account_may_do_what_it_needs_and_no_more(cloud):
     assert roles(state, "pods") == {("buckets", exports, "roles/storage.objectCreator")}
     assert roles(state, "composer") == {
         ("projects", PROJECT, "roles/bigquery.jobUser"),
+        ("projects", PROJECT, "roles/bigquery.resourceViewer"),
         ("projects", PROJECT, "roles/composer.worker"),
         ("projects", PROJECT, "roles/container.clusterViewer"),
+        ("buckets", exports, "roles/storage.legacyBucketReader"),
         ("buckets", exports, "roles/storage.objectUser"),
         ("buckets", airflow, "roles/storage.objectUser"),
     }
@@ -208,9 +221,9 @@ def test_airflow_gets_the_variables_pools_connections_and_packages(cloud, place)
     assert (google.conn_type, google.extra_dejson) == ("google_cloud_platform", {"project": PROJECT})
     if place == "gke":
         kubernetes = Connection(uri=environment["AIRFLOW_CONN_KUBERNETES_DEFAULT"])
-        path = kubernetes.extra_dejson["kube_config_path"]
-        url = path.replace("/home/airflow/gcs", f"gs://{PROJECT}-stellar-etl-airflow")
-        assert "cluster: stellar-etl" in cloud.state()["objects"][url]
+        # In the connection itself: the triggerer has no files of data/.
+        assert kubernetes.extra_dejson == {"kube_config": {"cluster": "stellar-etl"}}
+        assert "data/stellar-etl/kubeconfig" not in done.stdout
         (affinity,) = variables["affinity"]["nodeAffinity"].values()
         (expression,) = affinity["nodeSelectorTerms"][0]["matchExpressions"]
         assert expression["values"] == list(cloud.state()["pools"])
@@ -228,13 +241,263 @@ def test_only_what_differs_is_changed(cloud):
     grant = f'GRANT `roles/bigquery.dataEditor` ON SCHEMA `{PROJECT}`.`open` TO "{composer}"'
     assert what == [
         f"bq mk {PROJECT}:open",
+        f"bq update {PROJECT}:open",
         f"bq query {grant}",
         "gcloud composer environments update",
         f"gcloud storage cp {cloud.folder}/made/variables.json",
         "gcloud composer environments run",
-        f"gcloud storage cp gs://{PROJECT}-stellar-etl-airflow/data/stellar-etl/variables.json",
+        f"gcloud storage cp {cloud.folder}/made/changed_variables.json",
+        "gcloud composer environments run",
+        f"gcloud storage cp {cloud.folder}/made/imported_variables.json",
     ]
+    assert cloud.state()["composer"]["stellar-etl"]["variables"]["public_dataset"] == "open"
     assert any("--update-env-variables=STELLAR_ETL_CATCHUP=false" in change for change in cloud.changes())
+
+
+def change_in_airflow(cloud, **values):
+    """What people change in the UI, and deployments by an import of their own."""
+    state = cloud.state()
+    state["composer"]["stellar-etl"]["variables"] |= values
+    state["composer"]["stellar-etl"]["pools"]["export"]["slots"] = 3
+    cloud.file.write_text(json.dumps(state))
+
+
+def test_a_second_run_reverts_nothing_that_a_deployment_or_a_person_changed(cloud):
+    assert cloud.run().returncode == 0
+    deployed = {"image_name": "a-registry/stellar-etl@sha256:1", "coverage_days": 30}
+    change_in_airflow(cloud, **deployed)
+    # As after a checkout whose image and Variables are others than at the first run, and which has one more pool.
+    state = cloud.state()
+    folder = f"gs://{PROJECT}-stellar-etl-airflow/data/stellar-etl/imported"
+    older = {key: json.loads(state["objects"][f"{folder}/{key}.json"]) for key in ("variables", "pools")}
+    older["variables"] |= {"image_name": "an-older-image", "coverage_days": 5}
+    del older["variables"]["price_per_tib"], older["pools"]["write_ttl"]
+    for key, value in older.items():
+        state["objects"][f"{folder}/{key}.json"] = json.dumps(value)
+    del state["composer"]["stellar-etl"]["variables"]["price_per_tib"]
+    del state["composer"]["stellar-etl"]["pools"]["write_ttl"]
+    cloud.file.write_text(json.dumps(state))
+
+    assert cloud.run().returncode == 0
+    composer = cloud.state()["composer"]["stellar-etl"]
+    assert {key: composer["variables"][key] for key in deployed} == deployed
+    assert composer["variables"]["price_per_tib"] == 6.25
+    assert (composer["pools"]["export"]["slots"], composer["pools"]["write_ttl"]["slots"]) == (3, 1)
+
+    cloud.add("images", IMAGE, {})
+    cloud.add("registries", "us-central1/images", {})
+    assert cloud.run("composer3", "--image", IMAGE).returncode == 0
+    assert cloud.state()["composer"]["stellar-etl"]["variables"]["image_name"] == IMAGE
+
+
+IMAGE = f"us-central1-docker.pkg.dev/{PROJECT}/images/stellar-etl:7"
+
+
+def test_the_image_is_built_once_in_a_registry_of_the_project_and_may_be_pulled(cloud):
+    assert cloud.run("gke").returncode == 0
+    state = cloud.state()
+    (image,) = state["images"]
+    assert re.fullmatch(rf"us-central1-docker\.pkg\.dev/{PROJECT}/stellar-etl/stellar-etl:[\d.]+-[0-9a-f]{{12}}", image)
+    assert state["composer"]["stellar-etl"]["variables"]["image_name"] == image
+    (binding,) = state["registries"]["us-central1/stellar-etl"]["bindings"]
+    nodes = f"serviceAccount:stellar-etl-nodes@{PROJECT}.iam.gserviceaccount.com"
+    assert binding == {"role": "roles/artifactregistry.reader", "members": [nodes]}
+    assert roles(state, "build") == {("projects", PROJECT, "roles/cloudbuild.builds.builder")}
+
+
+def test_an_image_by_name_is_not_built_and_must_be_there(cloud):
+    done = cloud.run("composer3", "--image", IMAGE)
+    assert (done.returncode, cloud.changes()) == (1, [])
+    assert f"image {IMAGE} does not exist" in done.stderr
+    cloud.add("images", IMAGE, {})
+    cloud.add("registries", "us-central1/images", {})
+    assert cloud.run("composer3", "--image", IMAGE).returncode == 0
+    assert builds(cloud) == [["submit", "--no-source"]]
+    elsewhere = cloud.run("composer3", "--image", "docker.io/someone/stellar-etl:1")
+    assert elsewhere.returncode == 0
+    assert "the nodes' permission to pull it is not checked" in elsewhere.stdout
+
+
+def builds(cloud) -> list[list[str]]:
+    """What Cloud Build was asked for in the last run."""
+    return [change[2:4] for change in cloud.changes() if change[1] == "builds"]
+
+
+def test_an_image_whose_version_is_another_is_neither_pushed_nor_taken(cloud):
+    older = {"ANSWER": "stellar-etl 0.0.9"}
+    done = cloud.run("composer3", **older)
+    assert done.returncode == 1
+    assert 'answers "stellar-etl 0.0.9", and this checkout expects "stellar-etl 0.1.0"' in done.stderr
+    assert "images" not in cloud.state()
+    cloud.add("images", IMAGE, {"image_summary": {"digest": "sha256:1"}})
+    cloud.add("registries", "us-central1/images", {})
+    named = cloud.run("composer3", "--image", IMAGE, **older)
+    assert named.returncode == 1
+    assert f'image {IMAGE} answers "stellar-etl 0.0.9", and this checkout expects "stellar-etl 0.1.0"' in named.stderr
+    assert "composer" not in cloud.state()
+
+
+def test_a_named_image_is_verified_once_and_again_if_its_content_changes(cloud, tmp_path):
+    cloud.add("images", IMAGE, {"image_summary": {"digest": "sha256:1"}})
+    cloud.add("registries", "us-central1/images", {})
+    for digest, expected in (("sha256:1", [["submit", "--no-source"]]), ("sha256:1", []), ("sha256:2", None)):
+        cloud.add("images", IMAGE, {"image_summary": {"digest": digest}})
+        assert cloud.run("composer3", "--image", IMAGE).returncode == 0
+        assert builds(cloud) == ([["submit", "--no-source"]] if expected is None else expected)
+    own = tmp_path / "own.json"
+    own.write_text('{"manifest": "derived"}')
+    done = cloud.run("composer3", "--image", IMAGE, "--variables", str(own), ANSWER="another exporter")
+    assert done.returncode == 0, done.stderr
+    assert f"image {IMAGE} answers: another exporter" in done.stderr
+
+
+def environment_of(cloud) -> dict:
+    """The Composer environment."""
+    return cloud.state()["composer"]["stellar-etl"]["config"]
+
+
+def test_a_new_environment_starts_paused_today_and_waits_in_the_triggerer(cloud):
+    assert cloud.run().returncode == 0
+    software = environment_of(cloud)["softwareConfig"]
+    today = {f"{datetime.now(UTC) - timedelta(minutes=minutes):%Y-%m-%dT00:00:00Z}" for minutes in (0, 5)}
+    assert software["envVariables"]["STELLAR_ETL_START_DATE"] in today
+    assert software["airflowConfigOverrides"]["core-dags_are_paused_at_creation"] == "True"
+    assert software["airflowConfigOverrides"]["operators-default_deferrable"] == "True"
+    assert environment_of(cloud)["workloadsConfig"]["triggerer"]["count"] == 2
+    state = cloud.state()
+    held = state["composer"]["stellar-etl"]["config"]["softwareConfig"]["envVariables"]
+    held["STELLAR_ETL_START_DATE"] = "2026-02-03T00:00:00Z"
+    cloud.file.write_text(json.dumps(state))
+    assert cloud.run().returncode == 0
+    assert cloud.changes() == [], "another day is no reason to move the start"
+    assert cloud.run("composer3", "--start-date", "2026-01-01T01:00:00+01:00").returncode == 0
+    held = environment_of(cloud)["softwareConfig"]["envVariables"]
+    assert held["STELLAR_ETL_START_DATE"] == "2026-01-01T00:00:00Z"
+
+
+def test_limits_of_scaling_change_only_when_they_are_given(cloud):
+    assert cloud.run("gke", "--size", "1").returncode == 0
+    assert environment_of(cloud)["workloadsConfig"]["worker"] == {"minCount": 1, "maxCount": 3}
+    assert cloud.run("gke", "--size", "20").returncode == 0
+    assert cloud.changes() == []
+    assert cloud.run("gke", "--max-workers", "9", "--max-nodes", "12").returncode == 0
+    assert environment_of(cloud)["workloadsConfig"]["worker"] == {"minCount": 1, "maxCount": 9}
+    assert cloud.state()["pools"]["etl-pool"]["autoscaling"] == {"totalMaxNodeCount": 12}
+    assert cloud.run("gke", "--max-workers", "9", "--max-nodes", "12").returncode == 0
+    assert cloud.changes() == []
+
+
+def test_what_is_stored_has_a_retention_period(cloud):
+    assert cloud.run().returncode == 0
+    buckets = {name.rpartition("-")[2]: bucket["lifecycle_config"] for name, bucket in cloud.state()["buckets"].items()}
+    delete = {"type": "Delete"}
+    assert buckets == {
+        "exports": {"rule": [{"action": delete, "condition": {"age": 30}}]},
+        "airflow": {"rule": [{"action": delete, "condition": {"age": 60, "matchesPrefix": ["logs/"]}}]},
+    }
+    assert environment_of(cloud)["dataRetentionConfig"]["airflowMetadataRetentionConfig"]["retentionDays"] == 60
+    assert cloud.run("composer3", "--export-days", "7", "--database-days", "90").returncode == 0
+    assert [change[:4] for change in cloud.changes()][:2] == [
+        ["gcloud", "storage", "buckets", "update"],
+        ["gcloud", "composer", "environments", "update"],
+    ]
+    assert cloud.state()["composer"]["stellar-etl"]["variables"]["export_days"] == 7
+    assert cloud.run("composer3", "--export-days", "7", "--database-days", "90").returncode == 0
+    assert cloud.changes() == []
+
+
+SECRETS = {
+    "variables": {"sentry_dsn": "https://planted@sentry.example/1", "pod_secrets": {"A": {"secret": "s", "key": "k"}}},
+    "connections": {"slack_default": "slack://:planted@"},
+}
+
+
+def test_secrets_go_through_standard_input_into_secret_manager(cloud, secret_manager):
+    file = cloud.folder / "secrets.json"
+    file.write_text(json.dumps(SECRETS))
+    options = ("composer3", "--secrets-backend", "secret-manager", "--secrets", str(file))
+    done = cloud.run(*options)
+    assert done.returncode == 0, done.stderr
+    written = [path.read_text() for path in (cloud.folder / "made").iterdir()]
+    assert "planted" not in "".join([done.stdout, done.stderr, json.dumps(cloud.changes()), *written])
+    assert ("projects", PROJECT, "roles/secretmanager.secretAccessor") in roles(cloud.state(), "composer")
+    assert cloud.run(*options).returncode == 0
+    assert cloud.changes() == []
+
+    # Airflow's own backend, as the environment is configured, finds them.
+    overrides = environment_of(cloud)["softwareConfig"]["airflowConfigOverrides"]
+    backend = secret_manager(overrides, cloud.state()["secrets"])
+    assert backend.get_variable("sentry_dsn") == SECRETS["variables"]["sentry_dsn"]
+    assert json.loads(backend.get_variable("pod_secrets")) == SECRETS["variables"]["pod_secrets"]
+    assert backend.get_connection("slack_default").password == "planted"
+    assert backend.get_variable("bq_dataset") is None
+    assert backend.get_connection("another") is None
+
+    other = {**SECRETS, "connections": {"slack_default": "slack://:changed@"}}
+    again = cloud.run(*options[:-1], "-", standard_input=json.dumps(other))
+    assert again.returncode == 0, again.stderr
+    assert [change[1:5] for change in cloud.changes()] == [
+        ["secrets", "versions", "add", "airflow-connections-slack_default"]
+    ]
+    assert cloud.state()["secrets"]["airflow-connections-slack_default"] == "slack://:changed@"
+
+
+@pytest.mark.parametrize(
+    ("secrets", "message"),
+    [
+        ("no JSON", "not JSON"),
+        ('{"variables": ["planted"]}', "it must contain objects"),
+        ('{"variables": {"sentry": "planted"}}', "unknown: sentry"),
+    ],
+)
+def test_wrong_secrets_are_refused_and_not_shown(cloud, secrets, message):
+    done = cloud.run("composer3", "--secrets-backend", "secret-manager", "--secrets", "-", standard_input=secrets)
+    assert (done.returncode, cloud.changes()) == (1, [])
+    assert message in done.stderr
+    assert "planted" not in done.stderr
+
+
+@pytest.fixture
+def secret_manager(monkeypatch, tmp_path):
+    """Airflow's backend on a Secret Manager of loopback: Google's client, messages and method, over gRPC."""
+    servers = []
+
+    def secret_manager(overrides, secrets):
+        def access(request, context):
+            project, name, version = re.fullmatch(r"projects/(.+)/secrets/(.+)/versions/(.+)", request.name).groups()
+            assert (project, version) == (PROJECT, "latest")
+            if name not in secrets:
+                context.abort(grpc.StatusCode.NOT_FOUND, f"Secret [{request.name}] not found")
+            payload = types.SecretPayload(data=secrets[name].encode())
+            return types.AccessSecretVersionResponse(name=request.name, payload=payload)
+
+        handler = grpc.unary_unary_rpc_method_handler(
+            access,
+            types.AccessSecretVersionRequest.deserialize,
+            types.AccessSecretVersionResponse.serialize,
+        )
+        server = grpc.server(ThreadPoolExecutor(1))
+        service = "google.cloud.secretmanager.v1.SecretManagerService"
+        server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler(service, {"AccessSecretVersion": handler})]
+        )
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        servers.append(server)
+        transport = SecretManagerServiceGrpcTransport(channel=grpc.insecure_channel(f"127.0.0.1:{port}"))
+        client = SecretManagerServiceClient(transport=transport)
+        monkeypatch.setattr(_SecretManagerClient, "client", client)
+        key = tmp_path / "key.json"
+        user = {"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "t"}
+        key.write_text(json.dumps(user))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+        module, _, name = overrides["secrets-backend"].rpartition(".")
+        backend = getattr(importlib.import_module(module), name)
+        return backend(**json.loads(overrides["secrets-backend_kwargs"]))
+
+    yield secret_manager
+    for server in servers:
+        server.stop(None)
 
 
 def test_interrupted_once_it_goes_on(cloud):
@@ -286,11 +549,15 @@ def test_an_environment_that_was_deleted_is_filled_again(cloud):
 
 
 WRONG = {
-    "a bucket elsewhere": ("buckets", f"gs://{PROJECT}-stellar-etl-exports", {"location": "EU"}, "lies in EU, not in"),
-    "a dataset elsewhere": ("datasets", f"{PROJECT}:stellar", {"location": "EU"}, "dataset stellar lies in EU"),
+    "a bucket elsewhere": ("buckets", f"gs://{PROJECT}-stellar-etl-exports", {"location": "EU"}, "is in EU, not in"),
+    "a dataset elsewhere": ("datasets", f"{PROJECT}:stellar", {"location": "EU"}, "dataset stellar is in EU"),
     "another network's dataset": (
         *("datasets", f"{PROJECT}:stellar", {"location": "us-central1", "labels": {NETWORK_LABEL: "0" * 32}}),
-        "holds the ledgers of another network",
+        "contains ledgers of another network",
+    ),
+    "another deployment's dataset": (
+        *("datasets", f"{PROJECT}:stellar", {"location": "us-central1", "labels": {DEPLOYMENT_LABEL: "other"}}),
+        "dataset stellar is written by the deployment other",
     ),
     "a cluster without Workload Identity": ("clusters", "stellar-etl", {}, "has no Workload Identity"),
     "an environment of Airflow 2": (
@@ -314,7 +581,7 @@ def test_what_is_wrong_is_said_before_anything_is_made(cloud, case):
     cloud.add(kind, name, value)
     done = cloud.run("gke")
     assert done.returncode == 1
-    assert message in done.stderr and "nothing was made" in done.stderr
+    assert message in done.stderr and "nothing was created" in done.stderr
     assert cloud.changes() == []
 
 
@@ -340,14 +607,17 @@ def test_a_missing_program_is_named(cloud, program):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--place", "composer2"], "Composer 2 has Airflow 2 alone"),
+        (["--place", "composer2"], "Composer 2 has only Airflow 2"),
         (["--location", "us-central1-a"], "is no region"),
         (["--export-bucket", "Bad_Bucket"], "is no bucket's name"),
+        (["--database-days", "7"], "is not a number of days from 30 to 730"),
+        (["--start-date", "yesterday"], "--start-date"),
+        (["--size", "7"], "invalid choice: '7'"),
         (["--dataset", "a-b"], "is no dataset's name"),
         (["--stellar-network", "testnet"], "--stellar-network testnet needs --lake"),
         (["--env", "PATH=/x"], "is not STELLAR_ETL_"),
         (["--variables", "/nowhere.json"], "/nowhere.json: not a file of Airflow Variables"),
-        (["--project", "someone-elses"], "project someone-elses is not there, or not yours to see"),
+        (["--project", "someone-elses"], "project someone-elses does not exist, or you lack the permission"),
     ],
 )
 def test_wrong_options_are_refused(cloud, arguments, message):
@@ -370,8 +640,11 @@ def test_options_may_come_from_the_environment(cloud):
     done = cloud.run(**{f"BOOTSTRAP_{name}": value for name, value in settings.items()})
     assert done.returncode == 0, done.stderr
     state = cloud.state()
-    label = {NETWORK_LABEL: network_hash("Test SDF Network ; September 2015")}
-    assert state["datasets"][f"{PROJECT}:other"]["labels"] == label
+    labels = {
+        NETWORK_LABEL: network_hash("Test SDF Network ; September 2015"),
+        DEPLOYMENT_LABEL: f"{PROJECT}-us-central1-stellar-etl",
+    }
+    assert state["datasets"][f"{PROJECT}:other"]["labels"] == labels
     assert state["composer"]["stellar-etl"]["variables"]["use_testnet"] is True
 
 
@@ -388,10 +661,11 @@ def test_the_public_lake_is_the_exporters(cloud):
 
 @pytest.mark.parametrize("place", PLACES)
 def test_the_document_has_the_commands_that_the_script_prints(cloud, place):
-    """Write them anew with: WRITE_DOCS=1 pytest tests/scripts/test_bootstrap.py -k document -n 0."""
-    done = cloud.run(place, "--dry-run", "--folder", ".gcp/stellar-etl")
+    """Update the page with: WRITE_DOCS=1 pytest tests/scripts/test_bootstrap.py -k document -n 0."""
+    done = cloud.run(place, "--dry-run", "--folder", ".gcp/stellar-etl", "--start-date", "2026-01-01T00:00:00Z")
     assert done.returncode == 0, done.stderr
-    printed = done.stdout.strip()
+    # The tag has a hash of the exporter's files, which is another one with each change of them.
+    printed = re.sub(r"(stellar-etl:[\d.]+)-[0-9a-f]{12}", r"\1-0123456789ab", done.stdout.strip())
     document = REPO / "docs/production.md"
     text = document.read_text()
     begin, end = f"<!-- {place}: as the script prints it -->\n```sh\n", "\n```\n"
@@ -410,7 +684,7 @@ SDK = Path(shutil.which("gcloud") or "/nowhere").resolve().parents[1] / "data/cl
 def test_gcloud_knows_each_command_and_option(cloud, place):
     tree: dict = {}
     exec(SDK.read_text(), tree)
-    wide = {"--project", "--format", "--quiet"}
+    wide = {"--project", "--format", "--quiet", "--flags-file"}
     printed = commands(cloud.run(place, "--dry-run").stdout)
     assert printed
     for program, *words in printed:

@@ -1,5 +1,5 @@
 """What a deployment does, in which order: in a copy of the tree, with programs in place of gcloud and of the upload
-that write down what they are told."""
+that record their arguments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if [[ "$1 $2" = "storage cp" ]]; then cp "$3" "$NOTES"; fi
 
 @pytest.fixture
 def deploy(tmp_path):
-    """Runs the script; gives what it ended with, and the folder of notes."""
+    """Run the script; return what it ended with, and the folder of notes."""
     tree, notes = tmp_path / "tree", tmp_path / "notes"
     for name in ("dags", "environments", "requirements", "schemas", "scripts"):
         shutil.copytree(REPO / name, tree / name)
@@ -57,10 +57,15 @@ def test_pools_then_variables_with_the_image_then_dags(deploy):
         f"gcloud storage cp airflow_variables.json {data}/airflow_variables.json",
         f"{run} variables import -- {mounted}/airflow_variables.json",
         "upload_static_to_gcs.sh a-bucket",
+        f"gcloud storage cp image_variable.json {data}/image_variable.json",
+        f"{run} variables import -- {mounted}/image_variable.json",
     ]
     variables = json.loads((notes / "airflow_variables.json").read_text())
     staging = json.loads((REPO / "environments" / "staging.json").read_text())
-    assert variables == json.loads((REPO / "airflow_variables.json").read_text()) | staging | {"image_name": IMAGE}
+    expected = json.loads((REPO / "airflow_variables.json").read_text()) | staging
+    expected.pop("image_name")
+    assert variables == expected
+    assert json.loads((notes / "image_variable.json").read_text()) == {"image_name": IMAGE}
     assert (notes / "airflow_pools.json").read_bytes() == (REPO / "airflow_pools.json").read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""scripts/make_venv.sh: which environment is made from which lock, when one is made anew, and when it is left alone."""
+"""scripts/make_venv.sh: the lock of each environment, and when it is made again or kept."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 @pytest.mark.parametrize("names", [("stack",), ("tests",), ()])
 def test_an_environment_that_is_up_to_date_is_left_alone(checkout: Checkout, names: tuple[str, ...]) -> None:
-    """The tests' packages stay when only the stack's are asked for; settings of tools are no reason to begin anew."""
+    """The tests' packages stay if only the stack's are requested; settings of tools do not cause a new environment."""
     checkout.replace("pyproject.toml", "line-length = 120", "line-length = 100")
     done = checkout.make(*names)
     assert (done.returncode, done.stderr) == (0, "")
@@ -70,7 +70,7 @@ def test_an_environment_that_is_up_to_date_is_left_alone(checkout: Checkout, nam
         (SCRIPT, "set -euo pipefail", "set -euo pipefail  # changed"),
     ],
 )
-def test_a_change_of_what_it_is_made_from_makes_it_anew(checkout: Checkout, file: str, old: str, new: str) -> None:
+def test_a_change_of_its_inputs_makes_it_again(checkout: Checkout, file: str, old: str, new: str) -> None:
     checkout.replace(file, old, new)
     for name in ("stack", "tests"):
         done = checkout.make(name)
@@ -86,7 +86,7 @@ def test_a_name_without_a_lock_is_refused(checkout: Checkout) -> None:
 
 
 def wheel(folder: Path, version: str) -> str:
-    """Makes a package of one module; gives the line of a lock file."""
+    """Make a package of one module; return the line of a lock file."""
     path, info = folder / f"tiny-{version}-py3-none-any.whl", f"tiny-{version}.dist-info"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("tiny.py", f"VERSION = {version!r}\n")

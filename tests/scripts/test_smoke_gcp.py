@@ -45,7 +45,7 @@ def stand_ins(tmp_path_factory, record) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def left(stand_ins, monkeypatch):
-    """Gives the datasets and the buckets that are there."""
+    """Return a function that lists the existing datasets and buckets."""
     for name, url in stand_ins.items():
         monkeypatch.setenv(name, url)
 
@@ -140,7 +140,7 @@ def test_billed_bytes_are_held_to_the_prediction(billed, estimate, problem):
         ("Syntax error: Unexpected keyword WITHIN", False),
     ],
 )
-def test_a_refused_statement_is_told_from_a_conflict(message, conflict):
+def test_a_refused_statement_is_distinguished_from_a_conflict(message, conflict):
     verdict = judge(job(error={"reason": "invalidQuery", "message": message}), lambda _: None)
     assert verdict.conflict == conflict
     assert bool(verdict.problems) != conflict

@@ -18,7 +18,14 @@ from tests.shared import REPO
 
 SCRIPT = "upload_static_to_gcs.sh"
 DAG = "from airflow.sdk import DAG\nfrom stellar_etl_airflow.{module} import NAME\ndag = DAG(NAME, schedule=None)\n"
-FOREIGN = {"dags/other_dag.py": b"theirs", "dags/other/module.py": b"theirs", "data/x": b"1", "logs/dag/1.log": b"2"}
+FOREIGN = {
+    "dags/other_dag.py": b"theirs",
+    "dags/other/module.py": b"theirs",
+    "plugins/other.py": b"theirs",
+    "data/x": b"1",
+    "logs/dag/1.log": b"2",
+}
+OURS = ("dags/", "plugins/")
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +75,10 @@ class Checkout:
         self.write("dags/stellar_etl_airflow/__pycache__/one.pyc", "no")
         self.write("dags/queries/a.sql", "SELECT 1")
         self.write("schemas/a_schema.json", "[]")
+        self.write("plugins/a_plugin.py", "import a_page\n")
+        self.write("plugins/a_page/__init__.py", "")
+        self.write("plugins/a_page/static/page.js", "'one'")
+        self.write("plugins/a_page/static/old.css", "")
 
     def version_2(self) -> None:
         """One file changed, one gone, one new, in each kind of folder."""
@@ -80,12 +91,15 @@ class Checkout:
         self.write("dags/three_dag.py", DAG.format(module="deep.three"))
         self.write("dags/stellar_etl_airflow/deep/three.py", "NAME = 'three'\n")
         self.write("schemas/b_schema.json", "[]")
+        self.write("plugins/a_page/static/page.js", "'two'")
+        (self.folder / "plugins/a_page/static/old.css").unlink()
+        self.write("plugins/a_page/app.py", "")
 
     def files(self) -> dict[str, bytes]:
         """What of the checkout belongs into the bucket, by its name there."""
         return {
             f"{prefix}{path.relative_to(self.folder / top).as_posix()}": path.read_bytes()
-            for top, prefix in (("dags", "dags/"), ("schemas", "dags/schemas/"))
+            for top, prefix in (("dags", "dags/"), ("schemas", "dags/schemas/"), ("plugins", "plugins/"))
             for path in (self.folder / top).rglob("*")
             if path.is_file() and "__pycache__" not in path.parts
         }
@@ -149,29 +163,38 @@ def test_a_first_upload_then_one_with_changed_and_deleted_files(checkout):
     first = checkout.upload()
     assert first.returncode == 0, first.stderr
     version_1 = checkout.files()
-    assert checkout.objects("dags/") == {**version_1, "dags/other_dag.py": b"theirs", "dags/other/module.py": b"theirs"}
+    theirs = {name: data for name, data in FOREIGN.items() if name.startswith(OURS)}
+    assert {**checkout.objects("dags/"), **checkout.objects("plugins/")} == {**version_1, **theirs}
     checkout.version_2()
     second = checkout.upload(f"gs://{BUCKET}/dags")
     assert second.returncode == 0, second.stderr
-    assert "4 added" not in second.stderr
-    for line in ("added: dags/three_dag.py", "changed: dags/stellar_etl_airflow/one.py", "gone: dags/queries/a.sql"):
+    for line in (
+        "added: dags/three_dag.py",
+        "changed: dags/stellar_etl_airflow/one.py",
+        "gone: dags/queries/a.sql",
+        "added: plugins/a_page/app.py",
+        "changed: plugins/a_page/static/page.js",
+        "gone: plugins/a_page/static/old.css",
+    ):
         assert line in second.stderr
     left = checkout.objects()
     assert {name: left[name] for name in FOREIGN} == FOREIGN
-    assert {name: left[name] for name in left.keys() - FOREIGN.keys() if name.startswith("dags/")} == checkout.files()
+    assert {name: left[name] for name in left.keys() - FOREIGN.keys() if name.startswith(OURS)} == checkout.files()
     kept = {name.split("/", 3)[3] for name in left if name.startswith("stellar-etl/versions/")}
-    assert {f"dags/{name}" for name in kept} == checkout.files().keys(), "only the newest version is kept"
+    assert kept == checkout.files().keys(), "only the newest version is kept"
 
 
 def test_the_real_dags_parse_and_arrive(checkout):
     checkout.parse_for_real(True)
     shutil.rmtree(checkout.folder / "dags")
-    shutil.rmtree(checkout.folder / "schemas")
-    shutil.copytree(REPO / "dags", checkout.folder / "dags")
-    shutil.copytree(REPO / "schemas", checkout.folder / "schemas")
+    for folder in ("schemas", "plugins"):
+        shutil.rmtree(checkout.folder / folder)
+    for folder in ("dags", "schemas", "plugins"):
+        shutil.copytree(REPO / folder, checkout.folder / folder)
     done = checkout.upload()
     assert done.returncode == 0, done.stderr
-    there = checkout.objects("dags/")
+    there = checkout.objects()
+    assert "plugins/ledger_coverage_page/static/index.html" in there
     assert checkout.files().items() <= there.items()
     assert there["dags/.airflowignore"] == (REPO / "dags/.airflowignore").read_bytes()
     variables = json.loads((REPO / "airflow_variables.json").read_text())
@@ -199,22 +222,22 @@ def test_a_dry_run_changes_nothing_and_says_all(checkout):
     assert checkout.objects() == before
     for line in ("added: dags/three_dag.py", "changed: dags/stellar_etl_airflow/one.py", "gone: dags/two_dag.py"):
         assert line in done.stderr
-    assert "3 added, 2 changed, 3 gone" in done.stderr
+    assert "4 added, 3 changed, 4 gone" in done.stderr
 
 
 def ours(objects: dict[str, bytes]) -> dict[str, bytes]:
-    return {name: content for name, content in objects.items() if name.startswith("dags/") and name not in FOREIGN}
+    return {name: content for name, content in objects.items() if name.startswith(OURS) and name not in FOREIGN}
 
 
 def between_versions(checkout: Checkout) -> dict[str, bytes]:
     """Version 1 in the bucket and version 2 in the checkout; everything that the bucket holds."""
-    shutil.rmtree(checkout.folder / "dags")
-    shutil.rmtree(checkout.folder / "schemas")
+    for folder in ("dags", "schemas", "plugins"):
+        shutil.rmtree(checkout.folder / folder)
     checkout.version_1()
     old = checkout.files()
     checkout.clear()
     checkout.put({**FOREIGN, **old})
-    checkout.put({name.replace("dags/", "stellar-etl/versions/1/", 1): data for name, data in old.items()})
+    checkout.put({f"stellar-etl/versions/1/{name}": data for name, data in old.items()})
     checkout.version_2()
     return checkout.objects()
 
@@ -259,7 +282,7 @@ def test_whatever_fails_the_old_version_stays_whole_and_a_rerun_completes(checko
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["KILL", "GONE"])
-def test_killed_or_cut_off_for_good_the_next_run_completes(checkout, how):
+def test_after_a_kill_or_a_lasting_cut_off_the_next_run_completes(checkout, how):
     """Nothing can be put back then: what the script promises is that running it again is enough."""
     old, new = between_versions(checkout), checkout.files()
     assert checkout.upload().returncode == 0
@@ -271,7 +294,7 @@ def test_killed_or_cut_off_for_good_the_next_run_completes(checkout, how):
         assert {name: there[name] for name in FOREIGN} == FOREIGN
         if ours(there) not in (ours(old), new):
             mixtures += 1
-            assert how == "KILL" or "mixture of two versions" in done.stderr
+            assert how == "KILL" or "files of two versions" in done.stderr
         again = checkout.upload()
         assert again.returncode == 0, again.stderr
         assert ours(checkout.objects()) == new
@@ -284,7 +307,7 @@ def test_sigterm_in_the_middle_puts_everything_back(checkout):
     slow.write_text(slow.read_text().replace("exec", 'case "$*" in *"rsync --checksums"*) kill $PPID;; esac\nexec'))
     done = checkout.upload()
     assert done.returncode in (143, -signal.SIGTERM)
-    assert "is as it was" in done.stderr
+    assert "is restored" in done.stderr
     assert checkout.objects() == old
 
 
@@ -321,3 +344,14 @@ def test_it_says_which_program_is_missing(checkout):
     done = checkout.upload()
     assert done.returncode == 1
     assert "gcloud and gsutil are missing" in done.stderr
+
+
+def test_a_version_of_a_release_without_plugins_is_ours(checkout):
+    """Such releases kept the content of dags/ without its name, and nothing of plugins/."""
+    old = {name: data for name, data in checkout.files().items() if name.startswith("dags/")}
+    checkout.put(old)
+    checkout.put({name.replace("dags/", "stellar-etl/versions/1/", 1): data for name, data in old.items()})
+    checkout.version_2()
+    done = checkout.upload()
+    assert done.returncode == 0, done.stderr
+    assert ours(checkout.objects()) == checkout.files()

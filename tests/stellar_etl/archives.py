@@ -73,7 +73,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def write_bucket(folder: Path, content: bytes) -> str:
-    """Writes a bucket; gives its hash, that of an empty one is no hash."""
+    """Write a bucket; return its hash, that of an empty one is no hash."""
     if not content:
         return NO_BUCKET
     hash_ = sha256(content).hexdigest()
@@ -119,14 +119,14 @@ def write_archive(
     hot: Sequence[bytes] | None = None,
     passphrase: str | None = PASSPHRASE,
 ) -> Path:
-    """Writes an archive of one checkpoint: its buckets newest first, the rest of the 22 are empty.
+    """Write an archive of one checkpoint: its buckets newest first, the rest of the 22 are empty.
 
     Args:
         folder: where to write it.
         buckets: entries, or a file's bytes before they are compressed.
         sequence: the checkpoint's ledger.
         hot: the buckets of what was evicted, None for a protocol that has none.
-        passphrase: what the state files tell.
+        passphrase: the passphrase in the state files.
     """
     contents = [some if isinstance(some, bytes) else bucket_bytes(some) for some in buckets]
     hashes = [write_bucket(folder, content) for content in contents] + [NO_BUCKET] * (22 - len(buckets))

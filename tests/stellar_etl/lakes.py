@@ -28,7 +28,7 @@ def records(data: bytes) -> Iterator[bytes]:
 
 
 def write_lake(folder: Path, ledgers: Sequence[bytes], passphrase: str) -> tuple[int, int]:
-    """Writes ledgers that follow one another as a lake of one object; gives the first and the last one's sequence."""
+    """Write ledgers that follow one another as a lake of one object; return the first and the last one's sequence."""
     sequences = [decode_ledger(data)[1]["ledgerHeader"]["header"]["ledgerSeq"] for data in ledgers]
     first, last = sequences[0], sequences[-1]
     assert sequences == list(range(first, last + 1))
@@ -51,7 +51,7 @@ class Export(NamedTuple):
 def export(
     folder: Path, ledgers: Sequence[bytes], passphrase: str, *types: str, strict: bool = True, verify: bool = True
 ) -> Export:
-    """Exports ledgers in this process, all history unless types are named; a row that can't be made is an error."""
+    """Export ledgers in this process, all history unless types are named; a row that can't be made is an error."""
     first, last = write_lake(folder / "lake", ledgers, passphrase)
     names = {type_: str(folder / f"{type_}.txt") for type_ in types or HISTORY}
     file_sets, manifest = [FileSet(first, last, names)], str(folder / "manifest.json")

@@ -48,7 +48,7 @@ def muxed(address: str, number: int) -> str:
     return MuxedAccount(address, number).account_muxed
 
 
-# Entries and what became of them --------------------------------------------------------------------------------
+# Entries and their changes -------------------------------------------------------------------------------------
 
 
 def _entry(kind: str, content: Any, sponsor: str | None, sponsored: bool) -> xdr.LedgerEntry:

@@ -100,7 +100,7 @@ def succeed(*arguments: object, **environment: str) -> subprocess.CompletedProce
 
 
 def fail(*arguments: object, status: int = 1, **environment: str) -> str:
-    """Runs it, expects a status and one line on standard error; gives that line."""
+    """Run it, expect a status and one line on standard error; return that line."""
     done = run(*arguments, **environment)
     assert done.returncode == status, done.stderr
     assert done.stdout == ""

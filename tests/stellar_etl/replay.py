@@ -1,4 +1,4 @@
-"""What became of ledger entries, told a second time: by the SDK's own decoder, step by step."""
+"""Ledger entry changes, computed a second time: by the SDK's own decoder, step by step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.stellar_etl.made import ledger_key
 from tests.stellar_etl.program import Row
 
 Id = Any
-"""What tells two rows of a type apart."""
+"""The key of a type's rows."""
 
 NONCE = xdr.SCValType.SCV_LEDGER_KEY_NONCE
 IDS = {
@@ -38,11 +38,11 @@ class Touched:
 
     Attributes:
         key: its ledger key.
-        before: its state before the ledger, None if it was not there or isn't told.
-        after: its state after, None if it is gone.
+        before: its state before the ledger, None if it did not exist or is unknown.
+        after: its state after, None if it was removed.
         made: whether it was created and not there before.
         restored: whether it came back from the archive.
-        evicted: whether it was evicted, and nothing else told its state.
+        evicted: whether it was evicted, and no other change has its state.
     """
 
     key: xdr.LedgerKey
@@ -61,7 +61,7 @@ class Touched:
 
 @dataclass
 class Replay:
-    """The entries of a network as its ledgers tell of them.
+    """The entries of a network, from its ledgers.
 
     Attributes:
         known: the last state of each entry, by ledger key.
@@ -74,7 +74,7 @@ class Replay:
     header: Any = None
 
     def ledger(self, data: bytes) -> list[Touched]:
-        """Takes one ledger, and gives what it did; what it made and removed again is left out."""
+        """Take one ledger; return its changes, without entries that it created and removed again."""
         meta = xdr.LedgerCloseMeta.from_xdr_bytes(data)
         close: Any = meta.v0 or meta.v1 or meta.v2
         self.header = close.ledger_header.header
@@ -116,7 +116,7 @@ class Replay:
         self.known[raw] = entry
 
     def check_state(self, sequence: int, key: Any, state: Any, entry: Any) -> None:
-        """A state is what was last known; but for times to live, see above."""
+        """A state is the last known one; for times to live see above."""
         raw = key.to_xdr_bytes()
         if state is not None and raw in self.known and key.ttl is None and state != self.known[raw]:
             self.contradictions.append(f"ledger {sequence}: {b64encode(raw).decode()}")
@@ -180,7 +180,7 @@ def promised(ext: Any) -> Row:
 
 
 def identity(key: xdr.LedgerKey) -> tuple[str, Id]:
-    """The type and the id of the row that tells of an entry."""
+    """The type and the id of an entry's row."""
     if key.account is not None:
         return "accounts", address(key.account.account_id)
     if key.trust_line is not None:
@@ -396,7 +396,7 @@ def signers(entry: xdr.LedgerEntry | None) -> dict[str, Row]:
 
 
 def expected(touched: Sequence[Touched]) -> dict[str, dict[Id, Row]]:
-    """The rows of one ledger, by type and id: as far as `values` tells them."""
+    """The rows of one ledger, by type and id: the columns that `values` computes."""
     found: dict[str, dict[Id, Row]] = {type_: {} for type_ in (*IDS, "signers", "restored_key")}
     for one in touched:
         if one.kind == 4:
@@ -442,7 +442,7 @@ def by_id(type_: str, rows: Sequence[Row]) -> dict[Id, Row]:
 
 
 def compare(rows: dict[Id, Row], wanted: dict[Id, Row], place: str) -> None:
-    """Holds rows against what they must say."""
+    """Compare rows with the expected ones."""
     assert rows.keys() == wanted.keys(), f"{place}: {sorted(map(str, rows.keys() ^ wanted.keys()))[:4]}"
     for id_, row in rows.items():
         shown = {column: row[column] for column in wanted[id_]}

@@ -53,6 +53,7 @@ def test_the_whole_manifest(lake: Path, tmp_path: Path) -> None:
         "last_closed_at": ledgers[-1]["closed_at"],
         "ledgers": 3,
         "failed_transforms": 0,
+        "left_out": [],
     }
     assert [(file["type"], file["name"]) for file in files] == [
         (type_, f"{tmp_path}/10-12-{type_}.txt") for type_ in HISTORY

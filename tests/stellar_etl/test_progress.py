@@ -51,7 +51,7 @@ def test_a_short_export_reports_its_counts_alone(lake: Path, tmp_path: Path) -> 
 
 
 def on_a_terminal(*arguments: object) -> tuple[int, str]:
-    """Runs the program with a terminal as its standard error; gives its status and what the terminal was sent."""
+    """Run the program with a terminal as its standard error; return its status and what the terminal was sent."""
     ours, its = pty.openpty()
     process = subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=its)
     os.close(its)
@@ -133,10 +133,11 @@ def test_a_row_that_can_not_be_made_is_named_and_counted(odd_lake: Path, tmp_pat
     for number, (_, problem) in enumerate(problems):
         place = f"ledger {SEQUENCE}, transaction {hashes[1]}, operation 2"
         assert problem.startswith(f"left out: trades of {place}: ")
-        assert f"claim {number} is of a negative amount" in problem
+        assert f"claim {number} has a negative amount" in problem
     assert json.loads(counts[1]) == {"attempted_transforms": 7, "failed_transforms": 2, "successful_transforms": 5}
     manifest = json.loads((output / f"{SEQUENCE}-{SEQUENCE}-manifest.json").read_text())
     assert manifest["failed_transforms"] == 2
+    assert manifest["left_out"] == [{"type": "trades", "ledger": SEQUENCE, "rows": 2}]
     for files in (manifest["files"], manifest["parquet_files"]):
         assert {file["type"]: file["rows"] for file in files} == {"transactions": 2, "operations": 3, "trades": 0}
 
@@ -171,7 +172,7 @@ def test_rows_beyond_the_limit_are_not_tried(odd_lake: Path, tmp_path: Path) -> 
 
 
 def fail_on_a_small_disk(size: int, *arguments: object) -> str:
-    """Runs the program where no file may grow beyond so many bytes; gives its one line."""
+    """Run the program where no file may grow beyond so many bytes; return its one line."""
     done = subprocess.run(
         [PROGRAM, *map(str, arguments)],
         capture_output=True,

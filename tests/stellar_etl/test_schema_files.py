@@ -21,7 +21,7 @@ def test_columns_are_in_the_order_of_the_file_without_those_of_the_load() -> Non
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (None, "is missing: install stellar-etl again"),
+        (None, "is missing: reinstall stellar-etl"),
         ("[", "is not a schema file: JSONDecodeError"),
         ('[{"name": "x", "type": "STRING"}]', "is not a schema file: KeyError('mode')"),
         ("[1]", "is not a schema file: TypeError"),

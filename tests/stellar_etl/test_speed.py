@@ -1,6 +1,6 @@
 """What was made fast stays fast: ratios of processor time on the same ledgers, with much room for a busy machine.
 
-`benchmarks/` has the figures; these only tell whether something became several times as slow.
+`benchmarks/` has the figures; these only show whether something became several times as slow.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ SCHEMAS = {f"stellar_etl/schemas/{path.name}" for path in (REPO / "schemas").glo
 
 
 def call(*arguments: object, cwd: Path) -> None:
-    """Runs a program with nothing of the checkout in its environment."""
+    """Run a program with nothing of the checkout in its environment."""
     done = subprocess.run([*map(str, arguments)], cwd=cwd, env={}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -90,5 +90,5 @@ def test_it_runs_what_was_installed(installed: Path, lake: Path, tmp_path: Path)
     finally:
         aside.rename(schemas)
     assert done.returncode == 1
-    assert "history_ledgers_schema.json is missing: install stellar-etl again" in done.stderr
+    assert "history_ledgers_schema.json is missing: reinstall stellar-etl" in done.stderr
     assert not list(tmp_path.iterdir())

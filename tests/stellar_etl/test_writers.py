@@ -151,7 +151,7 @@ def test_a_stopped_export_leaves_no_process(
 
 
 def test_they_end_with_the_first_one(lake: Path, tmp_path: Path) -> None:
-    """Even if it has no time to tell them."""
+    """Even if it has no time to report them."""
     process = subprocess.Popen(
         [
             *(PROGRAM, "export_all_history", "-s", "3", "-e", "42", "--datastore-path", str(lake)),

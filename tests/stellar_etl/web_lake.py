@@ -1,4 +1,4 @@
-"""A lake on a real HTTP server that answers as Amazon S3 does, counts what it is asked, and fails as it is told."""
+"""A lake on a real HTTP server that answers like Amazon S3, counts requests, and fails on demand."""
 
 from __future__ import annotations
 

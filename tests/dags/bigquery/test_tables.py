@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from google.api_core.exceptions import Forbidden
 
 from stellar_etl_airflow.bigquery.tables import (
     TableLayout,
     WarehouseError,
     check_partition,
     ensure_table,
+    guard_deployment,
     guard_network,
 )
+from stellar_etl_airflow.model.deployment import DEPLOYMENT_LABEL, DEPLOYMENT_VARIABLE, deployment_name
 from stellar_etl_airflow.model.schema import SchemaError
 
 NAME = "local.stellar.history_x"
@@ -62,7 +65,7 @@ def test_another_clustering_is_refused_with_what_to_do(client):
         ensure_table(client, NAME, TableLayout(FIELDS, **other))
 
 
-def test_a_table_without_the_columns_that_tell_rows_apart_is_refused(client):
+def test_a_table_without_the_columns_that_identify_rows_is_refused(client):
     """Such a table is another deployment's: its rows would have no close time, and would never be replaced."""
     ensure_table(client, NAME, TableLayout(FIELDS[:1]))
     with pytest.raises(WarehouseError, match="history_x lacks closed_at.*Load into another dataset"):
@@ -97,3 +100,36 @@ def test_a_dataset_takes_one_network_and_no_other(client):
 def test_a_missing_dataset_names_the_variables(client):
     with pytest.raises(WarehouseError, match="local.elsewhere does not exist.*'bq_project' and 'bq_dataset'"):
         guard_network(client, "local.elsewhere", "one network")
+
+
+def test_a_dataset_belongs_to_the_deployment_that_first_writes_it(client):
+    guard_deployment(client, "local.stellar", "first")
+    guard_deployment(client, "local.stellar", "first")
+    command = f"bq update --set_label {DEPLOYMENT_LABEL}:second local:stellar"
+    with pytest.raises(WarehouseError, match=f"is written by the deployment 'first'.*this is 'second'.*{command}"):
+        guard_deployment(client, "local.stellar", "second")
+    assert client.get_dataset("local.stellar").labels == {DEPLOYMENT_LABEL: "first"}
+
+
+def test_a_dataset_that_may_not_be_labelled_is_an_error_with_the_command(client, monkeypatch):
+    """As with the role bigquery.dataEditor, which the DAGs have."""
+
+    def update_dataset(*_):
+        raise Forbidden("bigquery.datasets.update")
+
+    monkeypatch.setattr(client, "update_dataset", update_dataset)
+    with pytest.raises(WarehouseError, match=f"no label {DEPLOYMENT_LABEL}.*--set_label {DEPLOYMENT_LABEL}:ours local"):
+        guard_deployment(client, "local.stellar", "ours")
+
+
+@pytest.mark.parametrize(
+    ("environment", "process", "name"),
+    [
+        ("", {}, "unnamed"),
+        ("production", {}, "production"),
+        ("", {DEPLOYMENT_VARIABLE: "p-us-central1-stellar-etl"}, "p-us-central1-stellar-etl"),
+        ("EU", {DEPLOYMENT_VARIABLE: "a.b"}, "eu--a_b"),
+    ],
+)
+def test_a_deployment_is_named_by_its_environment_and_its_workers(environment, process, name):
+    assert deployment_name(environment, process) == name

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from stellar_etl_airflow.export.contents import Contents, ContentsError, RowCounter, reading_order
 from stellar_etl_airflow.export.manifest import (
     ManifestError,
-    RowCounter,
+    RefusedExportError,
     StoredObject,
     combined_manifest,
     derived_manifest,
@@ -63,7 +64,7 @@ def test_a_whole_export_becomes_a_batch():
         (manifest(), {**BUCKET, LEDGERS: StoredObject(99, "AAAAAA==")}, "3-12-ledgers.txt has 99 bytes.*not 100"),
         (manifest(), {**BUCKET, LEDGERS: StoredObject(100, "BBBBBB==")}, "CRC32C BBBBBB==.*not 100 bytes and AAAAAA=="),
         (manifest(files=[file("ledgers", LEDGERS), file("assets", "elsewhere")]), BUCKET, "assets are in elsewhere"),
-        (manifest(files=[file("trades", LEDGERS)]), BUCKET, "was not asked for"),
+        (manifest(files=[file("trades", LEDGERS)]), BUCKET, "was not requested"),
         ({}, BUCKET, "can't be read"),
         (manifest(files=[7]), BUCKET, "can't be read"),
     ],
@@ -78,6 +79,38 @@ def test_rows_that_could_not_be_made_stop_the_batch_above_the_limit():
     with pytest.raises(ManifestError, match=r"3 rows .* could not be made.*'max_failed_transforms'"):
         verified_batch(content, ATTEMPT, "bucket", NAMES, BUCKET)
     assert verified_batch(content, ATTEMPT, "bucket", NAMES, BUCKET, max_failed_transforms=3).ledgers == 10
+
+
+def left_out(*rows):
+    return {
+        "left_out": [{"type": type_, "ledger": ledger, "rows": count} for type_, ledger, count in rows],
+        "failed_transforms": sum(count for _, _, count in rows),
+    }
+
+
+def test_the_batch_says_of_which_ledgers_rows_were_left_out():
+    content = manifest(**left_out(("ledgers", 12, 1), ("ledgers", 4, 2), ("assets", 5, 1)))
+    batch = verified_batch(content, ATTEMPT, "bucket", NAMES, BUCKET, max_failed_transforms=4)
+    assert {type_: file.left_out for type_, file in batch.files.items()} == {"ledgers": (4, 4, 12), "assets": (5,)}
+    assert Batch.from_json(json.loads(json.dumps(batch.to_json()))) == batch
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (left_out(("ledgers", 13, 1)), "rows of ledger 13 can't have been left out"),
+        (left_out(("ledgers", 12, 1)) | {"failed_transforms": 2}, "1 rows are listed as left out, and 2 counted"),
+        ({"left_out": [], "failed_transforms": 1}, "0 rows are listed as left out, and 1 counted"),
+    ],
+)
+def test_what_was_left_out_must_agree_with_the_count(changes, message):
+    with pytest.raises(ManifestError, match=message):
+        verified_batch(manifest(**changes), ATTEMPT, "bucket", NAMES, BUCKET, max_failed_transforms=9)
+
+
+def test_a_manifest_of_an_older_exporter_counts_and_does_not_list():
+    batch = verified_batch(manifest(failed_transforms=1), ATTEMPT, "bucket", NAMES, BUCKET, max_failed_transforms=1)
+    assert batch.files["ledgers"].left_out == ()
 
 
 def test_all_differences_are_named_at_once():
@@ -103,10 +136,10 @@ def test_names_may_have_the_folder_of_the_pods_volume_before_them():
 
 
 def test_the_manifests_of_several_pods_become_one():
-    one = manifest(files=[file("ledgers", LEDGERS)], failed_transforms=1)
-    two = manifest(files=[file("assets", ASSETS, rows=0, bytes=0)], failed_transforms=2)
+    one = manifest(files=[file("ledgers", LEDGERS)], **left_out(("ledgers", 3, 1)))
+    two = manifest(files=[file("assets", ASSETS, rows=0, bytes=0)], **left_out(("assets", 3, 2)))
     combined = combined_manifest({"one": one, "two": two})
-    assert combined == manifest(failed_transforms=3)
+    assert combined == manifest(**left_out(("ledgers", 3, 1), ("assets", 3, 2)))
 
 
 @pytest.mark.parametrize("changes", [{"network_passphrase": "b"}, {"last_closed_at": "c"}, {"last_ledger_hash": "d"}])
@@ -133,18 +166,50 @@ HEADERS = [header(sequence) for sequence in range(3, 13)]
 DERIVED_NAMES = {"transactions": "t.txt", "operations": "o.txt", "effects": "e.txt", "ledgers": "l.txt"}
 
 
-def counter(rows, torn=False):
-    made = RowCounter()
-    made.rows, made.torn = rows, torn
-    return made
+def transaction(ledger, number, successful=True):
+    return {"id": ledger << 32 | number << 12, "ledger_sequence": ledger, "successful": successful}
 
 
-def derive(headers=HEADERS, transactions=30, operations=50, torn=False, end="\n"):
-    counted = {"transactions": counter(transactions), "operations": counter(operations), "effects": counter(7, torn)}
+def operation(ledger, number, type_=10, **details):
+    """The operation of a number, in the first transactions of its ledger, of which the third failed."""
+    of = 1 + number % 3
+    return {
+        "id": ledger << 32 | of << 12 | number,
+        "transaction_id": ledger << 32 | of << 12,
+        "ledger_sequence": ledger,
+        "type": type_,
+        "details": details,
+    }
+
+
+TRANSACTIONS = [transaction(n, number, number < 3) for n in range(3, 13) for number in (1, 2, 3)]
+OPERATIONS = [operation(n, number) for n in range(3, 13) for number in range(5)]
+
+
+def write(contents, data_type, rows, torn=False):
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    counter = contents.counter(data_type)
+    for at in range(0, len(text), 700):  # in pieces that end within a row
+        counter.write(text[at : at + 700].encode())
+    if torn:
+        counter.write(b'{"ledger_sequence": 3')
+
+
+def derive(
+    headers=HEADERS, transactions=TRANSACTIONS, operations=OPERATIONS, effects=7, torn=False, end="\n", allowed=0,
+    **others,
+):  # fmt: skip
+    contents = Contents()
+    write(contents, "transactions", transactions)
+    write(contents, "operations", operations)
+    write(contents, "effects", [{"ledger_sequence": 3}] * effects, torn)
+    for data_type, rows in others.items():
+        write(contents, data_type, rows)
+    names = {**DERIVED_NAMES, **{data_type: f"{data_type}.txt" for data_type in others}}
     text = "\n".join(json.dumps(row) for row in headers) + end
-    stored = {ATTEMPT.object_name(name): StoredObject(100, "AAAAAA==") for name in DERIVED_NAMES.values()}
-    derived = derived_manifest(ATTEMPT, "a network", text, counted, DERIVED_NAMES, stored)
-    return verified_batch(derived, ATTEMPT, "bucket", DERIVED_NAMES, stored)
+    stored = {ATTEMPT.object_name(name): StoredObject(100, "AAAAAA==") for name in names.values()}
+    derived = derived_manifest(ATTEMPT, "a network", text, contents, names, stored)
+    return verified_batch(derived, ATTEMPT, "bucket", names, stored, max_failed_transforms=allowed)
 
 
 def test_a_manifest_is_derived_from_the_rows_and_the_headers():
@@ -159,9 +224,14 @@ def test_a_manifest_is_derived_from_the_rows_and_the_headers():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"transactions": 29}, "1 rows .* could not be made"),
-        ({"operations": 45}, "5 rows .* could not be made"),
-        ({"operations": 51}, "has 51 operations, and the ledgers' headers say 50"),
+        (
+            {"transactions": TRANSACTIONS[:-1]},
+            "1 rows are missing in .*: 1 transactions of ledgers 12. The",
+        ),
+        ({"operations": OPERATIONS[5:]}, "5 rows are missing in .*: 5 operations of ledgers 3. The headers promise"),
+        ({"operations": [*OPERATIONS, operation(7, 9)]}, "has 51 operations, and the ledgers' headers say 50; of led"),
+        ({"operations": [*OPERATIONS[1:], operation(7, 9)]}, "of ledger 7 it has 6, not 5"),
+        ({"operations": []}, "3-12-o.txt is empty, and must have 50 operations at least"),
         ({"torn": True}, "3-12-e.txt end within a row"),
         ({"end": ""}, "3-12-l.txt end within a row"),
         ({"headers": HEADERS[:-1]}, "has 9 rows; missing: 12; not of the range: none"),
@@ -186,3 +256,73 @@ def test_an_empty_file_has_no_rows_and_is_whole():
     for chunk in (b"a\nb", b"c\n"):
         made.write(chunk)
     assert (made.rows, made.torn) == (2, False)
+
+
+PAYMENT = operation(5, 0, type_=1)
+FAILED_PAYMENT = operation(5, 2, type_=1)
+CONVERSION = operation(5, 0, type_=2, source_asset_type="native", asset_type="credit_alphanum4", asset_code="USD")
+SAME_ASSET = operation(5, 0, type_=2, source_asset_type="native", asset_type="native")
+
+
+def with_operation(one):
+    return [one if (row["id"], row["ledger_sequence"]) == (one["id"], 5) else row for row in OPERATIONS]
+
+
+def of_ledger(ledger, count):
+    return [{"ledger_sequence": ledger, "history_operation_id": ledger << 32}] * count
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"operations": with_operation(PAYMENT), "effects": 0},
+            "3-12-e.txt is empty, and must have 2 effects at least",
+        ),
+        ({"operations": with_operation(PAYMENT)}, "2 rows are missing in .*: 2 effects of ledgers 5. The headers prom"),
+        (
+            {"operations": with_operation(CONVERSION), "effects": 0, "trades": of_ledger(5, 1)},
+            "3-12-e.txt is empty",
+        ),
+        ({"accounts": []}, "3-12-accounts.txt is empty, and must have 10 accounts at least"),
+        ({"accounts": [*of_ledger(3, 9), *of_ledger(4, 9)]}, "8 accounts of ledgers 5, 6, 7, 8, 9, …"),
+    ],
+)
+def test_rows_that_others_make_certain_are_missed(changes, message):
+    with pytest.raises(RefusedExportError, match=message):
+        derive(**changes)
+
+
+def test_a_path_payment_between_two_assets_has_a_trade():
+    operations = with_operation(CONVERSION)
+    with pytest.raises(RefusedExportError, match=r"3-12-trades.txt is empty, and must have 1 trades"):
+        derive(operations=operations, trades=[])
+    with pytest.raises(RefusedExportError, match="1 trades of ledgers 5"):
+        derive(operations=operations, trades=of_ledger(4, 1), allowed=2)
+    assert derive(operations=operations, trades=of_ledger(5, 1), allowed=2).files["effects"].left_out == (5, 5)
+
+
+@pytest.mark.parametrize("operations", [with_operation(FAILED_PAYMENT), OPERATIONS])
+def test_where_nothing_is_certain_an_empty_file_is_whole(operations):
+    assert derive(operations=operations, effects=0, trades=[]).files["effects"].rows == 0
+
+
+def test_missing_rows_may_be_allowed_and_are_those_of_their_ledgers():
+    batch = derive(operations=OPERATIONS[:-2], transactions=TRANSACTIONS[:-1], allowed=3)
+    assert {type_: file.left_out for type_, file in batch.files.items() if file.left_out} == {
+        "transactions": (12,), "operations": (12, 12),
+    }  # fmt: skip
+    with pytest.raises(RefusedExportError, match=r"'max_failed_transforms' says how many may be \(2\)"):
+        derive(operations=OPERATIONS[:-2], transactions=TRANSACTIONS[:-1], allowed=2)
+
+
+@pytest.mark.parametrize("row", [b"[]\n", b"{}\n", b"x\n", b'{"ledger_sequence": "x"}\n', b"\xff\n"])
+def test_a_row_that_can_not_be_read_is_named(row):
+    with pytest.raises(ContentsError, match="row 2 of effects can't be read"):
+        Contents().counter("effects").write(b'{"ledger_sequence": 5}\n' + row)
+
+
+def test_transactions_are_read_first():
+    assert reading_order(dict.fromkeys(["effects", "ledgers", "operations", "transactions"], "")) == [
+        "transactions", "effects", "operations",
+    ]  # fmt: skip

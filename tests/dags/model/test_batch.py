@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.plan import parse_time
 from stellar_etl_airflow.export.exports import extra_fields
 from stellar_etl_airflow.model.batch import ExportAttempt, staging_table_id
 from stellar_etl_airflow.model.ranges import LedgerRange, RangeError, TimeRange, asked_range
+from stellar_etl_airflow.model.schedule import loaded_by_run
 
 START, END = datetime(2026, 1, 1, 0, 10, tzinfo=UTC), datetime(2026, 1, 1, 0, 20, tzinfo=UTC)
 
@@ -21,14 +23,28 @@ def params(**given):
 
 
 def test_a_run_without_params_loads_its_data_interval():
-    assert asked_range(params(), START, END) == TimeRange(START, END)
+    assert asked_range(params(), TimeRange(START, END)) == TimeRange(START, END)
 
 
 def test_params_win_over_the_data_interval():
-    asked = asked_range(params(start_time="2020-07-28T00:10:40Z", end_time="2020-07-28T02:11:01+02:00"), START, END)
+    asked = asked_range(params(start_time="2020-07-28T00:10:40Z", end_time="2020-07-28T02:11:01+02:00"), None)
     assert asked == TimeRange(datetime(2020, 7, 28, 0, 10, 40, tzinfo=UTC), datetime(2020, 7, 28, 0, 11, 1, tzinfo=UTC))
-    assert asked_range(params(start_ledger=3, end_ledger=9), START, END) == LedgerRange(3, 9)
-    assert asked_range(params(checkpoint_ledger=127), START, END) == LedgerRange(127, 127)
+    assert asked_range(params(start_ledger=3, end_ledger=9), TimeRange(START, END)) == LedgerRange(3, 9)
+    assert asked_range(params(checkpoint_ledger=127), None) == LedgerRange(127, 127)
+
+
+@given(st.lists(st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 1, 0, 0, 9)), min_size=2, max_size=2, unique=True))
+def test_fractions_of_a_second_leave_no_ledger_out(moments):
+    """Close times are whole seconds: each of these may be one, and is in what is asked or is not."""
+    start, end = (moment.replace(tzinfo=UTC) for moment in sorted(moments))
+    closes = [datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in range(12)]
+    wanted = [closed for closed in closes if start <= closed < end]
+    asked = asked_range(params(start_time=start.isoformat(), end_time=end.isoformat()), None)
+    planned = [parse_time("--from", moment.isoformat()) for moment in (start, end)]
+    for found in (asked, TimeRange(*planned), loaded_by_run(start, end + timedelta(seconds=1))):
+        assert (found.start.microsecond, found.end.microsecond) == (0, 0)
+    assert [closed for closed in closes if asked.start <= closed < asked.end] == wanted
+    assert [closed for closed in closes if planned[0] <= closed < planned[1]] == wanted
 
 
 @pytest.mark.parametrize(
@@ -39,22 +55,26 @@ def test_params_win_over_the_data_interval():
         ({"start_time": "2026-01-01T00:00:00", "end_time": "2026-01-01T00:10:00Z"}, "start_time.*no time zone"),
         ({"start_time": "soon", "end_time": "2026-01-01T00:10:00Z"}, "start_time: 'soon' is not a time"),
         ({"start_time": "2026-01-01T00:10:00Z", "end_time": "2026-01-01T00:10:00Z"}, "must be before end_time"),
+        (
+            {"start_time": "2026-01-01T00:00:00Z", "end_time": "9999-12-31T23:59:59.5Z"},
+            "end_time: '9999-12-31T23:59:59.5Z' is after year 9999",
+        ),
         ({"start_ledger": 9, "end_ledger": 3}, "at most end_ledger"),
         ({"start_ledger": 0, "end_ledger": 3}, "at least 1"),
-        ({"checkpoint_ledger": 64}, "64 is no checkpoint; near it is 63 and 127"),
-        ({"checkpoint_ledger": 5}, "5 is no checkpoint; near it is 63$"),
+        ({"checkpoint_ledger": 64}, "64 is not a checkpoint; near it: 63 and 127"),
+        ({"checkpoint_ledger": 5}, "5 is not a checkpoint; near it: 63$"),
         ({"checkpoint_ledger": 63, "start_ledger": 1}, "checkpoint_ledger stands alone"),
     ],
 )
 def test_a_range_that_cannot_be_served_says_why(given_params, message):
     with pytest.raises(RangeError, match=message):
-        asked_range(params(**given_params), START, END)
+        asked_range(params(**given_params), TimeRange(START, END))
 
 
 @pytest.mark.parametrize("interval", [(None, None), (START, START)])
 def test_a_run_with_neither_params_nor_interval_names_the_params(interval):
     with pytest.raises(RangeError, match="start_time and end_time"):
-        asked_range(params(), *interval)
+        asked_range(params(), loaded_by_run(*interval))
 
 
 def test_the_half_open_range_of_the_time_pod_is_exported_without_its_end():

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kubernetes.client import models as k8s
 
+from stellar_etl_airflow.bigquery.jobs import TASK_LABEL, task_label
 from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile
-from stellar_etl_airflow.model.costs import MOST_CHARACTERS, TIB, cost_labels, estimated_cost, label_value
+from stellar_etl_airflow.model.costs import (
+    GIB,
+    MOST_CHARACTERS,
+    TIB,
+    Usage,
+    cost_labels,
+    estimated_cost,
+    label_value,
+    quantity,
+)
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import ASSETS, BATCH_STATS_TABLE_ID
-from stellar_etl_airflow.operators.runtime import VERIFY_TASK
+from stellar_etl_airflow.operators.pods import used_by
+from stellar_etl_airflow.operators.runtime import EXPORT_TASK, TIME_TASK, USAGE_KEY, VERIFY_TASK
 from stellar_etl_airflow.sql.statement import Statement
 from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
 from stellar_etl_airflow.tasks.build_batch_stats import build_batch_stats
@@ -49,7 +62,7 @@ def test_a_part_without_a_value_has_no_label():
 
 @pytest.fixture
 def run(client, warehouse_server, make_context, warehouse_environment):
-    """Loads, checks, publishes and notes an asset; gives the ids of the jobs."""
+    """Load, check, publish and record an asset; return the ids of the jobs."""
     _, folder = warehouse_server
 
     def run():
@@ -89,9 +102,9 @@ def test_jobs_and_pods_say_whose_cost_they_are(client, run, warehouse_environmen
     warehouse_environment(environment="Staging EU")
     whose = {"stellar_dag": "a_dag", "stellar_environment": "staging_eu"}
     labels = [client.get_job(job_id).labels for job_id in run()]
-    assert [one["stellar_task"] for one in labels] == ["load", "check", "merge", "batch_stats"]
-    assert [one["stellar_job"] for one in labels] == ["load", "check", "merge_private", "stats"]
-    assert [one["stellar_table"] for one in labels] == [*3 * ["history_assets"], BATCH_STATS_TABLE_ID]
+    assert [one["stellar_task"] for one in labels] == ["load", "check", "merge", "batch_stats", "batch_stats"]
+    assert [one["stellar_job"] for one in labels] == ["load", "check", "merge_private", "stats", "note"]
+    assert [one["stellar_table"] for one in labels] == [*3 * ["history_assets"], *2 * [BATCH_STATS_TABLE_ID]]
     for one in labels:
         assert one.items() >= whose.items()
         assert len(one["stellar_fingerprint"]) == 40
@@ -102,10 +115,13 @@ def test_jobs_and_pods_say_whose_cost_they_are(client, run, warehouse_environmen
 
 def test_small_queries_of_coverage_are_labelled_too(client, warehouse_environment, make_context):
     task = LookOperator(task_id="look")
-    task.pre_execute(make_context("look"))
+    context = make_context("look")
+    task.pre_execute(context)
     task.warehouse.query(Statement("SELECT 1 AS of_coverage"))
     job = next(job for job in client.list_jobs(max_results=20) if "of_coverage" in job.query)
-    assert job.labels == {"stellar_dag": "a_dag", "stellar_task": "look"}
+    task_instance = task_label("a_dag", context["run_id"], "look")
+    whose = {"stellar_dag": "a_dag", "stellar_task": "look", "stellar_dataset": "local_stellar"}
+    assert job.labels == {**whose, TASK_LABEL: task_instance}
 
 
 def test_batch_stats_say_what_a_range_cost(client, run, warehouse_environment):
@@ -119,6 +135,57 @@ def test_batch_stats_say_what_a_range_cost(client, run, warehouse_environment):
     warehouse_environment(price_per_tib=0)
     run()
     assert [row.estimated_cost for row in client.query(stats).result()] == [0]
+
+
+def test_resource_prices_say_what_pods_and_storage_cost(client, run, warehouse_environment, make_context):
+    """The pods of both tasks, and the rows of both targets with their file."""
+    client.create_dataset("public", exists_ok=True)
+    hour = Usage(2 * 3600, 4 * 3600).to_json()
+    for task_id in (TIME_TASK, EXPORT_TASK):
+        make_context.xcoms[task_id, USAGE_KEY] = hour
+    prices = {"vcpu_hour": 3, "gib_hour": 5, "stored_gib_month": GIB}
+    warehouse_environment(resource_prices=prices, public_dataset="public")
+    run()
+    (row,) = client.query("SELECT * FROM local.stellar.history_archives_dag_runs").result()
+    assert (row.cpu_seconds, row.memory_gib_seconds) == (4 * 3600, 8 * 3600)
+    assert row.pod_cost == 4 * 3 + 8 * 5
+    assert row.stored_bytes > 0
+    assert row.stored_bytes % 2 == 0
+    assert row.storage_cost == row.stored_bytes + row.byte_count
+    client.delete_dataset("public", delete_contents=True)
+
+
+def test_a_pod_uses_what_its_containers_ask_for_until_the_last_of_them_ends():
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def ended(seconds):
+        return k8s.V1ContainerState(terminated=k8s.V1ContainerStateTerminated(exit_code=0, finished_at=start + seconds))
+
+    def status(name, state):
+        return k8s.V1ContainerStatus(name=name, state=state, image="", image_id="", ready=True, restart_count=0)
+
+    def container(name, **requests):
+        return k8s.V1Container(name=name, resources=k8s.V1ResourceRequirements(requests=requests or None))
+
+    spec = k8s.V1PodSpec(containers=[container("base", cpu="500m", memory="2Gi"), container("sidecar", cpu="1")])
+    statuses = [status("base", ended(timedelta(seconds=20))), status("sidecar", ended(timedelta(seconds=30)))]
+    pod = k8s.V1Pod(spec=spec, status=k8s.V1PodStatus(start_time=start, container_statuses=statuses))
+    later = start + timedelta(minutes=1)
+    assert used_by(pod, later) == Usage(45, 60)
+    statuses[1].state = k8s.V1ContainerState(running=k8s.V1ContainerStateRunning())
+    assert used_by(pod, later) == Usage(90, 120)
+    pod.status.start_time = None
+    assert used_by(pod, later) == Usage()
+
+
+@pytest.mark.parametrize(("text", "number"), [("1", 1), ("250m", 0.25), ("1Gi", GIB), ("1.5G", 1.5e9), ("2e3", 2000)])
+def test_quantities_are_read_as_kubernetes_writes_them(text, number):
+    assert quantity(text) == number
+
+
+def test_an_invalid_quantity_is_named():
+    with pytest.raises(ValueError, match="'1 Gi' is not a Kubernetes quantity"):
+        quantity("1 Gi")
 
 
 def test_the_price_is_that_of_a_tib():

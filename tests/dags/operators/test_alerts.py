@@ -57,7 +57,7 @@ def sentry(airflow_environment):
 
 @pytest.fixture
 def run_task(monkeypatch):
-    """Runs a task that fails as Airflow's task process does, to its end and through its callbacks."""
+    """Run a task that fails as Airflow's task process does, to its end and through its callbacks."""
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", None, raising=False)  # set back after the test
 
     def run_task(error, *, tries_left, xcoms=None, params=None):
@@ -80,7 +80,7 @@ def test_the_last_try_sends_one_event_and_a_try_before_it_none(sentry, run_task)
     assert "/dags/a_dag/runs/" in event["extra"]["log"]
 
 
-def test_a_failed_check_is_told_at_once(sentry, run_task):
+def test_a_failed_check_is_reported_at_once(sentry, run_task):
     assert run_task(AirflowFailException("2 rows twice"), tries_left=True) == "failed"
     assert [event["exception"]["values"][-1]["value"] for event in sentry.events] == ["2 rows twice"]
 
@@ -116,12 +116,12 @@ def test_no_secret_reaches_an_event(sentry, run_task, monkeypatch):
     assert sentry.events[0].keys().isdisjoint({"breadcrumbs", "user", "request", "modules"})
 
 
-def test_a_killed_process_is_told_without_an_exception(sentry, make_context):
+def test_a_killed_process_is_reported_without_an_exception(sentry, make_context):
     report_failure(make_context("merge"))
     assert sentry.events[0]["message"] == "a_dag.merge failed: its process was killed"
 
 
-def test_a_dsn_that_is_none_is_named_without_being_shown(airflow_environment, make_context):
+def test_an_invalid_dsn_is_named_without_being_shown(airflow_environment, make_context):
     airflow_environment(sentry_dsn="ftp//key-of-the-project")
     with pytest.raises(SettingsError, match="Airflow Variable 'sentry_dsn' is not a DSN") as caught:
         report_failure(make_context("merge"))

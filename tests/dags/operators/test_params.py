@@ -49,9 +49,11 @@ def test_times_with_a_zone_are_taken_as_people_and_the_form_write_them(trigger, 
         ({"start_ledger": 0}, "param start_ledger: 0 is less than the minimum of 1"),
         ({"end_ledger": "7"}, "param end_ledger: '7' is not of type 'null', 'integer'"),
         ({"start_ledger": 1.5}, "param start_ledger: 1.5 is not of type"),
+        ({"end_ledger": 2**32}, "param end_ledger: 4294967296 is greater than the maximum of 4294967295"),
+        ({"end_ledger": 10**30}, "is greater than the maximum of 4294967295"),
     ],
 )
-def test_a_value_that_is_none_is_refused_before_there_is_a_run(trigger, conf, words):
+def test_an_invalid_value_is_refused_before_a_run_is_created(trigger, conf, words):
     with pytest.raises(ParamValidationError, match=words):
         trigger(**conf)
 
@@ -75,7 +77,7 @@ def test_a_value_that_is_none_is_refused_before_there_is_a_run(trigger, conf, wo
         ({"start_time": "2026-01-01T00:20:00Z", "end_time": "2026-01-01T00:10:00Z"}, "must be before end_time"),
     ],
 )
-def test_values_that_make_no_range_fail_the_first_task_for_good(trigger, make_context, conf, words):
+def test_values_that_make_no_range_fail_the_first_task_without_a_retry(trigger, make_context, conf, words):
     with pytest.raises(AirflowFailException, match=words):
         Run.of(make_context("a_task", trigger(**conf)))
 

@@ -19,7 +19,9 @@ from stellar_etl_airflow.settings.environments import Environments
 from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.pods import PodSettings
 from stellar_etl_airflow.tasks.build_coverage_tasks import build_newest_ledger_task
+from stellar_etl_airflow.tasks.build_dbt_task import build_dbt_task
 from stellar_etl_airflow.tasks.build_export_task import ExportOperator, build_export_task
+from stellar_etl_airflow.tasks.build_preflight_tasks import build_preflight_tasks
 from stellar_etl_airflow.tasks.build_time_task import build_time_task
 from tests.dags.operators.test_pod_places import COMPOSER, TAINT, VOLUME
 from tests.shared import MODULES
@@ -33,6 +35,8 @@ CHECKPOINT = {"checkpoint_ledger": 127}
 TASKS = {
     "time": (build_time_task, {}),
     "newest ledger": (build_newest_ledger_task, {}),
+    "image": (lambda: build_preflight_tasks()[-1], {}),
+    "dbt": (lambda: build_dbt_task(["tag:stellar"]), {}),
     "full load": (lambda: build_export_task(tuple(STATES.values()), FullLoad), CHECKPOINT),
     **{dag_id: (lambda dag_id=dag_id: build_export_task(loaded_by(dag_id)), {}) for dag_id in LOADING_DAGS},
 }
@@ -116,7 +120,7 @@ def check(pod):
 
 @pytest.fixture
 def pods(pod_request, airflow_environment, monkeypatch, tmp_path):
-    """Gives each pod of each task under some Variables, as the API gets it."""
+    """Return a function that lists each pod of each task under some Variables, in the API's form."""
     monkeypatch.setattr(settings, "COMPOSER_KUBECONFIG", str(tmp_path / "kubeconfig"))
 
     def pods(variables, tasks=TASKS):
@@ -124,7 +128,7 @@ def pods(pod_request, airflow_environment, monkeypatch, tmp_path):
             monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", '{"conn_type": "kubernetes"}')
         if variables.get("pod_place") == "kubeconfig":
             variables = {**variables, "kube_config_location": str(tmp_path / "kubeconfig")}
-        airflow_environment(**variables)
+        airflow_environment(**variables | {"dbt_image_name": "registry.example/dbt:1", "dbt_dataset": "models"})
         for name in tasks:
             build, params = TASKS[name]
             task = build()

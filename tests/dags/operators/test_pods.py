@@ -1,4 +1,4 @@
-"""The pods that the tasks ask for: what runs in them, where, and what becomes of them."""
+"""The pods of the tasks: their commands, their places, and their ends."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from stellar_etl_airflow.export.exports import FullLoad
 from stellar_etl_airflow.model.batch import ExportAttempt
 from stellar_etl_airflow.model.tables import ACCOUNTS, LEDGERS, OPERATIONS, SIGNERS, TOKEN_TRANSFERS
 from stellar_etl_airflow.settings.base import SettingsError
+from stellar_etl_airflow.settings.pods import SHIPPED_IMAGE
 from stellar_etl_airflow.tasks.build_export_task import ATTEMPT_ANNOTATION, STEP_ANNOTATION, build_export_task
 from stellar_etl_airflow.tasks.build_time_task import build_time_task
 
@@ -264,7 +265,7 @@ def test_kubernetes_sidecar_image_is_that_of_the_container_that_hands_the_result
     airflow_environment(kubernetes_sidecar_image="registry.example/alpine:3")
     pod, container = pod_of(build_time_task())
     assert pod["spec"]["containers"][1]["image"] == "registry.example/alpine:3"
-    assert container["image"] == "stellar/stellar-etl:0.1.0"
+    assert container["image"] == SHIPPED_IMAGE
 
 
 def test_api_key_path_gives_pods_a_secret_and_never_the_key(pod_of, airflow_environment, tmp_path, monkeypatch, caplog):
@@ -391,5 +392,5 @@ def test_history_archive_path_says_where_the_bucket_list_is_read(pod_of, airflow
 
 
 def test_a_ledger_that_is_no_checkpoint_is_refused_before_a_pod_starts(pod_of):
-    with pytest.raises(AirflowFailException, match="100 is no checkpoint; near it is 63 and 127"):
+    with pytest.raises(AirflowFailException, match="100 is not a checkpoint; near it: 63 and 127"):
         pod_of(build_export_task((ACCOUNTS,), FullLoad), {"checkpoint_ledger": 100})

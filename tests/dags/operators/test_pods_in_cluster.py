@@ -33,6 +33,11 @@ def test_times_export_and_verification(start, make_context, cluster, pods):
     batch = Batch.from_json(task.execute(context))
     assert (batch.range.start, batch.range.end, batch.ledgers) == (9, 26, 18)
     assert batch.files["ledgers"].rows == 18
+    for task_id in ("get_ledger_range_from_times", "export"):
+        used = make_context.xcoms[task_id, "usage"]
+        assert used["cpu_seconds"] >= 0, "Kubernetes gives times in whole seconds"
+        # Pods ask for half a CPU and 1 GiB, and a sidecar for little.
+        assert used["memory_gib_seconds"] == pytest.approx(2 * used["cpu_seconds"], rel=0.05)
     wait_until(lambda: not pods(), "pods are left")
 
 
@@ -50,7 +55,7 @@ NOWHERE = '{"conn_type": "kubernetes"}'
 
 @pytest.mark.parametrize("place", ["gke", "composer3", "kubeconfig"])
 def test_pods_run_in_each_place(place, start, airflow_environment, cluster, monkeypatch):
-    """By the connection, by the file that Composer's workers have, and by a file of one's own."""
+    """By the connection, by the file of Composer's workers, and by a custom file."""
     if place == "gke":
         toleration = {"key": "dedicated", "value": "etl-pool", "effect": "NoSchedule"}
         airflow_environment(tolerations=[toleration], k8s_namespace="etl", k8s_service_account="exporter")
@@ -107,7 +112,8 @@ def test_a_range_that_is_not_reached_in_time_fails_with_the_lag(start, airflow_e
         with pytest.raises(expected) as raised:
             task.execute(context)
     assert re.search(
-        r"(?s)waited 1\d\d s .*'ledger_wait_timeout'.*ledger 4000 has not closed yet.* \d+ before it", str(raised.value)
+        r"(?s)waited 1\d\d s .*'ledger_wait_timeout'.*ledger 4000 has not closed yet.* \d+ ledgers before it",
+        str(raised.value),
     )
 
 

@@ -21,6 +21,7 @@ METHODS = {
     "bigquery.jobs.get",
     "bigquery.jobs.getQueryResults",
     "bigquery.jobs.insert",
+    "bigquery.jobs.list",
     "bigquery.tables.get",
     "bigquery.tables.insert",
     "storage.objects.get",

@@ -28,7 +28,7 @@ def checkout(tmp_path_factory):
 
 @pytest.fixture
 def plant(checkout):
-    """Writes the shipped files anew, with changes in one of them; gives the checkout."""
+    """Write the shipped files again, with changes in one of them; return the checkout."""
 
     def plant(file=None, changes=None):
         for name in ("schemas", "environments"):
@@ -113,7 +113,7 @@ def test_a_mistake_in_the_default_is_named_once(plant, mistake):
 
 def test_a_variable_that_the_default_lacks_is_named(plant):
     (problem,) = Environments.read(plant("airflow_variables.json", {"coverage_days": ...})).problems()
-    assert problem.startswith("airflow_variables.json: Airflow Variable 'coverage_days' is not set: days before the")
+    assert problem.startswith("airflow_variables.json: Airflow Variable 'coverage_days' is not set: days of rows")
 
 
 def test_a_table_without_a_schema_is_named(plant):
@@ -132,7 +132,7 @@ def test_the_command_fails_with_a_line_for_each_problem(plant):
     assert all(line.startswith("environments/staging.json: ") for line in errors.splitlines())
 
 
-def test_a_file_that_is_none_of_variables_is_named(plant):
+def test_a_file_without_variables_is_named(plant):
     root = plant()
     (root / "environments" / "broken.json").write_text("{")
     status, _, errors = command(root, "check")

@@ -9,10 +9,10 @@ import pytest
 from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
 
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
-from stellar_etl_airflow.model.tables import LEDGERS
+from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, LEDGERS
 from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION, settings
 from stellar_etl_airflow.settings.warehouse import WarehouseSettings
-from stellar_etl_airflow.tasks.build_bq_insert_job_task import build_check_sources_task
+from stellar_etl_airflow.tasks.build_bq_insert_job_task import PLAN, build_check_sources_task
 from stellar_etl_airflow.tasks.build_export_task import build_export_task
 from stellar_etl_airflow.tasks.build_time_task import build_time_task
 from tests.shared import REPO
@@ -20,7 +20,7 @@ from tests.shared import REPO
 
 @pytest.fixture
 def publish(client, warehouse_environment):
-    """Makes the table of ledgers as the Variables say, with some changes; gives it."""
+    """Make the table of ledgers as the Variables say, with some changes; return it."""
 
     def publish(name, **changes):
         warehouse_environment(**changes)
@@ -75,8 +75,9 @@ def test_schema_filepath_gives_the_columns(publish, tmp_path):
 
 def test_maximum_bytes_billed_is_the_limit_of_a_query(client, warehouse_environment, make_context):
     warehouse_environment(maximum_bytes_billed=12345)
-    task = build_check_sources_task()
+    task = build_check_sources_task(ENRICHED_OPERATIONS)
     context = make_context(task.task_id)
+    make_context.xcoms[task.task_id, PLAN] = {"ledgers": None, "closed": None}
     task.pre_execute(context)
     (job,) = task.jobs(context, task.warehouse)
     assert job.configuration["query"]["maximumBytesBilled"] == "12345"
@@ -84,7 +85,7 @@ def test_maximum_bytes_billed_is_the_limit_of_a_query(client, warehouse_environm
 
 @pytest.fixture
 def arguments(airflow_environment, make_context):
-    """What the export pod is told, with some Variables changed."""
+    """The export pod's arguments, with some Variables changed."""
 
     def arguments(**changes):
         airflow_environment(**changes)

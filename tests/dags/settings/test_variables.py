@@ -1,4 +1,4 @@
-"""What is said of the Airflow Variables: the README's table, the table of effects, and the command that checks."""
+"""What is said of the Airflow Variables: the table of Variables, the table of effects, and the command that checks."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.shared import MODULES, REPO
 
 FIELDS = {key: field for group in GROUPS for key, field in group.model_fields.items()}
 SHIPPED = json.loads((REPO / "airflow_variables.json").read_text())
-README = (REPO / "README.md").read_text()
+PAGE = (REPO / "docs/variables.md").read_text()
 EFFECTS = json.loads((REPO / "tests" / "dags" / "settings" / "effects.json").read_text())
 
 
 def test_the_generated_files_are_up_to_date():
-    """The shipped Variables and pools, the README's table of Variables, and docs/variables.md."""
+    """The shipped Variables and pools, and docs/variables.md."""
     done = subprocess.run(
         [sys.executable, "scripts/generate.py", "--check"], cwd=REPO, capture_output=True, text=True, check=False
     )
@@ -41,7 +41,7 @@ def test_the_generated_files_are_up_to_date():
 def test_each_variable_says_what_it_is_and_when_to_change_it(key):
     assert FIELDS[key].description
     assert extra_of(FIELDS[key])["when"]
-    assert f"| `{key}` |" in README
+    assert f"| `{key}` |" in PAGE
 
 
 @pytest.mark.parametrize("key", sorted(FIELDS))
@@ -79,7 +79,7 @@ def test_the_builders_that_variables_may_name_are_the_ones_there_are():
 
 @pytest.fixture
 def check(tmp_path):
-    """Runs the command on the shipped Variables with changes; gives its exit status, and its lines."""
+    """Run the command on the shipped Variables with changes; return its exit status, and its lines."""
 
     def check(changes=None, text=None):
         path = tmp_path / "mine.json"

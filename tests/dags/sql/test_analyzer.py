@@ -2,39 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from stellar_etl_airflow.bigquery.jobs import query_job
+from stellar_etl_airflow.model.schema import read_schema
 from stellar_etl_airflow.model.tables import (
     CONFIG_SETTINGS,
     COVERAGE_TABLE_ID,
-    ENRICHED_OPERATIONS,
     OPERATIONS,
     PUBLISHED,
+    VIEWS,
 )
 from stellar_etl_airflow.sql.publish import publish
 from stellar_etl_airflow.sql.records import unchanged
-from stellar_etl_airflow.sql.state import base_table_id, rebuild, state_table_id
 from stellar_etl_airflow.sql.statement import Parameter, Statement
+from stellar_etl_airflow.sql.versions import base_table_id, begin
 from tests.dags.sql.googlesql import Analyzer, RefusedError, parameter_type
 from tests.dags.sql.statements import (
     BATCH,
     DATASETS,
+    FOLDED,
     LIVE,
     MADE,
     Made,
     columns,
     fields,
+    log_of,
     name,
     of_checked_columns,
     staging,
 )
+from tests.shared import REPO
 
-STAGED = [table for table in PUBLISHED.values() if table is not ENRICHED_OPERATIONS]
+STAGED = list(PUBLISHED.values())
 
 
 @pytest.fixture(scope="module")
 def analyzer():
     return Analyzer({quoted.strip("`"): columns for quoted, columns in LIVE.items()})
+
+
+def written(resolved: Any) -> str | None:
+    """The table that a resolved statement writes, None for a query."""
+    kind = resolved.WhichOneof("node")
+    if kind is None:  # a query whose tree is too deep to be read
+        return None
+    node = getattr(resolved, kind)
+    return str(node.table_scan.table.name) if hasattr(node, "table_scan") else None
 
 
 def refused(analyzer: Analyzer, made: list[Made]) -> list[str]:
@@ -46,9 +63,13 @@ def refused(analyzer: Analyzer, made: list[Made]) -> list[str]:
             continue
         seen.add(key)
         try:
-            analyzer.analyze(one.statement)
+            resolved = analyzer.analyze(one.statement)
         except RefusedError as error:
             found.append(f"{one}: {error}\n{one.statement.sql}")
+            continue
+        writes, labelled = written(resolved), query_job("job", one.statement, 1).target
+        if writes != labelled:
+            found.append(f"{one} writes {writes}, and its job names {labelled} as the table that it writes")
     return found
 
 
@@ -57,6 +78,14 @@ def test_every_statement_is_accepted(analyzer, function, record_property):
     made = [one for one in MADE if one.function == function]
     record_property("statements", len(made))
     assert refused(analyzer, made) == []
+
+
+@pytest.mark.parametrize("view_id", VIEWS)
+def test_the_columns_of_each_view_are_those_of_its_schema_file(analyzer, view_id):
+    made = next(one for one in MADE if one.function == "view_query" and one.what.startswith(f"{view_id}-"))
+    found = analyzer.analyze(made.statement).resolved_query_stmt_node.output_column_list
+    described = read_schema(str(REPO / "schemas"), view_id)
+    assert [one.name for one in found] == [field["name"] for field in described]
 
 
 def test_the_checks_of_a_column_of_each_type_are_accepted(analyzer):
@@ -75,6 +104,12 @@ def test_the_checks_of_a_column_of_each_type_are_accepted(analyzer):
 @pytest.mark.parametrize("table", STAGED, ids=lambda table: table.data_type)
 def test_the_checks_of_every_column_are_accepted(analyzer, table):
     assert refused(analyzer, list(of_checked_columns(table))) == []
+
+
+def test_a_statement_whose_table_is_not_known_is_refused():
+    """Its job would have no label, and no other writer would wait for it."""
+    with pytest.raises(ValueError, match="not known which table this statement writes: CREATE OR REPLACE TABLE"):
+        query_job("job", Statement("CREATE OR REPLACE TABLE `my-project.stellar.t` AS SELECT 1 AS one"), 1).target  # noqa: B018
 
 
 def test_the_enumeration_is_of_thousands():
@@ -107,7 +142,7 @@ def test_what_bigquery_refuses_is_refused(analyzer, sql, parameters, message):
         analyzer.analyze(Statement(sql, parameters))
 
 
-@pytest.mark.parametrize("kind", ["publish", "rebuild"])
+@pytest.mark.parametrize("kind", ["publish", "begin"])
 def test_a_record_that_moves_by_position_is_refused(analyzer, kind):
     """Three integers each: BigQuery would put the constant term where the linear one belongs."""
     private, public = DATASETS
@@ -116,8 +151,8 @@ def test_a_record_that_moves_by_position_is_refused(analyzer, kind):
         into = name(CONFIG_SETTINGS.table_id, public)
         statement = publish(CONFIG_SETTINGS, into, staging(CONFIG_SETTINGS), planted, BATCH)
     else:
-        changes, kept = name(CONFIG_SETTINGS.table_id, private), name(base_table_id(CONFIG_SETTINGS.table_id), public)
-        into = name(state_table_id(CONFIG_SETTINGS.table_id), private)
-        statement = rebuild(CONFIG_SETTINGS, into, changes, planted, (kept, planted), 63)
+        kept = name(base_table_id(CONFIG_SETTINGS.table_id), public)
+        log = replace(log_of(CONFIG_SETTINGS, private), columns=planted)
+        statement = begin(log, kept, planted, FOLDED)
     with pytest.raises(RefusedError, match="moves by position into one of"):
         analyzer.analyze(statement)

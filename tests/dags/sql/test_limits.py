@@ -13,8 +13,8 @@ from stellar_etl_airflow.model.checks import Check, Kind
 from stellar_etl_airflow.model.partitions import BEGINNING, MOST_PARTITIONS, spanned, windows
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import BATCH_STATS_POOL, LEDGERS, POOLS, PUBLISHED
-from stellar_etl_airflow.sql.checks import check_staging, column_rules
-from tests.dags.sql.statements import BATCH, MADE, fields, of_checked_columns, staging
+from stellar_etl_airflow.sql.checks import Loaded, check_staging, column_rules, own_rules
+from tests.dags.sql.statements import BATCH, MADE, Made, fields, of_checked_columns, staging
 from tests.dags.sql.test_sql_as_bigquery import parse
 
 EVERY = [*MADE, *of_checked_columns(LEDGERS)]
@@ -40,16 +40,17 @@ def test_any_number_of_values_is_one_parameter():
 
 # Sorting ------------------------------------------------------------------------------------------------------------
 
-WITHOUT_PARTITION = {"look": "block"}
-"""By function, the column of a window without partitions: of blocks there are 4,096, a ledger's number has 32 bits."""
+WITHOUT_PARTITION = {"look": ["block"], "make_batches": ["bucket", "part"]}
+"""By function, the columns of a window without partitions. Of blocks there are 4,096, a ledger's number has 32 bits; of
+batches, without their bodies, one for thousands of rows."""
 
 
 def test_no_window_sorts_all_history():
     for made in (made for made in MADE if "OVER (" in made.statement.sql):
         for window in parse(made.statement.sql).find_all(exp.Window):
             if not window.args.get("partition_by"):
-                (ordered,) = window.args["order"].expressions
-                assert WITHOUT_PARTITION.get(made.function) == ordered.this.name, made
+                ordered = [one.this.name for one in window.args["order"].expressions]
+                assert WITHOUT_PARTITION.get(made.function) == ordered, made
 
 
 def test_arrays_that_are_generated_have_bounds():
@@ -69,10 +70,10 @@ def test_arrays_that_are_generated_have_bounds():
 # Merges -------------------------------------------------------------------------------------------------------------
 
 PROVED = {
-    "merge_full_load": "the check `keys_repeated` of the staged rows: all are of one ledger",
+    "record_run": "the source is one row of parameters",
     "upsert_stats": "the function refuses two rows of one table and range",
 }
-"""Why a source has at most one row for each row of the target, where the statement does not say so itself."""
+"""Why a source has at most one row for each row of the target, if the statement does not ensure it."""
 
 
 def is_unique_by(merge: exp.Merge) -> bool:
@@ -85,6 +86,20 @@ def is_unique_by(merge: exp.Merge) -> bool:
     return isinstance(window.this, exp.RowNumber) and {one.name for one in window.args["partition_by"]} == keys
 
 
+def is_of_chain(made: Made) -> bool:
+    """Whether the source is a staging table whose keys the task before has checked: no two rows share them."""
+    return made.function == "publish" and made.what.split("-")[0] in {one.data_type for one in CHAINED}
+
+
+CHAINED = [table for table in PUBLISHED.values() if table.chain]
+
+
+def test_rows_of_a_chain_are_checked_to_have_keys_of_their_own_before_they_are_merged():
+    for table in CHAINED:
+        assert table.unique
+        assert "keys_repeated" in {rule.name for rule in own_rules(table, staging(table), Loaded("`p.d.t`", "t"))}
+
+
 def test_at_most_one_source_row_matches_a_row_of_the_target():
     matched = set()
     for made in MERGES:
@@ -92,8 +107,8 @@ def test_at_most_one_source_row_matches_a_row_of_the_target():
         if isinstance(merge.args["on"].unnest(), exp.Boolean):
             continue
         matched.add(made.function)
-        assert is_unique_by(merge) or made.function in PROVED, made
-    assert matched == {"publish", "copy", "merge_changes", *PROVED}
+        assert is_unique_by(merge) or made.function in PROVED or is_of_chain(made), made
+    assert matched == {"publish", "copy", *PROVED}
 
 
 def test_no_clause_of_a_merge_has_a_subquery():

@@ -29,7 +29,7 @@ def rows(client, sql):
 
 @pytest.fixture
 def make(client):
-    """Makes a table of a few columns, filled; gives its quoted name."""
+    """Make a table of a few columns, filled; return its quoted name."""
 
     def make(table_id, columns, values):
         client.delete_table(f"local.stellar.{table_id}", not_found_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import google.cloud.bigquery as bq
 import pytest
@@ -10,16 +11,18 @@ from google.api_core.exceptions import BadRequest
 
 from stellar_etl_airflow.bigquery.jobs import query_job
 from stellar_etl_airflow.model.tables import Publish, Table
+from stellar_etl_airflow.model.versions import Folded
 from stellar_etl_airflow.sql.derived import selected_fields
 from stellar_etl_airflow.sql.publish import publish
 from stellar_etl_airflow.sql.records import moved, moved_rows, select_list, unchanged
-from stellar_etl_airflow.sql.state import merge_changes, merge_full_load, rebuild, replace_base
 from stellar_etl_airflow.sql.statement import range_parameters, table_name
 from stellar_etl_airflow.sql.take_over import copy
+from stellar_etl_airflow.sql.versions import ENDS, Log, begin, current_view, fold, history_view, replace_base
 from tests.dags.sql.statements import aged_records, reversed_records
 
 CHANGES = Table("things", "things", keys=("id", "ledger_sequence"), entry_keys=("id",))
 FIRST_SEEN = Table("things", "things", keys=("id",), publish=Publish.KEEP_EARLIEST)
+CLOSED = datetime(2026, 1, 1, tzinfo=UTC)
 RANGE = range_parameters(1, 9, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
 
 
@@ -61,12 +64,13 @@ ROWS = [
 
 @pytest.fixture
 def make(client, warehouse_server):
-    """Makes a table whose nested fields have an order, with rows; gives its quoted name."""
+    """Make a table whose nested fields have an order, with rows; return its quoted name."""
     _, folder = warehouse_server
 
-    def make(table_id, order, rows=()):
+    def make(table_id, order, rows=(), ends=()):
         name = f"local.stellar.{table_id}"
-        client.create_table(bq.Table(name, [bq.SchemaField.from_api_repr(one) for one in ORDERS[order]]))
+        fields = [*ORDERS[order], *map(dict, ends)]
+        client.create_table(bq.Table(name, [bq.SchemaField.from_api_repr(one) for one in fields]))
         if rows:
             (folder / "exports").mkdir(parents=True, exist_ok=True)
             (folder / "exports" / table_id).write_text("".join(json.dumps(one) + "\n" for one in rows))
@@ -88,7 +92,8 @@ def held(client):
 
     def held(name):
         rows = [dict(one.items()) for one in client.query(f"SELECT * FROM {name} ORDER BY id").result()]
-        return [{key: without(value) for key, value in one.items() if key != "closed_at"} for one in rows]
+        kept = {*NAMES} - {"closed_at"}
+        return [{key: without(value) for key, value in one.items() if key in kept} for one in rows]
 
     return held
 
@@ -119,10 +124,9 @@ def statements(into, staging, columns):
     return {
         "replace_range": publish(CHANGES, into, staging, columns, RANGE),
         "keep_earliest": publish(FIRST_SEEN, into, staging, columns, RANGE),
-        "merge_changes": merge_changes(CHANGES, into, staging, columns, 0),
+        "fold": fold(Log(CHANGES, staging, into, columns), Folded(), 9, CLOSED),
         "replace_base": replace_base(into, staging, columns),
-        "merge_full_load": merge_full_load(CHANGES, into, staging, columns, 9),
-        "rebuild": rebuild(CHANGES, into, staging, columns),
+        "begin": begin(Log(CHANGES, staging, into, columns), staging, columns, Folded().begun(9, CLOSED)),
         "copy": copy(CHANGES, into, staging, columns, (), RANGE),
     }
 
@@ -134,35 +138,41 @@ KINDS = list(statements("`a`", "`b`", unchanged(NAMES)))
 @pytest.mark.parametrize(("source", "target"), [("reversed", "as the file"), ("as the file", "aged")])
 def test_each_value_lands_in_the_field_of_its_name(make, held, run, kind, source, target):
     staging = make("staging", source, ROWS)
-    into = make("published", target, within(target, ROWS[1:2]) if kind in ("merge_changes", "merge_full_load") else ())
+    into = make("published", target, ends=ENDS if kind in ("fold", "begin") else ())
     columns = moved(ORDERS[source], ORDERS[target], NAMES)
     run(statements(into, staging, columns)[kind])
     assert held(into) == within(target, ROWS)
 
 
-@pytest.mark.parametrize("kind", ["replace_range", "merge_changes", "merge_full_load"])
+@pytest.mark.parametrize("kind", ["replace_range", "fold", "begin"])
 def test_the_laptop_refuses_what_bigquery_would_put_in_the_wrong_field(make, run, kind):
-    staging, into = make("staging", "reversed", ROWS), make("published", "as the file")
+    ends = ENDS if kind in ("fold", "begin") else ()
+    staging, into = make("staging", "reversed", ROWS), make("published", "as the file", ends=ends)
     with pytest.raises(BadRequest, match=r"Column details: BigQuery matches the fields of a RECORD by position"):
         run(statements(into, staging, unchanged(NAMES))[kind])
 
 
-def test_a_rebuild_matches_the_full_load_and_the_changes_each_by_name(make, held, run):
+@pytest.mark.parametrize("view", [current_view, history_view])
+def test_views_match_the_full_load_the_versions_and_the_changes_each_by_name(make, held, run, view):
     base, changes, into = (
         make("base", "aged", within("aged", ROWS[:2])),
         make("log", "reversed", ROWS),
-        make("state", "as the file"),
+        make("versions", "as the file", ends=ENDS),
     )
-    of_base, of_changes = (moved(ORDERS[one], FILE, NAMES) for one in ("aged", "reversed"))
-    run(rebuild(CHANGES, into, changes, of_changes, (base, of_base), 2))
-    found = held(into)
-    assert found[2:] == within("reversed", ROWS[2:])
-    assert found[0]["details"] == {
-        **ROWS[0]["details"],
-        "amount": None,
-        "deep": [{**one, "n": None} for one in deep(1)],
-    }
-    assert found[0]["path"] == [{"code": "A", "issuer": "i", "price": None}]
+    log = Log(CHANGES, changes, into, moved(ORDERS["reversed"], FILE, NAMES))
+    begun = Folded().begun(2, CLOSED)
+    run(begin(log, base, moved(ORDERS["aged"], FILE, NAMES), begun))
+    for folded in (begun, begun.folded_to(3, CLOSED), begun.folded_to(4, CLOSED)):
+        if folded != begun:
+            run(fold(log, begun, folded.ledger - 1, CLOSED))
+        found = held(f"({view(log, folded)})")
+        assert found[2:] == within("reversed", ROWS[2:])
+        assert found[0]["details"] == {
+            **ROWS[0]["details"],
+            "amount": None,
+            "deep": [{**one, "n": None} for one in deep(1)],
+        }
+        assert found[0]["path"] == [{"code": "A", "issuer": "i", "price": None}]
 
 
 def test_what_has_the_same_order_moves_as_it_is():

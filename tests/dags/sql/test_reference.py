@@ -17,8 +17,8 @@ from google.api_core.exceptions import BadRequest
 
 from stellar_etl_airflow.bigquery.jobs import query_job
 from stellar_etl_airflow.model.checks import Check, Condition, Kind, Metric
-from stellar_etl_airflow.model.coverage import Fault, Finding
-from stellar_etl_airflow.model.ranges import LedgerRange
+from stellar_etl_airflow.model.coverage import AFTER_ALL, BEFORE_ALL, Fault, Finding, Window
+from stellar_etl_airflow.model.ranges import LedgerRange, TimeRange
 from stellar_etl_airflow.model.schema import column_names
 from stellar_etl_airflow.model.tables import (
     BATCH_STATS_TABLE_ID,
@@ -28,16 +28,34 @@ from stellar_etl_airflow.model.tables import (
     LEDGERS,
     OFFERS,
     OPERATIONS,
+    PUBLISHED,
     Publish,
     Table,
 )
+from stellar_etl_airflow.model.versions import OPEN_LEDGER, OPEN_TIME, Folded
 from stellar_etl_airflow.sql import checks, coverage
-from stellar_etl_airflow.sql.batch_stats import forget_stats, stats_row, upsert_stats
-from stellar_etl_airflow.sql.publish import count_rows, delete_range, publish
+from stellar_etl_airflow.sql.batch_stats import forget_stats, left_out_rows, loads_by_table, stats_row, upsert_stats
+from stellar_etl_airflow.sql.newer import newer_loads, newer_rows
+from stellar_etl_airflow.sql.publish import Attempt, count_rows, delete_range, publish
 from stellar_etl_airflow.sql.records import moved, unchanged
-from stellar_etl_airflow.sql.state import current_view, merge_changes, merge_full_load, rebuild, replace_base
 from stellar_etl_airflow.sql.statement import Statement, range_parameters, table_name
 from stellar_etl_airflow.sql.take_over import LOADS, bounds, copy, count, count_published, ledgers_held
+from stellar_etl_airflow.sql.versions import (
+    ENDS,
+    Log,
+    begin,
+    current_view,
+    days_to_fold,
+    days_to_open,
+    differences,
+    first_change,
+    fold,
+    history_view,
+    last_close,
+    open_again,
+    replace_base,
+    valid_at,
+)
 from tests.dags.sql.googlesql import RefusedError
 from tests.dags.sql.reference import Reference
 from tests.dags.sql.statements import fields as file_fields
@@ -119,6 +137,13 @@ STAGING = [
     row(None, 5, 13, 2),
     row("e", None, 13, 2),
 ]
+
+
+def version(of, end):
+    """A version, which ended in a ledger or is valid still."""
+    return {**of, "valid_to_ledger": end or OPEN_LEDGER, "valid_to": at(end) if end else OPEN_TIME.isoformat()}
+
+
 FULL_LOAD = {(one["owner"], one["kind"]): {**one, "ledger_sequence": 14, "closed_at": at(14)} for one in STAGING}
 """One row for each entry."""
 
@@ -131,20 +156,45 @@ TABLES = {
     name("staging"): (OTHER, STAGING),
     name("full_load"): (OTHER, [*FULL_LOAD.values()]),
     name("empty"): (FIELDS, []),
+    name("log"): (OTHER, [one for number, one in enumerate(STAGING) if one not in STAGING[:number]]),
+    name("versions"): (
+        [*FIELDS, *map(dict, ENDS)],
+        [
+            version(row("a", 1, 5, amount="NaN", details=PARTS, data={"b": [1, None], "a": {"c": 1.5}}), 9),
+            version(row("a", 1, 9, amount="NaN", details=PARTS, tags=["x", "y"]), 14),
+            version(row("b", 2, 8, amount="-Infinity", data=[1, 2]), None),
+            version(row("c", 3, 11, details={"from": "g", "parts": [{"n": 9, "m": 8, "x": "NaN"}]}), 13),
+            version(row("c", 3, 13), None),
+            version(row("n", 7, 3), None),
+            version(row("gone", 8, 3, tags=["x"]), 15),
+        ],
+    ),
 }
 INTO, FROM, BASE, EMPTY = name("target"), name("staging"), name("full_load"), name("empty")
 MOVED = moved(OTHER, FIELDS, NAMES)
+LOG = Log(CHANGES, name("log"), name("versions"), MOVED)
+CLOSED = {ledger: datetime.fromisoformat(at(ledger)) for ledger in range(21)}
+MARK = Folded(12, CLOSED[12])
 
 MERGES = {
     "replace_range": publish(CHANGES, INTO, FROM, MOVED, BATCH),
     "replace_range of identical rows": publish(EVENTS, INTO, FROM, MOVED, BATCH),
+    "replace_range of an attempt": publish(CHANGES, INTO, FROM, MOVED, BATCH, Attempt("2026-01-01T02:30:00Z")),
+    "replace_range of a part": publish(
+        CHANGES,
+        INTO,
+        FROM,
+        MOVED,
+        BATCH,
+        Attempt("2026-01-01T02:30:00Z", [LedgerRange(11, 12), LedgerRange(18, 40)]),
+    ),
     "keep_earliest": publish(ASSETS, INTO, FROM, MOVED, BATCH),
-    "merge_changes": merge_changes(CHANGES, INTO, FROM, MOVED, 0),
-    "merge_changes after a full load": merge_changes(CHANGES, INTO, FROM, MOVED, 12),
     "replace_base": replace_base(INTO, BASE, MOVED),
-    "merge_full_load": merge_full_load(CHANGES, INTO, BASE, MOVED, 14),
-    "rebuild": rebuild(CHANGES, INTO, FROM, MOVED),
-    "rebuild on a full load": rebuild(CHANGES, INTO, FROM, MOVED, (BASE, MOVED), 14),
+    "fold": fold(LOG, MARK, 14, CLOSED[14]),
+    "fold of everything": fold(LOG, Folded(), 19, CLOSED[19]),
+    "open_again": open_again(LOG, MARK, (CLOSED[13], CLOSED[15])),
+    "begin": begin(LOG, BASE, MOVED, Folded().begun(14, CLOSED[14])),
+    "begin earlier": begin(LOG, BASE, MOVED, Folded().begun(10, CLOSED[10])),
     "into an empty table": publish(CHANGES, EMPTY, FROM, MOVED, BATCH),
     "out of an empty table": publish(CHANGES, INTO, EMPTY, unchanged(NAMES), BATCH),
     "copy": copy(CHANGES, INTO, FROM, MOVED, LOADS, BATCH),
@@ -269,10 +319,26 @@ def header(ledger, promised=1, previous=None):
     return {"sequence": ledger, "promised": promised, "closed_at": at(ledger), **hashes}
 
 
+STATS = json.loads((REPO / "schemas" / f"{BATCH_STATS_TABLE_ID}_schema.json").read_text())
+
+
+def load_of(table_id, first, last, rows, load=1, **values):
+    times = {"first_closed_at": at(first), "last_closed_at": at(last), "published_at": f"2026-01-0{load}T00:00:00Z"}
+    return {"table_id": table_id, "start_ledger": first, "end_ledger": last, "row_count": rows, **times, **values}
+
+
 CHECKED_TABLES = {
     # DuckDB takes an average of NUMERIC by way of a DOUBLE: no values here of more digits than that has.
     name("staging"): (FIELDS, [*TARGET, *({**one, "price": one.get("price") and "-2.5"} for one in STAGING)]),
     name("target"): (FIELDS, [*TARGET, row("x", 8, 5) | {"closed_at": at(15)}]),
+    name("loads"): (
+        STATS,
+        [
+            load_of("things", 5, 5, 1, first_closed_at=at(15), last_closed_at=at(15)),
+            load_of("things", 20, 29, 1),
+            load_of("history_ledgers", 1, 30, 1),
+        ],
+    ),
     name("headers"): (HEADERS, [header(9), header(10, 5), header(12), header(13, 2, "other"), header(20)]),
     name("staged_headers"): (HEADERS, [header(n) for n in (10, 11, 11, 13)] + [header(19, previous="other")]),
 }
@@ -283,9 +349,11 @@ def rules_of(kind):
         return name("staging"), checks.column_rules(CHECKED, name("staging"), FIELDS)
     if kind == "ledgers":
         headers, staged = name("headers"), name("staged_headers")
-        return staged, checks.own_rules(LEDGERS, staged, headers, headers)
+        loaded = checks.Loaded(headers, "history_ledgers", name("loads"), headers)
+        return staged, checks.own_rules(LEDGERS, staged, loaded)
     table = {"changes": CHANGES, "identified": IDENTIFIED}[kind]
-    return name("staging"), checks.own_rules(table, name("staging"), name("target"), name("headers"))
+    loaded = checks.Loaded(name("target"), table.table_id, name("loads"), name("headers"))
+    return name("staging"), checks.own_rules(table, name("staging"), loaded, (10, 12, 13))
 
 
 @pytest.mark.parametrize("kind", ["columns", "changes", "identified", "ledgers"])
@@ -293,7 +361,8 @@ def test_checks_count_and_show_the_same_rows(laptop, kind):
     laptop.load(CHECKED_TABLES)
     reference = reference_of(CHECKED_TABLES)
     staged, rules = rules_of(kind)
-    statement = checks.check_staging(staged, rules, BATCH)
+    counted_by = LEDGERS if kind == "ledgers" else None if kind == "columns" else CHANGES
+    statement = checks.check_staging(staged, rules, BATCH, counted_by)
     (counted,) = expected = reference.query(statement)
     assert laptop.query(statement) == expected
     for rule in rules:
@@ -307,13 +376,7 @@ def some_fields(table, *names):
     return [one for one in file_fields(table) if one["name"] in names]
 
 
-STATS = json.loads((REPO / "schemas" / f"{BATCH_STATS_TABLE_ID}_schema.json").read_text())
 COVERAGE = json.loads((REPO / "schemas" / f"{COVERAGE_TABLE_ID}_schema.json").read_text())
-
-
-def load_of(table_id, first, last, rows, load=1):
-    times = {"first_closed_at": at(first), "last_closed_at": at(last), "published_at": f"2026-01-0{load}T00:00:00Z"}
-    return {"table_id": table_id, "start_ledger": first, "end_ledger": last, "row_count": rows, **times}
 
 
 COUNTS = {"successful_transaction_count": 1, "failed_transaction_count": 0, "tx_set_operation_count": 2}
@@ -334,8 +397,11 @@ LOOKED_AT = {
         + [{"id": 24, "ledger_sequence": 12, "closed_at": at(12)}],
     ),
     name("history_effects"): (
-        some_fields(EFFECTS, "id", "ledger_sequence", "closed_at"),
-        [{"id": f"{n}", "ledger_sequence": n, "closed_at": at(n)} for n in (10, 11, 15, 15, 16)],
+        some_fields(EFFECTS, "id", "ledger_sequence", "closed_at", "batch_insert_ts"),
+        [
+            {"id": f"{n}", "ledger_sequence": n, "closed_at": at(n), "batch_insert_ts": at(n % 4)}
+            for n in (10, 11, 15, 15, 16)
+        ],
     ),
     name("history_contract_events"): (
         some_fields(CONTRACT_EVENTS, "transaction_id", "event_index", "ledger_sequence", "closed_at"),
@@ -348,9 +414,12 @@ LOOKED_AT = {
         some_fields(OFFERS, "offer_id", "ledger_sequence", "deleted", "closed_at"),
         [{"offer_id": n % 3, "ledger_sequence": n, "closed_at": at(n), "deleted": n == 16} for n in (10, 11, 12, 16)],
     ),
-    name("offers_state"): (
-        some_fields(OFFERS, "offer_id", "ledger_sequence", "deleted"),
-        [{"offer_id": 1, "ledger_sequence": 10, "deleted": False}, {"offer_id": 2, "ledger_sequence": 11}],
+    name("offers_versions"): (
+        [*some_fields(OFFERS, "offer_id", "ledger_sequence", "deleted", "closed_at"), *map(dict, ENDS)],
+        [
+            version({"offer_id": offer, "ledger_sequence": n, "closed_at": at(n)}, end)
+            for offer, n, end in ((1, 10, 16), (2, 11, None), (0, 12, 15), (9, 11, None))
+        ],
     ),
     name(BATCH_STATS_TABLE_ID): (
         STATS,
@@ -358,7 +427,12 @@ LOOKED_AT = {
             load_of("history_operations", 10, 12, 4),
             load_of("history_effects", 10, 12, 3),
             load_of("history_effects", 15, 16, 5),
-            load_of("history_effects", 15, 16, 3, 2),
+            load_of("history_effects", 15, 16, 3, 2, exported_at="2026-01-02T00:00:00Z"),
+            load_of("history_operations", 15, 20, 4, 3, rows_per_ledger="2,0,0,0,0,2", left_out="12,15,15,20"),
+            load_of("history_operations", 20, 20, 4, 4, rows_per_ledger="2", exported_at=at(9)),
+            load_of("history_contract_events", 11, 11, 2, 2, rows_per_ledger="3"),
+            load_of("history_ledgers", 9, 12, 4, 2),
+            load_of("history_ledgers", 18, 20, 4, 2, exported_at="2026-01-09T00:00:00Z"),
             load_of("history_contract_events", 10, 12, 9),
             load_of("offers", 10, 11, 4),
             load_of("offers", 16, 16, 4),
@@ -372,25 +446,57 @@ LOOKED_AT = {
         ],
     ),
 }
-WINDOW = coverage.window_parameters(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 1, 41, tzinfo=UTC))
+WINDOW = coverage.window_parameters(
+    Window(LedgerRange(9, 20), datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 1, 41, tzinfo=UTC))
+)
+ALL_TIMES = (BEFORE_ALL, AFTER_ALL)
+IDS = {table: table.table_id for table in PUBLISHED.values()}
 HELD, LOADED = name("history_ledgers"), name(BATCH_STATS_TABLE_ID)
+OFFERS_LOG = Log(
+    OFFERS,
+    name("offers"),
+    name("offers_versions"),
+    unchanged(["offer_id", "ledger_sequence", "deleted", "closed_at"]),
+)
 LOOKS = {
     **{
-        f"look at {table.data_type}": coverage.look(table, name(table.table_id), HELD, LOADED, table.table_id, WINDOW)
+        f"look at {table.data_type}": coverage.look(table, name(table.table_id), HELD, LOADED, IDS, 16, WINDOW)
         for table in (LEDGERS, OPERATIONS, EFFECTS, CONTRACT_EVENTS, OFFERS)
     },
     "look_at_identity": coverage.look_at_identity(CONTRACT_EVENTS, name("history_contract_events"), WINDOW),
-    "look_at_state": coverage.look_at_state(OFFERS, name("offers"), name("offers_state"), 9, WINDOW),
-    "look_at_state after a full load": coverage.look_at_state(OFFERS, name("offers"), name("offers_state"), 11, WINDOW),
+    "look_at_versions": coverage.look_at_versions(OFFERS_LOG, Folded(20, CLOSED[20]), WINDOW),
+    "look_at_versions up to a mark": coverage.look_at_versions(OFFERS_LOG, Folded(12, CLOSED[12]), WINDOW),
+    "look_at_versions after a full load": coverage.look_at_versions(OFFERS_LOG, Folded(20, CLOSED[20], 10), WINDOW),
+    "days_to_fold": days_to_fold(OFFERS_LOG, Folded(11, CLOSED[11])),
+    "days_to_open": days_to_open(OFFERS_LOG, Folded(11, CLOSED[11])),
+    "first_change": first_change(OFFERS_LOG, LedgerRange(11, 15)),
+    "valid_at": valid_at(OFFERS_LOG, 12, CLOSED[12], ["offer_id"]),
+    "last_close": last_close(OFFERS, name("offers")),
+    "differences": differences(OFFERS_LOG, None, None, 10),
+    "differences from a full load": differences(OFFERS_LOG, name("offers"), OFFERS_LOG.columns, 10),
+    "history_view": Statement(history_view(OFFERS_LOG, Folded(12, CLOSED[12]))),
     "newest_loaded": coverage.newest_loaded(LOADED, ["history_effects", "offers", "absent"]),
+    "look_at_loads": coverage.look_at_loads(
+        LOADED, ["history_ledgers", "history_effects", "offers"], "history_ledgers", LedgerRange(8, 30), 16
+    ),
+    "newer_loads": newer_loads(LOADED, "history_effects", LedgerRange(11, 16), "2026-01-01T00:00:00Z"),
+    "newer_rows": newer_rows(EFFECTS, name("history_effects"), BATCH, at(2)),
+    "left_out_rows": Statement(left_out_rows(LOADED, "'history_operations'")),
+    "headers_around": coverage.headers_around(
+        HELD, TimeRange(datetime(2026, 1, 1, 0, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 1, 30, tzinfo=UTC)), *ALL_TIMES
+    ),
+    "headers_around all times": coverage.headers_around(HELD, TimeRange(*ALL_TIMES), *ALL_TIMES),
+    "times_around": coverage.times_around(LOADED, LedgerRange(11, 15)),
     "closed_between": coverage.closed_between(HELD, 11, 15),
+    "dirty_since": coverage.dirty_since(LOADED, "history_effects", LedgerRange(11, 16), CLOSED[0]),
+    "loads_by_table": loads_by_table(LOADED, CLOSED[0]),
     "loaded_ranges": coverage.loaded_ranges(LOADED, ["history_effects"], LedgerRange(12, 15)),
     "ledgers_held": ledgers_held(HELD, LedgerRange(11, 20)),
     "bounds": bounds(OPERATIONS, name("history_operations")),
     "count": count(CONTRACT_EVENTS, name("history_contract_events"), (), BATCH),
     "count_published": count_published(OPERATIONS, name("history_operations"), BATCH),
     "count_rows": count_rows({"a": (LEDGERS, HELD), "b": (OFFERS, name("offers"))}, LedgerRange(11, 15)),
-    "current_view": Statement(current_view(name("offers_state"), ["offer_id", "ledger_sequence"])),
+    "current_view": Statement(current_view(OFFERS_LOG, Folded(12, CLOSED[12]))),
 }
 FINDINGS = [Finding("ledgers", Fault.LAG, 1, 2, 3, 4), Finding("ledgers", Fault.MISSING, 1, 2, 3)]
 STATS_ROWS = [
@@ -398,12 +504,14 @@ STATS_ROWS = [
     stats_row(
         LedgerRange(10, 13), {"table_id": "new", "published_at": at(1, 7), "batch_run_date": "2026-01-01T00:00:00"}
     ),
+    stats_row(LedgerRange(18, 20), {"table_id": "history_ledgers", "row_count": 7, "exported_at": at(8)}),
+    stats_row(LedgerRange(20, 20), {"table_id": "history_operations", "row_count": 7, "exported_at": at(10)}),
 ]
 WRITES = {
     "record": coverage.record(
         name(COVERAGE_TABLE_ID), "run", datetime(2026, 1, 2, tzinfo=UTC), {"ledgers": "l"}, FINDINGS
-    ),
-    "record of nothing": coverage.record(name(COVERAGE_TABLE_ID), "run", datetime(2026, 1, 2, tzinfo=UTC), {}, []),
+    )[0],
+    "record of nothing": coverage.record(name(COVERAGE_TABLE_ID), "run", datetime(2026, 1, 2, tzinfo=UTC), {}, [])[0],
     "upsert_stats": upsert_stats(LOADED, STATS_ROWS),
     "forget_stats": forget_stats(LOADED, ["history_effects", "offers"], LedgerRange(12, 20)),
 }
@@ -436,9 +544,87 @@ def test_records_and_batch_stats_end_in_the_rows_of_their_definition(laptop, kin
 
 
 def test_rows_that_match_twice_are_refused_by_both(laptop, reference):
-    planted = merge_full_load(CHANGES, INTO, FROM, MOVED, 14)
+    planted = Statement(
+        f"MERGE {INTO} AS T\nUSING {FROM} AS S\nON T.`kind` = S.`kind`\n"
+        "WHEN MATCHED THEN UPDATE SET `amount` = S.`amount`"
+    )
     laptop.load({quoted: TABLES[quoted] for quoted in (INTO, FROM)})
     with pytest.raises(RefusedError, match="at most one source row"):
         reference.merged(planted)
     with pytest.raises(BadRequest):
         laptop.merged(planted)
+
+
+# What dbt writes ---------------------------------------------------------------------------------------------------
+
+T = name("target")
+DISTINCT = f"""\
+SELECT AS STRUCT ARRAY_AGG(DISTINCT owner IGNORE NULLS ORDER BY owner) AS owners,
+  ARRAY_AGG(DISTINCT kind IGNORE NULLS ORDER BY kind) AS kinds
+FROM {T}"""
+OF_NONE = f"SELECT ARRAY_AGG(DISTINCT owner IGNORE NULLS) IS NULL AS found FROM {T} WHERE owner IS NULL"
+TAGS = "FROM UNNEST(t.tags) AS tag"
+FORMS = {
+    "distinct elements": f"SELECT one.* FROM (SELECT ({DISTINCT}) AS one)",
+    "distinct elements of none": OF_NONE,
+    "elements of each row": f"SELECT t.owner, tag FROM {T} AS t, UNNEST(t.tags) AS tag",
+    "elements of each row, or NULL": f"SELECT t.owner, tag FROM {T} AS t LEFT JOIN UNNEST(t.tags) AS tag",
+    "records of each row": f"SELECT t.owner, part.n, part.m FROM {T} AS t CROSS JOIN UNNEST(t.details.parts) AS part",
+    "a number for each row": f"SELECT t.owner, (SELECT COUNT(*) {TAGS} WHERE tag <> 'x') AS found FROM {T} AS t",
+    "a text for each row": f"SELECT t.owner, (SELECT STRING_AGG(tag, '-' ORDER BY tag) {TAGS}) AS a FROM {T} AS t",
+    "rows with an element": f"SELECT t.owner FROM {T} AS t WHERE EXISTS (SELECT 1 {TAGS} WHERE tag = 'y')",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_aggregates_and_elements_of_arrays_are_the_same(laptop, reference, form):
+    laptop.load({T: TABLES[T]})
+    statement = Statement(FORMS[form])
+    assert rows_of(laptop.query(statement)) == rows_of(reference.query(statement))
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "DECLARE o ARRAY<STRING>; DECLARE k ARRAY<INT64>; SET (o, k) = ({0}); SELECT o AS owners, k AS kinds;",
+        (
+            "DECLARE s STRUCT<owners ARRAY<STRING>, kinds ARRAY<INT64>>; SET s = ({0}); "
+            "SELECT s.owners AS owners, s.kinds AS kinds;"
+        ),
+    ],
+    ids=["of two variables", "of one"],
+)
+def test_variables_of_a_script_get_the_fields_of_a_struct(laptop, reference, script):
+    laptop.load({T: TABLES[T]})
+    expected = reference.query(Statement(FORMS["distinct elements"]))
+    found = laptop.client.query(script.format(DISTINCT)).result()
+    assert rows_of([dict(one.items()) for one in found]) == rows_of(expected)
+
+
+def test_a_variable_in_parentheses_gets_the_only_field_of_a_struct(laptop, reference):
+    laptop.load({T: TABLES[T]})
+    owners = f"SELECT AS STRUCT ARRAY_AGG(DISTINCT owner IGNORE NULLS) FROM {T}"
+    counted = f"SELECT COUNT(*) AS found FROM {T} WHERE owner IN UNNEST(o)"
+    found = laptop.client.query(f"DECLARE o ARRAY<STRING>; SET (o) = ({owners}); {counted};").result()
+    expected = reference.query(Statement(f"SELECT COUNT(*) AS found FROM {T} WHERE owner IS NOT NULL"))
+    assert [dict(one.items()) for one in found] == expected
+
+
+def test_a_project_with_dashes_needs_no_backticks(laptop):
+    other = bq.DatasetReference("my-own-project", "stellar")
+    laptop.client.create_dataset(other, exists_ok=True)
+    table = "my-own-project.stellar.dashed"
+    try:
+        for sql in (
+            f"CREATE OR REPLACE TABLE {table} AS SELECT 7 - 2 AS n",
+            f"INSERT INTO {table} (n) SELECT n + 1 FROM {table}",
+            f"MERGE {table} AS t USING (SELECT 5 AS n) AS s ON t.n = s.n WHEN MATCHED THEN UPDATE SET n = 9",
+        ):
+            laptop.client.query(sql).result()
+        read = f"SELECT d.n - 1 AS n FROM {table} AS d JOIN {table} AS e ON d.n = e.n ORDER BY 1"
+        expected = reference_of({f"`{table}`": ([field("n", "INTEGER")], [{"n": 6}, {"n": 9}])})
+        found = [dict(one.items()) for one in laptop.client.query(read).result()]
+        quoted = Statement(read.replace(table, f"`{table}`"))
+        assert found == expected.query(quoted) == [{"n": 5}, {"n": 8}]
+    finally:
+        laptop.client.delete_dataset(other, delete_contents=True)

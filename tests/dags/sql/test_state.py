@@ -1,191 +1,183 @@
-"""Point-in-time tables never go backwards, in whatever order and however often batches come."""
+"""Point-in-time views on the laptop's warehouse: what they show, in whatever order and however often batches come."""
 
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from itertools import pairwise
 
 import google.cloud.bigquery as bq
 import pytest
 
 from stellar_etl_airflow.bigquery.jobs import query_job
-from stellar_etl_airflow.model.tables import Table
-from stellar_etl_airflow.sql.publish import publish
-from stellar_etl_airflow.sql.records import unchanged
-from stellar_etl_airflow.sql.state import current_view, merge_changes, merge_full_load, rebuild, replace_base
-from stellar_etl_airflow.sql.statement import range_parameters, table_name
+from stellar_etl_airflow.model.versions import OPEN_LEDGER
+from stellar_etl_airflow.sql import versions as sql
+from stellar_etl_airflow.sql.statement import Statement
+from tests.dags.sql.versions_model import COLUMNS, Deployment, closed_at
 
-CHANGES = Table("things", "things", keys=("owner", "kind", "ledger_sequence"), entry_keys=("owner", "kind"))
-SCHEMA = [
-    ("owner", "STRING"),
-    ("kind", "INTEGER"),
-    ("n", "INTEGER"),
-    ("ledger_sequence", "INTEGER"),
-    ("deleted", "BOOL"),
-    ("closed_at", "TIMESTAMP"),
-]
-COLUMNS = [column for column, _ in SCHEMA]
-MOVED = unchanged(COLUMNS)
+FAR = timedelta(days=1000)
+TYPES = dict(zip(COLUMNS, ("INTEGER", "INTEGER", "BOOLEAN", "INTEGER", "TIMESTAMP"), strict=True))
+SCHEMA = [bq.SchemaField(name, kind) for name, kind in TYPES.items()]
+ENDS = [bq.SchemaField.from_api_repr(dict(field)) for field in sql.ENDS]
 
 
-def run(client, statement):
-    configuration = query_job("test", statement, 1 << 40).configuration
-    client.query(statement.sql, bq.QueryJobConfig.from_api_repr(configuration)).result()
+class Laptop(Deployment):
+    """The same change log and versions in the laptop's warehouse, with stored views."""
+
+    def __init__(self, client):
+        self.client = client
+        super().__init__()
+
+    def __post_init__(self):
+        for name in ("things", "things_base", "staging"):
+            self.client.create_table(bq.Table(f"local.stellar.{name}", schema=SCHEMA))
+        self.client.create_table(bq.Table("local.stellar.things_versions", schema=[*SCHEMA, *ENDS]))
+
+    def run(self, statement):
+        statement = Statement(statement.sql.replace("`p.d.", "`local.stellar."), statement.parameters)
+        configuration = query_job("test", statement, 1 << 40).configuration
+        job = self.client.query(statement.sql, bq.QueryJobConfig.from_api_repr(configuration))
+        return [dict(row.items()) for row in job.result()]
+
+    def insert(self, name, rows):
+        table = name.replace("`p.d.", "`local.stellar.")
+        self.client.query(f"DELETE FROM {table} WHERE TRUE").result()
+        values = ", ".join(
+            f"({key}, {value}, {gone}, {ledger}, TIMESTAMP '{closed_at(ledger).isoformat()}')"
+            for ledger, key, value, gone in rows
+        )
+        if values:
+            self.client.query(f"INSERT INTO {table} VALUES {values}").result()
+
+    def read(self, text):
+        """Through a stored view: BigQuery keeps its text."""
+        view = bq.Table("local.stellar.shown")
+        view.view_query = text.replace("`p.d.", "`local.stellar.")
+        self.client.delete_table(view, not_found_ok=True)
+        self.client.create_table(view)
+        return super().read("SELECT * FROM `local.stellar.shown`")
+
+    def publish(self, first, last, changes):
+        for step in self.steps_of_publish(first, last, FAR):
+            self.do(step)
+        self.replace_range(first, last, changes)
+
+    def fold(self):
+        for step in self.steps_of_fold():
+            self.do(step)
+
+    def begin(self, ledger, entries):
+        self.keep(ledger, entries)
+        for step in [*self.steps(self.plan(self.folded.cleaned(), ledger))]:
+            self.do(step)
+        for step in self.steps_of_begin(ledger):
+            self.do(step)
+        self.base = tuple(entries)
 
 
 @pytest.fixture
-def make(client):
-    def make(table_id, rows=()):
-        client.delete_table(f"local.stellar.{table_id}", not_found_ok=True)
-        client.create_table(bq.Table(f"local.stellar.{table_id}", schema=[bq.SchemaField(*c) for c in SCHEMA]))
-        name = table_name("local", "stellar", table_id)
-        if rows:
-            values = ", ".join(
-                f"('{o}', {k}, {n}, {ledger}, {deleted}, TIMESTAMP '2026-01-01')" for o, k, n, ledger, deleted in rows
-            )
-            client.query(f"INSERT INTO {name} VALUES {values}").result()
-        return name
-
-    return make
+def it(client):
+    return Laptop(client)
 
 
-@pytest.fixture
-def held(client):
-    def held(name):
-        found = client.query(f"SELECT {', '.join(COLUMNS[:-1])} FROM {name} ORDER BY 1, 2, 4").result()
-        return [tuple(row.values()) for row in found]
-
-    return held
+A, B, C, D = range(4)
 
 
-def merge(client, make, state, rows, base_ledger=0):
-    run(client, merge_changes(CHANGES, state, make("staging", rows), MOVED, base_ledger))
+def test_of_several_changes_of_an_entry_the_newest_counts(it):
+    it.publish(5, 7, [(5, A, 10, False), (7, A, 30, False), (6, A, 20, False), (5, B, 1, False)])
+    assert it.current() == [(A, 30), (B, 1)]
+    assert sorted(it.history()) == [(A, 5, 6, 10), (A, 6, 7, 20), (A, 7, OPEN_LEDGER, 30), (B, 5, OPEN_LEDGER, 1)]
 
 
-def test_of_several_changes_of_an_entry_the_newest_counts(client, make, held):
-    state = make("state")
-    merge(
-        client,
-        make,
-        state,
-        [("a", 1, 10, 5, False), ("a", 1, 30, 7, False), ("a", 1, 20, 6, False), ("b", 1, 1, 5, False)],
-    )
-    assert held(state) == [("a", 1, 30, 7, False), ("b", 1, 1, 5, False)]
+@pytest.mark.parametrize("folds", [False, True])
+def test_an_older_batch_that_runs_late_changes_nothing_newer(it, folds):
+    it.publish(7, 7, [(7, A, 30, False), (7, B, 9, True)])
+    if folds:
+        it.fold()
+    it.publish(6, 6, [(6, A, 10, False), (6, B, 8, False), (6, C, 1, False)])
+    assert it.current() == [(A, 30), (C, 1)]
+    it.check(each=True)
 
 
-def test_an_older_batch_that_runs_late_changes_nothing_newer(client, make, held):
-    state = make("state", [("a", 1, 30, 7, False), ("b", 1, 9, 7, True)])
-    merge(client, make, state, [("a", 1, 10, 6, False), ("b", 1, 8, 6, False), ("c", 1, 1, 6, False)])
-    assert held(state) == [("a", 1, 30, 7, False), ("b", 1, 9, 7, True), ("c", 1, 1, 6, False)]
+@pytest.mark.parametrize("folds", [False, True])
+def test_a_deleted_entry_is_gone_and_may_come_again(it, folds):
+    it.publish(5, 6, [(5, A, 10, False), (6, A, 10, True)])
+    if folds:
+        it.fold()
+    assert (it.current(), it.history()) == ([], [(A, 5, 6, 10)])
+    it.publish(8, 8, [(8, A, 50, False)])
+    assert it.current() == [(A, 50)]
+    assert sorted(it.history()) == [(A, 5, 6, 10), (A, 8, OPEN_LEDGER, 50)]
 
 
-def test_a_deleted_entry_stays_as_a_tombstone_and_may_come_again(client, make, held):
-    state = make("state", [("a", 1, 10, 5, False)])
-    merge(client, make, state, [("a", 1, 10, 6, True)])
-    view = f"({current_view(state, COLUMNS)})"
-    assert (held(state), held(view)) == ([("a", 1, 10, 6, True)], [])
-    merge(client, make, state, [("a", 1, 50, 8, False)])
-    assert held(view) == [("a", 1, 50, 8, False)]
+@pytest.mark.parametrize("folds", [False, True])
+def test_the_same_ledgers_loaded_again_replace(it, folds):
+    """A wrong change of an entry, and a change of an entry that never existed, are removed."""
+    it.publish(5, 6, [(5, A, 10, False), (6, B, 1, True), (6, C, 7, False)])
+    if folds:
+        it.fold()
+    it.publish(5, 6, [(5, A, 11, False), (6, B, 1, False)])
+    assert it.current() == [(A, 11), (B, 1)]
+    it.check(each=True)
 
 
-def test_the_same_ledger_loaded_again_replaces(client, make, held):
-    state = make("state", [("a", 1, 10, 5, False)])
-    merge(client, make, state, [("a", 1, 11, 5, False)])
-    assert held(state) == [("a", 1, 11, 5, False)]
+def test_a_full_load_is_the_base_and_changes_up_to_it_never_enter(it):
+    gone, old, newer, new = A, B, C, D
+    it.publish(3, 12, [(3, gone, 1, False), (3, old, 1, False), (12, newer, 7, False)])
+    it.begin(10, [(old, 2), (newer, 6), (new, 3)])
+    assert it.current() == [(old, 2), (newer, 7), (new, 3)]
+    it.publish(9, 10, [(9, gone, 1, False), (10, 9, 1, False)])
+    assert it.current() == [(old, 2), (newer, 7), (new, 3)]
+    it.publish(11, 11, [(11, gone, 5, False)])
+    assert it.current() == [(gone, 5), (old, 2), (newer, 7), (new, 3)]
+    assert (old, 3, 10, 1) in it.history()
 
 
-def test_a_full_load_is_the_base_and_changes_up_to_it_never_enter(client, make, held):
-    state = make("state", [("gone", 1, 1, 3, False), ("old", 1, 1, 3, False), ("newer", 1, 7, 12, False)])
-    load = [("old", 1, 2, 10, False), ("newer", 1, 6, 10, False), ("new", 1, 3, 10, False)]
-    run(client, merge_full_load(CHANGES, state, make("staging", load), MOVED, 10))
-    expected = [("new", 1, 3, 10, False), ("newer", 1, 7, 12, False), ("old", 1, 2, 10, False)]
-    assert held(state) == expected
-    merge(client, make, state, [("gone", 1, 1, 9, False), ("never", 1, 1, 10, False)], base_ledger=10)
-    assert held(state) == expected
-    merge(client, make, state, [("gone", 1, 5, 11, False)], base_ledger=10)
-    assert held(state)[0] == ("gone", 1, 5, 11, False)
+def test_what_was_deleted_before_a_full_load_does_not_come_back_with_a_late_batch(it):
+    """Created at 10, deleted at 15, a full load at 20: then the batch of 10 arrives."""
+    it.publish(15, 15, [(15, A, 10, True)])
+    it.begin(20, [(B, 1)])
+    it.publish(10, 10, [(10, A, 10, False)])
+    assert it.current() == [(B, 1)]
 
 
-def test_what_was_deleted_before_a_full_load_does_not_come_back_with_a_late_batch(client, make, held):
-    """Created at L - 100, deleted at L - 50, a full load at L: then the batch of L - 100 arrives."""
-    state = make("state")
-    merge(client, make, state, [("a", 1, 10, 150, True)])
-    run(client, merge_full_load(CHANGES, state, make("staging", [("b", 1, 1, 200, False)]), MOVED, 200))
-    merge(client, make, state, [("a", 1, 10, 100, False)], base_ledger=200)
-    assert held(state) == [("b", 1, 1, 200, False)]
+def test_an_entry_that_a_full_load_has_as_it_was_keeps_its_version(it):
+    it.publish(5, 6, [(5, A, 10, False), (6, B, 20, False)])
+    it.begin(9, [(A, 10), (B, 21)])
+    assert sorted(it.history()) == [(A, 5, OPEN_LEDGER, 10), (B, 6, 9, 20), (B, 9, OPEN_LEDGER, 21)]
 
 
-def test_created_and_deleted_in_one_batch_is_a_tombstone(client, make, held):
-    state = make("state")
-    merge(client, make, state, [("a", 1, 10, 5, False), ("a", 1, 10, 6, True)])
-    assert held(state) == [("a", 1, 10, 6, True)]
+def test_created_and_deleted_in_one_batch_is_no_entry(it):
+    it.publish(5, 6, [(5, A, 10, False), (6, A, 10, True)])
+    assert it.current() == []
 
 
-def test_a_corrected_export_of_the_same_ledgers_replaces(client, make, held):
-    """A change that was wrongly told of an entry is overwritten."""
-    state, log = make("state"), make("log")
-    for rows in ([("a", 1, 10, 5, False), ("b", 1, 1, 6, True)], [("a", 1, 11, 5, False), ("b", 1, 1, 6, False)]):
-        publish_range(client, make, log, rows, 5, 6)
-        merge(client, make, state, rows)
-    assert held(log) == held(state) == [("a", 1, 11, 5, False), ("b", 1, 1, 6, False)]
-
-
-def publish_range(client, make, log, rows, first, last):
-    parameters = range_parameters(first, last, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
-    run(client, publish(CHANGES, log, make("staging", rows), MOVED, parameters))
-
-
-ENTRIES = [("a", 1), ("a", 2), ("b", 1), ("c", 1), ("d", 4)]
 LAST = 30
 
 
-def history(dice):
-    """Changes of entries that are made, changed, deleted and made again; and what there is after each ledger."""
-    changes, there, after = [], {}, {0: {}}
-    for ledger in range(1, LAST + 1):
-        for entry in dice.sample(ENTRIES, dice.randrange(4)):
-            deleted = entry in there and dice.random() < 0.4
-            number = there[entry] if deleted else dice.randrange(1000)
-            changes.append((*entry, number, ledger, deleted))
-            if deleted:
-                del there[entry]
-            else:
-                there[entry] = number
-        after[ledger] = dict(there)
-    return changes, after
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_whatever_the_batches_and_their_order_tables_end_the_same(client, make, held, seed):
-    """Batches of any size, in any order, with repeats and overlaps; full loads, two at most, at any point."""
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_the_batches_and_their_order_views_end_the_same(it, seed):
+    """Batches of any size, in any order, with repeats, overlaps and folds; full loads, two at most, at any point."""
     dice = random.Random(seed)
-    changes, after = history(dice)
+    changes = [
+        (ledger, key, dice.randrange(1000), dice.random() < 0.4)
+        for ledger in range(1, LAST + 1)
+        for key in dice.sample(range(5), dice.randrange(4))
+    ]
     bounds = sorted({1, LAST + 1, *dice.sample(range(2, LAST + 1), 5)})
-    steps = [("batch", first, end - 1) for first, end in pairwise(bounds)]
-    for _ in range(2):
-        first = dice.randrange(1, LAST)
-        steps.append(("batch", first, min(LAST, first + dice.randrange(12))))
-    loads = dice.sample(range(1, LAST), seed % 3)
-    steps += [("load", ledger, ledger) for ledger in loads]
+    steps = [("publish", first, end - 1) for first, end in pairwise(bounds)]
+    steps += [("publish", first, min(LAST, first + dice.randrange(12))) for first in dice.sample(range(1, LAST), 2)]
+    steps += [("begin", ledger, ledger) for ledger in dice.sample(range(1, LAST), seed % 3)] + [("fold", 0, 0)] * 3
     dice.shuffle(steps)
-    log, state, base, base_ledger = make("log"), make("state"), make("base"), 0
     for kind, first, last in steps:
-        if kind == "batch":
-            rows = [row for row in changes if first <= row[3] <= last]
-            publish_range(client, make, log, rows, first, last)
-            merge(client, make, state, rows, base_ledger)
-        elif last >= base_ledger:
-            staging = make("staging", [(*entry, number, last, False) for entry, number in after[last].items()])
-            run(client, replace_base(base, staging, MOVED))
-            base_ledger = last
-            run(client, merge_full_load(CHANGES, state, staging, MOVED, base_ledger))
-    start = max(loads, default=0)
-    expected = {entry: (*entry, number, start, False) for entry, number in after[start].items()}
-    expected |= {row[:2]: row for row in changes if row[3] > start}
-    assert sorted(held(log)) == sorted(changes)
-    assert held(state) == sorted(expected.values())
-    view = {row[:2]: row[2] for row in held(f"({current_view(state, COLUMNS)})")}
-    assert view == after[LAST]
-    spoilt = make("spoilt", [("a", 1, -1, 99, False), ("z", 9, 1, 1, False)])
-    run(client, rebuild(CHANGES, spoilt, log, MOVED, *(((base, MOVED), base_ledger) if loads else ())))
-    assert held(spoilt) == held(state)
+        if kind == "publish":
+            it.publish(first, last, [one for one in changes if first <= one[0] <= last])
+        elif kind == "fold":
+            it.fold()
+        elif last >= it.folded.start_ledger:
+            it.begin(last, [(key, dice.randrange(3)) for key in dice.sample(range(5), 3)])
+    it.check()
+    it.client.query("DELETE FROM `local.stellar.things_versions` WHERE valid_to_ledger >= 9").result()
+    for step in it.steps_of_rebuild():
+        it.do(step)
+    it.check(each=True)

@@ -39,7 +39,7 @@ def mailbox():
 
 @pytest.fixture
 def configured(slack, mailbox, airflow_environment, monkeypatch):
-    """Slack and email on loopback, which Variables and connections name; gives a setter for single Variables."""
+    """Slack and email on loopback, which Variables and connections name; yield a setter for single Variables."""
     warehouse = {"conn_type": "mysql", "password": "pass-of-the-connection"}
     connections = {**connections_of(slack, mailbox), "warehouse": warehouse}
     for name, connection in connections.items():
@@ -61,7 +61,7 @@ def variables():
 
 @pytest.fixture
 def fail(configured, variables):
-    """Has a task fail for good; gives its state."""
+    """Let a task exhaust its retries; return its state."""
 
     def fail(error, dag_id="a_dag", task_id="merge", run_id="run", **changes):
         with DAG(dag_id, default_args=get_default_dag_args(), start_date=START):
@@ -81,7 +81,7 @@ def alerts_dag():
 
 @pytest.fixture
 def tell(alerts_dag, variables):
-    """Runs the DAG `alerts` once, task by task as their trigger rules have it; gives the states of those that ran."""
+    """Run the DAG `alerts` once, task by task as their trigger rules have it; return the states of those that ran."""
 
     def tell():
         supervisor, states = Supervisor(variables=variables), {}
@@ -126,7 +126,7 @@ def test_slack_and_email_get_one_message_that_says_what_to_do(fail, tell, slack,
         assert f"{RUNBOOK_URL}#failed-export" in text
         assert "SELECT" not in text
     assert pending(variables) == []
-    assert tell() == {"gather": "skipped"}, "what was told is told once"
+    assert tell() == {"gather": "skipped"}, "an alert is sent once"
 
 
 def test_without_its_address_the_runbook_is_named(fail, tell, slack, configured):
@@ -136,13 +136,13 @@ def test_without_its_address_the_runbook_is_named(fail, tell, slack, configured)
     assert f"{RUNBOOK}#database-or-warehouse-down" in slack.messages[0][2]["text"]
 
 
-def test_a_failure_that_no_retry_mends_is_left_at_once(fail, variables):
+def test_a_failure_that_no_retry_can_fix_leaves_an_alert_at_once(fail, variables):
     assert fail(AirflowFailException("2 rows twice"), task_id="check", tries_left=True) == "failed"
     (alert,) = (Alert.from_json(variables[key]) for key in pending(variables))
     assert (alert.text, alert.anchor) == ("2 rows twice", "failed-check")
 
 
-def test_a_channel_is_told_by_slacks_api(fail, tell, slack, configured, monkeypatch):
+def test_a_channel_is_notified_by_slacks_api(fail, tell, slack, configured, monkeypatch):
     connection = {"conn_type": "slack", "password": "xoxb-token", "extra": {"base_url": f"{slack.url}/api/"}}
     monkeypatch.setenv("AIRFLOW_CONN_SLACK", json.dumps(connection))
     configured(slack_channel="#etl", alert_email_to="")
@@ -225,10 +225,10 @@ def test_a_channel_in_trouble_keeps_the_other_from_nothing(
     states = tell()
     assert (states["slack"], states["email"], states["forget"]) == ("failed", "success", "success")
     assert len(mailbox.mails) == 1
-    assert pending(variables) == [], "the task that told nobody leaves no alert of its own"
+    assert pending(variables) == [], "the task that could not notify leaves no alert about itself"
 
 
-def test_what_no_channel_could_tell_waits(fail, tell, slack, mailbox, variables, configured):
+def test_alerts_that_no_channel_could_send_wait(fail, tell, slack, mailbox, variables, configured):
     configured(alert_email_to="")
     slack.status = 500
     fail(AirflowException("boom"))
@@ -276,7 +276,7 @@ def test_a_wrong_variable_of_one_way_leaves_the_others(fail, variables, configur
     assert tell()["gather"] == "failed", "it names the Variable"
 
 
-def test_the_same_failure_told_of_twice_is_one_alert(fail, variables):
+def test_the_same_failure_reported_twice_is_one_alert(fail, variables):
     """By the task's process, and by the DAG processor, which takes it for killed."""
     for _ in range(2):
         fail(AirflowException("boom"))
@@ -292,7 +292,7 @@ def test_the_same_failure_told_of_twice_is_one_alert(fail, variables):
         ({"queued_at": "2026-01-01T02:21:00Z"}, False),
     ],
 )
-def test_a_missed_deadline_is_told(configured, tell, slack, variables, run, told):
+def test_a_missed_deadline_is_reported(configured, tell, slack, variables, run, told):
     task_runner.SUPERVISOR_COMMS = Supervisor(variables=variables)
     run = {
         "dag_id": "a_dag",
@@ -332,7 +332,7 @@ def test_an_error_says_more_than_the_task_that_had_it(task_id, error, anchor):
     assert anchor_of(task_id, error) == anchor
 
 
-def test_alerts_of_the_same_task_are_told_together_and_the_first_one_is_shown():
+def test_alerts_of_the_same_task_are_sent_together_and_the_first_one_is_shown():
     alerts = [
         Alert(
             f"2026-01-01T00:0{number}:00+00:00",

@@ -18,7 +18,7 @@ from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.settings.checks import check as check_variables
 from stellar_etl_airflow.settings.parsing import load
 from stellar_etl_airflow.settings.warehouse import CheckSettings
-from stellar_etl_airflow.sql.checks import CheckError, check_staging, column_rules, own_rules, shown
+from stellar_etl_airflow.sql.checks import CheckError, Loaded, check_staging, column_rules, own_rules, shown
 from stellar_etl_airflow.sql.statement import range_parameters, table_name
 from stellar_etl_airflow.tasks.build_check_task import build_check_task
 from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
@@ -31,7 +31,7 @@ RANGE = range_parameters(10, 19, "2026-01-01T00:00:50Z", "2026-01-01T00:01:35Z")
 
 @pytest.fixture
 def make(client):
-    """Makes a table of a few columns, filled; gives its quoted name."""
+    """Make a table of a few columns, filled; return its quoted name."""
 
     def make(table_id, columns, values):
         client.delete_table(f"local.stellar.{table_id}", not_found_ok=True)
@@ -83,7 +83,7 @@ def test_keys_and_range(make, counted):
             "12, 'x', NULL",  # no time
         ],
     )
-    assert counted(staging, own_rules(EVENTS, staging, make("events", EVENT, []), None)) == {
+    assert counted(staging, own_rules(EVENTS, staging, Loaded(make("events", EVENT, []), EVENTS.table_id))) == {
         "keys_missing": 1,
         "keys_repeated": 2,
         "ledger_outside_range": 2,
@@ -94,13 +94,13 @@ def test_keys_and_range(make, counted):
 @pytest.mark.parametrize("rows", [[], [event(10), event(19), event(19, "y")]])
 def test_good_rows_and_no_rows_pass(make, counted, rows):
     staging = make("events_staging", EVENT, rows)
-    assert counted(staging, own_rules(EVENTS, staging, staging, None)) == {}
+    assert counted(staging, own_rules(EVENTS, staging, Loaded(staging, EVENTS.table_id))) == {}
 
 
 def test_rows_that_may_be_identical_are_no_fault(make, counted):
     table = Table("events", "events", keys=("ledger_sequence", "name"), unique=False)
     staging = make("events_staging", EVENT, [event(12), event(12)])
-    assert counted(staging, own_rules(table, staging, staging, None)) == {}
+    assert counted(staging, own_rules(table, staging, Loaded(staging, table.table_id))) == {}
 
 
 FLOATS = {"price": "FLOAT"}
@@ -137,16 +137,16 @@ def test_an_identity_may_be_missing_but_not_repeated(make, counted):
 
     good = [row(12, 0), row(12, 1), row(13, 0), *[row(12, "NULL")] * 3]
     staging = make("events_staging", columns, good)
-    assert counted(staging, own_rules(table, staging, staging, None)) == {}
+    assert counted(staging, own_rules(table, staging, Loaded(staging, table.table_id))) == {}
     again = make("events_again", columns, [*good, row(12, 1), row(12, 1), row(13, 0)])
-    assert counted(again, own_rules(table, again, again, None)) == {"identity_repeated": 3}
+    assert counted(again, own_rules(table, again, Loaded(again, table.table_id))) == {"identity_repeated": 3}
 
 
 def test_ledgers_are_found_in_the_ids_of_operations(make, counted):
     columns = {"op": "INTEGER", "n": "INTEGER", "closed_at": "TIMESTAMP"}
     rows = [f"{(ledger << 32) + order}, 0, {at(ledger)}" for ledger, order in ((10, 4097), (19, (1 << 32) - 1))]
     staging = make("trades_staging", columns, rows)
-    assert counted(staging, own_rules(TRADES, staging, staging, None)) == {}
+    assert counted(staging, own_rules(TRADES, staging, Loaded(staging, TRADES.table_id))) == {}
 
 
 @pytest.mark.parametrize(
@@ -160,10 +160,68 @@ def test_ledgers_are_found_in_the_ids_of_operations(make, counted):
         (15, 25, 1),  # a ledger of the batch, at another time
     ],
 )
-def test_published_rows_of_another_chain_are_seen(make, counted, ledger, closed, other):
-    published = make("events", EVENT, [f"{ledger}, 'x', {at(closed)}"])
+def test_loads_of_another_chain_are_seen(make, counted, ledger, closed, other):
+    stats = make("history_archives_dag_runs", LOAD, [load_of(ledger, ledger, closed, closed), other_load()])
     staging = make("events_staging", EVENT, [event(12)])
-    assert counted(staging, own_rules(EVENTS, staging, published, None)) == ({"other_chain": 1} if other else {})
+    rules = own_rules(EVENTS, staging, Loaded(staging, "events", stats))
+    assert counted(staging, rules) == ({"other_chain": 1} if other else {})
+
+
+LOAD = {
+    "table_id": "STRING",
+    "start_ledger": "INTEGER",
+    "end_ledger": "INTEGER",
+    "first_closed_at": "TIMESTAMP",
+    "last_closed_at": "TIMESTAMP",
+}
+
+
+def load_of(start, end, first, last, table_id="events"):
+    return f"'{table_id}', {start}, {end}, {at(first)}, {at(last)}"
+
+
+def other_load():
+    """Of a table that contradicts the batch, and is not the batch's."""
+    return load_of(900, 901, 1, 2, "other_events")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "shift", "other"),
+    [
+        (1, 9, 0, 0),
+        (20, 40, 0, 0),
+        (5, 12, 0, 0),  # overlaps
+        (15, 30, 0, 0),
+        (5, 30, 0, 0),
+        (12, 14, 0, 0),
+        (10, 19, 0, 0),  # the same ledgers
+        *((start, end, 900, 1) for start, end in ((1, 9), (5, 12), (15, 30), (5, 30), (12, 14), (10, 19))),
+        *((start, end, -900, 1) for start, end in ((5, 12), (15, 30), (5, 30), (12, 14), (10, 19), (20, 40))),
+    ],
+)
+def test_a_load_of_the_same_ledgers_at_other_times_is_of_another_chain(make, counted, start, end, shift, other):
+    times = [f"TIMESTAMP_ADD({at(ledger)}, INTERVAL {shift} SECOND)" for ledger in (start, end)]
+    stats = make("history_archives_dag_runs", LOAD, [f"'events', {start}, {end}, {', '.join(times)}"])
+    staging = make("events_staging", EVENT, [event(12)])
+    rules = own_rules(EVENTS, staging, Loaded(staging, "events", stats))
+    assert counted(staging, rules) == ({"other_chain": 1} if other else {})
+
+
+def test_the_check_of_the_chain_reads_as_much_however_large_the_table_is(client, make):
+    """The whole check of a batch: it names no published table, of which the laptop's warehouse counts every row."""
+    stats = make("history_archives_dag_runs", LOAD, [load_of(1, 9, 1, 9)])
+    staging = make("events_staging", EVENT, [event(12)])
+
+    def bytes_read(rows):
+        published = make("events", EVENT, [event(5, f"{n:03}") for n in range(rows)])
+        assert client.query(f"SELECT * FROM {published}").total_bytes_processed > rows
+        statement = check_staging(staging, own_rules(EVENTS, staging, Loaded(published, "events", stats)), RANGE)
+        configuration = query_job("test", statement, 1 << 40).configuration
+        job = client.query(statement.sql, bq.QueryJobConfig.from_api_repr(configuration))
+        job.result()
+        return job.total_bytes_processed
+
+    assert 0 < bytes_read(5) == bytes_read(500)
 
 
 LEDGER = {
@@ -191,7 +249,7 @@ def ledger(sequence, operations=0, hash_=None, previous=None):
 )
 def test_the_chain_holds_within_a_batch_and_with_its_neighbours(make, counted, staged, published, broken):
     staging = make("ledgers_staging", LEDGER, staged)
-    rules = own_rules(LEDGERS, staging, make("history_ledgers", LEDGER, published), None)
+    rules = own_rules(LEDGERS, staging, Loaded(make("history_ledgers", LEDGER, published), LEDGERS.table_id))
     assert counted(staging, rules) == ({"broken_chain": 1} if broken else {})
 
 
@@ -201,7 +259,20 @@ def test_rows_are_as_many_as_the_loaded_headers_promise(make, counted):
     found = {10: 2, 11: 1, 13: 1}  # one of 11 is missing, and that of 12; of 13 there is no header
     rows = [f"{sequence * 10 + i}, 1, {sequence}, {at(sequence)}" for sequence, n in found.items() for i in range(n)]
     staging = make("operations_staging", columns, rows)
-    assert counted(staging, own_rules(OPERATIONS, staging, staging, headers)) == {"not_as_promised": 2}
+    loaded = Loaded(staging, "history_operations", headers=headers)
+    assert counted(staging, own_rules(OPERATIONS, staging, loaded)) == {"not_as_promised": 2}
+
+
+@pytest.mark.parametrize(
+    ("left_out", "wrong"),
+    [((11, 12, 12), 0), ((11, 12), 1), ((11,), 1), ((10, 11, 12, 12), 1), ((11, 11, 12, 12), 1), ((19, 12, 12), 1)],
+)
+def test_exactly_the_rows_that_were_left_out_may_be_missing(make, counted, left_out, wrong):
+    headers = make("history_ledgers", LEDGER, [ledger(10, 2), ledger(11, 2), ledger(12, 2)])
+    columns = {"id": "INTEGER", "type": "INTEGER", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"}
+    staging = make("operations_staging", columns, [f"{n}, 1, {n // 10}, {at(n // 10)}" for n in (100, 101, 110)])
+    rules = own_rules(OPERATIONS, staging, Loaded(staging, "history_operations", headers=headers), left_out)
+    assert counted(staging, rules) == ({"not_as_promised": wrong} if wrong else {})
 
 
 COLUMNS = {"id": "INTEGER", "kind": "STRING", "amount": "FLOAT", "closed_at": "TIMESTAMP", "ok": "BOOLEAN"}
@@ -320,7 +391,7 @@ BATCH = {"batch_id": "x", "batch_run_date": "2026-01-01T00:00:00", "batch_insert
 
 @pytest.fixture
 def stage(warehouse_server, make_context, warehouse_environment):
-    """Loads operations, `(id, type)` of ledger 10, and checks them."""
+    """Load operations, `(id, type)` of ledger 10, and check them."""
     _, folder = warehouse_server
 
     def stage(rows):
@@ -349,7 +420,9 @@ def stage(warehouse_server, make_context, warehouse_environment):
 
 def test_checks_of_the_variable_keep_bad_rows_out(client, stage, warehouse_environment):
     warehouse_environment(checks=[{**GOOD, "maximum": 9}])
-    assert stage([(1, 9)])["counts"]["row_count"] == 1
+    staged = stage([(1, 9)])
+    assert staged["counts"]["row_count"] == 1
+    assert staged["rows_per_ledger"] == "1"
     with pytest.raises(AirflowFailException, match="1 rows whose `type` is not at least 0 and at most 9") as raised:
         stage([(1, 9), (2, 10)])
     sql = str(raised.value).rpartition("shown by:")[2]

@@ -1,7 +1,9 @@
-"""Looks over loaded history find each planted fault, and say what mends it."""
+"""Coverage checks find each planted fault, and name its fix."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -11,19 +13,25 @@ from airflow.sdk.exceptions import AirflowFailException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellar_etl_airflow.model.coverage import BLOCK_BITS, Fault, Finding, Round, backfill_round, healing
+from stellar_etl_airflow.model.coverage import BLOCK_BITS, MOST_RUNS, Fault, Finding, Round, backfill_round, healing
 from stellar_etl_airflow.model.coverage import whole as whole_findings
-from stellar_etl_airflow.model.ranges import LedgerRange, chunks, held_by_all, joined, without
+from stellar_etl_airflow.model.ranges import LedgerRange, chunks, joined, without
+from stellar_etl_airflow.model.schema import read_schema
 from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS
+from stellar_etl_airflow.model.versions import OPEN_LEDGER, OPEN_TIME, Folded
+from stellar_etl_airflow.sql.coverage import MOST_RECORDED
 from stellar_etl_airflow.tasks.build_coverage_tasks import (
     HEAD_TASK,
     build_look_task,
     build_plan_healing_task,
     build_record_task,
     build_report_task,
+    found_by,
 )
 from tests.local import emulators
+from tests.shared import REPO
 
+SCHEMA_FILES = str(REPO / "schemas")
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 OPERATIONS_A_LEDGER, EVENTS_A_LEDGER = 2, 3
 LAST = 40
@@ -40,10 +48,11 @@ SCHEMAS = {
     "history_effects": "id STRING, ledger_sequence INT64, closed_at TIMESTAMP",
     "history_contract_events": "transaction_id INT64, event_index INT64, ledger_sequence INT64, closed_at TIMESTAMP",
     "offers": "offer_id INT64, ledger_sequence INT64, deleted BOOL, closed_at TIMESTAMP",
-    "offers_state": "offer_id INT64, ledger_sequence INT64, deleted BOOL, closed_at TIMESTAMP",
-    "history_archives_dag_runs": "table_id STRING, start_ledger INT64, end_ledger INT64, row_count INT64, "
-    "first_closed_at TIMESTAMP, last_closed_at TIMESTAMP, published_at TIMESTAMP",
+    "offers_versions": "offer_id INT64, ledger_sequence INT64, deleted BOOL, closed_at TIMESTAMP, "
+    "valid_to_ledger INT64, valid_to TIMESTAMP",
 }
+STATS = "history_archives_dag_runs"
+LOAD = "table_id, start_ledger, end_ledger, row_count, first_closed_at, last_closed_at, published_at"
 
 
 @pytest.fixture
@@ -66,10 +75,15 @@ def loaded(warehouse_server):
     for table_id, columns in SCHEMAS.items():
         fields = [bq.SchemaField(*column.split()) for column in columns.split(", ")]
         client.create_table(bq.Table(f"{dataset}.{table_id}", schema=fields))
+    made = bq.Table(
+        f"{dataset}.{STATS}", [bq.SchemaField.from_api_repr(one) for one in read_schema(SCHEMA_FILES, STATS)]
+    )
+    made.clustering_fields = ["table_id", "start_ledger"]
+    client.create_table(made)
 
-    def insert(table_id, rows):
+    def insert(table_id, rows, columns=""):
         values = ", ".join("(" + ", ".join(map(spelt, row)) + ")" for row in rows)
-        client.query(f"INSERT INTO {dataset}.{table_id} VALUES {values}").result()
+        client.query(f"INSERT INTO {dataset}.{table_id} {columns} VALUES {values}").result()
 
     ledgers = range(11, LAST + 1)
     insert("history_ledgers", [(n, f"h{n}", f"h{n - 1}", closed_at(n), 1, 0, OPERATIONS_A_LEDGER) for n in ledgers])
@@ -77,7 +91,8 @@ def loaded(warehouse_server):
     insert("history_effects", [(f"{n}-0", n, closed_at(n)) for n in ledgers])
     insert("history_contract_events", [(n, i, n, closed_at(n)) for n in ledgers for i in range(EVENTS_A_LEDGER)])
     insert("offers", [(1, n, False, closed_at(n)) for n in (20, 30, 40)])
-    insert("offers_state", [(1, 40, False, closed_at(40))])
+    ends = ((20, 30, closed_at(30)), (30, 40, closed_at(40)), (40, OPEN_LEDGER, OPEN_TIME))
+    insert("offers_versions", [(1, n, False, closed_at(n), end, time) for n, end, time in ends])
     loads = {
         "history_ledgers": 10,
         "history_operations": 20,
@@ -86,12 +101,13 @@ def loaded(warehouse_server):
         "offers": 1,
     }
     insert(
-        "history_archives_dag_runs",
+        STATS,
         [
             (table_id, n, n + 9, rows, closed_at(n), closed_at(n + 9), BEGIN + timedelta(hours=1))
             for table_id, rows in loads.items()
             for n in (11, 21, 31)
         ],
+        f"({LOAD})",
     )
     yield dataset
     client.delete_dataset(dataset, delete_contents=True)
@@ -100,8 +116,16 @@ def loaded(warehouse_server):
 @pytest.fixture
 def whole(client, loaded, warehouse_environment):
     """The tables of `loaded`, copied to the dataset of the test."""
-    for table_id in SCHEMAS:
+    for table_id in (*SCHEMAS, STATS):
         client.copy_table(f"{loaded}.{table_id}", f"local.stellar.{table_id}").result()
+    note(client, Folded(LAST + 1, closed_at(LAST)))
+
+
+def note(client, folded):
+    """Write how far offers are folded."""
+    table = client.get_table("local.stellar.offers_versions")
+    table.labels = {**table.labels, **folded.to_labels()}
+    client.update_table(table, ["labels"])
 
 
 def spelt(value):
@@ -127,16 +151,25 @@ def do(make_context):
 
 
 @pytest.fixture
-def faults(do):
-    """What a look finds, but for lags."""
+def findings(do, make_context):
+    """The findings of a check, except lags and the checked ledgers."""
+
+    def findings(**params):
+        task = build_look_task()
+        do(task, **params)
+        found = found_by(make_context(task.task_id), task.warehouse)
+        wrong = [one for one in found if one.fault not in ("lag", "looked_at")]
+        return sorted(wrong, key=lambda one: (one.data_type, one.fault, one.start_ledger))
+
+    return findings
+
+
+@pytest.fixture
+def faults(findings):
+    """The same, without the dataset."""
 
     def faults(**params):
-        findings = do(build_look_task(), **params)["findings"]
-        return sorted(
-            (one["data_type"], one["fault"], one["start_ledger"], one["end_ledger"], one["count"])
-            for one in findings
-            if one["fault"] != "lag"
-        )
+        return [(one.data_type, one.fault, one.start_ledger, one.end_ledger, one.count) for one in findings(**params)]
 
     return faults
 
@@ -187,10 +220,15 @@ def test_whole_history_has_no_fault_and_each_table_its_lag(whole, do, faults):
             [],  # not there yet: that is a lag
         ),
         (
-            "UPDATE offers_state SET ledger_sequence = 30 WHERE TRUE",
-            [("offers", "state_behind", 40, 40, 1)],
+            "UPDATE offers_versions SET ledger_sequence = 39 WHERE ledger_sequence = 40",
+            [("offers", "state_behind", 39, 40, 2)],
         ),
-        ("DELETE FROM offers_state WHERE TRUE", [("offers", "state_behind", 40, 40, 1)]),
+        (
+            "UPDATE offers_versions SET valid_to_ledger = 31 WHERE ledger_sequence = 20",
+            [("offers", "state_behind", 20, 20, 1)],
+        ),
+        ("DELETE FROM offers_versions WHERE valid_to_ledger > 40", [("offers", "state_behind", 40, 40, 1)]),
+        ("DELETE FROM offers_versions WHERE TRUE", [("offers", "state_behind", 20, 40, 3)]),
         (
             "UPDATE history_contract_events SET event_index = 0 WHERE ledger_sequence IN (15, 16) AND event_index = 1",
             [("contract_events", "duplicates", 15, 16, 2)],
@@ -207,10 +245,16 @@ def test_each_planted_fault_is_found_and_no_other(client, whole, faults, fault, 
     assert faults() == found
 
 
-def test_a_range_that_was_loaded_again_in_other_chunks_is_no_fault(client, whole, faults):
-    values = "'history_effects', 15, 24, 10, TIMESTAMP '{}', TIMESTAMP '{}', TIMESTAMP '{}'"
-    values = values.format(closed_at(15).isoformat(), closed_at(24).isoformat(), "2026-01-02T00:00:00Z")
-    client.query(f"INSERT INTO local.stellar.history_archives_dag_runs VALUES ({values})").result()
+def test_old_ledgers_that_wait_for_a_fold_are_reported(client, whole, faults, do):
+    note(client, replace(Folded(LAST + 1, closed_at(LAST)), dirty_ledger=12, dirty_time=closed_at(12)))
+    assert faults() == [("offers", "dirty", 12, LAST, LAST - 11)]
+    do(build_report_task())
+    note(client, Folded(LAST + 1, closed_at(LAST)))
+    assert faults() == []
+
+
+def test_a_range_that_was_loaded_again_in_other_chunks_is_no_fault(counted, load, faults):
+    load("history_effects", 15, 24, 10, LATER, rows_per_ledger=",".join("1" * 10))
     assert faults() == []
 
 
@@ -225,7 +269,7 @@ def test_a_finding_over_the_end_of_a_block_is_one(client, whole, faults):
         (table_id, 41, EDGE + 1, 0, closed_at(41), closed_at(EDGE + 1), BEGIN)
         for table_id in ("history_operations", "history_effects")
     ]
-    for table_id, rows in {"history_ledgers": headers, "history_archives_dag_runs": loads}.items():
+    for table_id, rows in {"history_ledgers": headers, f"{STATS} ({LOAD})": loads}.items():
         values = ", ".join("(" + ", ".join(map(spelt, row)) + ")" for row in rows)
         client.query(f"INSERT INTO local.stellar.{table_id} VALUES {values}").result()
     times = {"start_time": closed_at(0).isoformat(), "end_time": closed_at(EDGE + 10).isoformat()}
@@ -243,7 +287,7 @@ def test_findings_are_joined_at_the_end_of_a_block_and_nowhere_else():
         Fault.WRONG_COUNT, (5, 2 * EDGE + 4)
     )
     apart = of(Fault.WRONG_COUNT, (5, EDGE - 2), (EDGE, EDGE + 1), (EDGE + 3, EDGE + 4))
-    for findings in (apart, of(Fault.LOST_ROWS, (5, EDGE - 1), (EDGE, EDGE + 9))):
+    for findings in (apart, of(Fault.MISSING, (5, EDGE - 1), (EDGE, EDGE + 9))):
         assert whole_findings(findings) == findings
 
 
@@ -278,7 +322,9 @@ def test_findings_are_written_down_once_however_often_the_task_runs(client, whol
     for _ in range(2):
         do(build_record_task())
     columns = "table_id, fault, start_ledger, end_ledger, found, lag_seconds"
-    rows = sql(f"SELECT {columns} FROM local.stellar.ledger_coverage WHERE run_id = 'a-look' ORDER BY 2, 1")
+    found = sql(f"SELECT {columns} FROM local.stellar.ledger_coverage WHERE run_id = 'a-look' ORDER BY 2, 1")
+    rows = [row for row in found if row[1] != "looked_at"]
+    assert {row[:2] for row in found if row not in rows} == {(row[0], "looked_at") for row in rows}
     assert rows[-1] == ("history_operations", "wrong_count", 15, 15, 1, None)
     assert [row[0] for row in rows[:-1]] == [
         "history_contract_events",
@@ -318,7 +364,7 @@ def test_rows_without_an_identity_are_counted_and_fail_nothing(client, whole, do
     columns = "table_id, start_ledger, end_ledger, found"
     rows = sql(f"SELECT {columns} FROM local.stellar.ledger_coverage WHERE fault = 'unidentified'")
     assert rows == [("history_contract_events", 11, LAST, 30 * EVENTS_A_LEDGER)]
-    assert do(build_plan_healing_task(), auto_heal=True) == {"loads": [], "derived": [], "rebuilds": []}
+    assert do(build_plan_healing_task(), auto_heal=True) == {"loads": [], "derived": [], "rebuilds": [], "folds": []}
 
 
 def test_a_table_that_is_too_far_behind_fails_the_look(whole, do, make_context, warehouse_environment):
@@ -333,9 +379,9 @@ def test_a_table_that_is_too_far_behind_fails_the_look(whole, do, make_context, 
     do(build_report_task())
 
 
-def test_findings_are_healed_if_the_variable_or_the_run_says_so(client, whole, do, make_context, warehouse_environment):
+def test_findings_are_healed_if_the_variable_or_the_run_says_to(client, whole, do, make_context, warehouse_environment):
     client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence = 15").result()
-    client.query("DELETE FROM local.stellar.offers_state WHERE TRUE").result()
+    client.query("DELETE FROM local.stellar.offers_versions WHERE TRUE").result()
     do(build_look_task())
 
     def planned(**params):
@@ -355,8 +401,190 @@ def test_findings_are_healed_if_the_variable_or_the_run_says_so(client, whole, d
             }
         ],
         [{"trigger_dag_id": "state_rebuild", "trigger_run_id": "heal__a-look__offers", "conf": {"table": "offers"}}],
-        [{"trigger_dag_id": "enriched_history_operations", "trigger_run_id": "heal__a-look__15-15", "conf": conf}],
+        [],
     ]
+
+
+# Loads that counted their rows by ledger ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted(client, whole):
+    """As `whole`, and loads that say how many rows each ledger has."""
+    for table_id, rows in (("history_effects", "1,1,1,1,1,1,1,1,1,1"), ("offers", "0,0,0,0,0,0,0,0,0,1")):
+        update = f"UPDATE local.stellar.{STATS} SET rows_per_ledger = '{rows}' WHERE table_id = '{table_id}'"
+        client.query(update).result()
+
+
+@pytest.fixture
+def load(client):
+    """Notes a load."""
+
+    def load(table_id, start, end, rows, published_at, **columns):
+        names = ", ".join([LOAD, *columns])
+        row = (table_id, start, end, rows, closed_at(start), closed_at(end), published_at, *columns.values())
+        values = ", ".join(map(spelt, row))
+        client.query(f"INSERT INTO local.stellar.{STATS} ({names}) VALUES ({values})").result()
+
+    return load
+
+
+LATER = BEGIN + timedelta(days=1)
+
+
+def test_lost_rows_are_found_whatever_was_loaded_again_since(client, counted, load, faults):
+    assert faults() == []
+    load("history_effects", 18, 25, 8, LATER, rows_per_ledger="1,1,1,1,1,1,1,1")
+    assert faults() == []
+    client.query("DELETE FROM local.stellar.history_effects WHERE ledger_sequence IN (14, 15, 16, 24, 28)").result()
+    lost = [("effects", "lost_rows", *one) for one in ((14, 16, 3), (24, 24, 1), (28, 28, 1))]
+    assert faults() == lost
+    load("history_effects", 14, 16, 0, LATER + timedelta(hours=1), rows_per_ledger="0,0,0")  # as its repair may say
+    assert faults() == lost[1:]
+
+
+def test_a_ledger_has_the_rows_of_the_newest_export_attempt(client, counted, load, faults):
+    load("history_effects", 14, 15, 4, LATER, exported_at=LATER, rows_per_ledger="2,2")
+    assert faults() == [("effects", "lost_rows", 14, 15, 2)]
+    earlier = LATER - timedelta(hours=1)
+    load("history_effects", 15, 15, 1, LATER + timedelta(hours=1), exported_at=earlier, rows_per_ledger="1")
+    assert faults() == [("effects", "lost_rows", 14, 15, 2)]
+
+
+def test_rows_of_an_older_release_that_were_loaded_again_in_part_are_named(client, whole, load, faults):
+    load("history_effects", 18, 25, 8, LATER, rows_per_ledger="1,1,1,1,1,1,1,1")
+    assert faults() == [("effects", "uncounted", 11, 17, 7), ("effects", "uncounted", 26, 30, 5)]
+
+
+def test_rows_that_an_export_left_out_are_no_fault(client, whole, load, faults, do):
+    client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence = 15 OR id = 161").result()
+    missing = [("operations", "wrong_count", 15, 16, 2)]
+    assert faults() == missing
+    load("history_operations", 15, 16, 1, LATER, rows_per_ledger="0,1", left_out="15,15,16")
+    assert faults() == []
+    client.query("DELETE FROM local.stellar.history_operations WHERE id = 160").result()
+    assert faults() == [("operations", "wrong_count", 16, 16, 1)]
+    load("history_operations", 16, 16, 2, LATER + timedelta(hours=1), rows_per_ledger="2")
+    assert faults() == [("operations", "wrong_count", 16, 16, 1)]
+
+
+def test_where_the_header_is_missing_too_the_load_says_how_many_rows_there_are(client, whole, load, faults):
+    load("history_operations", 15, 16, 4, LATER, rows_per_ledger="2,2")
+    client.query("DELETE FROM local.stellar.history_ledgers WHERE sequence = 15").result()
+    assert faults() == [("ledgers", "missing_ledgers", 15, 15, 1)]
+    client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence = 15").result()
+    assert faults() == [("ledgers", "missing_ledgers", 15, 15, 1), ("operations", "lost_rows", 15, 15, 1)]
+
+
+# Everything, always ------------------------------------------------------------------------------------------------
+
+
+def days_on(client, days):
+    """Move the newest ledger's close time on, as the batch stats have it."""
+    moment = spelt(closed_at(LAST) + timedelta(days=days))
+    where = "table_id = 'history_ledgers' AND start_ledger = 31"
+    client.query(f"UPDATE local.stellar.{STATS} SET last_closed_at = {moment} WHERE {where}").result()
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(22, 28), pytest.param(11, 25, marks=pytest.mark.slow), (38, 40), pytest.param(11, 12, marks=pytest.mark.slow)],
+)
+def test_ledgers_that_are_missing_at_an_end_of_the_window_are_found_whole(client, whole, faults, start, end):
+    client.query(f"DELETE FROM local.stellar.history_ledgers WHERE sequence BETWEEN {start} AND {end}").result()
+    found = ("ledgers", "missing_ledgers", start, end, end - start + 1)
+    for first, last in ((start, end), (start + 1, end), (start, end - 1), (start - 3, start), (end, end + 3)):
+        times = {"start_time": closed_at(first).isoformat(), "end_time": closed_at(last + 1).isoformat()}
+        assert found in faults(**times), (first, last)
+    assert faults() == [found]
+
+
+def test_ledgers_that_were_never_loaded_are_found_in_all_history(client, whole, faults, warehouse_environment):
+    """Far before the rows that are looked at."""
+    warehouse_environment(coverage_days=1)
+    days_on(client, 30)
+    assert faults() == []
+    where = "start_ledger = 21 AND table_id IN ('history_ledgers', 'history_effects')"
+    client.query(f"DELETE FROM local.stellar.{STATS} WHERE {where}").result()
+    client.query("DELETE FROM local.stellar.history_ledgers WHERE sequence BETWEEN 21 AND 30").result()
+    assert faults() == [("effects", "not_loaded", 21, 30, 10), ("ledgers", "missing_ledgers", 21, 30, 10)]
+
+
+def test_a_table_that_begins_later_than_the_ledgers_lacks_them(client, whole, faults):
+    client.query(f"DELETE FROM local.stellar.{STATS} WHERE table_id = 'offers' AND start_ledger < 31").result()
+    assert faults() == [("offers", "not_loaded", 11, 30, 20)]
+
+
+def test_every_target_is_looked_at(client, counted, findings, warehouse_environment):
+    client.delete_dataset("mirror", delete_contents=True, not_found_ok=True)
+    client.create_dataset("mirror")
+    for table_id in SCHEMAS:
+        client.copy_table(f"local.stellar.{table_id}", f"local.mirror.{table_id}").result()
+    warehouse_environment(public_project="local", public_dataset="mirror")
+    assert findings() == []
+    for planted in (
+        "DELETE FROM local.mirror.history_ledgers WHERE sequence BETWEEN 15 AND 17",
+        "DELETE FROM local.mirror.history_operations WHERE ledger_sequence = 20",
+        "DELETE FROM local.mirror.history_effects WHERE ledger_sequence = 25",
+        "UPDATE local.mirror.history_contract_events SET event_index = 0 WHERE ledger_sequence = 15",
+    ):
+        client.query(planted).result()
+    client.delete_table("local.mirror.offers")
+    found = findings()
+    assert {one.dataset for one in found} == {"local.mirror"}
+    assert [(one.data_type, one.fault, one.start_ledger, one.end_ledger) for one in found] == [
+        ("contract_events", "duplicates", 15, 15),
+        ("effects", "lost_rows", 25, 25),
+        ("ledgers", "missing_ledgers", 15, 17),
+        ("offers", "lost_rows", 11, 40),
+        ("operations", "wrong_count", 20, 20),
+    ]
+    assert found[1].text.startswith("local.mirror.history_effects, ledgers 25 to 25: 1 ledgers have")
+    client.delete_dataset("mirror", delete_contents=True)
+
+
+def test_a_published_table_that_somebody_deleted_is_found(client, whole, faults):
+    client.delete_table("local.stellar.history_effects")
+    assert faults() == [("effects", "lost_rows", 11, 40, 30)]
+
+
+def test_any_number_of_findings_is_recorded_and_a_message_lists_some(client, whole, do, sql):
+    """Every second ledger is missing: the task's result stays small, and its records take several statements."""
+    gaps = 2 * MOST_RECORDED + 10
+    rows = f"UNNEST(GENERATE_ARRAY(42, {42 + 2 * (gaps - 1)}, 2)) AS n"
+    client.query(
+        "INSERT INTO local.stellar.history_ledgers (sequence, ledger_hash, previous_ledger_hash, closed_at) "
+        f"SELECT n, 'h', 'h', TIMESTAMP_ADD({spelt(BEGIN)}, INTERVAL 5 * n SECOND) FROM {rows}"
+    ).result()
+    result = do(build_look_task())
+    assert len(json.dumps(result)) < 4000
+    for _ in range(2):
+        do(build_record_task())
+    written = "SELECT COUNT(*), COUNT(DISTINCT start_ledger) FROM local.stellar.ledger_coverage WHERE fault = '{}'"
+    assert sql(written.format("missing_ledgers")) == [(gaps, gaps)]
+    with pytest.raises(AirflowFailException, match=f"(?s)^{gaps} findings.*and {gaps - 100} more, which"):
+        do(build_report_task())
+    plan = do(build_plan_healing_task(), auto_heal=True)
+    assert len(plan["loads"]) == MOST_RUNS
+    assert plan["loads"][0]["conf"] == {"start_ledger": 41, "end_ledger": 41}
+
+
+def test_findings_whose_results_are_gone_name_the_task_to_clear(whole, do, make_context):
+    result = do(build_look_task())
+    result["looks"][0][-1] += "_gone"
+    make_context.xcoms["look", "return_value"] = result
+    for build in (build_record_task, build_report_task, build_plan_healing_task):
+        with pytest.raises(AirflowFailException, match="clear the task 'look' with its downstream tasks"):
+            do(build(), auto_heal=True)
+
+
+def test_of_many_runs_those_of_the_oldest_ledgers_come_first():
+    data_types = ("operations", ENRICHED_OPERATIONS.data_type)
+    findings = [found(one, Fault.WRONG_COUNT, 10 * n, 10 * n) for n in range(MOST_RUNS + 7) for one in data_types]
+    plan = healing(findings[::-1])
+    assert len(plan.loads) == len(plan.derived) == MOST_RUNS
+    assert plan.rest == 14
+    assert max(one.end for _, one in (*plan.loads, *plan.derived)) == 10 * (MOST_RUNS - 1)
 
 
 # Rules -------------------------------------------------------------------------------------------------------------
@@ -366,7 +594,7 @@ def found(data_type, fault, start, end):
     return Finding(data_type, fault, start, end, 1)
 
 
-def test_exactly_what_is_wrong_is_loaded_again_and_what_is_made_of_it():
+def test_exactly_what_is_wrong_is_loaded_or_derived_again():
     plan = healing(
         [
             found("effects", Fault.LOST_ROWS, 10, 19),
@@ -381,12 +609,7 @@ def test_exactly_what_is_wrong_is_loaded_again_and_what_is_made_of_it():
         ("history_archive_without_captive_core", LedgerRange(40, 5039)),
         ("history_archive_without_captive_core", LedgerRange(5040, 6000)),
     )
-    assert [one for _, one in plan.derived] == [
-        LedgerRange(15, 25),
-        LedgerRange(30, 30),
-        LedgerRange(40, 5039),
-        LedgerRange(5040, 6000),
-    ]
+    assert plan.derived == ((ENRICHED_OPERATIONS.dag_id, LedgerRange(30, 30)),)
 
 
 RANGES = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 15)).map(lambda p: LedgerRange(p[0], p[0] + p[1])))
@@ -411,24 +634,19 @@ def test_ranges_are_joined_cut_and_taken_away_without_losing_a_ledger(ranges, si
 A, B = "history_archive_with_captive_core", "history_archive_without_captive_core"
 
 
-def test_a_backfill_loads_what_is_missing_oldest_first_and_derives_what_is_then_whole():
+def test_a_backfill_loads_what_is_missing_oldest_first():
     found = backfill_round(LedgerRange(1, 100), {A: [LedgerRange(1, 30)], B: [LedgerRange(50, 100)]}, 20, 3)
     assert found.loads == ((B, LedgerRange(1, 20)), (B, LedgerRange(21, 40)), (A, LedgerRange(31, 50)))
-    assert found.derived == (LedgerRange(1, 40), LedgerRange(50, 50))
     assert found.rest == 9 + 50
     assert backfill_round(LedgerRange(1, 30), {A: [LedgerRange(1, 90)]}, 20, 3) == Round()
 
 
 @given(RANGES, RANGES, st.integers(1, 30), st.integers(1, 4))
-def test_rounds_of_a_backfill_end_with_every_ledger_loaded_once_and_derived(one, other, chunk, parallel):
-    wanted, held, derived = LedgerRange(5, 60), {A: list(one), B: list(other)}, []
+def test_rounds_of_a_backfill_end_with_every_ledger_loaded_once(one, other, chunk, parallel):
+    wanted, held = LedgerRange(5, 60), {A: list(one), B: list(other)}
     while (found := backfill_round(wanted, held, chunk, parallel)).loads:
         for dag_id, load in found.loads:
             assert not ledgers([load]) & ledgers(held[dag_id])
             held[dag_id].append(load)
-        derived += found.derived
-        both = ledgers(held_by_all([held[A], held[B]]))
-        assert ledgers(found.derived) <= both
     assert found.rest == 0
     assert ledgers([wanted]) <= ledgers(held[A]) & ledgers(held[B])
-    assert ledgers([wanted]) - (ledgers(one) & ledgers(other)) <= ledgers(derived)

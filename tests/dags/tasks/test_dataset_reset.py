@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+from datetime import UTC, datetime
+
 import google.cloud.bigquery as bq
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from stellar_etl_airflow.bigquery.tables import NETWORK_LABEL
-from stellar_etl_airflow.model.ranges import LedgerRange, RangeError
+from stellar_etl_airflow.model.ranges import LAST_LEDGER, LedgerRange, RangeError
 from stellar_etl_airflow.model.reset import Removal, asked_removal
-from stellar_etl_airflow.model.tables import LEDGERS, OFFERS, PUBLISHED, TRANSACTIONS
+from stellar_etl_airflow.model.tables import COVERAGE_TABLE_ID, LEDGERS, OFFERS, PUBLISHED, TRANSACTIONS
+from stellar_etl_airflow.model.versions import OPEN_LEDGER, Folded
 from stellar_etl_airflow.tasks.build_dataset_reset_task import (
     build_approve_reset_task,
     build_forget_network_task,
     build_plan_reset_task,
     build_remove_task,
 )
+from tests.shared import REPO
 
 
 def test_a_range_is_removed_from_one_table_or_from_all():
@@ -48,10 +53,12 @@ def test_params_that_do_not_fit_together_are_refused(params, message):
         asked_removal(params)
 
 
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEMAS = {
     "history_ledgers": "sequence INT64, closed_at TIMESTAMP",
     "offers": "offer_id INT64, ledger_sequence INT64, deleted BOOL, closed_at TIMESTAMP",
-    "offers_state": "offer_id INT64, ledger_sequence INT64, deleted BOOL, closed_at TIMESTAMP",
+    "offers_versions": "offer_id INT64, ledger_sequence INT64, deleted BOOL, closed_at TIMESTAMP, "
+    "valid_to_ledger INT64, valid_to TIMESTAMP",
     "history_archives_dag_runs": "table_id STRING, start_ledger INT64, end_ledger INT64",
     "somebody_elses": "sequence INT64",
 }
@@ -64,6 +71,7 @@ def loaded(client, warehouse_environment, tmp_path):
         '[{"name": "offer_id", "type": "INTEGER"}, {"name": "ledger_sequence", "type": "INTEGER"},'
         ' {"name": "deleted", "type": "BOOLEAN"}, {"name": "closed_at", "type": "TIMESTAMP"}]'
     )
+    shutil.copy(REPO / "schemas" / f"{COVERAGE_TABLE_ID}_schema.json", tmp_path)
     warehouse_environment(schema_filepath=str(tmp_path))
     for table_id, columns in SCHEMAS.items():
         fields = [bq.SchemaField(*column.split()) for column in columns.split(", ")]
@@ -72,10 +80,15 @@ def loaded(client, warehouse_environment, tmp_path):
     client.query(f"INSERT INTO local.stellar.history_ledgers VALUES {ledgers}").result()
     offers = ", ".join(f"(1, {n}, FALSE, TIMESTAMP '2026-01-01')" for n in (10, 14, 18))
     client.query(f"INSERT INTO local.stellar.offers VALUES {offers}").result()
-    client.query("INSERT INTO local.stellar.offers_state VALUES (1, 18, FALSE, TIMESTAMP '2026-01-01')").result()
+    ends = ((10, 14, "2026-01-01"), (14, 18, "2026-01-01"), (18, OPEN_LEDGER, "2100-01-01"))
+    rows = ", ".join(f"(1, {n}, FALSE, TIMESTAMP '2026-01-01', {end}, TIMESTAMP '{day}')" for n, end, day in ends)
+    client.query(f"INSERT INTO local.stellar.offers_versions VALUES {rows}").result()
+    table = client.get_table("local.stellar.offers_versions")
+    table.labels = {key: value for key, value in Folded(20, BEGIN).to_labels().items() if value}
+    client.update_table(table, ["labels"])
     client.query(
         "INSERT INTO local.stellar.history_archives_dag_runs VALUES ('history_ledgers', 10, 14), "
-        "('history_ledgers', 15, 19), ('offers', 10, 19), ('offers_state', 10, 10)"
+        "('history_ledgers', 15, 19), ('offers', 10, 19), ('offers_versions', 10, 10)"
     ).result()
     client.query("INSERT INTO local.stellar.somebody_elses VALUES (15)").result()
     dataset = client.get_dataset("local.stellar")
@@ -122,7 +135,7 @@ def test_the_plan_counts_the_rows_of_the_tables_that_are_there(loaded, do):
     assert "may then hold another network" in whole["text"]
 
 
-def test_the_plan_refuses_params_that_no_retry_would_mend(loaded, do):
+def test_the_plan_refuses_params_that_no_retry_would_fix(loaded, do):
     with pytest.raises(AirflowFailException, match="say which table"):
         do(build_plan_reset_task(), what="table")
 
@@ -138,15 +151,26 @@ def test_a_range_goes_and_what_is_left_makes_the_state(loaded, do, column):
     do(build_remove_task(OFFERS), **RANGE)
     assert column("SELECT sequence FROM local.stellar.history_ledgers") == [10, 11, 12, 13]
     assert column("SELECT ledger_sequence FROM local.stellar.offers") == [10]
-    assert column("SELECT ledger_sequence FROM local.stellar.offers_state") == [10]
+    assert column("SELECT ledger_sequence FROM local.stellar.offers_current") == [10]
+    assert column("SELECT valid_to_ledger FROM local.stellar.offers_history") == [OPEN_LEDGER]
     assert column(
         "SELECT CONCAT(table_id, ' ', CAST(start_ledger AS STRING)) FROM local.stellar.history_archives_dag_runs"
-    ) == ["history_ledgers 10", "offers 10", "offers_state 10"]
+    ) == ["history_ledgers 10", "offers 10", "offers_versions 10"]
+
+
+def test_what_is_removed_is_recorded_so_that_no_watermark_claims_it(loaded, do, client):
+    do(build_remove_task(LEDGERS), **RANGE)
+    do(build_remove_task(OFFERS), what="table", data_type="offers")
+    sql = "SELECT table_id, fault, start_ledger, end_ledger FROM local.stellar.ledger_coverage ORDER BY 1"
+    assert [tuple(row.values()) for row in client.query(sql).result()] == [
+        ("history_ledgers", "removed", 14, 19),
+        ("offers", "removed", 1, LAST_LEDGER),
+    ]
 
 
 def test_a_table_goes_with_what_is_made_of_it_and_others_stay(loaded, do, tables, column):
     do(build_remove_task(OFFERS), what="table", data_type="offers")
-    assert tables() == SCHEMAS.keys() - {"offers", "offers_state"}
+    assert tables() == (SCHEMAS.keys() - {"offers", "offers_versions"}) | {COVERAGE_TABLE_ID}
     with pytest.raises(AirflowSkipException, match="asked for offers"):
         do(build_remove_task(LEDGERS), what="table", data_type="offers")
     assert set(column("SELECT table_id FROM local.stellar.history_archives_dag_runs")) == {"history_ledgers"}
@@ -160,7 +184,7 @@ def test_what_is_not_there_is_no_error(loaded, do):
 def test_a_removed_dataset_is_free_for_another_network_and_keeps_tables_of_others(client, loaded, do, tables):
     for table in PUBLISHED.values():
         do(build_remove_task(table), what="dataset")
-    assert tables() == {"history_archives_dag_runs", "somebody_elses"}
+    assert tables() == {"history_archives_dag_runs", COVERAGE_TABLE_ID, "somebody_elses"}
     do(build_forget_network_task(), what="dataset")
     assert NETWORK_LABEL not in client.get_dataset("local.stellar").labels
 

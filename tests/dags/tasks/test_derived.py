@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import timedelta
 
 import google.cloud.bigquery as bq
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS
-from stellar_etl_airflow.tasks.build_bq_insert_job_task import build_bq_insert_job_task, build_check_sources_task
+from stellar_etl_airflow.bigquery.versions import Versions
+from stellar_etl_airflow.bigquery.warehouse import Warehouse
+from stellar_etl_airflow.model.batch import staging_table_id
+from stellar_etl_airflow.model.tables import BALANCES, ENRICHED_OPERATIONS, TRADE_OHLC, TRANSFERS, sources_of
+from stellar_etl_airflow.operators.runtime import settings
+from stellar_etl_airflow.settings.warehouse import WarehouseSettings
+from stellar_etl_airflow.tasks import build_bq_insert_job_task
+from stellar_etl_airflow.tasks.build_bq_insert_job_task import QUERIES, build_publish_derived_task
 from stellar_etl_airflow.tasks.build_cross_dependency_task import build_cross_dependency_task
 from tests.dags.sql.statements import reversed_records
+from tests.dags.task_process import START, Supervisor, dag_result, run_task
+from tests.dags.tasks.derived_chain import run_chain
 from tests.shared import REPO
 
 LEDGERS = range(10, 14)
 RANGE = {"start_ledger": 10, "end_ledger": 13}
+SOURCES = ("history_ledgers", "history_transactions", "history_operations")
+STATS = "local.stellar.history_archives_dag_runs"
 
 
 def at(ledger):
@@ -57,7 +70,7 @@ def sources(ledgers=LEDGERS):
 
 @pytest.fixture
 def load(client, warehouse_server):
-    """Makes the source tables anew, with rows."""
+    """Make the source tables again, with rows."""
     _, folder = warehouse_server
 
     def load(tables, older=()):
@@ -78,15 +91,30 @@ def load(client, warehouse_server):
 
 
 @pytest.fixture
-def run(warehouse_environment, make_context):
-    """Runs the two tasks for a range."""
+def published(client, warehouse_environment):
+    """Notes in the batch stats that sources were published, now or at another time."""
 
-    def run(params=RANGE, **changes):
-        for task in (build_check_sources_task(), build_bq_insert_job_task(ENRICHED_OPERATIONS)):
-            context = make_context(task.task_id, params, **changes)
-            task.deferrable = False
-            task.pre_execute(context)
-            make_context.xcoms[task.task_id, "return_value"] = task.execute(context)
+    def published(first=10, last=13, tables=SOURCES, moment="CURRENT_TIMESTAMP()"):
+        Warehouse(client, settings(WarehouseSettings)).ensure_batch_stats()
+        client.query(
+            f"DELETE FROM {STATS} WHERE table_id IN UNNEST({list(tables)}) "
+            f"AND start_ledger = {first} AND end_ledger = {last}"
+        ).result()
+        client.query(
+            f"INSERT INTO {STATS} (table_id, start_ledger, end_ledger, first_closed_at, last_closed_at, published_at) "
+            f"SELECT table_id, {first}, {last}, TIMESTAMP '{at(first)}', TIMESTAMP '{at(last)}', {moment} "
+            f"FROM UNNEST({list(tables)}) AS table_id"
+        ).result()
+
+    return published
+
+
+@pytest.fixture
+def run(warehouse_environment, make_context):
+    """Run the tasks of a derived table's DAG; return the result of the first one."""
+
+    def run(params=RANGE, table=ENRICHED_OPERATIONS, **changes):
+        return run_chain(make_context, table, params, **changes)["check_sources"]
 
     return run
 
@@ -140,10 +168,97 @@ def test_records_of_a_source_that_grew_otherwise_keep_each_value_in_its_field(cl
     assert row.details["path"] == [{"asset_code": "A", "asset_issuer": "i", "asset_type": None}]
 
 
-def test_a_run_by_its_interval_takes_the_interval(client, load, run):
+# What is pending ---------------------------------------------------------------------------------------------------
+
+
+def ledgers_of(client):
+    return [row.ledger_sequence for row in client.query(f"SELECT DISTINCT ledger_sequence FROM {ENRICHED} ORDER BY 1")]
+
+
+ENRICHED = "local.stellar.enriched_history_operations"
+
+
+def test_what_all_sources_have_published_is_derived_once(client, load, run, published, make_context):
     load(sources())
-    run({}, run_id="interval")
-    assert len(enriched(client)) == 8
+    published(tables=SOURCES[:2])
+    with pytest.raises(AirflowSkipException, match="no ledgers are pending"):
+        run({})
+    published(tables=SOURCES[2:])
+    result = run({})
+    assert (result["batch"]["attempt"]["ledgers"], result["again"]) == ({"start": 10, "end": 13}, [])
+    assert ledgers_of(client) == [10, 11, 12, 13]
+    closed = make_context.xcoms["check_sources", "plan"]["closed"]
+    assert [moment[:19] for moment in closed] == [at(10)[:-1], at(13)[:-1]], "only these partitions are counted"
+    with pytest.raises(AirflowSkipException):
+        run({})
+
+
+def test_a_range_that_is_published_again_is_derived_again_whatever_its_chunks(client, load, run, published):
+    load(sources())
+    published()
+    run({}, run_id="first")
+    changed = sources()
+    changed["history_operations"][4]["details"] = {"amount": 9.0}
+    load(changed)
+    published(12, 12, tables=SOURCES[2:])
+    run({}, run_id="second")
+    assert [(row[3], row[4], row[5]) for row in enriched(client)][3:6] == [
+        (11, 1.5, "first"),
+        (12, 9.0, "second"),
+        (12, 1.5, "second"),
+    ]
+    with pytest.raises(AirflowSkipException):
+        run({})
+
+
+def test_late_ranges_and_repaired_gaps_are_each_derived(client, load, run, published):
+    load(sources())
+    for first, last in ((10, 10), (13, 13)):
+        published(first, last)
+    result = run({})
+    assert ledgers_of(client) == [10]
+    (other,) = result["again"]
+    assert other["trigger_dag_id"] == "enriched_history_operations"
+    assert other["conf"] == {"start_ledger": 13, "end_ledger": 13, "only_pending": True}
+    run(other["conf"], run_id=other["trigger_run_id"])
+    assert ledgers_of(client) == [10, 13]
+    with pytest.raises(AirflowSkipException):
+        run(other["conf"])
+    published(11, 12)
+    run({})
+    assert ledgers_of(client) == [10, 11, 12, 13]
+
+
+def test_rows_of_newer_sources_stay_when_an_older_run_publishes_late(client, load, run, published, make_context):
+    load(sources())
+    published()
+    run({}, run_id="newer")
+    xcoms = dict(make_context.xcoms)
+    batch = xcoms["check_sources", "return_value"]["batch"]
+    batch["attempt"]["started_at"] = "2026-01-01T00:00:00+00:00"
+    merge = build_publish_derived_task(ENRICHED_OPERATIONS)
+    context = make_context(merge.task_id, RANGE, dag_id=ENRICHED_OPERATIONS.dag_id, run_id="newer")
+    merge.deferrable = False
+    merge.pre_execute(context)
+    client.query(
+        "UPDATE `local.stellar.{}` SET batch_id = 'older' WHERE TRUE".format(
+            staging_table_id("enriched_history_operations", ENRICHED_OPERATIONS.dag_id, "newer")
+        )
+    ).result()
+    merge.execute(context)
+    assert {row[5] for row in enriched(client)} == {"newer"}
+
+
+def test_rows_that_an_earlier_release_derived_are_not_derived_again_once_they_are_noted(client, load, run, published):
+    load(sources())
+    published()
+    page = (REPO / "docs" / "production.md").read_text().partition("### Rows that were derived before")[2]
+    statement = re.search(r"```sql\n(.*?)```", page, re.DOTALL)[1].replace("my-project", "local")
+    client.query(statement).result()
+    with pytest.raises(AirflowSkipException, match="no ledgers are pending"):
+        run({})
+    published(12, 13)
+    assert run({})["batch"]["attempt"]["ledgers"] == {"start": 12, "end": 13}
 
 
 @pytest.mark.parametrize(
@@ -174,3 +289,239 @@ def test_a_range_that_is_not_loaded_fails_and_an_interval_without_ledgers_is_ski
 def test_a_run_with_a_range_of_its_own_waits_for_no_other_dag(make_context):
     task = build_cross_dependency_task("another_dag")
     assert task.execute(make_context(task.task_id, RANGE)) is None
+
+
+@pytest.mark.parametrize(
+    ("run_type", "ahead", "state"),
+    [("scheduled", 1, "success"), ("scheduled", 0, "deferred"), ("backfill", 1, "deferred")],
+)
+def test_a_scheduled_run_waits_for_no_run_that_will_not_be_made(airflow_environment, run_type, ahead, state):
+    """The other DAG was behind when the schedule changed, and its next run is a later one."""
+    with DAG("deriving", schedule=None):
+        task = build_cross_dependency_task("another_dag")
+    planned = START + timedelta(minutes=10 * ahead)
+    supervisor = Supervisor(dags={"another_dag": dag_result("another_dag", paused=False, planned=planned)})
+    assert run_task(task, supervisor, run_type=run_type) == state
+
+
+# Chains of rows per entry ------------------------------------------------------------------------------------------
+
+HOLDERS = ("accounts", "trust_lines", "claimable_balances", "liquidity_pools", "contract_data")
+
+
+def account(ledger, balance, change=1, key="G1"):
+    return {
+        "account_id": key,
+        "balance": balance,
+        "deleted": change == 2,
+        "ledger_entry_change": change,
+        "ledger_sequence": ledger,
+        "closed_at": at(ledger),
+    }
+
+
+@pytest.fixture
+def publish_accounts(client, load, published, warehouse_environment):
+    """Load changes of accounts, and record in the batch stats that their ledgers were published."""
+    warehouse = Warehouse(client, settings(WarehouseSettings))
+
+    def publish(rows, first, last):
+        empty = {table_id: [] for table_id in HOLDERS[1:]}
+        load({"history_ledgers": sources()["history_ledgers"], "accounts": rows, **empty})
+        for table in sources_of(BALANCES).values():
+            if table.entry_keys:
+                Versions(warehouse, table, warehouse.config.targets[0]).ensure()
+        published(first, last, tables=("history_ledgers", *HOLDERS))
+
+    return publish
+
+
+def chain(client):
+    sql = (
+        "SELECT entry_key, ledger_sequence, CAST(amount_before AS INT64), CAST(amount AS INT64) "
+        "FROM local.stellar.balances ORDER BY 1, 2"
+    )
+    return [tuple(row.values()) for row in client.query(sql).result()]
+
+
+def test_a_row_says_how_much_there_was_before_in_whatever_order_ledgers_come(client, run, publish_accounts):
+    rows = [account(10, 2.0, 0), account(11, 5.0), account(12, 1.0, key="G2"), account(13, 5.0, 2)]
+    publish_accounts([rows[0], rows[2], rows[3]], 12, 13)
+    run({}, table=BALANCES, run_id="newest")
+    assert chain(client) == [("G1", 13, 20000000, 0), ("G2", 12, None, 10000000)]
+    publish_accounts(rows, 10, 11)
+    run({}, table=BALANCES, run_id="late")
+    assert chain(client) == [
+        ("G1", 10, 0, 20000000),
+        ("G1", 11, 20000000, 50000000),
+        ("G1", 13, 50000000, 0),
+        ("G2", 12, None, 10000000),
+    ]
+
+
+def test_a_change_that_a_correction_takes_away_is_gone_and_the_next_row_follows_the_one_before(
+    client, run, publish_accounts
+):
+    rows = [account(10, 2.0, 0), account(11, 5.0), account(13, 7.0), account(13, 1.0, key="G2")]
+    publish_accounts(rows, 10, 13)
+    run({}, table=BALANCES, run_id="first")
+    publish_accounts([rows[0], *rows[2:]], 11, 11)
+    run({}, table=BALANCES, run_id="corrected")
+    assert chain(client) == [
+        ("G1", 10, 0, 20000000),
+        ("G1", 13, 20000000, 70000000),
+        ("G2", 13, None, 10000000),
+    ]
+    by_run = client.query("SELECT entry_key, batch_id FROM local.stellar.balances WHERE ledger_sequence = 13").result()
+    assert {tuple(row.values()) for row in by_run} == {("G1", "corrected"), ("G2", "first")}, "only what it touches"
+    with pytest.raises(AirflowSkipException):
+        run({}, table=BALANCES)
+
+
+# Kinds -------------------------------------------------------------------------------------------------------------
+
+
+def transfers(ledgers, **changes):
+    return [
+        {
+            "transaction_hash": "h",
+            "transaction_id": n << 32 | 4096,
+            "event_index": i,
+            "event_topic": "transfer",
+            "asset": "native",
+            "asset_type": "native",
+            "amount": 1.0,
+            "amount_raw": "10000000",
+            "contract_id": "C",
+            "ledger_sequence": n,
+            "closed_at": at(n),
+            "from": "G1",
+            "to": "G2",
+            "batch_id": "r",
+            "batch_run_date": "2026-01-01T00:00:00",
+            "batch_insert_ts": at(n),
+            **changes,
+        }
+        for n in ledgers
+        for i in (0, 1)
+    ]
+
+
+def test_transfers_are_one_row_per_event_with_amounts_as_stored(client, load, run):
+    load({"history_ledgers": sources()["history_ledgers"], "token_transfers_raw": transfers(LEDGERS)})
+    for _ in range(2):
+        run(table=TRANSFERS)
+    rows = client.query("SELECT * FROM local.stellar.token_transfers ORDER BY transaction_id, event_index").result()
+    found = [(row.ledger_sequence, row.event_index, row.amount_raw) for row in rows]
+    assert found == [(n, i, "10000000") for n in LEDGERS for i in (0, 1)]
+
+
+def test_transfers_that_do_not_say_which_event_they_are_are_not_published(client, load, run):
+    rows = transfers(LEDGERS)
+    del rows[-1]["event_index"]
+    load({"history_ledgers": sources()["history_ledgers"], "token_transfers_raw": rows})
+    with pytest.raises(AirflowFailException, match="1 rows whose key is NULL"):
+        run(table=TRANSFERS)
+    assert list(client.query("SELECT * FROM local.stellar.token_transfers").result()) == []
+
+
+def trade(ledger, closed_at, sold, bought, price, order=0, selling="A", buying="B"):
+    def asset(side, code):
+        if code == "native":
+            return {f"{side}_asset_type": "native"}
+        return {f"{side}_asset_type": "credit_alphanum4", f"{side}_asset_code": code, f"{side}_asset_issuer": "I"}
+
+    return {
+        "history_operation_id": ledger << 32 | 4097,
+        "order": order,
+        "ledger_closed_at": closed_at,
+        "trade_type": 1,
+        "selling_amount": sold,
+        "buying_amount": bought,
+        "price_n": price[0],
+        "price_d": price[1],
+        **asset("selling", selling),
+        **asset("buying", buying),
+    }
+
+
+TRADES = [
+    trade(10, "2026-01-01T00:59:50Z", 2.0, 4.0, (2, 1), order=1),
+    trade(10, "2026-01-01T00:59:50Z", 1.0, 1.0, (1, 1), order=0),
+    trade(11, "2026-01-01T01:00:00Z", 8.0, 2.0, (1, 4), selling="B", buying="A"),  # 4 B per A
+    trade(12, "2026-01-02T00:00:00Z", 1.0, 3.0, (3, 1), selling="native", buying="B"),
+]
+HEADERS = [{"sequence": one["history_operation_id"] >> 32, "closed_at": one["ledger_closed_at"]} for one in TRADES[1:]]
+
+
+def ohlc(client):
+    rows = client.query(
+        "SELECT bucket, CAST(bucket_start AS STRING) AS since, base_asset, counter_asset, trade_count, base_volume, "
+        "counter_volume, open_price, high_price, low_price, close_price FROM local.stellar.trade_ohlc "
+        "ORDER BY 1, 2, 3, 4"
+    ).result()
+    return [
+        (
+            *(row.bucket, row.since[:13], row.base_asset[0], row.counter_asset[0], row.trade_count),
+            *(float(value) for value in list(row.values())[5:]),
+        )
+        for row in rows
+    ]
+
+
+BOTH_DAYS = [
+    ("day", "2026-01-01 00", "A", "B", 3, 5.0, 13.0, 1.0, 4.0, 1.0, 4.0),
+    ("day", "2026-01-02 00", "B", "n", 1, 3.0, 1.0, 1 / 3, 1 / 3, 1 / 3, 1 / 3),
+    ("hour", "2026-01-01 00", "A", "B", 2, 3.0, 5.0, 1.0, 2.0, 1.0, 2.0),
+    ("hour", "2026-01-01 01", "A", "B", 1, 2.0, 8.0, 4.0, 4.0, 4.0, 4.0),
+    ("hour", "2026-01-02 00", "B", "n", 1, 3.0, 1.0, 1 / 3, 1 / 3, 1 / 3, 1 / 3),
+]
+
+
+def test_buckets_whose_volume_is_not_that_of_the_trades_are_not_published(client, load, run, monkeypatch, tmp_path):
+    text = (QUERIES / "trade_ohlc.sql").read_text()
+    (tmp_path / "trade_ohlc.sql").write_text(
+        text.replace("WHERE {trades_range}", "WHERE {trades_range} AND t.`order` = 0")
+    )
+    monkeypatch.setattr(build_bq_insert_job_task, "QUERIES", tmp_path)
+    load({"history_ledgers": HEADERS, "history_trades": [{**one, "order": 1} for one in TRADES[:1]] + TRADES[1:]})
+    with pytest.raises(AirflowFailException, match="2 volumes or numbers of trades that are not those of the trades"):
+        run({"start_ledger": 10, "end_ledger": 12}, table=TRADE_OHLC)
+    assert ohlc(client) == []
+
+
+def test_days_that_another_run_has_derived_since_are_not_published(client, load, run, make_context):
+    load({"history_ledgers": HEADERS, "history_trades": TRADES})
+    run({"start_ledger": 10, "end_ledger": 12}, table=TRADE_OHLC)
+    make_context.xcoms["check_sources", "return_value"]["batch"]["attempt"]["started_at"] = "2026-01-01T00:00:00+00:00"
+    merge = build_publish_derived_task(TRADE_OHLC)
+    context = make_context(merge.task_id, {}, dag_id=TRADE_OHLC.dag_id)
+    merge.deferrable = False
+    merge.pre_execute(context)
+    with pytest.raises(AirflowSkipException, match="another run has derived these days"):
+        merge.execute(context)
+    assert ohlc(client) == BOTH_DAYS
+
+
+@pytest.mark.parametrize("order", [(10, 11, 12), (12, 11, 10)], ids=["as they closed", "backwards"])
+def test_whole_days_are_made_again_in_whatever_order_ledgers_come(client, load, run, order):
+    seen = []
+    for ledger in order:
+        seen.append(ledger)
+        load(
+            {
+                "history_ledgers": [one for one in HEADERS if one["sequence"] in seen],
+                "history_trades": [one for one in TRADES if one["history_operation_id"] >> 32 in seen],
+            }
+        )
+        run({"start_ledger": ledger, "end_ledger": ledger}, table=TRADE_OHLC, run_id=str(ledger))
+    assert ohlc(client) == BOTH_DAYS
+
+
+def test_a_bucket_that_has_no_trade_any_more_is_gone(client, load, run):
+    load({"history_ledgers": HEADERS, "history_trades": TRADES})
+    run({"start_ledger": 10, "end_ledger": 12}, table=TRADE_OHLC)
+    assert ohlc(client) == BOTH_DAYS
+    load({"history_ledgers": HEADERS, "history_trades": TRADES[:2] + TRADES[3:]})
+    run({"start_ledger": 11, "end_ledger": 11}, table=TRADE_OHLC, run_id="corrected")
+    assert [row for row in ohlc(client) if row[0] == "hour"] == [BOTH_DAYS[2], BOTH_DAYS[4]]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, TaskDeferred
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
 
 from stellar_etl_airflow.export.manifest import ManifestError
 from stellar_etl_airflow.model.batch import ExportAttempt
@@ -61,7 +61,7 @@ def volume(tmp_path, airflow_environment):
 
 @pytest.fixture
 def run(start):
-    """Runs a task to its end; gives its result."""
+    """Run a task to its end; return its result."""
 
     def run(task, **changes):
         task, context = start(task, **changes)
@@ -75,7 +75,7 @@ def attempt_left(make_context):
 
 
 def rows(objects, attempt, tables=TABLES):
-    """The exported rows of each table, without what tells of the load."""
+    """The exported rows of each table, without the columns of the load."""
     found = {}
     for table in tables:
         lines = objects.blob(attempt.object_name(f"{table.data_type}.txt")).download_as_text().split("\n")
@@ -124,7 +124,7 @@ def test_headers_are_exported_to_count_by_and_never_loaded(mode, run, airflow_en
     assert run(build_verify_task((OPERATIONS,)))["files"].keys() == {"operations"}
     blob = objects.blob(attempt_left(make_context).object_name("operations.txt"))
     blob.upload_from_string(blob.download_as_bytes().split(b"\n", 1)[1])
-    with pytest.raises(ManifestError, match="1 rows of the export .* were left out"):
+    with pytest.raises(AirflowFailException, match="1 rows are missing in the export .*: 1 operations of ledgers 9"):
         run(build_verify_task((OPERATIONS,)))
 
 
@@ -138,7 +138,7 @@ def test_without_a_manifest_the_network_is_the_one_of_the_variables(run, airflow
 def test_network_passphrase_refuses_another_network(run, airflow_environment):
     run(build_export_task((LEDGERS,)))
     airflow_environment(network_passphrase="Another Network")
-    with pytest.raises(ManifestError, match=f"of the network '{SAMPLE}', and .* says 'Another Network'"):
+    with pytest.raises(AirflowFailException, match=f"of the network '{SAMPLE}', and .* says 'Another Network'"):
         run(build_verify_task((LEDGERS,)))
 
 
@@ -277,7 +277,7 @@ def event_of(trigger):
 
 
 def deferred(task, context):
-    """Runs a deferrable task as Airflow does, each time it comes back with a new operator; gives how often it left."""
+    """Run a deferrable task as Airflow does, each time it comes back with a new operator; return how often it left."""
     task.deferrable = True
     context["ti"].start_date = datetime.now(UTC)
     try:

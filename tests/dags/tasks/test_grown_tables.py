@@ -11,6 +11,7 @@ from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import CLAIMABLE_BALANCES
 from stellar_etl_airflow.operators.runtime import VERIFY_TASK
+from stellar_etl_airflow.sql.versions import ENDS
 from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
 from stellar_etl_airflow.tasks.build_check_task import build_check_task
 from stellar_etl_airflow.tasks.build_full_load_task import build_keep_full_load_task, build_merge_full_load_task
@@ -44,13 +45,16 @@ def public(client, warehouse_environment):
     older = [bq.SchemaField.from_api_repr(one) for one in reversed_records(fields(CLAIMABLE_BALANCES))]
     for name, clusters in (
         ("public.claimable_balances", CLAIMABLE_BALANCES.cluster),
-        ("stellar.claimable_balances_state", CLAIMABLE_BALANCES.entry_keys),
+        ("stellar.claimable_balances_versions", CLAIMABLE_BALANCES.entry_keys),
         ("public.claimable_balances_base", CLAIMABLE_BALANCES.entry_keys),
     ):
-        table = bq.Table(f"local.{name}", older)
+        ends = [bq.SchemaField.from_api_repr(dict(one)) for one in ENDS] if name.endswith("versions") else []
+        table = bq.Table(f"local.{name}", [*older, *ends])
         table.clustering_fields = list(clusters)
         if name == "public.claimable_balances":
             table.time_partitioning = bq.TimePartitioning(field="closed_at")
+        if name.endswith("versions"):
+            table.time_partitioning = bq.TimePartitioning(field="valid_to")
         client.create_table(table)
     yield "public"
     client.delete_dataset("public", delete_contents=True)
@@ -58,7 +62,7 @@ def public(client, warehouse_environment):
 
 @pytest.fixture
 def run(warehouse_server, make_context):
-    """Runs the tasks of a batch of claimable balances of one ledger."""
+    """Run the tasks of a batch of claimable balances of one ledger."""
     _, folder = warehouse_server
 
     def run(ledger, *builders):
@@ -104,10 +108,13 @@ def test_published_rows_full_loads_and_states_keep_each_value_in_its_field(clien
     for dataset in ("stellar", public):
         assert held(f"{dataset}.claimable_balances") == expected[1:]
         assert held(f"{dataset}.claimable_balances_base") == expected[:1]
-        assert held(f"{dataset}.claimable_balances_state") == expected
-        client.query(f"DELETE FROM local.{dataset}.claimable_balances_state WHERE TRUE").result()
+        assert held(f"{dataset}.claimable_balances_current") == expected
+        assert held(f"{dataset}.claimable_balances_history") == expected
+        assert held(f"{dataset}.claimable_balances_versions") == expected[:1]
+        client.query(f"DELETE FROM local.{dataset}.claimable_balances_versions WHERE TRUE").result()
     run(70, build_state_rebuild_task)
     for dataset in ("stellar", public):
-        assert held(f"{dataset}.claimable_balances_state") == expected
+        assert held(f"{dataset}.claimable_balances_current") == expected
+        assert held(f"{dataset}.claimable_balances_versions") == expected
     first = client.get_table(f"local.{public}.claimable_balances").schema[1]
     assert [one.name for one in first.fields] == ["predicate", "destination"], "the table keeps its order"

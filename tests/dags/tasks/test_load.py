@@ -14,10 +14,10 @@ from tests.local import emulators
 
 @pytest.fixture
 def load(start, client, bucket, warehouse_environment, warehouse_server, make_context):
-    """Exports and verifies, lets a change be made in the bucket, and loads."""
+    """Export and verify, let a change be made in the bucket, and load."""
     folder = warehouse_server[1]
 
-    def load(change):
+    def load(change, there=True):
         task, context = start(build_export_task([LEDGERS]))
         task.execute(context)
         task, context = start(build_verify_task([LEDGERS]))
@@ -28,10 +28,11 @@ def load(start, client, bucket, warehouse_environment, warehouse_server, make_co
         change(blob)
         file = folder / emulators.BUCKET / name  # where the warehouse finds it
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(blob.download_as_bytes())
-        task, context = start(build_gcs_to_bq_task(LEDGERS))
-        task.deferrable = False
-        return task.execute(context)
+        if there:
+            file.write_bytes(blob.download_as_bytes())
+        load.task, load.context = start(build_gcs_to_bq_task(LEDGERS))
+        load.task.deferrable = False
+        return load.task.execute(load.context)
 
     return load
 
@@ -46,3 +47,19 @@ def test_an_object_that_was_replaced_since_is_not_published(load):
 
     with pytest.raises(AirflowFailException, match=r"ledgers\.txt was replaced .* Clear the task 'export'"):
         load(change)
+
+
+def test_rows_that_do_not_fit_are_not_tried_again(load, make_context):
+    def change(blob):
+        blob.upload_from_string(blob.download_as_bytes().replace(b'"base_fee":100', b'"base_fee":"many"'))
+
+    refused = pytest.raises(AirflowFailException, match=r"ledgers\.txt can't be loaded into history_ledgers: .*Clear")
+    with refused:
+        load(change)
+    with refused:  # as a deferred task comes back from the triggerer
+        load.task.execute_complete(load.context, {"status": "error", "message": "400"}, load.task.job_id)
+
+
+def test_an_object_that_is_gone_is_named(load):
+    with pytest.raises(AirflowFailException, match=r"ledgers\.txt can't be loaded .*: .*Not found: URI.*Clear the t"):
+        load(lambda blob: None, there=False)

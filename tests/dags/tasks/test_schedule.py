@@ -13,7 +13,7 @@ from stellar_etl_airflow.tasks.build_time_task import build_time_task
 
 @pytest.fixture
 def due(start, airflow_environment):
-    """A time task of a run that is due now, whose DAG begins a minute later; gives it and its context."""
+    """Return a time task of a run that is due now, with its context; its DAG begins a minute later."""
 
     def due(run_type, since=timedelta()):
         airflow_environment(start_delay={"a_dag": 60, "another": 5})

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from stellar_etl_airflow.bigquery.tables import WarehouseError, guard_network
 from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile
@@ -33,10 +37,10 @@ def public(client, warehouse_environment):
 
 @pytest.fixture
 def run(warehouse_server, make_context, warehouse_environment):
-    """Loads, checks and merges assets of three ledgers."""
+    """Load, check and merge assets of three ledgers."""
     _, folder = warehouse_server
 
-    def run(run_id="run", codes=("USD", "EUR"), last_closed_at="2026-01-01T00:00:10Z"):
+    def run(run_id="run", codes=("USD", "EUR"), last_closed_at="2026-01-01T00:00:10Z", params=None):
         rows = [
             {
                 "asset_code": code,
@@ -46,7 +50,7 @@ def run(warehouse_server, make_context, warehouse_environment):
                 "ledger_sequence": FIRST,
                 "closed_at": "2026-01-01T00:00:00Z",
                 "batch_id": run_id,
-                "batch_run_date": "2026-01-01T00:00:00",
+                "batch_run_date": "2026-03-04T05:06:07",
                 "batch_insert_ts": "2026-01-01T00:00:00Z",
             }
             for code in codes
@@ -68,7 +72,7 @@ def run(warehouse_server, make_context, warehouse_environment):
         for build in (build_gcs_to_bq_task, build_check_task, build_apply_gcs_changes_to_bq_task):
             task = build(ASSETS)
             task.deferrable = False
-            context = make_context(task.task_id, run_id=run_id)
+            context = make_context(task.task_id, params, run_id=run_id)
             task.pre_execute(context)
             results.append(task.execute(context))
         return results
@@ -89,9 +93,60 @@ def test_rows_are_staged_once_and_published_in_both(client, public, run):
     assert [table.table_id for table in client.list_tables("public")] == ["history_assets"]
 
 
+@pytest.mark.parametrize(
+    ("params", "found"),
+    [
+        ({"start_ledger": FIRST, "end_ledger": LAST}, "2026-01-01T00:00:00"),
+        ({"start_time": "2026-03-04T05:06:07Z", "end_time": "2026-03-04T06:00:00Z"}, "2026-03-04T05:06:07"),
+    ],
+)
+def test_rows_of_a_run_by_ledgers_have_the_time_when_these_closed(client, run, params, found):
+    """Not that of the run: who reads by `batch_run_date` what came lately finds repaired rows near their ledgers."""
+    for run_id in ("first", "second"):
+        run(run_id, params=params)
+        rows = client.query("SELECT DISTINCT batch_run_date FROM local.stellar.history_assets").result()
+        assert [row.batch_run_date.isoformat() for row in rows] == [found]
+
+
 def test_without_a_public_dataset_there_is_one_target(client, run):
     assert len(run()[2]["jobs"]) == 1
     assert codes(client, "stellar") == ["EUR", "USD"]
+
+
+@pytest.fixture
+def shift_clock(monkeypatch):
+    """Let the clock of this process be off, for all modules of the DAGs that read it."""
+
+    def shift_clock(by):
+        class Shifted(datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return datetime.now(tz) + by
+
+        modules = [module for name, module in sys.modules.items() if name.startswith("stellar_etl_airflow")]
+        readers = [module for module in modules if isinstance(getattr(module, "datetime", None), type)]
+        assert len(readers) > 3
+        for module in readers:
+            monkeypatch.setattr(module, "datetime", Shifted)
+
+    return shift_clock
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_worker_whose_clock_is_an_hour_off_loses_and_doubles_no_row(client, run, shift_clock, hours):
+    """It loads the same ledgers after another worker, and before it: the order of writers is BigQuery's."""
+    run("on-time", codes=("USD",))
+    shift_clock(timedelta(hours=hours))
+    *_, first = run("off")
+    *_, again = run("off")
+    shift_clock(timedelta())
+    *_, last = run("on-time")
+    assert codes(client, "stellar") == ["EUR", "USD"]
+    merges = [client.get_job(result["jobs"][-1]) for result in (first, again, last)]
+    assert all(before.ended <= after.created for before, after in itertools.pairwise(merges))
+    staging = [table for table in client.list_tables("stellar") if "staging" in table.table_id]
+    expiry = [client.get_table(table).expires - datetime.now(UTC) for table in staging]
+    assert all(timedelta(days=6) < each < timedelta(days=8) for each in expiry) and expiry
 
 
 def test_the_public_dataset_is_guarded_too(client, public, run):
@@ -103,7 +158,7 @@ def test_the_public_dataset_is_guarded_too(client, public, run):
 
 def test_a_missing_public_dataset_is_named(client, public, run):
     client.delete_dataset("public")
-    with pytest.raises(WarehouseError, match="dataset local.public does not exist"):
+    with pytest.raises(AirflowFailException, match="dataset local.public does not exist"):
         run()
 
 

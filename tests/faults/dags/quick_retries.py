@@ -1,6 +1,6 @@
-"""The DAG of ledgers and assets as it is, but for its pace: a try follows the one before it at once.
+"""The DAG of ledgers and assets with quick retries: a try follows the one before it at once.
 
-Beside it ledgers alone, which takes less time, and ledgers alone with tasks that wait in the triggerer.
+Beside it ledgers alone, which takes less time, ledgers alone with tasks that wait in the triggerer, and the backfill.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from history_archive_without_captive_core_dag import dag
+from history_backfill_dag import dag as backfill
 from stellar_etl_airflow.model.tables import LEDGERS
 from stellar_etl_airflow.operators.defaults import get_default_dag_args, get_range_params, get_schedule_args
 from stellar_etl_airflow.tasks.build_batch import build_batch
@@ -25,7 +26,7 @@ with DAG(
 ) as deferred:
     build_batch([LEDGERS])
 
-for task in (*dag.tasks, *ledgers.tasks, *deferred.tasks):
+for task in (*dag.tasks, *ledgers.tasks, *deferred.tasks, *backfill.tasks):
     task.retries = 3
     task.retry_delay = timedelta(seconds=1)
     task.retry_exponential_backoff = 0

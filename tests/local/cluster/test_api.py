@@ -121,7 +121,7 @@ def test_a_patch_adds_changes_and_removes_labels(cluster: Cluster) -> None:
 # Watches ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_watch_tells_everything_after_its_version(cluster: Cluster) -> None:
+def test_a_watch_sends_everything_after_its_version(cluster: Cluster) -> None:
     version = cluster.api.list_namespaced_pod(NAMESPACE).metadata.resource_version
     name = cluster.create("sh", "-c", "sleep 0.5")
     cluster.wait_for(name, "Succeeded")
@@ -155,7 +155,7 @@ def test_a_watch_without_a_version_begins_with_what_is_there(cluster: Cluster) -
     assert (first["type"], first["object"].metadata.name) == ("ADDED", name)
 
 
-def test_history_that_is_gone_is_told(cluster: Cluster) -> None:
+def test_history_that_is_no_longer_stored_is_reported(cluster: Cluster) -> None:
     headers = {"Authorization": f"Bearer {cluster.token}"}
     answer = requests.get(f"{cluster.url}/api/v1/pods?watch=1&resourceVersion=1", headers=headers, timeout=PATIENCE)
     assert answer.json()["type"] == "ERROR"

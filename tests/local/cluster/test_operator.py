@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk.exceptions import AirflowException
+from kubernetes.client import ApiException
 
 from tests.dags.conftest import START, TaskInstance
 from tests.local.cluster_server import IMAGE, NAMESPACE, Cluster
@@ -19,14 +20,14 @@ from tests.waiting import wait_until
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    cluster = Cluster.make(tmp_path_factory.mktemp("cluster"))
+    cluster = Cluster.make(tmp_path_factory.mktemp("a cluster's folder"))
     yield cluster
     cluster.stop()
 
 
 @pytest.fixture
 def operator(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
-    """Makes an operator whose pod runs a shell's script."""
+    """Make an operator whose pod runs a shell's script."""
     connection = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(cluster.kubeconfig)}}
     monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps(connection))
 
@@ -45,7 +46,7 @@ def operator(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, request: pytest.
 
 @pytest.fixture
 def context(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What Airflow tells a task, each test's of a run of its own."""
+    """The context that Airflow passes to a task, with a separate run for each test."""
     ti = TaskInstance("a_task", run_id=request.node.name)
     dag_run = SimpleNamespace(dag_id=ti.dag_id, run_id=ti.run_id, data_interval_start=START, run_after=START)
     return {"ti": ti, "task_instance": ti, "dag": None, "dag_run": dag_run, "run_id": ti.run_id, "params": {}}
@@ -67,9 +68,14 @@ def test_a_pod_without_a_result(cluster: Cluster, operator: Any, context: dict[s
 
 def test_a_pod_that_fails(cluster: Cluster, operator: Any, context: dict[str, Any]) -> None:
     task = operator("exit 3", do_xcom_push=False, on_finish_action="keep_pod")
-    with pytest.raises(AirflowException, match="exit_code.*3"):
+    with pytest.raises(AirflowException, match="exit_code': 3,"):
         task.execute(context)
-    pod = cluster.pod(task.pod.metadata.name)
+    name, host = task.pod.metadata.name, task.client.api_client.configuration.host
+    try:
+        pod = task.client.read_namespaced_pod(name, NAMESPACE)  # by the client whose cluster has run it
+    except ApiException as error:
+        error.add_note(f"{name} was made in {host}; the cluster {cluster.url} reported {cluster.events(name)}")
+        raise
     assert pod.status.phase == "Failed"
     assert pod.metadata.labels["already_checked"] == "True"
 

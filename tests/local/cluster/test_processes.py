@@ -55,7 +55,7 @@ def terminated(pod: client.V1Pod) -> client.V1ContainerStateTerminated:
 
 
 def start_family(cluster: Cluster, **changes: object) -> tuple[str, str]:
-    """Starts a pod of many processes; gives its name and what marks them."""
+    """Start a pod of many processes; return its name and what marks them."""
     mark = new_mark()
     spec = {"terminationGracePeriodSeconds": 1, **changes}
     return cluster.create("sh", "-c", FAMILY.format(mark=mark), **spec), mark
@@ -94,7 +94,7 @@ def test_background_processes_end_with_the_first(cluster: Cluster) -> None:
     assert not marked(mark)
 
 
-def test_a_pod_that_obeys_goes_at_once_with_its_last_state_told(cluster: Cluster) -> None:
+def test_a_pod_that_obeys_ends_at_once_with_its_last_state_reported(cluster: Cluster) -> None:
     script = "trap 'echo asked; exit 7' TERM; echo ready; while true; do sleep 0.05; done"
     name = cluster.create("sh", "-c", script, terminationGracePeriodSeconds=600)
     cluster.wait_for(name, "Running")

@@ -62,7 +62,7 @@ def open_exec(cluster: Cluster, pod: str, *command: str, stdin: bool = False, co
 
 
 def finish(socket: WSClient) -> tuple[str, str, int]:
-    """Waits for a command's end; gives its output, its errors and its exit code."""
+    """Wait for a command's end; return its output, its errors and its exit code."""
     socket.run_forever(timeout=PATIENCE)
     return socket.read_stdout(timeout=0), socket.read_stderr(timeout=0), socket.returncode
 

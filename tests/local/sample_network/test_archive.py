@@ -1,4 +1,4 @@
-"""The sample network's history archive holds what its ledgers tell, in buckets that their headers vouch for."""
+"""The sample network's history archive has the state of its ledgers, in buckets whose hashes are in the headers."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def archive(lake: Path) -> Path:
     return lake.with_name("lake-archive")
 
 
-# What the ledgers tell ------------------------------------------------------------------------------------------
+# The state from the ledgers -------------------------------------------------------------------------------------
 
 
 @dataclass
 class Told:
-    """A ledger as its changes tell it.
+    """A ledger from its changes.
 
     Attributes:
         state: what lives after it, `LedgerEntry` by `LedgerKey`.
@@ -400,7 +400,7 @@ def test_a_lake_without_its_archive_gets_it_and_a_folder_of_others_is_left_alone
     assert files(tmp_path / "mine") == {"note": b"mine"}
 
 
-def test_the_laptop_s_sample_is_made_anew_if_an_older_generator_made_it(tmp_path: Path) -> None:
+def test_the_laptop_s_sample_is_replaced_if_an_older_generator_made_it(tmp_path: Path) -> None:
     lake, archive = tmp_path / "lake", tmp_path / "archive"
     ensure_sample_lake(lake)
     assert (archive / ROOT).exists()

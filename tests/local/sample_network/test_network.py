@@ -354,7 +354,7 @@ def test_offers_and_pools_are_traded_with(ledgers: list[Any]) -> None:
     assert claims[xdr.ClaimAtomType.CLAIM_ATOM_TYPE_LIQUIDITY_POOL] > 5
 
 
-def test_contract_calls_tell_fees_refunds_and_what_they_returned(ledgers: list[Any]) -> None:
+def test_contract_calls_record_fees_refunds_and_results(ledgers: list[Any]) -> None:
     kinds: set[Any] = set()
     trapped = 0
     for meta in ledgers:
@@ -591,7 +591,7 @@ def address(raw: bytes) -> str:
     return StrKey.encode_ed25519_public_key(raw)
 
 
-def test_the_state_tells_what_its_entries_say(state: dict[str, Any]) -> None:
+def test_the_state_has_the_fields_of_its_entries(state: dict[str, Any]) -> None:
     for kind, read in FIELDS.items():
         for told in state["entries"][kind]:
             entry = xdr.LedgerEntry.from_xdr(told["ledger_entry"])
@@ -603,7 +603,7 @@ NATIVE = xdr.Asset(xdr.AssetType.ASSET_TYPE_NATIVE).to_xdr_bytes()
 
 
 def sac_balance(data: xdr.LedgerEntryData) -> tuple[bytes, int] | None:
-    """Whose balance an entry of an asset's contract is, and how much; None if it is none."""
+    """The owner and amount of a balance in an asset's contract; None for any other entry."""
     held = data.contract_data
     if held is None or held.key.vec is None:
         return None
@@ -668,7 +668,7 @@ def amount_of(event: xdr.ContractEvent) -> int:
 PARTIES = {b"transfer": (-1, 1), b"mint": (1,), b"burn": (-1,), b"clawback": (-1,), b"fee": (-1,)}
 
 
-def test_the_events_alone_tell_every_balance(ledgers: list[Any], passphrase: str) -> None:
+def test_the_events_alone_determine_every_balance(ledgers: list[Any], passphrase: str) -> None:
     flows: dict[tuple[str, bytes], int] = defaultdict(int)
     held: Entries = {}
     for meta, now in replay(ledgers):

@@ -221,3 +221,33 @@ def test_a_query_reads_the_tables_that_it_names(client):
     constant = client.query("SELECT 1")
     constant.result()
     assert (constant.total_bytes_processed, constant.total_bytes_billed) == (0, 0)
+
+
+def test_jobs_are_listed_newest_first_with_those_that_have_not_ended(client):
+    """As a writer asks for the jobs on its table: by state, and by creation time, over several pages."""
+    for number in range(3):
+        client.query("SELECT 1", job_id=f"listed{number}", **ONCE).result()
+    client.query(ENDLESS, job_id="listed-running", **ONCE)
+    config = bq.QueryJobConfig(labels={"target": "t"})
+    client.query("SELECT 2", job_id="listed-pending", job_config=config, **ONCE)
+    try:
+        states = {state: client.list_jobs(all_users=True, state_filter=state) for state in ("pending", "running")}
+        assert {state: [job.job_id for job in jobs] for state, jobs in states.items()} == {
+            "pending": ["listed-pending"],
+            "running": ["listed-running"],
+        }
+        since = client.get_job("listed0").created
+        listed = list(client.list_jobs(all_users=True, page_size=2, min_creation_time=since))
+        assert [job.job_id for job in listed[:2]] == ["listed-pending", "listed-running"]
+        assert {job.job_id for job in listed[2:]} >= {f"listed{number}" for number in range(3)}
+        assert sorted((job.created for job in listed), reverse=True) == [job.created for job in listed]
+        assert listed[0].labels == {"target": "t"}
+        before = client.list_jobs(all_users=True, max_creation_time=since)
+        assert not {"listed-pending", "listed-running"} & {job.job_id for job in before}
+    finally:
+        client.cancel_job("listed-pending")
+        client.cancel_job("listed-running")
+    ended = client.get_job("listed-pending")
+    with pytest.raises(GoogleAPICallError):
+        ended.result(retry=None)
+    assert client.get_job("listed-pending").error_result["reason"] == "stopped"

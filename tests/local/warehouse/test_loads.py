@@ -277,7 +277,7 @@ def test_a_star_stands_for_anything(client, bucket, table):
     assert load(client, table, "many/*.txt").output_rows == 3
 
 
-def test_a_failed_job_says_so_when_it_is_looked_up(client, table):
+def test_a_failed_job_has_its_error_when_it_is_looked_up(client, table):
     with pytest.raises(GoogleAPICallError):
         load(client, table, "absent.txt", schema=SCHEMA)
     job = client.load_table_from_uri(

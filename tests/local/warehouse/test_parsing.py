@@ -11,7 +11,7 @@ from local.warehouse.parsing import parse_once
 
 @pytest.fixture
 def parse():
-    """Parses by `parse_once`; `parse.texts` are those that were really parsed."""
+    """Parse by `parse_once`; `parse.texts` are those that were really parsed."""
     original, texts = Dialect.parse, []
 
     def counted(dialect, sql, **options):

@@ -224,7 +224,12 @@ def test_a_view_shows_its_query(client, name):
     view.view_query = f"SELECT * EXCEPT (deleted) FROM `{name}` WHERE NOT deleted"
     client.create_table(view)
     assert rows(client, f"SELECT * FROM `{name}_current`") == [{"id": 1}]
-    assert client.get_table(f"{name}_current").table_type == "VIEW"
+    found = client.get_table(f"{name}_current")
+    assert (found.table_type, found.view_query) == ("VIEW", view.view_query)
+    found.view_query = f"SELECT id FROM `{name}` WHERE deleted"
+    client.update_table(found, ["view_query"])
+    assert client.get_table(f"{name}_current").view_query == found.view_query
+    assert rows(client, f"SELECT * FROM `{name}_current`") == [{"id": 2}]
     client.delete_table(f"{name}_current")
     with pytest.raises(NotFound):
         client.get_table(f"{name}_current")

@@ -193,7 +193,7 @@ def test_a_hole_names_the_missing_ledgers(own_lake: Path, tmp_path: Path) -> Non
     succeed("export_all_history", "-s", 21, "-e", 30, "--datastore-path", own_lake, "-o", output)
 
 
-def test_ledgers_beyond_the_tip_are_not_yet(lake: Path, tmp_path: Path) -> None:
+def test_ledgers_beyond_the_network_head_are_not_reached_yet(lake: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     arguments = ("export_all_history", "-s", 40, "-e", LAST + 1, "--datastore-path", lake, "-o", output)
     assert f"ledger {LAST + 1} has not closed yet" in fail(*arguments, status=NOT_YET)
@@ -201,7 +201,7 @@ def test_ledgers_beyond_the_tip_are_not_yet(lake: Path, tmp_path: Path) -> None:
 
 
 def damage(path: Path, change: bytes) -> None:
-    """Changes one byte of a ledger's content: of the fee pool in its header, so that it still decodes."""
+    """Change one byte of a ledger's content: of the fee pool in its header, so that it still decodes."""
     content = bytearray(zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes()))
     place = content.index(change)
     content[place + len(change) - 1] ^= 1
@@ -268,7 +268,7 @@ def test_a_wrong_command_line_is_named(lake: Path, tmp_path: Path, arguments: li
 
 
 @pytest.mark.parametrize(
-    ("path", "words"), [("nowhere", "does not exist"), (".", "is no lake"), ("ftp://x", "ftp://x")]
+    ("path", "words"), [("nowhere", "does not exist"), (".", "is not a lake"), ("ftp://x", "ftp://x")]
 )
 def test_a_path_without_a_lake_is_named(tmp_path: Path, path: str, words: str) -> None:
     place = path if "://" in path else tmp_path / path

@@ -52,7 +52,7 @@ def test_keys_are_in_order_and_markup_is_escaped(lake: Path, tmp_path: Path) -> 
         ("-u", "=b", "must look like key=value"),
         ("-u", "a=b,c", "'c' must look like key=value"),
         ("--file-names", '"ledgers=l', "is not one CSV record"),
-        ("--file-names", "planets=p.txt", "there is no type 'planets'"),
+        ("--file-names", "planets=p.txt", "unknown type 'planets'"),
         ("--types", "", "at least one type"),
         ("--limit", "few", "-l/--limit"),
         ("--cloud-provider", "acme", "--cloud-provider"),
@@ -71,7 +71,7 @@ def test_a_wrong_value_is_one_line(lake: Path, tmp_path: Path, option: str, text
 @pytest.mark.parametrize(
     "text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-02-30T00:00:00Z", "1767225600", ""]
 )
-def test_a_time_that_is_none_is_one_line(lake: Path, tmp_path: Path, option: str, text: str) -> None:
+def test_an_invalid_time_is_one_line(lake: Path, tmp_path: Path, option: str, text: str) -> None:
     times = {"--start-time": "2026-01-01T00:00:00Z", "--end-time": "2026-01-01T00:01:00Z"} | {option: text}
     given = [part for pair in times.items() for part in pair]
     output = tmp_path / "out" / "range.txt"
@@ -80,7 +80,7 @@ def test_a_time_that_is_none_is_one_line(lake: Path, tmp_path: Path, option: str
     assert not output.parent.exists()
 
 
-def test_both_times_past_the_tip_are_not_yet(lake: Path) -> None:
+def test_both_times_past_the_network_head_are_not_reached_yet(lake: Path) -> None:
     times = ("-s", "2030-01-01T00:00:00Z", "-e", "2030-01-01T00:10:00Z")
     line = fail("get_ledger_range_from_times", *times, "--datastore-path", lake, "-o", "", status=NOT_YET)
     assert "--start-time" in line

@@ -299,7 +299,7 @@ NO_ASSET = ("", "", "")
     [
         (USD, instance("AlphaNum4", "USD", USD.issuer), ("credit_alphanum4", "USD", USD.issuer)),
         (LONG, instance("AlphaNum12", "LONGCODE", LONG.issuer), ("credit_alphanum12", "LONGCODE", LONG.issuer)),
-        # Any contract may say so of itself.
+        # Any contract can claim this.
         (LONG, instance("AlphaNum4", "USD", USD.issuer), NO_ASSET),
         (USD, instance("AlphaNum5", "USD", USD.issuer), NO_ASSET),
         (USD, itself({"AssetInfo": scval.to_vec([scval.to_map({}), scval.to_map({})])}), NO_ASSET),
@@ -365,4 +365,4 @@ def test_an_entry_that_is_no_contract_s_is_counted_as_failed(
     }
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "left out" in line)
     assert f"contract_data of ledger {SEQUENCE}, ledger key {ledger_key(entry).to_xdr()}" in line
-    assert "SC_ADDRESS_TYPE_ACCOUNT, no contract" in line
+    assert "SC_ADDRESS_TYPE_ACCOUNT, not a contract" in line

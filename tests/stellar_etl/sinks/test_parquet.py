@@ -42,7 +42,7 @@ ARROW = {
 
 
 def table_fields(type_: str) -> list[Mapping[str, Any]]:
-    """The columns of a type's table, but for those that a load adds."""
+    """The columns of a type's table, except those that a load adds."""
     return [field for field in schema(type_) if field["name"] not in BATCH_COLUMNS]
 
 
@@ -249,7 +249,7 @@ def test_rows_on_standard_output_have_a_parquet_file_too(lake: Path, tmp_path: P
     assert len(done.stdout.splitlines()) == pq.read_metadata(tmp_path / "l.parquet").num_rows == 4
 
 
-def test_the_manifest_tells_of_parquet_files_under_a_key_of_their_own(exported: Path) -> None:
+def test_the_manifest_lists_parquet_files_under_a_separate_key(exported: Path) -> None:
     manifest = json.loads((exported / "3-42-manifest.json").read_text())
     assert [file["name"] for file in manifest["files"]] == [f"{exported}/3-42-{type_}.txt" for type_ in HISTORY]
     files = manifest["parquet_files"]
@@ -310,8 +310,8 @@ def test_many_rows_are_written_in_groups(tmp_path: Path) -> None:
     [
         ("ledgers", {"total_byte_size_of_bucket_list": 2**63}, "total_byte_size_of_bucket_list: 9223372036854775808"),
         ("ledgers", {"closed_at": "noon"}, "closed_at: "),
-        ("ledgers", {"planet": "Mars"}, "planet is no column"),
-        ("operations", {"details": {"path": [{"asset": 1}]}}, "details: path: asset is no column"),
+        ("ledgers", {"planet": "Mars"}, "planet is not a column"),
+        ("operations", {"details": {"path": [{"asset": 1}]}}, "details: path: asset is not a column"),
         ("effects", {"details": {"amount": "1.0123456789"}}, "details: amount: 1.0123456789 has more than"),
         ("token_transfers", {"from": "x"}, "is missing"),
     ],

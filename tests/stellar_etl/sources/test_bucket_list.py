@@ -52,7 +52,7 @@ def exported(archive: Path, output: Path, *options: object, **environment: str) 
 
 
 def refused(archive: Path, output: Path, *options: object, status: int = 1) -> str:
-    """An export that must end without a file; gives its line."""
+    """Run an export that must end without a file; return its line."""
     export = ("export_bucket_list", "-e", CHECKPOINT, "--history-archive-path", archive, "-o", output)
     line = fail(*export, *options, status=status)
     assert not output.exists() or not list(output.iterdir())
@@ -102,7 +102,7 @@ def test_signers_come_out_of_accounts(output: Path) -> None:
     ]
 
 
-def test_the_manifest_tells_the_checkpoint(output: Path, archive: Path) -> None:
+def test_the_manifest_names_the_checkpoint(output: Path, archive: Path) -> None:
     manifest = json.loads((output / f"{CHECKPOINT}-{CHECKPOINT}-manifest.json").read_text())
     headers = gzip.decompress(path_of(archive, "ledger", f"{CHECKPOINT:08x}").read_bytes())
     hash_ = headers[-len(header_entry(CHECKPOINT, bytes(32)).to_xdr_bytes()) :][:32].hex()
@@ -170,7 +170,7 @@ def test_newer_buckets_hide_older_ones(tmp_path: Path, protocol: int) -> None:
     assert [len(some) for some in found.values()] == [len(expected)] * 2
 
 
-def test_keys_of_each_type_are_told_apart(tmp_path: Path) -> None:
+def test_keys_of_each_type_are_distinguished(tmp_path: Path) -> None:
     """Each entry is gone by a newer bucket, and no other is."""
     for entry in EVERY_TYPE:
         gone = write_archive(tmp_path / "gone", [[dead(entry)], list(map(live, EVERY_TYPE))])
@@ -251,7 +251,7 @@ def test_types_names_fields_and_parquet(archive: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--types", "accounts,restored_key"), "there is no type 'restored_key'"),
+        (("--types", "accounts,restored_key"), "unknown type 'restored_key'"),
         (("--types", ""), "at least one type"),
         (("--start-ledger", 5), "--start-ledger"),
     ],
@@ -287,7 +287,7 @@ class Altered:
         self.headers = path_of(folder, "ledger", f"{CHECKPOINT:08x}")
 
     def bucket_holds(self, content: bytes) -> None:
-        """Puts another bucket in its place, with hashes as if it were right."""
+        """Put another bucket in its place, with hashes as if it were right."""
         write_archive(self.folder, [content])
         self.bucket = path_of(self.folder, "bucket", sha256(content).hexdigest())
 
@@ -357,7 +357,7 @@ ALTERATIONS: dict[str, tuple[Callable[[Altered], object], str, str]] = {
         "lacks ledger 127",
     ),
     "no headers": (lambda a: a.headers.unlink(), "ledger/00/00/00/ledger-0000007f.xdr.gz", "does not exist"),
-    "headers that are none": (
+    "invalid headers": (
         lambda a: write(a.headers, gzip.compress(record(b"none"))),
         "ledger/00/00/00/ledger-0000007f.xdr.gz",
         "are not a LedgerHeaderHistoryEntry",
@@ -386,7 +386,7 @@ ALTERATIONS: dict[str, tuple[Callable[[Altered], object], str, str]] = {
     "a state with half a hash": (
         lambda a: a.told(a.state, currentBuckets=[{"curr": "0" * 32, "snap": "0" * 64}]),
         "history/00/00/00/history-0000007f.json",
-        "is no bucket's hash",
+        "is not a bucket",
     ),
     "no archive": (lambda a: a.newest.unlink(), ".well-known/stellar-history.json", "does not exist"),
     "no json": (lambda a: a.newest.write_text("<html>"), ".well-known/stellar-history.json", "can't be read"),

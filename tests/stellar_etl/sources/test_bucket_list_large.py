@@ -60,7 +60,9 @@ def test_a_bucket_that_breaks_off_is_read_from_there_on(objects: Files, server: 
     assert not server.listings
 
 
-def test_of_a_bucket_that_is_sent_anew_what_came_is_passed_over(objects: Files, server: Server, tmp_path: Path) -> None:
+def test_received_bytes_of_a_bucket_that_is_sent_again_are_skipped(
+    objects: Files, server: Server, tmp_path: Path
+) -> None:
     """The service has another version now, which begins as the one before."""
     name = largest(objects)
 
@@ -85,7 +87,7 @@ def test_a_bucket_that_changes_while_it_is_read_is_refused(objects: Files, serve
 
 
 @pytest.mark.parametrize(("fault", "words"), [(404, "does not exist"), (403, "HTTP 403"), (500, "HTTP 500")])
-def test_a_bucket_that_can_not_be_had_is_named(
+def test_a_bucket_that_can_not_be_read_is_named(
     objects: Files, server: Server, tmp_path: Path, fault: int, words: str
 ) -> None:
     server.faults[largest(objects)] = [fault, ...]
@@ -110,7 +112,7 @@ def test_an_archive_in_a_bucket_is_the_archive_in_the_folder(archive: Path, tmp_
 
 
 @pytest.mark.parametrize("path", ["http://example.com/archive", "s3://bucket/archive", "https://host/archive?x"])
-def test_a_path_that_is_none_names_its_option(tmp_path: Path, path: str) -> None:
+def test_an_invalid_path_names_its_option(tmp_path: Path, path: str) -> None:
     assert f"--history-archive-path {path}" in fail(*export(path, tmp_path))
 
 

@@ -114,7 +114,7 @@ def test_a_hole_that_is_a_whole_partition_is_named(lake: Path, tmp_path: Path) -
     assert "lacks ledgers 12-23" in line
 
 
-def test_a_new_partition_without_ledgers_is_not_the_tip(own_lake: Path, tmp_path: Path) -> None:
+def test_a_new_partition_without_ledgers_is_not_the_network_head(own_lake: Path, tmp_path: Path) -> None:
     (own_lake / "FFFF05FF--64000-127999").mkdir()
     export = ("export_ledgers", "--datastore-path", own_lake, "-o", tmp_path / "l.txt", "-s", 40)
     succeed(*export, "-e", LAST)
@@ -135,8 +135,8 @@ def test_a_folder_that_holds_a_lake_for_each_network(lake: Path, tmp_path: Path)
     export = ("export_ledgers", "-s", 5, "-e", 6, "--datastore-path", tmp_path / "lakes", "-o", tmp_path / "l.txt")
     succeed(*export, "--testnet")
     succeed(*export, "--testnet", "--futurenet")
-    assert "is no lake" in fail(*export)
-    assert "is no lake" in fail(*export, "--futurenet")
+    assert "is not a lake" in fail(*export)
+    assert "is not a lake" in fail(*export, "--futurenet")
 
 
 def test_a_file_url_is_the_folder(lake: Path, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_configuration_that_says_nothing_is_named(own_lake: Path, tmp_path: Pa
 
 
 def refused(lake: Path, tmp_path: Path, first: int = 5) -> str:
-    """An export over a lake, which must end without a file; gives its line."""
+    """Run an export of a lake that must end without a file; return its line."""
     output = tmp_path / "out"
     line = fail("export_all_history", "-s", first, "-e", 30, "--datastore-path", lake, "-o", output)
     assert not output.exists() or not list(output.iterdir())
@@ -184,7 +184,7 @@ def refused(lake: Path, tmp_path: Path, first: int = 5) -> str:
 
 
 def test_a_ledger_of_another_chain_is_refused(own_lake: Path, tmp_path: Path, other_chain: Path) -> None:
-    """Its own hashes are right: only the chain tells."""
+    """Its own hashes are correct: only the chain shows the error."""
     shutil.copy(ledger_file(other_chain, 12), ledger_file(own_lake, 12))
     assert "ledger 12" in refused(own_lake, tmp_path)
     assert "the lake holds two chains" in refused(own_lake, tmp_path)
@@ -198,7 +198,7 @@ def test_a_ledger_under_the_name_of_another_is_refused(own_lake: Path, tmp_path:
 
 
 def flip(field: Callable[[dict], bytes], within: int) -> Callable[[bytes], bytes]:
-    """Changes a bit of a field that the decoder keeps as bytes."""
+    """Change a bit of a field that the decoder keeps as bytes."""
 
     def change(data: bytes) -> bytes:
         raw = field(decode_batch(data)["ledgerCloseMetas"][0][1])

@@ -6,8 +6,8 @@ import json
 import math
 import random
 from bisect import bisect_left, bisect_right
-from datetime import UTC, datetime
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
+from itertools import combinations_with_replacement, pairwise
 
 import pytest
 
@@ -99,6 +99,24 @@ def test_both_ends_of_a_lake(oldest: int) -> None:
         assert server.requests <= 150
         assert_found(server, lake, last, last)
         assert_found(server, lake, min(first + 1, last), last)
+
+
+def test_fractions_of_a_second_leave_no_ledger_out() -> None:
+    """All pairs of times around close times, some a second apart, against all ledgers one by one."""
+    closes = [1_767_225_600 + offset for offset in (0, 1, 2, 7, 12)]
+    lake = Pretended(lambda sequence: closes[sequence - 3], oldest=3, newest=2 + len(closes))
+    microseconds = (0, 1, 500_000, 999_999)
+    moments = [
+        moment(closes[0]) + timedelta(seconds=second, microseconds=micro)
+        for second in range(-1, 12)
+        for micro in microseconds
+    ]
+    with served(lake) as server:
+        opened = open_lake(server.url, "pubnet")
+        for start, end in combinations_with_replacement(moments, 2):
+            found = ledger_range(opened, start, end)
+            within = [n for n, closed in enumerate(closes, 3) if start <= moment(closed) < end]
+            assert list(range(found["start"], found["end"])) == within, (start, end)
 
 
 def test_a_time_after_the_newest_ledger_is_not_yet() -> None:

@@ -40,7 +40,7 @@ def server(tmp_path: Path) -> Iterator[emulators.Server]:
 
 
 def export(lake: Path, folder: Path, *more: object, first: int = FIRST, last: int = LAST) -> dict[str, Any]:
-    """Exports, and gives the manifest."""
+    """Export, and return the manifest."""
     arguments = ("-s", first, "-e", last, "--datastore-path", lake, "-o", folder)
     succeed("export_ledger_entry_changes", *arguments, *more)
     manifest: dict[str, Any] = json.loads((folder / f"{first}-{last}-manifest.json").read_text())

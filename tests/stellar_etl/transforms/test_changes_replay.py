@@ -38,7 +38,7 @@ def quick() -> Iterator[None]:
 
 
 def check(made: dict[str, list[Row]], ledgers: Sequence[bytes], passphrase: str, name: str) -> Counter[str]:
-    """Holds the rows of some ledgers against them; gives what was counted."""
+    """Compare the rows of some ledgers with them; return the counts."""
     counts: Counter[str] = Counter()
     replay = Replay()
     moved = []
@@ -82,7 +82,7 @@ def test_mainnet_ledgers(tmp_path: Path) -> None:
         assert counts["offers"]
 
 
-# The sample network, which also tells what it holds in the end ------------------------------------------------------
+# The sample network, which also has its final state -----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

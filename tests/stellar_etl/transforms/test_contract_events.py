@@ -105,14 +105,14 @@ def test_events_of_meta_v4_are_the_transaction_s_then_each_operation_s_then_diag
     }
 
 
-def test_events_of_failed_transactions_are_there_and_say_so(tmp_path: Path) -> None:
+def test_events_of_failed_transactions_have_rows_and_are_marked(tmp_path: Path) -> None:
     made = rows(tmp_path, "contract_events", calling(failed=True, diagnostic=DIAGNOSTIC))
     assert [(row["topics_decoded"][0]["symbol"], row["successful"]) for row in made] == [
         ("fee", False),
         ("done", False),
         ("own", False),
     ]
-    # A failed transaction undid its calls; only of diagnostic events the meta says so itself.
+    # A failed transaction undid its calls; only for diagnostic events the meta records it.
     assert [row["in_successful_contract_call"] for row in made] == [
         False,
         *(one.in_successful_contract_call for one in DIAGNOSTIC),
@@ -129,7 +129,7 @@ def test_every_event_of_a_transaction_has_an_index_of_its_own(tmp_path: Path, me
     expected = list(enumerate([*own, "operation", "operation", "diagnostic", "diagnostic"]))
     each = [(row["event_index"], row["event_source"]) for row in made["contract_events"]]
     assert each == expected * 2
-    # What the events tell of tokens has the index of its event.
+    # A row of a token's movement has the index of its event.
     by_index = {(row["transaction_id"], row["event_index"]): row for row in made["contract_events"]}
     for row in made["token_transfers"]:
         same = by_index[row["transaction_id"], row["event_index"]]

@@ -160,7 +160,7 @@ def test_tokens_that_are_no_assets(tmp_path: Path) -> None:
     assert {row["contract_id"] for row in made} == {StrKey.encode_contract(OWN)}
 
 
-def test_events_that_tell_of_no_tokens_have_no_row(tmp_path: Path) -> None:
+def test_events_without_tokens_have_no_row(tmp_path: Path) -> None:
     amount = scval.to_int128(7)
     wrong_key = scval.to_map({scval.to_uint32(1): amount})
     assert not of(
@@ -211,7 +211,7 @@ def test_a_refund_is_a_negative_fee_after_the_transaction_or_after_all(
     assert sorted(fees) == [("-400", None)] * 2 + [("500", None)] * 2
 
 
-def test_of_a_failed_transaction_only_the_fee_is_told(tmp_path: Path) -> None:
+def test_a_failed_transaction_has_only_the_event_of_its_fee(tmp_path: Path) -> None:
     undone = token_event("transfer", ALICE, BOB, amount=1)
     made = transfers(tmp_path, Tx([PAYMENT], failed=True, events=[[undone]]))
     assert [(row["event_topic"], row["amount_raw"]) for row in made] == [("fee", "100")]
@@ -225,6 +225,6 @@ def test_of_a_failed_transaction_only_the_fee_is_told(tmp_path: Path) -> None:
         (event(contract_of(NATIVE), [scval.to_symbol("fee"), WHO], scval.to_uint32(1)), "one address and one amount"),
     ],
 )
-def test_a_fee_that_is_none_is_an_error(tmp_path: Path, fee: xdr.ContractEvent, problem: str) -> None:
+def test_an_invalid_fee_is_an_error(tmp_path: Path, fee: xdr.ContractEvent, problem: str) -> None:
     with pytest.raises(ExportError, match=problem):
         transfers(tmp_path, Tx([PAYMENT], fees=[fee]))

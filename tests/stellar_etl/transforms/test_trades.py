@@ -243,10 +243,10 @@ def test_failed_transactions_have_no_trades_and_fee_bumps_do(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("tx", "problem"),
     [
-        (path_payment(SEND, [claim(BOB, 77, USD, -3, NATIVE, 6)], TAKEN), "claim 0 is of a negative amount"),
+        (path_payment(SEND, [claim(BOB, 77, USD, -3, NATIVE, 6)], TAKEN), "claim 0 has a negative amount"),
     ],
     ids=["negative"],
 )
-def test_a_trade_that_can_t_be_told_is_an_error_that_names_it(tmp_path: Path, tx: Tx, problem: str) -> None:
+def test_a_trade_that_can_t_be_determined_is_an_error_that_names_it(tmp_path: Path, tx: Tx, problem: str) -> None:
     with pytest.raises(ExportError, match=f"trades of ledger {SEQUENCE}, transaction .*, operation 1: .*{problem}"):
         trades(tmp_path, tx)

@@ -50,7 +50,7 @@ def assert_same_rows(output: Path, expected: Path) -> None:
 
 
 def refused(server: Server, tmp_path: Path, status: int = 1, patience: float = 0.5) -> str:
-    """An export that must end without a file; gives its line."""
+    """Run an export that must end without a file; return its line."""
     output = tmp_path / "out"
     line = fail(*export(server, output), status=status, **{PATIENCE: str(patience)})
     assert not output.exists() or not list(output.iterdir())
@@ -84,10 +84,10 @@ def test_a_lake_below_its_network(objects: Files, server: Server, tmp_path: Path
     above = server.url.removesuffix("/pubnet")
     succeed(*export(server, tmp_path / "out"), "--datastore-path", above)
     assert_same_rows(tmp_path / "out", expected)
-    assert "is no lake" in fail(*export(server, tmp_path / "no"), "--datastore-path", above, "--testnet")
+    assert "is not a lake" in fail(*export(server, tmp_path / "no"), "--datastore-path", above, "--testnet")
 
 
-def test_names_are_listed_where_no_configuration_tells_the_layout(
+def test_names_are_listed_if_no_configuration_has_the_layout(
     objects: Files, server: Server, tmp_path: Path, expected: Path
 ) -> None:
     del objects.held[".config.json"]
@@ -204,7 +204,7 @@ def test_an_object_that_breaks_off_is_read_from_there_on(
     assert_same_rows(tmp_path / "out", expected)
 
 
-def test_an_object_that_changes_while_it_is_read_is_read_anew(
+def test_an_object_that_changes_while_it_is_read_is_read_again(
     objects: Files, server: Server, tmp_path: Path, expected: Path
 ) -> None:
     name = objects.name_of(12)
@@ -237,7 +237,7 @@ def test_an_object_that_changes_while_it_is_read_is_read_anew(
         (b"no zstd", "can't be read"),
     ],
 )
-def test_an_object_that_can_not_be_had_is_named(
+def test_an_object_that_can_not_be_read_is_named(
     objects: Files, server: Server, tmp_path: Path, fault: object, words: str
 ) -> None:
     server.faults[objects.name_of(12)] = [fault, ...]
@@ -267,7 +267,7 @@ def test_a_hole_names_all_the_missing_ledgers(objects: Files, server: Server, tm
     assert "lacks ledgers 11-12, 20" in refused(server, tmp_path)
 
 
-def test_ledgers_beyond_the_tip_are_not_yet(server: Server, tmp_path: Path) -> None:
+def test_ledgers_beyond_the_network_head_are_not_reached_yet(server: Server, tmp_path: Path) -> None:
     line = fail(*export(server, tmp_path / "out", 40, 43), status=NOT_YET)
     assert "ledger 43 has not closed yet" in line
     assert server.requests == 2
@@ -279,10 +279,10 @@ def test_ledgers_beyond_the_tip_are_not_yet(server: Server, tmp_path: Path) -> N
         ("?", 403, "can't be listed: HTTP 403 AccessDenied"),
         ("?", 404, "can't be listed: HTTP 404 NoSuchKey"),
         ("?", 500, "HTTP 500"),
-        ("?", b"<html><body>Hello</body></html>", "no ListObjectsV2 listing"),
-        ("?", b"Hello", "no ListObjectsV2 listing"),
-        ("?", b"", "no ListObjectsV2 listing"),
-        ("?", b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>", "no ListObjectsV2 listing"),
+        ("?", b"<html><body>Hello</body></html>", "not a ListObjectsV2 listing"),
+        ("?", b"Hello", "not a ListObjectsV2 listing"),
+        ("?", b"", "not a ListObjectsV2 listing"),
+        ("?", b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>", "not a ListObjectsV2 listing"),
         (
             *(
                 "?",
@@ -290,7 +290,7 @@ def test_ledgers_beyond_the_tip_are_not_yet(server: Server, tmp_path: Path) -> N
             ),
             "",
         ),
-        ("?", b"<ListBucketResult></ListBucketResult>", "is no lake"),
+        ("?", b"<ListBucketResult></ListBucketResult>", "is not a lake"),
         (".config.json", 403, "AccessDenied"),
         (".config.json", b"<html></html>", ".config.json can't be read"),
         (".config.json", b'{"networkPassphrase": "x", "ledgersPerBatch": 0, "batchesPerPartition": 1}', "at least 1"),
@@ -330,7 +330,7 @@ def test_a_service_that_is_not_there_is_named(tmp_path: Path) -> None:
         ("s3://bucket/lake", "https://"),
     ],
 )
-def test_a_path_that_is_none_is_named(tmp_path: Path, path: str, words: str) -> None:
+def test_an_invalid_path_is_named(tmp_path: Path, path: str, words: str) -> None:
     line = fail("export_ledgers", "-s", 5, "-e", 6, "--datastore-path", path, "-o", tmp_path / "l.txt")
     assert words in line
 

@@ -62,7 +62,7 @@ class Effects:
         return [(row["address_muxed"] or row["address"], row["type_string"], row["details"]) for row in made]
 
     def assert_seen(self, types: frozenset[str], request: pytest.FixtureRequest) -> None:
-        """Checks that the tests of a file have seen these types and no others; without all of them it can't tell."""
+        """Check that the tests of a file have seen these types and no others, if all of them ran."""
         tests = {name for name in vars(request.module) if name.startswith("test_")}
         ran = {
             item.originalname

@@ -32,7 +32,7 @@ from tests.stellar_etl.transforms.effects import (
 from tests.stellar_etl.transforms.effects.making import OPERATION_ID
 
 
-def test_effects_count_anew_for_each_operation_and_a_failed_transaction_has_none(tmp_path: Path) -> None:
+def test_effects_are_numbered_per_operation_and_a_failed_transaction_has_none(tmp_path: Path) -> None:
     payment = Payment(BOB, Asset.native(), "1")
     made = export(
         tmp_path,

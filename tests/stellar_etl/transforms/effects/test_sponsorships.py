@@ -98,7 +98,7 @@ def test_sponsorships_of_every_kind(tmp_path: Path, sponsors: tuple[str | None, 
             f"trustline_sponsorship_{outcome}",
             {"asset_type": "liquidity_pool", "liquidity_pool_id": POOL_ID.hex(), **told},
         ),
-        # The last two befall the operation's source, whoever owns the entry.
+        # The last two concern the operation's source, regardless of the entry's owner.
         (ALICE_7, f"data_sponsorship_{outcome}", {"data_name": "name", **told}),
         (ALICE_7, f"claimable_balance_sponsorship_{outcome}", {"balance_id": balance_hex(7), **told}),
     ]

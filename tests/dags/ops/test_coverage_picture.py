@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from local.coverage import GAP, LOADED, PART, Coverage, as_svg, as_text
 from stellar_etl_airflow.model.ranges import LedgerRange
+from stellar_etl_airflow.ops.coverage import GAP, LOADED, PART, Coverage, as_svg, as_text
 
 COVERAGE = Coverage(
     LedgerRange(1, 600),

@@ -1,0 +1,38 @@
+"""The tasks of a derived table's DAG, run one after the other in this process."""
+
+from __future__ import annotations
+
+from stellar_etl_airflow.tasks.build_batch_stats import build_batch_stats
+from stellar_etl_airflow.tasks.build_bq_insert_job_task import (
+    build_bq_insert_job_task,
+    build_check_sources_task,
+    build_publish_derived_task,
+)
+from stellar_etl_airflow.tasks.build_check_task import build_check_task
+
+
+def run_chain(make_context, table, params, **changes):
+    """Run them; give the result of each by its name.
+
+    Args:
+        make_context: the fixture.
+        table: a derived table.
+        params: the run's params.
+        changes: of the task instance, such as `run_id`.
+
+    Raises:
+        AirflowSkipException: nothing is pending.
+    """
+    stats = build_batch_stats([table])
+    tasks = [build_check_sources_task(table)]
+    for build in (build_bq_insert_job_task, build_check_task, build_publish_derived_task):
+        task = build(table)
+        task.task_id = f"{table.data_type}.{task.task_id}"  # a task group gives it this name
+        tasks.append(task)
+    results = {}
+    for task in (*tasks, stats):
+        context = make_context(task.task_id, params, dag_id=table.dag_id, **changes)
+        task.deferrable = False
+        task.pre_execute(context)
+        results[task.task_id] = make_context.xcoms[task.task_id, "return_value"] = task.execute(context)
+    return results

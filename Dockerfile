@@ -1,9 +1,9 @@
 # The exporter: the image that the Airflow Variable `image_name` names. Pods run `stellar-etl` in it, with arguments only.
-# The base is pinned by its exact version; to pin what that is today, add the digest which
-# `docker buildx imagetools inspect python:3.11.15-slim-bookworm` shows.
+# The base is pinned by its exact version; to pin its content, add the digest that
+# `docker buildx imagetools inspect python:3.11.15-slim-bookworm` prints.
 FROM python:3.11.15-slim-bookworm AS build
 COPY requirements/exporter.txt /build/
-# Wheels alone, at their locked versions and hashes, into an environment that has no pip of its own.
+# Only wheels, at their locked versions and hashes, in an environment without pip.
 RUN python -m venv --without-pip /opt/stellar-etl && \
     pip --python /opt/stellar-etl/bin/python install --no-cache-dir --only-binary :all: --require-hashes -r /build/exporter.txt
 COPY stellar_etl /opt/stellar-etl/lib/python3.11/site-packages/stellar_etl

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv if it is missing or old, then runs the main job on a laptop stack. ./run_local.sh --help says how.
+# Creates or updates .venv, then runs the main job on a laptop stack. For its usage run: ./run_local.sh --help
 set -euo pipefail
 cd "$(dirname "$0")"
 scripts/make_venv.sh stack

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv if it is missing or old, then runs the tests. Arguments go to pytest: ./run_tests.sh -k manifest -x
+# Creates or updates .venv, then runs the tests. Arguments go to pytest: ./run_tests.sh -k manifest -x
 set -euo pipefail
 cd "$(dirname "$0")"
 scripts/make_venv.sh tests

@@ -1,1 +1,1 @@
-"""What the performance claims rest on: `benchmarks/run.sh --help`."""
+"""The benchmarks behind the performance claims: `benchmarks/run.sh --help`."""

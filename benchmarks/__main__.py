@@ -1,4 +1,4 @@
-"""Measures what is named, or all, and writes `RESULTS.md` and the charts."""
+"""Run some or all benchmarks, and write `RESULTS.md` and the charts."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from benchmarks.rows import Skipped
 
 
 def main() -> None:
-    """Runs benchmarks one after the other; each one's results are kept as soon as it is done."""
+    """Run benchmarks one after the other; each result is saved when its benchmark ends."""
     names = "\n".join(f"  {name:12} {benchmark.title}" for name, benchmark in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="benchmarks/run.sh",
-        description="Measures, and writes benchmarks/RESULTS.md and a chart for each benchmark.",
+        description="Run benchmarks, and write benchmarks/RESULTS.md and a chart for each benchmark.",
         epilog=f"benchmarks:\n{names}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="name", help="what to measure (default: all)")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds that count (default %(default)s)")
-    parser.add_argument(
-        "--page", action="store_true", help="measure nothing: write the page of the results that are there"
-    )
+    parser.add_argument("names", nargs="*", metavar="name", help="the benchmarks to run (default: all)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="counted rounds (default %(default)s)")
+    parser.add_argument("--page", action="store_true", help="run nothing: write the page from the saved results")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in BENCHMARKS]
     if unknown or arguments.rounds < 1:

@@ -1,8 +1,9 @@
-"""How long a backfill takes with many pods: a simulation of what Airflow and BigQuery let run at a time. Pure.
+"""The duration of a backfill with many pods: a simulation of the limits of Airflow and BigQuery. Pure.
 
-The limits are those of the DAGs: pods at a time, runs of a DAG at a time, and one writer a table, who holds the table's
-pool for the merge and for the row of batch stats. BigQuery's limit of 20 queued mutating statements a table is never
-met, for a table has one at a time.
+The limits are those of the DAGs: concurrent pods, concurrent runs of a DAG, and one writer per table, which holds its
+pool for the merge and for the row of batch stats. `state_fold` holds the pool of a table of changes too: once an hour,
+and once more when all ranges are loaded. BigQuery's limit of 20 queued mutating statements per table is never
+reached, because a table has one at a time.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ class Table(NamedTuple):
     """A table of a DAG.
 
     Attributes:
-        rows: MB of NDJSON for each MB of raw XDR.
-        has_state: whether a point-in-time table stands beside it, which each merge reads as a whole.
+        rows: MB of NDJSON per MB of raw XDR.
+        has_state: whether it is a table of changes, which are folded into versions.
     """
 
     rows: float
@@ -29,11 +30,11 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True)
 class Dag:
-    """What one DAG's runs do.
+    """The work of one DAG's runs.
 
     Attributes:
-        export_rate: raw MB a second that its pod exports.
-        tables: what it loads.
+        export_rate: raw MB per second that its pod exports.
+        tables: the tables that it loads.
     """
 
     export_rate: float
@@ -42,16 +43,17 @@ class Dag:
 
 @dataclass(frozen=True)
 class Rates:
-    """What is the same for all DAGs; seconds and MB.
+    """Assumptions for all DAGs, in seconds and MB.
 
     Attributes:
-        raw: MB of XDR a ledger.
+        raw: MB of XDR per ledger.
         pod_start: from a pod's creation to its program's start.
         task_start: from the end of a task to the work of the next one.
-        load: of a load job, and for each MB.
+        load: of a load job, and per MB.
         check: of a check.
-        merge: of any mutating statement, and for each MB.
-        state_merge: how much longer a merge into a point-in-time table takes.
+        merge: of any mutating statement, and per MB.
+        views: before a merge of changes, which reads the labels of the versions and the views.
+        fold: of a fold, and per MB of changes since the last one.
     """
 
     raw: float
@@ -60,22 +62,57 @@ class Rates:
     load: tuple[float, float]
     check: float
     merge: tuple[float, float]
-    state_merge: float
+    views: float
+    fold: tuple[float, float]
 
     def writing(self, table: Table, raw: float) -> float:
-        """How long a run of so many raw MB holds a table's pool: merge, point-in-time merge, batch stats."""
+        """Return the seconds for which a run of `raw` MB holds a table's pool: views, merge, batch stats."""
         fixed, each = self.merge
-        state = fixed + self.state_merge if table.has_state else 0
-        return 2 * (self.task_start + fixed) + each * raw * table.rows + state
+        views = self.views if table.has_state else 0
+        return 2 * (self.task_start + fixed) + each * raw * table.rows + views
+
+    def folding(self, table: Table, raw: float) -> float:
+        """Return the seconds for which a fold of `raw` MB holds a table's pool."""
+        fixed, each = self.fold
+        return self.task_start + fixed + each * raw * table.rows if table.has_state else 0
+
+
+@dataclass
+class Writer:
+    """The pool of a table.
+
+    Attributes:
+        free: when it is free again, in seconds.
+        busy: the seconds for which it was held.
+        folded: when the last fold ended.
+        unfolded: raw MB that were loaded since then.
+    """
+
+    free: float = 0.0
+    busy: float = 0.0
+    folded: float = 0.0
+    unfolded: float = 0.0
+
+    def write(self, ready: float, seconds: float) -> float:
+        """Hold the pool as soon as it is free; return when it is free again."""
+        self.free = max(self.free, ready) + seconds
+        self.busy += seconds
+        return self.free
+
+    def fold(self, table: Table, rates: Rates) -> float:
+        """Fold the changes since the last fold; return when that is done."""
+        end = self.write(self.free, rates.folding(table, self.unfolded))
+        self.folded, self.unfolded = end, 0.0
+        return end
 
 
 class Outcome(NamedTuple):
-    """What a simulated backfill came to, in hours.
+    """The result of a simulated backfill, in hours.
 
     Attributes:
-        elapsed: from the first run's start to the last one's end.
-        pods: what all pods took together.
-        writer: what the busiest table's writers took one after the other.
+        elapsed: from the first run's start to the end of the last one, or of the last fold.
+        pods: the time of all pods together.
+        writer: the time of the busiest table's writers, one after the other.
     """
 
     elapsed: float
@@ -84,44 +121,51 @@ class Outcome(NamedTuple):
 
 
 def simulate(dags: Sequence[Dag], rates: Rates, ledgers: int, chunk: int, pods: int, active_runs: int) -> Outcome:
-    """A backfill of all DAGs side by side.
+    """Simulate a backfill of all DAGs in parallel.
 
-    Runs of a DAG are alike, so that serving them in their order is serving whoever waited longest: all that has to be
-    kept is when each pod, run and table is free again.
+    Runs of a DAG are alike, so serving them in order serves the one that waited longest. The state is the time at which
+    each pod, run and table is free again.
 
     Args:
-        dags: what is to be loaded.
-        rates: how fast things go.
-        ledgers: how many are to be loaded.
-        chunk: how many ledgers a run has, at most.
-        pods: how many there may be at a time, of all DAGs.
-        active_runs: how many runs of one DAG there may be at a time.
+        dags: the DAGs to run.
+        rates: the assumed times.
+        ledgers: the number of ledgers to load.
+        chunk: the most ledgers of a run.
+        pods: the limit of concurrent pods of all DAGs.
+        active_runs: the limit of concurrent runs of one DAG.
     """
     runs = -(-ledgers // chunk)
     raw = rates.raw * ledgers / runs
     free_pods = [0.0] * pods
     free_runs = [[0.0] * active_runs for _ in dags]
-    free_tables = [[0.0] * len(dag.tables) for dag in dags]
+    writers = [[Writer() for _ in dag.tables] for dag in dags]
     in_pods = ended = 0.0
     for _ in range(runs):
-        for dag, own_runs, own_tables in zip(dags, free_runs, free_tables, strict=True):
+        for dag, own_runs, own_writers in zip(dags, free_runs, writers, strict=True):
             begun = max(heappop(own_runs), heappop(free_pods))
             in_pod = rates.pod_start + raw / dag.export_rate
             in_pods += in_pod
             heappush(free_pods, begun + in_pod)
-            for number, table in enumerate(dag.tables):
+            end = 0.0
+            for writer, table in zip(own_writers, dag.tables, strict=True):
                 fixed, each = rates.load
                 staged = begun + in_pod + 4 * rates.task_start + fixed + each * raw * table.rows + rates.check
-                own_tables[number] = max(own_tables[number], staged) + rates.writing(table, raw)
-            end = max(own_tables)
+                if table.has_state and writer.unfolded and max(writer.free, staged) - writer.folded >= HOUR:
+                    writer.fold(table, rates)
+                end = max(end, writer.write(staged, rates.writing(table, raw)))
+                writer.unfolded += raw
             heappush(own_runs, end)
             ended = max(ended, end)
-    busiest = max(rates.writing(table, raw) for dag in dags for table in dag.tables)
-    return Outcome(ended / HOUR, in_pods / HOUR, runs * busiest / HOUR)
+    for dag, own_writers in zip(dags, writers, strict=True):
+        for writer, table in zip(own_writers, dag.tables, strict=True):
+            if table.has_state:
+                ended = max(ended, writer.fold(table, rates))
+    busiest = max(writer.busy for own_writers in writers for writer in own_writers)
+    return Outcome(ended / HOUR, in_pods / HOUR, busiest / HOUR)
 
 
 def best(dags: Sequence[Dag], rates: Rates, ledgers: int, chunks: Sequence[int], pods: int) -> tuple[int, Outcome]:
-    """The chunk with which so many pods are done first, and what comes of it; runs enough that no pod waits for one."""
+    """Return the chunk with the shortest backfill, and its result; with enough runs that no pod waits for one."""
     outcomes = {chunk: simulate(dags, rates, ledgers, chunk, pods, active_runs=2 * pods) for chunk in chunks}
     chunk = min(outcomes, key=lambda chunk: outcomes[chunk].elapsed)
     return chunk, outcomes[chunk]

@@ -1,4 +1,4 @@
-"""One batch on the real stack: how much of its time is work, and how many pods and jobs it takes."""
+"""One batch on the real stack: the share of time in which pods and jobs run, and their numbers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from local.stack import Stack
 from stellar_etl_airflow.model.tables import WITH_CAPTIVE_CORE, loaded_by
 
 ASKED = {"start_time": "2026-01-01T00:01:40Z", "end_time": "2026-01-01T00:09:55Z"}
-"""The measured ledgers of the generated network but the last one, by time, so that the time pod runs too."""
+"""The time range of the measured ledgers of the generated network except the last one, so that the time pod runs."""
 POLL_SECONDS = 0.5
 READ_SECONDS = 180
 
 
 class Span(NamedTuple):
-    """From one moment to another, in seconds since 1970."""
+    """A time span, in seconds since 1970."""
 
     start: float
     end: float
@@ -31,13 +31,13 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """What one batch took.
+    """The times of one batch.
 
     Attributes:
         whole: from the trigger to the last table's published rows.
         pods: from the start to the end of each pod's program.
-        jobs: of BigQuery, likewise.
-        tasks: the task instances as Airflow's REST API gives them.
+        jobs: from the start to the end of each BigQuery job.
+        tasks: the task instances from Airflow's REST API.
     """
 
     whole: Span
@@ -47,12 +47,12 @@ class Batch:
 
     @property
     def waiting(self) -> float:
-        """The share of the whole, in percent, in which no pod and no job was at work."""
+        """The percentage of the time in which no pod and no job ran."""
         return 100 - 100 * covered([*self.pods, *self.jobs], self.whole) / (self.whole.end - self.whole.start)
 
     @property
     def by_stage(self) -> dict[str, float]:
-        """Seconds of all tasks together: due and not queued, queued and not started, running, by Airflow's clock."""
+        """Seconds of all tasks together by Airflow's clock: due and not queued, queued and not started, running."""
         steps = ("scheduled_when", "queued_when", "start_date", "end_date")
         names = ("waiting for the scheduler", "waiting for a process", "tasks running")
         return {
@@ -62,7 +62,7 @@ class Batch:
 
 
 def covered(spans: Iterable[Span], within: Span) -> float:
-    """Seconds of an interval that at least one of some others covers."""
+    """The seconds of an interval that at least one of the others covers."""
     total, reached = 0.0, within.start
     for span in sorted(spans):
         start, end = max(span.start, reached), min(span.end, within.end)
@@ -76,7 +76,7 @@ def _seconds(moment: str) -> float:
 
 
 def pods_of(stack: Stack) -> dict[str, Span]:
-    """The programs of the pods that have ended and are still there."""
+    """The programs of pods that have ended and still exist."""
     headers = {"Authorization": f"Bearer {stack.layout.token.read_text()}"}
     url = f"http://127.0.0.1:{stack.state().ports['cluster']}/api/v1/pods"
     ended = {}
@@ -98,7 +98,7 @@ def _jobs_of(stack: Stack) -> dict[str, Span]:
 
 
 def run_batch(stack: Stack) -> Batch:
-    """Runs the DAG with most tables once, on 99 ledgers of the public network's size."""
+    """Run the DAG with the most tables once, on 99 ledgers of the public network's size."""
     run_id, path = f"benchmark-{uuid4().hex}", f"dags/{WITH_CAPTIVE_CORE}/dagRuns"
     jobs_before, pods = set(_jobs_of(stack)), {}
     pods_before = set(pods_of(stack))
@@ -119,7 +119,7 @@ def run_batch(stack: Stack) -> Batch:
 
 
 def _ready(stack: Stack) -> None:
-    """Waits until Airflow has read the DAG file, and unpauses the DAG."""
+    """Wait until Airflow has read the DAG file, and unpause the DAG."""
     deadline = time.monotonic() + READ_SECONDS
     while not any(dag["dag_id"] == WITH_CAPTIVE_CORE for dag in stack.rest("GET", "dags?limit=200")["dags"]):
         assert time.monotonic() < deadline, "Airflow does not read the DAG files"
@@ -128,10 +128,10 @@ def _ready(stack: Stack) -> None:
 
 
 def run(rounds: int) -> list[Row]:
-    """One batch after the other on one stack; the first, in which tables are made, does not count."""
+    """Run one batch after the other on one stack; the first one, which creates the tables, does not count."""
     stack = Stack(inputs.MADE / "stack")
     try:
-        stack.up(lake=str(inputs.network()), schedule="0 0 1 1 *")  # nothing but what is asked for is due
+        stack.up(lake=str(inputs.network()), schedule="0 0 1 1 *")  # only requested runs are due
         _ready(stack)
         batches = [run_batch(stack) for _ in range(rounds + 1)][1:]
     finally:
@@ -140,9 +140,9 @@ def run(rounds: int) -> list[Row]:
     stages = {name: [batch.by_stage[name] for batch in batches] for name in batches[0].by_stage}
     pods = [float(len(batch.pods)) for batch in batches]
     jobs = [float(len(batch.jobs)) for batch in batches]
-    each = "one pod and one load a table"
+    each = "one pod and one load per table"
     return [
-        Row("nobody at work", "%", [batch.waiting for batch in batches], target=40, at_most=True),
+        Row("no pod and no job at work", "%", [batch.waiting for batch in batches], target=40, at_most=True),
         Row("from trigger to published rows", "s elapsed", [batch.whole.end - batch.whole.start for batch in batches]),
         Row("pods at work", "s elapsed", [covered(batch.pods, batch.whole) for batch in batches]),
         Row("BigQuery jobs at work", "s elapsed", [covered(batch.jobs, batch.whole) for batch in batches]),
@@ -155,10 +155,10 @@ def run(rounds: int) -> list[Row]:
 
 BENCHMARK = Benchmark(
     "A batch",
-    "The laptop stack, `history_archive_with_captive_core` by REST over 99 ledgers of the public network's size: from "
-    "the trigger to the last table's published rows, and the part of it in which no pod's program and no BigQuery job "
-    "ran. Pods are held against a time pod and one export pod for each of the six tables; jobs (a load, a check, a "
-    "merge and a row of batch stats for each table) against one load for each. A job's end is noted before its commit, "
-    "so that commits count as waiting.",
+    "The laptop stack, `history_archive_with_captive_core` by REST over 99 ledgers of the public network's size: "
+    "from the trigger to the last table's published rows, and the share of it in which no pod's program and no "
+    "BigQuery job ran. Pods are compared with a time pod and one export pod for each of the six tables. Jobs (a "
+    "load, a check, a merge and a row of batch stats for each table) are compared with one load per table. A job's "
+    "end is recorded before its commit, so that commits count as waiting.",
     run,
 )

@@ -1,4 +1,4 @@
-"""How fast ledger entry changes are exported."""
+"""The speed of exporting ledger entry changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMMAND = "export_ledger_entry_changes"
 
 
 def run(rounds: int) -> list[Row]:
-    """The export beside the SDK, which only decodes."""
+    """Measure the export, and the SDK, which only decodes."""
     figures = in_turns({SDK: partial(sdk_speed, sdk_ledgers()), COMMAND: partial(export_speed, COMMAND)}, rounds)
     sdk = Row(SDK, "MB/s", figures[SDK])
     note = f"{inputs.LEDGERS} ledgers, {inputs.megabytes():.1f} MB; verified, all types"
@@ -22,5 +22,5 @@ def run(rounds: int) -> list[Row]:
 
 
 BENCHMARK = Benchmark(
-    "Export of ledger entry changes", "Raw XDR a second of processor time, one process, everything included.", run
+    "Export of ledger entry changes", "Raw XDR per second of processor time, one process, everything included.", run
 )

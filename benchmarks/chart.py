@@ -1,4 +1,4 @@
-"""Bars as SVG: a median each, a line from the lowest to the highest, and a mark where the target is."""
+"""Bar charts as SVG: a bar for the median, a line from the lowest to the highest value, and a mark at the target."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LABEL, BAR, AFTER, ROW = 330, 420, 90, 26
 
 
 class Bar(NamedTuple):
-    """One bar: what it is, its values, their unit, and a target or None."""
+    """One bar: its label, its values, their unit, and a target or None."""
 
     what: str
     values: Sequence[float]
@@ -20,7 +20,7 @@ class Bar(NamedTuple):
 
 
 def as_svg(title: str, bars: Sequence[Bar]) -> str:
-    """A chart of bars that have one unit."""
+    """Return a chart of bars with the same unit."""
     longest = max([*(max(bar.values) for bar in bars), *(bar.target or 0 for bar in bars)]) or 1
     parts = [f'<text x="10" y="20" font-size="14" font-weight="bold">{escape(title)}</text>']
     for number, bar in enumerate(bars):

@@ -1,4 +1,4 @@
-"""How long Airflow takes to read a DAG file, beyond what it imports of Airflow and its providers."""
+"""The time to read a DAG file, without imports of Airflow and its providers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ sys.dont_write_bytecode = False
 empty = Path(tempfile.mkdtemp()) / "empty_dag.py"
 empty.write_text('from airflow.sdk import DAG\\n\\nwith DAG("empty"):\\n    pass\\n')
 for file in files:
-    runpy.run_path(file)  # so that whatever is not ours is imported
+    runpy.run_path(file)  # imports all modules of other packages
 reached = []
 def noted(*args, **kwargs):
     reached.append(repr(args))
-    raise OSError("nothing is to be reached")
+    raise OSError("no connection is allowed")
 socket.socket.connect = socket.socket.connect_ex = sqlite3.connect = sqlite3.dbapi2.connect = noted
 figures = {file: [] for file in [str(empty), *files]}
 for _ in range(rounds):
@@ -40,7 +40,7 @@ print(json.dumps({"seconds": list(figures.values()), "reached": reached}))
 
 
 def run(rounds: int) -> list[Row]:
-    """Each file in turn, in one process that has read all of them before."""
+    """Measure each file in turn, in one process that has read all of them before."""
     files = sorted((REPO / "dags").glob("*_dag.py"))
     done = subprocess.run(
         [sys.executable, "-c", _READ, str(rounds), *map(str, files)],
@@ -63,7 +63,7 @@ def run(rounds: int) -> list[Row]:
 
 BENCHMARK = Benchmark(
     "Reading DAG files",
-    "Each file with all modules of this project, from their compiled files, in a process that has imported everything "
-    "else before. The Variable `owner`, the one thing that DAG files ask Airflow for, is in the environment.",
+    "Each file with all modules of this project, from their compiled files, in a process that has imported "
+    "everything else before. The Variable `owner`, the only one that DAG files read, is in the environment.",
     run,
 )

@@ -1,4 +1,4 @@
-"""How fast ledgers are decoded, against what a user could take instead."""
+"""The speed of decoding ledgers, compared with other decoders."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ PYTHON_SDK = "stellar-sdk (Python)"
 PYTHON_SDK_AT_BEST = "the same without Python's cycle collector"
 JAVASCRIPT_SDK = "stellar-base (JavaScript)"
 SDK_LEDGERS = 6
-"""So many of a kind: the Python SDK takes a third of a second for one."""
+"""The ledgers of each kind for the Python SDK, which takes a third of a second per ledger."""
 
 _FOLDER = Path(__file__).with_name("javascript")
 _INSTALL = ("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent")
 
 
 def decode(batches: list[bytes]) -> None:
-    """All as the exporter decodes them."""
+    """Decode all objects like the exporter."""
     for data in batches:
         decode_batch(data)
 
 
 @cache
 def _javascript() -> Path | None:
-    """The folder with the JavaScript SDK, installed there once; None without Node."""
+    """Return the folder with the JavaScript SDK, which is installed there once; None without Node."""
     if not (shutil.which("node") and shutil.which("npm")):
         return None
     folder = inputs.MADE / "javascript"
@@ -48,14 +48,14 @@ def _javascript() -> Path | None:
 
 
 class _Node:
-    """A process that stays, so that what its compiler has learned stays too."""
+    """A process that stays up, so that its compiled code is kept."""
 
     def __init__(self, process: subprocess.Popen[str], version: str) -> None:
         self.version = version
         self._process = process
 
     def seconds(self, batches: Path) -> float:
-        """Its processor time for the objects of a folder; a thread of the compiler's counts too."""
+        """Return its processor time for the objects of a folder, including the compiler's thread."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{batches}\n")
@@ -79,7 +79,7 @@ def _node() -> Iterator[_Node | None]:
 
 
 def run(rounds: int) -> list[Row]:
-    """Each decoder on each kind of ledgers."""
+    """Measure each decoder on each kind of ledgers."""
     kinds = {**inputs.recorded(), "generated network": inputs.raw(inputs.network(), inputs.FIRST, inputs.FIRST + 29)}
     rows = []
     with _node() as node, tempfile.TemporaryDirectory() as folder:
@@ -104,7 +104,7 @@ def _kind(
     }
     if javascript:
         for _ in range(4):
-            javascript()  # its compiler learns
+            javascript()  # warm up its compiler
         works[JAVASCRIPT_SDK] = lambda: whole / javascript()
     figures = in_turns(works, rounds)
     note = f"{len(batches)} ledgers, {whole:.1f} MB"
@@ -126,9 +126,9 @@ def _kind(
 
 BENCHMARK = Benchmark(
     "Decoding",
-    "Raw XDR a second of processor time on one core, in turns. The generated decoder runs without Python's cycle "
-    f"collector, as in the exporter; Python's SDK has {SDK_LEDGERS} ledgers of each kind, and runs as it comes, and "
-    "without, in a process that does nothing else; the JavaScript one runs warm, in a process that stays. Without "
+    "Raw XDR per second of processor time on one core, in turns. The generated decoder runs without Python's cycle "
+    f"collector, as in the exporter. Python's SDK decodes {SDK_LEDGERS} ledgers of each kind in a separate process, "
+    "with and without the cycle collector. The JavaScript decoder runs warm, in a process that stays up. Without "
     "`../shared` or Node their rows are missing.",
     run,
 )

@@ -1,4 +1,4 @@
-"""The laptop's bucket and warehouse as programs of their own, with the statements of the DAGs."""
+"""The laptop's bucket and warehouse as separate programs, with the statements of the DAGs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stellar_etl_airflow.bigquery.tables import TableLayout, ensure_table
 from stellar_etl_airflow.export.exports import extra_fields
 from stellar_etl_airflow.model.schema import column_names, read_schema
 from stellar_etl_airflow.model.tables import LEDGERS, Table
-from stellar_etl_airflow.sql.checks import check_staging, column_rules, own_rules
+from stellar_etl_airflow.sql.checks import Loaded, check_staging, column_rules, own_rules
 from stellar_etl_airflow.sql.publish import publish
 from stellar_etl_airflow.sql.records import unchanged
 from stellar_etl_airflow.sql.statement import Parameter, Statement, range_parameters, table_name
@@ -37,12 +37,12 @@ BATCH = extra_fields({"batch_id": "benchmark", "batch_run_date": "2026-01-01T00:
 
 
 class Export(NamedTuple):
-    """A folder with all history of some ledgers, as a DAG's pods export it.
+    """A folder with all history of some ledgers, in the form of a DAG's pods.
 
     Attributes:
-        folder: where the files are.
-        parameters: what names the ledgers in statements.
-        files: what the manifest says of each, by data type.
+        folder: the folder of the files.
+        parameters: the query parameters with the ledgers.
+        files: the manifest's entries, by data type.
     """
 
     folder: Path
@@ -56,7 +56,7 @@ class Export(NamedTuple):
 
 @cache
 def exported(last: int = inputs.LAST) -> Export:
-    """The generated network's rows from the first ledger that is measured to some other; made once."""
+    """Return the generated network's rows from the first measured ledger to another one; made once."""
     folder = inputs.MADE / f"{inputs.network().name}-rows-{last}"
     if not list(folder.glob("*-manifest.json")):
         export = ("export_all_history", "-s", inputs.FIRST, "-e", last, "--extra-fields", BATCH)
@@ -68,7 +68,7 @@ def exported(last: int = inputs.LAST) -> Export:
 
 @dataclass
 class Emulated:
-    """Both programs, as a client sees them."""
+    """A client of both programs."""
 
     warehouse: emulators.Server
     bucket: emulators.Server
@@ -78,13 +78,13 @@ class Emulated:
         self.client.create_dataset(DATASET, exists_ok=True)
 
     def upload(self, path: Path) -> str:
-        """Sends a file to the bucket; gives its URI."""
+        """Upload a file to the bucket; return its URI."""
         name = f"{uuid4().hex}/{path.name}"
         emulators.storage_client(self.bucket).bucket(emulators.BUCKET).blob(name).upload_from_filename(str(path))
         return f"gs://{emulators.BUCKET}/{name}"
 
     def run(self, job: Job) -> list[dict[str, Any]]:
-        """Runs a job of the DAGs to its end; gives its rows."""
+        """Run a job of the DAGs to its end; return its rows."""
         done = self.client.create_job(job.configuration).result()
         return [dict(row.items()) for row in done] if "query" in job.configuration else []
 
@@ -101,7 +101,7 @@ class Emulated:
 
 @contextmanager
 def emulated() -> Iterator[Emulated]:
-    """Both programs, on a folder that is thrown away."""
+    """Start both programs in a temporary folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with (
@@ -113,12 +113,12 @@ def emulated() -> Iterator[Emulated]:
 
 @dataclass(frozen=True)
 class Loading:
-    """One table as its tasks load it; each method is one task's job.
+    """One table with the jobs of its tasks; each method is one task's job.
 
     Attributes:
-        to: where.
-        table: which.
-        dataset: the dataset of its tables; one staging table at a time lies there.
+        to: the client.
+        table: the table.
+        dataset: the dataset of its tables, with one staging table at a time.
     """
 
     to: Emulated
@@ -149,13 +149,13 @@ class Loading:
         return self._name(self.table.table_id)
 
     def make_tables(self) -> None:
-        """Staging and published table, as the load task makes them."""
+        """Create the staging and the published table, like the load task."""
         self.to.client.create_dataset(self.dataset, exists_ok=True)
         for table_id in (STAGING, self.table.table_id):
             ensure_table(self.to.client, f"{emulators.PROJECT}.{self.dataset}.{table_id}", TableLayout(self.fields))
 
     def drop_staging(self) -> None:
-        """As the last task of a batch does."""
+        """Delete the staging table, like the last task of a batch."""
         self.to.client.delete_table(f"{self.dataset}.{STAGING}", not_found_ok=True)
 
     def drop_tables(self) -> None:
@@ -164,22 +164,22 @@ class Loading:
         self.to.client.delete_table(f"{self.dataset}.{self.table.table_id}", not_found_ok=True)
 
     def load(self, uri: str) -> None:
-        """From the bucket into staging."""
+        """Load from the bucket into staging."""
         reference = {"projectId": emulators.PROJECT, "datasetId": self.dataset, "tableId": STAGING}
         self.to.run(load_job(uri, reference))
 
     def check(self, parameters: tuple[Parameter, ...]) -> dict[str, int]:
-        """All that the registry checks, the headers' counts too; gives the counts."""
-        headers = self._name(LEDGERS.table_id)
-        rules = own_rules(self.table, self.staging, self.published, headers)
+        """Run all checks of the registry, including the headers' counts; return the counts."""
+        loaded = Loaded(self.published, self.table.table_id, headers=self._name(LEDGERS.table_id))
+        rules = own_rules(self.table, self.staging, loaded)
         rules += column_rules(self.table.checks, self.staging, self.fields)
         (row,) = self.to.run(query_job("check", check_staging(self.staging, rules, parameters), NO_LIMIT))
         return row
 
     def merge(self, parameters: tuple[Parameter, ...]) -> None:
-        """From staging into the published table."""
+        """Merge from staging into the published table."""
         self.to.run(query_job("merge", self.statement(parameters), NO_LIMIT))
 
     def statement(self, parameters: tuple[Parameter, ...]) -> Statement:
-        """What the merge runs."""
+        """The merge's jobs."""
         return publish(self.table, self.published, self.staging, unchanged(self.columns), parameters)

@@ -1,4 +1,4 @@
-"""How fast history is exported: everything from the lake's objects to finished files."""
+"""The speed of exporting history: everything from the lake's objects to finished files."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ SDK_AT_BEST = "the same without Python's cycle collector"
 
 
 def sdk_ledgers() -> list[bytes]:
-    """Some of the generated network's ledgers, for the SDK, which takes long."""
+    """A part of the generated network's ledgers, for the SDK, which is slow."""
     return inputs.raw(inputs.network(), inputs.FIRST, inputs.FIRST + SDK_LEDGERS - 1)
 
 
 def export_speed(command: str) -> float:
-    """Megabytes a second of processor time of an export on one core, start and end of the program included."""
+    """Return megabytes per second of processor time of an export on one core, including the program's start and end."""
     return inputs.megabytes() / export(command, inputs.network(), inputs.FIRST, inputs.LAST, "--processes", 1).seconds
 
 
 def _limit() -> float:
-    """What no exporter can pass: to decompress objects, and to copy what they hold once."""
+    """The upper limit of any exporter: decompress objects, and copy their content once."""
     lake = open_lake(str(inputs.network()), "pubnet")
     objects = [lake.store.read(span.name) for span in lake.spans(inputs.FIRST, inputs.LAST)]
     return inputs.megabytes() / processor_seconds(lambda: [bytearray(decompress(data)) for data in objects])
 
 
 def run(rounds: int) -> list[Row]:
-    """The export between the SDK, which only decodes, and the limit."""
+    """Measure the export, the SDK, which only decodes, and the upper limit."""
     few = sdk_ledgers()
     works = {
         SDK: partial(sdk_speed, few),
@@ -59,7 +59,7 @@ def run(rounds: int) -> list[Row]:
 
 BENCHMARK = Benchmark(
     "Export of history",
-    "Raw XDR a second of processor time, one process, everything included: start of the program, decompression, "
+    "Raw XDR per second of processor time, one process, everything included: start of the program, decompression, "
     "hashes, decoding, rows of all nine types, JSON, checksums, writing.",
     run,
 )

@@ -1,4 +1,4 @@
-"""The ledgers that are measured: recorded ones beside the project, and generated ones of the public network's size."""
+"""The measured ledgers: recorded ones beside the project, and generated ones of the public network's size."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from stellar_etl.sources.lake import Lake, decompress, open_lake
 
 REPO = Path(__file__).resolve().parent.parent
 RECORDED = REPO.parent / "shared" / "ledgers"
-"""Real ledgers and those of a load test; a developer's machine may have them."""
+"""Real ledgers and those of a load test, which a developer's machine can have."""
 MADE = REPO / ".local" / "benchmarks"
 
 TRANSACTIONS = 400
-"""A ledger's transactions, about. On the public network they have 900 operations and 640 events."""
+"""About the number of a ledger's transactions. On the public network they have 900 operations and 640 events."""
 LEDGERS = 40
 FIRST = 23
-"""The first ledger that is measured: before it, accounts are made and trust is given."""
+"""The first measured ledger: before it accounts and trust lines are created."""
 LAST = FIRST + LEDGERS - 1
 NEWEST = FIRST + 99
-"""The last one that there is, for what needs a longer range."""
+"""The last ledger, for benchmarks that need a longer range."""
 
 _PEOPLE = 450
 _AT_ONCE = 97
@@ -41,7 +41,7 @@ _CLOSED = 1_767_225_600
 
 
 class Crowd(People):
-    """People who do more in one transaction than a small town's."""
+    """Accounts with more operations per transaction than in the small network."""
 
     def _request(self, source: bytes) -> Request:
         if self.dice.random() < 0.05:
@@ -51,14 +51,14 @@ class Crowd(People):
 
 
 class City(Town):
-    """A town with as many people as a busy ledger needs: each sends one transaction at most."""
+    """A network with enough accounts for a busy ledger: each sends one transaction at most."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine, seed=1, transactions_per_ledger=TRANSACTIONS)
         self.people = Crowd(engine, self.people.dice, TRANSACTIONS)
 
     def ledger(self, number: int) -> tuple[list[Request], list[Upgrade]]:
-        """The next ledger's; the second and those after it bring people until all are there."""
+        """Return the next ledger's transactions; from the second ledger on they create accounts until all exist."""
         here = len(self.people.keys)
         if not number or here >= _PEOPLE:
             return super().ledger(number)
@@ -89,14 +89,14 @@ def network() -> Path:
 
 
 def raw(lake: Path, first: int, last: int) -> list[bytes]:
-    """The XDR of a lake's objects."""
+    """Return the XDR of a lake's objects."""
     opened: Lake = open_lake(str(lake), "pubnet")
     return [decompress(opened.store.read(span.name)) for span in opened.spans(first, last)]
 
 
 @cache
 def megabytes(first: int = FIRST, last: int = LAST) -> float:
-    """How much XDR the generated network's ledgers are, in millions of bytes."""
+    """Return the size of the generated network's XDR, in millions of bytes."""
     return sum(map(len, raw(network(), first, last))) / 1e6
 
 
@@ -112,10 +112,10 @@ def records(path: Path) -> list[bytes]:
 
 
 def recorded() -> dict[str, list[bytes]]:
-    """Real ledgers, and those of stellar-core's load test, as `LedgerCloseMetaBatch`; none where they aren't."""
+    """Return real ledgers, and those of stellar-core's load test, as `LedgerCloseMetaBatch`; empty without them."""
     if not RECORDED.is_dir():
         return {}
-    alone = b"\0\0\0\0\0\0\0\0\0\0\0\1"  # a batch of one: decoders don't look at its range
+    alone = b"\0\0\0\0\0\0\0\0\0\0\0\1"  # a batch of one: decoders don't use its range
     load_test = [alone + ledger for ledger in records(RECORDED / "load-test-ledgers-v27.xdr.zstd")]
     mainnet = [decompress(path.read_bytes()) for path in sorted((RECORDED / "pubnet").rglob("*.xdr.zst*"))]
     return {"mainnet of July 2020": mainnet, "load test of stellar-core": load_test}

@@ -1,4 +1,4 @@
-"""How fast the laptop's warehouse takes a table: from the bucket into staging, checked, merged."""
+"""The speed of the laptop's warehouse: load a table from the bucket into staging, check it, merge it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PLAIN = "DuckDB alone"
 
 
 def _plain(export: Export, table: Table) -> float:
-    """Seconds of DuckDB by itself, which finds the types out as it likes and checks nothing."""
+    """Return the seconds of DuckDB alone, which infers the types and checks nothing."""
     sql = "CREATE TABLE plain AS SELECT * FROM read_ndjson(?)"
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(f"{folder}/plain.duckdb") as connection:
         return processor_seconds(lambda: connection.execute(sql, [str(export.path(table))]).fetchall())
 
 
 def _ours(to: Emulated, export: Export, table: Table, uri: str) -> float:
-    """Seconds of the warehouse for the jobs of three tasks: load, check, merge."""
+    """Return the warehouse's seconds for the jobs of three tasks: load, check, merge."""
     loading = Loading(to, table)
     loading.drop_tables()
     loading.make_tables()
@@ -54,7 +54,7 @@ def _rows(table: Table, export: Export, seconds: dict[str, list[float]]) -> list
 
 
 def run(rounds: int) -> list[Row]:
-    """The tables that most bytes and rows go to."""
+    """The tables with the most bytes and rows."""
     export, rows = exported(), []
     with emulated() as to:
         headers = Loading(to, LEDGERS)
@@ -70,8 +70,8 @@ def run(rounds: int) -> list[Row]:
 
 BENCHMARK = Benchmark(
     "Load, check and merge",
-    "NDJSON a second of processor time of the laptop's warehouse: the DAGs' load job from the bucket into staging, "
-    "their check of it, and their merge into an empty table. Beside it DuckDB, on which the warehouse is made, reads "
-    "the same file into a table, with types as it finds them, and no more.",
+    "NDJSON per second of processor time of the laptop's warehouse: the DAGs' load job from the bucket into "
+    "staging, their check, and their merge into an empty table. For comparison DuckDB, the warehouse's engine, "
+    "reads the same file into a table with inferred types.",
     run,
 )

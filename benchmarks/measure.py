@@ -1,4 +1,4 @@
-"""Time and memory of pieces of work, in this process or in one of its own, so that other programs count little."""
+"""Time and memory of pieces of work, in this process or in a separate one, with little influence of other programs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ REPO = Path(__file__).resolve().parent.parent
 
 
 class Cost(NamedTuple):
-    """What a process took, with those that it started.
+    """The resources used by a process and its children.
 
     Attributes:
         seconds: of processor time, of all processors.
         memory: the first process's at its peak, in MB.
         elapsed: seconds by the clock.
-        first: of the seconds of processor time, those of the program's first process.
+        first: the seconds of processor time of the program's first process.
     """
 
     seconds: float
@@ -32,7 +32,7 @@ class Cost(NamedTuple):
 
 
 def processor_seconds(work: Callable[[], object]) -> float:
-    """Processor time that a piece of work takes in this process, without Python's cycle collector."""
+    """Return the processor time of a piece of work in this process, without Python's cycle collector."""
     gc.collect()
     gc.disable()
     try:
@@ -51,21 +51,21 @@ os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 main(sys.argv[1:])
 ours, theirs = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 first, others = (used.ru_utime + used.ru_stime for used in (ours, theirs))
-# Not `ru_maxrss`, which counts what the process was before it became this program.
+# Not `ru_maxrss`, which includes the process's memory before it executed this program.
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(json.dumps([first + others, int(status["VmHWM"].split()[0]) / 1024, time.monotonic() - begun, first]))
 """
 
 
 def program(*arguments: object) -> Cost:
-    """Runs `stellar-etl` in a process of its own, which says at its end what it took."""
+    """Run `stellar-etl` in a separate process, which reports its resources at its end."""
     argv = [sys.executable, "-c", _RUN, *map(str, arguments)]
     done = subprocess.run(argv, check=True, capture_output=True, text=True, cwd=REPO)
     return Cost(*json.loads(done.stdout))
 
 
 def export(command: str, lake: Path, first: int, last: int, *options: object) -> Cost:
-    """An export of a range into a folder that is thrown away; each ledger is verified, as always."""
+    """Export a range into a temporary folder; each ledger is verified, as always."""
     with tempfile.TemporaryDirectory() as folder:
         single = command not in ("export_all_history", "export_ledger_entry_changes")
         output = Path(folder) / "rows.txt" if single else folder
@@ -73,7 +73,7 @@ def export(command: str, lake: Path, first: int, last: int, *options: object) ->
 
 
 def in_turns(works: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Each work's figure in each round: A B A B and so on, so that what else the machine does meets all of them.
+    """Return each work's figure in each round: A B A B and so on, so that other load affects all of them.
 
     The first round, in which caches are cold, does not count.
     """

@@ -1,4 +1,4 @@
-"""Whether memory stays the same however long the range is."""
+"""Whether memory is the same for ranges of any length."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _peak(command: str, length: int) -> float:
 
 
 def run(rounds: int) -> list[Row]:
-    """Peaks over ranges of 1, 10 and 100 ledgers."""
+    """Measure peaks over ranges of 1, 10 and 100 ledgers."""
     rows = []
     for command in COMMANDS:
         works = {f"{command}, {length} ledgers": partial(_peak, command, length) for length in LENGTHS}
@@ -28,7 +28,7 @@ def run(rounds: int) -> list[Row]:
 
 BENCHMARK = Benchmark(
     "Memory",
-    "One process at its peak. The first ledgers fill what is remembered of accounts and assets, within fixed "
-    "bounds; flat means: not with the range.",
+    "The peak of one process. The first ledgers fill caches of accounts and assets, which have fixed limits; after "
+    "that memory must not grow with the range.",
     run,
 )

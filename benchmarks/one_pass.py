@@ -1,4 +1,4 @@
-"""What one pass over the ledgers saves against a command for each type."""
+"""The saving of one pass over the ledgers, compared with one command per type."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _sum(of: Callable[[str], float]) -> float:
 
 
 def run(rounds: int) -> list[Row]:
-    """Time and reads of one pass, and of all commands that it stands for."""
+    """Measure time and reads of one pass, and of the commands that it replaces."""
     figures = in_turns({"one pass": partial(_seconds, "export_all_history"), "single": partial(_sum, _seconds)}, rounds)
     times = {name: Row(name, "s", values) for name, values in figures.items()}
     reads = {name: Row(name, "reads", [float(count)]) for name, count in _reads().items()}
@@ -50,7 +50,7 @@ def run(rounds: int) -> list[Row]:
 
 
 def _reads() -> dict[str, int]:
-    """Ledger objects that a lake on the web is asked for."""
+    """Return the number of ledger objects requested from a lake on the web."""
     counts = {}
     files = Files(inputs.network())
     for name, commands in {"one pass": ["export_all_history"], "single": SINGLE}.items():
@@ -63,7 +63,7 @@ def _reads() -> dict[str, int]:
 
 BENCHMARK = Benchmark(
     "One pass",
-    "`export_all_history` beside the sum of the commands for the single types over the same ledgers: processor time, "
-    "and objects that a lake on the web is asked for.",
+    "`export_all_history` compared with the sum of the commands for the single types over the same ledgers: "
+    "processor time, and objects requested from a lake on the web.",
     run,
 )

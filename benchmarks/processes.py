@@ -1,4 +1,4 @@
-"""What a second core brings."""
+"""The speed-up by a second core."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def _cost(processes: int) -> Cost:
 
 
 def run(rounds: int) -> list[Row]:
-    """One process and two in turns; the first round does not count.
+    """Measure one process and two in turns; the first round does not count.
 
     Raises:
-        Skipped: there is one processor.
+        Skipped: the machine has one processor.
     """
     if (os.cpu_count() or 1) < 2:
         raise Skipped("needs two processors")
@@ -33,16 +33,21 @@ def run(rounds: int) -> list[Row]:
             if number:
                 held.append(cost)
     one = Row(f"{ROW}, one process", "s", [cost.seconds for cost in costs[1]])
-    # Of two, the first process only starts and takes counts: its time counts whole, that of the others by halves.
+    # With two, the first process only coordinates: its time counts in full, that of the others by half.
     two = Row(f"{ROW}, two processes", "s", [cost.first + (cost.seconds - cost.first) / 2 for cost in costs[2]])
     elapsed = {count: [cost.elapsed for cost in held] for count, held in costs.items()}
     network = SECONDS_PER_LEDGER * inputs.LEDGERS
     return [
         one,
         two,
-        Row("what two are faster", "times", [a / b for a, b in zip(one.values, two.values, strict=True)], target=1.85),
         Row(
-            "the network's time in that of two processes",
+            "speed-up by two processes",
+            "times",
+            [a / b for a, b in zip(one.values, two.values, strict=True)],
+            target=1.85,
+        ),
+        Row(
+            "speed of two processes relative to the network",
             "times",
             [network / seconds for seconds in two.values],
             target=150,
@@ -55,8 +60,9 @@ def run(rounds: int) -> list[Row]:
 
 BENCHMARK = Benchmark(
     "Two cores",
-    "Processor time on the longest way: of one process all; of two that of the first one, which gives turns, and half "
-    "of what the two take that work, each on every other ledger. On an idle machine that is the elapsed time; elapsed "
-    "times are given too, and mean little where the load says that others had the processors.",
+    "Processor time on the critical path. With one process it is all its time. With two it is the time of the first "
+    "process, which coordinates, plus half the time of the two workers, which export every other ledger each. On an "
+    "idle machine this is the elapsed time. Elapsed times are given too; they mean little if the load shows that "
+    "other programs used the processors.",
     run,
 )

@@ -1,4 +1,4 @@
-"""Every benchmark by its name. A new one is a module with a `BENCHMARK`, and a line here."""
+"""Every benchmark by name. A new benchmark is a module with a `BENCHMARK`, and a line here."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from benchmarks import (
     loading,
     memory,
     one_pass,
+    outbound,
     processes,
     servers,
 )
@@ -31,4 +32,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "growth": growth.BENCHMARK,
     "servers": servers.BENCHMARK,
     "backfill": backfill.BENCHMARK,
+    "outbound": outbound.BENCHMARK,
 }

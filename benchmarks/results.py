@@ -1,4 +1,4 @@
-"""Results as JSON, a file a benchmark, and the page and charts that are made of all of them."""
+"""Results as JSON, one file per benchmark, and the page and charts made from them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PACKAGES = ("orjson", "zstandard", "stellar-sdk", "google-crc32c")
 
 _HEAD = """# Results
 
-Made by `benchmarks/run.sh`; a benchmark that runs alone replaces its own part. Figures are medians with the lowest and
-the highest of all rounds. Where ratios are given, both sides ran in turns, and a ratio is of one round; the target is
-then of the ratio. Times are of the processor, unless it says elapsed.
+Written by `benchmarks/run.sh`; a benchmark that runs alone replaces its own section. Figures are medians with the
+lowest and the highest value of all rounds. For ratios both sides ran in turns, and each round gives one ratio; the
+target then applies to the ratio. Times are processor times, unless they are marked as elapsed.
 """
 
 
@@ -35,10 +35,10 @@ def _processor() -> str:
 
 
 def circumstances(rounds: int, load: tuple[float, float]) -> dict[str, Any]:
-    """When and where it was measured.
+    """Return the circumstances of a measurement.
 
     Args:
-        rounds: how many rounds count.
+        rounds: the number of counted rounds.
         load: the machine's load over one minute, before and after.
     """
     return {
@@ -56,14 +56,14 @@ def _path(name: str) -> Path:
 
 
 def save(name: str, rows: list[Row], around: Mapping[str, Any]) -> None:
-    """Keeps what a benchmark gave."""
+    """Save the results of a benchmark."""
     _path(name).parent.mkdir(exist_ok=True)
     content = {**around, "rows": [asdict(row) for row in rows]}
     _path(name).write_text(json.dumps(content, indent=1) + "\n")
 
 
 def kept(name: str) -> tuple[dict[str, Any], list[Row]] | None:
-    """When and where a benchmark was measured, and what it gave; None if it has not run."""
+    """Return the circumstances and results of a benchmark; None if it has not run."""
     if not _path(name).exists():
         return None
     around = json.loads(_path(name).read_text())
@@ -71,7 +71,7 @@ def kept(name: str) -> tuple[dict[str, Any], list[Row]] | None:
 
 
 def render(benchmarks: Mapping[str, Benchmark]) -> None:
-    """Writes the page and the charts of all results that are there."""
+    """Write the page and the charts from all saved results."""
     parts = [_HEAD]
     for name, benchmark in benchmarks.items():
         if found := kept(name):
@@ -84,7 +84,7 @@ def render(benchmarks: Mapping[str, Benchmark]) -> None:
 
 
 def _bars(rows: list[Row]) -> list[Bar]:
-    """The rows of the first one's unit; a row that is held against two others is one bar."""
+    """Return the rows with the unit of the first one; a row that is compared with two others is one bar."""
     bars: dict[str, Bar] = {}
     for row in rows:
         if row.unit == rows[0].unit:
@@ -140,5 +140,5 @@ def _spread(values: Any) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits that count."""
+    """Format a number with three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""What a benchmark gives: rows of figures, each with its spread and what it is held against."""
+"""The result of a benchmark: rows of figures, each with its spread and its comparison."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from statistics import median
 
 
 class Skipped(Exception):  # noqa: N818 no error: what is measured is not here
-    """A benchmark can't run here; the message says what is missing."""
+    """A benchmark can't run here; the message names what is missing."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was measured, in so many rounds.
+    """One measured figure, with a value per round.
 
     Attributes:
-        what: what it is, in a few words.
-        unit: of the values.
-        values: one a round.
-        against: what the ratios are to, or what the target is of if there are none.
-        ratios: to another row's value of the same round, for what runs beside it slows both down alike.
-        target: what the median of the ratios, or of the values if there are none, shall reach; None for none.
+        what: its name, in a few words.
+        unit: the unit of the values.
+        values: one per round.
+        against: the other side of the ratios, or the subject of the target without ratios.
+        ratios: to another row's value of the same round, because other load slows both down alike.
+        target: the target for the median of the ratios, or of the values without ratios; None without a target.
         at_most: whether the target is an upper limit.
-        note: what else there is to know.
+        note: a note.
     """
 
     what: str
@@ -37,7 +37,7 @@ class Row:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the target is reached, None without one."""
+        """Whether the target is reached, None without a target."""
         if self.target is None:
             return None
         seen = median(self.ratios or self.values)
@@ -49,9 +49,9 @@ class Benchmark:
     """One subject.
 
     Attributes:
-        title: what it is about.
-        about: how it is measured, and on what; Markdown.
-        run: measures in so many rounds.
+        title: its heading.
+        about: the method and the input; Markdown.
+        run: measures a number of rounds.
     """
 
     title: str
@@ -60,13 +60,13 @@ class Benchmark:
 
 
 def held_against(row: Row, other: Row, *, target: float | None = None, at_most: bool = False, of: str = "") -> Row:
-    """A row with its ratios to another, round by round."""
+    """Return a row with its ratios to another one, round by round."""
     ratios = [value / base for value, base in zip(row.values, other.values, strict=True)]
     return Row(row.what, row.unit, row.values, of or other.what, ratios, target, at_most, row.note)
 
 
 def against_first(rows: Sequence[Row], *, at_most: float) -> list[Row]:
-    """Rows of growing size: the first, and the others held against it.
+    """Return rows of growing size: the first one, and the others compared with it.
 
     Args:
         rows: in their order.

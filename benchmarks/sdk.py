@@ -1,6 +1,6 @@
-"""The Python SDK's decoder, and how fast it is in a process that holds nothing else.
+"""The Python SDK's decoder, and its speed in a separate process.
 
-Python's cycle collector walks all that a process holds: beside other benchmarks the SDK would pay for what they keep.
+Python's cycle collector traverses all objects of a process: the SDK would pay for the objects of other benchmarks.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from stellar_sdk.xdr import LedgerCloseMetaBatch
 
 
 def decode_by_sdk(batches: list[bytes]) -> None:
-    """All objects of stellar-sdk."""
+    """Decode all objects with stellar-sdk."""
     for data in batches:
         LedgerCloseMetaBatch.from_xdr_bytes(data)
 
 
 def sdk_speed(batches: list[bytes], *, collector: bool = True) -> float:
-    """Megabytes a second of processor time that the SDK decodes, as it comes or without Python's cycle collector."""
+    """Return the megabytes per second of processor time that the SDK decodes, with or without the cycle collector."""
     argv = [sys.executable, "-m", __name__, "on" if collector else "off"]
     done = subprocess.run(argv, input=pickle.dumps(batches), check=True, capture_output=True)
     return sum(map(len, batches)) / 1e6 / float(done.stdout)

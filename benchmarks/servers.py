@@ -1,4 +1,4 @@
-"""Whether the laptop's servers, and the tasks that talk to them, need the same memory however long the range is."""
+"""Whether the laptop's servers and their tasks need the same memory for ranges of any length."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from benchmarks import inputs
 from benchmarks.emulated import BATCH, DATASET, SCHEMAS, Emulated, Loading, emulated, exported
 from benchmarks.rows import Benchmark, Row, against_first
 from stellar_etl_airflow.bigquery.tables import TableLayout, ensure_table
+from stellar_etl_airflow.model.coverage import Window
+from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.schema import read_schema
 from stellar_etl_airflow.model.tables import ASSETS, BATCH_STATS_TABLE_ID, EFFECTS, LEDGERS, OPERATIONS, TRANSACTIONS
 from stellar_etl_airflow.sql.coverage import look, window_parameters
@@ -22,24 +24,25 @@ LENGTHS = (1, 10, 100)
 TABLES = (LEDGERS, OPERATIONS, EFFECTS, TRANSACTIONS, ASSETS)
 PROGRAMS = ("warehouse", "bucket", "cluster", "tasks", "coverage")
 LOOKED_AT = (LEDGERS, OPERATIONS, EFFECTS, TRANSACTIONS)
-WINDOW = window_parameters(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
+DAY = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
+"""The close times of all ledgers."""
 POD_SECONDS = 900
 
 
 def peak(process: subprocess.Popen[bytes] | None) -> float:
-    """The most memory that a running process has had, in MB."""
+    """Return the peak memory of a running process, in MB."""
     assert process is not None
     return _peak_of(str(process.pid))
 
 
 def _peak_of(pid: str) -> float:
-    # Not `ru_maxrss`, which counts what the process was before it became this program.
+    # Not `ru_maxrss`, which includes the process's memory before it executed this program.
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def _tasks(port: int, last: int) -> float:
-    """Loads, checks and merges all tables, as the tasks do; gives this process's peak in MB."""
+    """Load, check and merge all tables, like the tasks; return this process's peak in MB."""
     to = Emulated(emulators.Server([], "", port), emulators.Server([], ""))
     for table in TABLES:
         loading = Loading(to, table)
@@ -52,11 +55,12 @@ def _tasks(port: int, last: int) -> float:
 
 
 def _coverage(port: int, last: int) -> float:
-    """Looks over tables, as `ledger_coverage` does; gives this process's peak in MB."""
+    """Check the coverage of tables, like `ledger_coverage`; return this process's peak in MB."""
     to = Emulated(emulators.Server([], "", port), emulators.Server([], ""))
     stats = f"{emulators.PROJECT}.{DATASET}.{BATCH_STATS_TABLE_ID}"
     ensure_table(to.client, stats, TableLayout(read_schema(SCHEMAS, BATCH_STATS_TABLE_ID)))
     headers = Loading(to, LEDGERS).published
+    window = window_parameters(Window(LedgerRange(inputs.FIRST, last), *DAY))
     for table in LOOKED_AT:
         published = Loading(to, table).published
         to.query(
@@ -64,25 +68,26 @@ def _coverage(port: int, last: int) -> float:
             f"published_at) SELECT '{table.table_id}', {inputs.FIRST}, {last}, COUNT(*), MIN(closed_at), "
             f"MAX(closed_at), MAX(closed_at) FROM {published}"
         )
-        statement = look(table, published, headers, f"`{stats}`", table.table_id, WINDOW)
+        ids = {one: one.table_id for one in LOOKED_AT}
+        statement = look(table, published, headers, f"`{stats}`", ids, last, window)
         found = to.query(statement.sql, statement.parameters)
-        assert found == [], f"what was loaded is whole: {found}"
+        assert found == [], f"the coverage check found {found} in complete tables"
     return _peak_of("self")
 
 
 def _export(cluster: Cluster, last: int) -> None:
-    """A pod writes all history of a range to the bucket."""
+    """Export all history of a range to the bucket, like a pod."""
     bucket = ("--cloud-provider", "gcp", "--cloud-storage-bucket", emulators.BUCKET, "--extra-fields", BATCH)
     range_ = ("--start-ledger", str(inputs.FIRST), "--end-ledger", str(last), "--output", "rows")
     pod = cluster.create(
         "stellar-etl", "export_all_history", *range_, *bucket, "--datastore-path", str(inputs.network())
     )
-    wait_until(lambda: cluster.pod(pod).status.phase in ("Succeeded", "Failed"), "the pod goes on", POD_SECONDS)
+    wait_until(lambda: cluster.pod(pod).status.phase in ("Succeeded", "Failed"), "the pod still runs", POD_SECONDS)
     assert cluster.pod(pod).status.phase == "Succeeded", cluster.log(pod)
 
 
 def _peaks(length: int) -> dict[str, float]:
-    """Every program's peak of one batch, each started for it."""
+    """Return every program's peak during one batch; each is started for it."""
     last = inputs.FIRST + length - 1
     exported(last)
     with tempfile.TemporaryDirectory() as folder, emulated() as to:
@@ -100,7 +105,7 @@ def _peaks(length: int) -> dict[str, float]:
 
 
 def run(rounds: int) -> list[Row]:
-    """Each program at ranges of 1, 10 and 100 ledgers."""
+    """Measure each program at ranges of 1, 10 and 100 ledgers."""
     found = [{length: _peaks(length) for length in LENGTHS} for _ in range(rounds)]
     rows = []
     for program in PROGRAMS:
@@ -113,10 +118,10 @@ def run(rounds: int) -> list[Row]:
 
 BENCHMARK = Benchmark(
     "Memory of servers and tasks",
-    "Peaks of one batch through all of them: a pod exports to the bucket, a process loads, checks and merges ledgers, "
-    "operations, effects, transactions and assets by the code of the tasks, and another one looks over them as "
-    "`ledger_coverage` does. Every program is started for it. The warehouse's DuckDB may take 1 GB, and puts what is "
-    "more on disk: it grows up to that, and not with the range. The emulated bucket holds an object twice while it is "
-    "uploaded: it grows with the largest file of a batch.",
+    "Peaks during one batch: a pod exports to the bucket; a process loads, checks and merges ledgers, operations, "
+    "effects, transactions and assets with the code of the tasks; another one checks their coverage like "
+    "`ledger_coverage`. Every program is started for the batch. The warehouse's DuckDB can use 1 GB and spills the "
+    "rest to disk: its memory grows up to that limit, and not with the range. The emulated bucket holds an object "
+    "twice while it is uploaded: its memory grows with the largest file of a batch.",
     run,
 )

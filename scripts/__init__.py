@@ -1,1 +1,1 @@
-"""Commands for those who run and change the project."""
+"""Commands for operators and contributors."""

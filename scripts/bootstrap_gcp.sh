@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up Google Cloud for the DAGs, or what is missing of it. scripts/bootstrap_gcp.sh --help says how.
+# Sets up Google Cloud for the DAGs. For its usage run: scripts/bootstrap_gcp.sh --help
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/make_venv.sh stack

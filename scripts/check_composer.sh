@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Imports all DAGs and builds every operator with the versions that Composer 3 has, in an environment of its own
+# Imports all DAGs and builds every operator with the versions of Composer 3, in a separate environment
 # (.venv-composer, from requirements/composer.txt). Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."

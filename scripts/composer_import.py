@@ -15,7 +15,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Environment:
-    """A Composer environment, as gcloud names it.
+    """A Composer environment, in gcloud's terms.
 
     Attributes:
         name: the environment.
@@ -31,21 +31,27 @@ class Environment:
     project: str = ""
 
     def url(self, file: str) -> str:
-        """Return where a file lies in the bucket."""
+        """Return the URL of a file in the bucket."""
         return f"gs://{self.bucket}/data/stellar-etl/{file}"
 
     def path(self, file: str) -> str:
-        """Return where Airflow finds a file of the bucket."""
+        """Return Airflow's path of a file in the bucket."""
         return f"/home/airflow/gcs/data/stellar-etl/{file}"
 
     def upload(self, file: Path) -> list[str]:
-        """Return the command that brings a file into the bucket, under its own name."""
+        """Return the command that copies a file into the bucket, under its own name."""
         return ["gcloud", "storage", "cp", str(file), self.url(file.name), *self._project]
 
-    def load(self, what: str, file: str) -> list[str]:
-        """Return the command by which Airflow imports `variables` or `pools` from a file of the bucket."""
+    def load(self, what: str, file: str, *options: str) -> list[str]:
+        """Return the command that lets Airflow import `variables` or `pools` from a file of the bucket.
+
+        Args:
+            what: `variables` or `pools`.
+            file: the file's name.
+            options: further options of Airflow's command.
+        """
         run = ["gcloud", "composer", "environments", "run", self.name, *self._project, f"--location={self.location}"]
-        return [*run, what, "import", "--", self.path(file)]
+        return [*run, what, "import", "--", self.path(file), *options]
 
     @property
     def _project(self) -> list[str]:

@@ -1,10 +1,11 @@
-"""Writes what is made from the registry of tables and the settings' models.
+"""Writes the files that are generated from the registry of tables and the settings' models.
 
     python scripts/generate.py [--check]
 
-`airflow_variables.json` and `airflow_pools.json` hold every Airflow Variable and pool with the value that is shipped;
-`docs/variables.md` has the test that shows each Variable's effect; the README has the table of Variables, between two
-comments. With `--check` nothing is written, and the exit status is 1 if a file is out of date.
+`airflow_variables.json` and `airflow_pools.json` contain every Airflow Variable and pool with its shipped value;
+`docs/variables.md` has the table of Variables and the test that shows each Variable's effect, between comments;
+`docs/tables.md` describes every published table. With `--check` nothing is written, and the exit status is 1 if a file
+is out of date.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -21,7 +22,8 @@ sys.path.insert(0, str(REPO / "dags"))
 
 from pydantic.fields import FieldInfo  # noqa: E402
 
-from stellar_etl_airflow.model.tables import POOLS  # noqa: E402
+from stellar_etl_airflow.model.schema import Field, mode_of, read_schema  # noqa: E402
+from stellar_etl_airflow.model.tables import POOLS, PUBLISHED, VIEWS, Publish, Table, View, sources_of  # noqa: E402
 from stellar_etl_airflow.settings.base import extra_of, shipped_value  # noqa: E402
 from stellar_etl_airflow.settings.groups import GROUPS  # noqa: E402
 
@@ -31,24 +33,24 @@ FIELDS: dict[str, FieldInfo] = dict(
 """Every Variable by key."""
 
 EFFECTS = REPO / "tests/dags/settings/effects.json"
-"""By Variable, the test that changes it and looks at the result."""
+"""By Variable, the test that changes it and checks the result."""
 
 LINE = 120
 """The longest line of a JSON file."""
 
 SHORT = 60
-"""The longest value that the README's table shows."""
+"""The longest value that the table shows."""
 
-BEGIN, END = "<!-- Variables: made by scripts/generate.py -->", "<!-- end of Variables -->"
+PAGE = "docs/variables.md"
 
 
 def as_json(value: Any, before: int = 0, indent: int = 0) -> str:
-    """Write JSON with the entries of an object or list on lines of their own where one line would be too long.
+    """Return JSON with one entry of an object or list per line, if a single line would be too long.
 
     Args:
         value: what to write.
-        before: characters that stand before it in its line.
-        indent: spaces that its line begins with.
+        before: the number of characters before it in its line.
+        indent: the spaces at the start of its line.
     """
     short = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or before + len(short) < LINE:
@@ -77,7 +79,7 @@ def pools() -> str:
 
 
 def type_of(annotation: Any) -> str:
-    """A Variable's type in words."""
+    """Return a Variable's type in words."""
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{value}`" for value in get_args(annotation))
     for kind, name in ((bool, "true or false"), (int, "number"), (float, "number"), (str, "text")):
@@ -87,7 +89,7 @@ def type_of(annotation: Any) -> str:
 
 
 def shipped_text(field: FieldInfo) -> str:
-    """A Variable's shipped value as JSON, or where to find it if it is long."""
+    """Return a Variable's shipped value as JSON, or a reference if it is long."""
     text = json.dumps(shipped_value(field))
     return f"`{text}`" if len(text) <= SHORT else "see `airflow_variables.json`"
 
@@ -98,43 +100,145 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def readme(text: str) -> str:
-    """The README with its table of Variables.
-
-    Raises:
-        ValueError: it has no place for the table.
-    """
-    before, mark, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not mark or not end:
-        raise ValueError(f"README.md must have a line {BEGIN} and a line {END} for the table of Variables")
+def settings_table() -> str:
+    """The table of all Variables."""
     rows = (
         (f"`{key}`", type_of(field.annotation), shipped_text(field), str(field.description), extra_of(field)["when"])
         for key, field in FIELDS.items()
     )
-    head = ("Variable", "type", "shipped value", "what it is", "change it when")
-    return f"{before}{BEGIN}\n{table(head, rows)}\n{END}{after}"
+    return table(("Variable", "type", "shipped value", "what it is", "change it if"), rows)
 
 
-def effects() -> str:
-    """The text of `docs/variables.md`.
+def effects_table() -> str:
+    """The table of the tests that show each Variable's effect.
 
     Raises:
-        ValueError: a Variable has no test that shows its effect, or a test is of no Variable.
+        ValueError: a Variable has no test, or a test has no Variable.
     """
     tests: Mapping[str, str] = json.loads(EFFECTS.read_text())
     if lone := sorted(FIELDS.keys() ^ tests.keys()):
         raise ValueError(f"{EFFECTS.relative_to(REPO)} must name one test for each Variable: {', '.join(lone)}")
-    rows = table(("Variable", "test that shows its effect"), ((f"`{key}`", f"`{tests[key]}`") for key in FIELDS))
-    return f"""\
-# Tests of each Variable's effect
+    return table(("Variable", "test that shows its effect"), ((f"`{key}`", f"`{tests[key]}`") for key in FIELDS))
 
-The README lists the Airflow Variables and says when to change each. This table names, for each Variable, a test that
-changes it and checks the effect: on the pod, the BigQuery job, the table or the event. `make generate` writes this page
-from `dags/stellar_etl_airflow/settings/` and `tests/dags/settings/effects.json`.
 
-{rows}
-"""
+def with_table(text: str, name: str, content: str) -> str:
+    """Return a page with a table between the two comments of this name.
+
+    Raises:
+        ValueError: the page lacks a comment.
+    """
+    begin, end = f"<!-- {name}: made by scripts/generate.py -->", f"<!-- end of {name} -->"
+    before, mark, rest = text.partition(begin)
+    _, last, after = rest.partition(end)
+    if not mark or not last:
+        raise ValueError(f"{PAGE} must have a line {begin} and a line {end}")
+    return f"{before}{begin}\n{content}\n{end}{after}"
+
+
+def page() -> str:
+    """The text of `docs/variables.md` with its two tables."""
+    text = with_table((REPO / PAGE).read_text(), "Variables", settings_table())
+    return with_table(text, "Effects", effects_table())
+
+
+def grain(published: Table) -> str:
+    """Return the grain of a table, in words."""
+    keys = ", ".join(f"`{key}`" for key in published.keys)
+    if published.unique:
+        return f"one row per {keys}"
+    identity = ", ".join(f"`{column}`" for column in published.identity)
+    return f"one row per event: per {identity}, where these are not NULL"
+
+
+def example(published: Table, fields: Sequence[Field], dataset: str = "stellar") -> str:
+    """A query of a few rows of a table that reads one day's partition.
+
+    Args:
+        published: the table.
+        fields: its columns.
+        dataset: the dataset, or project and dataset.
+    """
+    plain = [field["name"] for field in fields if field["type"] != "RECORD" and mode_of(field) != "REPEATED"]
+    chosen = dict.fromkeys([published.closed_at_column, *published.keys, *published.cluster, *plain])
+    columns = ", ".join(f"`{name}`" for name in [*chosen][:6])
+    closed_at = f"`{published.closed_at_column}`"
+    day = f"WHERE {closed_at} >= TIMESTAMP '2026-01-01' AND {closed_at} < TIMESTAMP '2026-01-02'\n"
+    where = day if published.partition else ""
+    return f"SELECT {columns}\nFROM `{dataset}.{published.table_id}`\n{where}ORDER BY {closed_at}\nLIMIT 10"
+
+
+def table_page(published: Table) -> str:
+    """A table's section in `docs/tables.md`."""
+    fields = read_schema(str(REPO / "schemas"), published.table_id)
+    made = [f"Loaded by `{published.dag_id}` from the exporter's `{published.data_type}`."]
+    if published.derivation:
+        sources = ", ".join(f"`{source.table_id}`" for source in sources_of(published).values())
+        made = [f"{published.derivation.title}, derived by `{published.dag_id}` from {sources}."]
+        made.append(published.derivation.definition)
+    facts = [
+        ("grain", grain(published)),
+        ("keys", ", ".join(f"`{key}`" for key in published.keys)),
+        ("partition", f"`{published.closed_at_column}`, {published.partition}" if published.partition else "none"),
+        ("clusters", ", ".join(f"`{column}`" for column in published.cluster)),
+        (
+            "ledger",
+            f"`{published.ledger_column}`" + (f" >> {published.ledger_shift}" if published.ledger_shift else ""),
+        ),
+    ]
+    if published.publish is Publish.KEEP_EARLIEST:
+        facts.append(("a repeated key", "the row of the oldest ledger is kept"))
+    if published.entry_keys:
+        facts.append(("views", f"`{published.table_id}_current`, `{published.table_id}_history`"))
+    columns = table(
+        ("column", "type", "what it is"),
+        ((f"`{name}`", kind_of(one), str(one["description"]).replace("|", "\\|")) for name, one in flat(fields)),
+    )
+    parts = [f"## {published.table_id}", *made, table(("", ""), facts), columns]
+    return "\n\n".join([*parts, f"```sql\n{example(published, fields)}\n```"])
+
+
+def view_page(view: View) -> str:
+    """A view's section in `docs/tables.md`."""
+    fields = read_schema(str(REPO / "schemas"), view.view_id)
+    grain = ", ".join(f"`{column}`" for column in view.grain)
+    columns = table(
+        ("column", "type", "what it is"),
+        ((f"`{one['name']}`", kind_of(one), str(one["description"]).replace("|", "\\|")) for one in fields),
+    )
+    chosen = ", ".join(f"`{field['name']}`" for field in fields[:6])
+    query = f"SELECT {chosen}\nFROM `stellar.{view.view_id}`\nORDER BY {grain}\nLIMIT 10"
+    facts = table(("", ""), [("grain", f"one row per {grain}"), ("made by", f"`{view.table.dag_id}`")])
+    made = f"A view, computed when it is read. {view.definition}"
+    return "\n\n".join([f"## {view.view_id}", made, facts, columns, f"```sql\n{query}\n```"])
+
+
+def flat(fields: Sequence[Field], prefix: str = "") -> Iterator[tuple[str, Field]]:
+    """Yield columns with their nested fields, each with its full name."""
+    for field in fields:
+        yield f"{prefix}{field['name']}", field
+        yield from flat(field.get("fields", ()), f"{prefix}{field['name']}.")
+
+
+def kind_of(field: Field) -> str:
+    """A column's type as the page shows it."""
+    return f"ARRAY of {field['type']}" if mode_of(field) == "REPEATED" else str(field["type"])
+
+
+def tables() -> str:
+    """The text of `docs/tables.md`."""
+    ids = (*(one.table_id for one in PUBLISHED.values()), *VIEWS)
+    names = ", ".join(f"[`{one}`](#{one})" for one in ids)
+    head = f"""\
+# Tables
+
+Every published table, and every view on derived tables: its columns, what identifies a row, its partition, a query.
+`make generate` writes this page from the registry of tables and the schema files. Names, partitions and clusters are
+the shipped ones: the Variables `table_ids`, `partition_fields` and `cluster_fields` change them. Queries need a
+condition on the partition column, or they read the whole table. [history.md](history.md) describes the views of ledger
+entries.
+
+{names}"""
+    return "\n\n".join([head, *map(table_page, PUBLISHED.values()), *map(view_page, VIEWS.values())]) + "\n"
 
 
 def main() -> int:
@@ -146,8 +250,8 @@ def main() -> int:
         files = {
             "airflow_variables.json": variables(),
             "airflow_pools.json": pools(),
-            "docs/variables.md": effects(),
-            "README.md": readme((REPO / "README.md").read_text()),
+            PAGE: page(),
+            "docs/tables.md": tables(),
         }
     except ValueError as error:
         print(error, file=sys.stderr)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the lock files anew: every package pinned with its hashes, no download address.
-# Run it after a change of a requirements/*.in file, or of what pyproject.toml says the exporter needs. Packages that are
-# locked keep their versions, unless --upgrade or --upgrade-package NAME is given.
+# Updates the lock files: every package pinned with its hashes, no download address.
+# Run it after a change of a requirements/*.in file, or of the exporter's dependencies in pyproject.toml. Locked packages
+# keep their versions, unless --upgrade or --upgrade-package NAME is given.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=$(command -v .venv/bin/uv || command -v uv) || { echo "lock.sh: uv is missing: run ./run_tests.sh once, or install uv" >&2; exit 1; }
@@ -18,7 +18,9 @@ compile() {
 
 given=("$@")
 compile stack --excludes requirements/stack.excludes requirements/stack.in
-# Tests run on the stack's versions, and the image has the versions that the tests ran with.
+# Tests run with the stack's versions, and the image has the versions of the tests.
 compile tests --constraints requirements/stack.txt requirements/tests.in
 compile exporter --constraints requirements/stack.txt pyproject.toml
 compile composer requirements/composer.in
+compile outbound requirements/outbound.in
+compile dbt requirements/dbt.in

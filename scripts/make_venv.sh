@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes a virtual environment from a lock file, or brings it up to date: every package at its locked version, checked by
-# its hash. Does nothing if the environment is up to date. Needs Python 3.11 and the package index.
+# Creates or updates a virtual environment from a lock file: every package at its locked version, checked by its hash. Does
+# nothing if the environment is up to date. Needs Python 3.11 and the package index.
 #   scripts/make_venv.sh [NAME]
-#     stack   .venv from requirements/stack.txt: what ./run_local.sh and deployments need
-#     tests   .venv from requirements/stack.txt and requirements/tests.txt: what development needs (default)
+#     stack   .venv from requirements/stack.txt: for ./run_local.sh and deployments
+#     tests   .venv from requirements/stack.txt and requirements/tests.txt: for development (default)
 #     NAME    .venv-NAME from requirements/NAME.txt, for packages that conflict with the stack's
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,7 +16,7 @@ case $name in stack | tests) venv=.venv ;; esac
 stamp=$venv/.made-from
 [ -f "requirements/$name.txt" ] || fail "requirements/$name.txt is missing: '$name' is not the name of a lock file"
 
-# What pyproject.toml says about the exporter's package, which .venv has too: the part before the tools' settings.
+# The part of pyproject.toml about the exporter's package, which .venv contains too: the part before the tools' settings.
 package() {
   local line
   while IFS= read -r line; do
@@ -25,8 +25,8 @@ package() {
   done < pyproject.toml
 }
 
-# Sets `locks`, and `wanted`: what the stamp holds if the environment is up to date. Where the tests' packages are
-# installed, they stay when only the stack is asked for.
+# Sets `locks`, and `wanted`: the stamp of an up-to-date environment. Installed packages of the tests stay if only the
+# stack is requested.
 look() {
   made=$(cat "$stamp" 2>/dev/null || true)
   locks=("requirements/$name.txt")
@@ -43,7 +43,7 @@ if [ -z "$python" ] || ! "$python" -c 'import sys; sys.exit(sys.version_info[:2]
   fail "Python 3.11 is missing: install it (Debian, Ubuntu: python3.11 and python3.11-venv) and try again"
 fi
 
-# Two at once would write the same folder: the second waits, and finds the work done.
+# Two processes would write the same folder: the second one waits, and finds the environment up to date.
 if command -v flock >/dev/null; then
   exec 9> "$venv.lock"
   flock 9
@@ -75,7 +75,7 @@ install_uv() {
 if install_uv && .venv/bin/uv pip sync --quiet --require-hashes --python .venv/bin/python "${locks[@]}"; then
   .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --python .venv/bin/python -e .
 else
-  echo "make_venv.sh: uv could not install the locks; pip tries" >&2
+  echo "make_venv.sh: uv could not install the locks; trying pip" >&2
   for lock in "${locks[@]}"; do
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$lock"
   done

@@ -1,6 +1,6 @@
-"""Parses a folder of DAG files as Airflow does: `python scripts/parse_dags.py FOLDER`.
+"""Parses a folder of DAG files like Airflow: `python scripts/parse_dags.py FOLDER`.
 
-Exit status 0, or 1 with a line for each file that doesn't parse, and if there is no DAG at all.
+Exit status 0, or 1 with a line for each file that does not parse, or if the folder has no DAG.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 
 def main(folder: Path) -> int:
-    """Says on stderr what is wrong with the DAG files of a folder."""
+    """Print the errors of a folder's DAG files to stderr."""
     with tempfile.TemporaryDirectory() as home:
-        # Before Airflow is imported: it reads these once. No setting of the developer's own has a say.
+        # Before Airflow is imported: it reads these once. They override the developer's settings.
         os.environ["AIRFLOW_HOME"] = home
         os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
         os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
@@ -29,7 +29,7 @@ def main(folder: Path) -> int:
     for path, trace in bag.import_errors.items():
         print(f"{Path(path).relative_to(folder)} does not parse: {trace.strip().splitlines()[-1]}", file=sys.stderr)
     if not bag.dags and not bag.import_errors:
-        print(f"{folder} holds no DAG", file=sys.stderr)
+        print(f"{folder} contains no DAG", file=sys.stderr)
     return 0 if bag.dags and not bag.import_errors else 1
 
 

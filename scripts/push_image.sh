@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the exporter's image, pushes it to an Artifact Registry repository under a tag, and prints its name by digest:
-# image=REPOSITORY@sha256:…, as a workflow's output takes it.
+# image=REPOSITORY@sha256:…, in the form of a workflow's output.
 #   scripts/push_image.sh LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/stellar-etl TAG
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the DAGs once against the real BigQuery and Cloud Storage. scripts/smoke_gcp.sh --help says how.
+# Runs the DAGs once against the real BigQuery and Cloud Storage. For its usage run: scripts/smoke_gcp.sh --help
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/make_venv.sh stack

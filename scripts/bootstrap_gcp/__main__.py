@@ -14,10 +14,10 @@ from stellar_etl_airflow.settings.base import SettingsError
 
 
 def main() -> int:
-    """Exit status 0, or 1 with what is wrong on stderr."""
+    """Exit status 0, or 1 with the problem on stderr."""
     options = parser().parse_args()
     os.chdir(REPO)
-    os.umask(0o077)  # one's own Variables may hold a secret
+    os.umask(0o077)  # custom Variables can contain a secret
     try:
         wanted = wanted_of(options)
         folder = Path(options.folder or f".gcp/{wanted.name}")

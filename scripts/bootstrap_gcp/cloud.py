@@ -1,6 +1,6 @@
-"""The programs gcloud, bq and kubectl: what they show, and what they change.
+"""The programs gcloud, bq and kubectl: reads and changes.
 
-Which commands and options there are: https://cloud.google.com/sdk/gcloud/reference,
+Their commands and options: https://cloud.google.com/sdk/gcloud/reference,
 https://cloud.google.com/bigquery/docs/reference/bq-cli-reference and https://kubernetes.io/docs/reference/kubectl/.
 """
 
@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 ABSENT = r"not[ _]?found|matched no objects|SERVICE_DISABLED|API has not been used"
-"""How the programs say that there is no such thing, or not even its service yet."""
+"""The programs' messages for a missing resource, or for a service that is not enabled yet."""
 
 
 class SetupError(Exception):
-    """Something is not as it has to be; the message says what to do."""
+    """A precondition is not met; the message says what to do."""
 
 
 class Cloud:
-    """Runs the programs: looks at any time, changes only if this is no dry run.
+    """Runs the programs: reads always, changes only if this is not a dry run.
 
     Args:
         project: the Google Cloud project.
@@ -49,10 +49,10 @@ class Cloud:
         return ["bq", f"--project_id={self.project}", *arguments]
 
     def look(self, command: Sequence[str]) -> str | None:
-        """What a command that changes nothing prints; None if there is no such thing.
+        """Return the output of a read-only command; None if the resource is missing.
 
         Raises:
-            SetupError: it failed otherwise: taken for missing, a thing that may not be seen would be made again.
+            SetupError: it failed otherwise: a resource without read permission must not be taken for a missing one.
         """
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode == 0:
@@ -63,12 +63,16 @@ class Cloud:
         raise SetupError(f"{shlex.join(command)} failed:\n{said}")
 
     def see(self, command: Sequence[str]) -> Any:
-        """What a command prints as JSON; None if there is no such thing."""
+        """Return the JSON output of a read-only command; None if the resource is missing."""
         text = self.look([*command, "--format=json"])
         return None if text is None else json.loads(text)
 
-    def change(self, command: Sequence[str]) -> None:
-        """Prints a command, and runs it unless this is a dry run.
+    def change(self, command: Sequence[str], secret: str | None = None) -> None:
+        """Print a command, and run it unless this is a dry run.
+
+        Args:
+            command: the command.
+            secret: its standard input, which is not printed.
 
         Raises:
             SetupError: it failed.
@@ -77,35 +81,46 @@ class Cloud:
         self.changes += 1
         if (
             not self.dry_run
-            and subprocess.run(command, env=self.environment, stdout=sys.stderr, check=False).returncode
+            and subprocess.run(
+                command, env=self.environment, stdout=sys.stderr, input=secret, text=True, check=False
+            ).returncode
         ):
             raise SetupError(f"failed: {shlex.join(command)}")
 
-    def grant(self, kind: Sequence[str], target: str, member: str, role: str) -> None:
-        """Binds a role on a resource to a member, unless it is bound; `kind` is the resource's group of commands."""
-        policy = self.see(self.gcloud(*kind, "get-iam-policy", target)) or {}
+    def grant(self, kind: Sequence[str], target: str, member: str, role: str, *where: str) -> None:
+        """Bind a role on a resource to a member, unless it is bound.
+
+        Args:
+            kind: the resource's group of commands.
+            target: the resource.
+            member: who gets the role.
+            role: the role.
+            where: options with the location of the resource.
+        """
+        policy = self.see(self.gcloud(*kind, "get-iam-policy", target, *where)) or {}
         for binding in policy.get("bindings", []):
             if binding["role"] == role and member in binding["members"] and not binding.get("condition"):
                 return
-        # The new policy, which is printed otherwise, is of no use here.
-        options = [f"--member={member}", f"--role={role}", "--condition=None", "--format=none"]
+        # Don't print the new policy.
+        options = [*where, f"--member={member}", f"--role={role}", "--condition=None", "--format=none"]
         self.change(self.gcloud(*kind, "add-iam-policy-binding", target, *options))
 
     def write(self, name: str, content: str) -> Path:
-        """Writes a file that commands read."""
+        """Write a file that commands read."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / name
         path.write_text(content)
         return path
 
     def permissions_missing(self, wanted: Iterable[str]) -> list[str]:
-        """The permissions of the project that the caller lacks.
+        """Return the permissions of the project that the caller lacks.
 
-        No gcloud command asks this (https://cloud.google.com/resource-manager/reference/rest/v1/projects/testIamPermissions).
-        The token goes from gcloud into a header, and into no argument.
+        No gcloud command does it
+        (https://cloud.google.com/resource-manager/reference/rest/v1/projects/testIamPermissions). The token goes from
+        gcloud into a header; it is in no argument.
         """
         token = (self.look(["gcloud", "auth", "print-access-token"]) or "").strip()
-        # gcloud's own variable for another address of the service.
+        # gcloud's variable for another address of the service.
         base = os.environ.get(
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER", "https://cloudresourcemanager.googleapis.com/"
         )
@@ -119,7 +134,7 @@ class Cloud:
             with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
                 held = json.load(response).get("permissions", [])
         except urllib.error.HTTPError as error:
-            raise SetupError(f"the permissions on project {self.project} can't be asked for: {error}") from None
+            raise SetupError(f"the permissions on project {self.project} can't be read: {error}") from None
         except OSError as error:
             raise SetupError(f"{base} can't be reached: {error}") from None
         return [permission for permission in wanted if permission not in held]

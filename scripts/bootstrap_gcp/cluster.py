@@ -1,4 +1,4 @@
-"""A GKE cluster of one's own for the pods: network, nodes, namespace, and the workers' way to it."""
+"""A separate GKE cluster for the pods: network, nodes, namespace, and Airflow's access to it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from scripts.bootstrap_gcp.wanted import NODE_POOL, REPO, ROLE, TAINT, Wanted
 
 
 def described_cluster(cloud: Cloud, wanted: Wanted) -> Any:
-    """The cluster of one's own, None if there is none."""
+    """Return the GKE cluster, None if it does not exist."""
     return cloud.see(cloud.gcloud("container", "clusters", "describe", wanted.cluster, f"--location={wanted.location}"))
 
 
 def cluster_problems(cloud: Cloud, wanted: Wanted) -> list[str]:
-    """What a cluster of that name lacks."""
+    """Return the problems of an existing cluster of that name."""
     cluster = described_cluster(cloud, wanted)
     pool = f"{wanted.project}.svc.id.goog"
     if cluster is None or cluster.get("workloadIdentityConfig", {}).get("workloadPool") == pool:
@@ -29,9 +29,9 @@ def cluster_problems(cloud: Cloud, wanted: Wanted) -> list[str]:
 
 
 def make_cluster(cloud: Cloud, wanted: Wanted) -> None:
-    """A network, a cluster in it and the pool of nodes that the shipped affinity names; empty, the pool costs nothing.
+    """Create a network, a cluster in it and the node pool of the shipped affinity; an empty pool costs nothing.
 
-    The pool's taint keeps it for the pods, whose toleration for it is among the Variables.
+    The pool's taint reserves it for the pods, which tolerate it by a Variable.
     """
     network = [f"--network={wanted.network}"]
     region = f"--region={wanted.location}"
@@ -51,18 +51,23 @@ def make_cluster(cloud: Cloud, wanted: Wanted) -> None:
         cloud.change(cloud.gcloud("container", "clusters", "create", wanted.cluster, place, *options))
     pool = ["container", "node-pools"]
     cluster = f"--cluster={wanted.cluster}"
-    if cloud.see(cloud.gcloud(*pool, "describe", NODE_POOL, cluster, place)) is None:
+    held = cloud.see(cloud.gcloud(*pool, "describe", NODE_POOL, cluster, place))
+    if held is None:
+        max_nodes = wanted.max_nodes or wanted.sized.max_nodes
         options = [
             *(f"--machine-type={wanted.machine_type}", "--num-nodes=0", "--enable-autoscaling"),
-            *("--total-min-nodes=0", f"--total-max-nodes={wanted.max_nodes}", nodes),
+            *("--total-min-nodes=0", f"--total-max-nodes={max_nodes}", nodes),
             *("--node-labels=app=stellar-etl", f"--node-taints={TAINT[0]}={TAINT[1]}:{TAINT[2]}"),
             "--workload-metadata=GKE_METADATA",
         ]
         cloud.change(cloud.gcloud(*pool, "create", NODE_POOL, cluster, place, *options))
+    elif wanted.max_nodes and held.get("autoscaling", {}).get("totalMaxNodeCount") != wanted.max_nodes:
+        limits = ["--enable-autoscaling", "--total-min-nodes=0", f"--total-max-nodes={wanted.max_nodes}"]
+        cloud.change(cloud.gcloud(*pool, "update", NODE_POOL, cluster, place, *limits))
 
 
 def make_namespace(cloud: Cloud, wanted: Wanted) -> None:
-    """The pods' namespace, their Kubernetes account bound to the Google one, and the workers' role there."""
+    """Create the pods' namespace, their Kubernetes account bound to the Google one, and the workers' role there."""
     credentials = ["container", "clusters", "get-credentials", wanted.cluster, f"--location={wanted.location}"]
     print(f"export KUBECONFIG={shlex.quote(str(cloud.kubeconfig))}")
     print(shlex.join(cloud.gcloud(*credentials)), flush=True)
@@ -96,8 +101,11 @@ def make_namespace(cloud: Cloud, wanted: Wanted) -> None:
         cloud.change(["kubectl", "create", "rolebinding", ROLE, inside, f"--role={ROLE}", user])
 
 
-def bring_kubeconfig(cloud: Cloud, wanted: Wanted) -> None:
-    """The cluster's address for the workers; the file names no key, for they log in as themselves."""
-    here = cloud.kubeconfig.read_text() if cloud.kubeconfig.exists() else None
-    if here is None or cloud.look(cloud.gcloud("storage", "cat", wanted.composer.url("kubeconfig"))) != here:
-        cloud.change(wanted.composer.upload(cloud.kubeconfig))
+def kubeconfig(cloud: Cloud) -> str:
+    """Return a kubeconfig of the cluster as JSON: an address, a certificate and the name of a program, without a key.
+
+    In a dry run before the cluster exists, return a placeholder.
+    """
+    if not cloud.kubeconfig.exists():
+        return "the kubeconfig, once the cluster exists"
+    return json.dumps(yaml.safe_load(cloud.kubeconfig.read_text()), sort_keys=True)

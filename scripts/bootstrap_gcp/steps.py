@@ -5,32 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scripts.bootstrap_gcp.cloud import Cloud, SetupError
-from scripts.bootstrap_gcp.cluster import bring_kubeconfig, cluster_problems, make_cluster, make_namespace
+from scripts.bootstrap_gcp.cluster import cluster_problems, make_cluster, make_namespace
 from scripts.bootstrap_gcp.composer import composer_problems, import_into_airflow, make_composer
-from scripts.bootstrap_gcp.data import data_problems, make_buckets, make_datasets
+from scripts.bootstrap_gcp.data import data_problems, keep_for_a_while, make_buckets, make_datasets
+from scripts.bootstrap_gcp.image import image_problems, make_image
 from scripts.bootstrap_gcp.project import enable_services, grant_roles, make_accounts, project_problems
+from scripts.bootstrap_gcp.secrets import seed_secrets
 from scripts.bootstrap_gcp.wanted import Wanted
 
 Step = tuple[str, Callable[[Cloud, Wanted], None]]
 
 
 def problems(cloud: Cloud, wanted: Wanted) -> list[str]:
-    """What stands in the way, a line each, found by looking alone."""
+    """Return the problems, a line each, from read-only checks."""
     if found := project_problems(cloud, wanted):
         return found
-    found = data_problems(cloud, wanted) + composer_problems(cloud, wanted)
+    found = data_problems(cloud, wanted) + image_problems(cloud, wanted) + composer_problems(cloud, wanted)
     return found + (cluster_problems(cloud, wanted) if wanted.gke else [])
 
 
 def steps(wanted: Wanted) -> list[Step]:
-    """What is done, in order, each with its name."""
-    gke: list[Step] = [("cluster", make_cluster), ("namespace", make_namespace), ("kubeconfig", bring_kubeconfig)]
+    """Return the steps in order, each with its name."""
+    gke: list[Step] = [("cluster", make_cluster), ("namespace", make_namespace)]
     return [
         ("services", enable_services),
         ("service accounts", make_accounts),
         ("buckets", make_buckets),
+        ("retention", keep_for_a_while),
         ("datasets", make_datasets),
         ("roles", grant_roles),
+        ("image", make_image),
+        *([("secrets", seed_secrets)] if wanted.secret_manager else []),
         *(gke if wanted.gke else []),
         ("Composer environment", make_composer),
         ("Variables and pools", import_into_airflow),
@@ -38,13 +43,13 @@ def steps(wanted: Wanted) -> list[Step]:
 
 
 def run(cloud: Cloud, wanted: Wanted) -> None:
-    """Looks at everything first, then takes the steps.
+    """Check everything first, then run the steps.
 
     Raises:
-        SetupError: naming the step.
+        SetupError: a step failed; the message names it.
     """
     if found := problems(cloud, wanted):
-        raise SetupError("\n".join([*found, "nothing was made"]))
+        raise SetupError("\n".join([*found, "nothing was created"]))
     todo = steps(wanted)
     for number, (name, step) in enumerate(todo, 1):
         print(f"\n# {number}/{len(todo)} {name}", flush=True)
@@ -52,8 +57,8 @@ def run(cloud: Cloud, wanted: Wanted) -> None:
         try:
             step(cloud, wanted)
         except SetupError as error:
-            raise SetupError(f"step {number}, {name}: {error}\nrun this again: it goes on where it ended") from None
+            raise SetupError(f"step {number}, {name}: {error}\nrun this again: it continues at this step") from None
         if cloud.changes == before:
-            print("# as it shall be")
+            print("# up to date")
     what = "commands, none of them run" if cloud.dry_run else "changes"
     print(f"\n# {cloud.changes} {what}. Next: ./upload_static_to_gcs.sh {wanted.airflow_bucket}")

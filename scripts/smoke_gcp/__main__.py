@@ -20,7 +20,7 @@ INTERRUPTED = 130
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Let no signal end the program meanwhile."""
+    """Ignore signals during the block."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -41,7 +41,7 @@ def _describe(options: Options) -> None:
 
 
 def _do(options: Options, cloud: Cloud) -> None:
-    """Do all steps, and print what they cost."""
+    """Run all steps, and print their cost."""
     kit, sample = kit_ledgers(options.folder / "kit"), generated_network(options.folder / "sample")
     with running(options, kit.lake, kit.passphrase) as runner:
         verdicts = steps.do(steps.Smoke(options, cloud, runner, kit, sample))
@@ -49,7 +49,7 @@ def _do(options: Options, cloud: Cloud) -> None:
 
 
 def _clean_up(options: Options, cloud: Cloud) -> bool:
-    """Delete the dataset and the bucket, unless they are kept; gives whether they are as they should be."""
+    """Delete the dataset and the bucket, unless they are kept; return whether that succeeded."""
     if options.keep:
         print("kept; delete them with:", *options.removal, sep="\n  ")
         return True
@@ -62,7 +62,7 @@ def _clean_up(options: Options, cloud: Cloud) -> bool:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command: status 0, 1 with what is wrong on stderr, or 130 after an interrupt.
+    """Run the command: exit status 0, 1 with the problem on stderr, or 130 after an interrupt.
 
     Args:
         argv: Arguments without the program's name; the process's own when None.

@@ -1,38 +1,47 @@
-"""The dataset and the bucket: made, read and deleted."""
+"""The dataset and the bucket: created, read and deleted."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
-from google.cloud import bigquery, storage
+from google.cloud import bigquery, secretmanager, storage
 
 from scripts.smoke_gcp.options import Options, SmokeError, uses_stand_ins
 from stellar_etl_airflow.model.tables import BATCH_COLUMNS
 
 LIFETIME = timedelta(days=1)
-"""After this BigQuery and Cloud Storage delete tables and objects of a run that was killed."""
+"""The time after which BigQuery and Cloud Storage delete tables and objects of a killed run."""
+
+KEPT_DAYS = 30
+"""The days after which Cloud Storage deletes the objects of a bucket that `--keep` leaves."""
 
 CLOCK_ERROR = timedelta(minutes=10)
-"""By how much this machine's clock may differ from Google's."""
+"""The allowed difference between this machine's clock and Google's."""
 
 Rows = Counter[str]
 
 
+def export_days(options: Options) -> int:
+    """The days after which the bucket deletes objects."""
+    return KEPT_DAYS if options.keep else LIFETIME.days
+
+
 class Cloud:
-    """The project's BigQuery and Cloud Storage, and what this run made there."""
+    """The project's BigQuery and Cloud Storage, and the resources of this run."""
 
     def __init__(self, options: Options) -> None:
         """Find the credentials.
 
         Raises:
-            SmokeError: There are none.
+            SmokeError: There are no credentials.
         """
         self.options = options
         self._begun = datetime.now(UTC)
@@ -49,7 +58,7 @@ class Cloud:
         return f"{self.options.project}.{self.options.dataset}"
 
     def create(self) -> None:
-        """Make the dataset and the bucket.
+        """Create the dataset and the bucket.
 
         Raises:
             SmokeError: Google refuses it.
@@ -58,17 +67,17 @@ class Cloud:
         dataset.location = self.options.location
         bucket = self.storage.bucket(self.options.bucket)
         bucket.iam_configuration.uniform_bucket_level_access_enabled = True
+        bucket.add_lifecycle_delete_rule(age=export_days(self.options))
         if not self.options.keep:
             dataset.default_table_expiration_ms = round(LIFETIME.total_seconds() * 1000)
-            bucket.add_lifecycle_delete_rule(age=LIFETIME.days)
         try:
             self.bigquery.create_dataset(dataset)
             bucket.create(location=self.options.location)
         except (GoogleAPIError, GoogleAuthError) as error:
-            raise SmokeError(f"the dataset or the bucket cannot be made: {error}") from None
+            raise SmokeError(f"the dataset or the bucket cannot be created: {error}") from None
 
     def delete(self) -> list[str]:
-        """Delete the dataset and the bucket; the problems, empty if both are gone."""
+        """Delete the dataset and the bucket; return the problems, empty if both are deleted."""
         problems = []
         for what, delete in (("dataset", self._delete_dataset), ("bucket", self._delete_bucket)):
             try:
@@ -89,6 +98,29 @@ class Cloud:
         except NotFound:
             return
 
+    @contextmanager
+    def secret(self, name: str, value: str) -> Iterator[None]:
+        """Create a secret in Secret Manager for the block; it expires if the run is killed.
+
+        Raises:
+            SmokeError: Google refuses it.
+        """
+        try:
+            client = secretmanager.SecretManagerServiceClient()
+            kept = secretmanager.Secret(replication={"automatic": {}}, ttl=LIFETIME)
+            made = client.create_secret(parent=f"projects/{self.options.project}", secret_id=name, secret=kept)
+            client.add_secret_version(parent=made.name, payload=secretmanager.SecretPayload(data=value.encode()))
+        except (GoogleAPIError, GoogleAuthError) as error:
+            raise SmokeError(f"the secret {name} cannot be created: {error}") from None
+        try:
+            yield
+        finally:
+            client.delete_secret(name=made.name)
+
+    def objects(self, prefix: str) -> list[str]:
+        """The names of the bucket's objects below a prefix."""
+        return [blob.name for blob in self.storage.bucket(self.options.bucket).list_blobs(prefix=f"{prefix}/")]
+
     def query(self, sql: str) -> Iterator[dict[str, Any]]:
         """The rows of a query on this run's dataset."""
         config = bigquery.QueryJobConfig(default_dataset=self.dataset_id)
@@ -96,7 +128,7 @@ class Cloud:
             yield dict(row.items())
 
     def tables(self) -> set[str]:
-        """The names of the tables and views that are there."""
+        """The names of the existing tables and views."""
         return {table.table_id for table in self.bigquery.list_tables(self.dataset_id)}
 
     def rows(self, table_id: str) -> Rows:
@@ -113,7 +145,7 @@ class Cloud:
         return dict(self.bigquery.get_dataset(self.dataset_id).labels)
 
     def jobs(self) -> list[Any]:
-        """This run's jobs: those whose configuration names its dataset; the oldest first."""
+        """This run's jobs, which name its dataset in their configuration; the oldest first."""
         found = self.bigquery.list_jobs(min_creation_time=self._begun - CLOCK_ERROR)
         ours = [job for job in found if self.options.dataset in json.dumps(job.to_api_repr()["configuration"])]
         return sorted(ours, key=lambda job: job.created)

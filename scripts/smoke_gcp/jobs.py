@@ -1,4 +1,4 @@
-"""Judges the DAGs' jobs by BigQuery's own records: refused statements, conflicts, billed against predicted bytes."""
+"""Checks the DAGs' jobs by BigQuery's own records: refused statements, conflicts, billed against predicted bytes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from google.cloud import bigquery
 
 MEGABYTE = 1 << 20
 LEAST_BILLED = 10 * MEGABYTE
-"""What a query is billed at least for each table (https://cloud.google.com/bigquery/pricing#on_demand_pricing)."""
+"""The minimum of billed bytes per table of a query (https://cloud.google.com/bigquery/pricing#on_demand_pricing)."""
 
 CONFLICT = re.compile(r"concurrent (update|transaction)|could not serialize access", re.IGNORECASE)
-"""How BigQuery refuses a DML statement beside another on the same rows
+"""BigQuery's messages for a DML statement that conflicts with another one on the same rows
 (https://cloud.google.com/bigquery/docs/data-manipulation-language#dml_concurrency)."""
 
 OWN = "a query of this command"
@@ -26,14 +26,14 @@ Predict = Callable[[Any], int | None]
 
 @dataclass(frozen=True)
 class Verdict:
-    """One job, judged.
+    """One checked job.
 
     Attributes:
         job_id: The job's id.
         label: The DAG, the task and the kind of job, or `OWN`.
         predicted: Bytes that BigQuery predicted before the job ran; None if it predicted nothing.
         billed: Bytes that are billed.
-        allowed: The most that may be billed by the prediction.
+        allowed: The most bytes that may be billed by the prediction.
         refused: The message with which the job failed, empty if it did not.
         conflict: Whether it failed because of another job on the same rows.
     """
@@ -48,7 +48,7 @@ class Verdict:
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong with the job; a conflict is not among it."""
+        """The problems of the job, without conflicts."""
         if self.refused and not self.conflict:
             return [f"{self.label} was refused: {self.refused} ({self.job_id})"]
         if self.allowed is not None and self.billed > self.allowed:
@@ -58,10 +58,10 @@ class Verdict:
 
 
 def judge(job: Any, predict: Predict) -> Verdict:
-    """Judge one job of the DAGs.
+    """Check one job of the DAGs.
 
     Args:
-        job: The job as BigQuery's client gives it.
+        job: The job from BigQuery's client.
         predict: Asks for the prediction of a query that the job itself does not state.
     """
     labels = job.labels or {}
@@ -83,7 +83,7 @@ def judge(job: Any, predict: Predict) -> Verdict:
 
 
 def _predicted(job: Any, predict: Predict) -> int | None:
-    """The estimate with which the job began, else a dry run's of now."""
+    """The estimate of the job itself, otherwise that of a dry run now."""
     estimate = job.estimated_bytes_processed
     return predict(job) if estimate is None else int(estimate)
 
@@ -99,7 +99,7 @@ def allowed(predicted: int, tables: int) -> int:
 
 
 def dry_run(client: bigquery.Client) -> Predict:
-    """Predictions by dry runs; None where a table is gone, as staging tables are."""
+    """Return a function that predicts by dry runs; None for deleted tables, such as staging tables."""
 
     def predict(job: Any) -> int | None:
         config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False, query_parameters=job.query_parameters)

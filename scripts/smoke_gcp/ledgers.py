@@ -1,4 +1,4 @@
-"""What is loaded: the conformance kit's ledgers of the public network, and a generated network for the full load."""
+"""The ledgers to load: the conformance kit's, of the public network, and a generated network for the full load."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stellar_etl.sources.records import records
 
 KIT = REPO / "tests" / "data" / "mainnet"
 FIRST, LAST = 30822015, 30822019
-"""The kit's ledgers that follow one another."""
+"""The kit's consecutive ledgers."""
 SAMPLE_LEDGERS = 80
 CHECKPOINT = 63
 """A checkpoint within the generated ledgers, which begin with 3."""
@@ -33,7 +33,7 @@ class Kit:
         passphrase: The network's.
         first: The first ledger.
         last: The last ledger.
-        counts: How many rows the reference exporter writes, by data type.
+        counts: The number of the reference exporter's rows, by data type.
     """
 
     lake: Path
@@ -52,7 +52,7 @@ class Sample:
         archive: The archive's folder.
         passphrase: The network's.
         last: The last ledger.
-        entries: How many entries the network holds after the last ledger, by data type.
+        entries: The number of entries after the last ledger, by data type.
     """
 
     lake: Path
@@ -67,7 +67,7 @@ def kit_ledgers(folder: Path) -> Kit:
     stem = KIT / f"{FIRST}-{LAST}"
     metas = [meta for found in records([_decompressed(stem.with_suffix(".xdr.zst"))]) for meta in found]
     if len(metas) != LAST - FIRST + 1:
-        raise ValueError(f"{stem}.xdr.zst holds {len(metas)} ledgers, not {LAST - FIRST + 1}")
+        raise ValueError(f"{stem}.xdr.zst contains {len(metas)} ledgers, not {LAST - FIRST + 1}")
     for sequence, meta in enumerate(metas, FIRST):
         write_object(folder, sequence, meta)
     head, *facts = map(json.loads, _decompressed(stem.with_suffix(".jsonl.zst")).splitlines())

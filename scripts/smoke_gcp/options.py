@@ -1,4 +1,4 @@
-"""The command line, and what it names."""
+"""The command line and its names."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ LONGEST_BUCKET = 63
 
 
 class SmokeError(Exception):
-    """Something is not as it must be; the message says what, and what to do."""
+    """A check failed; the message has the problem and the remedy."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a run of the command works with.
+    """The options of a run.
 
     Attributes:
         project: The Google Cloud project.
-        location: Where the dataset and the bucket lie.
+        location: The location of the dataset and the bucket.
         price_per_tib: US dollars for each TiB that is billed.
-        keep: Whether the dataset and the bucket are left.
-        suffix: What the names of this run's dataset and bucket end in.
+        keep: Whether to keep the dataset and the bucket.
+        suffix: The suffix of the names of this run's dataset and bucket.
         folder: This machine's folder for ledgers, Airflow and logs.
     """
 
@@ -52,7 +52,7 @@ class Options:
 
     @property
     def removal(self) -> list[str]:
-        """The commands that delete what the command made."""
+        """The commands that delete the resources of the run."""
         return [
             f"bq rm -r -f --dataset {self.project}:{self.dataset}",
             f"gcloud storage rm --recursive gs://{self.bucket} --project={self.project}",
@@ -60,10 +60,10 @@ class Options:
 
 
 def uses_stand_ins() -> bool:
-    """Whether the environment leads to the stand-ins.
+    """Whether the environment selects the stand-ins.
 
     Raises:
-        SmokeError: It leads to one of them alone.
+        SmokeError: It selects only one of them.
     """
     given = [name for name in EMULATORS if os.environ.get(name)]
     if len(given) == 1:
@@ -85,13 +85,14 @@ def parser() -> argparse.ArgumentParser:
         description="Loads a few ledgers into a new dataset of the real BigQuery, through a new bucket of Cloud "
         "Storage, and checks rows, jobs and billed bytes. Deletes the dataset and the bucket at the end, also after a "
         "failure and Ctrl-C.",
-        epilog="It needs a project with billing, the roles bigquery.user and storage.admin on it, and credentials: "
+        epilog="It needs a project with billing, the roles bigquery.user, storage.admin and secretmanager.admin on "
+        "it, the service secretmanager.googleapis.com, and credentials: "
         "gcloud auth application-default login. A run costs a few cents. docs/production.md lists what it proves.",
     )
     made.add_argument("--project", required=True, type=project_id, help="the Google Cloud project")
     made.add_argument("--location", default="us-central1", help="of the dataset and the bucket (default: us-central1)")
     made.add_argument(
-        "--keep", action="store_true", help="leave the dataset and the bucket, and print how to delete them"
+        "--keep", action="store_true", help="keep the dataset and the bucket, and print how to delete them"
     )
     made.add_argument("--dry-run", action="store_true", help="print names and steps, and do nothing")
     made.add_argument("--folder", type=Path, metavar="DIR", help="for ledgers and logs (default: .local/smoke)")
@@ -102,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def options_of(arguments: argparse.Namespace, folder: Path) -> Options:
-    """What the arguments ask for.
+    """Return the options from the arguments.
 
     Args:
         arguments: The parsed command line.

@@ -19,7 +19,8 @@ from local.stack.environment import airflow_environment, base_environment, bin_f
 from local.stack.health import answers
 from local.stack.layout import REPO, StackLayout, State, ensure_secrets, free_ports, write_private
 from local.stack.layout import Options as StackOptions
-from local.stack.services import Service, services
+from local.stack.services import Service, preparation, services
+from scripts.smoke_gcp.cloud import export_days
 from scripts.smoke_gcp.options import EMULATORS, Options, SmokeError, uses_stand_ins
 from stellar_etl_airflow.settings.environments import read_variables
 
@@ -28,9 +29,9 @@ START_SECONDS = 120
 STOP_SECONDS = 30
 FIRST_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 CREDENTIALS = ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "HOME")
-"""The variables by which Google's libraries find credentials, here and in pods."""
+"""The variables with credentials for Google's libraries, here and in pods."""
 LOG_LINES = 25
-"""How many of its last lines an error shows of a run's log."""
+"""The number of last log lines in an error."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,19 @@ class DagRun:
         dag_id: The DAG.
         conf: The run's params.
         variables: Airflow Variables that differ from those of the other runs.
-        approves: The tasks that wait for a person, whose approval is the command's own purpose.
+        approves: The tasks that wait for an approval, which the command gives.
+        environment: Additional environment variables of the run.
     """
 
     dag_id: str
     conf: Mapping[str, Any]
     variables: Mapping[str, Any] = field(default_factory=dict)
     approves: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Runner:
-    """A local Airflow without a scheduler, its database, and a cluster whose pods are processes."""
+    """A local Airflow without a scheduler, its database, and a cluster with processes as pods."""
 
     def __init__(self, options: Options, lake: Path, passphrase: str) -> None:
         self.options = options
@@ -66,13 +69,14 @@ class Runner:
     # Set-up -----------------------------------------------------------------------------------------------------
 
     def _all_variables(self, lake: Path, passphrase: str) -> dict[str, Any]:
-        """The shipped Variables with what differs here."""
+        """The shipped Variables with the values for this machine."""
         return {
             **read_variables(REPO / "airflow_variables.json"),
             "affinity": {},
             "bq_project": self.options.project,
             "bq_dataset": self.options.dataset,
             "gcs_exported_data_bucket_name": self.options.bucket,
+            "export_days": export_days(self.options),
             "network_passphrase": passphrase,
             "price_per_tib": self.options.price_per_tib,
             "schema_filepath": str(REPO / "schemas"),
@@ -81,7 +85,7 @@ class Runner:
         }
 
     def _google(self) -> dict[str, str]:
-        """The environment by which Google's libraries find the services and the credentials."""
+        """The environment with services and credentials for Google's libraries."""
         names = EMULATORS if uses_stand_ins() else CREDENTIALS
         found = {name: os.environ[name] for name in names if os.environ.get(name)}
         return {**found, "GOOGLE_CLOUD_PROJECT": self.options.project}
@@ -89,7 +93,7 @@ class Runner:
     def environment(self, variables: Mapping[str, Any] | None = None) -> dict[str, str]:
         """The environment of Airflow's programs."""
         inherited = airflow_environment(self.layout, self._state.ports, self._state.options, self._keys, os.environ)
-        for name in EMULATORS:  # the laptop's own, which do not run here
+        for name in EMULATORS:  # the laptop's services, which do not run here
             del inherited[name]
         extra = {"project": self.options.project, "is_anonymous": uses_stand_ins()}
         connection = {"conn_type": "google_cloud_platform", "extra": extra}
@@ -105,7 +109,7 @@ class Runner:
         }
 
     def start(self) -> None:
-        """Start the database and the cluster, and make Airflow's tables, Variables and pools.
+        """Start the database and the cluster, and create Airflow's tables, Variables and pools.
 
         Raises:
             SmokeError: One of them does not start; the message names its log.
@@ -119,8 +123,7 @@ class Runner:
         for service in known:
             if service.name in SERVICES:
                 self._start(service)
-        prepare = [sys.executable, "-m", "local.stack.prepare", str(self.layout.variables)]
-        self._finish(self._begin(prepare, self.environment(), "prepare"), "prepare")
+        self._finish(self._begin(preparation(self.layout), self.environment(), "prepare"), "prepare")
 
     def _start(self, service: Service) -> None:
         log = self.layout.logs / f"{service.name}.log"
@@ -143,7 +146,7 @@ class Runner:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """End what still runs; the guards end the pods."""
+        """End all processes; the guards end the pods."""
         for process in (*self._running, *self._guards):
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
@@ -156,7 +159,7 @@ class Runner:
     # Runs -------------------------------------------------------------------------------------------------------
 
     def run(self, *runs: DagRun) -> None:
-        """Run DAGs at the same time, each in a process of its own, and wait for all of them.
+        """Run DAGs at the same time, each in a separate process, and wait for all of them.
 
         Raises:
             SmokeError: A run failed; the message has the end of its log.
@@ -173,7 +176,7 @@ class Runner:
 
     def _dags_test(self, run: DagRun) -> tuple[subprocess.Popen[bytes], str]:
         self._count += 1
-        date = FIRST_DATE + timedelta(minutes=10 * self._count)  # a run is known by its date
+        date = FIRST_DATE + timedelta(minutes=10 * self._count)  # a run is identified by its date
         argv = [
             f"{bin_folder()}/airflow",
             "dags",
@@ -186,7 +189,7 @@ class Runner:
         if run.approves:
             argv += ["--mark-success-pattern", run.approves]
         name = f"{self._count:02}-{run.dag_id}"
-        return self._begin(argv, self.environment(run.variables), name), name
+        return self._begin(argv, {**self.environment(run.variables), **run.environment}, name), name
 
     def _begin(self, argv: Sequence[str], environment: Mapping[str, str], name: str) -> subprocess.Popen[bytes]:
         with (self.layout.logs / f"{name}.log").open("ab") as log:
@@ -197,7 +200,7 @@ class Runner:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # a terminal's Ctrl-C is this program's to handle
+                start_new_session=True,  # this program handles a terminal's Ctrl-C
             )
         self._running.append(process)
         return process
@@ -213,7 +216,7 @@ class Runner:
 
 @contextlib.contextmanager
 def running(options: Options, lake: Path, passphrase: str) -> Iterator[Runner]:
-    """Start a runner, and stop it at the end; its folder stays after an error."""
+    """Start a runner, and stop it at the end; its folder is kept after an error."""
     runner = Runner(options, lake, passphrase)
     try:
         runner.start()

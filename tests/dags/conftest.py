@@ -23,12 +23,12 @@ from tests.shared import REPO
 
 START = datetime(2026, 1, 1, 0, 10, tzinfo=UTC)
 TIMES = {"start_time": "2026-01-01T00:00:30Z", "end_time": "2026-01-01T00:02:00Z"}
-"""Ledgers 9 to 26 of the small sample lake closed in between."""
+"""Between these times ledgers 9 to 26 of the small sample lake closed."""
 
 
 @pytest.fixture(scope="session")
 def record(tmp_path_factory):
-    """The folder in which the stand-ins record all requests of this folder's tests; Google's documents judge them."""
+    """The folder for all recorded requests of this folder's tests, which are compared with Google's APIs."""
     folder = tmp_path_factory.mktemp("requests")
     yield folder
     assert_right(read_record(folder))
@@ -43,7 +43,7 @@ def warehouse_server(tmp_path_factory, record):
 
 @pytest.fixture
 def client(warehouse_server):
-    """A BigQuery client with a dataset `stellar` that is empty at the start of each test."""
+    """A BigQuery client with an empty dataset `stellar` for each test."""
     client = emulators.bigquery_client(warehouse_server[0])
     client.delete_dataset("stellar", delete_contents=True, not_found_ok=True)
     client.create_dataset("stellar")
@@ -63,7 +63,7 @@ def airflow_server(airflow_home):
 
 @pytest.fixture
 def airflow_api(airflow_server, airflow_home):
-    """Airflow's API; no Variables and no pools of ours are left of other tests."""
+    """Airflow's API, without this project's Variables and pools of earlier tests."""
     with closing(sqlite3.connect(airflow_home / "airflow.db")) as database, database:
         database.execute("DELETE FROM variable")
         database.execute("DELETE FROM slot_pool WHERE pool <> 'default_pool'")
@@ -71,13 +71,13 @@ def airflow_api(airflow_server, airflow_home):
 
 
 def create_all(api, what, entities):
-    """Make Variables or pools by one call, which is quicker than one for each."""
+    """Create Variables or pools in one call, which is faster than one call each."""
     api.call("PATCH", what, {"actions": [{"action": "create", "entities": entities}]})
 
 
 @pytest.fixture
 def airflow_environment(monkeypatch):
-    """The shipped Variables, as Airflow finds them in the environment; yield a setter for single ones."""
+    """Put the shipped Variables into the environment, where Airflow finds them; yield a setter for single ones."""
 
     def set_variables(**changes):
         for key, value in changes.items():
@@ -93,7 +93,7 @@ def airflow_environment(monkeypatch):
 
 @pytest.fixture
 def warehouse_environment(monkeypatch, warehouse_server, airflow_environment):
-    """Variables and connection that lead to the laptop's warehouse; yield a setter for single Variables."""
+    """Set the Variables and the connection of the laptop's warehouse; yield a setter for single Variables."""
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", warehouse_server[0].url)
     monkeypatch.setenv(
         "AIRFLOW_CONN_GOOGLE_CLOUD_PLATFORM_CONNECTION",
@@ -110,7 +110,7 @@ def warehouse_environment(monkeypatch, warehouse_server, airflow_environment):
 
 @dataclass
 class TaskInstance:
-    """What the operators ask of Airflow's task instance: its names, and XComs of the run."""
+    """The part of Airflow's task instance that operators use: its names, and XComs of the run."""
 
     task_id: str
     dag_id: str = "a_dag"
@@ -135,7 +135,7 @@ class TaskInstance:
 
 @pytest.fixture
 def make_context():
-    """Make the context of a task; tasks of one test share their XComs, as tasks of a run do."""
+    """Make the context of a task. Tasks of one test share their XComs, as tasks of a run do."""
     xcoms: dict = {}
 
     def make(task_id, params=None, **changes):
@@ -174,7 +174,7 @@ KUBECONFIG = {
 
 @pytest.fixture
 def pod_request(airflow_environment, make_context, monkeypatch, tmp_path):
-    """The pod that a task would create, as the provider hands it to the Kubernetes API; no cluster is asked."""
+    """Return the pod that a task would create, as the provider passes it to the Kubernetes API, without a cluster."""
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(json.dumps(KUBECONFIG))
     monkeypatch.setenv(
@@ -194,7 +194,7 @@ def pod_request(airflow_environment, make_context, monkeypatch, tmp_path):
 
 @pytest.fixture
 def pod_of(pod_request):
-    """The pod that a task would create, and its first container, as dicts."""
+    """Return the pod that a task would create, and its first container, as dicts."""
 
     def pod_of(task, params=None, **changes):
         pod = pod_request(task, params, **changes).to_dict()
@@ -212,7 +212,7 @@ def bucket(tmp_path_factory, record):
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory, bucket):
-    # A report that trails costs each pod the second for which the provider waits. The stack's cluster has such a lag.
+    # A status that lags costs each pod a second, for which the provider waits. The stack's cluster has such a lag.
     cluster = Cluster.make(tmp_path_factory.mktemp("cluster"), lag=0, STORAGE_EMULATOR_HOST=bucket.url)
     yield cluster
     cluster.stop()
@@ -241,7 +241,7 @@ def start(cluster, bucket, lake, airflow_environment, make_context, monkeypatch,
 
     def start(task, params=TIMES, **changes):
         context = make_context(task.task_id, params, run_id=request.node.name, **changes)
-        task.startup_check_interval_seconds = 0.2  # pods of this cluster start at once
+        task.startup_check_interval_seconds = 0.2  # this cluster starts pods at once
         task.pre_execute(context)
         return task, context
 

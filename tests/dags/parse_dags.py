@@ -1,8 +1,8 @@
-"""Parses DAG files as often as it is asked to, each time in a process of its own that has Airflow imported already.
+"""Parses DAG files on request, each time in a separate process that has Airflow imported already.
 
-Reads a JSON list of jobs from standard input, and writes a list of their results. A job is an object:
-`environment`, the variables to set; `files`, what to parse; `clock`, whether to look for those who read it; `render`,
-whether to render the templates; `brief`, whether to leave out the serialised forms, which take longer than the parsing.
+Reads a JSON list of jobs from standard input, and writes a list of their results. A job is an object: `environment`,
+the variables to set; `files`, the files to parse; `clock`, whether to record calls of the clock; `render`, whether to
+render the templates; `brief`, whether to omit the serialised forms, which take longer than parsing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from jinja2 import StrictUndefined
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "localtime", "gmtime"}
-"""What says which time it is; Airflow measures with others how long it takes to find its providers."""
+"""Functions that return the time. Airflow uses other functions to time the search for its providers."""
 
 reached: list[str] = []
 
@@ -48,7 +48,7 @@ def refuse_what_is_outside() -> None:
 
 
 def for_whom(frame: FrameType | None, files: str) -> str:
-    """The line of a DAG file, or of what it is made of, for which a function runs; "" for the import of another's."""
+    """Return the line of a DAG file or of its modules that calls a function; "" for the import of a library."""
     while frame is not None:
         name = frame.f_code.co_filename
         if name.startswith((str(DAGS), files)):
@@ -68,7 +68,7 @@ def watch_clock(files: str) -> None:
 
 
 def import_what_is_borrowed() -> None:
-    """Import what DAG files import of others: Airflow, its providers, libraries."""
+    """Import the dependencies of DAG files: Airflow, its providers, libraries."""
     for path in DAGS.rglob("*.py"):
         for node in ast.parse(path.read_text()).body:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -102,7 +102,7 @@ def parse(job: dict[str, Any]) -> dict[str, Any]:
 
 
 class AnyResult(dict[str, Any]):
-    """What another task left: whatever a template asks of it."""
+    """The result of another task: it has every key that a template reads."""
 
     def __missing__(self, key: str) -> str:
         return f"<{key}>"
@@ -118,7 +118,7 @@ class TaskInstance:
 
 
 def rendered(dag: Any) -> Iterator[tuple[str, Any]]:
-    """Every text in a template's field of every task, as the worker renders it; an unknown name is an error."""
+    """Render every text in a template field of every task, as the worker does; an undefined name is an error."""
     dag.template_undefined = StrictUndefined
     environment = dag.get_template_env()
     for task in dag.tasks:
@@ -130,7 +130,7 @@ def rendered(dag: Any) -> Iterator[tuple[str, Any]]:
 
 
 def about(dag: Any) -> dict[str, Any]:
-    """What tests ask of a DAG that is hard to read in its serialised form."""
+    """Return properties of a DAG that are hard to read in its serialised form."""
     return {
         "file": Path(dag.fileloc).name,
         "doc": dag.doc_md or "",
@@ -157,7 +157,7 @@ def about_task(task: Any) -> dict[str, Any]:
 
 
 def defers(task: Any) -> bool:
-    """Whether a task leaves its slot while it waits."""
+    """Return whether a task releases its slot while it waits."""
     if not task.is_mapped:
         return bool(getattr(task, "deferrable", False))
     if "deferrable" in task.partial_kwargs:
@@ -168,7 +168,7 @@ def defers(task: Any) -> bool:
 
 def in_fork(job: dict[str, Any]) -> Any:
     reader, writer = os.pipe()
-    gc.freeze()  # or each collection in the child walks what all jobs before it have left
+    gc.freeze()  # otherwise each garbage collection in the child process visits the objects of all earlier jobs
     if os.fork() == 0:
         try:
             refuse_what_is_outside()

@@ -1,4 +1,4 @@
-"""A Slack and a mail server on loopback, which keep what they are sent."""
+"""A Slack and a mail server on loopback, which keep the messages that they receive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class _Slack(BaseHTTPRequestHandler):
-    """Takes messages, by an incoming webhook and by the API."""
+    """Receive messages by an incoming webhook and by the API."""
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -28,7 +28,7 @@ class _Slack(BaseHTTPRequestHandler):
 
 
 class _Mail(socketserver.StreamRequestHandler):
-    """Takes mail, as RFC 5321 wants it."""
+    """Receive mail by SMTP (RFC 5321)."""
 
     def handle(self):
         self._say("220 here")
@@ -59,7 +59,7 @@ class _MailServer(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def slack_server():
-    """A server with `messages`, whose `status` and `hangs` can be set."""
+    """Run a server with `messages`; tests can set `status` and `hangs`."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Slack) as server:
         server.messages, server.status, server.hangs, server.released = [], 200, False, threading.Event()
         server.url = f"http://127.0.0.1:{server.server_port}"
@@ -71,7 +71,7 @@ def slack_server():
 
 @contextlib.contextmanager
 def mail_server():
-    """A server with `mails`: recipients and message of each."""
+    """Run a server with `mails`: recipients and message of each."""
     with _MailServer(("127.0.0.1", 0), _Mail) as server:
         server.mails = []
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -80,7 +80,7 @@ def mail_server():
 
 
 def connections_of(slack, mail):
-    """The connections `slack` and `mail` that lead to them."""
+    """The connections `slack` and `mail` to the two servers."""
     return {
         "slack": {"conn_type": "slackwebhook", "password": f"{slack.url}/services/T0/B0/webhook-token"},
         "mail": {

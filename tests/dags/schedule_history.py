@@ -1,6 +1,6 @@
-"""A program: what Airflow's scheduler itself makes of DAGs whose schedules change, in a database of its own.
+"""Runs that Airflow's scheduler creates for DAGs whose schedules change, in a separate database.
 
-Reads a JSON list of histories, each a list of steps, and prints the runs of each one.
+A program: reads a JSON list of histories, each a list of steps, and prints the runs of each history.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BUNDLE = "dags-folder"
 
 
 def read_file(dag_id: str, cron: str, **arguments: Any) -> None:
-    """Have Airflow read a DAG file, as the DAG processor does."""
+    """Let Airflow read a DAG file, as the DAG processor does."""
     os.environ |= {SCHEDULE: cron, START_DATE: START}
     with DAG(dag_id, **{**get_schedule_args(), "deadline": None, "max_active_runs": 10_000, **arguments}) as dag:
         EmptyOperator(task_id="a_task")
@@ -53,7 +53,7 @@ def read_file(dag_id: str, cron: str, **arguments: Any) -> None:
 
 
 def schedule(dag_id: str, loops: int) -> None:
-    """Let the scheduler loop: each time it makes the one run that is due, if it can."""
+    """Let the scheduler loop: each time it creates the run that is due, if there is one."""
     runner = SchedulerJobRunner(job=Job())
     for _ in range(loops):
         with create_session() as session:
@@ -68,7 +68,7 @@ def take(dag_id: str, step: dict[str, Any]) -> None:
         case {"cron": cron, "loops": loops}:
             read_file(dag_id, cron)
             schedule(dag_id, loops)
-        case {"before": cron, "loops": loops}:  # as the schedules of earlier releases were
+        case {"before": cron, "loops": loops}:  # earlier releases had such schedules
             read_file(
                 dag_id,
                 cron,

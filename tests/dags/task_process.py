@@ -1,4 +1,4 @@
-"""A task's process as Airflow starts it, from its first line to its callbacks, with the other end held by a test."""
+"""A task's process as Airflow starts it, from its first line to its callbacks; the test is its supervisor."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ RUN_ID = "manual__2026-01-01T00:10:00+00:00"
 
 
 class Supervisor:
-    """The other end of a task's process: keeps Variables and XComs as Airflow's database does.
+    """The supervisor of a task's process: it stores Variables and XComs as Airflow's database does.
 
-    Several processes share `variables` if it is a dict that they share. `dags` holds what Airflow says of each DAG, and
-    `active` how many of its runs are not done; none of them has the logical date that is asked for.
+    Several processes share `variables` if it is a shared dict. `dags` has Airflow's data of each DAG, and `active` the
+    number of its runs that are not done. No DAG has a run for the logical date in a request.
     """
 
     def __init__(self, xcoms=None, variables=None, dags=None, active=None):
@@ -63,13 +63,13 @@ class Supervisor:
 
 
 def dag_result(dag_id, *, paused, planned):
-    """What Airflow says of a DAG: whether it is paused, and the logical date of the run that it makes next."""
+    """Return Airflow's data of a DAG: whether it is paused, and the logical date of its next run."""
     nothing = dict.fromkeys(("bundle_version", "relative_fileloc", "owners"))
     return comms.DagResult(dag_id=dag_id, is_paused=paused, bundle_name="b", tags=[], next_dagrun=planned, **nothing)
 
 
 class Failing(BaseOperator):
-    """Fails with an error, or in the way that a hook does."""
+    """Fail with an error, or as a hook does."""
 
     def __init__(self, *, error, **kwargs):
         super().__init__(**kwargs)
@@ -78,7 +78,7 @@ class Failing(BaseOperator):
     def execute(self, context):
         held_by_the_frame = "-".join(("only", "in", "a", "local", "variable"))
         if isinstance(self.error, type):
-            # What a hook does: it asks for the connection, and the server's refusal repeats the password.
+            # A hook requests the connection, and the server's refusal repeats the password.
             raise self.error(f"refused {Connection.get('warehouse').password}, {len(held_by_the_frame)}")
         raise self.error
 

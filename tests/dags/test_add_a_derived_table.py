@@ -1,4 +1,4 @@
-"""The steps of docs/extending.md to add a derived table, followed in a copy of the tree."""
+"""The steps of docs/extending.md for a derived table work in a copy of the tree."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_rows_of_the_new_table_are_published(client, warehouse_server, warehouse
 '''
 
 
-BOUND = "tests/dags/sql/test_sql_as_bigquery.py::test_what_they_read_of_partitioned_tables_is_bound_by_constants"
+BOUND = "tests/dags/sql/test_sql_as_bigquery.py::test_partitioned_tables_are_read_between_constants"
 
 
 def block(language):
@@ -66,7 +66,7 @@ def block(language):
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """A copy of the tree, in which the steps were followed."""
+    """Return a copy of the tree in which the steps are done."""
     tree = copy_tree(tmp_path_factory.mktemp("copy") / "project")
     (tree / "dags" / "queries" / "fee_sources.sql").write_text(block("sql"))
     schema = json.loads((tree / "schemas" / "history_transactions_schema.json").read_text())

@@ -1,4 +1,4 @@
-"""The steps of docs/extending.md to add a table, followed in a copy of the tree: its rows then reach the warehouse."""
+"""The steps of docs/extending.md for a table work in a copy of the tree, and its rows reach the warehouse."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_rows_of_the_new_table_are_published(lake, client, warehouse_server, war
 
 
 def blocks():
-    """What the page writes out: the module, the exporter's line, the registry's entry."""
+    """Return the code blocks of the page: the module, the exporter's line, the registry's entry."""
     _, text = (REPO / "docs" / "extending.md").read_text().split("## A table", 1)
     found = re.findall(r"^ +```python\n(.*?)^ +```$", text.split("\n## ", 1)[0], re.DOTALL | re.MULTILINE)
     return [textwrap.dedent(block) for block in found]
@@ -79,7 +79,7 @@ def edit(path, pattern, replacement):
 
 
 def copy_tree(tree):
-    """Copy what the steps touch and what tests need; give the copy."""
+    """Copy the files that the steps change and the tests need; return the copy."""
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
     for name in ("dags", "stellar_etl", "schemas", "local", "tests", "scripts", "docs"):
         shutil.copytree(REPO / name, tree / name, ignore=ignored)
@@ -90,7 +90,7 @@ def copy_tree(tree):
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """A copy of the tree, in which the steps were followed."""
+    """Return a copy of the tree in which the steps are done."""
     tree = copy_tree(tmp_path_factory.mktemp("copy") / "project")
     module, exported, registered = blocks()
 
@@ -112,7 +112,7 @@ def copy(tmp_path_factory):
 
 
 def run(copy, *arguments):
-    """Run Python in the copy, which knows nothing of the original."""
+    """Run Python in the copy, without the original on its path."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=copy,
@@ -133,17 +133,17 @@ def test_the_variables_and_pools_have_the_table(copy):
     assert (pool["slots"], pool["include_deferred"]) == (1, True)
 
 
-def test_the_check_finds_nothing_forgotten(copy):
+def test_the_check_finds_no_missing_step(copy):
     done = run(copy, "-m", "stellar_etl_airflow.settings", "check")
     assert done.returncode == 0, done.stderr
 
 
-def test_the_tests_find_nothing_forgotten_and_the_rows_reach_the_warehouse(copy):
+def test_the_tests_find_no_missing_step_and_the_rows_reach_the_warehouse(copy):
     (copy / "tests" / "dags" / "test_the_new_table.py").write_text(PROOF)
     tests = (
         "tests/dags/test_the_new_table.py",
         "tests/dags/settings/test_settings.py",
-        "tests/dags/tasks/test_targets.py::test_the_shipped_pools_are_the_ones_that_the_tables_need",
+        "tests/dags/tasks/test_targets.py::test_the_shipped_pools_match_the_tables",
         "tests/schemas/test_schema_files.py::test_every_column_is_described_and_of_a_known_kind",
         "tests/schemas/test_schema_files.py::test_the_columns_of_the_registry_are_there",
     )

@@ -1,4 +1,4 @@
-"""Certificates from the warehouse and their verification from the lake agree on every table, and find any change."""
+"""Certificates from the warehouse and their verification from the lake agree on every table, and detect any change."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def variables(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def certify(published, variables, warehouse_server):
-    """Run the program; return what it did."""
+    """Run the program; return its completed process."""
 
     def certify(*arguments):
         environment = {"BIGQUERY_EMULATOR_HOST": warehouse_server[0].url, "PYTHONPATH": str(REPO / "dags")}
@@ -90,7 +90,7 @@ def certify(published, variables, warehouse_server):
 
 @pytest.fixture(scope="module")
 def certificate(certify, tmp_path_factory):
-    """The certificate of all ledgers of the sample network, as a file."""
+    """Write the certificate of all ledgers of the sample network to a file."""
     path = tmp_path_factory.mktemp("certificate") / "certificate.json"
     done = certify("--ledgers", f"{FIRST}-{LAST}", "--output", str(path))
     assert done.returncode == 0, done.stderr
@@ -102,7 +102,7 @@ def verify(path, lake):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_warehouse_and_lake_give_the_same_digest_of_every_table(certificate, lake):
+def test_warehouse_and_lake_have_the_same_digest_of_every_table(certificate, lake):
     found = json.loads(certificate.read_text())
     assert found["tables"].keys() == CERTIFIED.keys() == of_lake.CERTIFIED.keys()
     with_rows = {data_type for data_type, table in found["tables"].items() if table["rows"]}
@@ -115,7 +115,7 @@ def test_warehouse_and_lake_give_the_same_digest_of_every_table(certificate, lak
         assert (data_type, ours) == (data_type, recomputed["tables"][data_type])
 
 
-def test_a_certificate_is_verified_from_the_lake_alone(certificate, lake):
+def test_a_certificate_is_verified_with_the_lake_only(certificate, lake):
     done = verify(certificate, lake)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"agrees with the lake: ledgers {FIRST} to {LAST}" in done.stdout
@@ -130,7 +130,7 @@ CHANGES_BY_HAND = {
 
 
 @pytest.mark.parametrize("data_type", CHANGES_BY_HAND)
-def test_a_row_changed_by_hand_is_found(data_type, published, certify, lake, tmp_path):
+def test_a_manually_changed_row_is_found(data_type, published, certify, lake, tmp_path):
     table = f"local.certified.{CERTIFIED[data_type].table_id}"
     published.query(f"CREATE TABLE `local.certified.kept_{data_type}` AS SELECT * FROM `{table}`").result()
     published.query(CHANGES_BY_HAND[data_type]).result()
@@ -148,7 +148,7 @@ def test_a_row_changed_by_hand_is_found(data_type, published, certify, lake, tmp
 
 
 def test_the_public_dataset_is_compared_with_the_private_one(published, certify):
-    """Ledger by ledger, whatever the order of rows."""
+    """The comparison goes ledger by ledger, for any order of rows."""
     published.create_dataset("copied")
     for table in CERTIFIED.values():
         published.copy_table(f"local.certified.{table.table_id}", f"local.copied.{table.table_id}").result()
@@ -167,7 +167,7 @@ def test_the_public_dataset_is_compared_with_the_private_one(published, certify)
     ]
 
 
-def test_a_part_of_the_range_is_certified_by_itself(certify, lake, tmp_path):
+def test_a_part_of_the_range_has_a_separate_certificate(certify, lake, tmp_path):
     path = tmp_path / "part.json"
     assert certify("--ledgers", "10-12", "--output", str(path)).returncode == 0
     assert verify(path, lake).returncode == 0
@@ -190,7 +190,7 @@ def test_a_range_that_cannot_be_certified_is_named(certify, ledgers, message):
     assert "Traceback" not in done.stderr
 
 
-def test_a_broken_chain_is_no_certificate():
+def test_a_broken_chain_has_no_certificate():
     links = [{"sequence": n, "ledger_hash": f"h{n}", "previous_ledger_hash": f"h{n - 1}"} for n in (5, 6, 7)]
     assert chain(links, LedgerRange(5, 7))["previous_hash"] == "h4"
     links[2]["previous_ledger_hash"] = "x"
@@ -201,7 +201,7 @@ def test_a_broken_chain_is_no_certificate():
 @pytest.mark.parametrize(
     "text", ["", "{}", "[]", '{"format": "other", "start_ledger": 1, "end_ledger": 2, "tables": {}}']
 )
-def test_a_file_that_is_no_certificate_is_named(text, lake, tmp_path):
+def test_an_invalid_certificate_file_is_named(text, lake, tmp_path):
     path = tmp_path / "file"
     path.write_text(text)
     done = verify(path, lake)
@@ -231,8 +231,8 @@ VALUES = {
 
 @pytest.mark.parametrize("type_", VALUES)
 @pytest.mark.parametrize("repeated", [False, True])
-def test_awkward_values_have_one_form_in_bigquery_and_python(type_, repeated):
-    """By Google's own evaluator."""
+def test_difficult_values_have_one_form_in_bigquery_and_python(type_, repeated):
+    """Google's own evaluator computes BigQuery's form."""
     given = [VALUES[type_][:-1], []] if repeated else VALUES[type_]
     if repeated and type_ == "JSON":
         pytest.skip("no table has a list of JSON")
@@ -269,10 +269,10 @@ def test_records_have_one_form_in_bigquery_and_python():
     assert ours == ["(-[])", "(-[])", "(1:a[])", "(-[(1:1[1:x0:1:y])(-[])])"]
 
 
-def test_the_order_of_rows_does_not_matter_and_their_number_does():
+def test_the_digest_depends_on_the_number_of_rows_and_not_on_their_order():
     assert of_lake.ledger_digest(["a", "b"]) == of_lake.ledger_digest(["b", "a"])
     assert of_lake.ledger_digest(["a", "b"]) != of_lake.ledger_digest(["a", "b", "b"])
 
 
-def test_the_largest_range_is_taken():
+def test_the_largest_range_is_accepted():
     assert parse_ledgers("1-100000") == LedgerRange(1, 100_000)

@@ -1,4 +1,4 @@
-"""The DAG files as Airflow sees them: they import with nothing set, reach nothing, and mean the same twice."""
+"""The DAG files as Airflow reads them: they import without settings or network, and serialise the same each time."""
 
 from __future__ import annotations
 
@@ -46,11 +46,13 @@ with DAG("clock", start_date=pendulum.today("UTC")):
 """
 
 WITHOUT_DEADLINE = {"state_audit"}
-"""Scheduled DAGs whose runs may take as long as they need."""
+"""Scheduled DAGs whose runs have no deadline."""
 
 BUDGET = 30
-"""How many times the processor time of an empty DAG file one of ours may take to parse, Airflow, its providers and
-libraries being imported: three times what it took when this was written."""
+"""The limit for a DAG file's processor time, as a multiple of that for an empty DAG file.
+
+Airflow, its providers and libraries are imported before. The limit is three times the value when this was written.
+"""
 
 
 def run(jobs, **environment):
@@ -69,7 +71,7 @@ def run(jobs, **environment):
 
 @pytest.fixture(scope="module")
 def parses(tmp_path_factory):
-    """What came of parsing in several environments: Airflow is imported once for all of them."""
+    """Parse in several environments, with one import of Airflow; return the results."""
     folder = tmp_path_factory.mktemp("dags")
     (folder / "empty_dag.py").write_text(EMPTY)
     (folder / "clock_dag.py").write_text(CLOCK)
@@ -105,8 +107,8 @@ def about(parsed):
 
 
 @pytest.mark.parametrize("safe_mode", [True, False], ids=["files that look like DAGs", "every file"])
-def test_airflow_looks_for_dags_in_the_dag_files_only(tmp_path, safe_mode):
-    """The folder as an upload leaves it in a bucket, beside the DAGs of another team."""
+def test_airflow_reads_dags_from_the_dag_files_only(tmp_path, safe_mode):
+    """The folder is as after an upload to a bucket, beside the DAGs of another team."""
     shutil.copytree(REPO / "dags", tmp_path / "dags")
     shutil.copytree(REPO / "schemas", tmp_path / "dags" / "schemas")
     theirs = [tmp_path / "dags" / name for name in ("sales.py", "sales/daily.py", "sales/queries/monthly.py")]
@@ -121,7 +123,7 @@ def owners(found):
     return {task["owner"] for dag in found["about"].values() for task in dag["tasks"].values()}
 
 
-def test_every_dag_file_imports_with_nothing_set_and_nothing_reachable(parsed):
+def test_every_dag_file_imports_without_settings_and_network(parsed):
     assert (parsed["errors"], parsed["reached"]) == ({}, [])
     assert sorted(parsed["dags"]) == [
         "alerts",
@@ -158,32 +160,32 @@ def test_a_dag_has_the_name_of_its_file(about):
     }
 
 
-def test_the_owner_is_the_one_variable_that_is_read_while_parsing(parses):
+def test_only_the_owner_variable_is_read_during_parsing(parses):
     assert owners(parses["plain"]) == {"stellar-etl"}
     assert owners(parses["owned"]) == {"data-team"}
 
 
-def test_an_owner_that_cannot_be_read_stops_no_import(parses):
-    """The database can't be reached; then an invalid name."""
-    assert parses["no database"]["reached"], "Airflow asked its database"
+def test_an_unreadable_owner_fails_no_import(parses):
+    """First the database is unreachable; then the name is invalid."""
+    assert parses["no database"]["reached"], "Airflow queried its database"
     for found in (parses["no database"], parses["no owner"]):
         assert (found["errors"], owners(found)) == ({}, {"stellar-etl"})
         assert found["dags"].keys() == parses["plain"]["dags"].keys()
 
 
-def test_the_same_files_serialise_the_same_in_another_process_and_another_order_of_sets(parsed):
+def test_dag_files_serialise_the_same_in_another_process_and_hash_order(parsed):
     (again,) = run([{}], PYTHONHASHSEED="7", TZ="Asia/Tokyo")
     assert again["dags"] == parsed["dags"]
 
 
 def test_no_dag_file_reads_the_clock(parses):
-    assert parses["clock"]["reached"], "one that does is found"
+    assert parses["clock"]["reached"], "a file that reads the clock is found"
     assert "clock_dag.py:5 reads the clock" in parses["clock"]["reached"][0]
     assert (parses["watched"]["errors"], parses["watched"]["reached"]) == ({}, [])
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_parsing_a_file_costs_little_more_than_parsing_an_empty_one(parses, path):
+def test_parsing_a_dag_file_costs_little_more_than_parsing_an_empty_one(parses, path):
     def cost(name):
         return min(parses[name, number]["seconds"] for number in range(3))
 
@@ -191,7 +193,7 @@ def test_parsing_a_file_costs_little_more_than_parsing_an_empty_one(parses, path
     assert cost(path.name) < BUDGET * cost("empty")
 
 
-def test_every_template_renders_with_nothing_undefined(parses):
+def test_every_template_renders_without_undefined_names(parses):
     found = parses["rendered"]
     assert (found["errors"], found["reached"]) == ({}, [])
     texts = {f"{dag}.{field}": text for dag, fields in found["rendered"].items() for field, text in fields.items()}
@@ -201,11 +203,11 @@ def test_every_template_renders_with_nothing_undefined(parses):
 
 
 def after(dag):
-    """The tasks that come after each."""
+    """Return the downstream tasks of each task."""
     return {task_id: task["downstream"] for task_id, task in dag["tasks"].items()}
 
 
-def test_a_batch_flows_one_way(about):
+def test_the_tasks_of_a_batch_have_one_direction(about):
     tasks = after(about["history_archive_without_captive_core"])
     assert tasks["get_ledger_range_from_times"] == ["export"]
     assert tasks["export"] == ["verify_export"]
@@ -217,14 +219,14 @@ def test_a_batch_flows_one_way(about):
     assert tasks["batch_stats"] == ["delete_staging"]
 
 
-def test_one_task_records_a_batch_also_if_a_table_failed_and_the_run_fails_all_the_same(about):
+def test_one_task_records_a_batch_with_a_failed_table_and_the_run_still_fails(about):
     for dag_id in (*LOADING_DAGS, "bucket_list_export"):
         tasks = about[dag_id]["tasks"]
         merges = [task_id for task_id in tasks if task_id.endswith(".merge")]
         assert tasks["batch_stats"]["rule"] == "all_done"
         assert tasks["batch_stats"]["pool"] == BATCH_STATS_POOL
         assert [task_id for task_id, task in tasks.items() if "batch_stats" in task["downstream"]] == merges
-        # Airflow takes a run's state from its last tasks: the last one succeeds if all merges did.
+        # Airflow derives a run's state from its leaf tasks: the last task succeeds if all merges did.
         assert {task_id for task_id, task in tasks.items() if not task["downstream"]} == {"delete_staging"}
         assert tasks["delete_staging"]["rule"] == "all_success"
         assert all("delete_staging" in tasks[task_id]["downstream"] for task_id in merges)
@@ -241,7 +243,7 @@ def test_every_kind_of_change_is_published(about):
     assert {task.split(".")[0] for task in tasks if "." in task} == CHANGES.keys()
 
 
-def test_every_dag_says_what_it_is_who_runs_it_and_what_to_do_when_it_fails(about):
+def test_every_dag_documents_its_purpose_its_trigger_and_the_remedy_for_failures(about):
     for dag_id, dag in about.items():
         assert dag["doc"].lstrip().startswith("# "), dag_id
         assert "**Who runs it**" in dag["doc"], dag_id
@@ -251,28 +253,28 @@ def test_every_dag_says_what_it_is_who_runs_it_and_what_to_do_when_it_fails(abou
         assert dag["tags"], dag_id
 
 
-def test_every_task_is_retried_and_its_last_failure_is_reported(about):
+def test_every_task_has_retries_and_reports_its_last_failure(about):
     for dag_id, dag in about.items():
         for task_id, task in dag["tasks"].items():
             assert task["retries"] >= 1, f"{dag_id}.{task_id}"
             assert task["told"], f"{dag_id}.{task_id}"
 
 
-def test_no_task_and_no_run_can_hang_for_ever(about):
-    """At most a day where the Variable has nothing for the builder; it has something for every builder as shipped."""
+def test_every_task_and_every_run_has_a_time_limit(about):
+    """A builder without an entry in the Variable has a day at most; the shipped Variable has all builders."""
     waits = 0
     for dag_id, dag in about.items():
         for task_id, task in dag["tasks"].items():
             assert 0 < (task["limit"] or 0) <= DAY, f"{dag_id}.{task_id}"
             assert task["builder"] is None or task["builder"] in VARIABLES["task_timeout"], f"{dag_id}.{task_id}"
-        # Airflow waits for a triggered run outside of what the time-out covers: the limit of the run ends that.
+        # The time-out does not cover waiting for a triggered run; that run's own limit does.
         if any(task["type"] == "StartRunOperator" for task in dag["tasks"].values()):
             assert dag["limit"], dag_id
             waits += 1
     assert waits >= 2
 
 
-def test_each_task_that_writes_a_table_is_in_its_pool(about):
+def test_each_task_that_writes_a_table_is_in_the_tables_pool(about):
     pools = json.loads((REPO / "airflow_pools.json").read_text())
     used = {task["pool"] for dag in about.values() for task in dag["tasks"].values()}
     assert used - {"default_pool"} == pools.keys()
@@ -292,18 +294,18 @@ def test_schedule_start_and_end_come_from_the_environment(parses):
     assert timetable(changed)["end_date"]
 
 
-def test_a_wrong_start_date_is_named(parses):
+def test_an_invalid_start_date_is_named(parses):
     parsed, errors = parses["plain"], parses["wrong start"]["errors"]
     assert all("STELLAR_ETL_START_DATE: 'yesterday' is not a time" in text for text in errors.values())
     scheduled = {dag_id for dag_id, dag in parsed["dags"].items() if "CronTrigger" in json.dumps(dag)}
     by_hand = {"bucket_list_export", "dataset_reset", "history_backfill", "preflight", "state_rebuild"}
     by_hand |= {"outbound_export", "outbound_redeliver"}
-    assert parsed["dags"].keys() - scheduled == by_hand, "only DAGs that users trigger have no schedule"
-    assert files_of(parsed, scheduled - {"alerts"}) == errors.keys(), "it has no start date of its own"
+    assert parsed["dags"].keys() - scheduled == by_hand, "only manually triggered DAGs have no schedule"
+    assert files_of(parsed, scheduled - {"alerts"}) == errors.keys(), "the DAG has no separate start date"
 
 
-def test_every_number_of_a_param_has_bounds_that_airflow_can_keep(parses):
-    """A number beyond 64 bits ends the DAG processor, at each try, and leaves an empty log."""
+def test_every_numeric_param_has_bounds_that_airflow_can_store(parses):
+    """A number beyond 64 bits ends the DAG processor at each try, and leaves an empty log."""
     bounds = {
         (dag_id, name): (schema.get("minimum"), schema.get("maximum"))
         for dag_id, dag in parses["plain"]["dags"].items()
@@ -329,7 +331,7 @@ def deadlines(parsed):
     return {dag_id: found for dag_id, dag in parsed["dags"].items() if (found := dag["dag"].get("deadline"))}
 
 
-def test_scheduled_runs_have_a_deadline_that_the_environment_says(parses):
+def test_scheduled_runs_have_the_deadline_of_the_environment(parses):
     found = deadlines(parses["plain"])
     assert found.keys() == {
         *(table.dag_id for table in DERIVED.values()),
@@ -348,20 +350,20 @@ def test_scheduled_runs_have_a_deadline_that_the_environment_says(parses):
 
 
 @pytest.mark.parametrize("changed", ["owned", "other schedule"])
-def test_a_dag_that_changes_has_another_deadline(parses, changed):
-    """Airflow gives the runs of a DAG's new version no deadline that is the same as before."""
+def test_a_changed_dag_has_a_different_deadline(parses, changed):
+    """Airflow gives the runs of a DAG's new version no deadline that equals the previous one."""
     before, after = deadlines(parses["plain"]), deadlines(parses[changed])
     assert before == deadlines(parses["watched"])
     assert all(after[dag_id] != before[dag_id] for dag_id in before)
 
 
-def test_a_wrong_deadline_is_named(parses):
+def test_an_invalid_deadline_is_named(parses):
     errors = parses["wrong deadline"]["errors"]
     assert errors.keys() == files_of(parses["plain"], deadlines(parses["plain"]).keys() | WITHOUT_DEADLINE)
     assert all("STELLAR_ETL_DEADLINE_SECONDS: 'soon' is not a number of seconds" in text for text in errors.values())
 
 
-def test_alerts_are_sent_from_the_first_deployment_on_one_run_at_a_time(parses):
+def test_alerts_are_enabled_at_the_first_deployment_with_one_run_at_a_time(parses):
     alerts = parses["plain"]["dags"]["alerts"]["dag"]
     assert (alerts["is_paused_upon_creation"], alerts["max_active_runs"], alerts["catchup"]) == (False, 1, False)
     assert after(parses["plain"]["about"]["alerts"]) == {
@@ -374,13 +376,13 @@ def test_alerts_are_sent_from_the_first_deployment_on_one_run_at_a_time(parses):
     assert "*/2 * * * *" in json.dumps(parses["other alerts"]["dags"]["alerts"])
 
 
-def test_scheduled_dags_are_made_paused_whatever_the_host_says(parses):
+def test_scheduled_dags_are_created_paused_on_every_host(parses):
     dags = parses["plain"]["dags"]
     paused = {dag_id for dag_id, dag in dags.items() if dag["dag"].get("is_paused_upon_creation")}
     assert paused == deadlines(parses["plain"]).keys() | WITHOUT_DEADLINE
 
 
-def test_runs_of_other_dags_are_waited_for_without_a_slot_in_any_mode(parses):
+def test_waiting_for_runs_of_other_dags_uses_no_slot_in_any_mode(parses):
     about = parses["plain"]["about"]
     waits = {
         (dag_id, task_id): task["deferrable"]
@@ -398,14 +400,14 @@ WAITS_FOR_RUNS = [
 ]
 
 
-def test_in_deferrable_mode_every_task_that_waits_leaves_its_slot():
-    """What is left holds one for as long as it works itself; `approve` leaves it in any mode."""
+def test_in_deferrable_mode_every_waiting_task_releases_its_slot():
+    """Other tasks hold a slot only while they work; `approve` defers in every mode."""
     (found,) = run([{"brief": True}], AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE="true")
     dags = {dag_id: dag["tasks"] for dag_id, dag in found["about"].items() if dag_id != "alerts"}
     held = {task_id for tasks in dags.values() for task_id, task in tasks.items() if not task["deferrable"]}
     plans = {task_id for task_id in held if task_id.endswith("_runs")}
-    checks = {"check_variables", "check_datasets_and_bucket", "check_triggerer"}  # the last one always leaves
-    # `start` sends a few requests, `wait` is scheduled again for each look, `plan` reads files.
+    checks = {"check_variables", "check_datasets_and_bucket", "check_triggerer"}  # the last one always defers
+    # `start` sends a few requests, `wait` is rescheduled for each check, `plan` reads files.
     assert held - plans - checks == {
         *(
             "verify_export",

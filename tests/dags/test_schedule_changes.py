@@ -1,4 +1,4 @@
-"""Schedules change while DAGs run, and people ask for runs: what Airflow's own scheduler makes of it."""
+"""Runs that Airflow's own scheduler creates when schedules change and users request runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Steps = list[dict[str, Any]]
 
 
 def histories(folder: Path, steps: list[Steps]) -> list[list[dict[str, str]]]:
-    """Return the runs that Airflow makes in each history."""
+    """Return the runs that Airflow creates in each history."""
     environment = os.environ | {
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
@@ -51,7 +51,7 @@ def loaded(run: dict[str, str]) -> TimeRange:
 
 
 def assert_without_gap(runs: list[dict[str, str]], steps: Steps) -> None:
-    """Each loop of the scheduler makes a run, and together they load all from the start on."""
+    """Each loop of the scheduler creates a run, and together the runs cover all time from the start on."""
     scheduled = [run for run in runs if run["type"] == "scheduled"]
     assert len(scheduled) == sum(step.get("loops", 0) for step in steps), steps
     until = START
@@ -62,7 +62,7 @@ def assert_without_gap(runs: list[dict[str, str]], steps: Steps) -> None:
 
 
 def changes(crons: tuple[str, ...], before: Iterable[int]) -> list[Steps]:
-    """There and back, and there again, each time after some runs."""
+    """Change there, back, and there again, each time after some runs."""
     return [
         [{"cron": one, "loops": number}, *({"cron": cron, "loops": 2} for cron in (other, one, other))]
         for one, other in permutations(crons, 2)
@@ -72,7 +72,7 @@ def changes(crons: tuple[str, ...], before: Iterable[int]) -> list[Steps]:
 
 EVERY_TEN = "*/10 * * * *"
 TYPED = ("2026-01-01T00:20:00Z", "2026-01-01T00:10:00Z", "2026-01-01T00:24:59.999Z", "2026-01-01T00:30:00Z", None)
-"""Logical dates of manual runs: of a run that is yet to come, of one that is there, beside one; and none."""
+"""Logical dates of manual runs: of a future run, of an existing run, between two runs; and none."""
 MANUAL: Steps = [
     {"cron": EVERY_TEN, "loops": 1},
     *({"manual": each} for each in TYPED),
@@ -89,27 +89,27 @@ CHANGES = changes(SOME, range(1, 3))
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> list[list[dict[str, str]]]:
-    """The runs of all these histories."""
+    """Return the runs of all these histories."""
     return histories(tmp_path_factory.mktemp("airflow"), [MANUAL, BACKFILL, UPGRADE, *CHANGES])
 
 
-def test_a_schedule_that_changes_leaves_no_interval_out(made: list[list[dict[str, str]]]) -> None:
+def test_a_changed_schedule_omits_no_interval(made: list[list[dict[str, str]]]) -> None:
     for steps, runs in zip(CHANGES, made[3:], strict=True):
         assert_without_gap(runs, steps)
 
 
-def test_the_runs_of_an_earlier_release_are_gone_on_from(made: list[list[dict[str, str]]]) -> None:
+def test_the_schedule_continues_after_the_runs_of_an_earlier_release(made: list[list[dict[str, str]]]) -> None:
     assert_without_gap(made[2], UPGRADE)
 
 
 @pytest.mark.slow
-def test_any_schedule_after_any_other_leaves_no_interval_out(tmp_path: Path) -> None:
+def test_any_change_between_two_schedules_omits_no_interval(tmp_path: Path) -> None:
     asked = changes(MANY, (1, 2, 5))
     for steps, runs in zip(asked, histories(tmp_path, asked), strict=True):
         assert_without_gap(runs, steps)
 
 
-def test_a_manual_run_takes_no_scheduled_runs_place(made: list[list[dict[str, str]]]) -> None:
+def test_a_manual_run_does_not_replace_a_scheduled_run(made: list[list[dict[str, str]]]) -> None:
     assert_without_gap(made[0], MANUAL)
     asked = [run for run in made[0] if run["type"] == "manual"]
     assert len(asked) == len(TYPED)
@@ -119,7 +119,7 @@ def test_a_manual_run_takes_no_scheduled_runs_place(made: list[list[dict[str, st
     )
 
 
-def test_a_backfill_loads_what_is_between_its_dates_and_the_schedule_goes_on_after_it(
+def test_a_backfill_covers_its_dates_and_the_schedule_continues_after_it(
     made: list[list[dict[str, str]]],
 ) -> None:
     backfilled = [loaded(run) for run in made[1] if run["type"] == "backfill"]
@@ -155,12 +155,12 @@ def test_a_run_loads_the_longest_time_between_two_ticks(cron: str, minutes: int)
         ("0 0 29 2 *", "1461 days are between two runs"),
     ],
 )
-def test_a_schedule_that_cannot_be_is_refused(cron: str, words: str) -> None:
+def test_an_impossible_schedule_is_refused(cron: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         period_of(cron)
 
 
-def test_a_data_interval_that_a_request_says_is_what_is_loaded() -> None:
+def test_a_run_loads_the_data_interval_of_its_request() -> None:
     span = TimeRange(START, START + timedelta(minutes=7))
     assert loaded_by_run(span.start, span.end) == span
     assert loaded_by_run(None, None) is None

@@ -1,4 +1,4 @@
-"""Tables of another deployment, taken over: the rows end as a fresh load's, whatever the layout and the moment."""
+"""Take-over of another deployment's tables: the rows equal a fresh load's, for any layout and interruption."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def closed_at(ledger):
 
 
 def load_of(ledger, again=False):
-    """The batch columns of the first load of a ledger, which was one an hour, and of the one that repeated it."""
+    """The batch columns of a ledger's first load, which took place once an hour, and of the repeated load."""
     return {
         "batch_id": f"scheduled__{ledger // 10}",
         "batch_run_date": "2026-02-01T00:00:00" if again else "2026-01-01T00:00:00",
@@ -40,7 +40,7 @@ def load_of(ledger, again=False):
 
 
 def rows_of(data_type, ledger):
-    """What a fresh load has of a ledger."""
+    """Return the rows of a ledger in a fresh load."""
     common = {"closed_at": closed_at(ledger), **load_of(ledger)}
     if data_type == "ledgers":
         return [{"sequence": ledger, "ledger_hash": f"h{ledger}", "previous_ledger_hash": f"h{ledger - 1}", **common}]
@@ -61,7 +61,10 @@ def rows_of(data_type, ledger):
 
 @pytest.fixture(scope="module")
 def theirs(warehouse_server):
-    """Another deployment: by month of `batch_run_date`, ledgers 21 to 30 loaded twice, a column more and one less."""
+    """Another deployment's tables, partitioned by month of `batch_run_date`.
+
+    Ledgers 21 to 30 are loaded twice. Each table has an additional column and lacks `sponsor`.
+    """
     server, folder = warehouse_server
     client = emulators.bigquery_client(server)
     client.create_dataset(THEIRS)
@@ -101,7 +104,7 @@ def work(client, theirs, variables):
 
 @pytest.fixture
 def held(client):
-    """The rows of one of our tables, without the columns of loads, as a sorted list of texts."""
+    """Return the rows of one of our tables, without the columns of loads, as a sorted list of texts."""
 
     def held(table_id, dataset="stellar"):
         rows = client.query(f"SELECT * FROM local.{dataset}.{table_id}").result()
@@ -113,7 +116,7 @@ def held(client):
 
 
 def fresh(data_type):
-    """What the fresh load of all ledgers has, in the same form."""
+    """Return the fresh load of all ledgers in the same form."""
     return [row for ledger in HELD for row in rows_of(data_type, ledger)]
 
 
@@ -136,7 +139,7 @@ def check_all(held, client):
     assert [tuple(row.values()) for row in current] == [(key, n) for key, n in sorted(newest.items()) if n % 9]
 
 
-def test_without_go_it_says_what_there_is_and_writes_nothing(client, work):
+def test_without_go_the_command_reports_and_writes_nothing(client, work):
     take_over(work, TYPES, go=False)
     assert list(client.list_tables("local.stellar")) == []
     assert NETWORK_LABEL not in client.get_dataset("local.stellar").labels
@@ -149,7 +152,7 @@ def test_without_go_it_says_what_there_is_and_writes_nothing(client, work):
     assert "columns that are left behind: of_theirs" in said
 
 
-def test_rows_end_as_a_fresh_loads_and_again(client, work, held, variables):
+def test_the_rows_equal_a_fresh_load_also_after_a_repeat(client, work, held, variables):
     before = {table.table_id: held(table.table_id, "theirs") for table in map(TAKEN.get, TYPES)}
     for _ in range(2):
         take_over(work, TYPES, go=True)
@@ -182,10 +185,8 @@ def command(server, folder, chunk):
     )
 
 
-def test_a_kill_in_the_middle_is_completed_by_the_next_start(
-    client, theirs, variables, held, warehouse_server, tmp_path
-):
-    """By a run in larger chunks, which begins where the first one was."""
+def test_the_next_start_completes_a_killed_take_over(client, theirs, variables, held, warehouse_server, tmp_path):
+    """The next run uses larger chunks, and begins where the first one stopped."""
     server, _ = warehouse_server
     first = command(server, tmp_path, chunk="7")
     while "history_trades: ledgers 18 to 24" not in (line := first.stdout.readline()):
@@ -202,7 +203,7 @@ def test_a_kill_in_the_middle_is_completed_by_the_next_start(
 
 @pytest.fixture
 def spoilt(client, theirs):
-    """The same tables, one with a column of another type."""
+    """The same tables, with one column of another type."""
     dataset = f"{theirs}_spoilt"
     client.create_dataset(dataset)
     for table_id in (TAKEN[data_type].table_id for data_type in TYPES):
@@ -251,7 +252,7 @@ def test_nested_columns_in_another_order_are_copied_by_name(client, variables, w
     client.delete_dataset(nested, delete_contents=True)
 
 
-def test_another_networks_dataset_and_ones_own_are_refused(client, variables, theirs):
+def test_a_dataset_of_another_network_or_of_this_deployment_is_refused(client, variables, theirs):
     with pytest.raises(TakeOverError, match="the Variables say to publish in local.stellar"):
         take_over(TakeOver(client, variables.get, "local.stellar"), TYPES, go=False)
     with pytest.raises(TakeOverError, match="there is no dataset local.nowhere"):

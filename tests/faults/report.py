@@ -55,17 +55,17 @@ OTHERS = (
     (
         "the schedule changes to a longer and a shorter one and back, while runs are due",
         "the scheduler creates each due run, and each interval is loaded",
-        "tests/dags/test_schedule_changes.py::test_any_schedule_after_any_other_leaves_no_interval_out",
+        "tests/dags/test_schedule_changes.py::test_any_change_between_two_schedules_omits_no_interval",
     ),
     (
         "a DAG has no new runs",
         "`check_schedules` of `ledger_coverage` fails after two intervals, and names the DAG",
-        "tests/dags/tasks/test_schedules.py::test_only_dags_that_are_not_paused_must_make_runs",
+        "tests/dags/tasks/test_schedules.py::test_only_unpaused_dags_must_have_runs",
     ),
     (
         "a manual run has the logical date of a scheduled one",
         "the scheduled run is created too",
-        "tests/dags/test_schedule_changes.py::test_a_manual_run_takes_no_scheduled_runs_place",
+        "tests/dags/test_schedule_changes.py::test_a_manual_run_does_not_replace_a_scheduled_run",
     ),
     (
         "`run_local.sh --interval` changes on an existing stack",
@@ -80,27 +80,27 @@ OTHERS = (
     (
         "a time has a fraction of a second",
         "ledgers that closed in between are loaded, and no others",
-        "tests/stellar_etl/sources/test_ledger_range.py::test_fractions_of_a_second_leave_no_ledger_out",
+        "tests/stellar_etl/sources/test_ledger_range.py::test_fractions_of_a_second_omit_no_ledger",
     ),
     (
         "two jobs write one table at the same time, although the pool allows one task",
         "each waits for the running jobs on its table; of overlapping jobs all but the first run again",
-        "tests/dags/bigquery/test_writers.py::test_rows_are_right_whatever_the_order",
+        "tests/dags/bigquery/test_writers.py::test_rows_are_right_in_every_order_of_events",
     ),
     (
         "a worker is lost while its merge runs, and another run merges into the table",
         "the other run waits for the job",
-        "tests/dags/operators/test_bigquery_jobs.py::test_a_write_waits_for_the_job_of_a_worker_that_was_lost",
+        "tests/dags/operators/test_bigquery_jobs.py::test_a_write_waits_for_the_job_of_a_lost_worker",
     ),
     (
         "a worker is lost while its merge changes ledger entries, and a fold begins",
         "the fold waits for the job, and folds what it wrote",
-        "tests/dags/tasks/test_state_tables.py::test_a_fold_waits_for_the_merge_of_a_worker_that_was_lost",
+        "tests/dags/tasks/test_state_tables.py::test_a_fold_waits_for_the_merge_of_a_lost_worker",
     ),
     (
         "a task is cleared, or its deferral times out, while its job runs",
         "the job is cancelled, and has ended before the next try begins",
-        "tests/dags/operators/test_bigquery_jobs.py::test_a_job_has_ended_before_its_task_has",
+        "tests/dags/operators/test_bigquery_jobs.py::test_a_job_ends_before_its_task_ends",
     ),
     (
         "a second deployment writes the dataset",
@@ -115,7 +115,7 @@ OTHERS = (
     (
         "a worker's clock is one hour off",
         "the rows are the same, and no merges overlap",
-        "tests/dags/tasks/test_targets.py::test_a_worker_whose_clock_is_an_hour_off_loses_and_doubles_no_row",
+        "tests/dags/tasks/test_targets.py::test_a_worker_with_a_clock_an_hour_off_loses_and_duplicates_no_row",
     ),
     (
         "a worker is lost while it waits for a run that it started",
@@ -130,22 +130,22 @@ OTHERS = (
     (
         "some transactions or operations can't be made",
         "with `max_failed_transforms` exactly those may be missing; one more fails the check",
-        "tests/dags/tasks/test_checks.py::test_exactly_the_rows_that_were_left_out_may_be_missing",
+        "tests/dags/tasks/test_checks.py::test_only_the_rows_omitted_from_the_export_may_be_missing",
     ),
     (
         "an exporter without manifest writes an empty or a short file",
         "`verify_export` refuses it at once, if other rows prove the missing ones",
-        "tests/dags/export/test_manifest.py::test_rows_that_others_make_certain_are_missed",
+        "tests/dags/export/test_manifest.py::test_a_row_that_other_rows_imply_is_reported_missing",
     ),
     (
         "rows do not fit their table",
         "`load` fails at once, without a retry",
-        "tests/dags/tasks/test_load.py::test_rows_that_do_not_fit_are_not_tried_again",
+        "tests/dags/tasks/test_load.py::test_a_load_of_rows_that_do_not_fit_is_not_retried",
     ),
     (
         "a test network was reset",
         "`check` refuses its ledgers by the batch stats; it reads the same number of bytes for tables of any size",
-        "tests/dags/tasks/test_checks.py::test_the_check_of_the_chain_reads_as_much_however_large_the_table_is",
+        "tests/dags/tasks/test_checks.py::test_the_check_of_the_chain_reads_the_same_bytes_for_any_table_size",
     ),
     (
         "an older full load of the same ledger is cleared",
@@ -155,32 +155,32 @@ OTHERS = (
     (
         "two runs export the same ledgers at the same time",
         "the rows of the newer attempt stay, whichever publishes first",
-        "tests/dags/tasks/test_older_rows.py::test_runs_that_export_at_the_same_time_end_in_the_newer_rows",
+        "tests/dags/tasks/test_older_rows.py::test_of_two_simultaneous_exports_the_newer_rows_remain",
     ),
     (
         "a newer export attempt is published while an older one's merge is planned, waits or runs",
         "the older merge removes no newer rows, and is planned and run again",
-        "tests/dags/bigquery/test_writers.py::test_the_rows_of_the_newest_attempt_stay_whatever_the_order",
+        "tests/dags/bigquery/test_writers.py::test_the_rows_of_the_newest_attempt_stay_in_every_order_of_events",
     ),
     (
         "a deferred job fails with a permanent error, or its trigger fails while the job runs",
         "a permanent error fails the task without a retry; the next try finds a running job",
-        "tests/dags/tasks/test_load.py::test_rows_that_do_not_fit_are_not_tried_again",
+        "tests/dags/tasks/test_load.py::test_a_load_of_rows_that_do_not_fit_is_not_retried",
     ),
     (
         "rows are lost, and a part of their load was loaded again",
         "a coverage check names exactly their ledgers",
-        "tests/dags/tasks/test_coverage.py::test_lost_rows_are_found_whatever_was_loaded_again_since",
+        "tests/dags/tasks/test_coverage.py::test_lost_rows_are_found_after_any_later_reload",
     ),
     (
         "loads, partial reloads, deletions and late clears in any order",
         "a coverage check agrees with a model of each ledger",
-        "tests/dags/tasks/test_coverage_model.py::test_coverage_says_what_the_model_says",
+        "tests/dags/tasks/test_coverage_model.py::test_coverage_agrees_with_the_model",
     ),
     (
         "rows of the public dataset are lost",
         "a coverage check finds them",
-        "tests/dags/tasks/test_coverage.py::test_every_target_is_looked_at",
+        "tests/dags/tasks/test_coverage.py::test_every_target_is_checked",
     ),
     (
         "ledgers before the checked days were never loaded",
@@ -190,12 +190,12 @@ OTHERS = (
     (
         "ledgers are missing at an end of the window",
         "a coverage check finds all of them",
-        "tests/dags/tasks/test_coverage.py::test_ledgers_that_are_missing_at_an_end_of_the_window_are_found_whole",
+        "tests/dags/tasks/test_coverage.py::test_missing_ledgers_at_an_end_of_the_window_are_found_completely",
     ),
     (
         "a coverage check has more findings than one statement or message can contain",
         "all findings are recorded; the message lists the first 100",
-        "tests/dags/tasks/test_coverage.py::test_any_number_of_findings_is_recorded_and_a_message_lists_some",
+        "tests/dags/tasks/test_coverage.py::test_all_findings_are_recorded_and_a_message_lists_the_first",
     ),
     (
         "the findings can't be recorded",
@@ -205,7 +205,7 @@ OTHERS = (
     (
         "kill -9 of a fold, between its statements, before and after labels and views are written",
         "the next try continues; readers see the same rows after each try",
-        "tests/dags/tasks/test_state_tables.py::test_a_fold_that_is_killed_between_its_statements_goes_on_and_readers_see_the_same",
+        "tests/dags/tasks/test_state_tables.py::test_a_fold_that_is_killed_between_statements_continues_and_readers_see_the_same_rows",
     ),
 )
 """Faults with separate tests: what happens, and the test."""

@@ -1,4 +1,4 @@
-"""Datasets and tables through the API: made, grown, guarded."""
+"""Create, extend and guard datasets and tables through the API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIELDS = [
 BY_DAY = {"partition_type": "DAY", "partition_field": "closed_at", "cluster_fields": ("sequence",)}
 
 
-def test_a_missing_table_is_made_as_its_layout_says(client):
+def test_a_missing_table_is_created_with_its_layout(client):
     expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=7)
     ensure_table(client, NAME, TableLayout(FIELDS, expires=expires, description="rows", **BY_DAY))
     table = client.get_table(NAME)
@@ -37,7 +37,7 @@ def test_a_missing_table_is_made_as_its_layout_says(client):
     assert table.expires == expires
 
 
-def test_a_table_grows_by_columns_and_keeps_its_rows(client):
+def test_a_table_gains_columns_and_keeps_its_rows(client):
     ensure_table(client, NAME, TableLayout(FIELDS))
     client.query(f"INSERT INTO `{NAME}` (sequence, details) VALUES (1, STRUCT('x' AS a))").result()
     grown = [
@@ -52,28 +52,28 @@ def test_a_table_grows_by_columns_and_keeps_its_rows(client):
     assert [tuple(row.values()) for row in result] == [(1, "x", None, None), (2, "y", 5, 7)]
 
 
-def test_another_partition_is_refused_with_what_to_do(client):
+def test_a_different_partitioning_is_refused_with_the_remedy(client):
     ensure_table(client, NAME, TableLayout(FIELDS))
     with pytest.raises(WarehouseError, match="history_x is partitioned by nothing.*says closed_at .DAY.*correct the"):
         ensure_table(client, NAME, TableLayout(FIELDS, **BY_DAY))
 
 
-def test_another_clustering_is_refused_with_what_to_do(client):
+def test_a_different_clustering_is_refused_with_the_remedy(client):
     ensure_table(client, NAME, TableLayout(FIELDS, **BY_DAY))
     other = {**BY_DAY, "cluster_fields": ("closed_at", "sequence")}
     with pytest.raises(WarehouseError, match="clustered by sequence, .*says closed_at, sequence.*bq update"):
         ensure_table(client, NAME, TableLayout(FIELDS, **other))
 
 
-def test_a_table_without_the_columns_that_identify_rows_is_refused(client):
-    """Such a table is another deployment's: its rows would have no close time, and would never be replaced."""
+def test_a_table_without_the_key_columns_of_rows_is_refused(client):
+    """Another deployment made such a table: its rows would have no close time, and no load would replace them."""
     ensure_table(client, NAME, TableLayout(FIELDS[:1]))
     with pytest.raises(WarehouseError, match="history_x lacks closed_at.*Load into another dataset"):
         ensure_table(client, NAME, TableLayout(FIELDS, needed=("sequence", "closed_at")))
     assert [field.name for field in client.get_table(NAME).schema] == ["sequence"]
 
 
-def test_another_type_is_refused_by_name(client):
+def test_a_different_column_type_is_refused_by_name(client):
     ensure_table(client, NAME, TableLayout(FIELDS))
     with pytest.raises(SchemaError, match="table local.stellar.history_x: column sequence is INTEGER"):
         ensure_table(client, NAME, TableLayout([{"name": "sequence", "type": "STRING"}]))
@@ -83,13 +83,13 @@ def test_another_type_is_refused_by_name(client):
     ("field", "reason"),
     [("batch_run_date", "describes the load and not the row"), ("sequence", "close time")],
 )
-def test_a_partition_by_anything_but_the_close_time_is_refused_with_the_reason(field, reason):
+def test_a_partition_by_a_column_other_than_the_close_time_is_refused_with_the_reason(field, reason):
     with pytest.raises(WarehouseError, match=f"history_x by '{field}'; it must be 'closed_at', because .*{reason}"):
         check_partition("history_x", field, "closed_at")
     check_partition("history_x", "closed_at", "closed_at")
 
 
-def test_a_dataset_takes_one_network_and_no_other(client):
+def test_a_dataset_accepts_one_network(client):
     guard_network(client, "local.stellar", "one network")
     guard_network(client, "local.stellar", "one network")
     assert list(client.get_dataset("local.stellar").labels) == ["stellar_network"]
@@ -102,7 +102,7 @@ def test_a_missing_dataset_names_the_variables(client):
         guard_network(client, "local.elsewhere", "one network")
 
 
-def test_a_dataset_belongs_to_the_deployment_that_first_writes_it(client):
+def test_a_dataset_belongs_to_the_first_deployment_that_writes_it(client):
     guard_deployment(client, "local.stellar", "first")
     guard_deployment(client, "local.stellar", "first")
     command = f"bq update --set_label {DEPLOYMENT_LABEL}:second local:stellar"
@@ -111,8 +111,8 @@ def test_a_dataset_belongs_to_the_deployment_that_first_writes_it(client):
     assert client.get_dataset("local.stellar").labels == {DEPLOYMENT_LABEL: "first"}
 
 
-def test_a_dataset_that_may_not_be_labelled_is_an_error_with_the_command(client, monkeypatch):
-    """As with the role bigquery.dataEditor, which the DAGs have."""
+def test_a_dataset_whose_labels_are_read_only_fails_with_the_command(client, monkeypatch):
+    """The role bigquery.dataEditor, which the DAGs have, cannot set labels."""
 
     def update_dataset(*_):
         raise Forbidden("bigquery.datasets.update")
@@ -131,5 +131,5 @@ def test_a_dataset_that_may_not_be_labelled_is_an_error_with_the_command(client,
         ("EU", {DEPLOYMENT_VARIABLE: "a.b"}, "eu--a_b"),
     ],
 )
-def test_a_deployment_is_named_by_its_environment_and_its_workers(environment, process, name):
+def test_a_deployment_is_identified_by_its_environment_and_its_workers(environment, process, name):
     assert deployment_name(environment, process) == name

@@ -1,4 +1,4 @@
-"""Versions in the laptop's warehouse: those of a deployment of an earlier release, and the queries that users read."""
+"""Versions of ledger entries in the laptop's warehouse: upgrade of an earlier release, and the documented queries."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def closed_at(ledger):
 
 @pytest.fixture
 def make(client, warehouse):
-    """Make a table of offers or accounts as an earlier release did, with rows: key, number, ledger, removed."""
+    """Create a table of offers or accounts as an earlier release did. A row is key, number, ledger, removed."""
 
     def make(table, suffix, rows=()):
         name = f"local.stellar.{table.table_id}{suffix}"
@@ -56,15 +56,15 @@ CHANGES = [(1, 1.0, 3, False), (1, 2.0, 12, False), (2, 5.0, 11, False), (2, 5.0
 
 
 class Upgraded:
-    """What steps of an upgrade ask of a deployment."""
+    """The part of a deployment that upgrade steps use."""
 
     def __init__(self, warehouse):
         self.warehouse = warehouse
 
 
 @pytest.mark.parametrize("full_load", [False, True])
-def test_a_point_in_time_table_of_an_earlier_release_becomes_versions(client, warehouse, make, full_load):
-    """Offer 1 is wrong there, 2 was not removed, 9 never was; a full load at 10 lacks offer 3."""
+def test_an_upgrade_turns_a_point_in_time_table_into_versions(client, warehouse, make, full_load):
+    """In the old table offer 1 is wrong, 2 is not removed, and 9 never existed. A full load at 10 lacks offer 3."""
     make(OFFERS, "", CHANGES)
     old = make(OFFERS, "_state", [(1, 9.0, 12, False), (2, 5.0, 11, False), (9, 1.0, 4, False), (3, 7.0, 5, False)])
     client.query(f"CREATE VIEW local.stellar.offers_current AS SELECT * FROM {old}").result()
@@ -91,9 +91,9 @@ def test_a_point_in_time_table_of_an_earlier_release_becomes_versions(client, wa
     assert {table.table_id for table in client.list_tables("stellar")}.isdisjoint({"offers_state"})
 
 
-def test_versions_are_kept_as_long_as_the_variable_says(client, warehouse, make, warehouse_environment):
+def test_the_variable_sets_how_long_versions_are_kept(client, warehouse, make, warehouse_environment):
     table = client.get_table(make(OFFERS, "", CHANGES))
-    table.time_partitioning = bq.TimePartitioning(field="closed_at", expiration_ms=7)  # a user's own
+    table.time_partitioning = bq.TimePartitioning(field="closed_at", expiration_ms=7)  # set by a user
     client.update_table(table, ["time_partitioning"])
     for days in (0, 90, 30, 0):
         warehouse_environment(history_days=days)
@@ -104,7 +104,7 @@ def test_versions_are_kept_as_long_as_the_variable_says(client, warehouse, make,
         assert client.get_table("local.stellar.offers").time_partitioning.expiration_ms == 7
 
 
-def test_a_view_with_another_query_is_given_its_own(client, warehouse, make):
+def test_a_view_with_an_outdated_query_is_replaced(client, warehouse, make):
     make(OFFERS, "", CHANGES)
     ensure_versions(warehouse, OFFERS)
     view = client.get_table("local.stellar.offers_current")
@@ -131,7 +131,7 @@ ASKED = [
 ]
 
 
-def test_the_queries_of_the_documentation_answer(client, warehouse, make):
+def test_the_queries_of_the_documentation_run(client, warehouse, make):
     changes = [("'a'", 10.0, 5, False), ("'b'", 1.0, 6, False), ("'a'", 30.0, 12, False), ("'b'", 1.0, 20, True)]
     make(ACCOUNTS, "", changes)
     ensure_versions(warehouse, ACCOUNTS)

@@ -1,6 +1,6 @@
-"""One writer per table: no two jobs on a table overlap, and if they do, the rows are right in the end.
+"""One writer per table: jobs on a table do not overlap, and if they do, the final rows are right.
 
-BigQuery runs merges that only insert at the same time; the laptop's warehouse does not. A model of BigQuery shows the
+BigQuery runs insert-only merges at the same time; the laptop's warehouse does not. A model of BigQuery shows the
 resulting rows: each job reads the table in its state when the job begins.
 """
 
@@ -29,23 +29,23 @@ from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
 TABLE = "p.d.t"
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 RANGES = (range(10), range(5, 15), range(10), range(20))
-"""The ledgers of writers that run at the same time."""
+"""The ledger ranges of writers that run at the same time."""
 
 
 Row = tuple[int, int]
-"""A row as its ledger and the export attempt that it is of."""
+"""A row: its ledger and the export attempt that exported it."""
 
 
 class _KilledError(BaseException):
-    """The end of a client, as by kill -9."""
+    """A client ends, as by kill -9."""
 
 
 class _BigQuery:
-    """Jobs that replace some ledgers' rows in a table, and the moments at which other clients and jobs go on.
+    """A model of jobs that replace rows of ledgers in a table, and of the order in which clients and jobs proceed.
 
-    Each request and each step of a job is a turn. A random number decides whose turn is next, so that a seed is one
-    order of all events. A running job enters the list `list_delay` turns late, and a client is killed with a
-    probability of `deaths` at each turn.
+    Each request and each step of a job is a turn. A random number decides who has the next turn, so one seed gives one
+    order of all events. A running job enters the list `list_delay` turns late. A client is killed with a probability of
+    `deaths` at each turn.
     """
 
     def __init__(self, seed: int, list_delay: int = 0, deaths: float = 0.0) -> None:
@@ -62,7 +62,7 @@ class _BigQuery:
     # The order of events ---------------------------------------------------------------------------------------------
 
     def turn(self) -> None:
-        """Wait until it is this client's turn; jobs go on meanwhile."""
+        """Wait for this client's turn, while jobs proceed."""
         name = threading.current_thread().name
         with self.turn_taken:
             self.waiting[name] = True
@@ -77,13 +77,13 @@ class _BigQuery:
             raise _KilledError
 
     def leave(self) -> None:
-        """A client that has ended takes no turn any more."""
+        """Remove a client that has ended."""
         with self.turn_taken:
             del self.waiting[threading.current_thread().name]
             self._choose()
 
     def _choose(self) -> None:
-        """When all clients wait, let one of them go on, after some steps of the jobs."""
+        """When all clients wait, run some steps of the jobs, then choose the next client."""
         if self.chosen is not None or not self.waiting or not all(self.waiting.values()):
             return
         self.now += 1
@@ -93,7 +93,7 @@ class _BigQuery:
         self.chosen = self.random.choice(sorted(self.waiting))
         self.turn_taken.notify_all()
 
-    # What the client offers ------------------------------------------------------------------------------------------
+    # Methods of BigQuery's client ------------------------------------------------------------------------------------
 
     def insert(
         self, job_id: str, labels: dict[str, str], ledgers: range, chosen: Iterable[int] | None = None, attempt: int = 0
@@ -103,7 +103,7 @@ class _BigQuery:
             raise Conflict(job_id)
         job = _Job(self, job_id, labels, ledgers if chosen is None else chosen, attempt, ledgers)
         self.jobs[job_id] = job
-        self.may_die()  # before it reads the reply
+        self.may_die()  # the client dies before it reads the reply
         return job
 
     def get_job(self, job_id: str, **_: object) -> _Job:
@@ -129,7 +129,7 @@ class _BigQuery:
 
 
 class _Job:
-    """A job: pending, running on the rows that it found, done."""
+    """A job: pending, then running on the rows it found, then done."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class _Job:
             self.found = Counter({row: count for row, count in bigquery.rows.items() if self.replaces(*row)})
         elif self.state == "RUNNING" and bigquery.random.random() < 0.5:
             self.state, self.ended = "DONE", EPOCH + timedelta(seconds=bigquery.now)
-            # A cancelled job may succeed all the same. One whose rows another job deleted meanwhile is in conflict.
+            # A cancelled job may still succeed. A job fails with a conflict if another job deleted its rows meanwhile.
             gone = any(bigquery.rows[row] < count for row, count in self.found.items())
             if gone or (self.cancelled and bigquery.random.random() < 0.5):
                 self.error_result = {"reason": "stopped" if self.cancelled else "invalidQuery"}
@@ -179,7 +179,7 @@ class _Job:
 
 
 def write(bigquery: _BigQuery, number: int, ledgers: range) -> None:
-    """What a task does with a job, with as many retries as it takes."""
+    """Submit a job as a task does, with retries until it succeeds."""
     warehouse = Warehouse(bigquery, SimpleNamespace(bq_project="p", bq_dataset="d"))
     warehouse.location = "US"
     job = Job("merge", {"query": {"query": f"MERGE `{TABLE}` {number}"}})
@@ -193,7 +193,7 @@ def write(bigquery: _BigQuery, number: int, ledgers: range) -> None:
         while True:
             try:
                 warehouse.run(job, base)
-            except (Conflict, _KilledError):  # the task is tried again
+            except (Conflict, _KilledError):  # Airflow retries the task
                 continue
             return
     finally:
@@ -201,7 +201,7 @@ def write(bigquery: _BigQuery, number: int, ledgers: range) -> None:
 
 
 class _Publish(BigQueryJobsOperator):
-    """Publishes the ledgers of an export attempt, except those that a newer one has published."""
+    """Publish the ledgers of an export attempt, except those that a newer attempt has published."""
 
     waits_for_budget = False
 
@@ -230,7 +230,7 @@ class _Publish(BigQueryJobsOperator):
 
 
 def publish(bigquery: _BigQuery, number: int, ledgers: range) -> None:
-    """What a merge does, with as many retries as it takes."""
+    """Publish as a merge task does, with retries until it succeeds."""
     ti = SimpleNamespace(dag_id="dag", run_id=f"run-{number}", task_id="merge", xcom_push=lambda **_: None)
     try:
         while True:
@@ -268,39 +268,39 @@ def no_pauses(monkeypatch):
 @pytest.mark.parametrize(
     "conditions", [{}, {"list_delay": 3}, {"deaths": 0.05}, {"list_delay": 3, "deaths": 0.05}], ids=str
 )
-def test_rows_are_right_whatever_the_order(no_pauses, conditions):
+def test_rows_are_right_in_every_order_of_events(no_pauses, conditions):
     for seed in range(40):
         bigquery = play(seed, **conditions)
         assert bigquery.rows == Counter((ledger, 0) for ledger in range(20)), f"seed {seed}"
 
 
 NEWEST = Counter((ledger, 3) for ledger in range(20))
-"""The rows of the last of `RANGES`, which is the newest export attempt and has all ledgers."""
+"""The rows of the last of `RANGES`: it is the newest export attempt and covers all ledgers."""
 
 
 CONDITIONS = [{}, {"list_delay": 3}, {"deaths": 0.05}, {"list_delay": 3, "deaths": 0.05}]
 
 
 @pytest.mark.parametrize("conditions", CONDITIONS, ids=str)
-def test_the_rows_of_the_newest_attempt_stay_whatever_the_order(no_pauses, conditions):
+def test_the_rows_of_the_newest_attempt_stay_in_every_order_of_events(no_pauses, conditions):
     for seed in range(40):
         assert play(seed, publish, **conditions).rows == NEWEST, f"seed {seed}"
 
 
-def test_without_the_time_of_the_look_older_rows_replace_newer_ones(no_pauses, monkeypatch):
-    """The model shows what it is for."""
+def test_without_the_time_of_the_check_older_rows_replace_newer_ones(no_pauses, monkeypatch):
+    """The model shows why the time is needed."""
     monkeypatch.setattr(writers, "_began", lambda job: job.created)
     older = {(ledger, attempt) for ledger in range(20) for attempt in range(3)}
     assert any(older & set(play(seed, publish).rows) for seed in range(40))
 
 
-def test_without_the_look_at_earlier_writers_rows_are_doubled(no_pauses, monkeypatch):
-    """The model shows what it is for."""
+def test_without_the_check_for_earlier_writers_rows_are_duplicated(no_pauses, monkeypatch):
+    """The model shows why the check is needed."""
     monkeypatch.setattr(warehouse_module, "earlier_writers", lambda *_: [])
     assert any(max(play(seed).rows.values()) > 1 for seed in range(40))
 
 
-def test_the_error_of_an_account_that_may_not_list_jobs_names_the_role():
+def test_the_error_of_an_account_that_cannot_list_jobs_names_the_role():
     def list_jobs(*_, **__):
         raise Forbidden("Access Denied: Project p")
 

@@ -1,4 +1,4 @@
-"""The manifest against the bucket: every kind of difference stops the batch, by name."""
+"""Manifests are compared with the bucket: each kind of difference stops the batch, with an error that names it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def manifest(**changes):
 BUCKET = {LEDGERS: StoredObject(100, "AAAAAA=="), ASSETS: StoredObject(0, "AAAAAA==")}
 
 
-def test_a_whole_export_becomes_a_batch():
+def test_a_complete_export_becomes_a_batch():
     batch = verified_batch(manifest(), ATTEMPT, "bucket", NAMES, BUCKET)
     assert batch.files["ledgers"].uri == f"gs://bucket/{LEDGERS}"
     assert (batch.files["ledgers"].rows, batch.files["assets"].rows) == (10, 0)
@@ -74,7 +74,7 @@ def test_a_difference_is_named(content, bucket, message):
         verified_batch(content, ATTEMPT, "bucket", NAMES, bucket)
 
 
-def test_rows_that_could_not_be_made_stop_the_batch_above_the_limit():
+def test_rows_that_could_not_be_exported_stop_the_batch_above_the_limit():
     content = manifest(failed_transforms=3)
     with pytest.raises(ManifestError, match=r"3 rows .* could not be made.*'max_failed_transforms'"):
         verified_batch(content, ATTEMPT, "bucket", NAMES, BUCKET)
@@ -88,7 +88,7 @@ def left_out(*rows):
     }
 
 
-def test_the_batch_says_of_which_ledgers_rows_were_left_out():
+def test_the_batch_lists_the_ledgers_with_omitted_rows():
     content = manifest(**left_out(("ledgers", 12, 1), ("ledgers", 4, 2), ("assets", 5, 1)))
     batch = verified_batch(content, ATTEMPT, "bucket", NAMES, BUCKET, max_failed_transforms=4)
     assert {type_: file.left_out for type_, file in batch.files.items()} == {"ledgers": (4, 4, 12), "assets": (5,)}
@@ -103,39 +103,39 @@ def test_the_batch_says_of_which_ledgers_rows_were_left_out():
         ({"left_out": [], "failed_transforms": 1}, "0 rows are listed as left out, and 1 counted"),
     ],
 )
-def test_what_was_left_out_must_agree_with_the_count(changes, message):
+def test_the_list_of_omitted_rows_must_agree_with_the_count(changes, message):
     with pytest.raises(ManifestError, match=message):
         verified_batch(manifest(**changes), ATTEMPT, "bucket", NAMES, BUCKET, max_failed_transforms=9)
 
 
-def test_a_manifest_of_an_older_exporter_counts_and_does_not_list():
+def test_a_manifest_of_an_older_exporter_has_counts_without_a_list():
     batch = verified_batch(manifest(failed_transforms=1), ATTEMPT, "bucket", NAMES, BUCKET, max_failed_transforms=1)
     assert batch.files["ledgers"].left_out == ()
 
 
-def test_all_differences_are_named_at_once():
+def test_one_error_names_all_differences():
     with pytest.raises(ManifestError, match="9 ledgers were read.*ledgers.txt is not there"):
         verified_batch(manifest(ledgers=9), ATTEMPT, "bucket", NAMES, {})
 
 
 @pytest.mark.parametrize("text", ["not JSON", "[]"])
-def test_a_file_that_is_no_manifest_is_named(text):
+def test_a_file_that_is_not_a_manifest_is_named(text):
     with pytest.raises(ManifestError, match=r"the manifest a/manifest\.json can't be read"):
         read_manifest(text, "a/manifest.json")
 
 
-def test_another_network_than_the_variable_says_is_refused():
+def test_a_network_other_than_the_variables_is_refused():
     with pytest.raises(ManifestError, match="'a network'.*'network_passphrase' says 'another'"):
         verified_batch(manifest(), ATTEMPT, "bucket", NAMES, BUCKET, passphrase="another")
     assert verified_batch(manifest(), ATTEMPT, "bucket", NAMES, BUCKET, passphrase="a network")
 
 
-def test_names_may_have_the_folder_of_the_pods_volume_before_them():
+def test_file_names_may_begin_with_the_folder_of_the_pods_volume():
     files = [file("ledgers", f"/data/{LEDGERS}"), file("assets", f"/data/{ASSETS}", rows=0, bytes=0)]
     assert verified_batch(manifest(files=files), ATTEMPT, "bucket", NAMES, BUCKET).files["assets"].rows == 0
 
 
-def test_the_manifests_of_several_pods_become_one():
+def test_the_manifests_of_several_pods_are_combined():
     one = manifest(files=[file("ledgers", LEDGERS)], **left_out(("ledgers", 3, 1)))
     two = manifest(files=[file("assets", ASSETS, rows=0, bytes=0)], **left_out(("assets", 3, 2)))
     combined = combined_manifest({"one": one, "two": two})
@@ -143,7 +143,7 @@ def test_the_manifests_of_several_pods_become_one():
 
 
 @pytest.mark.parametrize("changes", [{"network_passphrase": "b"}, {"last_closed_at": "c"}, {"last_ledger_hash": "d"}])
-def test_manifests_of_other_ledgers_are_refused(changes):
+def test_manifests_of_different_ledgers_are_refused(changes):
     (key,) = changes
     with pytest.raises(ManifestError, match=f"one and two are not of the same ledgers: they differ in {key}"):
         combined_manifest({"one": manifest(), "two": manifest(**changes)})
@@ -171,7 +171,7 @@ def transaction(ledger, number, successful=True):
 
 
 def operation(ledger, number, type_=10, **details):
-    """The operation of a number, in the first transactions of its ledger, of which the third failed."""
+    """Return the operation with a number, in the first transactions of its ledger. The third transaction failed."""
     of = 1 + number % 3
     return {
         "id": ledger << 32 | of << 12 | number,
@@ -244,12 +244,12 @@ def test_a_manifest_is_derived_from_the_rows_and_the_headers():
         ({"headers": ["x"]}, "can't be read"),
     ],
 )
-def test_what_a_derived_manifest_finds_missing_is_named(changes, message):
+def test_a_derived_manifest_names_missing_rows(changes, message):
     with pytest.raises(ManifestError, match=message):
         derive(**changes)
 
 
-def test_an_empty_file_has_no_rows_and_is_whole():
+def test_an_empty_file_is_complete_and_has_no_rows():
     made = RowCounter()
     made.write(b"")
     assert (made.rows, made.torn) == (0, False)
@@ -288,7 +288,7 @@ def of_ledger(ledger, count):
         ({"accounts": [*of_ledger(3, 9), *of_ledger(4, 9)]}, "8 accounts of ledgers 5, 6, 7, 8, 9, …"),
     ],
 )
-def test_rows_that_others_make_certain_are_missed(changes, message):
+def test_a_row_that_other_rows_imply_is_reported_missing(changes, message):
     with pytest.raises(RefusedExportError, match=message):
         derive(**changes)
 
@@ -303,11 +303,11 @@ def test_a_path_payment_between_two_assets_has_a_trade():
 
 
 @pytest.mark.parametrize("operations", [with_operation(FAILED_PAYMENT), OPERATIONS])
-def test_where_nothing_is_certain_an_empty_file_is_whole(operations):
+def test_an_empty_file_is_complete_if_no_row_is_implied(operations):
     assert derive(operations=operations, effects=0, trades=[]).files["effects"].rows == 0
 
 
-def test_missing_rows_may_be_allowed_and_are_those_of_their_ledgers():
+def test_missing_rows_may_be_allowed_and_are_listed_by_ledger():
     batch = derive(operations=OPERATIONS[:-2], transactions=TRANSACTIONS[:-1], allowed=3)
     assert {type_: file.left_out for type_, file in batch.files.items() if file.left_out} == {
         "transactions": (12,), "operations": (12, 12),
@@ -317,7 +317,7 @@ def test_missing_rows_may_be_allowed_and_are_those_of_their_ledgers():
 
 
 @pytest.mark.parametrize("row", [b"[]\n", b"{}\n", b"x\n", b'{"ledger_sequence": "x"}\n', b"\xff\n"])
-def test_a_row_that_can_not_be_read_is_named(row):
+def test_an_unreadable_row_is_named(row):
     with pytest.raises(ContentsError, match="row 2 of effects can't be read"):
         Contents().counter("effects").write(b'{"ledger_sequence": 5}\n' + row)
 

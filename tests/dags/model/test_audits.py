@@ -1,4 +1,4 @@
-"""What audits choose, and how likely they find damage, against brute force."""
+"""The choice of ledgers for audits, and the probability that audits find damage, compared with simulation."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ RANGES = [LedgerRange(3, 44), LedgerRange(60, 64), LedgerRange(100, 199)]
 LEDGERS = [ledger for one in RANGES for ledger in range(one.start, one.end + 1)]
 
 
-def test_the_same_run_chooses_the_same_ledgers_and_others_choose_others():
+def test_a_run_always_chooses_the_same_ledgers_and_runs_differ():
     chosen = [chosen_range(RANGES, 10, f"run {number}") for number in range(40)]
     assert chosen == [chosen_range(RANGES, 10, f"run {number}") for number in range(40)]
     assert len(set(chosen)) > 10
 
 
-def test_each_ledger_is_chosen_equally_often():
+def test_every_ledger_is_equally_likely():
     runs, seen = 8_000, Counter()
     for number in range(runs):
         one = chosen_range(RANGES, 10, str(number))
@@ -39,7 +39,7 @@ def test_a_sample_counts_ledgers_chunks_and_runs():
 
 
 def simulated(sample, damage):
-    """How often audits of a year find damage; `damage` makes that of one year, out of a generator of numbers."""
+    """Return the share of simulated years in which audits find damage; `damage` draws the damage of one year."""
     years, found = 4_000, 0
     numbers = random.Random(7)
     for _ in range(years):
@@ -53,8 +53,8 @@ SAMPLES = [Sample(200, 20, 10, 15), Sample(500, 100, 5, 40), Sample(60, 60, 1, 2
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
 @pytest.mark.parametrize("damaged", [1, 4, 11, 23])
-def test_the_probability_is_that_of_brute_force(sample, damaged):
-    """The damage begins at any ledger at which it ends within the chunks."""
+def test_the_probability_agrees_with_simulation(sample, damaged):
+    """The damage begins at any ledger from which it ends within the chunks."""
 
     def damage(numbers):
         start = numbers.randrange((sample.ledgers - damaged) // sample.size * sample.size)
@@ -65,7 +65,7 @@ def test_the_probability_is_that_of_brute_force(sample, damaged):
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.2])
-def test_the_probability_of_scattered_damage_is_that_of_brute_force(sample, share):
+def test_the_probability_of_scattered_damage_agrees_with_simulation(sample, share):
     def damage(numbers):
         return [ledger for ledger in range(sample.ledgers) if numbers.random() < share]
 

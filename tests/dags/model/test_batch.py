@@ -1,4 +1,4 @@
-"""Ranges, attempts and names: what a run is asked for, and where its files go."""
+"""Ranges, attempts and names: the ledgers that a run loads, and the paths of its files."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_params_win_over_the_data_interval():
 
 
 @given(st.lists(st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 1, 0, 0, 9)), min_size=2, max_size=2, unique=True))
-def test_fractions_of_a_second_leave_no_ledger_out(moments):
-    """Close times are whole seconds: each of these may be one, and is in what is asked or is not."""
+def test_fractions_of_a_second_omit_no_ledger(moments):
+    """Close times are whole seconds: each of these times is either in the range or not."""
     start, end = (moment.replace(tzinfo=UTC) for moment in sorted(moments))
     closes = [datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in range(12)]
     wanted = [closed for closed in closes if start <= closed < end]
@@ -66,18 +66,18 @@ def test_fractions_of_a_second_leave_no_ledger_out(moments):
         ({"checkpoint_ledger": 63, "start_ledger": 1}, "checkpoint_ledger stands alone"),
     ],
 )
-def test_a_range_that_cannot_be_served_says_why(given_params, message):
+def test_an_invalid_range_is_refused_with_the_reason(given_params, message):
     with pytest.raises(RangeError, match=message):
         asked_range(params(**given_params), TimeRange(START, END))
 
 
 @pytest.mark.parametrize("interval", [(None, None), (START, START)])
-def test_a_run_with_neither_params_nor_interval_names_the_params(interval):
+def test_a_run_without_params_and_interval_names_the_params(interval):
     with pytest.raises(RangeError, match="start_time and end_time"):
         asked_range(params(), loaded_by_run(*interval))
 
 
-def test_the_half_open_range_of_the_time_pod_is_exported_without_its_end():
+def test_the_time_pods_half_open_range_is_exported_without_its_end():
     assert LedgerRange.from_half_open({"start": 100, "end": 220}) == LedgerRange(100, 219)
     assert LedgerRange.from_half_open({"start": 100, "end": 100}) == LedgerRange(100, 100)
     with pytest.raises(RangeError, match="the time pod returned"):
@@ -102,7 +102,7 @@ def test_files_lie_below_the_run_and_the_attempt():
     assert attempt().manifest_object.endswith("/3-122-manifest.json")
 
 
-def test_two_attempts_of_the_same_second_share_no_folder():
+def test_two_attempts_of_the_same_second_have_different_folders():
     assert attempt(suffix="a").prefix != attempt(suffix="b").prefix
 
 
@@ -110,7 +110,7 @@ def test_a_run_id_cannot_leave_its_folder():
     assert attempt(run_id="../../etc").prefix == "dag-exported/..%2F..%2Fetc/20260101T002005Z-1a2b3c4d"
 
 
-def test_an_attempt_survives_the_way_through_json():
+def test_an_attempt_survives_a_round_trip_through_json():
     assert ExportAttempt.from_json(attempt().to_json()) == attempt()
 
 
@@ -123,7 +123,7 @@ def test_staging_tables_of_different_runs_and_dags_never_share_a_name():
 
 
 @given(st.dictionaries(st.sampled_from(["batch_id", "x"]), st.text(st.characters(exclude_categories=["Cs"]))))
-def test_extra_fields_are_read_back_whole_by_a_csv_reader(fields):
+def test_a_csv_reader_reads_extra_fields_unchanged(fields):
     read = next(csv.reader([extra_fields(fields)], strict=True), []) if fields else []
     if all("\n" not in value and "\r" not in value for value in fields.values()):
         assert dict(pair.split("=", 1) for pair in read) == fields

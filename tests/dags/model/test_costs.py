@@ -1,4 +1,4 @@
-"""What a run costs, and whose cost it is: labels of jobs and pods, bytes and their price in the batch stats."""
+"""The cost of a run: labels of jobs and pods, and bytes with their price in the batch stats."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ from stellar_etl_airflow.tasks.build_time_task import build_time_task
 from tests.shared import REPO
 
 BOTH = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
-"""What BigQuery and Kubernetes both take for a label's value."""
+"""Values that both BigQuery and Kubernetes accept for a label."""
 
 
 @given(st.text())
-def test_any_text_makes_a_label_that_bigquery_and_kubernetes_take(text):
+def test_any_text_becomes_a_label_that_bigquery_and_kubernetes_accept(text):
     value = label_value(text)
     assert not value or BOTH.fullmatch(value)
     assert len(value) <= MOST_CHARACTERS
 
 
-def test_long_texts_that_begin_alike_have_labels_of_their_own():
+def test_long_texts_with_the_same_beginning_have_different_labels():
     one, two = (label_value("history_archive_" * 5 + end) for end in ("one", "two"))
     assert one != two
     assert len(one) == MOST_CHARACTERS
@@ -98,7 +98,7 @@ def run(client, warehouse_server, make_context, warehouse_environment):
     return run
 
 
-def test_jobs_and_pods_say_whose_cost_they_are(client, run, warehouse_environment, make_context):
+def test_jobs_and_pods_have_labels_of_their_dag_and_task(client, run, warehouse_environment, make_context):
     warehouse_environment(environment="Staging EU")
     whose = {"stellar_dag": "a_dag", "stellar_environment": "staging_eu"}
     labels = [client.get_job(job_id).labels for job_id in run()]
@@ -124,21 +124,21 @@ def test_small_queries_of_coverage_are_labelled_too(client, warehouse_environmen
     assert job.labels == {**whose, TASK_LABEL: task_instance}
 
 
-def test_batch_stats_say_what_a_range_cost(client, run, warehouse_environment):
+def test_batch_stats_have_the_cost_of_a_range(client, run, warehouse_environment):
     warehouse_environment(price_per_tib=TIB)
     check, merge = map(client.get_job, run()[1:3])
     stats = "SELECT bytes_processed, bytes_billed, estimated_cost FROM local.stellar.history_archives_dag_runs"
     (row,) = client.query(stats).result()
     assert row.bytes_processed == check.total_bytes_processed + merge.total_bytes_processed > 0
     assert row.bytes_billed == check.total_bytes_billed + merge.total_bytes_billed >= 20 << 20
-    assert row.estimated_cost == row.bytes_billed  # one for each byte
+    assert row.estimated_cost == row.bytes_billed  # one per byte
     warehouse_environment(price_per_tib=0)
     run()
     assert [row.estimated_cost for row in client.query(stats).result()] == [0]
 
 
-def test_resource_prices_say_what_pods_and_storage_cost(client, run, warehouse_environment, make_context):
-    """The pods of both tasks, and the rows of both targets with their file."""
+def test_resource_prices_set_the_cost_of_pods_and_storage(client, run, warehouse_environment, make_context):
+    """The cost covers the pods of both tasks, and the rows of both targets with their file."""
     client.create_dataset("public", exists_ok=True)
     hour = Usage(2 * 3600, 4 * 3600).to_json()
     for task_id in (TIME_TASK, EXPORT_TASK):
@@ -155,7 +155,7 @@ def test_resource_prices_say_what_pods_and_storage_cost(client, run, warehouse_e
     client.delete_dataset("public", delete_contents=True)
 
 
-def test_a_pod_uses_what_its_containers_ask_for_until_the_last_of_them_ends():
+def test_a_pods_use_is_its_containers_requests_until_the_last_container_ends():
     start = datetime(2026, 1, 1, tzinfo=UTC)
 
     def ended(seconds):
@@ -179,7 +179,7 @@ def test_a_pod_uses_what_its_containers_ask_for_until_the_last_of_them_ends():
 
 
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("250m", 0.25), ("1Gi", GIB), ("1.5G", 1.5e9), ("2e3", 2000)])
-def test_quantities_are_read_as_kubernetes_writes_them(text, number):
+def test_kubernetes_quantities_are_parsed(text, number):
     assert quantity(text) == number
 
 
@@ -188,12 +188,12 @@ def test_an_invalid_quantity_is_named():
         quantity("1 Gi")
 
 
-def test_the_price_is_that_of_a_tib():
+def test_the_price_is_per_tib():
     assert estimated_cost(TIB, 6.25) == "6.250000000"
     assert Decimal(estimated_cost(10 << 20, 6.25)) == Decimal("0.000059605")
 
 
-def test_the_query_of_the_docs_gives_the_cost_of_each_dag_and_day(client, run):
+def test_the_documented_query_returns_the_cost_per_dag_and_day(client, run):
     run()
     text = (REPO / "docs" / "production.md").read_text()
     query = re.search(r"```sql\n(SELECT DATE\(published_at\).*?)```", text, re.DOTALL)[1]

@@ -1,4 +1,4 @@
-"""Which ledgers are pending, held against a look at each ledger."""
+"""Pending ledgers of derived tables, compared with a check ledger by ledger."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def newest(publications, ledger):
 
 
 @given(PUBLICATIONS, PUBLICATIONS, PUBLICATIONS)
-def test_pending_is_what_all_sources_have_and_one_has_newer(one, other, own):
+def test_ledgers_are_pending_if_all_sources_have_them_and_one_is_newer(one, other, own):
     expected = set()
     for ledger in range(1, 60):
         moments, derived = [newest(one, ledger), newest(other, ledger)], newest(own, ledger)
@@ -41,7 +41,7 @@ def test_pending_is_what_all_sources_have_and_one_has_newer(one, other, own):
     assert [ledger for each in found for ledger in range(each.start, each.end + 1)] == sorted(expected)
 
 
-def test_a_run_takes_what_is_pending_of_its_own_interval_first():
+def test_a_run_first_takes_pending_ledgers_of_its_data_interval():
     units = [LedgerRange(1, 9), LedgerRange(20, 29)]
     headers = [
         publication(start, start + 9, 0, (START + timedelta(minutes=start), START + timedelta(minutes=start + 9)))
@@ -56,7 +56,7 @@ def test_a_run_takes_what_is_pending_of_its_own_interval_first():
     assert first_unit(units, headers, None) == units[0]
 
 
-def test_close_times_are_known_of_ranges_whose_headers_are_published():
+def test_close_times_are_known_for_ranges_with_published_headers():
     closed = {start: (START + timedelta(minutes=start), START + timedelta(minutes=start + 9)) for start in (0, 10, 20)}
     headers = [publication(start, start + 9, 0, closed[start]) for start in (0, 10)]
     assert closed_between(headers, LedgerRange(5, 12)) == (closed[0][0], closed[10][1])
@@ -64,7 +64,7 @@ def test_close_times_are_known_of_ranges_whose_headers_are_published():
     assert closed_between([*headers, publication(20, 29, 0)], LedgerRange(12, 25)) is None
 
 
-def test_a_run_consumes_the_publications_that_it_has_read_whole():
+def test_a_run_consumes_the_publications_that_it_has_read_completely():
     found = inside(
         [publication(1, 5, 1), publication(5, 12, 1), publication(6, 9, 3), publication(1, 5, 2)],
         LedgerRange(1, 10),

@@ -1,4 +1,4 @@
-"""Schemas that grow: columns are added, never changed or dropped."""
+"""Schema changes add columns, and never change or drop one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_column_that_only_the_table_has_stays():
     assert not has_grown(have, result)
 
 
-def test_the_two_spellings_of_a_type_are_one():
+def test_both_spellings_of_a_type_are_equal():
     assert not has_grown([field("a", "INT64")], grown([field("a", "INT64")], [field("a", "INTEGER")]))
 
 
@@ -42,7 +42,7 @@ def test_a_required_column_is_relaxed():
 
 
 @pytest.mark.parametrize("wanted", [field("a", "INTEGER"), field("a", mode="REPEATED")])
-def test_another_type_or_a_list_is_refused_by_name(wanted):
+def test_a_different_type_or_a_list_is_refused_by_name(wanted):
     with pytest.raises(SchemaError, match="column details.a is STRING NULLABLE in the table"):
         grown(
             [field("details", "RECORD", fields=[field("a")])],

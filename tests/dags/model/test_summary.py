@@ -1,4 +1,4 @@
-"""The summary of the page: runs of ledgers against a model that knows single ledgers, and its size."""
+"""The summary of the coverage page: its ranges agree with a model of single ledgers, and its size is bounded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ledgers(ranges):
 
 
 @given(first=st.integers(1, LAST), loaded=RANGES, complete=RANGES, doubted=RANGES, repaired=RANGES)
-def test_each_ledger_has_the_state_that_it_has_alone(first, loaded, complete, doubted, repaired):
+def test_each_ledger_in_a_range_has_the_state_of_the_model(first, loaded, complete, doubted, repaired):
     held, good, doubts, repairs = map(ledgers, (loaded, complete, doubted, repaired))
 
     def state(ledger):
@@ -45,12 +45,12 @@ def test_each_ledger_has_the_state_that_it_has_alone(first, loaded, complete, do
     assert all(one is not other for (_, one), (_, other) in pairwise(found))
 
 
-def test_what_a_table_lacks_before_its_first_load_is_a_gap_if_another_table_has_it():
+def test_ledgers_before_a_tables_first_load_are_a_gap_if_another_table_has_them():
     document = json.loads(made(100, {EFFECTS.table_id: [(3, 9)]}))
     assert states(document, DATASETS[0], EFFECTS.table_id)[:3] == [(1, "not_loaded"), (3, "gap"), (10, "complete")]
 
 
-def test_what_changes_too_often_is_mixed_where_it_is_oldest():
+def test_a_table_with_too_many_state_changes_is_mixed_at_its_oldest_ledgers():
     every_other = [LedgerRange(ledger, ledger) for ledger in range(1, 4 * MOST_SEGMENTS, 2)]
     found = segments(LedgerRange(1, 4 * MOST_SEGMENTS), 1, every_other, every_other, [], [])
     assert len(found) == MOST_SEGMENTS
@@ -63,7 +63,7 @@ def states(document, dataset, table_id):
     return list(zip(table["starts"], (document["states"][letter] for letter in table["states"]), strict=True))
 
 
-def test_gaps_dirty_ranges_and_repairs_are_named_with_their_runs():
+def test_gaps_dirty_ranges_and_repairs_are_listed_with_their_runs():
     gaps, dirty = {EFFECTS.table_id: [(40, 49)]}, {LEDGERS.table_id: [(60, 61)]}
     repairs = [Repair(EFFECTS.dag_id, "heal__45", LedgerRange(45, 49))]
     document = json.loads(made(100, gaps, dirty, repairs))
@@ -87,7 +87,7 @@ def test_gaps_dirty_ranges_and_repairs_are_named_with_their_runs():
     assert document["datasets"][0]["watermark"]["complete_through"] == 39
 
 
-def test_the_size_follows_the_changes_of_state_and_not_the_ledgers(record_property):
+def test_the_size_depends_on_state_changes_and_not_on_ledgers(record_property):
     text = large_summary()
     document = json.loads(text)
     record_property("bytes", len(text))

@@ -1,4 +1,4 @@
-"""What Sentry hears of a task that fails: one event after its last try, and no secret."""
+"""Sentry events of a task that fails: one event after its last try, without secrets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.shared import REPO
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Takes envelopes, as Sentry does (https://develop.sentry.dev/sdk/data-model/envelopes/)."""
+    """Receive envelopes, as Sentry does (https://develop.sentry.dev/sdk/data-model/envelopes/)."""
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -46,7 +46,7 @@ class Receiver(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def sentry(airflow_environment):
-    """A Sentry on loopback, which the Variables name; it keeps what it is sent."""
+    """A Sentry on loopback, to which the Variables point; it keeps the events that it receives."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
         server.events, server.bodies = [], []
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -57,8 +57,8 @@ def sentry(airflow_environment):
 
 @pytest.fixture
 def run_task(monkeypatch):
-    """Run a task that fails as Airflow's task process does, to its end and through its callbacks."""
-    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", None, raising=False)  # set back after the test
+    """Run a task that fails as Airflow's task process does, including its callbacks."""
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", None, raising=False)  # restored after the test
 
     def run_task(error, *, tries_left, xcoms=None, params=None):
         with DAG("a_dag", default_args=get_default_dag_args(), start_date=START):
@@ -68,7 +68,7 @@ def run_task(monkeypatch):
     return run_task
 
 
-def test_the_last_try_sends_one_event_and_a_try_before_it_none(sentry, run_task):
+def test_the_last_try_sends_one_event_and_earlier_tries_none(sentry, run_task):
     assert run_task(AirflowException("boom"), tries_left=True) == "up_for_retry"
     assert sentry.bodies == []
     assert run_task(AirflowException("boom"), tries_left=False) == "failed"
@@ -85,7 +85,7 @@ def test_a_failed_check_is_reported_at_once(sentry, run_task):
     assert [event["exception"]["values"][-1]["value"] for event in sentry.events] == ["2 rows twice"]
 
 
-def test_the_release_is_the_project_of_this_version(sentry, run_task):
+def test_the_release_is_the_version_of_the_project(sentry, run_task):
     run_task(AirflowException("boom"), tries_left=False)
     project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
     assert sentry.events[0]["release"] == f"{project['name']}@{project['version']}"
@@ -99,12 +99,12 @@ def test_the_release_is_the_project_of_this_version(sentry, run_task):
         ({}, {"start_ledger": 3, "end_ledger": 122}),
     ],
 )
-def test_the_ledger_range_is_named_where_it_is_known(sentry, run_task, xcoms, params):
+def test_an_event_has_the_ledger_range_if_it_is_known(sentry, run_task, xcoms, params):
     run_task(AirflowException("boom"), tries_left=False, xcoms=xcoms, params=params)
     assert sentry.events[0]["tags"]["ledger_range"] == "3-122"
 
 
-def test_no_secret_reaches_an_event(sentry, run_task, monkeypatch):
+def test_no_event_contains_a_secret(sentry, run_task, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", "mysql://user:pass-of-the-connection@host/db")
     monkeypatch.setenv("SOME_TOKEN", "value-of-the-environment")
     monkeypatch.setattr(sys, "argv", ["airflow", "argument-of-the-process"])
@@ -121,14 +121,14 @@ def test_a_killed_process_is_reported_without_an_exception(sentry, make_context)
     assert sentry.events[0]["message"] == "a_dag.merge failed: its process was killed"
 
 
-def test_an_invalid_dsn_is_named_without_being_shown(airflow_environment, make_context):
+def test_an_invalid_dsn_is_reported_without_its_value(airflow_environment, make_context):
     airflow_environment(sentry_dsn="ftp//key-of-the-project")
     with pytest.raises(SettingsError, match="Airflow Variable 'sentry_dsn' is not a DSN") as caught:
         report_failure(make_context("merge"))
     assert "key-of-the-project" not in str(caught.value)
 
 
-def test_where_nothing_is_configured_nothing_is_imported_or_left(airflow_environment):
+def test_without_configuration_nothing_is_imported_or_changed(airflow_environment):
     program = (
         "import asyncio, sys\n"
         "from airflow.sdk.execution_time import task_runner\n"
@@ -148,6 +148,6 @@ def test_where_nothing_is_configured_nothing_is_imported_or_left(airflow_environ
     subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, check=True, timeout=120)
 
 
-def test_a_sentry_that_cannot_be_reached_leaves_the_task_as_it_failed(sentry, run_task, airflow_environment):
+def test_an_unreachable_sentry_does_not_change_the_tasks_failure(sentry, run_task, airflow_environment):
     airflow_environment(sentry_dsn="http://key@127.0.0.1:1/7")
     assert run_task(AirflowException("boom"), tries_left=False) == "failed"

@@ -1,4 +1,4 @@
-"""Jobs under ids that a retry finds again: no second job for the same work, and a cleared task runs again."""
+"""Job ids that a retry finds again: no second job for the same work, and a cleared task runs again."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def table(client, warehouse_environment):
 
 
 def begin(make_context, run_id, deferrable=False):
-    """A try of a task, from its start to before it executes."""
+    """Begin a try of a task, up to the moment before it executes."""
     task = Insert(task_id="insert", deferrable=deferrable)
     context = make_context("insert", run_id=run_id)
     task.pre_execute(context)
@@ -55,7 +55,7 @@ def run(make_context, run_id):
     return task, task.execute(context)
 
 
-def test_the_jobs_run_in_turn_and_leave_their_ids(table, make_context):
+def test_the_jobs_run_in_sequence_and_return_their_ids(table, make_context):
     _, result = run(make_context, "run-1")
     assert table() == 2
     assert [job_id.rsplit("_", 1)[1] for job_id in result["jobs"]] == ["1", "1"]
@@ -70,7 +70,7 @@ def test_a_cleared_task_takes_the_next_counter(table, make_context):
 
 
 def test_a_lost_reply_starts_no_second_job(table, make_context, client, monkeypatch):
-    """The insert goes through, its reply is lost, and the client asks again under the same id."""
+    """BigQuery creates the job, its reply is lost, and the client repeats the request with the same id."""
     task, context = begin(make_context, "run-3")
     submit, lost = task._submit_job, []
 
@@ -87,19 +87,19 @@ def test_a_lost_reply_starts_no_second_job(table, make_context, client, monkeypa
     assert result["jobs"][0] == lost[0]
 
 
-def test_a_job_that_failed_fails_the_task_with_its_message(table, make_context, client):
+def test_a_failed_job_fails_the_task_with_its_message(table, make_context, client):
     client.delete_table("local.stellar.t")
     with pytest.raises(Exception, match="(?i)table.*local.*stellar.*t"):
         run(make_context, "run-4")
 
 
-def test_the_time_out_comes_from_the_variable(table, make_context, warehouse_environment):
+def test_the_variable_sets_the_time_out(table, make_context, warehouse_environment):
     warehouse_environment(task_timeout={"build_batch_stats": 77})
     task, _ = run(make_context, "run-5")
     assert task.execution_timeout.total_seconds() == 77
 
 
-def test_a_missing_variable_fails_the_task_by_name(make_context, client, warehouse_environment):
+def test_a_missing_variable_fails_the_task_and_is_named(make_context, client, warehouse_environment):
     warehouse_environment(bq_dataset=None)
     with pytest.raises(ValueError, match="Airflow Variable 'bq_dataset' is not set"):
         run(make_context, "run-6")
@@ -111,7 +111,7 @@ ENDLESS = Statement(
     "INSERT INTO `local.stellar.t` (n) SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 60000)) AS a, "
     "UNNEST(GENERATE_ARRAY(1, 10000000)) AS b WHERE a < b"
 )
-"""A job that goes on until it is cancelled."""
+"""A job that runs until it is cancelled."""
 
 
 class InsertForEver(Insert):
@@ -121,7 +121,7 @@ class InsertForEver(Insert):
 
 @pytest.fixture
 def jobs_of(client):
-    """The jobs of a run that write the table, the oldest first."""
+    """Return the jobs of a run that write the table, oldest first."""
 
     def jobs_of(*run_ids):
         listed = [job for job in client.list_jobs(all_users=True) if TARGET_LABEL in job.labels]
@@ -133,7 +133,7 @@ def jobs_of(client):
 
 @pytest.fixture
 def endless(table, client, make_context, monkeypatch):
-    """Start a task whose job goes on, and leave it there as a worker that is lost does; return the job."""
+    """Start a task with an endless job and abandon it, as a lost worker does; return the job."""
     monkeypatch.setattr(writers, "PAUSES", (0.05,))
     started = []
 
@@ -151,8 +151,8 @@ def endless(table, client, make_context, monkeypatch):
         client.cancel_job(job_id)
 
 
-def test_a_write_waits_for_the_job_of_a_worker_that_was_lost(endless, table, make_context, client, jobs_of, caplog):
-    """Of another run, whose pool slot is free again."""
+def test_a_write_waits_for_the_job_of_a_lost_worker(endless, table, make_context, client, jobs_of, caplog):
+    """The job belongs to another run, whose pool slot is free again."""
     _, _, lost = endless("lost-1")
     task, context = begin(make_context, "waits-1")
     with ThreadPoolExecutor() as pool, caplog.at_level("INFO"):
@@ -167,27 +167,27 @@ def test_a_write_waits_for_the_job_of_a_worker_that_was_lost(endless, table, mak
     assert all(before.ended <= after.created for before, after in itertools.pairwise(jobs))
 
 
-def test_a_retry_adopts_the_job_of_the_try_that_was_killed(endless, client, jobs_of):
-    """It waits for no other job: for its own it would wait for ever."""
+def test_a_retry_adopts_the_job_of_the_killed_try(endless, client, jobs_of):
+    """It does not wait for its own job, as that would never end."""
     _, _, first = endless("killed-1")
     _, _, second = endless("killed-1")
     assert (first.job_id, first.state) == (second.job_id, "RUNNING")
     assert len(jobs_of("killed-1")) == 1
 
 
-def test_a_trigger_that_fails_while_the_job_runs_fails_the_try(endless):
+def test_a_trigger_that_fails_during_the_job_fails_the_try(endless):
     task, context, job = endless("trigger-1")
     with pytest.raises(AirflowException, match="quota"):
         task.execute_complete(context, {"status": "error", "message": "quota"}, job.job_id)
 
 
 @pytest.mark.parametrize("way", ["cleared", "timed out"])
-def test_a_job_has_ended_before_its_task_has(endless, table, client, make_context, way):
-    """A task that is killed or cleared gets `on_kill`; a deferral that times out comes back with an error."""
+def test_a_job_ends_before_its_task_ends(endless, table, client, make_context, way):
+    """Airflow calls `on_kill` for a killed or cleared task, and resumes with an error after a deferral's time-out."""
     run_id = f"{way.replace(' ', '-')}-1"
     task, context, job = endless(run_id)
     if way == "timed out":
-        again = InsertForEver(task_id="insert", deferrable=True)  # another process, which knows no job
+        again = InsertForEver(task_id="insert", deferrable=True)  # another process, which does not know the job
         again.pre_execute(context)
         with pytest.raises(TaskDeferralTimeout):
             again.resume_execution("__fail__", {"error": "Trigger timeout"}, context)
@@ -199,16 +199,14 @@ def test_a_job_has_ended_before_its_task_has(endless, table, client, make_contex
     assert table() == 2
 
 
-def test_a_kill_before_the_job_is_there_is_no_error(table, make_context):
+def test_a_kill_before_the_job_exists_succeeds(table, make_context):
     task, _ = begin(make_context, "killed-2")
     task.job_id = "no_such_job"
     task.on_kill()
 
 
-def test_of_two_jobs_that_start_together_the_later_gives_way(
-    endless, table, client, make_context, jobs_of, monkeypatch
-):
-    """Both saw no other job. The later one is cancelled and runs again, once the earlier one has ended."""
+def test_the_later_of_two_simultaneous_jobs_yields(endless, table, client, make_context, jobs_of, monkeypatch):
+    """Neither saw the other job. The later one is cancelled, and runs again once the earlier one has ended."""
     task, context = begin(make_context, "later-1")
     submit, rival = task._submit_job, []
 
@@ -221,7 +219,7 @@ def test_of_two_jobs_that_start_together_the_later_gives_way(
     cancelled = task.warehouse.cancel
 
     def cancel(job_id, retry):
-        """On the laptop a pending job ends when its turn comes, which here is after the earlier one."""
+        """On the laptop a pending job ends when its turn comes, which is after the earlier job here."""
         client.cancel_job(job_id)
         client.cancel_job(rival[0].job_id)
         cancelled(job_id, retry)
@@ -234,8 +232,8 @@ def test_of_two_jobs_that_start_together_the_later_gives_way(
     assert (first.job_id.rsplit("_", 1)[1], first.error_result["reason"]) == ("1", "stopped")
 
 
-def test_a_job_that_ended_beside_an_earlier_one_runs_again(endless, table, client, make_context):
-    """It succeeded before it could be cancelled: what it wrote is written again, after the other job."""
+def test_a_job_that_succeeded_beside_an_earlier_one_runs_again(endless, table, client, make_context):
+    """It succeeded before the cancellation. Its rows are written again, after the other job."""
     task, context = begin(make_context, "beside-1")
     answers = itertools.chain([["another_job"]], itertools.repeat([]))
     with pytest.MonkeyPatch.context() as patch:
@@ -253,7 +251,7 @@ def test_a_second_deployment_is_refused_before_it_writes(table, make_context, cl
 
 
 def test_a_target_in_another_location_is_refused(table, make_context, client, warehouse_environment):
-    """Before anything is written."""
+    """The task refuses it before any write."""
     client.delete_dataset("elsewhere", not_found_ok=True)
     dataset = bq.Dataset("local.elsewhere")
     dataset.location = "EU"
@@ -264,7 +262,7 @@ def test_a_target_in_another_location_is_refused(table, make_context, client, wa
     assert table() == 0
 
 
-def test_job_ids_are_made_of_allowed_characters_and_differ_where_the_names_do():
+def test_job_ids_have_allowed_characters_and_differ_if_names_differ():
     ids = {
         job_id_base("dag", "manual__2026-01-01T00:10:00+00:00", "t.load", "load"),
         job_id_base("dag", "manual__2026-01-01T00 10 00 00 00", "t.load", "load"),
@@ -279,8 +277,8 @@ def test_different_work_has_different_fingerprints():
     assert fingerprint(one.configuration) == fingerprint(dict(one.configuration)) != fingerprint(two.configuration)
 
 
-def test_after_a_task_airflow_looks_for_no_link_that_nobody_left(airflow_environment):
-    """It logs an error for each that is missing."""
+def test_after_a_task_airflow_looks_for_no_missing_link(airflow_environment):
+    """Airflow logs an error for each missing link."""
     with DAG("loading", schedule=None):
         task = build_gcs_to_bq_task(LEDGERS)
     ours, providers = Supervisor(), Supervisor()

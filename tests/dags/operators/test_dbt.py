@@ -16,7 +16,7 @@ from tests.shared import REPO
 
 @pytest.fixture
 def task_of(airflow_environment, pod_request):
-    """A task after `pre_execute`, with its pod as Kubernetes gets it."""
+    """Return a task after `pre_execute`, with its pod as Kubernetes receives it."""
 
     def task_of(**variables):
         airflow_environment(**variables)
@@ -26,7 +26,7 @@ def task_of(airflow_environment, pod_request):
     return task_of
 
 
-def test_the_pod_builds_the_selected_models_where_the_variables_say(task_of):
+def test_the_pod_builds_the_selected_models_with_the_settings_of_the_variables(task_of):
     pod = task_of(dbt_image_name="registry/dbt:1", dbt_dataset="models", bq_project="p", bq_dataset="stellar")
     (container,) = pod["spec"]["containers"]
     assert (container["image"], container["command"]) == ("registry/dbt:1", ["dbt"])
@@ -36,7 +36,7 @@ def test_the_pod_builds_the_selected_models_where_the_variables_say(task_of):
     assert given["DBT_FROM_DAY"] == "2025-12-30", "two days before the run was due"
 
 
-def test_the_project_of_the_repository_reads_the_environment_that_the_pod_has(task_of):
+def test_the_dbt_project_reads_the_environment_of_the_pod(task_of):
     pod = task_of(dbt_image_name="registry/dbt:1", dbt_dataset="models")
     given = {one["name"] for one in pod["spec"]["containers"][0]["env"]}
     text = "".join(path.read_text() for path in (REPO / "dbt").rglob("*") if path.suffix in (".yml", ".sql"))
@@ -44,7 +44,7 @@ def test_the_project_of_the_repository_reads_the_environment_that_the_pod_has(ta
     assert read - given == {"DBT_TARGET", "DBT_API_ENDPOINT"}, "those of a laptop"
 
 
-def test_without_an_image_the_task_is_skipped_and_half_of_the_settings_are_refused(task_of):
+def test_without_an_image_the_task_is_skipped_and_incomplete_settings_are_refused(task_of):
     with pytest.raises(AirflowSkipException, match="'dbt_image_name' is empty"):
         task_of()
     with pytest.raises(SettingsError, match="'dbt_image_name' is set and 'dbt_dataset' is not"):

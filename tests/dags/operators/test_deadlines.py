@@ -1,4 +1,4 @@
-"""What Airflow itself makes of the deadlines of a DAG that changes."""
+"""Airflow's deadlines for runs of a DAG whose version changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FROM (SELECT id FROM dag_run ORDER BY id DESC LIMIT 1) AS run LEFT JOIN deadline
 
 
 class Deployment:
-    """A metadata database and a DAG folder of its own; `airflow` runs its commands."""
+    """A separate metadata database and DAG folder; `airflow` runs Airflow's commands."""
 
     def __init__(self, folder: Path) -> None:
         self.database, self.dags = folder / "airflow.db", folder / "dags"
@@ -44,7 +44,7 @@ class Deployment:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def new_run(self, logical_date: str) -> tuple[int, int]:
-        """A run that is made after the DAG folder was read: the DAG's version then, and the run's deadlines."""
+        """Create a run after the DAG folder was read; return the DAG's version and the run's deadlines."""
         self.airflow("dags", "reserialize")
         self.airflow("dags", "trigger", DAG, "--logical-date", logical_date)
         with closing(sqlite3.connect(self.database)) as database:
@@ -56,7 +56,7 @@ def test_runs_of_every_version_of_a_dag_have_a_deadline(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     deployment.airflow("db", "migrate")
     assert deployment.new_run("2026-01-01T00:00:00Z") == (1, 1)
-    assert deployment.new_run("2026-01-02T00:00:00Z") == (1, 1), "what did not change is no new version"
+    assert deployment.new_run("2026-01-02T00:00:00Z") == (1, 1), "an unchanged DAG has no new version"
     file = deployment.dags / DAG_FILE
     file.write_text(file.read_text().replace('tags=["', 'tags=["changed", "'))
     assert deployment.new_run("2026-01-03T00:00:00Z") == (2, 1)

@@ -57,15 +57,15 @@ def columns(table):
 
 @pytest.fixture
 def tell(tmp_path, monkeypatch):
-    """Emit the event of a successful task, like Airflow's listener; return it as a backend reads it."""
+    """Emit the event of a successful task as Airflow's listener does; return it as a backend reads it."""
     from airflow.providers.openlineage.extractors.base import DefaultExtractor
     from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
     from openlineage.client import OpenLineageClient
     from openlineage.client.transport.file import FileConfig, FileTransport
 
     def tell(task):
-        with monkeypatch.context() as cut_off:  # lineage is made of what the task knows, and asks nobody
-            cut_off.setattr(socket.socket, "connect", lambda *_: pytest.fail("lineage asked a service"))
+        with monkeypatch.context() as cut_off:  # lineage uses the task's data and sends no request
+            cut_off.setattr(socket.socket, "connect", lambda *_: pytest.fail("lineage sent a request to a service"))
             found = DefaultExtractor(task).extract_on_complete(None)
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
         transport = FileTransport(FileConfig(str(folder / "event"), debug_mode=True))
@@ -88,7 +88,7 @@ def tell(tmp_path, monkeypatch):
 
 @pytest.fixture
 def load(start, bucket, warehouse_environment, warehouse_server, client, make_context, request, tell):
-    """Run a batch's tasks for a table; return the event of each, and the bucket's objects by type."""
+    """Run the tasks of a batch for a table; return the event of each, and the bucket's objects by type."""
 
     def load(table):
         events, uris, exported = {}, {}, CHANGES.values() if table.data_type in CHANGES else [table]
@@ -103,7 +103,7 @@ def load(start, bucket, warehouse_environment, warehouse_server, client, make_co
             run(build(exported))
         for data_type, file in make_context.xcoms[VERIFY_TASK, "return_value"]["files"].items():
             name = file["uri"].removeprefix(f"gs://{emulators.BUCKET}/")
-            path = warehouse_server[1] / emulators.BUCKET / name  # where the warehouse finds it
+            path = warehouse_server[1] / emulators.BUCKET / name  # path that the warehouse reads
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(emulators.storage_client(bucket).bucket(emulators.BUCKET).blob(name).download_as_bytes())
             uris[data_type] = file["uri"]
@@ -128,7 +128,7 @@ def schema(facets):
 
 
 @pytest.mark.parametrize("table", [LEDGERS, OFFERS])
-def test_from_the_lake_to_the_published_table(load, lake, request, table):
+def test_lineage_leads_from_the_lake_to_the_published_table(load, lake, request, table):
     events, uris = load(table)
     objects, own = sorted(uris.values()), uris[table.data_type]
     staging = f"local.stellar.{staging_table_id(table.table_id, 'a_dag', request.node.name)}"
@@ -150,7 +150,7 @@ def test_from_the_lake_to_the_published_table(load, lake, request, table):
     assert schema(facets(events[EXPORT_TASK], "outputs")[own]) == columns(table)
 
 
-def test_each_column_is_the_one_of_its_name(load, request):
+def test_each_column_comes_from_the_column_of_the_same_name(load, request):
     events, uris = load(LEDGERS)
     staging = staging_table_id(LEDGERS.table_id, "a_dag", request.node.name)
     for task, source in (("load", uris["ledgers"].removeprefix(f"gs://{emulators.BUCKET}/")), ("merge", staging)):
@@ -164,7 +164,7 @@ def test_each_column_is_the_one_of_its_name(load, request):
     assert dropped["lifecycleStateChange"]["lifecycleStateChange"] == "DROP"
 
 
-def test_a_second_target_is_written_too(warehouse_environment, make_context):
+def test_a_second_target_has_lineage_too(warehouse_environment, make_context):
     warehouse_environment(public_project="open", public_dataset="data")
     task = build_apply_gcs_changes_to_bq_task(OFFERS)
     context = make_context(task.task_id)
@@ -191,7 +191,7 @@ def a_warehouse():
     return Warehouse(BigQueryHook(gcp_conn_id=GOOGLE_CONNECTION), settings(WarehouseSettings))
 
 
-def test_files_that_come_by_a_volume_are_named_where_they_lie(start, airflow_environment, lake):
+def test_files_on_a_volume_have_the_volumes_path(start, airflow_environment, lake):
     airflow_environment(
         volume_config={"hostPath": {"path": "/a"}},
         volume_name="exports",
@@ -206,7 +206,7 @@ def test_files_that_come_by_a_volume_are_named_where_they_lie(start, airflow_env
     ]
 
 
-def test_a_derived_table_is_made_of_its_sources(warehouse_environment, make_context, tell):
+def test_a_derived_table_comes_from_its_sources(warehouse_environment, make_context, tell):
     task = build_bq_insert_job_task(ENRICHED_OPERATIONS)
     task.warehouse = a_warehouse()
     task.lineage = task.reads_and_writes(make_context(task.task_id), task.warehouse)
@@ -232,7 +232,7 @@ def test_columns_of_a_query_are_columns_of_its_sources():
             assert column in column_names(read_schema(str(REPO / "schemas"), table.name)), (path.name, column)
 
 
-def test_the_time_pod_reads_the_lake_and_a_run_by_ledgers_needs_none(start, lake):
+def test_the_time_pod_reads_the_lake_and_a_run_by_ledgers_has_no_time_pod(start, lake):
     task, _ = start(build_time_task())
     assert [one.name for one in task.lineage.inputs] == [str(lake)]
     task, _ = start(build_time_task(), {"start_ledger": 9, "end_ledger": 26})
@@ -250,7 +250,7 @@ def test_the_time_pod_reads_the_lake_and_a_run_by_ledgers_needs_none(start, lake
         ("/srv/lake", "file", "/srv/lake"),
     ],
 )
-def test_places_are_named_as_openlineage_names_them(address, namespace, name):
+def test_datasets_have_openlineage_names(address, namespace, name):
     place = dataset_at(address)
     assert (place.namespace, place.name) == (namespace, name)
 
@@ -260,8 +260,8 @@ def dags():
     return DagBag(str(REPO / "dags"), load_op_links=False).dags
 
 
-def test_every_operator_with_jobs_says_what_they_read_and_write(dags):
-    """One that said nothing would be asked of BigQuery's hook, and its SQL be parsed."""
+def test_every_operator_with_jobs_declares_its_inputs_and_outputs(dags):
+    """Otherwise the provider would query BigQuery's hook, and parse the SQL."""
     silent = {
         type(task).__name__
         for dag in dags.values()
@@ -274,11 +274,11 @@ def test_every_operator_with_jobs_says_what_they_read_and_write(dags):
         "ChooseOperator",
         "ChooseRangeOperator",
         "ForgetNetworkOperator",
-    }, "which have no job"
+    }, "these operators have no job"
 
 
 def test_each_table_of_the_registry_comes_from_the_lake(dags, start, warehouse_environment, make_context, lake, tell):
-    """By the tasks of the DAG files, without their work."""
+    """This uses the tasks of the DAG files without running them."""
     events = []
     for dag_id in (WITHOUT_CAPTIVE_CORE, WITH_CAPTIVE_CORE, STATE_TABLES):
         dag = dags[dag_id]
@@ -300,14 +300,14 @@ def test_each_table_of_the_registry_comes_from_the_lake(dags, start, warehouse_e
 
 @pytest.fixture
 def hung():
-    """A backend that takes what comes, and never answers."""
+    """A backend that accepts requests and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server
 
 
 @pytest.mark.parametrize("in_thread", ["True", "False"])
 @pytest.mark.parametrize("backend", ["hung", "down"])
-def test_a_backend_that_does_not_answer_fails_no_task_and_is_left_alone(
+def test_a_backend_that_does_not_answer_fails_no_task_and_receives_no_more_requests(
     start, airflow_environment, monkeypatch, hung, backend, in_thread, caplog
 ):
     address = f"http://127.0.0.1:{hung.getsockname()[1] if backend == 'hung' else 9}"
@@ -318,7 +318,7 @@ def test_a_backend_that_does_not_answer_fails_no_task_and_is_left_alone(
     listener.tell(task, context)
     if backend == "hung":
         gave_up = re.findall("expired and will be terminated|will be abandoned", caplog.text)
-        assert len(gave_up) == 2, "of the beginning, and of the end"
+        assert len(gave_up) == 2, "events for the start and the end"
     hung.settimeout(0)
     reached = 0
     with contextlib.suppress(BlockingIOError):
@@ -327,11 +327,11 @@ def test_a_backend_that_does_not_answer_fails_no_task_and_is_left_alone(
     assert reached == (2 if backend == "hung" else 0)
 
 
-def test_the_key_that_airflow_gives_to_runs_of_other_dags_is_no_misspelt_param(make_context):
+def test_the_key_that_airflow_adds_to_triggered_runs_is_not_reported_as_misspelt(make_context):
     assert Run.of(make_context("a_task", {"openlineage": {"parentRunId": RUN_ID}})).asked
 
 
-def test_our_modules_import_without_openlineage():
+def test_the_projects_modules_import_without_openlineage():
     code = (
         "import importlib, sys\n"
         "sys.modules.update(dict.fromkeys(['openlineage', 'airflow.providers.openlineage.extractors']))\n"

@@ -1,4 +1,4 @@
-"""What a task sends arrives: at a StatsD receiver over UDP, and at an OpenTelemetry receiver over HTTP."""
+"""Metrics of a task reach a StatsD receiver over UDP, and an OpenTelemetry receiver over HTTP."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ assert run_task(task, Supervisor()) == "success"
 
 
 def run_in_a_process(**settings):
-    """Runs a task that sends metrics, in a process of its own with this configuration of Airflow."""
+    """Run a task that sends metrics, in a separate process with this configuration of Airflow."""
     given = {f"AIRFLOW__METRICS__{name.upper()}": value for name, value in settings.items() if name.islower()}
     given |= {name: value for name, value in settings.items() if name.isupper()}
     done = subprocess.run(
@@ -74,7 +74,7 @@ def run_in_a_process(**settings):
     return done.stdout + done.stderr
 
 
-def test_statsd_gets_each_value_with_its_tags():
+def test_statsd_receives_each_value_with_its_tags():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(10)
@@ -111,8 +111,8 @@ def collector():
         server.shutdown()
 
 
-def test_opentelemetry_gets_each_value_with_its_attributes():
-    """The process of a task ends at once, and sends what it has before."""
+def test_opentelemetry_receives_each_value_with_its_attributes():
+    """The task's process ends at once, and first sends its values."""
     with collector() as (address, received):
         run_in_a_process(
             otel_on="True",
@@ -136,7 +136,7 @@ def test_opentelemetry_gets_each_value_with_its_attributes():
     }
 
 
-def test_a_receiver_that_is_not_there_stops_no_task():
+def test_a_missing_receiver_fails_no_task():
     said = run_in_a_process(statsd_on="True", statsd_host="no-such-host.invalid", statsd_port="1")
     assert "Traceback" not in said
 
@@ -145,7 +145,7 @@ def values(measurements):
     return {json.dumps([one.name, *one.tags.values()]): one.value for one in measurements}
 
 
-def test_a_coverage_check_has_a_value_for_each_table_and_fault():
+def test_a_coverage_check_sends_a_value_per_table_and_fault():
     found = values(of_coverage(FINDINGS, IDS))
     expected = {
         ("lag_seconds", PLACE, "history_ledgers"): 50,
@@ -173,6 +173,6 @@ def test_an_audit_counts_rows_by_fault():
 
 
 @pytest.mark.parametrize("made", [of_coverage(FINDINGS, IDS), of_audit([], 0)], ids=["coverage", "audit"])
-def test_every_metric_is_a_known_one(made):
+def test_every_metric_is_registered(made):
     assert {one.name for one in made} <= METRICS.keys()
     assert Measurement("x", 1).tags == {}

@@ -1,4 +1,4 @@
-"""The params by which people ask for a range, checked as the UI's form, the command line and REST have them checked."""
+"""Params of a ledger range, checked as the UI's form, the command line and REST check them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stellar_etl_airflow.operators.runtime import Run
 
 @pytest.fixture(scope="module")
 def stored():
-    """The params as the API server keeps them."""
+    """Return the params as the API server stores them."""
     with DAG("a_dag", schedule=None, params=get_range_params()) as dag:
         pass
     return DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag)))).params
@@ -23,11 +23,11 @@ def stored():
 
 @pytest.fixture
 def trigger(stored):
-    """What a run that is triggered with a `conf` gets as its params."""
+    """Return the params of a run that is triggered with a `conf`."""
     return lambda **conf: stored.deep_merge(conf).validate()
 
 
-def test_nothing_has_to_be_given(trigger):
+def test_all_params_are_optional(trigger):
     assert trigger() == dict.fromkeys(("start_time", "end_time", "start_ledger", "end_ledger"))
 
 
@@ -35,7 +35,7 @@ def test_nothing_has_to_be_given(trigger):
     "moment",
     ["2026-01-01T00:10:00Z", "2026-01-01T00:10:00.000Z", "2026-01-01T00:10:00+00:00", "2026-01-01T05:40:00+05:30"],
 )
-def test_times_with_a_zone_are_taken_as_people_and_the_form_write_them(trigger, moment, make_context):
+def test_times_with_a_zone_are_accepted_in_common_forms(trigger, moment, make_context):
     params = trigger(start_time=moment, end_time="2026-01-01T00:20:00Z")
     assert Run.of(make_context("a_task", params)).batch_run_date == "2026-01-01T00:10:00"
 
@@ -77,12 +77,12 @@ def test_an_invalid_value_is_refused_before_a_run_is_created(trigger, conf, word
         ({"start_time": "2026-01-01T00:20:00Z", "end_time": "2026-01-01T00:10:00Z"}, "must be before end_time"),
     ],
 )
-def test_values_that_make_no_range_fail_the_first_task_without_a_retry(trigger, make_context, conf, words):
+def test_params_that_are_not_a_range_fail_the_first_task_without_a_retry(trigger, make_context, conf, words):
     with pytest.raises(AirflowFailException, match=words):
         Run.of(make_context("a_task", trigger(**conf)))
 
 
-def test_the_form_has_a_calendar_for_times_and_a_number_for_ledgers(stored):
+def test_the_form_has_a_calendar_for_times_and_number_fields_for_ledgers(stored):
     fields = {name: stored.get_param(name) for name in stored}
     assert {name: field.schema.get("format") for name, field in fields.items() if "time" in name} == {
         "start_time": "date-time",

@@ -1,4 +1,4 @@
-"""Where pods run: Composer 3, GKE or Composer 2, the cluster of a kubeconfig; and the mixes that none of them takes."""
+"""Settings for where pods run: Composer 3, GKE, and the cluster of a kubeconfig. Invalid combinations are refused."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ VOLUME = {
 
 @pytest.fixture
 def composers_kubeconfig(pod_of, monkeypatch, tmp_path):
-    """What Composer's workers have, and no connection that names a cluster."""
+    """The file of Composer's workers, without a connection that names a cluster."""
     monkeypatch.setattr(settings, "COMPOSER_KUBECONFIG", str(tmp_path / "kubeconfig"))
     monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", '{"conn_type": "kubernetes"}')
 
 
-def test_pod_place_composer3_leaves_where_pods_run_to_composer(pod_of, airflow_environment, composers_kubeconfig):
+def test_pod_place_composer3_uses_composers_cluster(pod_of, airflow_environment, composers_kubeconfig):
     airflow_environment(**COMPOSER)
     task = build_time_task()
     pod, container = pod_of(task)
@@ -49,7 +49,7 @@ def test_pod_place_composer3_leaves_where_pods_run_to_composer(pod_of, airflow_e
     assert task.config_file == settings.COMPOSER_KUBECONFIG
 
 
-def test_pod_place_gke_takes_a_namespace_nodes_and_a_service_account(pod_of, airflow_environment):
+def test_pod_place_gke_accepts_a_namespace_nodes_and_a_service_account(pod_of, airflow_environment):
     airflow_environment(k8s_namespace="etl", k8s_service_account="exporter", tolerations=[TAINT], **VOLUME)
     task = build_export_task((LEDGERS,))
     pod, _ = pod_of(task)
@@ -58,10 +58,10 @@ def test_pod_place_gke_takes_a_namespace_nodes_and_a_service_account(pod_of, air
     assert pod["spec"]["tolerations"][0]["value"] == "etl-pool"
     assert "etl-pool" in str(pod["spec"]["affinity"])
     assert pod["spec"]["volumes"][0]["name"] == "data"
-    assert task.config_file is None, "the connection leads to the cluster"
+    assert task.config_file is None, "the connection names the cluster"
 
 
-def test_pod_place_kubeconfig_leads_to_the_cluster_of_a_file(pod_of, airflow_environment, tmp_path, monkeypatch):
+def test_pod_place_kubeconfig_uses_the_cluster_of_a_file(pod_of, airflow_environment, tmp_path, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", '{"conn_type": "kubernetes"}')
     airflow_environment(pod_place="kubeconfig", kube_config_location=str(tmp_path / "kubeconfig"), affinity={})
     task = build_time_task()
@@ -70,7 +70,7 @@ def test_pod_place_kubeconfig_leads_to_the_cluster_of_a_file(pod_of, airflow_env
     assert pod["metadata"]["namespace"] == "default"
 
 
-def test_a_kubeconfig_that_the_worker_lacks_is_named(pod_of, airflow_environment):
+def test_a_kubeconfig_that_is_missing_on_the_worker_is_named(pod_of, airflow_environment):
     airflow_environment(pod_place="kubeconfig", kube_config_location="/nowhere/config")
     with pytest.raises(SettingsError, match="'kube_config_location': this worker has no file '/nowhere/config'"):
         pod_of(build_time_task())
@@ -92,7 +92,9 @@ def test_a_kubeconfig_that_the_worker_lacks_is_named(pod_of, airflow_environment
         ({"pod_place": "kind"}, "'pod_place' (the cluster that pods run in"),
     ],
 )
-def test_a_wrong_mix_is_refused_before_the_import_and_by_the_task(changes, message, pod_of, airflow_environment):
+def test_an_invalid_combination_is_refused_before_the_import_and_in_the_task(
+    changes, message, pod_of, airflow_environment
+):
     variables = {**COMPOSER, **changes}
     (problem,) = check({**SHIPPED, **variables})
     assert message in problem
@@ -110,7 +112,7 @@ def test_a_wrong_mix_is_refused_before_the_import_and_by_the_task(changes, messa
         ("production", "gke", "stellar-etl"),
     ],
 )
-def test_the_environments_show_the_three_places(
+def test_the_shipped_environments_use_the_three_places(
     name, place, namespace, pod_of, airflow_environment, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(settings, "COMPOSER_KUBECONFIG", str(tmp_path / "kubeconfig"))

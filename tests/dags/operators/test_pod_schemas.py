@@ -1,4 +1,7 @@
-"""Every pod that the DAGs can create, by Kubernetes' own schemas in strict mode: no unknown field, no wrong type."""
+"""Every pod that the DAGs can create is valid by Kubernetes' own schemas in strict mode.
+
+A field that the schema lacks, or a wrong type, is an error.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ TASKS = {
     "full load": (lambda: build_export_task(tuple(STATES.values()), FullLoad), CHECKPOINT),
     **{dag_id: (lambda dag_id=dag_id: build_export_task(loaded_by(dag_id)), {}) for dag_id in LOADING_DAGS},
 }
-"""Builders of all tasks that start pods, with params of their run."""
+"""The builders of all tasks that start pods, with params of their run."""
 
 SIZES = {"cpu": "500m", "memory": "1.5Gi", "ephemeral-storage": "10Gi", "nvidia.com/gpu": "1"}
 AFFINITY = {
@@ -100,12 +103,12 @@ SETTINGS = {
     **{f"{name} volume": {**VOLUME, "volume_config": source} for name, source in VOLUMES.items()},
     **{f"environment {name}": Environments.read().merged(name) for name in ("development", "staging", "production")},
 }
-"""Variables by the case that they make; together they set each Variable that pods depend on."""
+"""Variables by test case; together the cases set each Variable that affects pods."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def schemas_are_read_once():
-    """The package reads its files again for each pod, 30 ms each time."""
+    """The package reads its files again for each pod, which takes 30 ms."""
     with pytest.MonkeyPatch.context() as patch:
         read = functools.cache(kubernetes_validate.utils.schema_contents)
         patch.setattr(kubernetes_validate.utils, "schema_contents", read)
@@ -113,14 +116,14 @@ def schemas_are_read_once():
 
 
 def check(pod):
-    """Hold a pod to the schemas of all versions."""
+    """Validate a pod with the schemas of all versions."""
     for version in VERSIONS:
         assert kubernetes_validate.validate(pod, version, strict=True) == version
 
 
 @pytest.fixture
 def pods(pod_request, airflow_environment, monkeypatch, tmp_path):
-    """Return a function that lists each pod of each task under some Variables, in the API's form."""
+    """Return a function that lists each pod of each task for some Variables, in the form of the API."""
     monkeypatch.setattr(settings, "COMPOSER_KUBECONFIG", str(tmp_path / "kubeconfig"))
 
     def pods(variables, tasks=TASKS):
@@ -144,19 +147,19 @@ def pods(pod_request, airflow_environment, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("case", SETTINGS)
-def test_all_pods_are_as_kubernetes_wants_them(case, pods):
+def test_all_pods_are_valid_kubernetes_pods(case, pods):
     found = list(pods(SETTINGS[case]))
     for pod in found:
         check(pod)
     assert len(found) >= len(TASKS)
 
 
-def test_the_cases_set_every_variable_that_pods_depend_on():
+def test_the_cases_set_every_variable_that_affects_pods():
     varied = {key for variables in SETTINGS.values() for key in variables}
     assert {*PodSettings.model_fields, *ExportSettings.model_fields} <= varied
 
 
-def test_the_tasks_are_all_that_start_pods():
+def test_the_list_has_all_tasks_that_start_pods():
     for module in MODULES:
         importlib.import_module(module)
     kinds = {type(build()) for build, _ in TASKS.values()}

@@ -1,4 +1,4 @@
-"""The pods of the tasks: their commands, their places, and their ends."""
+"""The pods of the tasks: commands, settings and results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def option(arguments, name):
     return arguments[arguments.index(name) + 1]
 
 
-def test_the_time_pod_asks_for_the_data_interval(pod_of):
+def test_the_time_pod_uses_the_data_interval(pod_of):
     _, container = pod_of(build_time_task())
     assert container["command"] == ["stellar-etl"]
     assert container["args"][0] == "get_ledger_range_from_times"
@@ -31,7 +31,7 @@ def test_the_time_pod_asks_for_the_data_interval(pod_of):
     assert option(container["args"], "--output") == "/airflow/xcom/return.json"
 
 
-def test_the_time_pod_asks_for_the_times_of_the_params(pod_of):
+def test_the_time_pod_uses_the_times_of_the_params(pod_of):
     params = {"start_time": "2020-07-28T00:10:40Z", "end_time": "2020-07-28T00:11:01Z"}
     _, container = pod_of(build_time_task(), params)
     assert option(container["args"], "--start-time") == "2020-07-28T00:10:40+00:00"
@@ -55,10 +55,10 @@ def test_the_export_pod_reads_each_ledger_once_for_all_tables(pod_of):
     assert option(arguments, "--output") == attempt.prefix
     assert option(arguments, "--cloud-storage-bucket") == "my-project-stellar-etl"
     assert option(arguments, "--datastore-path") == "gs://my-project-ledgers/pubnet"
-    assert len(pod["spec"]["containers"]) == 1, "nothing comes out of an export pod but its files"
+    assert len(pod["spec"]["containers"]) == 1, "an export pod returns no result"
 
 
-def test_every_row_says_which_run_brought_it(pod_of):
+def test_every_row_has_the_id_of_its_run(pod_of):
     run_id = 'manual, "quoted"'
     _, container = pod_of(build_export_task((LEDGERS,)), run_id=run_id)
     (pairs,) = csv.reader([option(container["args"], "--extra-fields")])
@@ -68,7 +68,7 @@ def test_every_row_says_which_run_brought_it(pod_of):
     assert fields["batch_insert_ts"].endswith("Z")
 
 
-def test_what_a_user_types_stays_one_argument(pod_of, airflow_environment):
+def test_text_of_a_user_stays_one_argument(pod_of, airflow_environment):
     path = "gs://bucket/a b; rm -rf / $(whoami) {{ ds }}"
     airflow_environment(txmeta_datastore_path=path)
     _, container = pod_of(build_export_task((LEDGERS,)))
@@ -76,12 +76,12 @@ def test_what_a_user_types_stays_one_argument(pod_of, airflow_environment):
     assert container["command"] == ["stellar-etl"]
 
 
-def test_every_attempt_writes_below_a_prefix_of_its_own(pod_of):
+def test_every_attempt_writes_below_a_separate_prefix(pod_of):
     prefixes = {option(pod_of(build_export_task((LEDGERS,)))[1]["args"], "--output") for _ in range(3)}
     assert len(prefixes) == 3
 
 
-def test_the_variables_say_where_and_how_pods_run(pod_of, airflow_environment):
+def test_the_variables_set_where_and_how_pods_run(pod_of, airflow_environment):
     airflow_environment(
         image_name="registry.example/etl:7",
         image_pull_policy="Always",
@@ -131,7 +131,7 @@ TERM = {"topologyKey": "kubernetes.io/hostname"}
     ],
     ids=["the kind", "a part", "a part is missing", "a type"],
 )
-def test_an_affinity_that_kubernetes_would_leave_out_is_refused(affinity, pod_of, airflow_environment):
+def test_an_affinity_that_kubernetes_would_drop_is_refused(affinity, pod_of, airflow_environment):
     airflow_environment(affinity=affinity)
     with pytest.raises(SettingsError, match="'affinity' must be an affinity as in a pod's spec"):
         pod_of(build_time_task())
@@ -166,15 +166,15 @@ def test_a_pod_whose_result_was_lost_fails_the_task():
         build_time_task()._checked(None)
 
 
-def test_the_time_pod_finds_the_lake_by_its_environment(pod_of):
-    """The Go program's command has no option for it."""
+def test_the_time_pod_finds_the_lake_by_its_environment_variables(pod_of):
+    """The Go program's command has no option for the lake."""
     _, container = pod_of(build_time_task())
     assert "--datastore-path" not in container["args"]
     assert environment(container) == {"STELLAR_ETL_DATASTORE_PATH": "gs://my-project-ledgers/pubnet"}
 
 
 def sanitized(value):
-    """Without what is not set."""
+    """Return the dict without unset values."""
     return [{key: part for key, part in item.items() if part is not None} for item in value]
 
 
@@ -182,7 +182,7 @@ def environment(container):
     return {variable["name"]: variable["value"] for variable in container["env"] or []}
 
 
-# The options of the Go program's exports, and of its command for times.
+# The options of the Go program's export commands, and of its command for times.
 GO_EXPORT = {
     "--start-ledger", "--end-ledger", "--output", "--extra-fields", "--cloud-provider", "--cloud-storage-bucket",
     "--datastore-path", "--captive-core", "--testnet", "--futurenet", "--strict-export",
@@ -194,7 +194,7 @@ def options(arguments):
     return {argument for argument in arguments if argument.startswith("--")}
 
 
-def test_export_mode_per_type_asks_each_pod_for_one_table_as_the_go_program_knows_it(pod_of, airflow_environment):
+def test_export_mode_per_type_exports_one_table_per_pod_with_the_go_programs_options(pod_of, airflow_environment):
     airflow_environment(export_mode="per_type", manifest="derived", use_captive_core=True, use_testnet=True)
     commands = {}
     for table in (LEDGERS, OPERATIONS, TOKEN_TRANSFERS):
@@ -212,7 +212,7 @@ def test_export_mode_per_type_asks_each_pod_for_one_table_as_the_go_program_know
     assert options(container["args"]) <= GO_TIMES
 
 
-def test_export_mode_per_type_runs_a_pod_for_each_table_in_turn(pod_of, airflow_environment):
+def test_export_mode_per_type_runs_one_pod_per_table_in_sequence(pod_of, airflow_environment):
     airflow_environment(export_mode="per_type")
     task = build_export_task((LEDGERS, OPERATIONS))
     pod, _ = pod_of(task)
@@ -228,7 +228,7 @@ def test_export_mode_per_type_runs_a_pod_for_each_table_in_turn(pod_of, airflow_
 @pytest.mark.parametrize(
     ("manifest", "allowed", "strict"), [("required", 0, False), ("derived", 0, True), ("derived", 1, False)]
 )
-def test_manifest_derived_has_the_exporter_end_where_a_row_cant_be_made(
+def test_manifest_derived_stops_the_exporter_at_a_row_that_cannot_be_exported(
     manifest, allowed, strict, pod_of, airflow_environment
 ):
     airflow_environment(manifest=manifest, max_failed_transforms=allowed)
@@ -237,7 +237,7 @@ def test_manifest_derived_has_the_exporter_end_where_a_row_cant_be_made(
     assert option(container["args"], "--types") == ("operations" if manifest == "required" else "operations,ledgers")
 
 
-def test_use_captive_core_adds_its_option_to_exports_alone(pod_of, airflow_environment):
+def test_use_captive_core_adds_its_option_to_export_commands_only(pod_of, airflow_environment):
     assert "--captive-core" not in pod_of(build_export_task((LEDGERS,)))[1]["args"]
     airflow_environment(use_captive_core=True)
     assert "--captive-core" in pod_of(build_export_task((LEDGERS,)))[1]["args"]
@@ -259,7 +259,7 @@ def test_the_network_of_the_variables_reaches_both_pods(variables, flags, pod_of
         assert [argument for argument in pod_of(task)[1]["args"] if argument in ("--testnet", "--futurenet")] == flags
 
 
-def test_kubernetes_sidecar_image_is_that_of_the_container_that_hands_the_result_over(pod_of, airflow_environment):
+def test_kubernetes_sidecar_image_is_the_image_of_the_xcom_sidecar(pod_of, airflow_environment):
     pod, _ = pod_of(build_time_task())
     assert pod["spec"]["containers"][1]["image"].startswith("alpine")
     airflow_environment(kubernetes_sidecar_image="registry.example/alpine:3")
@@ -268,7 +268,9 @@ def test_kubernetes_sidecar_image_is_that_of_the_container_that_hands_the_result
     assert container["image"] == SHIPPED_IMAGE
 
 
-def test_api_key_path_gives_pods_a_secret_and_never_the_key(pod_of, airflow_environment, tmp_path, monkeypatch, caplog):
+def test_api_key_path_mounts_a_secret_and_never_shows_the_key(
+    pod_of, airflow_environment, tmp_path, monkeypatch, caplog
+):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
     key = tmp_path / "key.json"
     key.write_text('{"private_key": "do not show"}')
@@ -285,7 +287,7 @@ def test_api_key_path_gives_pods_a_secret_and_never_the_key(pod_of, airflow_envi
         assert os.environ["GOOGLE_APPLICATION_CREDENTIALS"] == str(key)
 
 
-def test_without_an_api_key_path_pods_go_by_their_service_account(pod_of):
+def test_without_an_api_key_path_pods_use_their_service_account(pod_of):
     pod, container = pod_of(build_export_task((LEDGERS,)))
     assert not pod["spec"]["volumes"]
     assert not container["volume_mounts"]
@@ -295,7 +297,7 @@ def test_without_an_api_key_path_pods_go_by_their_service_account(pod_of):
 POD_SECRETS = {"AN_API_TOKEN": {"secret": "exporter", "key": "token"}}
 
 
-def test_pod_secrets_reach_pods_by_reference_alone(pod_of, airflow_environment):
+def test_pod_secrets_are_passed_to_pods_by_reference(pod_of, airflow_environment):
     airflow_environment(pod_secrets=POD_SECRETS)
     for task in (build_time_task(), build_export_task((LEDGERS,))):
         _, container = pod_of(task)
@@ -314,13 +316,13 @@ def test_pod_secrets_reach_pods_by_reference_alone(pod_of, airflow_environment):
         ({"A": "the secret itself"}, r"'pod_secrets'\['A'\].*valid dictionary"),
     ],
 )
-def test_pod_secrets_that_no_pod_could_have_are_refused(secrets, message, pod_of, airflow_environment):
+def test_invalid_pod_secrets_are_refused(secrets, message, pod_of, airflow_environment):
     airflow_environment(pod_secrets=secrets)
     with pytest.raises(SettingsError, match=message):
         pod_of(build_time_task())
 
 
-def test_an_api_key_path_that_the_worker_lacks_is_named(pod_of, airflow_environment):
+def test_an_api_key_path_that_is_missing_on_the_worker_is_named(pod_of, airflow_environment):
     airflow_environment(api_key_path="/nowhere/key.json")
     with pytest.raises(SettingsError, match="'api_key_path': this worker has no file '/nowhere/key.json'"):
         pod_of(build_export_task((LEDGERS,)))
@@ -336,7 +338,7 @@ VOLUME = {
 
 
 @pytest.mark.parametrize("mode", ["one_pass", "per_type"])
-def test_volume_config_volume_name_and_image_output_path_have_pods_write_to_the_volume(
+def test_volume_config_volume_name_and_image_output_path_make_pods_write_to_the_volume(
     mode, pod_of, airflow_environment
 ):
     airflow_environment(export_mode=mode, **VOLUME)
@@ -351,7 +353,7 @@ def test_volume_config_volume_name_and_image_output_path_have_pods_write_to_the_
 
 
 @pytest.mark.parametrize("key", VOLUME)
-def test_half_a_volume_is_refused(key, pod_of, airflow_environment):
+def test_an_incomplete_volume_is_refused(key, pod_of, airflow_environment):
     airflow_environment(**{name: value for name, value in VOLUME.items() if name != key})
     with pytest.raises(SettingsError, match=f"and {key!r} is not: pods write to a volume if all five are set"):
         pod_of(build_export_task((LEDGERS,)))
@@ -364,7 +366,7 @@ def test_a_path_that_is_not_absolute_is_refused(key, pod_of, airflow_environment
         pod_of(build_export_task((LEDGERS,)))
 
 
-def test_an_empty_volume_config_is_none(pod_of, airflow_environment):
+def test_an_empty_volume_config_means_no_volume(pod_of, airflow_environment):
     airflow_environment(volume_config="")
     assert not pod_of(build_export_task((LEDGERS,)))[0]["spec"]["volumes"]
 
@@ -383,14 +385,14 @@ def test_a_full_load_reads_the_bucket_list_of_its_checkpoint_in_one_pod(pod_of, 
     assert "--datastore-path" not in arguments
 
 
-def test_history_archive_path_says_where_the_bucket_list_is_read(pod_of, airflow_environment):
+def test_history_archive_path_sets_the_archive_of_the_bucket_list(pod_of, airflow_environment):
     _, container = pod_of(build_export_task((ACCOUNTS,), FullLoad), CHECKPOINT)
-    assert "--history-archive-path" not in container["args"], "the exporter knows the networks' own archives"
+    assert "--history-archive-path" not in container["args"], "the exporter has the archives of each network"
     airflow_environment(history_archive_path="https://archive.example/pubnet")
     _, container = pod_of(build_export_task((ACCOUNTS,), FullLoad), CHECKPOINT)
     assert option(container["args"], "--history-archive-path") == "https://archive.example/pubnet"
 
 
-def test_a_ledger_that_is_no_checkpoint_is_refused_before_a_pod_starts(pod_of):
+def test_a_ledger_that_is_not_a_checkpoint_is_refused_before_a_pod_starts(pod_of):
     with pytest.raises(AirflowFailException, match="100 is not a checkpoint; near it: 63 and 127"):
         pod_of(build_export_task((ACCOUNTS,), FullLoad), {"checkpoint_ledger": 100})

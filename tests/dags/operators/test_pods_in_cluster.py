@@ -1,4 +1,4 @@
-"""The pod operators at work: in the local cluster, with the real exporter, and after what happens to pods."""
+"""The pod operators run in the local cluster with the real exporter, also after pods are lost, deleted or replaced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.waiting import wait_until
 TABLES = (LEDGERS, OPERATIONS)
 
 
-def test_times_export_and_verification(start, make_context, cluster, pods):
+def test_times_export_and_verification_run_in_pods(start, make_context, cluster, pods):
     task, context = start(build_time_task())
     make_context.xcoms["get_ledger_range_from_times", "return_value"] = task.execute(context)
     assert make_context.xcoms["get_ledger_range_from_times", "return_value"] == {"start": 9, "end": 27}
@@ -35,14 +35,14 @@ def test_times_export_and_verification(start, make_context, cluster, pods):
     assert batch.files["ledgers"].rows == 18
     for task_id in ("get_ledger_range_from_times", "export"):
         used = make_context.xcoms[task_id, "usage"]
-        assert used["cpu_seconds"] >= 0, "Kubernetes gives times in whole seconds"
-        # Pods ask for half a CPU and 1 GiB, and a sidecar for little.
+        assert used["cpu_seconds"] >= 0, "Kubernetes reports times in whole seconds"
+        # Pods request half a CPU and 1 GiB, and the sidecar requests little.
         assert used["memory_gib_seconds"] == pytest.approx(2 * used["cpu_seconds"], rel=0.05)
     wait_until(lambda: not pods(), "pods are left")
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/nowhere/$(HOME) $$ $(whoami)"])
-def test_the_exporters_last_words_are_the_tasks_error(start, airflow_environment, path):
+def test_the_tasks_error_is_the_exporters_last_output(start, airflow_environment, path):
     airflow_environment(txmeta_datastore_path=path)
     for build in (build_time_task, lambda: build_export_task(TABLES)):
         task, context = start(build())
@@ -55,7 +55,7 @@ NOWHERE = '{"conn_type": "kubernetes"}'
 
 @pytest.mark.parametrize("place", ["gke", "composer3", "kubeconfig"])
 def test_pods_run_in_each_place(place, start, airflow_environment, cluster, monkeypatch):
-    """By the connection, by the file of Composer's workers, and by a custom file."""
+    """The cluster comes from the connection, from the file of Composer's workers, or from a custom file."""
     if place == "gke":
         toleration = {"key": "dedicated", "value": "etl-pool", "effect": "NoSchedule"}
         airflow_environment(tolerations=[toleration], k8s_namespace="etl", k8s_service_account="exporter")
@@ -69,7 +69,7 @@ def test_pods_run_in_each_place(place, start, airflow_environment, cluster, monk
     assert task.pod.metadata.namespace == namespaces[place]
 
 
-def test_a_pod_has_what_the_clusters_secret_says(start, airflow_environment, cluster):
+def test_a_pod_has_the_value_of_the_clusters_secret(start, airflow_environment, cluster):
     secret = {"metadata": {"name": "exporter"}, "stringData": {"token": "out of the cluster"}}
     cluster.api.create_namespaced_secret(NAMESPACE, secret)
     airflow_environment(pod_secrets={"AN_API_TOKEN": {"secret": "exporter", "key": "token"}})
@@ -79,7 +79,7 @@ def test_a_pod_has_what_the_clusters_secret_says(start, airflow_environment, clu
     cluster.api.delete_namespaced_secret("exporter", NAMESPACE)
 
 
-def test_a_secret_that_the_cluster_lacks_is_named(start, airflow_environment, capsys):
+def test_a_secret_that_is_missing_in_the_cluster_is_named(start, airflow_environment, capsys):
     airflow_environment(pod_secrets={"AN_API_TOKEN": {"secret": "nobody-made-it", "key": "token"}})
     task, context = start(build_time_task())
     task.startup_timeout_seconds = 2
@@ -91,8 +91,8 @@ def test_a_secret_that_the_cluster_lacks_is_named(start, airflow_environment, ca
 FUTURE = {"start_ledger": 20, "end_ledger": 4000}
 
 
-def test_a_range_that_the_network_has_not_reached_is_waited_for(start, airflow_environment, pods):
-    """The task ends, to run again later: no try is used, no slot held, no pod left."""
+def test_a_range_beyond_the_network_head_is_waited_for(start, airflow_environment, pods):
+    """Airflow reschedules the task, which uses no try, no slot and no pod meanwhile."""
     airflow_environment(ledger_wait_interval=11)
     for build in (lambda: build_export_task(TABLES), build_time_task):
         times = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2031-01-01T00:00:00Z"}
@@ -129,7 +129,7 @@ def test_a_file_that_was_changed_in_the_bucket_is_found(start, make_context, buc
 
 
 def begin(start, **changes):
-    """A try that makes its pod, and is then lost."""
+    """Run a try until its pod exists, then abandon it."""
     task, context = start(build_export_task(TABLES), **changes)
     return begin_step(task, context, task.begin(context)[0])
 
@@ -139,7 +139,7 @@ def begin_step(task, context, step):
     return task.get_or_create_pod(task.build_pod_request_obj(context), context).metadata.name
 
 
-def test_a_try_goes_on_with_the_pod_of_a_lost_one(start, make_context, cluster, pods):
+def test_a_try_continues_with_the_pod_of_a_lost_try(start, make_context, cluster, pods):
     first = begin(start)
     attempt = make_context.xcoms["export", "attempt"]
     assert begin(start, try_number=2) == first
@@ -147,7 +147,7 @@ def test_a_try_goes_on_with_the_pod_of_a_lost_one(start, make_context, cluster, 
     assert [pod.metadata.name for pod in pods()] == [first]
 
 
-def test_a_pod_that_ended_well_unwatched_has_done_the_work(start, make_context, cluster, pods):
+def test_a_pod_that_succeeded_while_unwatched_is_not_repeated(start, make_context, cluster, pods):
     first = begin(start)
     attempt = make_context.xcoms["export", "attempt"]
     cluster.wait_for(first, "Succeeded")
@@ -159,7 +159,7 @@ def test_a_pod_that_ended_well_unwatched_has_done_the_work(start, make_context, 
     wait_until(lambda: not pods(), "the pod is left")
 
 
-def test_a_pod_that_failed_unwatched_is_replaced(start, make_context, cluster, pods, airflow_environment, lake):
+def test_a_pod_that_failed_while_unwatched_is_replaced(start, make_context, cluster, pods, airflow_environment, lake):
     airflow_environment(txmeta_datastore_path="/nowhere")
     first = begin(start)
     cluster.wait_for(first, "Failed")
@@ -170,7 +170,7 @@ def test_a_pod_that_failed_unwatched_is_replaced(start, make_context, cluster, p
     assert make_context.xcoms["export", "attempt"] != attempt
 
 
-def test_a_pod_that_is_being_deleted_is_nobodys(start, make_context, cluster, pods):
+def test_a_pod_that_is_being_deleted_is_ignored(start, make_context, cluster, pods):
     first = begin(start)
     cluster.api.delete_namespaced_pod(first, NAMESPACE, grace_period_seconds=5)
     task, context = start(build_export_task(TABLES), try_number=2)
@@ -178,10 +178,10 @@ def test_a_pod_that_is_being_deleted_is_nobodys(start, make_context, cluster, po
     assert task.pod.metadata.name != first
 
 
-def test_of_two_pods_the_newest_stays(start, cluster, pods):
-    """As after a create whose reply was lost."""
+def test_the_newest_of_two_pods_stays(start, cluster, pods):
+    """A create request whose reply was lost leaves two pods."""
     first = cluster.pod(begin(start)).metadata
-    time.sleep(1)  # times of creation are whole seconds
+    time.sleep(1)  # creation times are whole seconds
     metadata = {"name": "the-second", "labels": first.labels, "annotations": first.annotations}
     cluster.create("sleep", "60", metadata=metadata)
     task, context = start(build_export_task(TABLES), try_number=2)

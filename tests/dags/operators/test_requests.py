@@ -1,4 +1,4 @@
-"""The requests that the operators send, in the words of Google's API descriptions."""
+"""The operators' requests are valid by Google's API descriptions."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ METHODS = {
     "storage.objects.insert",
     "storage.objects.list",
 }
-"""What a batch asks for at least."""
+"""The requests that a batch makes at least."""
 
 
 @pytest.fixture
 def recorded(start, client, bucket, warehouse_environment, warehouse_server, make_context, record):
-    """The requests of one batch, from the export's pod to the merge, and of what ran before it."""
+    """The requests of one batch, from the export's pod to the merge, and of the earlier tests."""
     batch: dict = {}
     for build in (build_export_task, build_verify_task):
         task, context = start(build([LEDGERS]))
         batch = task.execute(context)
     make_context.xcoms[VERIFY_TASK, "return_value"] = batch
     name = batch["files"]["ledgers"]["uri"].removeprefix(f"gs://{emulators.BUCKET}/")
-    file = warehouse_server[1] / emulators.BUCKET / name  # where the warehouse finds it
+    file = warehouse_server[1] / emulators.BUCKET / name  # path that the warehouse reads
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(emulators.storage_client(bucket).bucket(emulators.BUCKET).blob(name).download_as_bytes())
     for build in (build_gcs_to_bq_task, build_check_task, build_apply_gcs_changes_to_bq_task):
@@ -50,12 +50,12 @@ def recorded(start, client, bucket, warehouse_environment, warehouse_server, mak
     return read_record(record)
 
 
-def test_a_batch_asks_for_what_googles_apis_have(recorded):
+def test_the_requests_of_a_batch_are_in_googles_apis(recorded):
     assert methods_of(recorded).keys() >= METHODS
     assert_right(recorded)
 
 
-def test_an_unknown_field_in_a_load_job_that_was_sent_is_found(recorded):
+def test_an_unknown_field_in_a_sent_load_job_is_found(recorded):
     sent = next(one for one in recorded if one.body and "load" in one.body.get("configuration", {}))
     planted = replace(sent, body=copy.deepcopy(sent.body))
     planted.body["configuration"]["load"]["ignoreUnknownValue"] = True

@@ -1,4 +1,4 @@
-"""The picture of what is loaded: whole tables, gaps, and ledgers that no table but one has."""
+"""The picture of loaded ledgers: complete tables, gaps, and ledgers that only one table has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COVERAGE = Coverage(
 )
 
 
-def test_a_bar_a_table_with_its_gaps_marked() -> None:
+def test_each_table_has_a_bar_with_its_gaps() -> None:
     heading, ledgers, operations = as_text(COVERAGE).splitlines()
     assert heading.split() == ["ledgers", "1", "to", "600"]
     assert ledgers.split() == ["history_ledgers", LOADED * 60, "whole"]
@@ -24,7 +24,7 @@ def test_a_bar_a_table_with_its_gaps_marked() -> None:
     assert operations.split(maxsplit=2) == ["history_operations", bar, "lacks 25: 301-315, 591-600"]
 
 
-def test_fewer_ledgers_than_characters() -> None:
+def test_a_bar_can_have_fewer_ledgers_than_characters() -> None:
     few = Coverage(LedgerRange(7, 9), {"history_ledgers": [LedgerRange(7, 7), LedgerRange(9, 9)]})
     assert as_text(few).splitlines()[1].split(maxsplit=2)[1:] == [LOADED + GAP + LOADED, "lacks 1: 8-8"]
 

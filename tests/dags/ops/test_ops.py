@@ -1,4 +1,4 @@
-"""What an operator sees of a deployment: Airflow's own API server, and the laptop's warehouse."""
+"""The operator's commands report on a deployment: Airflow's own API server, and the laptop's warehouse."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OWN = {"bq_project": "local", "bq_dataset": "stellar", "table_ids": {"ledgers": 
 
 @pytest.fixture
 def run(airflow_api, warehouse_server, client, monkeypatch, capsys):
-    """Run the command on a deployment with Variables of its own; return its status and what it prints."""
+    """Run the command on a deployment with separate Variables; return its status and its output."""
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", warehouse_server[0].url)
     variables = json.loads((REPO / "airflow_variables.json").read_text()) | OWN
     create_all(airflow_api, "variables", [{"key": key, "value": value} for key, value in variables.items()])
@@ -39,9 +39,9 @@ def run(airflow_api, warehouse_server, client, monkeypatch, capsys):
     return run
 
 
-def test_status_names_what_needs_an_operator(run, airflow_api):
+def test_status_lists_what_needs_an_operator(run, airflow_api):
     status, printed = run("status")
-    # Without its scheduler this Airflow is unwell.
+    # Without its scheduler this Airflow is unhealthy.
     assert (status, "scheduler is unhealthy" in printed) == (1, True)
     assert "is not set" not in printed
     airflow_api.call("DELETE", "variables/coverage_days")
@@ -52,7 +52,7 @@ def test_status_names_what_needs_an_operator(run, airflow_api):
 
 
 def test_status_reports_on_the_tables_and_the_stages(run, loaded, airflow_api):
-    """The time of the newest load is that of ledger 40; operations of its last 10 ledgers are not loaded."""
+    """The newest load is that of ledger 40. Operations of its last 10 ledgers are not loaded."""
     _, printed = run("status", "--days", "30")
     report = next(line.split() for line in printed.splitlines() if line.startswith("our_ledgers"))
     assert report == ["our_ledgers", "40", "1", "40", "0", "0", "0", "0"]
@@ -60,7 +60,7 @@ def test_status_reports_on_the_tables_and_the_stages(run, loaded, airflow_api):
     assert "table our_ledgers" not in printed
 
 
-def test_a_dag_has_its_runs_counted_by_state():
+def test_a_dags_runs_are_counted_by_state():
     states = [("a", "running"), ("b", "success"), ("a", "failed"), ("a", "success")]
     runs = [{"dag_id": dag, "state": state, "run_after": f"t{number}"} for number, (dag, state) in enumerate(states)]
     rows = dag_rows({"a": {"is_paused": False}, "b": {"is_paused": True}, "c": {"is_paused": True}}, runs)
@@ -73,7 +73,7 @@ def test_a_dag_has_its_runs_counted_by_state():
 
 @pytest.fixture
 def loaded(client):
-    """Ledgers 1 to 40 are there, operations of 1 to 30 are noted, and what their loads cost today and a month ago."""
+    """Ledgers 1 to 40 are loaded, operations of 1 to 30 are recorded, with costs of today and a month ago."""
     shipped = json.loads((REPO / "airflow_variables.json").read_text())
     settings = shipped | OWN | {"schema_filepath": str(REPO / "schemas")}
     warehouse = Warehouse(client, load(WarehouseSettings, settings.get))
@@ -104,7 +104,7 @@ def loaded(client):
         warehouse.query(upsert_stats(warehouse.name("history_archives_dag_runs"), [stats_row(ledgers, values)]))
 
 
-def test_coverage_and_costs_are_those_of_the_deployments_tables(run, loaded, tmp_path):
+def test_coverage_and_costs_come_from_the_deployments_tables(run, loaded, tmp_path):
     status, printed = run("coverage", "--svg", str(tmp_path / "picture.svg"))
     assert status == 1
     _, ledgers, operations, _, _, _, cost = printed.splitlines()

@@ -1,4 +1,4 @@
-"""The environments' files: planted mistakes are named, what differs is shown, and what is merged is written."""
+"""Files of environments: the command names planted mistakes, shows differences, and writes the merged Variables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHIPPED = json.loads((REPO / "airflow_variables.json").read_text())
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A copy of what the command reads."""
+    """Copy the files that the command reads; return the checkout."""
     root = tmp_path_factory.mktemp("checkout")
     shutil.copytree(REPO / "dags" / "stellar_etl_airflow", root / "dags" / "stellar_etl_airflow")
     return root
@@ -28,7 +28,7 @@ def checkout(tmp_path_factory):
 
 @pytest.fixture
 def plant(checkout):
-    """Write the shipped files again, with changes in one of them; return the checkout."""
+    """Change one of the shipped files; return the checkout."""
 
     def plant(file=None, changes=None):
         for name in ("schemas", "environments"):
@@ -56,7 +56,7 @@ def command(root, *arguments):
     return done.returncode, done.stdout, done.stderr
 
 
-def test_what_is_shipped_is_well_and_stands_side_by_side(plant):
+def test_the_shipped_environments_are_valid_and_compared_side_by_side(plant):
     status, told, errors = command(plant(), "check")
     assert (status, errors) == (0, "")
     head, *rows, _, last = told.splitlines()
@@ -65,7 +65,7 @@ def test_what_is_shipped_is_well_and_stands_side_by_side(plant):
     assert place.split() == ["pod_place", '"gke"', '"kubeconfig"', '"composer3"']
     keys = [row.split()[0] for row in rows if not row.startswith(" ")]
     own = [json.loads((REPO / "environments" / f"{name}.json").read_text()) for name in NAMES]
-    assert keys == sorted({key for variables in own for key in variables}), "one row a key that differs anywhere"
+    assert keys == sorted({key for variables in own for key in variables}), "one row per key of an environment"
     assert last == "airflow_variables.json and 3 environments, nothing wrong with them"
 
 
@@ -95,7 +95,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_in_an_environments_file_is_named_with_file_and_key(plant, name, mistake):
+def test_a_mistake_in_an_environments_file_is_reported_with_file_and_key(plant, name, mistake):
     changes, message = MISTAKES[mistake]
     problems = Environments.read(plant(f"environments/{name}.json", changes)).problems()
     assert problems
@@ -104,14 +104,14 @@ def test_a_mistake_in_an_environments_file_is_named_with_file_and_key(plant, nam
 
 
 @pytest.mark.parametrize("mistake", sorted(MISTAKES.keys() - {"as the default", "wrong mix"}))
-def test_a_mistake_in_the_default_is_named_once(plant, mistake):
+def test_a_mistake_in_the_default_is_reported_once(plant, mistake):
     changes, message = MISTAKES[mistake]
     problems = Environments.read(plant("airflow_variables.json", changes)).problems()
     assert sum(message in problem for problem in problems) == 1
     assert all(problem.startswith("airflow_variables.json: ") for problem in problems)
 
 
-def test_a_variable_that_the_default_lacks_is_named(plant):
+def test_a_variable_that_is_missing_in_the_default_is_named(plant):
     (problem,) = Environments.read(plant("airflow_variables.json", {"coverage_days": ...})).problems()
     assert problem.startswith("airflow_variables.json: Airflow Variable 'coverage_days' is not set: days of rows")
 
@@ -145,7 +145,7 @@ SECRET = "7-only-in-a-file-7"
 
 @pytest.mark.parametrize("changes", [{"sentry_dsn": SECRET}, {"sentry_dns": SECRET}, {"sentry_dsn": [SECRET]}])
 def test_no_secret_is_shown(plant, changes):
-    """A well spelt one, a misspelt one, and one of a wrong type."""
+    """A known key, a misspelt key, and a value of a wrong type."""
     _, told, errors = command(plant("environments/staging.json", changes), "check")
     assert SECRET not in told + errors
     assert "***" in told
@@ -156,7 +156,7 @@ def test_an_empty_secret_is_shown_as_empty():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_render_writes_what_is_to_be_imported(plant, name, tmp_path):
+def test_render_writes_the_variables_to_import(plant, name, tmp_path):
     root, path = plant(), tmp_path / "variables.json"
     own = json.loads((REPO / "environments" / f"{name}.json").read_text())
     status, told, errors = command(root, "render", name)
@@ -167,7 +167,7 @@ def test_render_writes_what_is_to_be_imported(plant, name, tmp_path):
     assert command(root, "check", str(path))[:2] == (0, f"{len(SHIPPED)} Airflow Variables, nothing wrong with them\n")
 
 
-def test_render_refuses_what_is_wrong_and_what_there_is_not(plant, tmp_path):
+def test_render_refuses_invalid_values_and_unknown_environments(plant, tmp_path):
     root = plant("environments/staging.json", {"owner": 5})
     for name, words in (
         ("staging", "environments/staging.json: Airflow Variable 'owner'"),
@@ -180,8 +180,10 @@ def test_render_refuses_what_is_wrong_and_what_there_is_not(plant, tmp_path):
     assert "--output /nowhere/x: " in command(plant(), "render", "staging", "--output", "/nowhere/x")[2]
 
 
-def test_the_fields_that_hold_secrets_are_marked():
-    """By name: a new one that sounds like a secret has to be masked, or it is no secret."""
+def test_fields_with_secrets_are_marked():
+    """The test goes by name: a new field that sounds like a secret is masked, or listed here."""
     sounding = ("dsn", "token", "password", "webhook", "api_key", "secret")
     named = {key for group in GROUPS for key in group.model_fields if any(word in key for word in sounding)}
-    assert {key for key in named if shown(key, "x") != "***"} <= {"api_key_path", "pod_secrets"}, "a path, and names"
+    assert {key for key in named if shown(key, "x") != "***"} <= {"api_key_path", "pod_secrets"}, (
+        "these are a path and names"
+    )

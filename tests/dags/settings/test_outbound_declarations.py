@@ -1,4 +1,4 @@
-"""Declarations of outbound exports: the shipped ones are right, and each kind of fault is named with its place."""
+"""Declarations of outbound exports: the shipped ones are valid, and each kind of mistake is named with its place."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sink(**changes):
     return {"sink": {**RIGHT["sink"], **changes}}
 
 
-def test_the_shipped_declarations_are_right():
+def test_the_shipped_declarations_are_valid():
     assert check_declarations() == []
     assert {path.stem for path in declared().values()} == {"asset_holders", "trades"}
 
@@ -49,7 +49,7 @@ def test_the_shipped_declarations_are_right():
         {"engine": {"flexrs": True, "on_kill": "cancel"}},
     ],
 )
-def test_what_is_right_is_accepted(tmp_path, changes):
+def test_a_valid_declaration_is_accepted(tmp_path, changes):
     (tmp_path / "people.yaml").write_text(yaml.safe_dump({**RIGHT, **changes}))
     assert check_declarations(tmp_path) == []
 
@@ -77,7 +77,7 @@ def test_what_is_right_is_accepted(tmp_path, changes):
         ({"sink": {**FILES, "format": "csv"}}, "sink.files.format: Input should be 'parquet', 'avro' or 'ndjson'"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, changes, message):
+def test_an_invalid_declaration_is_named(tmp_path, changes, message):
     (tmp_path / "people.yaml").write_text(yaml.safe_dump({**RIGHT, **changes}))
     (found,) = check_declarations(tmp_path)
     assert found.startswith("outbound export people.yaml: ")
@@ -86,7 +86,7 @@ def test_what_is_wrong_is_named(tmp_path, changes, message):
 
 
 @pytest.mark.parametrize("secret", ["hunter2", "Bearer abc", "projects/p/secrets/s", "vault:mine", "${TOKEN}"])
-def test_a_secret_itself_is_refused_and_never_shown(tmp_path, secret):
+def test_a_literal_secret_is_refused_and_never_shown(tmp_path, secret):
     (tmp_path / "people.yaml").write_text(yaml.safe_dump({**RIGHT, **sink(secret=secret)}))
     (found,) = check_declarations(tmp_path)
     assert "sink.http.secret: it must be projects/P/secrets/S/versions/V or vault:path#field" in found
@@ -102,7 +102,7 @@ def test_a_secret_itself_is_refused_and_never_shown(tmp_path, secret):
         ("SELECT @last_closed_at FROM {accounts}", "@last_closed_at has a value in exports of mode 'delta' only"),
     ],
 )
-def test_a_query_that_cannot_be_made_is_named(tmp_path, query, message):
+def test_an_invalid_query_is_named(tmp_path, query, message):
     changed = {key: value for key, value in RIGHT.items() if key != "table"}
     (tmp_path / "people.yaml").write_text(yaml.safe_dump({**changed, "query": "people.sql"}))
     if query:
@@ -132,7 +132,7 @@ def test_a_delta_export_of_a_table_binds_its_close_time(tmp_path, table, column)
     assert query == f"SELECT * FROM `p.d.t` WHERE `{column}` BETWEEN @first_closed_at AND @last_closed_at"
 
 
-def test_names_of_files_and_of_exports(tmp_path):
+def test_files_and_exports_have_valid_names(tmp_path):
     (tmp_path / "Two Words.yaml").write_text(yaml.safe_dump(RIGHT))
     (tmp_path / "broken.yaml").write_text("a: [")
     found = check_declarations(tmp_path)
@@ -157,5 +157,5 @@ def at(text):
         ("0 3 * * *", "01T00:00", "04T00:00", "03T03:00"),
     ],
 )
-def test_an_export_is_due_once_per_time_of_its_schedule(schedule, start, end, expected):
+def test_an_export_is_due_once_per_scheduled_time(schedule, start, end, expected):
     assert due(schedule, at(start), at(end)) == (at(expected) if expected else None)

@@ -1,4 +1,4 @@
-"""Airflow Variables: a wrong one is named, with what is expected of it."""
+"""Airflow Variables: an invalid value is reported with its name and the expected form."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VARIABLES = json.loads((REPO / "airflow_variables.json").read_text())
 
 
 def as_airflow_keeps_them(variables):
-    """`airflow variables import` keeps text as it is, and everything else as JSON."""
+    """Store values as `airflow variables import` does: text unchanged, everything else as JSON."""
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in variables.items()}
 
 
@@ -29,16 +29,16 @@ STORED = as_airflow_keeps_them(VARIABLES)
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_the_shipped_variables_are_valid_as_airflow_keeps_them(group):
+def test_the_shipped_variables_are_valid_in_airflows_form(group):
     load(group, STORED.get)
 
 
-def test_the_shipped_variables_are_just_the_ones_that_the_project_knows():
+def test_the_shipped_variables_are_exactly_the_known_ones():
     assert sorted(VARIABLES) == sorted(known_keys())
 
 
 @pytest.mark.parametrize("table", [*TABLES.values(), *CHANGES.values()], ids=lambda table: table.data_type)
-def test_every_table_has_its_entries(table):
+def test_every_table_has_entries_in_the_variables(table):
     assert VARIABLES["table_ids"][table.data_type] == table.table_id
     assert (table.data_type in VARIABLES["output_file_names"]) == (table.data_type in TABLES)
     assert table.table_id in VARIABLES["cluster_fields"]
@@ -46,8 +46,8 @@ def test_every_table_has_its_entries(table):
 
 
 @pytest.mark.parametrize(("group", "key"), [(group, key) for group in GROUPS for key in group.model_fields])
-def test_a_variable_that_is_missing_or_unread_is_an_error_and_no_default(group, key):
-    """Airflow's SDK gives None for both. Nothing that is shipped has a default in code."""
+def test_a_missing_or_unreadable_variable_is_an_error_and_gets_no_default(group, key):
+    """Airflow's SDK returns None for both. No shipped Variable has a default in code."""
     field = group.model_fields[key]
     assert field.is_required()
     with pytest.raises(SettingsError) as raised:
@@ -81,24 +81,24 @@ def test_a_variable_that_is_missing_or_unread_is_an_error_and_no_default(group, 
         (ExportSettings, "use_testnet", "perhaps", "use_testnet'.*boolean.*'perhaps'"),
     ],
 )
-def test_a_wrong_variable_is_named_with_what_is_expected(group, key, value, message):
+def test_an_invalid_variable_is_named_with_the_expected_form(group, key, value, message):
     with pytest.raises(SettingsError, match=message):
         load(group, {**STORED, key: value}.get)
 
 
 @pytest.mark.parametrize("text", ["true", "True", "TRUE"])
-def test_truth_is_read_in_the_spellings_that_people_use(text):
+def test_booleans_are_read_in_common_spellings(text):
     assert load(ExportSettings, {**STORED, "use_testnet": text}.get).use_testnet is True
 
 
-def test_an_unknown_data_type_is_named_with_the_right_one():
+def test_an_unknown_data_type_is_reported_with_the_closest_one():
     group = load(WarehouseSettings, {**STORED, "table_ids": "{}"}.get)
     assert group.table_id("ledgers") == "history_ledgers"
     with pytest.raises(SettingsError, match="unknown data type 'ledger'; did you mean 'ledgers'"):
         group.table_id("ledger")
 
 
-def test_a_misspelt_key_is_reported_with_the_right_one():
+def test_a_misspelt_key_is_reported_with_the_closest_one():
     assert check_keys({"parititon_fields": {}}) == [
         "unknown Airflow Variable 'parititon_fields'; did you mean 'partition_fields'?"
     ]

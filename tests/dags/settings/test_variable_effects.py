@@ -1,4 +1,4 @@
-"""What a Variable changes, for those whose effect no other test shows; docs/variables.md names the test of each."""
+"""The effects of Variables that no other test shows; docs/variables.md names the test of each Variable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.shared import REPO
 
 @pytest.fixture
 def publish(client, warehouse_environment):
-    """Make the table of ledgers as the Variables say, with some changes; return it."""
+    """Publish the table of ledgers with some Variables changed; return the table."""
 
     def publish(name, **changes):
         warehouse_environment(**changes)
@@ -33,7 +33,7 @@ def publish(client, warehouse_environment):
     return publish
 
 
-def test_the_tables_lie_in_the_project_and_dataset(client, publish):
+def test_the_variables_set_project_and_dataset_of_the_tables(client, publish):
     client.create_dataset(bq.Dataset("elsewhere.mirror"), exists_ok=True)
     client.delete_table("elsewhere.mirror.history_ledgers", not_found_ok=True)
     table = publish("elsewhere.mirror.history_ledgers", bq_project="elsewhere", bq_dataset="mirror")
@@ -41,31 +41,31 @@ def test_the_tables_lie_in_the_project_and_dataset(client, publish):
     assert list(client.list_tables("local.stellar")) == []
 
 
-def test_a_public_project_holds_the_public_dataset(client, publish):
+def test_the_public_variables_set_project_and_dataset_of_the_public_tables(client, publish):
     client.create_dataset(bq.Dataset("open.mirror"), exists_ok=True)
     client.delete_table("open.mirror.history_ledgers", not_found_ok=True)
     publish("local.stellar.history_ledgers", public_project="open", public_dataset="mirror")
     assert [table.table_id for table in client.list_tables("open.mirror")] == ["history_ledgers"]
 
 
-def test_table_ids_name_the_table(publish):
+def test_table_ids_sets_the_name_of_a_table(publish):
     assert publish("local.stellar.my_ledgers", table_ids={"ledgers": "my_ledgers"}).table_id == "my_ledgers"
 
 
-def test_partition_fields_say_how_the_table_is_partitioned(publish):
+def test_partition_fields_sets_the_partitioning_of_a_table(publish):
     fields = {"history_ledgers": {"type": "MONTH", "field": "closed_at"}}
     made = publish("local.stellar.history_ledgers", partition_fields=fields).time_partitioning
     assert (made.type_, made.field) == ("MONTH", "closed_at")
 
 
-def test_cluster_fields_say_how_the_table_is_clustered(publish):
+def test_cluster_fields_sets_the_clustering_of_a_table(publish):
     fields = {"history_ledgers": ["ledger_hash", "sequence"]}
     assert (
         publish("local.stellar.history_ledgers", cluster_fields=fields).clustering_fields == fields["history_ledgers"]
     )
 
 
-def test_schema_filepath_gives_the_columns(publish, tmp_path):
+def test_schema_filepath_sets_the_columns(publish, tmp_path):
     fields = json.loads((REPO / "schemas" / "history_ledgers_schema.json").read_text())
     column = {"name": "of_mine", "type": "STRING", "mode": "NULLABLE", "description": "mine"}
     (tmp_path / "history_ledgers_schema.json").write_text(json.dumps([*fields, column]))
@@ -73,7 +73,7 @@ def test_schema_filepath_gives_the_columns(publish, tmp_path):
     assert table.schema[-1].name == "of_mine"
 
 
-def test_maximum_bytes_billed_is_the_limit_of_a_query(client, warehouse_environment, make_context):
+def test_maximum_bytes_billed_limits_a_query(client, warehouse_environment, make_context):
     warehouse_environment(maximum_bytes_billed=12345)
     task = build_check_sources_task(ENRICHED_OPERATIONS)
     context = make_context(task.task_id)
@@ -85,7 +85,7 @@ def test_maximum_bytes_billed_is_the_limit_of_a_query(client, warehouse_environm
 
 @pytest.fixture
 def arguments(airflow_environment, make_context):
-    """The export pod's arguments, with some Variables changed."""
+    """Return the export pod's arguments, with some Variables changed."""
 
     def arguments(**changes):
         airflow_environment(**changes)
@@ -101,30 +101,30 @@ def option(arguments, name):
     return arguments[arguments.index(name) + 1]
 
 
-def test_the_bucket_and_the_prefix_say_where_exports_go(arguments):
+def test_the_bucket_and_the_prefix_set_the_path_of_exports(arguments):
     told = arguments(gcs_exported_data_bucket_name="a-bucket", gcs_exported_object_prefix="a/folder")
     assert option(told, "--cloud-storage-bucket") == "a-bucket"
     assert option(told, "--output").startswith("a/folder/scheduled__")
 
 
-def test_output_file_names_name_the_files(arguments):
+def test_output_file_names_sets_the_names_of_files(arguments):
     told = arguments(output_file_names={"ledgers": "of-ledgers.ndjson"})
     assert "ledgers=of-ledgers.ndjson" in told
 
 
-def test_use_futurenet_exports_that_network(arguments):
+def test_use_futurenet_exports_futurenet(arguments):
     assert "--futurenet" in arguments(use_futurenet=True)
     assert "--futurenet" not in arguments(use_futurenet=False)
 
 
-def test_kube_config_location_leads_to_another_cluster(airflow_environment, make_context, tmp_path):
+def test_kube_config_location_sets_the_cluster(airflow_environment, make_context, tmp_path):
     airflow_environment(kube_config_location=str(tmp_path / "kubeconfig"))
     task = build_time_task()
     task.pre_execute(make_context(task.task_id))
     assert task.hook.config_file == str(tmp_path / "kubeconfig")
 
 
-def test_resources_for_all_pods_hold_where_a_builder_has_none(airflow_environment, make_context):
+def test_resources_for_all_pods_apply_to_builders_without_an_entry(airflow_environment, make_context):
     own, common = {"requests": {"cpu": "2"}}, {"requests": {"cpu": "1"}}
     airflow_environment(resources={"build_export_task": own, "default": common})
     task = build_time_task()

@@ -1,4 +1,4 @@
-"""What is said of the Airflow Variables: the table of Variables, the table of effects, and the command that checks."""
+"""The documentation of the Airflow Variables, the table of their effects, and the command that checks them."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ def test_the_generated_files_are_up_to_date():
 
 
 @pytest.mark.parametrize("key", sorted(FIELDS))
-def test_each_variable_says_what_it_is_and_when_to_change_it(key):
+def test_each_variable_has_a_description_and_a_reason_to_change_it(key):
     assert FIELDS[key].description
     assert extra_of(FIELDS[key])["when"]
     assert f"| `{key}` |" in PAGE
 
 
 @pytest.mark.parametrize("key", sorted(FIELDS))
-def test_the_shipped_value_is_the_default_where_there_is_one(key):
+def test_the_shipped_value_is_the_default_if_there_is_one(key):
     field = FIELDS[key]
     if not field.is_required() and not isinstance(SHIPPED[key], dict):
         assert SHIPPED[key] == field.get_default(call_default_factory=True)
 
 
 @pytest.mark.parametrize("key", sorted(FIELDS))
-def test_each_variable_has_a_test_that_shows_its_effect(key):
+def test_each_variable_has_a_test_of_its_effect(key):
     path, name = EFFECTS[key].split("::")
     text = (REPO / path).read_text()
     assert re.search(rf"^def {name}\(", text, re.MULTILINE), EFFECTS[key]
@@ -70,7 +70,7 @@ def builders(root):
     }
 
 
-def test_the_builders_that_variables_may_name_are_the_ones_there_are():
+def test_the_builders_that_variables_may_name_exist():
     for name in MODULES:
         importlib.import_module(name)
     assert builders(SettingsAtRunTime) == set(TASK_TIMEOUTS)
@@ -79,7 +79,7 @@ def test_the_builders_that_variables_may_name_are_the_ones_there_are():
 
 @pytest.fixture
 def check(tmp_path):
-    """Run the command on the shipped Variables with changes; return its exit status, and its lines."""
+    """Run the command on the shipped Variables with changes; return its exit status and its lines."""
 
     def check(changes=None, text=None):
         path = tmp_path / "mine.json"
@@ -97,7 +97,7 @@ def check(tmp_path):
     return check
 
 
-def test_what_is_shipped_is_well(check):
+def test_the_shipped_variables_pass_the_check(check):
     assert check({}) == (0, [f"{len(FIELDS)} Airflow Variables, nothing wrong with them"])
 
 
@@ -131,11 +131,11 @@ def test_what_is_shipped_is_well(check):
         ),
     ],
 )
-def test_what_is_wrong_is_named_before_it_is_imported(check, changes, message):
+def test_an_invalid_value_is_reported_before_the_import(check, changes, message):
     assert check(changes) == (1, [message])
 
 
-def test_the_registry_applies_to_a_table_that_a_map_leaves_out(check):
+def test_a_table_that_a_map_omits_uses_the_registry(check):
     maps = ("table_ids", "output_file_names", "partition_fields", "cluster_fields")
     empty = {key: {} for key in maps}
     assert check(empty)[0] == 0
@@ -147,7 +147,7 @@ def test_the_registry_applies_to_a_table_that_a_map_leaves_out(check):
     assert export.file_name("trades") == "trades.txt"
 
 
-def test_a_table_of_another_name_is_known_by_that_name(check):
+def test_a_renamed_table_is_known_by_its_new_name(check):
     renamed = {
         "table_ids": SHIPPED["table_ids"] | {"ledgers": "my_ledgers"},
         "partition_fields": {"my_ledgers": {"field": "closed_at"}},
@@ -157,7 +157,7 @@ def test_a_table_of_another_name_is_known_by_that_name(check):
 
 
 @pytest.mark.parametrize("text", ["{", "[]"])
-def test_a_file_of_something_else_is_named(check, text):
+def test_an_invalid_file_of_variables_is_named(check, text):
     status, (line,) = check(text=text)
     assert status == 1
     assert "mine.json: not a file of Airflow Variables: " in line

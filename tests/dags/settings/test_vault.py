@@ -1,4 +1,4 @@
-"""Vault as Airflow's backend of secrets: the provider's own backend and client, on a server of Vault's API."""
+"""Vault as Airflow's secrets backend: the provider's own backend and client, on a server with Vault's API."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def vault():
 
 
 def documented(vault, token_path):
-    """The backend and its arguments as the docs have them, for a server and a token of the test."""
+    """Return the documented backend and its arguments, for a server and a token of the test."""
     text = (REPO / "docs" / "production.md").read_text()
     backend, arguments = re.search(
         r"backend = (airflow\.providers\.hashicorp\S+)\nbackend_kwargs = (\{.*?\})\n", text
@@ -49,9 +49,7 @@ def documented(vault, token_path):
     return backend, json.dumps({**given, "url": vault.url, "token_path": str(token_path)})
 
 
-def test_variables_and_connections_come_from_vault_and_others_from_where_they_were(
-    vault, tmp_path, airflow_environment
-):
+def test_vault_is_read_first_and_other_sources_serve_as_fallback(vault, tmp_path, airflow_environment):
     client = hvac.Client(vault.url, token=TOKEN)
     write = client.secrets.kv.v2.create_or_update_secret
     write("airflow/variables/sentry_dsn", {"value": "https://a-key@sentry.example/1"})
@@ -82,8 +80,8 @@ def test_variables_and_connections_come_from_vault_and_others_from_where_they_we
         "project": "ours",
         "slack": "xoxb-a-token",
     }
-    assert "airflow/variables/price_per_tib" in vault.asked, "it is asked first"
+    assert "airflow/variables/price_per_tib" in vault.asked, "Airflow reads Vault first"
     (tmp_path / "token").write_text("hvs.revoked")
     done, printed = read()
-    assert done.returncode != 0, "the connections are nowhere else"
+    assert done.returncode != 0, "only Vault has the connections"
     assert TOKEN not in printed

@@ -1,7 +1,7 @@
 """Google's own SQL analyzer (PyPI `zetasql`, of https://github.com/google/zetasql), with BigQuery's features.
 
 The package is WebAssembly. Compiling it takes half a minute and a gigabyte, so the compiled module is kept in the
-checkout's `.local/`, below a name that changes with the package and with what compiles it.
+checkout's `.local/`, below a name that changes with the package and its compiler.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ TYPES = {
     "BIGNUMERIC": types.TYPE_BIGNUMERIC,
     "JSON": types.TYPE_JSON,
 }
-"""By BigQuery's name of a type, the analyzer's."""
+"""Map BigQuery's names of types to the analyzer's."""
 
 FEATURES = """
 ALLOW_DASHES_IN_TABLE_NAME ANALYTIC_FUNCTIONS BIGNUMERIC_TYPE CIVIL_TIME CREATE_TABLE_CLUSTER_BY CREATE_TABLE_LIKE
@@ -59,18 +59,21 @@ NULL_HANDLING_MODIFIER_IN_AGGREGATE NULL_HANDLING_MODIFIER_IN_ANALYTIC NUMERIC_T
 ORDER_BY_COLLATE ORDER_BY_IN_AGGREGATE PARAMETERIZED_TYPES PIVOT QUALIFY SAFE_FUNCTION_CALL SELECT_STAR_EXCEPT_REPLACE
 TABLESAMPLE TEMPLATE_FUNCTIONS UNPIVOT WEEK_WITH_WEEKDAY WITH_ON_SUBQUERY WITH_RECURSIVE
 """
-"""What BigQuery documents (https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax) and no more: a
-statement that passes needs nothing that only the analyzer has. GROUP BY of a STRUCT or an ARRAY is left out."""
+"""The features that BigQuery documents, so that a statement that passes needs no feature of the analyzer alone.
+
+See https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax. GROUP BY of a STRUCT or an ARRAY is
+omitted.
+"""
 
 STATEMENTS = ("QUERY", "MERGE", "INSERT", "UPDATE", "DELETE", "CREATE_TABLE_FUNCTION")
 
 
 class RefusedError(AssertionError):
-    """The analyzer refuses a statement; the message is its own."""
+    """The analyzer refuses a statement; the message is the analyzer's."""
 
 
 class _Client(wasm_client.WasmClient):  # type: ignore[misc]
-    """The package's client, with a compiled module that is kept."""
+    """The package's client, which keeps the compiled module."""
 
     def __init__(self) -> None:
         wasi = WasiConfig()
@@ -92,7 +95,7 @@ class _Client(wasm_client.WasmClient):  # type: ignore[misc]
         return ctypes.addressof(self.memory.data_ptr().contents) + offset
 
     def write_bytes(self, ptr: int, data: bytes) -> None:
-        """Write into the module's memory; the package's own client expects memory that is not shared."""
+        """Write into the module's memory; the package's own client does not support shared memory."""
         ctypes.memmove(self._address(ptr), data, len(data))
 
     def read_bytes(self, ptr: int, size: int) -> bytes:
@@ -101,7 +104,7 @@ class _Client(wasm_client.WasmClient):  # type: ignore[misc]
 
 
 def _module(engine: Engine) -> Module:
-    """The compiled module: kept, or compiled now by one process while the others wait."""
+    """Return the compiled module. One process compiles it if it is missing; the others wait."""
     source = Path(get_wasm_path())
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     kept = KEPT / f"{digest}-wasmtime-{version('wasmtime')}.cwasm"
@@ -134,7 +137,7 @@ def call(method: str, request: Any, response: Any) -> Any:
 
 
 def language() -> options_pb2.LanguageOptionsProto:
-    """BigQuery's dialect."""
+    """Return BigQuery's dialect."""
     options = options_pb2.LanguageOptionsProto(
         name_resolution_mode=public.NAME_RESOLUTION_DEFAULT,
         product_mode=public.PRODUCT_EXTERNAL,
@@ -149,7 +152,7 @@ def language() -> options_pb2.LanguageOptionsProto:
 
 
 def field_type(field: Mapping[str, Any]) -> types.TypeProto:
-    """A field of a schema file as the analyzer's type, nested fields in their order."""
+    """Return a field of a schema file as the analyzer's type, with nested fields in their order."""
     if type_of(field) == "RECORD":
         single = types.TypeProto(type_kind=types.TYPE_STRUCT)
         for part in field["fields"]:
@@ -164,7 +167,7 @@ def field_type(field: Mapping[str, Any]) -> types.TypeProto:
 
 
 def parameter_type(parameter: AnyParameter) -> types.TypeProto:
-    """A query parameter's type, as it is sent."""
+    """Return the type of a query parameter as the client sends it."""
     match parameter:
         case Parameter():
             return field_type({"type": parameter.type})
@@ -176,7 +179,7 @@ def parameter_type(parameter: AnyParameter) -> types.TypeProto:
 
 
 def _records_by_position(message: Any) -> Iterator[tuple[list[Any], list[Any]]]:
-    """The names of the fields of records, from and to, where a statement turns a record into one of other names."""
+    """Return the field names, from and to, where a statement converts a record into one with other names."""
     for field, value in message.ListFields():
         if field.type != field.TYPE_MESSAGE or field.message_type.name == "TypeProto":
             continue
@@ -204,7 +207,7 @@ def _field_names(type_: types.TypeProto) -> list[Any]:
 def catalog_of(
     tables: Mapping[str, Sequence[Mapping[str, Any]]], options: options_pb2.LanguageOptionsProto
 ) -> simple_catalog_pb2.SimpleCatalogProto:
-    """A catalog of tables: by `project.dataset.table`, the fields of a schema."""
+    """A catalog of tables: it maps `project.dataset.table` to the fields of a schema."""
     catalog = simple_catalog_pb2.SimpleCatalogProto(name="bigquery")
     catalog.builtin_function_options.language_options.CopyFrom(options)
     for number, (name, fields) in enumerate(tables.items(), 1):
@@ -215,10 +218,10 @@ def catalog_of(
 
 
 class Analyzer:
-    """Resolves statements against tables of known columns.
+    """Resolve statements for tables with known columns.
 
     Args:
-        tables: by `project.dataset.table`, the fields of its schema file.
+        tables: `project.dataset.table`, with the fields of its schema file.
     """
 
     def __init__(self, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
@@ -229,7 +232,7 @@ class Analyzer:
         self._registered = call("RegisterCatalog", request, service.RegisterResponse)
 
     def analyze(self, statement: Statement) -> Any:
-        """Resolve a statement with the types of the parameters that it sends.
+        """Resolve a statement with the types of the parameters that the code sends.
 
         Raises:
             RefusedError: BigQuery would refuse it.
@@ -249,16 +252,17 @@ class Analyzer:
         try:
             resolved = call("Analyze", request, service.AnalyzeResponse).resolved_statement
         except DecodeError:
-            # Accepted: a refusal is an error. The tree is deeper than the 100 levels that protobuf's Python reads.
+            # The statement is accepted, as a refusal is an error. The tree exceeds the 100 levels that protobuf's
+            # Python reads.
             assert statement.sql.startswith(("SELECT", "WITH"))
             return service.AnalyzeResponse().resolved_statement
         moves = resolved.WhichOneof("node") == "resolved_merge_stmt_node"
         for source, target in _records_by_position(resolved) if moves else ():
-            # BigQuery takes such a record, and puts the values in fields of other names.
+            # BigQuery accepts such a record, and puts the values in fields of other names.
             raise RefusedError(f"a record whose fields are {source} moves by position into one of {target}")
         if resolved.WhichOneof("node") == "resolved_query_stmt_node":
             names = [column.name.lower() for column in resolved.resolved_query_stmt_node.output_column_list]
-            # The analyzer lets two result columns of one name pass; BigQuery refuses them.
+            # The analyzer accepts two result columns with the same name; BigQuery refuses them.
             if twice := sorted({name for name in names if names.count(name) > 1 or name.startswith("$")}):
                 raise RefusedError(f"result columns without a name, or with one name: {', '.join(twice)}")
         return resolved

@@ -1,8 +1,8 @@
-"""Google's reference evaluator of GoogleSQL, of the same package as the analyzer: small tables in memory.
+"""Google's reference evaluator of GoogleSQL, from the same package as the analyzer: small tables in memory.
 
-It runs queries. A MERGE is put as the query that its definition gives
-(https://cloud.google.com/bigquery/docs/reference/standard-sql/dml-syntax#merge_statement): the rows of the target that
-stay, those that are updated, and those that are inserted.
+It runs queries only. A MERGE is translated to the query of its definition
+(https://cloud.google.com/bigquery/docs/reference/standard-sql/dml-syntax#merge_statement): the unchanged rows of the
+target, the updated rows, and the inserted rows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.dags.sql.googlesql import RefusedError, call, catalog_of, field_type,
 Row = dict[str, Any]
 
 _SCALE = 9
-"""The digits of a NUMERIC after the point."""
+"""The decimal places of a NUMERIC."""
 
 _DIGITS = Context(prec=38)
 
@@ -37,11 +37,11 @@ _PLAIN = {
 
 
 def to_value(kind: types.TypeProto, value: Any) -> value_pb2.ValueProto:
-    """A value as the evaluator takes it.
+    """Return a value as the evaluator reads it.
 
     Args:
         kind: its type.
-        value: as a row of newline-delimited JSON or the text of a parameter has it.
+        value: in the form of newline-delimited JSON, or of a parameter's text.
     """
     made = value_pb2.ValueProto()
     if kind.type_kind == types.TYPE_ARRAY:
@@ -82,7 +82,7 @@ def to_value(kind: types.TypeProto, value: Any) -> value_pb2.ValueProto:
 
 
 def from_value(kind: types.TypeProto, value: value_pb2.ValueProto) -> Any:
-    """A value as BigQuery's client gives it; an array that is NULL is empty, as in a table."""
+    """Return a value as BigQuery's client returns it; an array that is NULL is empty, as in a table."""
     if kind.type_kind == types.TYPE_ARRAY:
         return [from_value(kind.array_type.element_type, element) for element in value.array_value.element]
     name = value.WhichOneof("value")
@@ -122,7 +122,7 @@ class Reference:
 
     Args:
         fields: the schema of each table, by its name between backticks.
-        rows: its rows, as newline-delimited JSON has them.
+        rows: its rows, in the form of newline-delimited JSON.
     """
 
     def __init__(
@@ -140,10 +140,10 @@ class Reference:
             self.content[name.strip("`")] = content
 
     def query(self, statement: Statement) -> list[Row]:
-        """The rows of a query.
+        """Return the rows of a query.
 
         Raises:
-            RefusedError: it is wrong, or fails.
+            RefusedError: it is invalid, or fails.
         """
         request = service.EvaluateQueryRequest(sql=statement.sql, simple_catalog=self.catalog)
         request.options.language_options.CopyFrom(self.options)
@@ -165,7 +165,7 @@ class Reference:
         ]
 
     def merged(self, statement: Statement) -> list[Row]:
-        """The rows of the target of a MERGE or a DELETE after it.
+        """Return the rows of the target after a MERGE or a DELETE.
 
         Raises:
             RefusedError: a row of the target matches several rows of the source that would change it.
@@ -188,7 +188,7 @@ def _target(sql: str) -> str:
 
 
 class Merge:
-    """A MERGE in the form that the project writes, taken apart: its own text, in the queries of its definition."""
+    """A MERGE in the form that the project writes, split into its parts, and the queries of its definition."""
 
     def __init__(self, sql: str, columns: Sequence[str]) -> None:
         found = re.fullmatch(r"MERGE (`[^`]+`) AS T\nUSING (.*) AS S\nON (.*?)\n(WHEN .*)", sql, re.DOTALL)
@@ -215,12 +215,12 @@ class Merge:
                 self.deleted_if = delete[1] or "TRUE"
 
     def most_matches(self) -> str:
-        """The query of the most rows of the source that would change one row of the target."""
+        """Return a query for the largest number of source rows that would change one row of the target."""
         matches = f"SELECT COUNT(*) FROM {self.source} AS S WHERE {self.on} AND {self.changed_if}"
         return f"SELECT MAX(({matches})) AS most FROM {self.target} AS T"
 
     def result(self) -> str:
-        """The query of the target's rows afterwards."""
+        """Return a query for the target's rows after the MERGE."""
         kept = ", ".join(f"T.{column}" for column in self.columns)
         changed = ", ".join(
             f"IF({self.changed_if}, {self.changes[column]}, T.{column}) AS {column}"

@@ -1,4 +1,4 @@
-"""Every statement that the code can send, made by the functions that make them at run time."""
+"""Every statement that the code can send, from the functions that create it at run time."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ STATS_ROWS = [
 
 
 DATASETS = (("my-project", "stellar"), ("public-project", "crypto_stellar"))
-"""The targets: the private dataset, which staging and batch stats are in too, and the public one."""
+"""The targets: the private dataset, which also has the staging tables and batch stats, and the public one."""
 
 
 def name(table_id: str, dataset: tuple[str, str] = DATASETS[0]) -> str:
@@ -103,7 +103,7 @@ def staging(table: Table) -> str:
 
 
 def their(table: Table) -> str:
-    """A table of another deployment."""
+    """Return a table of another deployment."""
     return name(f"their_{table.table_id}")
 
 
@@ -119,14 +119,14 @@ ENDS = [dict(field) for field in versions_sql.ENDS]
 
 
 def reversed_records(schema: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A schema whose nested fields are in the opposite order, as in a table that has grown otherwise."""
+    """Return a schema whose nested fields are in the opposite order, as tables can have them."""
     return [
         {**field, "fields": reversed_records(field["fields"])[::-1]} if "fields" in field else field for field in schema
     ]
 
 
 def aged_records(schema: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A schema of an older release: each record has a field that the file has not, and lacks its last one."""
+    """Return a schema of an older release: each record has one unknown field, and lacks its last one."""
     gone = {"name": "of_an_older_release", "type": "STRING", "mode": "NULLABLE"}
     return [
         {**field, "fields": [gone, *aged_records(field["fields"])[:-1]]} if "fields" in field else field
@@ -135,7 +135,7 @@ def aged_records(schema: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def view_columns(text: str) -> list[dict[str, Any]]:
-    """The columns of a view, given as names with their types."""
+    """Return the columns of a view from names and types."""
     pairs = [one.split() for one in text.split(", ")]
     return [{"name": column, "type": type_, "mode": "NULLABLE"} for column, type_ in pairs]
 
@@ -158,11 +158,11 @@ DELIVERIES = [
     for export in declared()
     for delivery, batches in ((SNAPSHOT, None), (f"{SNAPSHOT}_4567cdef", None), (f"{SNAPSHOT}_89abef01", (1, 2)))
 ]
-"""Deliveries of each declared export: its own, one of all refused batches, one of named ones."""
+"""Deliveries of each declared export: its own, one of all refused batches, and one of named batches."""
 
 
 def tables() -> dict[str, list[dict[str, Any]]]:
-    """Every table that a statement may name, with its fields: tables that meet hold nested ones in another order."""
+    """Return every table that a statement may name, with its fields. Related tables order nested fields differently."""
     private, public = DATASETS
     found: dict[str, list[dict[str, Any]]] = {}
     for table in PUBLISHED.values():
@@ -207,13 +207,13 @@ LIVE = tables()
 
 
 def moved(table: Table, source: str, target: str) -> Columns:
-    """The columns of a table's schema file, from one table into another, as the tables have them."""
+    """Return the columns of a table's schema file, copied from one table to another with the tables' own columns."""
     return records.moved(LIVE[source], LIVE[target], columns(table))
 
 
 ALONE = sql.Attempt("2026-01-01T00:00:00Z")
 BESIDE_NEWER = sql.Attempt(ALONE.started_at, (LedgerRange(12, 13), LedgerRange(18, 25)))
-"""An export attempt without newer ones, and with some."""
+"""An export attempt without newer ones, and one with newer ones."""
 
 STATS, HEADERS = name(BATCH_STATS_TABLE_ID), name(LEDGERS.table_id)
 JOBS = batch_stats.jobs_view(DATASETS[0][0], "us-central1")
@@ -221,7 +221,7 @@ JOBS = batch_stats.jobs_view(DATASETS[0][0], "us-central1")
 
 @dataclass(frozen=True)
 class Made:
-    """A statement, by the function that makes it and what it is made for."""
+    """A statement, with the function that created it and its purpose."""
 
     function: str
     what: str
@@ -292,11 +292,11 @@ VALUES: dict[str, tuple[Value, Value]] = {
     "DATETIME": ("2026-01-01", "2026-01-01T00:00:00"),
     "DATE": ("2026-01-01", "2026-02-01"),
 }
-"""Two values of each type that a check may name, the lower one first."""
+"""Two values of each type that a check may use, the lower one first."""
 
 
 def checks_of_column(field: Mapping[str, Any]) -> Iterator[Check]:
-    """Every kind of check on a column, with and without a condition of each operator."""
+    """Return every kind of check on a column, with and without a condition of each operator."""
     type_, column = check_sql.PARAMETER_TYPES.get(field["type"].upper()), field["name"]
     if type_ is None or mode_of(field) == "REPEATED":
         return
@@ -315,7 +315,7 @@ def checks_of_column(field: Mapping[str, Any]) -> Iterator[Check]:
 
 
 def of_checked_columns(table: Table) -> Iterator[Made]:
-    """The checks of every column: all counts of a column in one statement, and each query that shows rows."""
+    """Yield the checks of every column: all counts of a column in one statement, and each query that shows rows."""
     for field in fields(table):
         of = f"{table.data_type}.{field['name']}"
         if rules := check_sql.column_rules(list(checks_of_column(field)), staging(table), fields(table)):
@@ -340,7 +340,7 @@ FOLDED = Folded(1000, START, 64, START - timedelta(days=9), 500, START - timedel
 
 
 def log_of(table: Table, dataset: tuple[str, str]) -> versions_sql.Log:
-    """A change log and its versions, with the columns as `LIVE` has them."""
+    """Return a change log and its versions, with the columns of `LIVE`."""
     changes, into = name(table.table_id, dataset), versions(table, dataset)
     return versions_sql.Log(table, changes, into, moved(table, changes, into))
 
@@ -371,7 +371,7 @@ def of_versions(table: Table, dataset: tuple[str, str]) -> Iterator[Made]:
 
 
 def of_taken_table(table: Table) -> Iterator[Made]:
-    """Another deployment's table may be partitioned by anything."""
+    """Another deployment's table may have any partitioning."""
     of, source, loads = table.data_type, their(table), take_over_sql.LOADS
     yield Made("bounds", of, take_over_sql.bounds(table, source))
     yield Made("count", of, take_over_sql.count(table, source, loads, BATCH))
@@ -478,7 +478,7 @@ def of_audits() -> Iterator[Made]:
 
 
 def of_watermarks() -> Iterator[Made]:
-    """The views of one network, and of datasets whose label is not set yet."""
+    """Yield the views of one network, and of datasets without a label."""
     ids, coverage, ranges, watermarks = (
         [table.table_id for table in PUBLISHED.values()],
         name(COVERAGE_TABLE_ID),
@@ -500,7 +500,7 @@ def of_watermarks() -> Iterator[Made]:
 
 
 def of_summary() -> Iterator[Made]:
-    """What the page of coverage is made of."""
+    """Yield the statements that read the data of the coverage page."""
     coverage, batches = name(COVERAGE_TABLE_ID), name(LEDGER_BATCHES_TABLE_ID)
     ids = [table.table_id for table in PUBLISHED.values()]
     networks = {".".join(dataset): "0123456789abcdef" * 2 for dataset in DATASETS}
@@ -519,7 +519,7 @@ def of_summary() -> Iterator[Made]:
 
 
 def of_outbound(delivery: Delivery) -> Iterator[Made]:
-    """The statements of an outbound export, with the query that it declares."""
+    """Yield the statements of an outbound export, with the query that it declares."""
     of, declaration = delivery.name, read_declaration(declared()[delivery.export])
     of = f"{delivery.export}-{of}"
     rows, batches, ended = name(delivery.rows_id), name(delivery.batches_id), name(DELIVERIES_TABLE_ID)

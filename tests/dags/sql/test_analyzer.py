@@ -1,4 +1,4 @@
-"""Google's own analyzer accepts every statement that the code can send, with parameters of the types that are sent."""
+"""Google's own analyzer accepts every statement that the code can send, with the parameter types of the code."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def analyzer():
 
 
 def written(resolved: Any) -> str | None:
-    """The table that a resolved statement writes, None for a query."""
+    """Return the table that a resolved statement writes, None for a query."""
     kind = resolved.WhichOneof("node")
-    if kind is None:  # a query whose tree is too deep to be read
+    if kind is None:  # the tree of this query is too deep to be read
         return None
     node = getattr(resolved, kind)
     return str(node.table_scan.table.name) if hasattr(node, "table_scan") else None
@@ -81,7 +81,7 @@ def test_every_statement_is_accepted(analyzer, function, record_property):
 
 
 @pytest.mark.parametrize("view_id", VIEWS)
-def test_the_columns_of_each_view_are_those_of_its_schema_file(analyzer, view_id):
+def test_a_views_columns_are_the_columns_of_its_schema_file(analyzer, view_id):
     made = next(one for one in MADE if one.function == "view_query" and one.what.startswith(f"{view_id}-"))
     found = analyzer.analyze(made.statement).resolved_query_stmt_node.output_column_list
     described = read_schema(str(REPO / "schemas"), view_id)
@@ -106,13 +106,13 @@ def test_the_checks_of_every_column_are_accepted(analyzer, table):
     assert refused(analyzer, list(of_checked_columns(table))) == []
 
 
-def test_a_statement_whose_table_is_not_known_is_refused():
+def test_a_statement_with_an_unknown_table_is_refused():
     """Its job would have no label, and no other writer would wait for it."""
     with pytest.raises(ValueError, match="not known which table this statement writes: CREATE OR REPLACE TABLE"):
         query_job("job", Statement("CREATE OR REPLACE TABLE `my-project.stellar.t` AS SELECT 1 AS one"), 1).target  # noqa: B018
 
 
-def test_the_enumeration_is_of_thousands():
+def test_there_are_thousands_of_statements():
     every = len(MADE) + sum(1 for table in STAGED for _ in of_checked_columns(table))
     print(f"{every} statements")
     assert every > 5000
@@ -137,14 +137,14 @@ A_LEDGER = (Parameter("ledger", "INT64", "1"),)
         ("SELECT 1 AS one FROM `my-project.stellar.no_such_table`", (), "Table not found"),
     ],
 )
-def test_what_bigquery_refuses_is_refused(analyzer, sql, parameters, message):
+def test_statements_that_bigquery_refuses_are_refused(analyzer, sql, parameters, message):
     with pytest.raises(RefusedError, match=message):
         analyzer.analyze(Statement(sql, parameters))
 
 
 @pytest.mark.parametrize("kind", ["publish", "begin"])
-def test_a_record_that_moves_by_position_is_refused(analyzer, kind):
-    """Three integers each: BigQuery would put the constant term where the linear one belongs."""
+def test_a_record_that_is_copied_by_position_is_refused(analyzer, kind):
+    """Both have three integers: BigQuery would put the constant term into the linear term's field."""
     private, public = DATASETS
     planted = unchanged(columns(CONFIG_SETTINGS))
     if kind == "publish":

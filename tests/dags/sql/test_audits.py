@@ -1,4 +1,4 @@
-"""An audit's statement names each kind of difference, by Google's reference evaluator and on the laptop alike."""
+"""An audit's statement names each kind of difference, in Google's reference evaluator and on the laptop alike."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLAIMS = field(
 )
 EXPORTED_FIELDS = [*FIELDS, CLAIMS]
 PUBLISHED_FIELDS = reversed_records(EXPORTED_FIELDS)
-"""A target that has grown: its nested columns lie in another order."""
+"""A target that has grown: its nested columns are in a different order."""
 
 CHANGES = Table("things", "things", keys=("owner", "kind", "ledger_sequence"))
 EVENTS = Table("things", "things", keys=("owner", "data"), unique=False)
@@ -42,7 +42,7 @@ ROWS = [
 
 
 def changed(number, **values):
-    """The rows, with other values in one of them."""
+    """Return the rows, with changed values in one of them."""
     return [{**one, **values} if place == number else one for place, one in enumerate(ROWS)]
 
 
@@ -126,7 +126,7 @@ def in_order(rows):
 
 @pytest.fixture(scope="module")
 def laptop(warehouse_server):
-    """The laptop's warehouse; it has nothing of a table until a test loads it."""
+    """The laptop's warehouse; a table is missing until a test loads it."""
     client = emulators.bigquery_client(warehouse_server[0])
     laptop = Laptop(client, warehouse_server[1])
 
@@ -155,7 +155,7 @@ ALL_AT_ONCE = [
 ]
 
 
-def test_the_laptop_names_them_too(laptop):
+def test_the_laptop_names_each_kind_of_difference(laptop):
     expected = [
         found("different_rows", 10, 12, 4, "amount, details, tags, data"),
         found("missing_rows", 12, 12, 1),
@@ -167,8 +167,8 @@ def test_the_laptop_names_them_too(laptop):
     assert laptop(tables(ROWS[::-1])).query(comparison(CHANGES)) == []
 
 
-def test_of_identical_rows_their_number_counts(laptop):
-    """Rows of one transaction that are left over on both sides are rows that differ."""
+def test_identical_rows_are_compared_by_their_number(laptop):
+    """Surplus rows of one transaction on both sides are reported as rows that differ."""
     twice = [ROWS[1], ROWS[1], ROWS[1], {**ROWS[1], "kind": 7}]
     published = [ROWS[1], {**ROWS[1], "kind": 8}]
     given = tables(published, twice)
@@ -177,7 +177,7 @@ def test_of_identical_rows_their_number_counts(laptop):
     assert laptop(given).query(comparison(EVENTS)) == expected
 
 
-def test_of_a_table_that_keeps_the_earliest_row_older_rows_are_right(laptop):
+def test_older_rows_are_correct_in_a_table_that_keeps_the_earliest_row(laptop):
     exported = [row("old", 1, 12), row("old", 1, 15), row("new", 2, 13), row("late", 3, 14), row("gone", 4, 14)]
     published = [
         row("old", 1, 5),
@@ -196,7 +196,7 @@ def test_of_a_table_that_keeps_the_earliest_row_older_rows_are_right(laptop):
     assert laptop(given).query(comparison(KEPT)) == expected
 
 
-def test_an_audit_is_recorded_once_and_read_back_as_one(laptop):
+def test_a_repeated_audit_is_recorded_once(laptop):
     fields = file_fields(Table("ledger_audits", "ledger_audits", keys=()))
     assert {one["name"] for one in fields} == {*AUDIT_TYPES, *AUDIT_RUN_TYPES}
     given = {name("ledger_audits"): (fields, [])}

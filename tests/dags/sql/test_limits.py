@@ -1,4 +1,4 @@
-"""BigQuery's limits, which its analyzer does not know, held over every statement that the code can send."""
+"""BigQuery's limits, which its analyzer does not check, for every statement that the code can send."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_PARAMETERS, MOST_CHARACTERS, MOST_BYTES_OF_REQUEST = 10_000, 1 << 20, 10_00
 MERGES = [made for made in MADE if made.statement.sql.startswith("MERGE")]
 
 
-def test_parameters_text_and_request_of_each_statement_are_within_the_limits():
+def test_parameters_text_and_request_size_of_each_statement_are_within_the_limits():
     for made in EVERY:
         assert len(made.statement.parameters) < MOST_PARAMETERS, made
         assert len(made.statement.sql.encode()) < MOST_CHARACTERS / 4, made
@@ -32,7 +32,7 @@ def test_parameters_text_and_request_of_each_statement_are_within_the_limits():
         assert len(request) < MOST_BYTES_OF_REQUEST / 4, made
 
 
-def test_any_number_of_values_is_one_parameter():
+def test_any_number_of_values_uses_one_parameter():
     check = Check(Kind.ACCEPTED_VALUES, "sequence", values=tuple(range(20_000)))
     statement = check_staging(staging(LEDGERS), column_rules([check], staging(LEDGERS), fields(LEDGERS)), BATCH)
     assert len(statement.parameters) == len(BATCH) + 1
@@ -41,8 +41,10 @@ def test_any_number_of_values_is_one_parameter():
 # Sorting ------------------------------------------------------------------------------------------------------------
 
 WITHOUT_PARTITION = {"look": ["block"], "make_batches": ["bucket", "part"]}
-"""By function, the columns of a window without partitions. Of blocks there are 4,096, a ledger's number has 32 bits; of
-batches, without their bodies, one for thousands of rows."""
+"""By function, the columns of a window without partitions.
+
+There are 4,096 blocks, as a ledger's number has 32 bits. There is one batch for thousands of rows, without its body.
+"""
 
 
 def test_no_window_sorts_all_history():
@@ -53,8 +55,8 @@ def test_no_window_sorts_all_history():
                 assert WITHOUT_PARTITION.get(made.function) == ordered, made
 
 
-def test_arrays_that_are_generated_have_bounds():
-    """Both forms are of 2^16 elements at most: of a number of 32 bits the upper 16, and the numbers that share them."""
+def test_generated_arrays_have_bounds():
+    """Both forms have 2^16 elements at most: the upper 16 bits of a 32-bit number, and the numbers that share them."""
     arrays = {
         array.sql("bigquery")
         for made in MADE
@@ -73,11 +75,11 @@ PROVED = {
     "record_run": "the source is one row of parameters",
     "upsert_stats": "the function refuses two rows of one table and range",
 }
-"""Why a source has at most one row for each row of the target, if the statement does not ensure it."""
+"""The reason why a source has at most one row per row of the target, if the statement does not ensure it."""
 
 
 def is_unique_by(merge: exp.Merge) -> bool:
-    """Whether the source of a merge keeps one row for each value of the columns that it is matched by."""
+    """Return whether the source of a merge keeps one row per value of the columns that match it."""
     keys = {column.name for column in merge.args["on"].find_all(exp.Column)}
     qualify = merge.args["using"].this.args.get("qualify") if isinstance(merge.args["using"], exp.Subquery) else None
     if qualify is None or not isinstance(qualify.this, exp.EQ) or qualify.this.expression.sql() != "1":
@@ -87,20 +89,20 @@ def is_unique_by(merge: exp.Merge) -> bool:
 
 
 def is_of_chain(made: Made) -> bool:
-    """Whether the source is a staging table whose keys the task before has checked: no two rows share them."""
+    """Return whether the source is a staging table whose keys an earlier task has checked to be unique."""
     return made.function == "publish" and made.what.split("-")[0] in {one.data_type for one in CHAINED}
 
 
 CHAINED = [table for table in PUBLISHED.values() if table.chain]
 
 
-def test_rows_of_a_chain_are_checked_to_have_keys_of_their_own_before_they_are_merged():
+def test_keys_of_staged_rows_are_checked_to_be_unique_before_the_merge():
     for table in CHAINED:
         assert table.unique
         assert "keys_repeated" in {rule.name for rule in own_rules(table, staging(table), Loaded("`p.d.t`", "t"))}
 
 
-def test_at_most_one_source_row_matches_a_row_of_the_target():
+def test_at_most_one_source_row_matches_a_target_row():
     matched = set()
     for made in MERGES:
         merge = parse(made.statement.sql)
@@ -112,7 +114,7 @@ def test_at_most_one_source_row_matches_a_row_of_the_target():
 
 
 def test_no_clause_of_a_merge_has_a_subquery():
-    """BigQuery takes no correlated ones there; the analyzer does."""
+    """BigQuery accepts no correlated subqueries there; the analyzer does."""
     for made in MERGES:
         assert not list(parse(made.statement.sql).args["whens"].find_all(exp.Query)), made
 
@@ -133,7 +135,7 @@ def test_a_long_range_is_changed_in_windows_of_few_partitions(partition, parts):
         assert spanned(partition, start or BEGINNING, inside) < MOST_PARTITIONS
 
 
-def test_a_range_of_few_ledgers_is_changed_at_once():
+def test_a_range_of_few_ledgers_is_changed_in_one_statement():
     assert windows("HOUR", LedgerRange(10, 10 + MOST_PARTITIONS - 1), NOW) == [(None, None)]
     assert len(windows("HOUR", LedgerRange(10, 10 + MOST_PARTITIONS), NOW)) > 1
 
@@ -141,7 +143,7 @@ def test_a_range_of_few_ledgers_is_changed_at_once():
 @pytest.mark.parametrize(
     ("partition", "count"), [("HOUR", 49), ("DAY", 3), ("MONTH", 2), ("YEAR", 2)], ids=lambda value: str(value)
 )
-def test_partitions_that_a_batch_spans_are_counted(partition, count):
+def test_the_partitions_of_a_batch_are_counted(partition, count):
     first = datetime(2025, 12, 30, 23, 59, tzinfo=UTC)
     assert spanned(partition, first, first + timedelta(days=2, minutes=-59)) == count
 
@@ -149,7 +151,7 @@ def test_partitions_that_a_batch_spans_are_counted(partition, count):
 # Statements that change one table ----------------------------------------------------------------------------------
 
 
-def test_a_table_has_no_more_statements_at_a_time_than_bigquery_queues():
-    """2 run and 20 wait: each published table has a pool of one slot, and so have the batch stats of all of them."""
+def test_a_table_has_no_more_concurrent_statements_than_bigquery_queues():
+    """BigQuery runs 2 and queues 20. Each published table has a pool of one slot, and so have the batch stats."""
     pools = [table.pool for table in PUBLISHED.values()] + [BATCH_STATS_POOL]
     assert all(POOLS[pool]["slots"] == 1 and POOLS[pool]["include_deferred"] for pool in pools)

@@ -1,4 +1,4 @@
-"""The SQL of the registry, run on the laptop's warehouse."""
+"""The registry's SQL for publishing, run on the laptop's warehouse."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rows(client, sql):
 
 @pytest.fixture
 def make(client):
-    """Make a table of a few columns, filled; return its quoted name."""
+    """Create a table with a few columns and rows; return its quoted name."""
 
     def make(table_id, columns, values):
         client.delete_table(f"local.stellar.{table_id}", not_found_ok=True)
@@ -55,20 +55,20 @@ def publish_events(client, target, staging):
     return rows(client, f"SELECT ledger_sequence, name FROM {target} ORDER BY 1, 2")
 
 
-def test_a_range_is_replaced_and_its_neighbours_stay(client, make):
+def test_a_range_is_replaced_and_neighbouring_rows_stay(client, make):
     target = make("events", EVENT_COLUMNS, [event(9), event(10, "old"), event(19, "old"), event(20)])
     staging = make("events_staging", EVENT_COLUMNS, [event(10, "new"), event(12, "new")])
     assert publish_events(client, target, staging) == [(9, "x"), (10, "new"), (12, "new"), (20, "x")]
 
 
-def test_publishing_again_changes_nothing(client, make):
+def test_a_repeated_publish_changes_nothing(client, make):
     target = make("events", EVENT_COLUMNS, [event(9)])
     staging = make("events_staging", EVENT_COLUMNS, [event(10), event(12)])
     first = publish_events(client, target, staging)
     assert publish_events(client, target, staging) == first == [(9, "x"), (10, "x"), (12, "x")]
 
 
-def test_identical_rows_stay_as_many_as_they_are(client, make):
+def test_identical_rows_keep_their_number(client, make):
     target = make("events", EVENT_COLUMNS, [event(10)])
     staging = make("events_staging", EVENT_COLUMNS, [event(10), event(10), event(11)])
     assert publish_events(client, target, staging) == [(10, "x"), (10, "x"), (11, "x")]
@@ -87,7 +87,7 @@ def publish_assets(client, target, staging):
     return rows(client, f"SELECT code, ledger_sequence, batch_id FROM {target} ORDER BY 1")
 
 
-def test_an_asset_gives_way_only_to_an_older_ledger_and_is_never_deleted(client, make):
+def test_an_asset_is_replaced_only_by_an_older_ledger_and_never_deleted(client, make):
     target = make("assets", ASSET_COLUMNS, ["'A','i',10,'one'", "'B','i',10,'one'", "'C','i',10,'one'"])
     staging = make("assets_staging", ASSET_COLUMNS, ["'A','i',9,'two'", "'B','i',11,'two'", "'D','i',12,'two'"])
     expected = [("A", 9, "two"), ("B", 10, "one"), ("C", 10, "one"), ("D", 12, "two")]
@@ -95,19 +95,19 @@ def test_an_asset_gives_way_only_to_an_older_ledger_and_is_never_deleted(client,
     assert publish_assets(client, target, staging) == expected
 
 
-def test_of_one_asset_staged_twice_the_older_ledger_enters(client, make):
+def test_the_older_ledger_wins_if_an_asset_is_staged_twice(client, make):
     target = make("assets", ASSET_COLUMNS, [])
     staging = make("assets_staging", ASSET_COLUMNS, ["'A','i',12,'s'", "'A','i',11,'s'", "'A','j',13,'s'"])
     assert sorted(publish_assets(client, target, staging)) == [("A", 11, "s"), ("A", 13, "s")]
 
 
-def test_a_deletion_takes_both_ends_and_no_more(client, make):
+def test_a_deletion_includes_both_ends_of_the_range_and_no_more(client, make):
     target = make("events", EVENT_COLUMNS, [event(9), event(10), event(19), event(20)])
     run(client, delete_range(EVENTS, target, LedgerRange(10, 19)))
     assert rows(client, f"SELECT ledger_sequence FROM {target} ORDER BY 1") == [(9,), (20,)]
 
 
-def test_stats_are_written_once_for_a_table_and_range(client, make):
+def test_stats_are_written_once_per_table_and_range(client, make):
     columns = [("table_id", "STRING"), ("start_ledger", "INTEGER"), ("end_ledger", "INTEGER"), ("row_count", "INTEGER")]
     target = make("stats", columns, [])
 
@@ -133,13 +133,13 @@ def test_two_rows_of_one_table_and_range_are_refused():
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a`b", "1a", "a;DROP TABLE x", "a.b"])
-def test_what_is_no_column_name_never_reaches_sql(name):
+def test_an_invalid_column_name_never_reaches_sql(name):
     with pytest.raises(ValueError, match="not a column name"):
         identifier(name)
 
 
 @pytest.mark.parametrize("parts", [("p` ", "d", "t"), ("project", "d`", "t"), ("project", "d", "t` x"), ("", "d", "t")])
-def test_what_is_no_table_name_never_reaches_sql(parts):
+def test_an_invalid_table_name_never_reaches_sql(parts):
     with pytest.raises(ValueError, match="not a project, dataset or table name"):
         table_name(*parts)
 
@@ -153,7 +153,7 @@ def trade(ledger, order=4097, n=0):
     return f"{(ledger << 32) + order}, {n}, TIMESTAMP '2026-01-01 00:{minute:02}:{second:02}+00'"
 
 
-def test_ledgers_are_found_in_the_ids_of_operations(client, make):
+def test_the_ledger_is_derived_from_the_ids_of_operations(client, make):
     last = (1 << 32) - 1
     target = make("trades", TRADE_COLUMNS, [trade(9, last), trade(10, 0, 5), trade(19, last, 5), trade(20, 0)])
     staging = make("trades_staging", TRADE_COLUMNS, [trade(10), trade(19, last)])
@@ -163,7 +163,7 @@ def test_ledgers_are_found_in_the_ids_of_operations(client, make):
     assert rows(client, f"SELECT op >> 32 FROM {target} ORDER BY op") == [(9,), (20,)]
 
 
-def test_rows_that_may_be_identical_are_no_fault_and_stay_as_many(client, make):
+def test_allowed_duplicates_are_no_fault_and_keep_their_number(client, make):
     table = Table("events", "events", keys=("ledger_sequence", "name"), unique=False)
     target = make("events", EVENT_COLUMNS, [event(10), event(10), event(10)])
     staging = make("events_staging", EVENT_COLUMNS, [event(12), event(12)])

@@ -1,4 +1,4 @@
-"""Records keep their values when tables that hold nested fields in another order meet."""
+"""Records keep their values when rows move between tables whose nested fields are in a different order."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ ROWS = [
 
 @pytest.fixture
 def make(client, warehouse_server):
-    """Make a table whose nested fields have an order, with rows; return its quoted name."""
+    """Create a table whose nested fields have the given order, with rows; return its quoted name."""
     _, folder = warehouse_server
 
     def make(table_id, order, rows=(), ends=()):
@@ -83,7 +83,7 @@ def make(client, warehouse_server):
 
 @pytest.fixture
 def held(client):
-    """The rows of a table, without what an older release left."""
+    """Return the rows of the table, without the columns of an older release."""
 
     def without(value):
         if isinstance(value, dict):
@@ -108,7 +108,7 @@ def run(client):
 
 
 def within(order, rows):
-    """Rows as a table whose nested fields have an order can hold them: what it lacks is empty."""
+    """Return rows as a table with this order of nested fields can store them; missing values are empty."""
     lacks = {"amount", "price", "n"} if order == "aged" else set()
 
     def kept(value):
@@ -120,7 +120,7 @@ def within(order, rows):
 
 
 def statements(into, staging, columns):
-    """Each kind of statement that moves rows out of a staging table."""
+    """Return each kind of statement that copies rows from a staging table."""
     return {
         "replace_range": publish(CHANGES, into, staging, columns, RANGE),
         "keep_earliest": publish(FIRST_SEEN, into, staging, columns, RANGE),
@@ -136,7 +136,7 @@ KINDS = list(statements("`a`", "`b`", unchanged(NAMES)))
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("source", "target"), [("reversed", "as the file"), ("as the file", "aged")])
-def test_each_value_lands_in_the_field_of_its_name(make, held, run, kind, source, target):
+def test_each_value_lands_in_the_field_of_the_same_name(make, held, run, kind, source, target):
     staging = make("staging", source, ROWS)
     into = make("published", target, ends=ENDS if kind in ("fold", "begin") else ())
     columns = moved(ORDERS[source], ORDERS[target], NAMES)
@@ -145,7 +145,7 @@ def test_each_value_lands_in_the_field_of_its_name(make, held, run, kind, source
 
 
 @pytest.mark.parametrize("kind", ["replace_range", "fold", "begin"])
-def test_the_laptop_refuses_what_bigquery_would_put_in_the_wrong_field(make, run, kind):
+def test_the_laptop_refuses_a_record_that_bigquery_would_copy_into_the_wrong_field(make, run, kind):
     ends = ENDS if kind in ("fold", "begin") else ()
     staging, into = make("staging", "reversed", ROWS), make("published", "as the file", ends=ends)
     with pytest.raises(BadRequest, match=r"Column details: BigQuery matches the fields of a RECORD by position"):
@@ -153,7 +153,7 @@ def test_the_laptop_refuses_what_bigquery_would_put_in_the_wrong_field(make, run
 
 
 @pytest.mark.parametrize("view", [current_view, history_view])
-def test_views_match_the_full_load_the_versions_and_the_changes_each_by_name(make, held, run, view):
+def test_views_match_full_load_versions_and_changes_by_field_name(make, held, run, view):
     base, changes, into = (
         make("base", "aged", within("aged", ROWS[:2])),
         make("log", "reversed", ROWS),
@@ -175,24 +175,24 @@ def test_views_match_the_full_load_the_versions_and_the_changes_each_by_name(mak
         assert found[0]["path"] == [{"code": "A", "issuer": "i", "price": None}]
 
 
-def test_what_has_the_same_order_moves_as_it_is():
+def test_records_with_the_same_order_are_copied_unchanged():
     assert moved(FILE, FILE, NAMES) == unchanged(NAMES)
     assert moved_rows("`p.d.t`", unchanged(NAMES)) == "`p.d.t`"
     assert select_list(unchanged(["a", "b"])) == "`a`, `b`"
 
 
-def test_a_record_that_has_the_order_is_left_alone_beside_one_that_has_not():
+def test_only_records_with_a_different_order_are_rebuilt():
     target = [FILE[0], FILE[1], *reversed_records(FILE)[2:]]
     columns = moved(FILE, target, NAMES)
     assert [name for name, value in columns.items() if value != f"`{name}`"] == ["path"]
 
 
-def test_a_column_that_one_of_the_tables_lacks_is_named():
+def test_a_column_that_is_missing_in_one_table_is_named():
     with pytest.raises(KeyError, match="path"):
         moved([one for one in FILE if one["name"] != "path"], FILE, NAMES)
 
 
-def test_a_derived_table_gets_its_records_from_a_source_and_names_one_that_it_cannot_follow():
+def test_a_derived_table_gets_records_from_its_source_or_names_one_that_it_cannot_trace():
     source = [field("details", "RECORD", "NULLABLE", field("b"), field("a")), field("id", "INTEGER")]
     own = [field("details", "RECORD", "NULLABLE", field("a"), field("b")), field("op_id", "INTEGER"), field("batch_id")]
     query = "SELECT\n  o.`details`,\n  o.`id` AS op_id,\n  @batch_id AS batch_id\nFROM {operations} AS o"

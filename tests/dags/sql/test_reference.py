@@ -1,7 +1,7 @@
-"""The laptop's warehouse ends in the same rows as Google's reference evaluator, on values of every awkward kind.
+"""The laptop's warehouse and Google's reference evaluator return the same rows, for difficult values of each kind.
 
-Tables are small. They hold NULL, duplicates, NaN, infinity, negative zero, microseconds, nested repeated records, JSON
-and tombstones.
+Tables are small. They contain NULL, duplicates, NaN, infinity, negative zero, microseconds, nested repeated records,
+JSON and tombstones.
 """
 
 from __future__ import annotations
@@ -140,12 +140,12 @@ STAGING = [
 
 
 def version(of, end):
-    """A version, which ended in a ledger or is valid still."""
+    """Return a version, which ends in a ledger or is still valid."""
     return {**of, "valid_to_ledger": end or OPEN_LEDGER, "valid_to": at(end) if end else OPEN_TIME.isoformat()}
 
 
 FULL_LOAD = {(one["owner"], one["kind"]): {**one, "ledger_sequence": 14, "closed_at": at(14)} for one in STAGING}
-"""One row for each entry."""
+"""One row per entry."""
 
 CHANGES = Table("things", "things", keys=("owner", "kind", "ledger_sequence"), entry_keys=("owner", "kind"))
 ASSETS = Table("things", "things", keys=("owner", "kind"), publish=Publish.KEEP_EARLIEST)
@@ -211,7 +211,7 @@ MERGES = {
 
 
 def same(value):
-    """A value in one spelling: rows of two warehouses can be compared, and sorted."""
+    """Return a value in one canonical form, so that rows of both warehouses can be compared and sorted."""
     match value:
         case dict():
             return {key: same(part) for key, part in value.items()}
@@ -272,7 +272,7 @@ def reference():
 
 
 @pytest.mark.parametrize("kind", MERGES)
-def test_merges_and_deletions_end_in_the_rows_of_their_definition(laptop, reference, kind):
+def test_merges_and_deletions_give_the_rows_of_their_definition(laptop, reference, kind):
     laptop.load({quoted: TABLES[quoted] for quoted in TABLES if quoted in MERGES[kind].sql})
     expected = reference.merged(MERGES[kind])
     assert rows_of(laptop.merged(MERGES[kind])) == rows_of(expected)
@@ -328,7 +328,7 @@ def load_of(table_id, first, last, rows, load=1, **values):
 
 
 CHECKED_TABLES = {
-    # DuckDB takes an average of NUMERIC by way of a DOUBLE: no values here of more digits than that has.
+    # DuckDB averages NUMERIC by way of DOUBLE, so the values here have no more digits than a DOUBLE.
     name("staging"): (FIELDS, [*TARGET, *({**one, "price": one.get("price") and "-2.5"} for one in STAGING)]),
     name("target"): (FIELDS, [*TARGET, row("x", 8, 5) | {"closed_at": at(15)}]),
     name("loads"): (
@@ -519,7 +519,7 @@ WRITES = {
 
 @pytest.fixture(scope="module")
 def looked_at(warehouse_server):
-    """The tables of coverage, in the reference evaluator and on the laptop, loaded once."""
+    """Load the tables of coverage checks once, in the reference evaluator and on the laptop."""
     client = emulators.bigquery_client(warehouse_server[0])
     client.delete_dataset("stellar", delete_contents=True, not_found_ok=True)
     client.create_dataset("stellar")
@@ -529,7 +529,7 @@ def looked_at(warehouse_server):
 
 
 @pytest.mark.parametrize("kind", LOOKS)
-def test_coverage_and_counts_find_the_same(looked_at, kind):
+def test_coverage_and_counts_have_the_same_findings(looked_at, kind):
     reference, laptop = looked_at
     expected = reference.query(LOOKS[kind])
     assert expected
@@ -537,13 +537,13 @@ def test_coverage_and_counts_find_the_same(looked_at, kind):
 
 
 @pytest.mark.parametrize("kind", WRITES)
-def test_records_and_batch_stats_end_in_the_rows_of_their_definition(laptop, kind):
+def test_records_and_batch_stats_give_the_rows_of_their_definition(laptop, kind):
     laptop.load({quoted: LOOKED_AT[quoted] for quoted in LOOKED_AT if quoted in WRITES[kind].sql})
     expected = reference_of(LOOKED_AT).merged(WRITES[kind])
     assert rows_of(laptop.merged(WRITES[kind])) == rows_of(expected)
 
 
-def test_rows_that_match_twice_are_refused_by_both(laptop, reference):
+def test_both_refuse_rows_that_match_twice(laptop, reference):
     planted = Statement(
         f"MERGE {INTO} AS T\nUSING {FROM} AS S\nON T.`kind` = S.`kind`\n"
         "WHEN MATCHED THEN UPDATE SET `amount` = S.`amount`"
@@ -555,7 +555,7 @@ def test_rows_that_match_twice_are_refused_by_both(laptop, reference):
         laptop.merged(planted)
 
 
-# What dbt writes ---------------------------------------------------------------------------------------------------
+# Statements of dbt -------------------------------------------------------------------------------------------------
 
 T = name("target")
 DISTINCT = f"""\
@@ -577,7 +577,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_aggregates_and_elements_of_arrays_are_the_same(laptop, reference, form):
+def test_aggregates_and_array_elements_are_the_same(laptop, reference, form):
     laptop.load({T: TABLES[T]})
     statement = Statement(FORMS[form])
     assert rows_of(laptop.query(statement)) == rows_of(reference.query(statement))
@@ -594,14 +594,14 @@ def test_aggregates_and_elements_of_arrays_are_the_same(laptop, reference, form)
     ],
     ids=["of two variables", "of one"],
 )
-def test_variables_of_a_script_get_the_fields_of_a_struct(laptop, reference, script):
+def test_script_variables_are_set_from_the_fields_of_a_struct(laptop, reference, script):
     laptop.load({T: TABLES[T]})
     expected = reference.query(Statement(FORMS["distinct elements"]))
     found = laptop.client.query(script.format(DISTINCT)).result()
     assert rows_of([dict(one.items()) for one in found]) == rows_of(expected)
 
 
-def test_a_variable_in_parentheses_gets_the_only_field_of_a_struct(laptop, reference):
+def test_a_variable_in_parentheses_is_set_from_a_structs_only_field(laptop, reference):
     laptop.load({T: TABLES[T]})
     owners = f"SELECT AS STRUCT ARRAY_AGG(DISTINCT owner IGNORE NULLS) FROM {T}"
     counted = f"SELECT COUNT(*) AS found FROM {T} WHERE owner IN UNNEST(o)"

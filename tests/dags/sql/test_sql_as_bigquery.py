@@ -1,5 +1,8 @@
-"""Every statement that the code can make, read as BigQuery reads it: it parses, names its parameters, and carries
-constants on the partition column of each partitioned table that it reads, except those that are named here."""
+"""Every statement that the code can create is valid for BigQuery: it parses and names its parameters.
+
+It compares the partition column of each partitioned table that it reads with constants, except in the statements that
+are listed here.
+"""
 
 from __future__ import annotations
 
@@ -19,46 +22,46 @@ from tests.dags.sql.statements import BATCH, MADE, VARIABLES, WINDOW, name, stag
 from tests.shared import MODULES as DAG_MODULES
 
 MODULES = [importlib.import_module(name) for name in DAG_MODULES if name.startswith("stellar_etl_airflow.sql.")]
-"""Every module that makes statements."""
+"""Every module that creates statements."""
 
 PARTITION_COLUMNS = {
     **{name: entry["field"] for name, entry in VARIABLES["partition_fields"].items()},
     **{versions_table_id(table.table_id): VALID_TO for table in STATES.values()},
 }
-"""By table; the others are not partitioned: assets and kept full loads match by key, over the whole table."""
+"""The partition column by table. The other tables, assets and kept full loads, match by key over the whole table."""
 
 OF_NO_USE = {parameter.name for parameter in (*BATCH, *WINDOW)} | {
     *("table_id", "transactions_id", "operations_id", "newest", "checked_at"),
     *(f"kept_{number}_{end}" for number in (0, 1) for end in ("start", "end")),
 }
-"""Parameters that come with all statements of their kind, though not each names them; BigQuery doesn't mind."""
+"""Parameters of all statements of a kind. A statement may have parameters that it does not name."""
 
 WHOLE_TABLE = {
-    "delete_range": "nothing says when ledgers closed whose rows may be wrong",
-    "count_rows": "counts what a person is about to delete, which goes by ledgers too",
-    "first_change": "asks when the first of the changes closed that delete_range is about to delete",
-    "differences": "compares a table of an earlier release, once, with every change that there was",
-    "closed_between": "asks when ledgers closed: two columns of the ledgers, which are clustered by ledger",
-    "header_islands": "a person asks which of all ledgers are there; it reads one column of integers",
-    "compatibility_view": "who reads the view says of which days",
-    "view_query": "who reads the view says of which days",
+    "delete_range": "the close times of wrong rows are unknown",
+    "count_rows": "counts the rows that delete_range will delete, by ledger",
+    "first_change": "reads the close time of the first change that delete_range will delete",
+    "differences": "compares a table of an earlier release with every change, once",
+    "closed_between": "reads close times: two columns of the table of ledgers, clustered by ledger",
+    "header_islands": "a command lists the loaded ledgers; it reads one column of integers",
+    "compatibility_view": "the reader of the view filters by day",
+    "view_query": "the reader of the view filters by day",
     **{
-        f"{table.table_id}.sql-by_ledgers": "a run by ledgers knows their close times only from this query"
+        f"{table.table_id}.sql-by_ledgers": "this query returns the close times for a run by ledgers"
         for table in DERIVED.values()
     },
 }
-"""Functions, and what they are called for, whose statements lack constants on the partition column, and why."""
+"""Functions and purposes whose statements lack constants on the partition column, with the reason."""
 
 
 @cache
 def parse(text: str) -> exp.Expression:
-    """The tree of a statement, which nobody may change: it is the same for all."""
+    """Return the tree of a statement. Callers share it and must not change it."""
     (tree,) = sqlglot.parse(text, dialect="bigquery", error_level=sqlglot.ErrorLevel.RAISE)
     assert tree is not None
     return tree
 
 
-def test_every_function_that_makes_a_statement_is_among_them() -> None:
+def test_the_list_has_every_function_that_creates_a_statement() -> None:
     makers = {
         function_name
         for module in MODULES
@@ -72,12 +75,12 @@ def test_every_function_that_makes_a_statement_is_among_them() -> None:
         "replace_versions",
         "select_all",
         "select_loaded",
-    }  # others are made of them
+    }  # the others call these
     assert makers - parts <= {made.function for made in MADE}
 
 
 @pytest.mark.parametrize("function", sorted({made.function for made in MADE}))
-def test_they_are_bigquery_statements_that_name_the_parameters_that_they_have(function: str) -> None:
+def test_each_statement_parses_and_names_its_parameters(function: str) -> None:
     for made in (made for made in MADE if made.function == function):
         tree = parse(made.statement.sql)
         assert isinstance(tree, exp.Query | exp.Merge | exp.Insert | exp.Delete | exp.Create), made
@@ -99,7 +102,7 @@ def is_constant(tree: exp.Expression) -> bool:
 
 
 def bounds(condition: exp.Expression | None, column: str, alias: str, alone: bool) -> set[str]:
-    """From which sides a condition binds a table's column to constants."""
+    """Return from which sides, lower and upper, a condition compares a table's column with constants."""
 
     def is_column(tree: exp.Expression) -> bool:
         return (
@@ -127,7 +130,7 @@ def bounds(condition: exp.Expression | None, column: str, alias: str, alone: boo
 
 
 def conditions(table: exp.Table) -> list[exp.Expression | None]:
-    """All that a row of a table has to fulfil to be read in its statement, or to be touched by a merge."""
+    """Return all conditions for a row of a table to be read by its statement, or to be changed by a merge."""
     around = table.find_ancestor(exp.Select, exp.Merge, exp.Delete)
     if isinstance(around, exp.Select):
         inner = [join.args.get("on") for join in around.args.get("joins") or () if not join.side]
@@ -140,7 +143,7 @@ def conditions(table: exp.Table) -> list[exp.Expression | None]:
 
 
 def unbound(text: str) -> list[str]:
-    """The partitioned tables that a statement reads, or changes, without constants on both sides."""
+    """Return the partitioned tables that a statement reads or changes without constants on both sides."""
     found = []
     for table in parse(text).find_all(exp.Table):
         column = PARTITION_COLUMNS.get(table.name)
@@ -155,26 +158,26 @@ def unbound(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("function", sorted({made.function for made in MADE}))
-def test_what_they_read_of_partitioned_tables_is_bound_by_constants(function: str) -> None:
+def test_partitioned_tables_are_read_between_constants(function: str) -> None:
     for made in (made for made in MADE if made.function == function):
         if {made.function, made.what}.isdisjoint(WHOLE_TABLE):
             assert unbound(made.statement.sql) == [], made
 
 
-def test_no_exception_is_of_no_use() -> None:
+def test_every_exception_is_needed() -> None:
     needed = [made for made in MADE if unbound(made.statement.sql)]
     assert WHOLE_TABLE.keys() == WHOLE_TABLE.keys() & {part for made in needed for part in (made.function, made.what)}
 
 
 @pytest.mark.parametrize("table", PUBLISHED.values(), ids=str)
-def test_the_rule_of_another_chain_reads_the_batch_stats_alone(table: Table) -> None:
+def test_the_rule_for_other_chains_reads_the_batch_stats_only(table: Table) -> None:
     loaded = check_sql.Loaded(name(table.table_id), table.table_id, name(BATCH_STATS_TABLE_ID))
     (rule,) = (one for one in check_sql.own_rules(table, staging(table), loaded) if one.name == "other_chain")
     assert {one.name for one in parse(rule.rows).find_all(exp.Table)} == {BATCH_STATS_TABLE_ID}
     assert parse(rule.rows).args["where"].this.left.sql() == "table_id = @chain_table_id"
 
 
-def test_a_condition_that_does_not_bind_is_found() -> None:
+def test_a_condition_without_constants_is_found() -> None:
     ledgers = "`p.d.history_ledgers`"
     for where in (
         "sequence BETWEEN 1 AND 2",

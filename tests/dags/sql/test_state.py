@@ -1,4 +1,4 @@
-"""Point-in-time views on the laptop's warehouse: what they show, in whatever order and however often batches come."""
+"""Point-in-time views on the laptop's warehouse are correct for every order and repetition of batches."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Laptop(Deployment):
             self.client.query(f"INSERT INTO {table} VALUES {values}").result()
 
     def read(self, text):
-        """Through a stored view: BigQuery keeps its text."""
+        """Read a stored view, whose text BigQuery keeps."""
         view = bq.Table("local.stellar.shown")
         view.view_query = text.replace("`p.d.", "`local.stellar.")
         self.client.delete_table(view, not_found_ok=True)
@@ -83,14 +83,14 @@ def it(client):
 A, B, C, D = range(4)
 
 
-def test_of_several_changes_of_an_entry_the_newest_counts(it):
+def test_the_newest_change_of_an_entry_counts(it):
     it.publish(5, 7, [(5, A, 10, False), (7, A, 30, False), (6, A, 20, False), (5, B, 1, False)])
     assert it.current() == [(A, 30), (B, 1)]
     assert sorted(it.history()) == [(A, 5, 6, 10), (A, 6, 7, 20), (A, 7, OPEN_LEDGER, 30), (B, 5, OPEN_LEDGER, 1)]
 
 
 @pytest.mark.parametrize("folds", [False, True])
-def test_an_older_batch_that_runs_late_changes_nothing_newer(it, folds):
+def test_a_late_older_batch_changes_nothing_newer(it, folds):
     it.publish(7, 7, [(7, A, 30, False), (7, B, 9, True)])
     if folds:
         it.fold()
@@ -100,7 +100,7 @@ def test_an_older_batch_that_runs_late_changes_nothing_newer(it, folds):
 
 
 @pytest.mark.parametrize("folds", [False, True])
-def test_a_deleted_entry_is_gone_and_may_come_again(it, folds):
+def test_a_deleted_entry_disappears_and_may_return(it, folds):
     it.publish(5, 6, [(5, A, 10, False), (6, A, 10, True)])
     if folds:
         it.fold()
@@ -111,8 +111,8 @@ def test_a_deleted_entry_is_gone_and_may_come_again(it, folds):
 
 
 @pytest.mark.parametrize("folds", [False, True])
-def test_the_same_ledgers_loaded_again_replace(it, folds):
-    """A wrong change of an entry, and a change of an entry that never existed, are removed."""
+def test_a_repeated_load_replaces_the_changes_of_its_ledgers(it, folds):
+    """It removes a wrong change of an entry, and a change of an entry that never existed."""
     it.publish(5, 6, [(5, A, 10, False), (6, B, 1, True), (6, C, 7, False)])
     if folds:
         it.fold()
@@ -121,7 +121,7 @@ def test_the_same_ledgers_loaded_again_replace(it, folds):
     it.check(each=True)
 
 
-def test_a_full_load_is_the_base_and_changes_up_to_it_never_enter(it):
+def test_a_full_load_is_the_base_and_earlier_changes_never_enter(it):
     gone, old, newer, new = A, B, C, D
     it.publish(3, 12, [(3, gone, 1, False), (3, old, 1, False), (12, newer, 7, False)])
     it.begin(10, [(old, 2), (newer, 6), (new, 3)])
@@ -133,21 +133,21 @@ def test_a_full_load_is_the_base_and_changes_up_to_it_never_enter(it):
     assert (old, 3, 10, 1) in it.history()
 
 
-def test_what_was_deleted_before_a_full_load_does_not_come_back_with_a_late_batch(it):
-    """Created at 10, deleted at 15, a full load at 20: then the batch of 10 arrives."""
+def test_an_entry_deleted_before_a_full_load_does_not_return_with_a_late_batch(it):
+    """The entry is created at 10 and deleted at 15. A full load is at 20, then the batch of 10 arrives."""
     it.publish(15, 15, [(15, A, 10, True)])
     it.begin(20, [(B, 1)])
     it.publish(10, 10, [(10, A, 10, False)])
     assert it.current() == [(B, 1)]
 
 
-def test_an_entry_that_a_full_load_has_as_it_was_keeps_its_version(it):
+def test_an_entry_that_a_full_load_confirms_keeps_its_version(it):
     it.publish(5, 6, [(5, A, 10, False), (6, B, 20, False)])
     it.begin(9, [(A, 10), (B, 21)])
     assert sorted(it.history()) == [(A, 5, OPEN_LEDGER, 10), (B, 6, 9, 20), (B, 9, OPEN_LEDGER, 21)]
 
 
-def test_created_and_deleted_in_one_batch_is_no_entry(it):
+def test_an_entry_created_and_deleted_in_one_batch_is_absent(it):
     it.publish(5, 6, [(5, A, 10, False), (6, A, 10, True)])
     assert it.current() == []
 
@@ -156,8 +156,8 @@ LAST = 30
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_whatever_the_batches_and_their_order_views_end_the_same(it, seed):
-    """Batches of any size, in any order, with repeats, overlaps and folds; full loads, two at most, at any point."""
+def test_views_end_the_same_for_all_batches_and_orders(it, seed):
+    """Batches have any size and order, with repeats, overlaps and folds, and at most two full loads at any point."""
     dice = random.Random(seed)
     changes = [
         (ledger, key, dice.randrange(1000), dice.random() < 0.4)

@@ -1,4 +1,4 @@
-"""Point-in-time views are right at every ledger, whatever is loaded, in which order, and wherever a task dies."""
+"""Point-in-time views are correct at every ledger, for any loads in any order, and after a task dies at any step."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def drawn_changes(draw: Any, first: int, last: int) -> list[Any]:
 
 
 class Load:
-    """Draws what is loaded, folded and begun, and in which step a task dies."""
+    """Draw loads, folds and full loads, and the step in which a task dies."""
 
     def __init__(self, draw: Any, deployment: Deployment) -> None:
         self.draw, self.it = draw, deployment
 
     def steps(self, steps: list[sql.Step]) -> bool:
-        """Do the steps, with a look of a reader after each; or die in between."""
+        """Run the steps, and check the views after each one; or die in between."""
         whole = self.draw(st.integers(0, 3)) < 3
         until = len(steps) if whole else self.draw(st.integers(0, max(len(steps) - 1, 0)))
         for step in steps[:until]:
@@ -55,7 +55,7 @@ class Load:
             self.it.check()
 
     def publish(self) -> None:
-        """New ledgers, the same ones again, corrected, overlapping, or late."""
+        """Publish new, repeated, corrected, overlapping or late ledgers."""
         first = self.draw(st.integers(1, LEDGERS))
         last = min(LEDGERS, first + self.draw(st.sampled_from((0, 0, 1, 2, 4, 8))))
         again = self.draw(st.integers(0, 4)) == 0
@@ -64,7 +64,7 @@ class Load:
         most = self.draw(st.sampled_from((FAR, FAR, NEAR)))
         while not self.steps(self.it.steps_of_publish(first, last, most)):
             if not self.draw(st.booleans()):
-                return  # nobody clears the task
+                return  # the user does not clear the task
         self.it.replace_range(first, last, changes)
         self.look()
 
@@ -82,7 +82,7 @@ class Load:
                 return
 
     def begin(self) -> None:
-        """A full load: all ledgers up to it are folded first. Its task is cleared until it is done."""
+        """Begin a full load, after all ledgers up to it are folded. Its task is cleared until it succeeds."""
         if self.it.folded.start_ledger == LEDGERS:
             return
         ledger = self.draw(st.integers(self.it.folded.start_ledger + 1, LEDGERS))
@@ -122,15 +122,15 @@ def anything_in_any_order(data: Any, most: int, **given: Any) -> None:
 
 
 NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
-"""A failing example has up to 25 steps of 5 statements: to make it small would take minutes."""
+"""Shrinking is off: a failing example has up to 25 steps of 5 statements, and shrinking would take minutes."""
 
 MOST = st.sampled_from((2, 3, 2000))
-"""The partitions that a statement may change: with few, a fold has several pieces."""
+"""The number of partitions that a statement may change; if it is low, a fold has several parts."""
 
 
 @settings(max_examples=15, phases=NO_SHRINKING)
 @given(data=st.data(), most=MOST)
-def test_views_are_right_whatever_is_loaded_and_wherever_a_task_dies(data, most):
+def test_views_are_correct_for_any_loads_and_task_deaths(data, most):
     anything_in_any_order(data, most)
 
 
@@ -138,7 +138,7 @@ def test_views_are_right_whatever_is_loaded_and_wherever_a_task_dies(data, most)
 @pytest.mark.timeout(3600)
 @settings(max_examples=1000, phases=NO_SHRINKING)
 @given(data=st.data(), most=MOST)
-def test_views_are_right_in_a_thousand_deployments(data, most):
+def test_views_are_correct_in_a_thousand_deployments(data, most):
     anything_in_any_order(data, most)
 
 
@@ -148,7 +148,7 @@ SET_BACK, STEPS_OF_SET_BACK = Folded.set_back, sql.steps_of_set_back
 
 
 def instead(old: str, new: str) -> Any:
-    """Edits the text of a fold."""
+    """Edit the text of a fold."""
 
     def edit(statement: Statement) -> Statement:
         return (
@@ -169,7 +169,7 @@ FAULTS: dict[str, dict[str, Any]] = {
             DELETED_BY_FOLD,
             f"(T.valid_to_ledger BETWEEN @from_ledger AND @to_ledger OR T.valid_to_ledger = {OPEN_LEDGER}) AND",
         ),
-        "most": st.just(2000),  # with fewer partitions such versions are opened before
+        "most": st.just(2000),  # with fewer partitions such versions are opened before the fold
     },
     "a fold keeps removals": {"edit": instead("WHERE deleted IS NOT TRUE", "WHERE TRUE")},
     "views are not written before the versions change": {
@@ -210,12 +210,12 @@ def test_a_deliberate_fault_is_found(monkeypatch, fault):
 # A whole history ----------------------------------------------------------------------------------------------------
 
 DAYS = 4077
-"""Of the public network, from its first ledger to November 2026."""
+"""The days of the public network, from its first ledger to November 2026."""
 
 LAST = DAYS * 24 // 7
 
 
-def test_the_first_fold_of_the_whole_history_changes_few_partitions_by_each_statement():
+def test_each_statement_of_the_first_fold_of_all_history_changes_few_partitions():
     it = Deployment()
     it.engine.execute(
         "INSERT INTO p.d.things SELECT n % 7, n % 5, n % 11 = 0, n, TIMESTAMPTZ '2026-01-01 00:00:00+00' "
@@ -234,7 +234,7 @@ def test_the_first_fold_of_the_whole_history_changes_few_partitions_by_each_stat
 
 
 def changed_by_each_step(it: Deployment) -> list[tuple[str, int]]:
-    """Folds everything: how many partitions each statement changes. Readers see the same after each step."""
+    """Fold everything; return how many partitions each statement changes. Readers see the same rows after each step."""
     counted, expected = [], None
     for step in it.steps_of_fold():
         before = partitions(it)
@@ -274,7 +274,7 @@ def test_versions_are_opened_first_only_if_a_fold_would_change_too_many_partitio
     ]
 
 
-# The mark -----------------------------------------------------------------------------------------------------------
+# The fold mark ------------------------------------------------------------------------------------------------------
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 MARK = Folded(1000, NOW, 64, NOW - timedelta(days=200))
@@ -295,11 +295,11 @@ MARK = Folded(1000, NOW, 64, NOW - timedelta(days=200))
         ),
     ],
 )
-def test_a_range_sets_the_mark_back_or_is_noted(first, last, age, after):
+def test_a_range_moves_the_mark_back_or_is_recorded(first, last, age, after):
     assert MARK.set_back(first, last, NOW - age) == after
 
 
-def test_labels_keep_the_mark():
+def test_labels_store_the_mark():
     dirty = replace(MARK, dirty_ledger=100, dirty_time=NOW - timedelta(days=40), at=NOW)
     for mark in (Folded(), MARK, dirty):
         labels = mark.to_labels()
@@ -310,15 +310,15 @@ def test_labels_keep_the_mark():
 
 
 @pytest.mark.parametrize("labels", [{"fold_ledger": "5"}, {**MARK.to_labels(), "fold_ledger": "x"}])
-def test_labels_that_say_half_a_mark_are_no_mark(labels):
+def test_an_incomplete_mark_in_labels_is_ignored(labels):
     with pytest.raises(LabelError, match="do not say how far it is folded"):
         Folded.from_labels({key: value for key, value in labels.items() if value is not None})
 
 
-def test_a_time_between_two_seconds_becomes_the_earlier_one():
+def test_a_time_with_a_fraction_becomes_the_earlier_second():
     labels = replace(MARK, time=NOW + timedelta(microseconds=999_999)).to_labels()
     assert Folded.from_labels({key: value for key, value in labels.items() if value is not None}).time == NOW
 
 
-def test_the_content_of_an_entry_is_neither_its_change_nor_its_load():
+def test_the_content_of_an_entry_excludes_its_change_and_load_columns():
     assert sql.content_columns(LOG) == ["k", "n"]

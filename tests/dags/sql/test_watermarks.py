@@ -1,7 +1,7 @@
-"""The views of complete ledgers against a model that knows neither SQL nor ranges.
+"""The views of complete ledgers agree with a model that uses neither SQL nor ranges.
 
 The model is a dictionary per dataset and table. Loads, damage, coverage checks and removals change one ledger at a
-time, and the views must say exactly what it says: never more, and not less than it knows to be resolved.
+time. The views must agree with it: they never claim more, and never less than is known to be resolved.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Model:
         return {"table": table, "ledgers": ledgers, "exported_at": self.tick(), "left_out": left_out}
 
     def newer(self, load, ledger):
-        """Whether a newer export attempt has published a ledger."""
+        """Return whether a newer export attempt has published a ledger."""
         at = spelt(load["exported_at"])
         return any(
             table == load["table"] and start <= ledger <= end and row["exported_at"] > at
@@ -87,7 +87,7 @@ class Model:
         )
 
     def publish(self, load):
-        """Publish what no newer attempt has published; the row of a newer attempt of the same range stays."""
+        """Publish ledgers without a newer attempt; keep the row of a newer attempt of the same range."""
         table, (start, end) = load["table"], load["ledgers"]
         own = [ledger for ledger in range(start, end + 1) if not self.newer(load, ledger)]
         for place in [(dataset, table, ledger) for dataset in DATASETS for ledger in own]:
@@ -132,12 +132,12 @@ class Model:
             del self.stats[key]
 
     def complete(self, dataset, table):
-        """The ledgers that are known to be complete in one table."""
+        """Return the ledgers that are known to be complete in one table."""
         loaded = {ledger for of, start, end in self.stats if of == table for ledger in range(start, end + 1)}
         return {ledger for ledger in loaded if (dataset, table, ledger) not in self.known}
 
     def expected(self):
-        """By dataset and table, and by dataset alone, the complete ledgers."""
+        """Return the complete ledgers by dataset and table, and by dataset alone."""
         loaded = [table for table in TABLES if any(table == of for of, *_ in self.stats)]
         result = {}
         for dataset in DATASETS:
@@ -171,7 +171,7 @@ def literal(value):
 
 @pytest.fixture
 def by_laptop(client):
-    """Answer queries by the real views on the laptop's warehouse."""
+    """Query the real views on the laptop's warehouse."""
     for table_id, text in FIELDS.items():
         fields = [bq.SchemaField(one["name"], one["type"]) for one in columns(text)]
         client.create_table(bq.Table(f"local.stellar.{table_id}", schema=fields))
@@ -203,7 +203,7 @@ def ledgers_of(rows):
 
 
 def islands(ledgers):
-    """The first and the last ledger of the first range without a gap."""
+    """Return the first and the last ledger of the first range without a gap."""
     first = last = min(ledgers)
     while last + 1 in ledgers:
         last += 1
@@ -211,7 +211,7 @@ def islands(ledgers):
 
 
 def judge(model, answer):
-    """The views say what the model says."""
+    """Compare the views with the model."""
     ranges, watermarks = answer(model, f"SELECT * FROM {RANGES}", f"SELECT * FROM {WATERMARKS}")
     expected = model.expected()
     assert ledgers_of(ranges) == expected
@@ -226,7 +226,7 @@ def judge(model, answer):
         assert row["tables_not_loaded"] == (0 if row["table_id"] else len(TABLES) - len(loaded))
         if place in expected:
             first, last = span
-            # Never beyond the watermark; exact where a load of the table begins or ends there.
+            # The watermark is never too high, and exact if a load of the table begins or ends there.
             assert row["complete_through_closed_at"] <= closed_at(last)
             assert row["complete_from_closed_at"] >= closed_at(first)
             ours = [key for key in model.stats if row["table_id"] in (None, key[0])]
@@ -295,35 +295,35 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("steps", EXAMPLES, ids=lambda steps: "-".join(step[0] for step in steps) or "nothing")
-def test_the_views_say_what_is_complete(steps):
+def test_the_views_agree_with_the_model(steps):
     judge(play(steps), by_reference)
 
 
 @settings(max_examples=8, derandomize=True, deadline=None)
 @given(st.lists(STEP, min_size=2, max_size=9))
-def test_no_history_makes_the_views_claim_an_incomplete_ledger(steps):
+def test_the_views_claim_no_incomplete_ledger_for_one_history(steps):
     judge(play(steps), by_reference)
 
 
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(STEP, min_size=2, max_size=25))
-def test_many_histories_make_the_views_claim_no_incomplete_ledger(steps):
+def test_the_views_claim_no_incomplete_ledger_for_many_histories(steps):
     judge(play(steps), by_reference)
 
 
-def test_the_laptop_s_warehouse_says_the_same(by_laptop):
+def test_the_laptops_warehouse_agrees_with_the_reference(by_laptop):
     steps = [*EXAMPLES[4], ("remove", "history_ledgers", [20, 22]), ("load without a row", "accounts", [11, 15], 13)]
     judge(play(steps), by_laptop)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", EXAMPLES)
-def test_the_laptop_s_warehouse_says_the_same_of_every_example(steps, by_laptop):
+def test_the_laptops_warehouse_agrees_with_the_reference_for_every_example(steps, by_laptop):
     judge(play(steps), by_laptop)
 
 
-def test_a_broken_link_speaks_against_both_of_its_ledgers():
+def test_a_broken_link_makes_both_of_its_ledgers_incomplete():
     model = play([WHOLE])
     model.find(model.tick(), "history_ledgers", Fault.BROKEN_LINK, 9, 9, PRIVATE)
     (rows,) = by_reference(model, f"SELECT * FROM {RANGES} WHERE table_id = 'history_ledgers'")
@@ -331,7 +331,7 @@ def test_a_broken_link_speaks_against_both_of_its_ledgers():
 
 
 @pytest.mark.parametrize("fault", [Fault.LAG, Fault.DIRTY, Fault.UNCOUNTED, Fault.UNIDENTIFIED, Fault.STATE_BEHIND])
-def test_what_says_nothing_of_published_rows_lowers_no_watermark(fault):
+def test_a_finding_without_published_rows_lowers_no_watermark(fault):
     model = play([WHOLE])
     model.find(model.tick(), "accounts", fault, 3, 9, PRIVATE)
     judge(model, by_reference)
@@ -346,6 +346,6 @@ def test_the_lag_is_that_of_the_newest_coverage_check():
 
 
 @pytest.mark.parametrize("text", ["a'b", "", "a b", "`a`"])
-def test_an_invalid_name_is_no_part_of_a_view(text):
+def test_an_invalid_name_never_enters_a_view(text):
     with pytest.raises(ValueError, match="not the name of a dataset"):
         ranges_view(STATS, COVERAGE, {text: None}, TABLES)

@@ -1,6 +1,6 @@
-"""Change logs and versions in DuckDB, by the project's own statements, beside a model that recomputes all by hand.
+"""Change logs and versions in DuckDB by the project's own statements, and a model that recomputes all versions.
 
-DuckDB is the engine of the laptop's warehouse, which takes a MERGE apart by the same function.
+DuckDB is the engine of the laptop's warehouse, which splits a MERGE by the same function.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ TYPES = "k BIGINT, n BIGINT, deleted BOOLEAN, ledger_sequence BIGINT, closed_at 
 PLANNED = datetime(2026, 6, 1, tzinfo=UTC)
 
 Entry = tuple[int, int]
-"""An entry's key, and what it holds."""
+"""An entry's key and content."""
 
 Change = tuple[int, int, int, bool]
-"""A ledger, a key, what the entry holds, and whether it is gone."""
+"""A ledger, a key, the entry's content, and whether the entry is deleted."""
 
 Version = tuple[int, int, int, int]
-"""A key, the first ledger, the first ledger in which it is not valid any more, and what the entry holds."""
+"""A key, the version's first ledger, the first ledger after it, and the entry's content."""
 
 
 def closed_at(ledger: int) -> datetime:
-    """Uneven and always later; a day has up to four ledgers."""
+    """Intervals are uneven and positive; a day has up to four ledgers."""
     return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=ledger * 7, seconds=ledger % 3)
 
 
 @functools.lru_cache(maxsize=2000)
 def translated(text: str) -> tuple[str, ...]:
-    """The statements of DuckDB that a statement of BigQuery is, the rows that a MERGE inserts first."""
+    """Translate a statement of BigQuery to statements of DuckDB; a MERGE inserts its rows first."""
     merge = replacement(text)
     if merge is None:
         return (sqlglot.transpile(text, read="bigquery", write="duckdb")[0],)
@@ -62,11 +62,11 @@ def translated(text: str) -> tuple[str, ...]:
 
 
 class WrongError(AssertionError):
-    """What the project's SQL shows is not what there was."""
+    """The views of the project's SQL differ from the model."""
 
 
 def versions_by_hand(log: Iterable[Change], start: int, base: Iterable[Entry]) -> set[Version]:
-    """Every version from a full load on: each change of an entry ends what was before."""
+    """Return every version from a full load on: each change of an entry ends the version before it."""
     found: set[Version] = set()
     rows = {(key, start): (value, False) for key, value in base}
     rows |= {(key, ledger): (value, gone) for ledger, key, value, gone in log if ledger > start}
@@ -81,7 +81,7 @@ def versions_by_hand(log: Iterable[Change], start: int, base: Iterable[Entry]) -
 
 @dataclass
 class Deployment:
-    """One change log, its versions, and what the labels and the views of the table of versions say.
+    """One change log, its versions, and the state in the labels and the views of the table of versions.
 
     Attributes:
         most: the partitions that a statement may change.
@@ -122,14 +122,14 @@ class Deployment:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def insert(self, name: str, rows: Iterable[Change]) -> None:
-        """Put rows in place of what a table has."""
+        """Replace the rows of a table."""
         self.engine.execute(f"DELETE FROM {name.strip('`')}")
         values = [(key, value, gone, ledger, closed_at(ledger)) for ledger, key, value, gone in rows]
         if values:
             self.engine.executemany(f"INSERT INTO {name.strip('`')} VALUES (?, ?, ?, ?, ?)", values)
 
     def do(self, step: sql.Step) -> None:
-        """One step, whole."""
+        """Run one complete step."""
         match step:
             case sql.Note():
                 labels = {key: value for key, value in step.folded.to_labels().items() if value is not None}
@@ -139,7 +139,7 @@ class Deployment:
             case sql.Change():
                 self.run(step.statement)
 
-    # What tasks do -------------------------------------------------------------------------------------------------
+    # Steps of tasks ------------------------------------------------------------------------------------------------
 
     def steps_of_publish(self, first: int, last: int, most: timedelta) -> list[sql.Step]:
         after = self.folded.set_back(first, last, closed_at(first), most)
@@ -175,7 +175,7 @@ class Deployment:
     def keep(self, ledger: int, entries: Iterable[Entry]) -> None:
         self.insert(BASE, [(ledger, key, value, False) for key, value in entries])
 
-    # What readers see ----------------------------------------------------------------------------------------------
+    # Views for readers ---------------------------------------------------------------------------------------------
 
     def read(self, text: str) -> list[dict[str, Any]]:
         return self.run(Statement(text))
@@ -191,15 +191,15 @@ class Deployment:
         return [(ledger, key, value, gone) for (ledger, key), (value, gone) in self.log.items()]
 
     def check(self, base: Iterable[Entry] | None = None, start: int | None = None, each: bool = False) -> None:
-        """Compare the views, and the versions at ledgers that are folded, with the model.
+        """Compare the views, and the versions at folded ledgers, with the model.
 
         Args:
-            base: the full load that readers have to see; by default the one that the versions begin with.
+            base: the full load that the views must show; by default the one with which the versions begin.
             start: its ledger.
-            each: whether all ledgers are compared that are folded, and not only the first, the middle and the last one.
+            each: compare all folded ledgers, and not only the first, the middle and the last one.
 
         Raises:
-            WrongError: they are not the same.
+            WrongError: they differ.
         """
         start = self.folded.start_ledger if start is None else start
         wanted = versions_by_hand(self.changes(), start, self.base if base is None else base)
@@ -221,7 +221,7 @@ class Deployment:
 
 
 def _from(start: int, versions: Iterable[Version]) -> set[Version]:
-    """Versions from a full load on: an entry that was equal before it keeps its beginning."""
+    """Return the versions from a full load on; an entry that was equal before it keeps its beginning."""
     return {(key, max(first, start), end, value) for key, first, end, value in versions if end > start}
 
 

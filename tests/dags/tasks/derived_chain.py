@@ -1,4 +1,4 @@
-"""The tasks of a derived table's DAG, run one after the other in this process."""
+"""Runs the tasks of a derived table's DAG one after the other in this process."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from stellar_etl_airflow.tasks.build_check_task import build_check_task
 
 
 def run_chain(make_context, table, params, **changes):
-    """Run them; give the result of each by its name.
+    """Run the tasks; return the result of each by its name.
 
     Args:
         make_context: the fixture.
         table: a derived table.
         params: the run's params.
-        changes: of the task instance, such as `run_id`.
+        changes: attributes of the task instance, such as `run_id`.
 
     Raises:
         AirflowSkipException: nothing is pending.
@@ -27,7 +27,7 @@ def run_chain(make_context, table, params, **changes):
     tasks = [build_check_sources_task(table)]
     for build in (build_bq_insert_job_task, build_check_task, build_publish_derived_task):
         task = build(table)
-        task.task_id = f"{table.data_type}.{task.task_id}"  # a task group gives it this name
+        task.task_id = f"{table.data_type}.{task.task_id}"  # the id within the task group
         tasks.append(task)
     results = {}
     for task in (*tasks, stats):

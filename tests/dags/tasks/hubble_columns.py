@@ -1,4 +1,4 @@
-"""Writes tests/data/hubble_columns.json: what Hubble's public dbt project reads of its sources.
+"""Writes tests/data/hubble_columns.json: the columns that Hubble's public dbt project reads from its sources.
 
 `python -m tests.dags.tasks.hubble_columns CLONE`, with a clone of https://github.com/stellar/stellar-dbt-public.
 """
@@ -23,12 +23,12 @@ _WORDS = {"with", "select", "from", "raw_table"}
 
 
 def git(clone: Path, *arguments: str) -> str:
-    """The output of a git command."""
+    """Return the output of a git command."""
     return subprocess.run(["git", "-C", str(clone), *arguments], capture_output=True, text=True, check=True).stdout
 
 
 def read(clone: Path) -> dict[str, list[str]]:
-    """By source table, the columns that its declaration names, and those that the staging models select."""
+    """Return by source table the columns that its declaration names, and those that the staging models select."""
     found: dict[str, set[str]] = {}
     for path in git(clone, "ls-tree", "-r", "--name-only", "HEAD").split():
         if path.startswith("models/sources/") and path.endswith(".yml"):

@@ -1,4 +1,4 @@
-"""What chat and email hear of tasks that fail: one message of all of them, then none for a while."""
+"""Chat and email messages about failed tasks: one message covers all failures, and a pause follows."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def mailbox():
 
 @pytest.fixture
 def configured(slack, mailbox, airflow_environment, monkeypatch):
-    """Slack and email on loopback, which Variables and connections name; yield a setter for single Variables."""
+    """Set up Slack and email on loopback with Variables and connections; yield a setter for single Variables."""
     warehouse = {"conn_type": "mysql", "password": "pass-of-the-connection"}
     connections = {**connections_of(slack, mailbox), "warehouse": warehouse}
     for name, connection in connections.items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
-    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", None, raising=False)  # set back after the test
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", None, raising=False)  # restored after the test
     airflow_environment(
         slack_connection="slack",
         alert_email_to="on-call@example.org, lead@example.org",
@@ -81,7 +81,7 @@ def alerts_dag():
 
 @pytest.fixture
 def tell(alerts_dag, variables):
-    """Run the DAG `alerts` once, task by task as their trigger rules have it; return the states of those that ran."""
+    """Run the DAG `alerts` once, task by task with their trigger rules; return the states of the tasks that ran."""
 
     def tell():
         supervisor, states = Supervisor(variables=variables), {}
@@ -104,9 +104,9 @@ def body_of(mail):
     return part.get_payload(decode=True).decode()
 
 
-def test_slack_and_email_get_one_message_that_says_what_to_do(fail, tell, slack, mailbox, variables):
+def test_slack_and_email_receive_one_message_with_the_remedy(fail, tell, slack, mailbox, variables):
     assert fail(AirflowException("boom\nSELECT * FROM rows"), tries_left=True) == "up_for_retry"
-    assert tell() == {"gather": "skipped"}, "a try before the last one is no failure"
+    assert tell() == {"gather": "skipped"}, "a try before the last one leaves no alert"
     assert fail(AirflowException("boom\nSELECT * FROM rows"), task_id="export", run_id="manual__1") == "failed"
     assert tell() == dict.fromkeys(("gather", "slack", "email", "forget"), "success")
     ((path, _, message),) = slack.messages
@@ -129,20 +129,20 @@ def test_slack_and_email_get_one_message_that_says_what_to_do(fail, tell, slack,
     assert tell() == {"gather": "skipped"}, "an alert is sent once"
 
 
-def test_without_its_address_the_runbook_is_named(fail, tell, slack, configured):
+def test_without_an_address_the_message_names_the_runbook(fail, tell, slack, configured):
     configured(runbook_url="")
     fail(AirflowException("boom"))
     tell()
     assert f"{RUNBOOK}#database-or-warehouse-down" in slack.messages[0][2]["text"]
 
 
-def test_a_failure_that_no_retry_can_fix_leaves_an_alert_at_once(fail, variables):
+def test_a_failure_that_a_retry_cannot_fix_leaves_an_alert_at_once(fail, variables):
     assert fail(AirflowFailException("2 rows twice"), task_id="check", tries_left=True) == "failed"
     (alert,) = (Alert.from_json(variables[key]) for key in pending(variables))
     assert (alert.text, alert.anchor) == ("2 rows twice", "failed-check")
 
 
-def test_a_channel_is_notified_by_slacks_api(fail, tell, slack, configured, monkeypatch):
+def test_a_channel_is_notified_through_slacks_api(fail, tell, slack, configured, monkeypatch):
     connection = {"conn_type": "slack", "password": "xoxb-token", "extra": {"base_url": f"{slack.url}/api/"}}
     monkeypatch.setenv("AIRFLOW_CONN_SLACK", json.dumps(connection))
     configured(slack_channel="#etl", alert_email_to="")
@@ -157,7 +157,9 @@ def _fails_in_its_process(fail, variables, number):
     fail(error, dag_id=f"dag_{number % 3}", task_id=f"t{number % 4}", run_id=f"run-{number}", variables=variables)
 
 
-def test_forty_failures_in_forty_processes_are_one_message_a_channel(fail, tell, slack, mailbox, variables, configured):
+def test_forty_failures_in_forty_processes_send_one_message_per_channel(
+    fail, tell, slack, mailbox, variables, configured
+):
     fork = multiprocessing.get_context("fork")
     with fork.Manager() as manager:
         shared = manager.dict()
@@ -174,7 +176,7 @@ def test_forty_failures_in_forty_processes_are_one_message_a_channel(fail, tell,
     assert [mail["Subject"] for _, mail in mailbox.mails] == ["Stellar ETL: 40 alerts"]
     assert "and 2 other tasks: " in slack.messages[0][2]["text"]
 
-    for number in range(5):  # within the window
+    for number in range(5):  # within the pause
         fail(AirflowException("boom"), run_id=f"later-{number}")
         assert tell() == {"gather": "skipped"}
     assert len(slack.messages) == 1
@@ -197,15 +199,15 @@ def test_forty_failures_in_forty_processes_are_one_message_a_channel(fail, tell,
 
 
 @pytest.mark.parametrize("told", ["2999-01-01T00:00:00+00:00", "tomorrow", "", "2026-01-01T00:00:00"])
-def test_what_is_noted_of_the_last_message_silences_nobody_for_ever(fail, tell, slack, variables, told):
+def test_an_invalid_time_of_the_last_message_does_not_block_messages(fail, tell, slack, variables, told):
     variables[TOLD] = told
     fail(AirflowException("boom"))
     assert tell()["slack"] == "success"
     assert len(slack.messages) == 1
 
 
-def test_a_message_that_was_sent_and_not_forgotten_is_sent_again(fail, tell, slack, variables, monkeypatch):
-    """The process that should note it was killed: twice is better than never."""
+def test_a_sent_message_that_was_not_recorded_is_sent_again(fail, tell, slack, variables, monkeypatch):
+    """The process that should record it was killed. Messages are sent at least once."""
     fail(AirflowException("boom"))
     left = dict(variables)
     tell()
@@ -216,7 +218,7 @@ def test_a_message_that_was_sent_and_not_forgotten_is_sent_again(fail, tell, sla
 
 
 @pytest.mark.parametrize("trouble", ["refuses", "hangs"])
-def test_a_channel_in_trouble_keeps_the_other_from_nothing(
+def test_a_failing_channel_does_not_block_the_other(
     fail, tell, slack, mailbox, variables, alerts_dag, trouble, monkeypatch
 ):
     slack.status, slack.hangs = (500, False) if trouble == "refuses" else (200, True)
@@ -225,10 +227,10 @@ def test_a_channel_in_trouble_keeps_the_other_from_nothing(
     states = tell()
     assert (states["slack"], states["email"], states["forget"]) == ("failed", "success", "success")
     assert len(mailbox.mails) == 1
-    assert pending(variables) == [], "the task that could not notify leaves no alert about itself"
+    assert pending(variables) == [], "a failed notification leaves no alert of its own"
 
 
-def test_alerts_that_no_channel_could_send_wait(fail, tell, slack, mailbox, variables, configured):
+def test_alerts_wait_if_no_channel_could_send_them(fail, tell, slack, mailbox, variables, configured):
     configured(alert_email_to="")
     slack.status = 500
     fail(AirflowException("boom"))
@@ -255,29 +257,29 @@ def test_no_secret_and_no_template_reaches_a_message(fail, tell, slack, mailbox,
 
 
 class Long(AirflowException):
-    """A message that is cut within the secret that it repeats."""
+    """An error with a secret at the position where the message is cut."""
 
     def __str__(self):
         return "x" * 280 + super().__str__()
 
 
-def test_no_part_of_a_secret_is_left_where_an_error_is_cut(fail, variables):
+def test_a_cut_error_contains_no_part_of_a_secret(fail, variables):
     fail(Long)
     assert "refused" in json.dumps(variables)
     assert "pass-of" not in json.dumps(variables)
 
 
-def test_a_wrong_variable_of_one_way_leaves_the_others(fail, variables, configured, tell, slack):
+def test_an_invalid_variable_of_one_channel_does_not_block_the_others(fail, variables, configured, tell, slack):
     configured(sentry_dsn="not-a-dsn")
     assert fail(AirflowException("boom")) == "failed"
     assert len(pending(variables)) == 1
     configured(sentry_dsn="", alert_window="soon")
     assert fail(AirflowException("boom"), run_id="2") == "failed"
-    assert tell()["gather"] == "failed", "it names the Variable"
+    assert tell()["gather"] == "failed", "the message names the Variable"
 
 
-def test_the_same_failure_reported_twice_is_one_alert(fail, variables):
-    """By the task's process, and by the DAG processor, which takes it for killed."""
+def test_a_failure_that_is_reported_twice_is_one_alert(fail, variables):
+    """The task's process reports it, and the DAG processor, which regards the process as killed."""
     for _ in range(2):
         fail(AirflowException("boom"))
     assert len(pending(variables)) == 1
@@ -328,11 +330,11 @@ def test_an_error_is_cut_after_its_first_line():
         ("export", "waited 9 s for ledgers that have not closed, and Airflow Variable", "table-behind-the-network"),
     ],
 )
-def test_an_error_says_more_than_the_task_that_had_it(task_id, error, anchor):
+def test_the_runbook_section_depends_on_the_error_first(task_id, error, anchor):
     assert anchor_of(task_id, error) == anchor
 
 
-def test_alerts_of_the_same_task_are_sent_together_and_the_first_one_is_shown():
+def test_alerts_of_one_task_are_grouped_and_the_first_one_is_shown():
     alerts = [
         Alert(
             f"2026-01-01T00:0{number}:00+00:00",

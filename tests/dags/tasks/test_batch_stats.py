@@ -1,4 +1,4 @@
-"""One task records all tables of a batch that were published, for any result of the others."""
+"""One task records all published tables of a batch, whatever the result of the other tasks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STEPS = ("load", "check", "merge")
 
 @pytest.fixture
 def write_stats(client, warehouse_environment, make_context):
-    """Run the task after those of some tables; return what each row of the batch stats says."""
+    """Run the task after those of some tables; return the rows of the batch stats."""
     files = {one.data_type: ExportedFile("gs://b/o", 7, 70) for one in (LEDGERS, ASSETS, OFFERS, ACCOUNTS)}
     batch = Batch(ATTEMPT, "a network", 3, "2026-01-01T00:00:00Z", "2026-01-01T00:00:10Z", files)
     make_context.xcoms[VERIFY_TASK, "return_value"] = batch.to_json()
@@ -49,7 +49,7 @@ def noted(client):
     return [dict(row.items()) for row in client.query(sql).result()]
 
 
-def test_a_summary_is_written_once_for_each_batch_and_dataset(write_stats, client, warehouse_environment):
+def test_one_summary_is_written_per_batch_and_dataset(write_stats, client, warehouse_environment):
     client.create_dataset("published", exists_ok=True)
     warehouse_environment(public_project="local", public_dataset="published")
     for _ in range(2):
@@ -67,7 +67,7 @@ def test_a_summary_is_written_once_for_each_batch_and_dataset(write_stats, clien
         assert (row["byte_count"], row["bytes_billed"]) == (140, 12)
 
 
-def test_an_asset_event_has_the_watermark_for_other_dags(write_stats):
+def test_an_asset_event_carries_the_watermark(write_stats):
     write_stats({LEDGERS: ATTEMPT.name})
     (event,) = write_stats.events
     assert event.dest_asset_key.uri == "bigquery://local/stellar/ledger_watermarks"
@@ -98,36 +98,36 @@ def test_a_table_that_failed_has_no_row_until_it_is_published(write_stats):
     assert write_stats(both) == ([row("history_assets"), row("history_ledgers")], 2)
 
 
-def test_what_an_earlier_attempt_published_is_not_this_ones(write_stats):
+def test_tables_of_an_earlier_attempt_are_not_recorded(write_stats):
     published = {ASSETS: ATTEMPT.name, LEDGERS: "20251231T000000Z-b"}
     assert write_stats(published) == ([row("history_assets")], 2)
 
 
-def test_a_table_whose_check_failed_this_time_keeps_the_others_from_nothing(write_stats, make_context):
+def test_a_failed_check_does_not_keep_other_tables_from_being_recorded(write_stats, make_context):
     write_stats(dict.fromkeys((LEDGERS, ASSETS), ATTEMPT.name))
     del make_context.xcoms["ledgers.check", "return_value"]
     assert write_stats({ASSETS: ATTEMPT.name}) == ([row("history_assets"), row("history_ledgers")], 2)
 
 
-def test_a_batch_of_which_nothing_is_published_is_skipped(write_stats):
+def test_a_batch_without_published_tables_is_skipped(write_stats):
     with pytest.raises(AirflowSkipException, match="no table of this batch is published"):
         write_stats({})
 
 
-def test_a_run_whose_export_failed_is_skipped_and_makes_no_table(client, write_stats, make_context):
+def test_a_run_whose_export_failed_is_skipped_and_creates_no_table(client, write_stats, make_context):
     del make_context.xcoms[VERIFY_TASK, "return_value"]
     with pytest.raises(AirflowSkipException, match="no export of this run is verified"):
         write_stats({})
     assert list(client.list_tables("stellar")) == []
 
 
-def test_a_merge_of_the_release_before_names_no_attempt(write_stats, make_context):
+def test_merges_of_the_previous_release_have_no_attempt(write_stats, make_context):
     write_stats({LEDGERS: ATTEMPT.name, ASSETS: ATTEMPT.name})
     del make_context.xcoms["ledgers.merge", "return_value"][PUBLISHED_ATTEMPT]
     assert write_stats({}) == ([row("history_assets"), row("history_ledgers")], 2)
 
 
-def test_a_full_load_is_recorded_under_its_point_in_time_tables(write_stats):
+def test_a_full_load_is_recorded_for_its_point_in_time_tables(write_stats):
     steps, tables = (*STEPS, "keep"), (OFFERS, ACCOUNTS)
     rows = write_stats(dict.fromkeys(tables, ATTEMPT.name), tables, steps, full_load=True)
     assert rows == ([row("accounts_versions", 4), row("offers_versions", 4)], 1)

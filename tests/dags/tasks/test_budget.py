@@ -1,4 +1,4 @@
-"""The daily budget: what is spent, what a run will cost, and what becomes of a run that does not fit."""
+"""The daily budget: the cost so far, the estimate of a run, and the handling of a run that exceeds it."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def told(monkeypatch):
 
 @pytest.fixture
 def loads(client, warehouse_environment, make_context):
-    """Notes loads: each of a DAG, a range, two tables whose pods cost as much, and a day before today.
+    """Record loads: each has a DAG, a range, two tables whose pods cost the same, and a number of days ago.
 
-    Queries cost nothing: what other tests ran is billed to the same dataset.
+    Queries are free here, because other tests' queries are billed to the same dataset.
     """
     warehouse_environment(price_per_tib=0)
 
@@ -64,20 +64,20 @@ def loads(client, warehouse_environment, make_context):
     return loads
 
 
-def test_without_a_budget_nothing_is_asked(warehouse_environment, make_context):
+def test_without_a_budget_no_cost_is_read(warehouse_environment, make_context):
     warehouse_environment(bq_dataset="not_there")
     wait_for_budget(make_context("export"), LedgerRange(1, 10), warehouse_for)
 
 
-def test_before_the_first_load_nothing_is_spent(warehouse_environment, client, make_context):
+def test_before_the_first_load_the_cost_is_zero(warehouse_environment, client, make_context):
     warehouse_environment(daily_budget=0.01)
     wait_for_budget(make_context("export"), LedgerRange(1, 10), warehouse_for)
 
 
-def test_daily_budget_has_an_export_that_would_exceed_it_wait_for_tomorrow(
+def test_daily_budget_delays_an_export_that_would_exceed_it_until_the_next_day(
     loads, told, warehouse_environment, make_context
 ):
-    # 6 today, by two DAGs; a ledger of this DAG costs 0.4, one of the other DAG 0.02.
+    # Two DAGs spent 6 today. A ledger of this DAG costs 0.4, one of the other DAG 0.02.
     loads(("a_dag", 1, 10, 2, 0), ("another", 1, 100, 1, 0), ("a_dag", 11, 20, 2, 3), ("a_dag", 21, 30, 50, 30))
     warehouse_environment(daily_budget=8)
     wait_for_budget(make_context("export"), LedgerRange(31, 35), warehouse_for)
@@ -91,18 +91,18 @@ def test_daily_budget_has_an_export_that_would_exceed_it_wait_for_tomorrow(
     assert "will cost about 2.4000" in text
 
 
-def test_a_run_that_costs_more_than_a_day_allows_fails_with_advice(loads, told, warehouse_environment, make_context):
+def test_a_run_above_the_daily_budget_fails_with_advice(loads, told, warehouse_environment, make_context):
     loads(("a_dag", 1, 10, 2, 0))
     warehouse_environment(daily_budget=8)
     with pytest.raises(AirflowFailException, match="about 40.0000.*smaller ranges"):
         wait_for_budget(make_context("export"), LedgerRange(11, 110), warehouse_for)
 
 
-# Statements that no batch bounds --------------------------------------------------------------------------------------
+# Statements without a limit by batch ----------------------------------------------------------------------------------
 
 
 class Reads(BigQueryJobsOperator):
-    """Reads a table as a whole."""
+    """Read a whole table."""
 
     builder = "build_batch_stats"
 
@@ -113,7 +113,7 @@ class Reads(BigQueryJobsOperator):
 
 
 class Notes(Reads):
-    """Reads the same for bookkeeping."""
+    """Read the same for bookkeeping."""
 
     waits_for_budget = False
 
@@ -128,10 +128,8 @@ def run(make_context):
     return run
 
 
-def test_a_statement_without_a_batchs_partitions_is_estimated_before_it_runs(
-    loads, told, run, client, warehouse_environment
-):
-    """Two rows that cost 1 each are noted today; a dry run says how many bytes the statement would read."""
+def test_a_statement_over_all_partitions_is_estimated_before_it_runs(loads, told, run, client, warehouse_environment):
+    """Two rows that cost 1 each are recorded today; a dry run returns the bytes that the statement would read."""
     loads(("a_dag", 1, 10, 1, 0))
     per_byte = TIB * 1.0
     size = client.query(f"SELECT * FROM stellar.{STATS}", bq.QueryJobConfig(dry_run=True)).total_bytes_processed
@@ -143,7 +141,7 @@ def test_a_statement_without_a_batchs_partitions_is_estimated_before_it_runs(
         for job in client.list_jobs()
         if job.job_type == "query" and job.labels.get("stellar_dataset") == "local_stellar"
     )
-    warehouse_environment(daily_budget=billed + size)  # and the two rows' cost is over it
+    warehouse_environment(daily_budget=billed + size)  # the cost of the two rows is above it
     before = len(list(client.list_jobs()))
     with pytest.raises(AirflowRescheduleException):
         run(Reads(task_id="whole", deferrable=False))
@@ -157,8 +155,8 @@ def test_a_statement_without_a_batchs_partitions_is_estimated_before_it_runs(
         run(Reads(task_id="whole", deferrable=False))
 
 
-def test_the_merge_by_key_and_the_fold_are_such_statements(warehouse_environment, client):
-    """And the merge by range is not: its cost is the batch's, which the export waits for."""
+def test_merges_by_key_and_folds_are_estimated(warehouse_environment, client):
+    """A merge by range is not estimated: the export's estimate includes it."""
 
     def bounded(function):
         return {query_job("x", made.statement, 1).is_bounded for made in MADE if made.function == function}

@@ -1,4 +1,4 @@
-"""Checks on staged rows: what each finds on the laptop's warehouse, and the query that shows it."""
+"""Checks on staged rows: each check finds its faults on the laptop's warehouse, and its query shows them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RANGE = range_parameters(10, 19, "2026-01-01T00:00:50Z", "2026-01-01T00:01:35Z")
 
 @pytest.fixture
 def make(client):
-    """Make a table of a few columns, filled; return its quoted name."""
+    """Create a table with a few columns and rows; return its quoted name."""
 
     def make(table_id, columns, values):
         client.delete_table(f"local.stellar.{table_id}", not_found_ok=True)
@@ -46,7 +46,7 @@ def make(client):
 
 @pytest.fixture
 def counted(client):
-    """The faults that rules find, each with the rows of the query that shows it."""
+    """Return the number of faults per rule, each with the rows of the query that shows them."""
 
     def counted(staging, rules):
         statement = check_staging(staging, rules, RANGE)
@@ -54,7 +54,7 @@ def counted(client):
         (row,) = client.query(statement.sql, bq.QueryJobConfig.from_api_repr(configuration)).result()
         for rule in rules:
             found = list(client.query(shown(rule, RANGE)).result())
-            assert bool(found) or not row[rule.name], f"{rule.name} counts what its query does not show"
+            assert bool(found) or not row[rule.name], f"{rule.name}: count and shown rows differ"
         return {name: value for name, value in row.items() if value and name != "row_count"}
 
     return counted
@@ -72,13 +72,13 @@ def event(ledger, name="x"):
     return f"{ledger}, '{name}', {at(ledger)}"
 
 
-def test_keys_and_range(make, counted):
+def test_keys_ranges_and_times_are_checked(make, counted):
     staging = make(
         "events_staging",
         EVENT,
         [
             *[event(10)] * 3,  # repeats a key, twice
-            event(20),  # another batch's ledger, and its time
+            event(20),  # ledger and time of another batch
             "NULL, 'x', TIMESTAMP '2026-01-01 00:01:00+00'",  # no key, no ledger
             "12, 'x', NULL",  # no time
         ],
@@ -92,12 +92,12 @@ def test_keys_and_range(make, counted):
 
 
 @pytest.mark.parametrize("rows", [[], [event(10), event(19), event(19, "y")]])
-def test_good_rows_and_no_rows_pass(make, counted, rows):
+def test_valid_rows_and_empty_tables_pass(make, counted, rows):
     staging = make("events_staging", EVENT, rows)
     assert counted(staging, own_rules(EVENTS, staging, Loaded(staging, EVENTS.table_id))) == {}
 
 
-def test_rows_that_may_be_identical_are_no_fault(make, counted):
+def test_allowed_duplicates_are_no_fault(make, counted):
     table = Table("events", "events", keys=("ledger_sequence", "name"), unique=False)
     staging = make("events_staging", EVENT, [event(12), event(12)])
     assert counted(staging, own_rules(table, staging, Loaded(staging, table.table_id))) == {}
@@ -122,13 +122,13 @@ NAN, MINUS_ZERO = "CAST('NaN' AS FLOAT64)", "-0.0"
         (Check(Kind.METRIC, "price", metric=Metric.MIN, minimum=0), [], 0),
     ],
 )
-def test_nan_and_minus_zero_are_judged_as_bigquery_judges_them(make, counted, check, values, faults):
+def test_nan_and_minus_zero_are_compared_as_in_bigquery(make, counted, check, values, faults):
     staging = make("floats_staging", FLOATS, values)
     rules = column_rules([check], staging, [{"name": "price", "type": "FLOAT"}])
     assert counted(staging, rules) == ({"check_0": faults} if faults else {})
 
 
-def test_an_identity_may_be_missing_but_not_repeated(make, counted):
+def test_an_identity_may_be_null_but_not_repeated(make, counted):
     table = Table("events", "events", keys=("ledger_sequence",), unique=False, identity=("ledger_sequence", "place"))
     columns = {"ledger_sequence": "INTEGER", "place": "INTEGER", "closed_at": "TIMESTAMP"}
 
@@ -142,7 +142,7 @@ def test_an_identity_may_be_missing_but_not_repeated(make, counted):
     assert counted(again, own_rules(table, again, Loaded(again, table.table_id))) == {"identity_repeated": 3}
 
 
-def test_ledgers_are_found_in_the_ids_of_operations(make, counted):
+def test_the_ledger_is_derived_from_the_ids_of_operations(make, counted):
     columns = {"op": "INTEGER", "n": "INTEGER", "closed_at": "TIMESTAMP"}
     rows = [f"{(ledger << 32) + order}, 0, {at(ledger)}" for ledger, order in ((10, 4097), (19, (1 << 32) - 1))]
     staging = make("trades_staging", columns, rows)
@@ -160,7 +160,7 @@ def test_ledgers_are_found_in_the_ids_of_operations(make, counted):
         (15, 25, 1),  # a ledger of the batch, at another time
     ],
 )
-def test_loads_of_another_chain_are_seen(make, counted, ledger, closed, other):
+def test_loads_of_another_chain_are_found(make, counted, ledger, closed, other):
     stats = make("history_archives_dag_runs", LOAD, [load_of(ledger, ledger, closed, closed), other_load()])
     staging = make("events_staging", EVENT, [event(12)])
     rules = own_rules(EVENTS, staging, Loaded(staging, "events", stats))
@@ -181,7 +181,7 @@ def load_of(start, end, first, last, table_id="events"):
 
 
 def other_load():
-    """Of a table that contradicts the batch, and is not the batch's."""
+    """Return a load of another table that contradicts the batch."""
     return load_of(900, 901, 1, 2, "other_events")
 
 
@@ -199,7 +199,7 @@ def other_load():
         *((start, end, -900, 1) for start, end in ((5, 12), (15, 30), (5, 30), (12, 14), (10, 19), (20, 40))),
     ],
 )
-def test_a_load_of_the_same_ledgers_at_other_times_is_of_another_chain(make, counted, start, end, shift, other):
+def test_a_load_of_the_same_ledgers_with_other_close_times_is_of_another_chain(make, counted, start, end, shift, other):
     times = [f"TIMESTAMP_ADD({at(ledger)}, INTERVAL {shift} SECOND)" for ledger in (start, end)]
     stats = make("history_archives_dag_runs", LOAD, [f"'events', {start}, {end}, {', '.join(times)}"])
     staging = make("events_staging", EVENT, [event(12)])
@@ -207,8 +207,8 @@ def test_a_load_of_the_same_ledgers_at_other_times_is_of_another_chain(make, cou
     assert counted(staging, rules) == ({"other_chain": 1} if other else {})
 
 
-def test_the_check_of_the_chain_reads_as_much_however_large_the_table_is(client, make):
-    """The whole check of a batch: it names no published table, of which the laptop's warehouse counts every row."""
+def test_the_check_of_the_chain_reads_the_same_bytes_for_any_table_size(client, make):
+    """The check reads no published table. The laptop's warehouse counts all rows of the tables in a statement."""
     stats = make("history_archives_dag_runs", LOAD, [load_of(1, 9, 1, 9)])
     staging = make("events_staging", EVENT, [event(12)])
 
@@ -242,21 +242,21 @@ def ledger(sequence, operations=0, hash_=None, previous=None):
     [
         ([ledger(10), ledger(11)], [ledger(9), ledger(12), ledger(20)], 0),
         ([ledger(10), ledger(11, previous="x")], [], 1),
-        ([ledger(10, previous="x")], [ledger(9)], 1),  # the ledger before was loaded from elsewhere
-        ([ledger(19)], [ledger(20, previous="x")], 1),  # the one after it
-        ([ledger(10)], [ledger(10, hash_="x"), ledger(11, previous="x")], 0),  # what is to be replaced
+        ([ledger(10, previous="x")], [ledger(9)], 1),  # the previous ledger comes from another chain
+        ([ledger(19)], [ledger(20, previous="x")], 1),  # the next ledger
+        ([ledger(10)], [ledger(10, hash_="x"), ledger(11, previous="x")], 0),  # the batch replaces this row
     ],
 )
-def test_the_chain_holds_within_a_batch_and_with_its_neighbours(make, counted, staged, published, broken):
+def test_the_chain_is_checked_within_a_batch_and_with_neighbouring_ledgers(make, counted, staged, published, broken):
     staging = make("ledgers_staging", LEDGER, staged)
     rules = own_rules(LEDGERS, staging, Loaded(make("history_ledgers", LEDGER, published), LEDGERS.table_id))
     assert counted(staging, rules) == ({"broken_chain": 1} if broken else {})
 
 
-def test_rows_are_as_many_as_the_loaded_headers_promise(make, counted):
+def test_the_number_of_rows_is_compared_with_the_loaded_headers(make, counted):
     headers = make("history_ledgers", LEDGER, [ledger(10, 2), ledger(11, 2), ledger(12, 1), ledger(20, 5)])
     columns = {"id": "INTEGER", "type": "INTEGER", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"}
-    found = {10: 2, 11: 1, 13: 1}  # one of 11 is missing, and that of 12; of 13 there is no header
+    found = {10: 2, 11: 1, 13: 1}  # one row of 11 and the row of 12 are missing; 13 has no header
     rows = [f"{sequence * 10 + i}, 1, {sequence}, {at(sequence)}" for sequence, n in found.items() for i in range(n)]
     staging = make("operations_staging", columns, rows)
     loaded = Loaded(staging, "history_operations", headers=headers)
@@ -267,7 +267,7 @@ def test_rows_are_as_many_as_the_loaded_headers_promise(make, counted):
     ("left_out", "wrong"),
     [((11, 12, 12), 0), ((11, 12), 1), ((11,), 1), ((10, 11, 12, 12), 1), ((11, 11, 12, 12), 1), ((19, 12, 12), 1)],
 )
-def test_exactly_the_rows_that_were_left_out_may_be_missing(make, counted, left_out, wrong):
+def test_only_the_rows_omitted_from_the_export_may_be_missing(make, counted, left_out, wrong):
     headers = make("history_ledgers", LEDGER, [ledger(10, 2), ledger(11, 2), ledger(12, 2)])
     columns = {"id": "INTEGER", "type": "INTEGER", "ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"}
     staging = make("operations_staging", columns, [f"{n}, 1, {n // 10}, {at(n // 10)}" for n in (100, 101, 110)])
@@ -310,7 +310,7 @@ ROWS = [
         (Check(Kind.METRIC, "amount", metric=Metric.MAX, minimum=0, where=(Condition("id", ">", 99),)), 0),
     ],
 )
-def test_each_kind_of_check_finds_its_fault_and_no_other(make, counted, check, count):
+def test_each_kind_of_check_finds_its_own_fault_only(make, counted, check, count):
     staging = make("staging", COLUMNS, ROWS)
     assert counted(staging, column_rules([check], staging, FIELDS)) == ({"check_0": count} if count else {})
 
@@ -328,7 +328,7 @@ def test_each_kind_of_check_finds_its_fault_and_no_other(make, counted, check, c
         (Check(Kind.METRIC, "kind", metric=Metric.SUM, maximum=1), "SUM needs a column of numbers"),
     ],
 )
-def test_a_check_that_does_not_fit_its_table_says_why(check, message):
+def test_a_check_that_does_not_fit_its_table_is_refused_with_the_reason(check, message):
     with pytest.raises(CheckError, match=message):
         column_rules([check], "staging", FIELDS)
 
@@ -342,13 +342,13 @@ def test_a_check_that_does_not_fit_its_table_says_why(check, message):
         ({"kind": Kind.NOT_NULL, "values": (1,)}, "'not_null' takes no values"),
     ],
 )
-def test_a_check_that_says_nothing_is_refused(parts, message):
+def test_an_incomplete_check_is_refused(parts, message):
     with pytest.raises(ValueError, match=message):
         Check(column="id", **parts)
 
 
 @pytest.mark.parametrize("table", PUBLISHED.values(), ids=lambda table: table.data_type)
-def test_the_registrys_checks_fit_the_schema_files(table):
+def test_the_checks_of_the_registry_fit_the_schema_files(table):
     fields = json.loads((REPO / "schemas" / f"{table.table_id}_schema.json").read_text())
     assert len(column_rules(table.checks, "staging", fields)) == len(table.checks)
     promised = json.loads((REPO / "schemas" / "history_ledgers_schema.json").read_text())
@@ -372,7 +372,7 @@ GOOD = {"table": "history_operations", "kind": "range", "column": "type", "minim
         ("type > 1", "a check is an object"),
     ],
 )
-def test_a_wrong_entry_of_the_variable_is_named_before_it_is_imported(entry, message):
+def test_an_invalid_entry_of_the_variable_is_named_before_the_import(entry, message):
     shipped = json.loads((REPO / "airflow_variables.json").read_text())
     assert check_variables({**shipped, "checks": [GOOD]}) == []
     (found,) = check_variables({**shipped, "checks": [entry]})
@@ -418,7 +418,7 @@ def stage(warehouse_server, make_context, warehouse_environment):
     return stage
 
 
-def test_checks_of_the_variable_keep_bad_rows_out(client, stage, warehouse_environment):
+def test_checks_of_the_variable_reject_bad_rows(client, stage, warehouse_environment):
     warehouse_environment(checks=[{**GOOD, "maximum": 9}])
     staged = stage([(1, 9)])
     assert staged["counts"]["row_count"] == 1
@@ -430,12 +430,12 @@ def test_checks_of_the_variable_keep_bad_rows_out(client, stage, warehouse_envir
     assert client.get_table("local.stellar.history_operations").num_rows == 0
 
 
-def test_a_type_that_the_network_does_not_know_is_kept_out(stage):
+def test_an_operation_type_unknown_to_the_network_is_rejected(stage):
     with pytest.raises(AirflowFailException, match="1 rows whose `type` is not one of the accepted values"):
         stage([(1, 27)])
 
 
-def test_a_check_that_does_not_fit_names_the_variable(stage, warehouse_environment):
+def test_the_error_of_a_misfitting_check_names_the_variable(stage, warehouse_environment):
     warehouse_environment(checks=[{**GOOD, "column": "typ"}])
     with pytest.raises(SettingsError, match="'checks', table history_operations: there is no column 'typ'"):
         stage([(1, 9)])

@@ -1,4 +1,4 @@
-"""The views for Hubble's public dbt project: columns held to a copied list, and rows on the laptop's warehouse."""
+"""The views for Hubble's public dbt project: columns compared with a copied list, rows on the laptop's warehouse."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.dags.tasks.hubble_columns import FILE
 
 LOADED = (*TABLES.values(), *CHANGES.values())
 READ = json.loads(FILE.read_text())["columns"]
-"""By source, the columns that the project declares or selects; `tests.dags.tasks.hubble_columns` copied them."""
+"""By source, the columns that the project declares or selects, as copied by `tests.dags.tasks.hubble_columns`."""
 
 NOT_READ = {"history_operations": {"details.operation_result_code", "details.operation_trace_code"}}
-"""Columns that it declares below a record and selects beside it."""
+"""Columns that the project declares inside a record and selects at the top level."""
 
 
 def kinds_of(path, resolved):
-    """Yield the path of a column and of each field in it, with its type; the elements of an array have its path."""
+    """Yield the path and type of a column and of each field in it; elements of an array have the array's path."""
     if resolved.type_kind == types.TYPE_ARRAY:
         resolved = resolved.array_type.element_type
     yield path, resolved.type_kind
@@ -38,7 +38,7 @@ def kinds_of(path, resolved):
 
 @pytest.fixture(scope="module")
 def columns():
-    """By view, the type of each column, those of records too, as Google's analyzer resolves them."""
+    """Return by view the type of each column and of the fields of records, as Google's analyzer resolves them."""
     analyzer = Analyzer({name(table.table_id).strip("`"): LIVE[name(table.table_id)] for table in LOADED})
     found = {}
     for table in LOADED:
@@ -50,13 +50,13 @@ def columns():
     return found
 
 
-def test_each_source_has_a_view_with_all_columns_that_are_read(columns):
+def test_each_source_has_a_view_with_all_columns_that_the_project_reads(columns):
     assert len(READ) == 19
     for source, read in READ.items():
         assert {*read} - NOT_READ.get(source, set()) <= columns[source].keys(), source
 
 
-def test_columns_that_are_gone_or_differ_have_the_types_that_the_project_expects(columns):
+def test_missing_or_different_columns_have_the_types_that_the_project_expects(columns):
     assert columns["history_transactions"]["refundable_fee"] == types.TYPE_INT64
     assert columns["history_operations"]["details.ledgers_to_expire"] == types.TYPE_INT64
     assert {found["batch_run_date"] for found in columns.values()} == {types.TYPE_DATETIME}
@@ -64,7 +64,7 @@ def test_columns_that_are_gone_or_differ_have_the_types_that_the_project_expects
 
 @pytest.fixture
 def warehouse(client, warehouse_environment):
-    """The warehouse, with a dataset for the views, and all loaded tables, which are empty."""
+    """The warehouse with a dataset for the views and with all loaded tables, which are empty."""
     client.delete_dataset("hubble", delete_contents=True, not_found_ok=True)
     client.create_dataset("hubble")
     warehouse_environment(compatibility_dataset="hubble")
@@ -88,7 +88,7 @@ def load(client, folder, table, rows):
 LATE = {"closed_at": "2026-01-02T03:04:05Z", "ledger_sequence": 7, "batch_run_date": "2026-06-01T00:00:00"}
 
 
-def test_the_views_are_made_in_the_dataset_of_the_variable(client, warehouse, warehouse_server):
+def test_the_views_are_created_in_the_dataset_of_the_variable(client, warehouse, warehouse_server):
     for table in LOADED:
         warehouse.ensure_compatibility(table)
     assert {one.table_id for one in client.list_tables("hubble")} == {compatibility_view_id(table) for table in LOADED}
@@ -115,7 +115,9 @@ def test_the_views_are_made_in_the_dataset_of_the_variable(client, warehouse, wa
     assert [one.ledger_key_hash for one in rows] == ["lives", "removed"]
 
 
-def test_without_the_variable_there_are_no_views_and_a_wrong_dataset_is_named(client, warehouse, warehouse_environment):
+def test_without_the_variable_there_are_no_views_and_an_invalid_dataset_is_named(
+    client, warehouse, warehouse_environment
+):
     warehouse_environment(compatibility_dataset="")
     Warehouse(client, settings(WarehouseSettings)).ensure_compatibility(TRANSACTIONS)
     assert list(client.list_tables("hubble")) == []

@@ -65,9 +65,10 @@ def sql(client):
 
 @pytest.fixture(scope="module")
 def loaded(warehouse_server):
-    """Ledgers 11 to 40, two operations and an effect each, an offer that changes with every tenth; loaded by tens.
+    """Load ledgers 11 to 40 in batches of ten: two operations and one effect per ledger, and an offer every tenth.
 
-    Made once, in a dataset of their own: six statements of many rows take seconds. Gives the dataset.
+    The rows are created once, in a separate dataset, because six statements with many rows take seconds. Returns the
+    dataset.
     """
     dataset = "local.loaded"
     client = emulators.bigquery_client(warehouse_server[0])
@@ -115,14 +116,14 @@ def loaded(warehouse_server):
 
 @pytest.fixture
 def whole(client, loaded, warehouse_environment):
-    """The tables of `loaded`, copied to the dataset of the test."""
+    """Copy the tables of `loaded` to the dataset of the test."""
     for table_id in (*SCHEMAS, STATS):
         client.copy_table(f"{loaded}.{table_id}", f"local.stellar.{table_id}").result()
     note(client, Folded(LAST + 1, closed_at(LAST)))
 
 
 def note(client, folded):
-    """Write how far offers are folded."""
+    """Record the fold mark of offers."""
     table = client.get_table("local.stellar.offers_versions")
     table.labels = {**table.labels, **folded.to_labels()}
     client.update_table(table, ["labels"])
@@ -152,7 +153,7 @@ def do(make_context):
 
 @pytest.fixture
 def findings(do, make_context):
-    """The findings of a check, except lags and the checked ledgers."""
+    """Return the findings of a check, except lags and the checked ledgers."""
 
     def findings(**params):
         task = build_look_task()
@@ -166,7 +167,7 @@ def findings(do, make_context):
 
 @pytest.fixture
 def faults(findings):
-    """The same, without the dataset."""
+    """Return the same findings without the dataset."""
 
     def faults(**params):
         return [(one.data_type, one.fault, one.start_ledger, one.end_ledger, one.count) for one in findings(**params)]
@@ -174,7 +175,7 @@ def faults(findings):
     return faults
 
 
-def test_whole_history_has_no_fault_and_each_table_its_lag(whole, do, faults):
+def test_complete_history_has_no_fault_and_a_lag_per_table(whole, do, faults):
     assert faults() == []
     lags = [one for one in do(build_look_task())["findings"] if one["fault"] == "lag"]
     assert {one["data_type"] for one in lags} == {"ledgers", "operations", "effects", "contract_events", "offers"}
@@ -199,7 +200,7 @@ def test_whole_history_has_no_fault_and_each_table_its_lag(whole, do, faults):
             [("operations", "wrong_count", 20, 21, 2), ("operations", "wrong_count", 30, 30, 1)],
         ),
         (
-            "DELETE FROM history_operations WHERE ledger_sequence = 40",  # the newest: the batch stats know of it
+            "DELETE FROM history_operations WHERE ledger_sequence = 40",  # the newest load: the batch stats have it
             [("operations", "wrong_count", 40, 40, 1)],
         ),
         (
@@ -217,7 +218,7 @@ def test_whole_history_has_no_fault_and_each_table_its_lag(whole, do, faults):
         ),
         (
             "DELETE FROM history_archives_dag_runs WHERE table_id = 'history_effects' AND start_ledger = 31",
-            [],  # not there yet: that is a lag
+            [],  # not loaded yet: that is a lag
         ),
         (
             "UPDATE offers_versions SET ledger_sequence = 39 WHERE ledger_sequence = 40",
@@ -239,13 +240,13 @@ def test_whole_history_has_no_fault_and_each_table_its_lag(whole, do, faults):
         ),
     ],
 )
-def test_each_planted_fault_is_found_and_no_other(client, whole, faults, fault, found):
+def test_each_planted_fault_is_the_only_finding(client, whole, faults, fault, found):
     config = bq.QueryJobConfig(default_dataset="local.stellar")
     client.query(fault, config).result()
     assert faults() == found
 
 
-def test_old_ledgers_that_wait_for_a_fold_are_reported(client, whole, faults, do):
+def test_old_ledgers_that_are_not_folded_are_reported(client, whole, faults, do):
     note(client, replace(Folded(LAST + 1, closed_at(LAST)), dirty_ledger=12, dirty_time=closed_at(12)))
     assert faults() == [("offers", "dirty", 12, LAST, LAST - 11)]
     do(build_report_task())
@@ -253,7 +254,7 @@ def test_old_ledgers_that_wait_for_a_fold_are_reported(client, whole, faults, do
     assert faults() == []
 
 
-def test_a_range_that_was_loaded_again_in_other_chunks_is_no_fault(counted, load, faults):
+def test_a_range_that_was_reloaded_in_other_chunks_is_no_fault(counted, load, faults):
     load("history_effects", 15, 24, 10, LATER, rows_per_ledger=",".join("1" * 10))
     assert faults() == []
 
@@ -261,8 +262,8 @@ def test_a_range_that_was_loaded_again_in_other_chunks_is_no_fault(counted, load
 EDGE = 1 << BLOCK_BITS
 
 
-def test_a_finding_over_the_end_of_a_block_is_one(client, whole, faults):
-    """Ledgers are sorted block by block; loads of a million ledgers are unfolded in parts."""
+def test_a_finding_across_the_end_of_a_block_is_one(client, whole, faults):
+    """The check sorts ledgers block by block, and expands loads of a million ledgers in parts."""
     ledgers = range(EDGE - 2, EDGE + 2)
     headers = [(n, f"h{n}", f"h{n - 1}", closed_at(n), 1, 0, OPERATIONS_A_LEDGER) for n in ledgers]
     loads = [
@@ -279,7 +280,7 @@ def test_a_finding_over_the_end_of_a_block_is_one(client, whole, faults):
     ]
 
 
-def test_findings_are_joined_at_the_end_of_a_block_and_nowhere_else():
+def test_findings_are_joined_only_at_the_end_of_a_block():
     def of(fault, *ranges):
         return [Finding("effects", fault, start, end, end - start + 1) for start, end in ranges]
 
@@ -291,7 +292,7 @@ def test_findings_are_joined_at_the_end_of_a_block_and_nowhere_else():
         assert whole_findings(findings) == findings
 
 
-def test_a_look_at_a_window_sees_no_more(client, whole, faults):
+def test_a_check_of_a_window_covers_that_window_only(client, whole, faults):
     client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence IN (15, 25, 35)").result()
     found = [("operations", "wrong_count", 25, 25, 1)]
     assert faults(start_ledger=21, end_ledger=30) == found
@@ -301,8 +302,8 @@ def test_a_look_at_a_window_sees_no_more(client, whole, faults):
         faults(start_ledger=900, end_ledger=901)
 
 
-def test_coverage_days_say_how_far_back_a_look_goes(client, whole, faults, warehouse_environment):
-    """Seen from the newest ledger, which here is moved some days on."""
+def test_coverage_days_sets_how_far_back_a_check_goes(client, whole, faults, warehouse_environment):
+    """The days count back from the newest ledger, which the test moves some days ahead."""
     client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence = 15").result()
     client.query(
         "UPDATE local.stellar.history_archives_dag_runs SET last_closed_at = TIMESTAMP '2026-01-05T00:00:00Z' "
@@ -316,7 +317,7 @@ def test_coverage_days_say_how_far_back_a_look_goes(client, whole, faults, wareh
     assert len(faults()) == 1
 
 
-def test_findings_are_written_down_once_however_often_the_task_runs(client, whole, do, sql):
+def test_a_repeated_task_records_findings_once(client, whole, do, sql):
     client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence = 15").result()
     do(build_look_task())
     for _ in range(2):
@@ -336,7 +337,7 @@ def test_findings_are_written_down_once_however_often_the_task_runs(client, whol
     assert {row[1:] for row in rows[:-1]} == {("lag", 41, 42, 2, 10)}
 
 
-def test_a_fault_fails_the_look_unless_it_is_healed(client, whole, do):
+def test_a_fault_fails_the_check_unless_it_is_healed(client, whole, do):
     do(build_look_task())
     do(build_report_task())
     client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence = 15").result()
@@ -348,7 +349,7 @@ def test_a_fault_fails_the_look_unless_it_is_healed(client, whole, do):
     do(build_report_task(), auto_heal=True)
 
 
-def test_a_table_of_an_older_release_has_no_identity_to_look_at(client, whole, faults):
+def test_a_table_of_an_older_release_has_no_identity_to_check(client, whole, faults):
     client.delete_table("local.stellar.history_contract_events")
     columns = SCHEMAS["history_contract_events"].replace("event_index INT64, ", "")
     fields = [bq.SchemaField(*column.split()) for column in columns.split(", ")]
@@ -367,8 +368,8 @@ def test_rows_without_an_identity_are_counted_and_fail_nothing(client, whole, do
     assert do(build_plan_healing_task(), auto_heal=True) == {"loads": [], "derived": [], "rebuilds": [], "folds": []}
 
 
-def test_a_table_that_is_too_far_behind_fails_the_look(whole, do, make_context, warehouse_environment):
-    """Even if what is wrong is healed: nobody loads what the schedule doesn't."""
+def test_a_table_too_far_behind_fails_the_check(whole, do, make_context, warehouse_environment):
+    """It fails with healing too, because healing does not load new ledgers."""
     make_context.xcoms[HEAD_TASK, "return_value"] = {"sequence": 400, "closed_at": closed_at(400).isoformat()}
     do(build_look_task())
     do(build_report_task())
@@ -379,7 +380,9 @@ def test_a_table_that_is_too_far_behind_fails_the_look(whole, do, make_context, 
     do(build_report_task())
 
 
-def test_findings_are_healed_if_the_variable_or_the_run_says_to(client, whole, do, make_context, warehouse_environment):
+def test_findings_are_healed_if_the_variable_or_the_run_requests_it(
+    client, whole, do, make_context, warehouse_environment
+):
     client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence = 15").result()
     client.query("DELETE FROM local.stellar.offers_versions WHERE TRUE").result()
     do(build_look_task())
@@ -405,12 +408,12 @@ def test_findings_are_healed_if_the_variable_or_the_run_says_to(client, whole, d
     ]
 
 
-# Loads that counted their rows by ledger ---------------------------------------------------------------------------
+# Loads with row counts by ledger -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def counted(client, whole):
-    """As `whole`, and loads that say how many rows each ledger has."""
+    """Return `whole` with loads that record the number of rows per ledger."""
     for table_id, rows in (("history_effects", "1,1,1,1,1,1,1,1,1,1"), ("offers", "0,0,0,0,0,0,0,0,0,1")):
         update = f"UPDATE local.stellar.{STATS} SET rows_per_ledger = '{rows}' WHERE table_id = '{table_id}'"
         client.query(update).result()
@@ -418,7 +421,7 @@ def counted(client, whole):
 
 @pytest.fixture
 def load(client):
-    """Notes a load."""
+    """Record a load."""
 
     def load(table_id, start, end, rows, published_at, **columns):
         names = ", ".join([LOAD, *columns])
@@ -432,18 +435,18 @@ def load(client):
 LATER = BEGIN + timedelta(days=1)
 
 
-def test_lost_rows_are_found_whatever_was_loaded_again_since(client, counted, load, faults):
+def test_lost_rows_are_found_after_any_later_reload(client, counted, load, faults):
     assert faults() == []
     load("history_effects", 18, 25, 8, LATER, rows_per_ledger="1,1,1,1,1,1,1,1")
     assert faults() == []
     client.query("DELETE FROM local.stellar.history_effects WHERE ledger_sequence IN (14, 15, 16, 24, 28)").result()
     lost = [("effects", "lost_rows", *one) for one in ((14, 16, 3), (24, 24, 1), (28, 28, 1))]
     assert faults() == lost
-    load("history_effects", 14, 16, 0, LATER + timedelta(hours=1), rows_per_ledger="0,0,0")  # as its repair may say
+    load("history_effects", 14, 16, 0, LATER + timedelta(hours=1), rows_per_ledger="0,0,0")  # a repair may record this
     assert faults() == lost[1:]
 
 
-def test_a_ledger_has_the_rows_of_the_newest_export_attempt(client, counted, load, faults):
+def test_a_ledger_must_have_the_rows_of_the_newest_export_attempt(client, counted, load, faults):
     load("history_effects", 14, 15, 4, LATER, exported_at=LATER, rows_per_ledger="2,2")
     assert faults() == [("effects", "lost_rows", 14, 15, 2)]
     earlier = LATER - timedelta(hours=1)
@@ -451,12 +454,12 @@ def test_a_ledger_has_the_rows_of_the_newest_export_attempt(client, counted, loa
     assert faults() == [("effects", "lost_rows", 14, 15, 2)]
 
 
-def test_rows_of_an_older_release_that_were_loaded_again_in_part_are_named(client, whole, load, faults):
+def test_partly_reloaded_rows_of_an_older_release_are_named(client, whole, load, faults):
     load("history_effects", 18, 25, 8, LATER, rows_per_ledger="1,1,1,1,1,1,1,1")
     assert faults() == [("effects", "uncounted", 11, 17, 7), ("effects", "uncounted", 26, 30, 5)]
 
 
-def test_rows_that_an_export_left_out_are_no_fault(client, whole, load, faults, do):
+def test_rows_omitted_from_an_export_are_no_fault(client, whole, load, faults, do):
     client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence = 15 OR id = 161").result()
     missing = [("operations", "wrong_count", 15, 16, 2)]
     assert faults() == missing
@@ -468,7 +471,7 @@ def test_rows_that_an_export_left_out_are_no_fault(client, whole, load, faults, 
     assert faults() == [("operations", "wrong_count", 16, 16, 1)]
 
 
-def test_where_the_header_is_missing_too_the_load_says_how_many_rows_there_are(client, whole, load, faults):
+def test_without_the_header_the_load_has_the_number_of_rows(client, whole, load, faults):
     load("history_operations", 15, 16, 4, LATER, rows_per_ledger="2,2")
     client.query("DELETE FROM local.stellar.history_ledgers WHERE sequence = 15").result()
     assert faults() == [("ledgers", "missing_ledgers", 15, 15, 1)]
@@ -476,11 +479,11 @@ def test_where_the_header_is_missing_too_the_load_says_how_many_rows_there_are(c
     assert faults() == [("ledgers", "missing_ledgers", 15, 15, 1), ("operations", "lost_rows", 15, 15, 1)]
 
 
-# Everything, always ------------------------------------------------------------------------------------------------
+# All history -------------------------------------------------------------------------------------------------------
 
 
 def days_on(client, days):
-    """Move the newest ledger's close time on, as the batch stats have it."""
+    """Move the newest ledger's close time ahead in the batch stats."""
     moment = spelt(closed_at(LAST) + timedelta(days=days))
     where = "table_id = 'history_ledgers' AND start_ledger = 31"
     client.query(f"UPDATE local.stellar.{STATS} SET last_closed_at = {moment} WHERE {where}").result()
@@ -490,7 +493,7 @@ def days_on(client, days):
     ("start", "end"),
     [(22, 28), pytest.param(11, 25, marks=pytest.mark.slow), (38, 40), pytest.param(11, 12, marks=pytest.mark.slow)],
 )
-def test_ledgers_that_are_missing_at_an_end_of_the_window_are_found_whole(client, whole, faults, start, end):
+def test_missing_ledgers_at_an_end_of_the_window_are_found_completely(client, whole, faults, start, end):
     client.query(f"DELETE FROM local.stellar.history_ledgers WHERE sequence BETWEEN {start} AND {end}").result()
     found = ("ledgers", "missing_ledgers", start, end, end - start + 1)
     for first, last in ((start, end), (start + 1, end), (start, end - 1), (start - 3, start), (end, end + 3)):
@@ -500,7 +503,7 @@ def test_ledgers_that_are_missing_at_an_end_of_the_window_are_found_whole(client
 
 
 def test_ledgers_that_were_never_loaded_are_found_in_all_history(client, whole, faults, warehouse_environment):
-    """Far before the rows that are looked at."""
+    """They are far before the rows of the window."""
     warehouse_environment(coverage_days=1)
     days_on(client, 30)
     assert faults() == []
@@ -510,12 +513,12 @@ def test_ledgers_that_were_never_loaded_are_found_in_all_history(client, whole, 
     assert faults() == [("effects", "not_loaded", 21, 30, 10), ("ledgers", "missing_ledgers", 21, 30, 10)]
 
 
-def test_a_table_that_begins_later_than_the_ledgers_lacks_them(client, whole, faults):
+def test_a_table_that_starts_later_than_the_table_of_ledgers_has_a_gap(client, whole, faults):
     client.query(f"DELETE FROM local.stellar.{STATS} WHERE table_id = 'offers' AND start_ledger < 31").result()
     assert faults() == [("offers", "not_loaded", 11, 30, 20)]
 
 
-def test_every_target_is_looked_at(client, counted, findings, warehouse_environment):
+def test_every_target_is_checked(client, counted, findings, warehouse_environment):
     client.delete_dataset("mirror", delete_contents=True, not_found_ok=True)
     client.create_dataset("mirror")
     for table_id in SCHEMAS:
@@ -543,13 +546,13 @@ def test_every_target_is_looked_at(client, counted, findings, warehouse_environm
     client.delete_dataset("mirror", delete_contents=True)
 
 
-def test_a_published_table_that_somebody_deleted_is_found(client, whole, faults):
+def test_a_deleted_published_table_is_found(client, whole, faults):
     client.delete_table("local.stellar.history_effects")
     assert faults() == [("effects", "lost_rows", 11, 40, 30)]
 
 
-def test_any_number_of_findings_is_recorded_and_a_message_lists_some(client, whole, do, sql):
-    """Every second ledger is missing: the task's result stays small, and its records take several statements."""
+def test_all_findings_are_recorded_and_a_message_lists_the_first(client, whole, do, sql):
+    """Every second ledger is missing: the task's result stays small, and the records need several statements."""
     gaps = 2 * MOST_RECORDED + 10
     rows = f"UNNEST(GENERATE_ARRAY(42, {42 + 2 * (gaps - 1)}, 2)) AS n"
     client.query(
@@ -569,7 +572,7 @@ def test_any_number_of_findings_is_recorded_and_a_message_lists_some(client, who
     assert plan["loads"][0]["conf"] == {"start_ledger": 41, "end_ledger": 41}
 
 
-def test_findings_whose_results_are_gone_name_the_task_to_clear(whole, do, make_context):
+def test_findings_without_their_results_name_the_task_to_clear(whole, do, make_context):
     result = do(build_look_task())
     result["looks"][0][-1] += "_gone"
     make_context.xcoms["look", "return_value"] = result
@@ -578,7 +581,7 @@ def test_findings_whose_results_are_gone_name_the_task_to_clear(whole, do, make_
             do(build(), auto_heal=True)
 
 
-def test_of_many_runs_those_of_the_oldest_ledgers_come_first():
+def test_runs_of_the_oldest_ledgers_come_first():
     data_types = ("operations", ENRICHED_OPERATIONS.data_type)
     findings = [found(one, Fault.WRONG_COUNT, 10 * n, 10 * n) for n in range(MOST_RUNS + 7) for one in data_types]
     plan = healing(findings[::-1])
@@ -594,7 +597,7 @@ def found(data_type, fault, start, end):
     return Finding(data_type, fault, start, end, 1)
 
 
-def test_exactly_what_is_wrong_is_loaded_or_derived_again():
+def test_only_ledgers_with_findings_are_loaded_or_derived_again():
     plan = healing(
         [
             found("effects", Fault.LOST_ROWS, 10, 19),
@@ -620,7 +623,7 @@ def ledgers(ranges):
 
 
 @given(RANGES, st.integers(1, 9))
-def test_ranges_are_joined_cut_and_taken_away_without_losing_a_ledger(ranges, size):
+def test_joining_cutting_and_subtracting_ranges_loses_no_ledger(ranges, size):
     whole = joined(ranges)
     assert ledgers(whole) == ledgers(ranges)
     assert all(before.end + 1 < after.start for before, after in pairwise(whole))
@@ -634,7 +637,7 @@ def test_ranges_are_joined_cut_and_taken_away_without_losing_a_ledger(ranges, si
 A, B = "history_archive_with_captive_core", "history_archive_without_captive_core"
 
 
-def test_a_backfill_loads_what_is_missing_oldest_first():
+def test_a_backfill_loads_the_oldest_missing_ledgers_first():
     found = backfill_round(LedgerRange(1, 100), {A: [LedgerRange(1, 30)], B: [LedgerRange(50, 100)]}, 20, 3)
     assert found.loads == ((B, LedgerRange(1, 20)), (B, LedgerRange(21, 40)), (A, LedgerRange(31, 50)))
     assert found.rest == 9 + 50
@@ -642,7 +645,7 @@ def test_a_backfill_loads_what_is_missing_oldest_first():
 
 
 @given(RANGES, RANGES, st.integers(1, 30), st.integers(1, 4))
-def test_rounds_of_a_backfill_end_with_every_ledger_loaded_once(one, other, chunk, parallel):
+def test_a_backfill_loads_every_ledger_exactly_once(one, other, chunk, parallel):
     wanted, held = LedgerRange(5, 60), {A: list(one), B: list(other)}
     while (found := backfill_round(wanted, held, chunk, parallel)).loads:
         for dag_id, load in found.loads:

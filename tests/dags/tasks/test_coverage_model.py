@@ -1,7 +1,7 @@
-"""Coverage checks against a model that keeps, ledger by ledger, which load's rows are there.
+"""Coverage checks agree with a model that stores per ledger which load's rows the table has.
 
-The model knows neither SQL nor ranges: it is a dictionary that loads, reloads, deletions and late publishes change one
-ledger at a time. What the real tasks leave in the table, and what a coverage check then says, must be the same.
+The model uses neither SQL nor ranges: it is a dictionary that loads, reloads, deletions and late publishes change one
+ledger at a time. The table after the real tasks, and the findings of a coverage check, must agree with it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def closed_at(ledger):
 
 
 def rows_of(data_type, ledger, version):
-    """What a version of the exporter makes of a ledger: none, one or two effects."""
+    """Return the rows of a ledger from a version of the exporter: zero, one or two effects."""
     common = {"closed_at": closed_at(ledger), "batch_id": "b", "batch_run_date": "2026-01-01T00:00:00"}
     if data_type == LEDGERS.data_type:
         hashes = {"ledger_hash": f"h{ledger}", "previous_ledger_hash": f"h{ledger - 1}"}
@@ -51,7 +51,7 @@ def rows_of(data_type, ledger, version):
 
 @dataclass
 class Attempt:
-    """One export: of which ledgers, by which version, in which place of the order of attempts."""
+    """One export: its ledgers, its version of the exporter, and its position in the order of attempts."""
 
     number: int
     start: int
@@ -65,7 +65,7 @@ class Attempt:
 
 @dataclass
 class Model:
-    """For each ledger the attempt whose rows are there, how many there are, and what was noted of it."""
+    """Per ledger the attempt whose rows the table has, their number, and the recorded load."""
 
     published: dict = field(default_factory=dict)
     rows: dict = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Model:
             self.rows[ledger] = len(rows_of(EFFECTS.data_type, ledger, attempt.version))
 
     def is_older(self, attempt):
-        """Whether a newer attempt has one of the ledgers, by its note or by a row of it."""
+        """Return whether a newer attempt has one of the ledgers, recorded or as a row."""
         return any(
             self.noted.get(ledger, (-1,))[0] > attempt.number
             or (self.rows.get(ledger) and self.published[ledger] > attempt.number)
@@ -102,7 +102,7 @@ class Model:
 
 @pytest.fixture
 def laptop(client, warehouse_server, warehouse_environment, make_context):
-    """The tasks of batches and of the coverage check, on the laptop's warehouse, in a dataset for each example."""
+    """The tasks of batches and of the coverage check, on the laptop's warehouse, in a dataset per example."""
     numbers = itertools.count()
 
     class Laptop:
@@ -176,7 +176,7 @@ def laptop(client, warehouse_server, warehouse_environment, make_context):
 
         def delete(self, ledgers):
             listed = ", ".join(map(str, ledgers))
-            with suppress(Exception):  # before the first load there is no such table
+            with suppress(Exception):  # the table does not exist before the first load
                 client.query(
                     f"DELETE FROM local.{self.dataset}.history_effects WHERE ledger_sequence IN ({listed})"
                 ).result()
@@ -213,7 +213,7 @@ WHOLE = ("load", [FIRST, LAST], 2)
 
 
 def run(laptop, steps):
-    """Do the steps on the laptop's warehouse and in the model, and compare."""
+    """Run the steps on the laptop's warehouse and in the model, and compare both."""
     model = Model()
     for kind, *arguments in steps:
         if kind == "delete":
@@ -256,10 +256,10 @@ def judged(laptop, examples):
     judge()
 
 
-def test_coverage_says_what_the_model_says(laptop):
+def test_coverage_agrees_with_the_model(laptop):
     judged(laptop, 1)
 
 
 @pytest.mark.slow
-def test_coverage_says_what_the_model_says_of_many_histories(laptop):
+def test_coverage_agrees_with_the_model_for_many_histories(laptop):
     judged(laptop, 150)

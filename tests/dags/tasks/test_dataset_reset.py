@@ -1,4 +1,4 @@
-"""Removing what was loaded: what params mean, what is counted, what is gone afterwards and what is not."""
+"""Removal of loaded data: the meaning of params, the counted rows, and the rows and tables that are removed."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from stellar_etl_airflow.tasks.build_dataset_reset_task import (
 from tests.shared import REPO
 
 
-def test_a_range_is_removed_from_one_table_or_from_all():
+def test_a_range_is_removed_from_one_or_all_tables():
     assert asked_removal({"what": "range", "start_ledger": 3, "end_ledger": 9, "data_type": "trades"}) == Removal(
         ("trades",), LedgerRange(3, 9)
     )
     assert asked_removal({"what": "range", "start_ledger": 3, "end_ledger": 3}).data_types == tuple(PUBLISHED)
 
 
-def test_only_a_removed_dataset_may_hold_another_network():
+def test_only_a_removed_dataset_may_accept_another_network():
     assert asked_removal({"what": "table", "data_type": "offers"}) == Removal(("offers",))
     assert asked_removal({"what": "dataset"}) == Removal(tuple(PUBLISHED), network=True)
 
@@ -48,7 +48,7 @@ def test_only_a_removed_dataset_may_hold_another_network():
         ({"what": "dataset", "data_type": "offers"}, "what=dataset removes all tables"),
     ],
 )
-def test_params_that_do_not_fit_together_are_refused(params, message):
+def test_contradictory_params_are_refused(params, message):
     with pytest.raises(RangeError, match=message):
         asked_removal(params)
 
@@ -66,7 +66,7 @@ SCHEMAS = {
 
 @pytest.fixture
 def loaded(client, warehouse_environment, tmp_path):
-    """Ledgers 10 to 19, offers that changed in them, the loads of both, and a table that is not ours."""
+    """Load ledgers 10 to 19 and offers that changed in them, with the loads of both and an unrelated table."""
     (tmp_path / "offers_schema.json").write_text(
         '[{"name": "offer_id", "type": "INTEGER"}, {"name": "ledger_sequence", "type": "INTEGER"},'
         ' {"name": "deleted", "type": "BOOLEAN"}, {"name": "closed_at", "type": "TIMESTAMP"}]'
@@ -126,7 +126,7 @@ def tables(client):
 RANGE = {"what": "range", "start_ledger": 14, "end_ledger": 19}
 
 
-def test_the_plan_counts_the_rows_of_the_tables_that_are_there(loaded, do):
+def test_the_plan_counts_the_rows_of_existing_tables(loaded, do):
     plan = do(build_plan_reset_task(), **RANGE)
     assert plan["rows"] == {"stellar.history_ledgers": 6, "stellar.offers": 2}
     assert "`stellar.offers`: 2 rows, of ledgers 14 to 19" in plan["text"]
@@ -135,18 +135,18 @@ def test_the_plan_counts_the_rows_of_the_tables_that_are_there(loaded, do):
     assert "may then hold another network" in whole["text"]
 
 
-def test_the_plan_refuses_params_that_no_retry_would_fix(loaded, do):
+def test_the_plan_refuses_params_that_no_retry_can_fix(loaded, do):
     with pytest.raises(AirflowFailException, match="say which table"):
         do(build_plan_reset_task(), what="table")
 
 
-def test_nobody_is_asked_in_a_dry_run(make_context):
+def test_a_dry_run_needs_no_approval(make_context):
     task = build_approve_reset_task()
     with pytest.raises(AirflowSkipException, match="a dry run"):
         task.execute(make_context(task.task_id, {**RANGE, "dry_run": True}))
 
 
-def test_a_range_goes_and_what_is_left_makes_the_state(loaded, do, column):
+def test_a_range_is_removed_and_the_state_is_rebuilt_from_the_remaining_rows(loaded, do, column):
     do(build_remove_task(LEDGERS), **RANGE)
     do(build_remove_task(OFFERS), **RANGE)
     assert column("SELECT sequence FROM local.stellar.history_ledgers") == [10, 11, 12, 13]
@@ -158,7 +158,7 @@ def test_a_range_goes_and_what_is_left_makes_the_state(loaded, do, column):
     ) == ["history_ledgers 10", "offers 10", "offers_versions 10"]
 
 
-def test_what_is_removed_is_recorded_so_that_no_watermark_claims_it(loaded, do, client):
+def test_a_removal_is_recorded_so_that_no_watermark_includes_it(loaded, do, client):
     do(build_remove_task(LEDGERS), **RANGE)
     do(build_remove_task(OFFERS), what="table", data_type="offers")
     sql = "SELECT table_id, fault, start_ledger, end_ledger FROM local.stellar.ledger_coverage ORDER BY 1"
@@ -168,7 +168,7 @@ def test_what_is_removed_is_recorded_so_that_no_watermark_claims_it(loaded, do, 
     ]
 
 
-def test_a_table_goes_with_what_is_made_of_it_and_others_stay(loaded, do, tables, column):
+def test_a_table_is_removed_with_its_dependents_and_others_stay(loaded, do, tables, column):
     do(build_remove_task(OFFERS), what="table", data_type="offers")
     assert tables() == (SCHEMAS.keys() - {"offers", "offers_versions"}) | {COVERAGE_TABLE_ID}
     with pytest.raises(AirflowSkipException, match="asked for offers"):
@@ -176,12 +176,12 @@ def test_a_table_goes_with_what_is_made_of_it_and_others_stay(loaded, do, tables
     assert set(column("SELECT table_id FROM local.stellar.history_archives_dag_runs")) == {"history_ledgers"}
 
 
-def test_what_is_not_there_is_no_error(loaded, do):
+def test_a_missing_table_is_no_error(loaded, do):
     do(build_remove_task(TRANSACTIONS), what="dataset")
     do(build_remove_task(TRANSACTIONS), **RANGE)
 
 
-def test_a_removed_dataset_is_free_for_another_network_and_keeps_tables_of_others(client, loaded, do, tables):
+def test_a_removed_dataset_accepts_another_network_and_keeps_unrelated_tables(client, loaded, do, tables):
     for table in PUBLISHED.values():
         do(build_remove_task(table), what="dataset")
     assert tables() == {"history_archives_dag_runs", COVERAGE_TABLE_ID, "somebody_elses"}
@@ -189,7 +189,7 @@ def test_a_removed_dataset_is_free_for_another_network_and_keeps_tables_of_other
     assert NETWORK_LABEL not in client.get_dataset("local.stellar").labels
 
 
-def test_the_network_stays_if_a_table_alone_is_removed(client, loaded, do):
+def test_the_network_label_stays_if_only_a_table_is_removed(client, loaded, do):
     with pytest.raises(AirflowSkipException):
         do(build_forget_network_task(), what="table", data_type="offers")
     assert client.get_dataset("local.stellar").labels[NETWORK_LABEL] == "ours"

@@ -1,4 +1,4 @@
-"""Derived tables, run on the laptop's warehouse: made whole, again, and only from what is there."""
+"""Derived tables on the laptop's warehouse: complete and repeatable, from loaded sources only."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def at(ledger):
 
 
 def sources(ledgers=LEDGERS):
-    """Ledgers with one transaction of two operations each."""
+    """Return ledgers with one transaction of two operations each."""
     return {
         "history_ledgers": [
             {
@@ -70,7 +70,7 @@ def sources(ledgers=LEDGERS):
 
 @pytest.fixture
 def load(client, warehouse_server):
-    """Make the source tables again, with rows."""
+    """Create the source tables again, with rows."""
     _, folder = warehouse_server
 
     def load(tables, older=()):
@@ -92,7 +92,7 @@ def load(client, warehouse_server):
 
 @pytest.fixture
 def published(client, warehouse_environment):
-    """Notes in the batch stats that sources were published, now or at another time."""
+    """Record in the batch stats that sources were published, now or at another time."""
 
     def published(first=10, last=13, tables=SOURCES, moment="CURRENT_TIMESTAMP()"):
         Warehouse(client, settings(WarehouseSettings)).ensure_batch_stats()
@@ -111,7 +111,7 @@ def published(client, warehouse_environment):
 
 @pytest.fixture
 def run(warehouse_environment, make_context):
-    """Run the tasks of a derived table's DAG; return the result of the first one."""
+    """Run the tasks of a derived table's DAG; return the result of the first task."""
 
     def run(params=RANGE, table=ENRICHED_OPERATIONS, **changes):
         return run_chain(make_context, table, params, **changes)["check_sources"]
@@ -135,7 +135,7 @@ def test_operations_get_their_transaction_and_ledger(client, load, run):
     assert found[0] == ((10 << 32 | 4096) + 1, "tx 10", "hash 10", 10, 1.5, "first")
 
 
-def test_the_same_range_again_and_a_part_of_it_end_in_the_same_rows(client, load, run):
+def test_repeated_and_partial_runs_give_the_same_rows(client, load, run):
     load(sources())
     run(run_id="first")
     before = [row[:-1] for row in enriched(client)]
@@ -146,7 +146,7 @@ def test_the_same_range_again_and_a_part_of_it_end_in_the_same_rows(client, load
     assert [row[-1] for row in after] == ["second"] * 2 + ["third"] * 4 + ["second"] * 2
 
 
-def test_a_changed_source_is_taken_over(client, load, run):
+def test_a_change_of_a_source_reaches_the_derived_table(client, load, run):
     load(sources())
     run(run_id="first")
     changed = sources()
@@ -156,7 +156,7 @@ def test_a_changed_source_is_taken_over(client, load, run):
     assert enriched(client)[0][4] == 9.0
 
 
-def test_records_of_a_source_that_grew_otherwise_keep_each_value_in_its_field(client, load, run):
+def test_records_of_a_source_with_a_different_field_order_keep_each_value_in_its_field(client, load, run):
     tables = sources()
     details = {"amount": 1.5, "from": "G1", "to": "G2", "path": [{"asset_code": "A", "asset_issuer": "i"}]}
     tables["history_operations"][0]["details"] = details
@@ -168,7 +168,7 @@ def test_records_of_a_source_that_grew_otherwise_keep_each_value_in_its_field(cl
     assert row.details["path"] == [{"asset_code": "A", "asset_issuer": "i", "asset_type": None}]
 
 
-# What is pending ---------------------------------------------------------------------------------------------------
+# Pending ledgers ---------------------------------------------------------------------------------------------------
 
 
 def ledgers_of(client):
@@ -178,7 +178,7 @@ def ledgers_of(client):
 ENRICHED = "local.stellar.enriched_history_operations"
 
 
-def test_what_all_sources_have_published_is_derived_once(client, load, run, published, make_context):
+def test_ledgers_that_all_sources_have_published_are_derived_once(client, load, run, published, make_context):
     load(sources())
     published(tables=SOURCES[:2])
     with pytest.raises(AirflowSkipException, match="no ledgers are pending"):
@@ -188,12 +188,12 @@ def test_what_all_sources_have_published_is_derived_once(client, load, run, publ
     assert (result["batch"]["attempt"]["ledgers"], result["again"]) == ({"start": 10, "end": 13}, [])
     assert ledgers_of(client) == [10, 11, 12, 13]
     closed = make_context.xcoms["check_sources", "plan"]["closed"]
-    assert [moment[:19] for moment in closed] == [at(10)[:-1], at(13)[:-1]], "only these partitions are counted"
+    assert [moment[:19] for moment in closed] == [at(10)[:-1], at(13)[:-1]], "the statement reads only these partitions"
     with pytest.raises(AirflowSkipException):
         run({})
 
 
-def test_a_range_that_is_published_again_is_derived_again_whatever_its_chunks(client, load, run, published):
+def test_a_republished_range_is_derived_again_for_any_chunks(client, load, run, published):
     load(sources())
     published()
     run({}, run_id="first")
@@ -229,7 +229,7 @@ def test_late_ranges_and_repaired_gaps_are_each_derived(client, load, run, publi
     assert ledgers_of(client) == [10, 11, 12, 13]
 
 
-def test_rows_of_newer_sources_stay_when_an_older_run_publishes_late(client, load, run, published, make_context):
+def test_a_late_older_run_does_not_replace_rows_of_newer_sources(client, load, run, published, make_context):
     load(sources())
     published()
     run({}, run_id="newer")
@@ -249,7 +249,7 @@ def test_rows_of_newer_sources_stay_when_an_older_run_publishes_late(client, loa
     assert {row[5] for row in enriched(client)} == {"newer"}
 
 
-def test_rows_that_an_earlier_release_derived_are_not_derived_again_once_they_are_noted(client, load, run, published):
+def test_rows_derived_by_an_earlier_release_are_recorded_and_not_derived_again(client, load, run, published):
     load(sources())
     published()
     page = (REPO / "docs" / "production.md").read_text().partition("### Rows that were derived before")[2]
@@ -270,7 +270,7 @@ def test_rows_that_an_earlier_release_derived_are_not_derived_again_once_they_ar
         (lambda tables: tables["history_ledgers"].pop(), "ledgers 10 to 12 are loaded, not all of"),
     ],
 )
-def test_sources_that_are_not_whole_are_named(load, run, damage, words):
+def test_incomplete_sources_are_named(load, run, damage, words):
     tables = sources()
     damage(tables)
     load(tables)
@@ -286,7 +286,7 @@ def test_a_range_that_is_not_loaded_fails_and_an_interval_without_ledgers_is_ski
         run({})
 
 
-def test_a_run_with_a_range_of_its_own_waits_for_no_other_dag(make_context):
+def test_a_run_with_a_range_param_waits_for_no_other_dag(make_context):
     task = build_cross_dependency_task("another_dag")
     assert task.execute(make_context(task.task_id, RANGE)) is None
 
@@ -295,8 +295,10 @@ def test_a_run_with_a_range_of_its_own_waits_for_no_other_dag(make_context):
     ("run_type", "ahead", "state"),
     [("scheduled", 1, "success"), ("scheduled", 0, "deferred"), ("backfill", 1, "deferred")],
 )
-def test_a_scheduled_run_waits_for_no_run_that_will_not_be_made(airflow_environment, run_type, ahead, state):
-    """The other DAG was behind when the schedule changed, and its next run is a later one."""
+def test_a_scheduled_run_does_not_wait_for_a_run_that_airflow_will_not_create(
+    airflow_environment, run_type, ahead, state
+):
+    """The other DAG was behind when the schedule changed, so its next run has a later interval."""
     with DAG("deriving", schedule=None):
         task = build_cross_dependency_task("another_dag")
     planned = START + timedelta(minutes=10 * ahead)
@@ -344,7 +346,7 @@ def chain(client):
     return [tuple(row.values()) for row in client.query(sql).result()]
 
 
-def test_a_row_says_how_much_there_was_before_in_whatever_order_ledgers_come(client, run, publish_accounts):
+def test_a_row_has_the_previous_balance_for_any_order_of_ledgers(client, run, publish_accounts):
     rows = [account(10, 2.0, 0), account(11, 5.0), account(12, 1.0, key="G2"), account(13, 5.0, 2)]
     publish_accounts([rows[0], rows[2], rows[3]], 12, 13)
     run({}, table=BALANCES, run_id="newest")
@@ -359,9 +361,7 @@ def test_a_row_says_how_much_there_was_before_in_whatever_order_ledgers_come(cli
     ]
 
 
-def test_a_change_that_a_correction_takes_away_is_gone_and_the_next_row_follows_the_one_before(
-    client, run, publish_accounts
-):
+def test_a_correction_removes_a_change_and_relinks_the_next_row(client, run, publish_accounts):
     rows = [account(10, 2.0, 0), account(11, 5.0), account(13, 7.0), account(13, 1.0, key="G2")]
     publish_accounts(rows, 10, 13)
     run({}, table=BALANCES, run_id="first")
@@ -373,12 +373,14 @@ def test_a_change_that_a_correction_takes_away_is_gone_and_the_next_row_follows_
         ("G2", 13, None, 10000000),
     ]
     by_run = client.query("SELECT entry_key, batch_id FROM local.stellar.balances WHERE ledger_sequence = 13").result()
-    assert {tuple(row.values()) for row in by_run} == {("G1", "corrected"), ("G2", "first")}, "only what it touches"
+    assert {tuple(row.values()) for row in by_run} == {("G1", "corrected"), ("G2", "first")}, (
+        "the run changes only the affected rows"
+    )
     with pytest.raises(AirflowSkipException):
         run({}, table=BALANCES)
 
 
-# Kinds -------------------------------------------------------------------------------------------------------------
+# Kinds of derived tables -------------------------------------------------------------------------------------------
 
 
 def transfers(ledgers, **changes):
@@ -407,7 +409,7 @@ def transfers(ledgers, **changes):
     ]
 
 
-def test_transfers_are_one_row_per_event_with_amounts_as_stored(client, load, run):
+def test_transfers_have_one_row_per_event_with_amounts_as_stored(client, load, run):
     load({"history_ledgers": sources()["history_ledgers"], "token_transfers_raw": transfers(LEDGERS)})
     for _ in range(2):
         run(table=TRANSFERS)
@@ -416,7 +418,7 @@ def test_transfers_are_one_row_per_event_with_amounts_as_stored(client, load, ru
     assert found == [(n, i, "10000000") for n in LEDGERS for i in (0, 1)]
 
 
-def test_transfers_that_do_not_say_which_event_they_are_are_not_published(client, load, run):
+def test_transfers_without_their_event_are_not_published(client, load, run):
     rows = transfers(LEDGERS)
     del rows[-1]["event_index"]
     load({"history_ledgers": sources()["history_ledgers"], "token_transfers_raw": rows})
@@ -478,7 +480,7 @@ BOTH_DAYS = [
 ]
 
 
-def test_buckets_whose_volume_is_not_that_of_the_trades_are_not_published(client, load, run, monkeypatch, tmp_path):
+def test_buckets_whose_volume_differs_from_the_trades_are_not_published(client, load, run, monkeypatch, tmp_path):
     text = (QUERIES / "trade_ohlc.sql").read_text()
     (tmp_path / "trade_ohlc.sql").write_text(
         text.replace("WHERE {trades_range}", "WHERE {trades_range} AND t.`order` = 0")
@@ -490,7 +492,7 @@ def test_buckets_whose_volume_is_not_that_of_the_trades_are_not_published(client
     assert ohlc(client) == []
 
 
-def test_days_that_another_run_has_derived_since_are_not_published(client, load, run, make_context):
+def test_days_that_another_run_has_derived_meanwhile_are_not_published(client, load, run, make_context):
     load({"history_ledgers": HEADERS, "history_trades": TRADES})
     run({"start_ledger": 10, "end_ledger": 12}, table=TRADE_OHLC)
     make_context.xcoms["check_sources", "return_value"]["batch"]["attempt"]["started_at"] = "2026-01-01T00:00:00+00:00"
@@ -504,7 +506,7 @@ def test_days_that_another_run_has_derived_since_are_not_published(client, load,
 
 
 @pytest.mark.parametrize("order", [(10, 11, 12), (12, 11, 10)], ids=["as they closed", "backwards"])
-def test_whole_days_are_made_again_in_whatever_order_ledgers_come(client, load, run, order):
+def test_days_are_recomputed_completely_for_any_order_of_ledgers(client, load, run, order):
     seen = []
     for ledger in order:
         seen.append(ledger)
@@ -518,7 +520,7 @@ def test_whole_days_are_made_again_in_whatever_order_ledgers_come(client, load, 
     assert ohlc(client) == BOTH_DAYS
 
 
-def test_a_bucket_that_has_no_trade_any_more_is_gone(client, load, run):
+def test_a_bucket_without_trades_is_removed(client, load, run):
     load({"history_ledgers": HEADERS, "history_trades": TRADES})
     run({"start_ledger": 10, "end_ledger": 12}, table=TRADE_OHLC)
     assert ohlc(client) == BOTH_DAYS

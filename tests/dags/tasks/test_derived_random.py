@@ -1,4 +1,4 @@
-"""Every derived table ends as one full recomputation would make it, in whatever order and chunks its sources come."""
+"""Every derived table equals one full recomputation, for any order and chunks of its sources."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def ledger_of(table, row):
 
 @pytest.fixture(scope="module")
 def exported(lake, tmp_path_factory):
-    """By data type the rows of the sample network, whose ledgers are stretched over three days."""
+    """By data type the rows of the sample network, whose ledgers are spread over three days."""
     folder = tmp_path_factory.mktemp("export")
     arguments = ("-s", FIRST, "-e", LAST, "--datastore-path", lake, "-o", folder)
     succeed("export_all_history", *arguments)
@@ -61,7 +61,7 @@ def exported(lake, tmp_path_factory):
 
 
 class Network:
-    """The sources of the derived tables, and what has been published of them."""
+    """The sources of the derived tables, and their published ranges."""
 
     def __init__(self, client, folder, exported, make_context):
         self.client, self.folder, self.make_context = client, folder, make_context
@@ -76,7 +76,7 @@ class Network:
         self.runs = 0
 
     def publish(self, ledgers, data_types=tuple(SOURCES)):
-        """Load a range into sources, over what they have of it, and note it in the batch stats."""
+        """Load a range into sources, replacing their rows of it, and record it in the batch stats."""
         for data_type in data_types:
             table, (start, end) = SOURCES[data_type], (ledgers.start, ledgers.end)
             name = f"local.stellar.{table.table_id}"
@@ -102,7 +102,7 @@ class Network:
         ).result()
 
     def correct(self, ledgers):
-        """Change what sources say of some ledgers, and publish them again."""
+        """Change rows of some ledgers in the sources, and publish them again."""
         for data_type, column, value in (
             ("trades", "selling_amount", 12.5),
             ("transactions", "fee_charged", 7777),
@@ -118,7 +118,7 @@ class Network:
         self.publish(ledgers)
 
     def run(self, table, params=None):
-        """Run the table's DAG once; whether it found anything to derive."""
+        """Run the table's DAG once; return whether it derived anything."""
         self.runs += 1
         try:
             run_chain(self.make_context, table, params or {}, run_id=f"run {self.runs}")
@@ -133,7 +133,7 @@ class Network:
                 pass
 
     def contents(self, table):
-        """A table's rows in a fixed order, without the batch columns."""
+        """Return a table's rows in a fixed order, without the batch columns."""
         columns = [name for name in self.warehouse.columns(table.table_id) if name not in BATCH_COLUMNS]
         listed = ", ".join(f"`{name}`" for name in columns)
         keys = ", ".join(f"`{key}`" for key in table.keys)
@@ -141,7 +141,7 @@ class Network:
         return [tuple(row.values()) for row in found]
 
     def recompute(self):
-        """Make every derived table again from empty tables, by one run over all ledgers."""
+        """Create every derived table again from empty tables, by one run over all ledgers."""
         for table in DERIVED.values():
             self.client.delete_table(f"local.stellar.{table.table_id}", not_found_ok=True)
         self.client.query(f"DELETE FROM {STATS} WHERE table_id IN UNNEST({DERIVED_IDS})").result()
@@ -187,7 +187,7 @@ def test_each_derived_table_equals_one_full_recomputation(
     assert found == {table.table_id: network.contents(table) for table in DERIVED.values()}
 
 
-def test_a_run_reads_no_more_when_its_sources_have_grown_a_hundred_times(
+def test_a_run_reads_the_same_bytes_when_its_sources_grow_a_hundredfold(
     client, warehouse_server, warehouse_environment, make_context, exported
 ):
     network = Network(client, warehouse_server[1], exported, make_context)
@@ -196,7 +196,7 @@ def test_a_run_reads_no_more_when_its_sources_have_grown_a_hundred_times(
     statements = {}
     for table in DERIVED.values():
         if table is ASSET_SUPPLY:
-            assert network.run(BALANCES)  # its other days
+            assert network.run(BALANCES)  # other days of the sources
         assert network.run(table, newest)
         (job,) = [one for one in client.list_jobs() if f"_{table.data_type}_load_derive_" in one.job_id][:1]
         statements[table.table_id] = client.get_job(job.job_id)
@@ -231,7 +231,7 @@ def test_a_run_reads_no_more_when_its_sources_have_grown_a_hundred_times(
     assert {name: read(job) for name, job in statements.items()} == before
 
 
-def test_volumes_and_counts_are_those_of_the_sources(
+def test_volumes_and_counts_equal_the_sums_of_the_sources(
     client, warehouse_server, warehouse_environment, make_context, exported
 ):
     network = Network(client, warehouse_server[1], exported, make_context)
@@ -261,7 +261,7 @@ def test_volumes_and_counts_are_those_of_the_sources(
         )
 
 
-def test_the_supply_of_each_asset_is_what_is_held_and_lumens_are_what_the_headers_say(
+def test_an_assets_supply_equals_its_balances_and_lumens_equal_the_headers(
     client, warehouse_server, warehouse_environment, make_context, exported
 ):
     network = Network(client, warehouse_server[1], exported, make_context)
@@ -285,7 +285,7 @@ def test_the_supply_of_each_asset_is_what_is_held_and_lumens_are_what_the_header
         "total_coins - fee_pool, NULL), IF(closed_at < TIMESTAMP '2026-01-02', sequence, NULL)) "
         "FROM local.stellar.history_ledgers"
     )
-    assert lumens == pytest.approx(coins, rel=0, abs=256), "the account that has nearly all of them is a float"
+    assert lumens == pytest.approx(coins, rel=0, abs=256), "the account with nearly all lumens is a FLOAT64"
     assert abs(coins) > 500_000
     totals = "SELECT asset, supply, in_trust_lines + in_claimable_balances + in_liquidity_pools + in_contracts "
     for asset, minted, found in client.query(
@@ -294,7 +294,7 @@ def test_the_supply_of_each_asset_is_what_is_held_and_lumens_are_what_the_header
         assert minted == found, asset
 
 
-def test_an_asset_whose_supply_is_not_what_is_held_is_shown_by_its_difference(
+def test_a_supply_that_differs_from_the_balances_is_shown_with_the_difference(
     client, warehouse_server, warehouse_environment, make_context, exported
 ):
     network = Network(client, warehouse_server[1], exported, make_context)

@@ -1,4 +1,7 @@
-"""One pod or many, a manifest or none, bucket or volume: the real operators and exporter end in the same rows."""
+"""Real operators and exporter give the same rows for every combination of settings.
+
+The combinations: one pod or many, with or without a manifest, bucket or volume.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ def objects(bucket):
 
 @pytest.fixture
 def volume(tmp_path, airflow_environment):
-    """A volume that pods and workers share, and the folder that finished files are moved to."""
+    """A volume that pods and workers share, and the folder to which finished files are moved."""
 
     def volume(**changes):
         shared, finished = tmp_path / "shared", tmp_path / "finished"
@@ -75,7 +78,7 @@ def attempt_left(make_context):
 
 
 def rows(objects, attempt, tables=TABLES):
-    """The exported rows of each table, without the columns of the load."""
+    """Return the exported rows of each table, without the columns of the load."""
     found = {}
     for table in tables:
         lines = objects.blob(attempt.object_name(f"{table.data_type}.txt")).download_as_text().split("\n")
@@ -87,7 +90,7 @@ def rows(objects, attempt, tables=TABLES):
 
 @pytest.fixture(scope="module")
 def expected(lake, tmp_path_factory):
-    """What the exporter alone writes."""
+    """Return the exporter's own output."""
     folder = tmp_path_factory.mktemp("expected")
     command = ["export_all_history", "-s", "9", "-e", "26", "--datastore-path", str(lake), "-o", str(folder)]
     subprocess.run([Path(sys.executable).with_name("stellar-etl"), *command], check=True, capture_output=True)
@@ -100,7 +103,7 @@ def expected(lake, tmp_path_factory):
 
 
 @pytest.mark.parametrize("variables", MODES)
-def test_all_ways_end_in_the_same_rows(variables, run, airflow_environment, make_context, objects, expected, pods):
+def test_all_settings_give_the_same_rows(variables, run, airflow_environment, make_context, objects, expected, pods):
     airflow_environment(**variables)
     run(build_export_task(TABLES))
     batch = run(build_verify_task(TABLES))
@@ -118,7 +121,7 @@ def test_all_ways_end_in_the_same_rows(variables, run, airflow_environment, make
 
 
 @pytest.mark.parametrize("mode", ["one_pass", "per_type"])
-def test_headers_are_exported_to_count_by_and_never_loaded(mode, run, airflow_environment, make_context, objects):
+def test_headers_are_exported_for_the_row_count_and_never_loaded(mode, run, airflow_environment, make_context, objects):
     airflow_environment(manifest="derived", network_passphrase=SAMPLE, export_mode=mode)
     run(build_export_task((OPERATIONS,)))
     assert run(build_verify_task((OPERATIONS,)))["files"].keys() == {"operations"}
@@ -128,7 +131,7 @@ def test_headers_are_exported_to_count_by_and_never_loaded(mode, run, airflow_en
         run(build_verify_task((OPERATIONS,)))
 
 
-def test_without_a_manifest_the_network_is_the_one_of_the_variables(run, airflow_environment):
+def test_without_a_manifest_the_network_comes_from_the_variables(run, airflow_environment):
     airflow_environment(manifest="derived")
     run(build_export_task((LEDGERS,)))
     airflow_environment(use_futurenet=True)
@@ -162,7 +165,7 @@ def per_type(airflow_environment):
 
 
 def broken(task, context, after):
-    """A try that is lost when so many of its pods have ended."""
+    """Run a try that is lost after the given number of its pods has ended."""
     for step in task.begin(context)[:after]:
         task.take(step)
         task.execute_sync(context)
@@ -172,7 +175,7 @@ def steps_of(task, context):
     return [step.name for step in task.begin(context)]
 
 
-def test_types_that_are_done_stay_done(per_type, start, run, make_context, objects, expected):
+def test_a_retry_skips_types_that_are_done(per_type, start, run, make_context, objects, expected):
     broken(*start(build_export_task(TABLES)), after=1)
     attempt = attempt_left(make_context)
     generations = {blob.name: blob.generation for blob in objects.list_blobs(prefix=attempt.prefix)}
@@ -186,7 +189,7 @@ def test_types_that_are_done_stay_done(per_type, start, run, make_context, objec
     run(build_verify_task(TABLES))
 
 
-def test_a_pod_that_failed_is_tried_again_in_the_same_attempt(per_type, start, run, make_context, lake, objects):
+def test_a_failed_pod_is_retried_in_the_same_attempt(per_type, start, run, make_context, lake, objects):
     task, context = start(build_export_task(TABLES))
     first, second = task.begin(context)
     task.take(first)
@@ -200,7 +203,7 @@ def test_a_pod_that_failed_is_tried_again_in_the_same_attempt(per_type, start, r
     assert attempt_left(make_context) == attempt
 
 
-def test_what_other_variables_made_is_not_gone_on_with(per_type, start, make_context, airflow_environment):
+def test_files_made_with_other_variables_are_not_reused(per_type, start, make_context, airflow_environment):
     broken(*start(build_export_task(TABLES)), after=1)
     attempt = attempt_left(make_context)
     for changes in ({"use_captive_core": True}, {"image_name": "tools:2"}, {"manifest": "derived"}):
@@ -217,13 +220,13 @@ def test_a_cleared_task_exports_the_range_again(per_type, start, make_context):
 
 
 def begin_pod(task, context, place=0):
-    """A try that makes a pod, or finds one, and is then lost."""
+    """Run a try until it has created or found a pod, then abandon it."""
     task.take(task.begin(context)[place])
     return task.get_or_create_pod(task.build_pod_request_obj(context), context).metadata.name
 
 
 @pytest.mark.parametrize("ended", [False, True])
-def test_a_try_goes_on_with_the_pod_of_a_lost_one(per_type, ended, start, run, make_context, cluster, pods):
+def test_a_try_continues_with_the_pod_of_a_lost_try(per_type, ended, start, run, make_context, cluster, pods):
     broken(*start(build_export_task(TABLES)), after=1)
     name = begin_pod(*start(build_export_task(TABLES)))
     attempt = attempt_left(make_context)
@@ -245,7 +248,7 @@ def test_the_pod_of_another_attempt_is_deleted(per_type, start, run, cluster, ai
     wait_until(lambda: cluster.is_gone(name), "the other pod is left")
 
 
-def test_beside_a_pod_that_is_ending_nothing_is_gone_on_with(per_type, start, make_context, cluster):
+def test_a_retry_does_not_continue_while_a_pod_is_ending(per_type, start, make_context, cluster):
     task, context = start(build_export_task(TABLES))
     broken(task, context, after=1)
     attempt = attempt_left(make_context)
@@ -259,7 +262,7 @@ def test_beside_a_pod_that_is_ending_nothing_is_gone_on_with(per_type, start, ma
     cluster.api.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
 
 
-def test_a_task_that_is_killed_between_two_pods_starts_no_other(per_type, start, pods):
+def test_a_task_that_is_killed_between_two_pods_starts_no_other_pod(per_type, start, pods):
     task, context = start(build_export_task(TABLES))
     task.on_kill()
     with pytest.raises(AirflowException, match="was killed"):
@@ -268,7 +271,7 @@ def test_a_task_that_is_killed_between_two_pods_starts_no_other(per_type, start,
 
 
 def event_of(trigger):
-    """What a trigger has to say, in the triggerer."""
+    """Return the first event of a trigger, as the triggerer does."""
 
     async def first():
         return await anext(trigger.run())
@@ -277,7 +280,7 @@ def event_of(trigger):
 
 
 def deferred(task, context):
-    """Run a deferrable task as Airflow does, each time it comes back with a new operator; return how often it left."""
+    """Run a deferrable task as Airflow does, with a new operator per deferral; return the number of deferrals."""
     task.deferrable = True
     context["ti"].start_date = datetime.now(UTC)
     try:
@@ -297,14 +300,14 @@ def deferred(task, context):
             return times
 
 
-def test_in_deferrable_mode_the_task_leaves_for_each_pod(per_type, start, run, make_context, objects, expected, pods):
+def test_in_deferrable_mode_the_task_defers_for_each_pod(per_type, start, run, make_context, objects, expected, pods):
     assert deferred(*start(build_export_task(TABLES))) == 2
     assert rows(objects, attempt_left(make_context)) == expected
     assert run(build_verify_task(TABLES))["ledgers"] == 18
     wait_until(lambda: not pods(), "pods are left")
 
 
-def test_variables_that_change_while_a_deferred_pod_runs_end_the_try(per_type, start, airflow_environment):
+def test_variables_that_change_during_a_deferred_pod_end_the_try(per_type, start, airflow_environment):
     task, context = start(build_export_task(TABLES))
     task.deferrable = True
     context["ti"].start_date = datetime.now(UTC)
@@ -321,7 +324,7 @@ def test_variables_that_change_while_a_deferred_pod_runs_end_the_try(per_type, s
 
 
 @pytest.mark.parametrize("variables", [MODES[0], MODES[3]])
-def test_files_on_a_volume_are_verified_and_brought_to_the_bucket(
+def test_files_on_a_volume_are_verified_and_copied_to_the_bucket(
     variables, volume, run, make_context, objects, expected, tmp_path
 ):
     shared, finished = volume(**variables)
@@ -344,7 +347,7 @@ def test_files_on_a_volume_are_verified_and_brought_to_the_bucket(
     assert not [path for path in shared.rglob("*") if path.is_file()]
 
 
-def test_local_output_path_is_where_a_try_finds_what_is_done(volume, start, make_context, airflow_environment):
+def test_local_output_path_is_where_a_retry_finds_finished_files(volume, start, make_context, airflow_environment):
     shared, _ = volume(export_mode="per_type")
     airflow_environment(local_output_path=str(shared))
     broken(*start(build_export_task(TABLES)), after=1)
@@ -353,7 +356,7 @@ def test_local_output_path_is_where_a_try_finds_what_is_done(volume, start, make
     assert attempt_left(make_context) == attempt
 
 
-def test_files_are_taken_from_output_path_and_never_uploaded_if_they_have_changed(volume, run, make_context, objects):
+def test_files_are_uploaded_from_output_path_unless_they_have_changed(volume, run, make_context, objects):
     shared, _ = volume()
     volume(output_path=str(shared))
     run(build_export_task(TABLES))
@@ -365,7 +368,7 @@ def test_files_are_taken_from_output_path_and_never_uploaded_if_they_have_change
     assert not list(objects.list_blobs(prefix=attempt.prefix))
 
 
-def test_files_that_do_not_come_name_the_script_that_moves_them(volume, run, monkeypatch):
+def test_missing_files_are_reported_with_the_script_that_moves_them(volume, run, monkeypatch):
     monkeypatch.setattr(module, "MOVED_SECONDS", -1)
     volume()
     run(build_export_task(TABLES))
@@ -383,7 +386,7 @@ def test_files_that_do_not_come_name_the_script_that_moves_them(volume, run, mon
         {"hostPath": 7},
     ],
 )
-def test_a_volume_that_kubernetes_does_not_know_is_refused(volume, source, start):
+def test_an_invalid_kubernetes_volume_is_refused(volume, source, start):
     volume(volume_config=source)
     with pytest.raises(SettingsError, match="'volume_config'"):
         start(build_export_task(TABLES))

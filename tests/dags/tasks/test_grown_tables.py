@@ -1,4 +1,4 @@
-"""Tables that were made at different times hold nested columns in another order; each value stays in its own."""
+"""Tables of different ages have nested columns in different orders; each value stays in its own column."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def balance(ledger, claimants=CLAIMANTS):
 
 @pytest.fixture
 def public(client, warehouse_environment):
-    """A public dataset, whose table and the private point-in-time table an older release made."""
+    """A public dataset, whose table an older release created, as it did the private point-in-time table."""
     client.delete_dataset("public", delete_contents=True, not_found_ok=True)
     client.create_dataset("public")
     warehouse_environment(public_dataset="public", partition_fields={}, cluster_fields={})
@@ -85,7 +85,7 @@ def run(warehouse_server, make_context):
 
 
 def without_empty(value):
-    """A value without what is NULL or empty, which a file leaves out."""
+    """Return a value without its NULL and empty fields, which a file omits."""
     if isinstance(value, dict):
         return {key: kept for key, part in value.items() if (kept := without_empty(part)) not in (None, [], {})}
     return [without_empty(part) for part in value] if isinstance(value, list) else value

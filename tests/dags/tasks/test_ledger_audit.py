@@ -1,4 +1,4 @@
-"""An audit chooses loaded ledgers, finds rows that were changed by hand, records them, and says what to do."""
+"""An audit chooses loaded ledgers, finds manually changed rows, records them, and reports the remedy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def closed_at(ledger):
 
 
 def rows_of(table, first, last):
-    """Two rows per ledger, as an export makes them."""
+    """Return two rows per ledger, as an export creates them."""
     for ledger in range(first, last + 1):
         common = {"ledger_sequence": ledger, "closed_at": closed_at(ledger), **BATCH}
         for number in (1, 2):
@@ -51,7 +51,7 @@ def rows_of(table, first, last):
 
 @pytest.fixture
 def do(make_context, warehouse_server, warehouse_environment):
-    """Executes a task of a run, with the result where its DAG would have it."""
+    """Execute a task of a run, and store the result as its DAG does."""
     _, folder = warehouse_server
 
     def do(task, run_id=RUN, params=None, group=""):
@@ -81,7 +81,7 @@ def do(make_context, warehouse_server, warehouse_environment):
 
 @pytest.fixture
 def published(client, do):
-    """Offers of all ledgers, loaded by one batch."""
+    """Load offers of all ledgers by one batch."""
 
     def publish(table=OFFERS):
         do.export(table, FIRST, LAST)
@@ -99,7 +99,7 @@ def published(client, do):
 
 @pytest.fixture
 def audit(do, client):
-    """Run an audit up to its record; return the ledgers that it chose."""
+    """Run an audit up to its record; return the chosen ledgers."""
 
     def audit(table=OFFERS, run_id=RUN, params=None):
         chosen = do(build_choose_range_task(HOUR), run_id, params)
@@ -116,7 +116,7 @@ def audit(do, client):
 
 @pytest.fixture
 def stats(client, do):
-    """The table of batch stats, which a first look at nothing makes."""
+    """The table of batch stats, which the first query of an empty dataset creates."""
     with pytest.raises(AirflowSkipException, match="no ledgers are complete"):
         do(build_choose_range_task(HOUR))
 
@@ -140,7 +140,7 @@ FINDINGS = (
 COMPLETE = "SELECT complete_from, complete_through FROM stellar.ledger_ranges WHERE table_id = 'offers' ORDER BY 1"
 
 
-def test_audit_ledgers_say_how_many_ledgers_a_run_compares(stats, published, do, warehouse_environment):
+def test_audit_ledgers_sets_how_many_ledgers_a_run_compares(stats, published, do, warehouse_environment):
     published()
     for size in (1, 7, 500):
         warehouse_environment(audit_ledgers=size)
@@ -148,11 +148,11 @@ def test_audit_ledgers_say_how_many_ledgers_a_run_compares(stats, published, do,
         assert chosen["end"] - chosen["start"] <= size
         assert chosen["sample"]["chunks"] == -(-30 // size)
         assert chosen["types"] == ["offers"]
-        assert chosen == do(build_choose_range_task(HOUR)), "the run chooses the same again"
+        assert chosen == do(build_choose_range_task(HOUR)), "the run chooses the same ledgers again"
     assert (chosen["start"], chosen["end"]) == (FIRST, LAST + 1)
 
 
-def test_rows_that_are_right_are_recorded_and_reported_with_the_probability(
+def test_correct_rows_are_recorded_and_reported_with_the_probability(
     stats, published, audit, do, sql, capsys, warehouse_environment
 ):
     warehouse_environment(audit_ledgers=10)
@@ -191,12 +191,12 @@ def damaged(stats, published, audit, sql):
         sql(statement)
 
 
-def test_rows_that_were_changed_by_hand_fail_the_run_with_all_that_is_known(damaged, audit, do, sql):
+def test_manually_changed_rows_fail_the_run_with_all_details(damaged, audit, do, sql):
     assert sql(COMPLETE) == [(FIRST, LAST)]
     assert audit(params=ALL) == (FIRST, LAST)
     assert sql(FINDINGS.format(RUN)) == FOUND
     assert sql(AUDITS.format(RUN)) == [("local.stellar", "offers", 11, 40, 60, 1, 1, 2, "amount, price", False)]
-    assert sql(COMPLETE) == [(11, 11), (15, 29), (31, 40)], "the watermark knows of them"
+    assert sql(COMPLETE) == [(11, 11), (15, 29), (31, 40)], "the watermark excludes the findings"
     with pytest.raises(AirflowFailException) as failed:
         do(build_report_audit_task(), params=ALL)
     message = str(failed.value)
@@ -214,7 +214,7 @@ def test_rows_that_were_changed_by_hand_fail_the_run_with_all_that_is_known(dama
     assert sql(FINDINGS.format(RUN)) == FOUND
 
 
-def test_with_auto_heal_exactly_the_ledgers_of_findings_are_loaded_again(damaged, audit, do, warehouse_environment):
+def test_with_auto_heal_only_ledgers_with_findings_are_reloaded(damaged, audit, do, warehouse_environment):
     warehouse_environment(coverage_auto_heal=True)
     audit(params=ALL)
     do(build_report_audit_task(), params=ALL)
@@ -225,10 +225,10 @@ def test_with_auto_heal_exactly_the_ledgers_of_findings_are_loaded_again(damaged
     ]
 
 
-def test_assets_that_loads_do_not_change_are_reported_also_with_auto_heal(
+def test_assets_that_loads_do_not_change_are_reported_with_auto_heal_too(
     stats, published, audit, do, sql, warehouse_environment
 ):
-    """What loads bring back, they bring back; the rest a person corrects."""
+    """Loads restore deleted rows. A person must correct changed rows."""
     warehouse_environment(coverage_auto_heal=True)
     published(ASSETS)
     sql("UPDATE stellar.history_assets SET asset_id = 0 WHERE ledger_sequence = 12 AND asset_code = 'A12N1'")
@@ -244,7 +244,7 @@ def test_assets_that_loads_do_not_change_are_reported_also_with_auto_heal(
     ]
 
 
-def test_a_table_without_these_ledgers_is_left_out(stats, published, do, make_context):
+def test_a_table_without_these_ledgers_is_skipped(stats, published, do, make_context):
     published()
     do(build_choose_range_task(HOUR), params=ALL)
     context = make_context("export")
@@ -269,6 +269,6 @@ def test_a_range_that_cannot_be_audited_is_refused(stats, published, do, params,
         do(build_choose_range_task(HOUR), params=params)
 
 
-def test_nothing_is_collected_where_nothing_was_compared(do):
+def test_without_a_comparison_no_findings_are_collected(do):
     with pytest.raises(AirflowSkipException, match="no table was compared"):
         do(build_collect_audit_task())

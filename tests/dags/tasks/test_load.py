@@ -1,4 +1,4 @@
-"""A load job names an object: what is loaded has to be what was verified."""
+"""A load job names an object: the loaded object must be the verified one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.local import emulators
 
 @pytest.fixture
 def load(start, client, bucket, warehouse_environment, warehouse_server, make_context):
-    """Export and verify, let a change be made in the bucket, and load."""
+    """Export and verify, change the bucket, and load."""
     folder = warehouse_server[1]
 
     def load(change, there=True):
@@ -26,7 +26,7 @@ def load(start, client, bucket, warehouse_environment, warehouse_server, make_co
         name = batch["files"]["ledgers"]["uri"].removeprefix(f"gs://{emulators.BUCKET}/")
         blob = emulators.storage_client(bucket).bucket(emulators.BUCKET).blob(name)
         change(blob)
-        file = folder / emulators.BUCKET / name  # where the warehouse finds it
+        file = folder / emulators.BUCKET / name  # path that the warehouse reads
         file.parent.mkdir(parents=True, exist_ok=True)
         if there:
             file.write_bytes(blob.download_as_bytes())
@@ -37,11 +37,11 @@ def load(start, client, bucket, warehouse_environment, warehouse_server, make_co
     return load
 
 
-def test_what_was_verified_is_loaded(load):
+def test_the_verified_object_is_loaded(load):
     assert len(load(lambda blob: None)["jobs"]) == 1
 
 
-def test_an_object_that_was_replaced_since_is_not_published(load):
+def test_an_object_that_was_replaced_meanwhile_is_not_published(load):
     def change(blob):
         blob.upload_from_string(blob.download_as_bytes().replace(b'"base_fee":100', b'"base_fee":101'))
 
@@ -49,17 +49,17 @@ def test_an_object_that_was_replaced_since_is_not_published(load):
         load(change)
 
 
-def test_rows_that_do_not_fit_are_not_tried_again(load, make_context):
+def test_a_load_of_rows_that_do_not_fit_is_not_retried(load, make_context):
     def change(blob):
         blob.upload_from_string(blob.download_as_bytes().replace(b'"base_fee":100', b'"base_fee":"many"'))
 
     refused = pytest.raises(AirflowFailException, match=r"ledgers\.txt can't be loaded into history_ledgers: .*Clear")
     with refused:
         load(change)
-    with refused:  # as a deferred task comes back from the triggerer
+    with refused:  # as a deferred task resumes from the triggerer
         load.task.execute_complete(load.context, {"status": "error", "message": "400"}, load.task.job_id)
 
 
-def test_an_object_that_is_gone_is_named(load):
+def test_a_missing_object_is_named(load):
     with pytest.raises(AirflowFailException, match=r"ledgers\.txt can't be loaded .*: .*Not found: URI.*Clear the t"):
         load(lambda blob: None, there=False)

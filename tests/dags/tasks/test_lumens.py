@@ -1,4 +1,4 @@
-"""The lumens of all entries are those of the ledger's header: a coverage check adds them up once a day."""
+"""The lumens of all entries equal the total in the ledger's header: a coverage check adds them up once a day."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def held(holder, stroops, contract=CONTRACT):
 
 @pytest.fixture
 def ledgers(client, warehouse_environment):
-    """An account, a claimable balance, a pool and two contracts that hold lumens; one of these was evicted."""
+    """Load an account, a claimable balance, a pool and two contracts that hold lumens; one contract is evicted."""
     warehouse_environment(network_passphrase=PASSPHRASE)
     tables = [LEDGERS, *(STATES[data_type] for data_type in LUMENS_TYPES)]
     config = settings(WarehouseSettings)
@@ -107,7 +107,7 @@ def ledgers(client, warehouse_environment):
 
 @pytest.fixture
 def look(ledgers, make_context):
-    """What a look finds of lumens."""
+    """Return a function that lists the findings about lumens."""
     newest = {"sequence": LAST, "closed_at": closed_at(LAST).isoformat()}
     make_context.xcoms[HEAD_TASK, "return_value"] = newest
 
@@ -125,13 +125,13 @@ def look(ledgers, make_context):
 
 
 @pytest.mark.parametrize("passphrase", [*PASSPHRASES.values(), PASSPHRASE])
-def test_the_contract_of_lumens_has_the_id_that_the_network_gives_it(passphrase):
+def test_the_contract_id_of_lumens_is_the_networks(passphrase):
     assert native_contract(passphrase) == Asset.native().contract_id(passphrase)
 
 
-def test_lumens_of_all_entries_are_those_of_the_header(ledgers, look):
+def test_lumens_of_all_entries_equal_the_header(ledgers, look):
     assert look() == []
-    stroops = 10**17 + 3  # more than a FLOAT64 of lumens says to the stroop
+    stroops = 10**17 + 3  # a FLOAT64 of lumens is not exact to the stroop
     ledgers.change("accounts", 4, account_id="GB", balance=stroops / 10**7)
     ledgers.sql(f"UPDATE local.stellar.history_ledgers SET total_coins = total_coins + {stroops} WHERE TRUE")
     assert look() == []
@@ -147,7 +147,7 @@ CHANGES = [
 ]
 
 
-def test_balances_that_are_changed_are_found_to_the_stroop_and_fail_the_check(ledgers, look, make_context):
+def test_a_changed_balance_is_found_to_the_stroop_and_fails_the_check(ledgers, look, make_context):
     for table_id, change, where, _ in CHANGES:
         ledgers.sql(f"UPDATE local.stellar.{table_id} SET {change} WHERE {where}")
     stroops = sum(change[-1] for change in CHANGES)
@@ -156,14 +156,14 @@ def test_balances_that_are_changed_are_found_to_the_stroop_and_fail_the_check(le
         plan, report = build_plan_healing_task(), build_report_task()
         planned = make_context(plan.task_id, params, run_id="a-look")
         plan.pre_execute(planned)
-        assert not any(plan.execute(planned).values()), "no load fixes it"
+        assert not any(plan.execute(planned).values()), "no reload fixes the balance"
         context = make_context(report.task_id, params, run_id="a-look")
         report.pre_execute(context)
         with pytest.raises(AirflowFailException, match=f"accounts, ledgers 9 to 9: {stroops} stroops more or fewer"):
             report.execute(context)
 
 
-def test_one_balance_is_enough_and_ranges_and_tables_without_all_entries_are_not_looked_at(ledgers, look):
+def test_one_changed_balance_is_found_and_ranges_and_incomplete_tables_are_not_checked(ledgers, look):
     ledgers.sql("UPDATE local.stellar.contract_data SET balance = '12' WHERE ledger_key_hash = 'held'")
     assert look() == [(LAST, LAST, 1)]
     assert look(start_ledger=5, end_ledger=LAST) == []
@@ -172,7 +172,7 @@ def test_one_balance_is_enough_and_ranges_and_tables_without_all_entries_are_not
 
 
 def mark(hours):
-    """The data interval of an hourly run that is due some hours after midnight."""
+    """Return the data interval of an hourly run that is due some hours after midnight."""
     due = BEGIN + timedelta(hours=hours)
     return due - timedelta(microseconds=60), due
 
@@ -181,13 +181,13 @@ def mark(hours):
     ("interval", "daily"),
     [((None, None), True), (mark(0), True), (mark(1), False), (mark(23), False), (mark(24), True)],
 )
-def test_it_is_looked_at_once_a_day(make_context, interval, daily):
+def test_lumens_are_checked_once_a_day(make_context, interval, daily):
     context = make_context("look", {})
     context["dag_run"].data_interval_start, context["dag_run"].data_interval_end = interval
     assert is_daily(context) == daily
 
 
-def test_after_a_full_load_as_many_may_be_missing_as_it_lacked(ledgers, look):
+def test_after_a_full_load_the_difference_of_the_full_load_is_allowed(ledgers, look):
     lacked = 3
     for data_type in LUMENS_TYPES:
         table_id = STATES[data_type].table_id

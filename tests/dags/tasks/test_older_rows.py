@@ -1,4 +1,4 @@
-"""Older rows never replace newer ones, whichever task is cleared; and a staging table that is gone is named."""
+"""Older rows never replace newer rows, whichever task is cleared; and a missing staging table is named."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def closed_at(ledger):
 class Run:
     """The tasks of one table of a run, whose export attempt began some minutes after noon.
 
-    Its rows are one offer per ledger, with the attempt's minute as the amount, except for the ledgers in `empty`.
+    Its rows are one offer per ledger, except for the ledgers in `empty`. The amount of an offer is the attempt's
+    minute.
     """
 
     def __init__(self, do, folder, first, last, minute, loaded=None, empty=()):
@@ -115,7 +116,7 @@ def test_a_failed_run_that_is_cleared_after_a_reload_publishes_nothing(make, hel
     assert held() == held("offers_current") == before
 
 
-def test_a_reload_without_rows_counts_too(make, held):
+def test_a_reload_without_rows_counts_as_newer(make, held):
     failed = make(10, 15, 1).run(*STAGE)
     make(12, 14, 30, empty=(12, 13, 14)).run(*STAGE, *MERGE, stats)
     with pytest.raises(AirflowFailException, match=AGAIN):
@@ -132,8 +133,8 @@ def test_the_same_attempt_and_a_newer_one_are_published(make, held):
 
 
 @pytest.mark.parametrize("noted", [True, False])
-def test_runs_that_export_at_the_same_time_end_in_the_newer_rows(make, held, noted):
-    """The older attempt staged its rows after the newer one had begun: nobody was there to clear it."""
+def test_of_two_simultaneous_exports_the_newer_rows_remain(make, held, noted):
+    """The older attempt staged its rows after the newer one had begun, and no user cleared it."""
     older, newer = make(10, 15, 1, loaded=9).run(*STAGE), make(12, 18, 3).run(*STAGE)
     both = {10: 1, 11: 1, **dict.fromkeys(range(12, 19), 3)}
     newer.run(*MERGE, *([stats] if noted else []))
@@ -143,7 +144,7 @@ def test_runs_that_export_at_the_same_time_end_in_the_newer_rows(make, held, not
     assert held() == held("offers_current") == both
 
 
-def test_a_run_whose_ledgers_are_all_newer_elsewhere_changes_nothing(make, held):
+def test_a_run_whose_ledgers_are_all_newer_in_the_table_changes_nothing(make, held):
     older = make(13, 14, 1, loaded=9).run(*STAGE)
     make(12, 18, 3).run(*STAGE, *MERGE)
     older.run(*MERGE)
@@ -167,18 +168,18 @@ def test_an_older_full_load_of_a_ledger_is_refused(make, held, noted):
     assert held("offers_base") == {63: 30}
 
 
-def test_a_full_load_of_another_ledger_is_none_of_its_business(make, held):
+def test_a_full_load_of_another_ledger_is_ignored(make, held):
     first = make(63, 63, 1).run(*STAGE)
     make(62, 62, 30).run(*STAGE, *FULL, full_load_stats)
     first.run(*FULL, full_load_stats)
     assert held("offers_base") == {63: 1}
 
 
-# A staging table that is gone --------------------------------------------------------------------------------------
+# Missing staging tables --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("build", [build_check_task, *MERGE, FULL[0]])
-def test_a_task_that_is_cleared_alone_names_the_staging_table_and_what_to_clear(make, build):
+def test_a_task_cleared_alone_names_the_missing_staging_table_and_the_task_to_clear(make, build):
     run = make(10, 12, 1).run(build_gcs_to_bq_task)
     run.do(build_delete_staging_task([OFFERS]), run)
     with pytest.raises(
@@ -188,6 +189,6 @@ def test_a_task_that_is_cleared_alone_names_the_staging_table_and_what_to_clear(
         run.run(build)
 
 
-def test_nothing_to_record_is_no_failure(make):
+def test_a_run_without_a_load_to_record_is_skipped(make):
     with pytest.raises(AirflowSkipException):
         make(10, 12, 1).run(stats)

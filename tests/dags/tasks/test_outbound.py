@@ -1,6 +1,6 @@
-"""Outbound exports from a table to a receiver: the tasks of the DAGs against warehouse, bucket, Dataflow and receiver.
+"""Outbound exports from a table to a receiver: the DAGs' tasks run with warehouse, bucket, Dataflow and receiver.
 
-The tasks run here one after the other, as a worker runs them; the stand-ins are those of the laptop stack.
+The tasks run in sequence, as on a worker; the stand-ins are those of the laptop stack.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def environment(monkeypatch, stand_ins, client, airflow_environment):
 
 
 def closed(ledger):
-    """When a ledger closed."""
+    """Return the close time of a ledger."""
     return (START + timedelta(days=ledger)).isoformat()
 
 
@@ -210,7 +210,7 @@ def test_every_row_is_delivered_once_with_the_declared_columns(client, run, expo
 
 
 @pytest.mark.parametrize("name", ["snapshot", "report"])
-def test_a_task_comes_back_from_the_triggerer_as_another_object(client, run, export, make_context, tmp_path, name):
+def test_a_task_resumes_from_the_triggerer_with_the_same_result(client, run, export, make_context, tmp_path, name):
     fill(client)
     with receiving(tmp_path) as receiver:
         export.leads_to(receiver.address)
@@ -240,9 +240,7 @@ def kill(stand_ins, job_id):
     requests.post(f"{stand_ins.dataflow.url}/control/jobs/{job_id}/kill", timeout=60).raise_for_status()
 
 
-def test_two_tries_have_one_job_and_a_killed_job_is_followed_by_one_that_sends_the_rest(
-    client, run, export, tmp_path, stand_ins
-):
+def test_two_tries_share_one_job_and_a_new_job_sends_the_rest_of_a_killed_one(client, run, export, tmp_path, stand_ins):
     fill(client)
     faults = "throttle=7:1,unavailable=7:2,lost=7:3,reset=7:4,error=7:5"
     with receiving(tmp_path, faults=faults, latency=0.2, lost_seconds=1.5) as receiver:
@@ -263,7 +261,7 @@ def test_two_tries_have_one_job_and_a_killed_job_is_followed_by_one_that_sends_t
     assert recorded == {"n": 10, "b": 10}
 
 
-def test_a_killed_task_cancels_its_job_if_that_is_declared_and_the_next_try_starts_another(
+def test_a_killed_task_cancels_its_job_if_declared_and_the_next_try_starts_another(
     client, run, export, make_context, stand_ins
 ):
     fill(client)
@@ -286,7 +284,7 @@ def test_a_killed_task_cancels_its_job_if_that_is_declared_and_the_next_try_star
         execute("wait")
 
 
-def test_refused_batches_fail_the_check_and_are_sent_again_on_demand(client, run, export, tmp_path):
+def test_refused_batches_fail_the_check_and_are_redelivered_on_demand(client, run, export, tmp_path):
     fill(client)
     with receiving(tmp_path, faults="reject=5:2") as receiver:
         export.leads_to(receiver.address)
@@ -296,7 +294,7 @@ def test_refused_batches_fail_the_check_and_are_sent_again_on_demand(client, run
             execute("check")
         refused = rows_of(client, "SELECT DISTINCT snapshot FROM stellar.outbound_deliveries WHERE http_status = 422")
         assert receiver.stats()["batches"] == 8
-    with receiving(tmp_path) as receiver:  # it has learnt to take them
+    with receiving(tmp_path) as receiver:  # the receiver accepts them now
         export.leads_to(receiver.address)
         reported = run(snapshot=refused[0]["snapshot"])("choose", *SENDING)
         seen = receiver.stats()
@@ -304,14 +302,14 @@ def test_refused_batches_fail_the_check_and_are_sent_again_on_demand(client, run
     assert (reported["run"]["batch_count"], reported["run"]["delivered"]) == (2, 2)
 
 
-def test_a_declared_column_that_is_gone_is_an_error_before_anything_is_sent(client, run, export):
+def test_a_missing_declared_column_is_an_error_before_the_first_delivery(client, run, export):
     fill(client)
     export.declare(columns=["account_id", "balance", "flags"])
     with pytest.raises(AirflowFailException, match="the query gives no column flags.*Nothing was sent"):
         run()("snapshot")
 
 
-def test_rows_without_a_key_of_their_own_are_not_sent(client, run, export):
+def test_rows_without_a_unique_key_are_not_sent(client, run, export):
     fill(client)
     fill(client, rows=2)
     execute = run()
@@ -338,7 +336,7 @@ def batches_table(client):
     return name
 
 
-def test_batches_keep_their_limits_and_are_the_same_each_time(client, run, export):
+def test_batches_respect_their_limits_and_are_reproducible(client, run, export):
     fill(client)
     export.declare(sink={"batch": {"rows": 7, "bytes": 1000}})
 
@@ -356,7 +354,7 @@ def test_batches_keep_their_limits_and_are_the_same_each_time(client, run, expor
     assert [one["body"] for one in batches()] == [one["body"] for one in first]
 
 
-def test_files_hold_the_declared_columns_and_a_manifest_lists_them(client, run, export, stand_ins, tmp_path):
+def test_files_have_the_declared_columns_and_a_manifest_lists_them(client, run, export, stand_ins, tmp_path):
     fill(client)
     sink = {"kind": "files", "format": "parquet", "prefix": "partners/people"}
     (export.folder / "people.yaml").write_text(yaml.safe_dump({**EXPORT, "sink": sink}))
@@ -392,7 +390,7 @@ def load(client, start, end, published_at, says_when=True):
 
 @pytest.fixture
 def sent(client, run, export, stand_ins):
-    """Of a delta export: runs it, and gives the accounts that it sent."""
+    """Return a function that runs a delta export, and returns the accounts that it sent."""
     fields = [("table_id", "STRING"), ("start_ledger", "INTEGER"), ("end_ledger", "INTEGER")]
     fields += [(name, "TIMESTAMP") for name in ("published_at", "first_closed_at", "last_closed_at")]
     stats = [bq.SchemaField(*field) for field in fields]
@@ -418,7 +416,7 @@ def sent(client, run, export, stand_ins):
     return sent
 
 
-def test_a_delta_sends_new_loads_and_corrections_and_nothing_twice(client, sent):
+def test_a_delta_sends_new_loads_and_corrections_once(client, sent):
     fill(client, rows=3, ledger=5)
     load(client, 1, 9, "2026-01-01T00:10:00Z")
     assert sent() == ["G1", "G2", "G3"]
@@ -431,13 +429,13 @@ def test_a_delta_sends_new_loads_and_corrections_and_nothing_twice(client, sent)
     assert sent() == ["G1", "G2", "G3"]
 
 
-def test_loads_that_do_not_say_when_their_ledgers_closed_are_sent(client, sent):
+def test_loads_without_close_times_are_sent(client, sent):
     fill(client, rows=1, ledger=5)
     load(client, 1, 9, "2026-01-01T00:10:00Z", says_when=False)
     assert sent() == ["G1"]
 
 
-def test_what_is_loaded_while_a_snapshot_is_taken_is_sent_by_it_or_by_the_next_one(client, sent, monkeypatch):
+def test_rows_loaded_during_a_snapshot_are_sent_with_it_or_with_the_next_one(client, sent, monkeypatch):
     fill(client, rows=1, ledger=5)
     load(client, 1, 9, "2026-01-01T00:10:00Z")
     planned = tasks.SnapshotOperator.jobs
@@ -462,13 +460,13 @@ def test_what_is_loaded_while_a_snapshot_is_taken_is_sent_by_it_or_by_the_next_o
         ({"host": ""}, "its host must be an address"),
     ],
 )
-def test_a_connection_holds_an_address_and_no_secret(monkeypatch, connection, message):
+def test_a_connection_has_an_address_and_no_secret(monkeypatch, connection, message):
     monkeypatch.setenv("AIRFLOW_CONN_PEOPLE", json.dumps({"conn_type": "http", **connection}))
     with pytest.raises(AirflowFailException, match=message):
         jobs.receiver_url("people")
 
 
-def test_the_variables_say_which_template_image_and_account_a_job_has(environment, export):
+def test_the_variables_set_template_image_and_account_of_a_job(environment, export):
     """outbound_template, outbound_image, outbound_service_account."""
     environment(outbound_template="gs://b/t.json", outbound_image="eu/i:1", outbound_service_account="w@p")
     export.declare(engine={"flexrs": True, "max_workers": 3})
@@ -488,7 +486,7 @@ def test_the_variables_say_which_template_image_and_account_a_job_has(environmen
     assert_right([Request("dataflow", "POST", path, {}, {"launchParameter": parameter})])
 
 
-def test_outbound_prices_say_what_a_job_costs(environment):
+def test_outbound_prices_set_the_cost_of_a_job(environment):
     environment(outbound_prices={"vcpu_hour": 2, "gb_hour": 3, "shuffle_gb": 5})
     usage = tasks.used(
         {"TotalVcpuTime": 3600, "TotalMemoryUsage": 1024 * 7200, "BillableShuffleDataProcessed": 1 << 30}

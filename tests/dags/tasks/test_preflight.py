@@ -1,4 +1,4 @@
-"""The checks before the first run: each names what is missing, and passes once it is there."""
+"""The checks before the first run: each names a missing part, and passes once that part exists."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(make_context):
     return run
 
 
-def test_variables_are_all_read_and_each_problem_is_named(airflow_environment, run):
+def test_all_variables_are_read_and_each_problem_is_named(airflow_environment, run):
     run("check_variables")
     airflow_environment(price_per_tib=None, coverage_days="many")
     with pytest.raises(AirflowFailException) as found:
@@ -40,7 +40,9 @@ def test_variables_are_all_read_and_each_problem_is_named(airflow_environment, r
     assert "'coverage_days'" in str(found.value)
 
 
-def test_datasets_and_bucket_must_be_there_and_of_the_network(warehouse_environment, client, bucket, run, monkeypatch):
+def test_datasets_and_bucket_must_exist_and_belong_to_the_network(
+    warehouse_environment, client, bucket, run, monkeypatch
+):
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket.url)
     warehouse_environment(gcs_exported_data_bucket_name=emulators.BUCKET)
     exports = emulators.storage_client(bucket).get_bucket(emulators.BUCKET)
@@ -61,7 +63,7 @@ def test_datasets_and_bucket_must_be_there_and_of_the_network(warehouse_environm
     assert "bucket gs://nowhere does not exist" in str(found.value)
 
 
-def test_a_bucket_must_lie_beside_the_datasets():
+def test_a_bucket_must_have_the_location_of_the_datasets():
     assert location_problems("b", "EU", ["eu"]) == []
     assert location_problems("b", "EU", ["us"]) == [
         "bucket gs://b lies in eu, a dataset in us: use one location for both"
@@ -69,7 +71,7 @@ def test_a_bucket_must_lie_beside_the_datasets():
 
 
 def looked(trigger: PreflightTrigger) -> list[str]:
-    """What a trigger finds, made again from its serialized form as the triggerer does."""
+    """Return the findings of a trigger, created from its serialized form as in the triggerer."""
     path, arguments = trigger.serialize()
     assert path == "stellar_etl_airflow.operators.preflight.PreflightTrigger"
 
@@ -83,7 +85,7 @@ def connection(monkeypatch, **extra):
     monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps({"conn_type": "kubernetes", "extra": extra}))
 
 
-def test_the_triggerer_says_what_it_lacks(monkeypatch):
+def test_the_triggerer_reports_missing_parts(monkeypatch):
     connection(monkeypatch, kube_config=json.dumps(KUBECONFIG))
     assert looked(PreflightTrigger(CALLBACK, "kubernetes_default", None)) == []
     assert looked(PreflightTrigger(CALLBACK, None, None)) == []
@@ -99,7 +101,7 @@ def test_the_triggerer_says_what_it_lacks(monkeypatch):
     assert "no-such-plugin" in problem
 
 
-def test_the_task_goes_to_the_triggerer_and_fails_with_what_it_lacks(airflow_environment, make_context, run):
+def test_the_task_defers_to_the_triggerer_and_fails_with_the_missing_parts(airflow_environment, make_context, run):
     with pytest.raises(TaskDeferred) as left:
         run("check_triggerer")
     assert left.value.trigger.serialize()[1]["callback"] == CALLBACK
@@ -109,7 +111,7 @@ def test_the_task_goes_to_the_triggerer_and_fails_with_what_it_lacks(airflow_env
         task.report(make_context("check_triggerer"), {"problems": ["the triggerer lacks something"]})
 
 
-def test_the_image_answers_in_a_pod(start, pods, capsys):
+def test_the_image_runs_in_a_pod(start, pods, capsys):
     (task,) = [task for task in build_preflight_tasks() if task.task_id == "run_image"]
     task, context = start(task)
     assert task.execute(context) is None

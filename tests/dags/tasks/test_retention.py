@@ -1,4 +1,4 @@
-"""The bucket has to delete exported files when the Variable says; coverage fails if it does not."""
+"""The bucket's lifecycle rules must delete exported files as the Variable requires; coverage fails otherwise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def rule(action="Delete", **condition):
     return {"action": {"type": action, "storageClass": "NEARLINE"}, "condition": condition}
 
 
-def test_export_days_say_when_the_bucket_has_to_delete_files(bucket, warehouse_environment, make_context, monkeypatch):
+def test_export_days_sets_when_the_bucket_must_delete_files(bucket, warehouse_environment, make_context, monkeypatch):
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket.url)
     warehouse_environment(gcs_exported_data_bucket_name=emulators.BUCKET, export_days=20)
     exports = emulators.storage_client(bucket).get_bucket(emulators.BUCKET)
@@ -44,7 +44,7 @@ def test_export_days_say_when_the_bucket_has_to_delete_files(bucket, warehouse_e
         ([rule(isLive=False)], None),
     ],
 )
-def test_only_rules_that_reach_all_exported_files_count(rules, days):
+def test_only_rules_that_cover_all_exported_files_count(rules, days):
     found = retention_problem("b", "dag-exported", rules, 7)
     assert (found is None) == (days == 7)
     assert retention_problem("b", "dag-exported", [*rules, rule(age=1)], 1) is None

@@ -1,4 +1,4 @@
-"""DAGs of one schedule have the same intervals, and begin their work one after the other."""
+"""DAGs of one schedule have the same intervals, and begin their work at staggered times."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def due(start, airflow_environment):
     return due
 
 
-def test_start_delay_has_the_schedules_runs_of_a_dag_begin_later(due, pods):
+def test_start_delay_postpones_scheduled_runs_of_a_dag(due, pods):
     task, context = due(DagRunType.SCHEDULED)
     with pytest.raises(TaskDeferred) as deferred:
         task.execute(context)
@@ -44,6 +44,6 @@ def test_start_delay_has_the_schedules_runs_of_a_dag_begin_later(due, pods):
         (DagRunType.SCHEDULED, timedelta(minutes=2)),
     ],
 )
-def test_what_somebody_asked_for_and_what_is_late_already_is_not_delayed(due, run_type, since):
+def test_manual_and_late_runs_are_not_delayed(due, run_type, since):
     task, context = due(run_type, since)
     assert task.execute(context) == {"start": 9, "end": 27}

@@ -1,4 +1,4 @@
-"""A DAG that makes no runs is reported, though it has no run that could fail or miss a deadline."""
+"""A DAG without new runs is reported, although it has no run that could fail or miss a deadline."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ DUE = datetime(2026, 1, 1, 11, 40, tzinfo=UTC)
     ],
     ids=["late", "late by one interval", "to come", "catching up", "none is planned", "the schedule has ended"],
 )
-def test_a_run_that_is_two_intervals_late_is_not_made(planned, active, ends, words):
+def test_a_missing_scheduled_run_is_reported(planned, active, ends, words):
     logical_date = planned and planned - mark_of(PERIOD)
     assert overdue(logical_date, PERIOD, NOW, active=active, ends=ends) == words
 
 
 @pytest.fixture
 def state(airflow_environment, capsys):
-    """How the task ends, and what it says, given for each DAG: is it paused, its next logical date, its active runs."""
+    """Run the task for DAGs, each given as paused, next logical date and active runs; return its state and output."""
 
     def state(**dags):
         with DAG("watching", schedule=None):
@@ -50,7 +50,7 @@ def state(airflow_environment, capsys):
     return state
 
 
-def test_only_dags_that_are_not_paused_must_make_runs(state):
+def test_only_unpaused_dags_must_have_runs(state):
     now = datetime.now(UTC)
     long_ago, soon = now - timedelta(hours=1), now + timedelta(minutes=1)
     assert state(paused=(True, long_ago, 0), busy=(False, long_ago, 3), idle=(False, soon, 0))[0] == "success"

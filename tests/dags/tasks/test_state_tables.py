@@ -1,4 +1,4 @@
-"""Changes of ledger entries are published as a log; views show the entries now, and each version of them."""
+"""Changes of ledger entries are published as a log; views show the current entries, and each version of them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def closed_at(ledger):
 def run(client, warehouse_server, make_context, warehouse_environment):
     """Publish changes of offers for a range of ledgers.
 
-    They are `(offer_id, amount, ledger, deleted)`, with the ledger of the last change behind that in a full load.
+    They are `(offer_id, amount, ledger, deleted)`. In a full load the ledger of the last change follows.
     """
     _, folder = warehouse_server
 
@@ -91,10 +91,10 @@ SECOND = [(1, 2.0, 14, True), (3, 7.0, 15, False)]
 NOW = [(2, 5.0, 11, False), (3, 7.0, 15, False)]
 HISTORY = [(1, 1.0, 10, 12), (1, 2.0, 12, 14), (2, 5.0, 11, OPEN_LEDGER), (3, 7.0, 15, OPEN_LEDGER)]
 CORRECTED = [(1, 1.0, 10, False), (1, 3.0, 12, False)]
-"""The first batch as it should have been: one amount was wrong, and one offer was not there."""
+"""The corrected first batch: one amount was wrong, and one offer did not exist."""
 
 
-def test_a_log_what_there_is_now_and_each_version(run, held, versions):
+def test_the_log_the_current_entries_and_each_version_are_published(run, held, versions):
     run(10, 13, FIRST)
     run(14, 16, SECOND)
     assert held("offers") == sorted(FIRST + SECOND, key=lambda row: (row[0], row[2]))
@@ -125,7 +125,7 @@ def test_the_entries_at_a_ledger_are_a_table_function(client, run, fold):
 AT = "SELECT offer_id, amount FROM stellar.offers_at(@ledger) ORDER BY 1"
 
 
-def test_batches_in_another_order_and_again_end_in_the_same_rows(run, held):
+def test_reordered_and_repeated_batches_give_the_same_rows(run, held):
     run(14, 16, SECOND)
     run(10, 13, FIRST)
     run(14, 16, SECOND)
@@ -133,7 +133,7 @@ def test_batches_in_another_order_and_again_end_in_the_same_rows(run, held):
     assert held("offers_current") == NOW
 
 
-def test_both_datasets_have_both(client, run, held, versions, fold, warehouse_environment):
+def test_both_datasets_have_log_and_views(client, run, held, versions, fold, warehouse_environment):
     client.delete_dataset("public", delete_contents=True, not_found_ok=True)
     client.create_dataset("public")
     warehouse_environment(public_dataset="public")
@@ -152,7 +152,7 @@ def test_both_datasets_have_both(client, run, held, versions, fold, warehouse_en
     client.delete_dataset("public", delete_contents=True)
 
 
-def test_a_batch_reads_as_many_bytes_however_large_the_state_is(client, run, fold):
+def test_a_batch_reads_the_same_bytes_for_any_size_of_the_state(client, run, fold):
     """The state is the older changes and the versions: 10, 100 and 1,000 entries."""
 
     def query(sql, times=()):
@@ -188,11 +188,11 @@ def timestamps_of(job):
 # Faults of folds ---------------------------------------------------------------------------------------------------
 
 DAYS = 4077
-"""Of the public network, from its first ledger to November 2026: a fold has three statements."""
+"""The days of the public network, from its first ledger to November 2026: a fold has three statements."""
 
 
 def dies(fold, number, way, run_id):
-    """Run a fold in a process of its own, which is killed before or after the steps between two of its statements."""
+    """Run a fold in a separate process, which is killed before or after the steps between two of its statements."""
     process = os.fork()
     if process == 0:
         steps = FoldOperator.before
@@ -209,13 +209,13 @@ def dies(fold, number, way, run_id):
         try:
             fold(run_id)
         finally:
-            os._exit(1)  # it was to be killed
+            os._exit(1)  # the test kills it
     _, status = os.waitpid(process, 0)
-    assert os.WTERMSIG(status) == signal.SIGKILL, "the moment did not come"
+    assert os.WTERMSIG(status) == signal.SIGKILL, "the fold ended before the kill"
 
 
 @pytest.mark.slow
-def test_a_fold_that_is_killed_between_its_statements_goes_on_and_readers_see_the_same(client, run, fold, versions):
+def test_a_fold_that_is_killed_between_statements_continues_and_readers_see_the_same_rows(client, run, fold, versions):
     run(10, 13, [])
     client.query(
         "INSERT INTO stellar.offers (offer_id, amount, deleted, ledger_sequence, closed_at) "
@@ -224,7 +224,7 @@ def test_a_fold_that_is_killed_between_its_statements_goes_on_and_readers_see_th
     ).result()
     expected = versions()
     assert len(expected) > DAYS / 2
-    # The last tries find fewer statements: what is folded is not folded again.
+    # The last tries run fewer statements, because folded changes are not folded again.
     for number, way in ((0, "before"), (0, "after"), (1, "before"), (1, "after"), (1, "before"), (1, "after")):
         dies(fold, number, way, "killed")
         assert versions() == expected, f"after the try that was killed {way} the steps of statement {number}"
@@ -235,8 +235,8 @@ def test_a_fold_that_is_killed_between_its_statements_goes_on_and_readers_see_th
 
 
 @pytest.mark.slow
-def test_a_fold_waits_for_the_merge_of_a_worker_that_was_lost(client, run, fold, versions, caplog):
-    """The pool is free again, while the merge runs on."""
+def test_a_fold_waits_for_the_merge_of_a_lost_worker(client, run, fold, versions, caplog):
+    """The pool is free again, while the merge still runs."""
     run(10, 13, FIRST)
     config = bq.QueryJobConfig(labels={TARGET_LABEL: target_label("local.stellar.offers")})
     numbers = "UNNEST(GENERATE_ARRAY(1, 60000)) AS a, UNNEST(GENERATE_ARRAY(1, 10000000)) AS b"
@@ -259,7 +259,7 @@ def test_a_fold_waits_for_the_merge_of_a_worker_that_was_lost(client, run, fold,
 FULL_LOAD = (build_keep_full_load_task, build_merge_full_load_task)
 
 
-def test_a_full_load_begins_the_state_and_leaves_the_changes_alone(run, held, versions):
+def test_a_full_load_begins_the_state_and_keeps_the_changes(run, held, versions):
     run(10, 13, FIRST)
     run(14, 16, SECOND)
     run(14, 14, [(2, 6.0, 14, False), (4, 1.0, 14, False)], FULL_LOAD)
@@ -268,7 +268,7 @@ def test_a_full_load_begins_the_state_and_leaves_the_changes_alone(run, held, ve
     assert versions()[2:4] == [(2, 5.0, 11, 14), (2, 6.0, 14, OPEN_LEDGER)]
 
 
-def test_an_entry_that_a_full_load_has_as_it_was_stays(run, held):
+def test_an_entry_that_a_full_load_confirms_stays(run, held):
     run(10, 13, FIRST)
     run(14, 14, [(2, 5.0, 14, False, 11)], FULL_LOAD)
     assert held("offers_current") == [(2, 5.0, 11, False)]
@@ -278,8 +278,8 @@ AUDIT = (build_compare_task,)
 
 
 @pytest.mark.parametrize("folds", [False, True])
-def test_an_audit_names_the_ledgers_that_brought_what_the_archive_has_otherwise(run, fold, folds):
-    """Offer 2 has another amount there, 3 is not there, 4 is not here."""
+def test_an_audit_names_the_ledgers_whose_entries_differ_from_the_archive(run, fold, folds):
+    """In the archive offer 2 has another amount, 3 is missing, and 4 is additional."""
     run(10, 13, FIRST)
     run(14, 16, SECOND)
     if folds:
@@ -296,7 +296,7 @@ def test_an_audit_names_the_ledgers_that_brought_what_the_archive_has_otherwise(
     assert run(13, 13, [(1, 2.0, 13, False, 12), (2, 5.0, 13, False, 11)], AUDIT)["findings"] == []
 
 
-def test_an_audit_takes_the_newest_checkpoint_that_all_tables_have(client, warehouse_environment, make_context):
+def test_an_audit_uses_the_newest_checkpoint_of_all_tables(client, warehouse_environment, make_context):
     def chosen(**params):
         task = build_checkpoint_task()
         task.deferrable = False
@@ -317,8 +317,8 @@ def test_an_audit_takes_the_newest_checkpoint_that_all_tables_have(client, wareh
     assert chosen(checkpoint_ledger=63) == {"start": 63, "end": 64}
 
 
-def test_a_full_load_with_an_entry_twice_is_refused_before_it_is_merged(run, held):
-    """BigQuery would fail the merge: a row of the target may match one row of the source."""
+def test_a_full_load_with_a_duplicate_entry_is_refused_before_the_merge(run, held):
+    """BigQuery would fail the merge: at most one row of the source may match a row of the target."""
     run(10, 13, FIRST)
     with pytest.raises(AirflowFailException, match="1 rows that repeat another row's key"):
         run(14, 14, [(2, 5.0, 14, False), (2, 6.0, 14, False)], FULL_LOAD)
@@ -327,7 +327,7 @@ def test_a_full_load_with_an_entry_twice_is_refused_before_it_is_merged(run, hel
     assert held("offers_current") == [(1, 2.0, 12, False), (2, 5.0, 11, False)]
 
 
-def test_changes_up_to_a_full_load_stay_out_of_the_state_and_later_ones_enter(run, held):
+def test_only_changes_after_a_full_load_enter_the_state(run, held):
     run(13, 13, [(2, 5.0, 13, False)], FULL_LOAD)
     run(10, 13, FIRST)
     assert held("offers_current") == [(2, 5.0, 13, False)]
@@ -336,13 +336,13 @@ def test_changes_up_to_a_full_load_stay_out_of_the_state_and_later_ones_enter(ru
     assert len(held("offers")) == 5
 
 
-def test_a_full_load_older_than_the_one_that_is_kept_changes_nothing(run, held):
+def test_a_full_load_older_than_the_stored_one_changes_nothing(run, held):
     run(15, 15, [(3, 7.0, 15, False)], FULL_LOAD)
     jobs = run(12, 12, [(1, 2.0, 12, False)], FULL_LOAD)["jobs"]
     assert (jobs, held("offers_current")) == ([], [(3, 7.0, 15, False)])
 
 
-def test_a_rebuild_begins_with_the_full_load_even_an_empty_one(client, run, held, fold, rebuild):
+def test_a_rebuild_begins_with_the_full_load_even_if_it_is_empty(client, run, held, fold, rebuild):
     run(10, 13, FIRST)
     run(14, 14, [], FULL_LOAD)
     run(15, 16, SECOND[1:])
@@ -387,7 +387,7 @@ def rebuild(make_context):
     return rebuild
 
 
-def test_a_rebuild_makes_a_spoilt_state_right_again(client, run, held, versions, fold, rebuild):
+def test_a_rebuild_repairs_a_damaged_state(client, run, held, versions, fold, rebuild):
     run(10, 13, FIRST)
     run(14, 16, SECOND)
     fold()
@@ -405,7 +405,7 @@ def mark(client):
     return Folded.from_labels(client.get_table("local.stellar.offers_versions").labels)
 
 
-def test_a_correction_of_folded_ledgers_shows_at_once_and_is_folded_again(client, run, held, versions, fold):
+def test_a_correction_of_folded_ledgers_is_visible_at_once_and_folded_again(client, run, held, versions, fold):
     run(10, 13, FIRST)
     run(14, 16, SECOND)
     fold()
@@ -421,7 +421,7 @@ def test_a_correction_of_folded_ledgers_shows_at_once_and_is_folded_again(client
     )
 
 
-def test_ledgers_much_older_than_the_fold_wait_for_the_next_one(client, run, held, fold):
+def test_ledgers_much_older_than_the_fold_wait_for_the_next_fold(client, run, held, fold):
     run(10, 13, FIRST)
     run(14, 16, SECOND)
     fold()
@@ -440,7 +440,7 @@ def note(client, folded):
     client.update_table(table, ["labels"])
 
 
-def test_the_schedule_folds_a_long_tail_and_leaves_a_short_one(client, run, fold, warehouse_environment):
+def test_the_schedule_folds_a_long_tail_and_skips_a_short_one(client, run, fold, warehouse_environment):
     run(10, 13, FIRST)
     warehouse_environment(state_tail_hours=24 * 365 * 100)
     with pytest.raises(AirflowSkipException, match="nothing is due"):
@@ -459,7 +459,7 @@ def test_a_fold_before_the_first_load_is_skipped(client, fold):
         fold()
 
 
-def test_a_fold_that_died_before_it_wrote_the_labels_is_done_again(client, run, held, versions, fold, monkeypatch):
+def test_a_fold_that_died_before_writing_the_labels_is_repeated(client, run, held, versions, fold, monkeypatch):
     run(10, 13, FIRST)
     run(14, 16, SECOND)
     with monkeypatch.context() as dying:
@@ -471,13 +471,13 @@ def test_a_fold_that_died_before_it_wrote_the_labels_is_done_again(client, run, 
     assert (mark(client).ledger, held("offers_current")) == (16, NOW[1:])
 
 
-def test_a_point_in_time_table_of_an_earlier_release_is_not_left_behind(client, run):
+def test_a_point_in_time_table_of_an_earlier_release_is_an_error(client, run):
     client.create_table(bq.Table("local.stellar.offers_state", schema=[bq.SchemaField("x", "STRING")]))
     with pytest.raises(WarehouseError, match=r"offers_state is a point-in-time table .* stellar_etl_airflow.upgrade"):
         run(10, 13, FIRST)
 
 
-def test_labels_that_somebody_changed_are_an_error(client, run):
+def test_modified_labels_are_an_error(client, run):
     run(10, 13, FIRST)
     table = client.get_table("local.stellar.offers_versions")
     table.labels = {"fold_ledger": "5"}
@@ -486,13 +486,13 @@ def test_labels_that_somebody_changed_are_an_error(client, run):
         run(14, 16, SECOND)
 
 
-def test_a_rebuild_of_another_table_leaves_this_one(run, rebuild):
+def test_a_rebuild_of_another_table_changes_nothing(run, rebuild):
     run(10, 13, FIRST)
     with pytest.raises(AirflowSkipException, match="asked for accounts"):
         rebuild("accounts")
 
 
-def test_a_table_of_the_views_name_is_not_replaced(client, run):
+def test_a_table_with_a_views_name_is_not_replaced(client, run):
     client.create_table(bq.Table("local.stellar.offers_current", schema=[bq.SchemaField("x", "STRING")]))
     with pytest.raises(WarehouseError, match="local.stellar.offers_current is not a view"):
         run(10, 13, FIRST)

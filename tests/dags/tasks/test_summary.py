@@ -1,4 +1,4 @@
-"""The task that writes the summary: what it says of planted loads and findings, and that it repeats safely."""
+"""The task that writes the summary: its content for planted loads and findings, and safe repetition."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.local import emulators
 from tests.shared import REPO
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-"""Costs and lags are those of the last days."""
+"""Costs and lags cover the last days."""
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 IDS = {data_type: table.table_id for data_type, table in PUBLISHED.items()}
 
@@ -49,7 +49,7 @@ def closed_at(ledger):
 
 @pytest.fixture
 def coverage(client, bucket, warehouse_environment, make_context, monkeypatch):
-    """What can be done to the loads and findings, and the summary that the task then writes."""
+    """Planted loads and findings, and the summary that the task writes then."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket.url)
     warehouse_environment(gcs_exported_data_bucket_name=emulators.BUCKET, runbook_url="https://example.com/runbook.md")
     warehouse = warehouse_for(make_context("any"))
@@ -60,7 +60,7 @@ def coverage(client, bucket, warehouse_environment, make_context, monkeypatch):
         minutes = 0
 
         def load(self, *loads):
-            """Note loads, each a table, its first and last ledger, and the run: each as newer than those before."""
+            """Record loads: each is a table, its first and last ledger, and a run, newer than the previous ones."""
             rows = []
             for table, start, end, *run in loads:
                 self.minutes += 1
@@ -132,7 +132,7 @@ def test_a_gap_is_shown_until_it_is_loaded(coverage):
     assert document["datasets"][0]["watermark"]["complete_through"] == 30
 
 
-def test_what_a_check_found_is_dirty_and_repaired_once_it_is_loaded_again(coverage, make_context):
+def test_a_finding_makes_a_range_dirty_until_a_reload_repairs_it(coverage, make_context):
     coverage.load((EFFECTS, 11, 20))
     coverage.check(
         Finding("operations", Fault.LOST_ROWS, 15, 16, 2, dataset="local.stellar"),
@@ -144,7 +144,7 @@ def test_what_a_check_found_is_dirty_and_repaired_once_it_is_loaded_again(covera
     (dirty,) = document["problems"]
     assert (dirty["faults"], dirty["runs"]) == (["lost_rows"], [[OPERATIONS.dag_id, "middle"]])
     first = coverage.checked_at - timedelta(minutes=1)
-    assert dirty["since"] == f"{first:%Y-%m-%dT%H:%M:%SZ}", "when a check found it first"
+    assert dirty["since"] == f"{first:%Y-%m-%dT%H:%M:%SZ}", "the time when a check first found it"
 
     with pytest.raises(AirflowSkipException, match="repairs nothing"):
         coverage.run(build_repairing_summary_task())
@@ -159,7 +159,7 @@ def test_what_a_check_found_is_dirty_and_repaired_once_it_is_loaded_again(covera
     assert (states(document, OPERATIONS), document["problems"]) == (WHOLE, [])
 
 
-def test_point_in_time_views_are_dirty_until_the_next_check_finds_them_folded(coverage):
+def test_point_in_time_views_are_dirty_until_a_check_finds_them_folded(coverage):
     accounts = PUBLISHED["accounts"]
     coverage.load((accounts, 1, 30))
     coverage.check(Finding("accounts", Fault.DIRTY, 5, 6, 2, dataset="local.stellar"))
@@ -168,7 +168,7 @@ def test_point_in_time_views_are_dirty_until_the_next_check_finds_them_folded(co
     assert states(coverage.run(), accounts) == WHOLE
 
 
-def test_costs_lags_and_links_are_there_and_a_repeated_task_writes_the_same(coverage):
+def test_costs_lags_and_links_are_included_and_a_repeated_task_writes_the_same(coverage):
     coverage.check()
     document = coverage.run()
     costs = [one for one in document["costs"] if one[1] == "history_ledgers"]
@@ -179,7 +179,7 @@ def test_costs_lags_and_links_are_there_and_a_repeated_task_writes_the_same(cove
     assert {**coverage.run(), "made_at": ""} == {**document, "made_at": ""}
 
 
-def test_the_latest_audits_are_in_it_once_there_are_any(coverage):
+def test_the_latest_audits_are_included(coverage):
     coverage.check()
     assert coverage.run()["audits"] == []
     warehouse = coverage.warehouse
@@ -193,7 +193,7 @@ def test_the_latest_audits_are_in_it_once_there_are_any(coverage):
     assert audit["audited_at"] == f"{coverage.checked_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def test_a_check_that_did_not_look_leaves_the_summary_as_it_is(coverage, make_context):
+def test_a_skipped_check_leaves_the_summary_unchanged(coverage, make_context):
     task = build_summary_task()
     context = make_context(task.task_id)
     task.pre_execute(context)
@@ -201,7 +201,7 @@ def test_a_check_that_did_not_look_leaves_the_summary_as_it_is(coverage, make_co
         task.execute(context)
 
 
-def test_nothing_is_loaded_yet(coverage, client):
+def test_the_summary_of_an_empty_dataset_shows_no_load(coverage, client):
     client.query("DELETE FROM local.stellar.history_archives_dag_runs WHERE TRUE").result()
     coverage.check()
     document = coverage.run()
@@ -210,11 +210,11 @@ def test_nothing_is_loaded_yet(coverage, client):
 
 
 Ended = namedtuple("Ended", "task_id state")
-"""A task instance, as far as a run's state is concerned."""
+"""The fields of a task instance that determine a run's state."""
 
 
-def test_a_check_that_failed_stays_failed_though_the_summary_is_written_after_it():
-    """Airflow judges a run by its last tasks; which these are, Airflow itself says."""
+def test_a_failed_check_fails_the_run_although_the_summary_follows():
+    """Airflow derives a run's state from its leaf tasks; Airflow's own function lists them."""
     dag = DagBag(str(REPO / "dags" / "ledger_coverage_dag.py"), load_op_links=False).dags["ledger_coverage"]
     tasks = [Ended(task_id, None) for task_id in dag.task_ids]
     judged = {ti.task_id for ti in DagRun._tis_for_dagrun_state(None, dag=dag, tis=tasks)}

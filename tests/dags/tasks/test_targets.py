@@ -1,4 +1,4 @@
-"""Rows are staged once and published in each target dataset, by one writer a table."""
+"""Rows are staged once and published in each target dataset, by one writer per table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIRST, LAST = 10, 12
 
 @pytest.fixture
 def public(client, warehouse_environment):
-    """The Variables name a second dataset, which is there and empty."""
+    """The Variables name a second dataset, which exists and is empty."""
     client.delete_dataset("public", delete_contents=True, not_found_ok=True)
     client.create_dataset("public")
     warehouse_environment(public_dataset="public")
@@ -85,7 +85,7 @@ def codes(client, dataset):
     return [row.asset_code for row in rows]
 
 
-def test_rows_are_staged_once_and_published_in_both(client, public, run):
+def test_rows_are_staged_once_and_published_in_both_datasets(client, public, run):
     load, _, merge = run()
     assert codes(client, "stellar") == codes(client, "public") == ["EUR", "USD"]
     assert len(load["jobs"]) == 1
@@ -100,8 +100,8 @@ def test_rows_are_staged_once_and_published_in_both(client, public, run):
         ({"start_time": "2026-03-04T05:06:07Z", "end_time": "2026-03-04T06:00:00Z"}, "2026-03-04T05:06:07"),
     ],
 )
-def test_rows_of_a_run_by_ledgers_have_the_time_when_these_closed(client, run, params, found):
-    """Not that of the run: who reads by `batch_run_date` what came lately finds repaired rows near their ledgers."""
+def test_rows_of_a_run_by_ledgers_have_the_close_time_of_the_ledgers(client, run, params, found):
+    """They do not have the run's time: a query by `batch_run_date` finds repaired rows near their ledgers."""
     for run_id in ("first", "second"):
         run(run_id, params=params)
         rows = client.query("SELECT DISTINCT batch_run_date FROM local.stellar.history_assets").result()
@@ -115,7 +115,7 @@ def test_without_a_public_dataset_there_is_one_target(client, run):
 
 @pytest.fixture
 def shift_clock(monkeypatch):
-    """Let the clock of this process be off, for all modules of the DAGs that read it."""
+    """Shift the clock of this process, for all modules of the DAGs that read it."""
 
     def shift_clock(by):
         class Shifted(datetime):
@@ -133,8 +133,8 @@ def shift_clock(monkeypatch):
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_a_worker_whose_clock_is_an_hour_off_loses_and_doubles_no_row(client, run, shift_clock, hours):
-    """It loads the same ledgers after another worker, and before it: the order of writers is BigQuery's."""
+def test_a_worker_with_a_clock_an_hour_off_loses_and_duplicates_no_row(client, run, shift_clock, hours):
+    """It loads the same ledgers after and before another worker: BigQuery determines the order of writers."""
     run("on-time", codes=("USD",))
     shift_clock(timedelta(hours=hours))
     *_, first = run("off")
@@ -149,7 +149,7 @@ def test_a_worker_whose_clock_is_an_hour_off_loses_and_doubles_no_row(client, ru
     assert all(timedelta(days=6) < each < timedelta(days=8) for each in expiry) and expiry
 
 
-def test_the_public_dataset_is_guarded_too(client, public, run):
+def test_the_public_dataset_is_checked_too(client, public, run):
     guard_network(client, "local.public", "another network")
     with pytest.raises(WarehouseError, match="dataset local.public holds the ledgers of another network"):
         run()
@@ -162,7 +162,7 @@ def test_a_missing_public_dataset_is_named(client, public, run):
         run()
 
 
-def test_a_range_is_deleted_from_both(client, public, run, make_context):
+def test_a_range_is_deleted_from_both_datasets(client, public, run, make_context):
     run()
     task = build_delete_data_task(ASSETS)
     task.deferrable = False
@@ -173,7 +173,7 @@ def test_a_range_is_deleted_from_both(client, public, run, make_context):
 
 
 def test_a_long_range_is_deleted_in_parts_that_a_retry_finds_again(client, run, make_context, warehouse_environment):
-    """Partitions of an hour: BigQuery changes 4,000 of them by one job, which are five months."""
+    """The partitions are hours: BigQuery changes 4,000 of them by one job, which are five months."""
     field = {"type": "HOUR", "field": "closed_at"}
     warehouse_environment(partition_fields={"history_assets": field}, cluster_fields={})
     run()
@@ -187,12 +187,12 @@ def test_a_long_range_is_deleted_in_parts_that_a_retry_finds_again(client, run, 
     context = make_context(task.task_id, {"start_ledger": 1, "end_ledger": 20000}, run_id="delete")
     task.pre_execute(context)
     jobs = task.execute(context)["jobs"]
-    assert len(jobs) == 25, "4,000 hours each, from 2015 to the run"
+    assert len(jobs) == 25, "parts of 4,000 hours, from 2015 to the run"
     assert len({job.rpartition("_")[0] for job in jobs}) == 25
     assert codes(client, "stellar") == ["OUTSIDE"]
 
 
-def test_a_batch_of_too_many_partitions_is_refused_before_it_is_loaded(client, run, warehouse_environment):
+def test_a_batch_with_too_many_partitions_is_refused_before_the_load(client, run, warehouse_environment):
     field = {"type": "HOUR", "field": "closed_at"}
     warehouse_environment(partition_fields={"history_assets": field}, cluster_fields={})
     with pytest.raises(WarehouseError, match=r"4344 partitions of history_assets \(HOUR\), .* at most 4000: load them"):
@@ -207,19 +207,19 @@ def test_a_batch_of_too_many_partitions_is_refused_before_it_is_loaded(client, r
         ({"public_project": "elsewhere"}, "'public_project' is set and 'public_dataset' is not"),
     ],
 )
-def test_targets_that_make_no_sense_are_refused(run, warehouse_environment, changes, words):
+def test_invalid_targets_are_refused(run, warehouse_environment, changes, words):
     warehouse_environment(**changes)
     with pytest.raises(SettingsError, match=words):
         run()
 
 
-def test_who_writes_a_table_holds_its_pool():
+def test_each_writer_of_a_table_uses_its_pool():
     writers = (build_apply_gcs_changes_to_bq_task, build_delete_data_task)
     assert {build(ASSETS).pool for build in writers} == {"write_history_assets"}
     assert build_gcs_to_bq_task(ASSETS).pool == build_check_task(ASSETS).pool == "default_pool"
 
 
-def test_the_shipped_pools_are_the_ones_that_the_tables_need():
+def test_the_shipped_pools_match_the_tables():
     shipped = json.loads((REPO / "airflow_pools.json").read_text())
     assert shipped == POOLS
     assert all(pool["include_deferred"] for pool in shipped.values())

@@ -20,7 +20,7 @@ PLANNED = range_run("backfill", "history", LedgerRange(1, 9))
 
 
 class Runs(Supervisor):
-    """The runs of another DAG, as Airflow's API server keeps them; a run that is asked for goes on by a state."""
+    """The runs of another DAG in Airflow's API server. A triggered run takes the next state at each request."""
 
     def __init__(self, *states):
         super().__init__()
@@ -30,7 +30,7 @@ class Runs(Supervisor):
 
     def send(self, msg):
         self.asked += 1
-        assert self.asked < 100, "the task asks for ever"
+        assert self.asked < 100, "the task never stops polling"
         match msg:
             case comms.GetDRCount():
                 if self.fails_to_read:
@@ -68,7 +68,7 @@ def attempt(runs, *, waits=True, deferrable=False, try_number=1, max_tries=RETRI
     return run_task(task, runs, tries_left=tries_left, try_number=try_number, max_tries=max_tries)
 
 
-def test_a_run_is_started_and_waited_for():
+def test_a_run_is_triggered_and_waited_for():
     runs = Runs()
     assert attempt(runs) == "success"
     assert (runs.started, runs.cleared) == (1, 0)
@@ -89,8 +89,8 @@ def test_a_run_is_waited_for_in_the_triggerer():
 @pytest.mark.parametrize(
     ("state", "outcome"), [("success", None), ("failed", AirflowFailException), ("running", TaskDeferred)]
 )
-def test_back_from_the_triggerer_the_state_is_read_again(state, outcome):
-    """A person may have cleared the run since."""
+def test_after_the_triggerer_the_state_is_read_again(state, outcome):
+    """A user may have cleared the run meanwhile."""
     ti = SimpleNamespace(get_dr_count=lambda **_: 1, get_dagrun_state=lambda **_: state)
     with pytest.raises(outcome) if outcome else nullcontext():
         task_of(deferrable=True).execute_complete({"ti": ti}, ("trigger", {}))
@@ -98,13 +98,13 @@ def test_back_from_the_triggerer_the_state_is_read_again(state, outcome):
 
 @pytest.mark.parametrize("state", ["queued", "running", "success"])
 def test_a_retry_after_a_lost_worker_finds_its_run(state):
-    """In progress or done, it is neither cleared nor started a second time."""
+    """The task neither clears nor triggers a run that is in progress or done."""
     runs = Runs(state, "success")
     assert attempt(runs, try_number=2) == "success"
     assert (runs.started, runs.cleared) == (0, 0)
 
 
-def test_a_request_whose_reply_was_lost_starts_one_run():
+def test_a_request_with_a_lost_reply_triggers_one_run():
     runs = Runs()
     runs.loses_reply = True
     assert attempt(runs) == "success"
@@ -114,14 +114,14 @@ def test_a_request_whose_reply_was_lost_starts_one_run():
 @pytest.mark.parametrize("states", [("failed",), ("running", "failed")])
 @pytest.mark.parametrize("try_number", [1, 2, RETRIES + 1])
 def test_a_failed_run_is_not_repeated(states, try_number, caplog):
-    """The task fails without a retry, though it has tries left, and says what to do."""
+    """The task fails without a retry, although it has tries left, and reports the remedy."""
     runs = Runs(*states)
     assert attempt(runs, try_number=try_number) == "failed"
     assert (runs.started, runs.cleared) == (0, 0)
 
 
-def test_a_person_who_clears_the_task_clears_the_run_that_failed():
-    """Airflow counts on: the third try of a task that was cleared after two may be followed by as many retries."""
+def test_clearing_the_task_clears_its_failed_run():
+    """Airflow continues the count: a task that was cleared after two tries has a third one and its usual retries."""
     runs = Runs("failed")
     assert attempt(runs, try_number=3, max_tries=2 + RETRIES) == "success"
     assert (runs.started, runs.cleared) == (0, 1)
@@ -134,20 +134,20 @@ def test_a_retry_after_a_clear_does_not_clear_the_run_again():
 
 
 @pytest.mark.parametrize("state", ["running", "success"])
-def test_a_person_who_clears_the_task_does_not_repeat_a_run_that_goes_on_or_succeeded(state):
+def test_clearing_the_task_does_not_repeat_a_running_or_successful_run(state):
     runs = Runs(state, "success")
     assert attempt(runs, try_number=3, max_tries=2 + RETRIES) == "success"
     assert (runs.started, runs.cleared) == (0, 0)
 
 
-def test_a_state_that_could_not_be_read_starts_nothing():
+def test_an_unreadable_state_triggers_no_run():
     runs = Runs()
     runs.fails_to_read = True
     assert attempt(runs) == "up_for_retry"
     assert runs.started == 0
 
 
-def test_a_plan_gives_its_runs_the_same_ids_in_each_try_and_others_after_a_clear():
+def test_the_run_ids_of_a_plan_are_the_same_in_each_try_and_change_after_a_clear():
     def prefix(try_number, max_tries):
         ti = SimpleNamespace(try_number=try_number, max_tries=max_tries)
         return run_prefix({"ti": ti}, "heal__a", RETRIES)

@@ -31,21 +31,21 @@ OWN = {
     "start_delay": {"state_table_export": 240},
     "task_timeout": {"build_export_task": 7200},
 }
-"""What users of the old release set."""
+"""Changes by users of the old release."""
 NOT_OURS = {"of_another_team": "x"}
 NOT_YET = ("runbook_url", "coverage_days")
-"""Variables that a release before the recorded ones did not have."""
+"""Variables that releases before the recorded ones did not have."""
 
 
 def stored(folder):
-    """The Variables in Airflow's database, as values: its API hides some."""
+    """Return the values of the Variables in Airflow's database, because its API hides some."""
     with sqlite3.connect(folder / "airflow.db") as database:
         raw = dict(database.execute("SELECT key, val FROM variable"))
     return {key: value if isinstance(SHIPPED.get(key, ""), str) else json.loads(value) for key, value in raw.items()}
 
 
 def rows_of(client, release):
-    """The rows of each table, by the columns of the release."""
+    """Return the rows of each table, by the columns of the release."""
     found = {}
     for resource in release["tables"]:
         if "view" not in resource:
@@ -56,7 +56,7 @@ def rows_of(client, release):
 
 
 def plain(value):
-    """A value without the fields of records that are empty: they grow with the schema."""
+    """Return a value without empty fields of records, which are added as the schema grows."""
     if isinstance(value, dict):
         return {key: plain(part) for key, part in value.items() if part is not None} or None
     return value
@@ -64,7 +64,7 @@ def plain(value):
 
 @pytest.fixture(params=RELEASES, ids=lambda path: path.name.split(".")[0])
 def release(request, airflow_api, client):
-    """A deployment as an older release left it: its Variables and pools with users' changes, its tables with rows."""
+    """A deployment of an older release: Variables and pools with users' changes, and tables with rows."""
     api, release = airflow_api, json.loads(gzip.decompress(request.param.read_bytes()))
     variables = {key: value for key, value in {**release["variables"], **OWN, **NOT_OURS}.items() if key not in NOT_YET}
     create_all(api, "variables", [{"key": key, "value": value} for key, value in variables.items()])
@@ -76,7 +76,7 @@ def release(request, airflow_api, client):
 
 
 def fill(client, release):
-    """Insert a row into each table, by the columns that it needs; return their number by table."""
+    """Insert a row with the required columns into each table; return the number of rows by table."""
     for resource in release["tables"]:
         if "view" not in resource:
             required = [field for field in resource["schema"]["fields"] if field.get("mode") == "REQUIRED"]
@@ -110,7 +110,7 @@ def run(airflow_api, warehouse_server, monkeypatch, capsys):
     return run
 
 
-def test_a_deployment_of_an_older_release_comes_up_to_date(release, airflow_api, airflow_home, client, run):
+def test_a_deployment_of_an_older_release_is_upgraded(release, airflow_api, airflow_home, client, run):
     api, folder = airflow_api, airflow_home
     fill(client, release)
     rows, before = rows_of(client, release), (stored(folder), api.pools())
@@ -132,14 +132,14 @@ def test_a_deployment_of_an_older_release_comes_up_to_date(release, airflow_api,
     there = {table_of(resource) for resource in release["tables"]}
     for table in PUBLISHED.values():
         if table.derivation and table.table_id not in there:
-            continue  # its first run makes it
+            continue  # its first run creates it
         names = [table.table_id, *([versions_table_id(table.table_id)] if table.data_type in STATES else [])]
         for name in names:
             fields = [field.to_api_repr() for field in client.get_table(f"local.stellar.{name}").schema]
             assert lacking(read_schema(str(REPO / "schemas"), table.table_id), fields) == []
     old = {f"{table.table_id}_state" for table in STATES.values()}
     assert any("offers_state has 1 extra entries: replace it by local.stellar.offers_versions" in one for one in done)
-    assert not old & {table.table_id for table in client.list_tables("stellar")}, "versions are in their place"
+    assert not old & {table.table_id for table in client.list_tables("stellar")}, "versions have replaced it"
     release["tables"] = [resource for resource in release["tables"] if table_of(resource) not in old]
     assert rows_of(client, release) == {name: some for name, some in rows.items() if name not in old}
     for table in STATES.values():
@@ -149,21 +149,21 @@ def test_a_deployment_of_an_older_release_comes_up_to_date(release, airflow_api,
     assert [line for line in run("--go")[1:] if "up to date" not in line] == ["0 changes"]
 
 
-def test_a_value_that_this_release_refuses_stops_everything(airflow_api, deployment):
+def test_a_value_that_this_release_refuses_stops_the_upgrade(airflow_api, deployment):
     airflow_api.add_variable("coverage_alert_lag", "much", "")
     with pytest.raises(UpgradeError, match="'coverage_alert_lag'.*\n.*nothing was changed"):
         upgrade(deployment, go=True, say=lambda line: None)
     assert "runbook_url" not in airflow_api.variables()
 
 
-def test_a_step_that_leaves_something_to_do_is_an_error(deployment):
+def test_an_incomplete_step_is_an_error(deployment):
     never = Step("columns", lambda _: iter([Change("add a column", lambda: None)]))
     with pytest.raises(UpgradeError, match="columns: still to be done: add a column"):
         upgrade(deployment, go=True, steps=[never], say=lambda line: None)
 
 
 class FakeDags(AirflowApi):
-    """DAGs of which one is paused and has a run; without a scheduler Airflow's server has none."""
+    """DAGs, one of them paused and with a run; Airflow's server has none without a scheduler."""
 
     def dags(self):
         return {"a": {"is_paused": False}, "b": {"is_paused": True}, "c": {"is_paused": True}}
@@ -190,7 +190,7 @@ def test_a_migration_waits_until_its_dags_are_paused(airflow_api, client):
     assert done == [1]
 
 
-def test_what_airflow_hides_is_taken_from_the_files(airflow_api, client):
+def test_values_that_airflow_hides_come_from_the_files(airflow_api, client):
     api = airflow_api
     own = {**SHIPPED, "table_ids": {**SHIPPED["table_ids"], "token_transfers": "transfers", "ledgers": "our_ledgers"}}
     for key in ("table_ids", "network_passphrase"):
@@ -203,7 +203,7 @@ def test_what_airflow_hides_is_taken_from_the_files(airflow_api, client):
     assert exported.warehouse.config.table_id("token_transfers") == "transfers"
 
 
-def test_a_wrong_address_is_named(airflow_api):
+def test_an_invalid_address_is_named(airflow_api):
     with pytest.raises(AirflowApiError, match="does not answer"):
         AirflowApi("http://127.0.0.1:9").variables()
     with pytest.raises(AirflowApiError, match="AIRFLOW_API_TOKEN"):
@@ -212,5 +212,5 @@ def test_a_wrong_address_is_named(airflow_api):
         airflow_api.call("GET", "nothing")
 
 
-def test_steps_have_names_of_their_own():
+def test_steps_have_unique_names():
     assert len({step.name for step in STEPS}) == len(STEPS)

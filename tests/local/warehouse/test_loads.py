@@ -170,7 +170,7 @@ def test_seconds_since_1970_are_a_timestamp(client, bucket, table):
     ],
     ids=str,
 )
-def test_what_bigquery_refuses_is_refused(client, bucket, table, change, reason):
+def test_statements_that_bigquery_refuses_are_refused(client, bucket, table, change, reason):
     client.create_table(bq.Table(table, SCHEMA))
     with pytest.raises(BadRequest, match=reason):
         load(client, table, write(bucket / "bad.txt", FULL, {**FULL, **change}))

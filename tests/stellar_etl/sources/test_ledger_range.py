@@ -101,7 +101,7 @@ def test_both_ends_of_a_lake(oldest: int) -> None:
         assert_found(server, lake, min(first + 1, last), last)
 
 
-def test_fractions_of_a_second_leave_no_ledger_out() -> None:
+def test_fractions_of_a_second_omit_no_ledger() -> None:
     """All pairs of times around close times, some a second apart, against all ledgers one by one."""
     closes = [1_767_225_600 + offset for offset in (0, 1, 2, 7, 12)]
     lake = Pretended(lambda sequence: closes[sequence - 3], oldest=3, newest=2 + len(closes))

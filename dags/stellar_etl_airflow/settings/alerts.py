@@ -1,4 +1,4 @@
-"""Variables that say who is notified, and how."""
+"""Variables for alerts: recipients and channels."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from stellar_etl_airflow.settings.runs import EnvironmentSettings
 
 
 class AlertSettings(EnvironmentSettings):
-    """The Sentry project that failures are reported to."""
+    """The Sentry project that receives task failures."""
 
     sentry_dsn: Secret = variable(
         shipped="",
-        description="the Sentry project for last failures of tasks; empty: none",
+        description="the Sentry project that receives tasks that exhausted their retries; empty: none",
         when="failures must be reported to Sentry",
     )
     sentry_environment: str = variable(
         shipped="",
-        description="the environment that Sentry's events name; empty: `environment`",
-        when="Sentry must show another name",
+        description="the environment name in Sentry events; empty: `environment`",
+        when="Sentry must show another environment name",
     )
 
 
 class MessageSettings(SettingsGroup):
-    """Who hears of failures in chat and by email."""
+    """Alerts by Slack and email."""
 
     slack_connection: str = variable(
         shipped="",
@@ -35,7 +35,8 @@ class MessageSettings(SettingsGroup):
     )
     slack_channel: str = variable(
         shipped="",
-        description="the channel, if the connection is of Slack's API; empty: the connection is an incoming webhook",
+        description="the channel, if the connection is a Slack API connection; empty: the connection is an incoming "
+        "webhook",
         when="one Slack app serves several channels",
     )
     alert_email_to: str = variable(
@@ -50,16 +51,16 @@ class MessageSettings(SettingsGroup):
     )
     alert_window: Annotated[int, Field(ge=0)] = variable(
         shipped=900,
-        description="seconds after a message in which no other one is sent: alerts are held back",
-        when="one message in a quarter of an hour is too many, or too few",
+        description="minimum seconds between two alert messages; alerts in between are sent with the next one",
+        when="one message per quarter of an hour is too many, or too few",
     )
     runbook_url: str = variable(
         shipped="",
-        description="the address of docs/runbook.md for links in messages; empty: they name the file",
+        description="the address of docs/runbook.md for links in messages; empty: messages name the file",
         when="the repository, or a copy of the runbook, has an address",
     )
 
     @property
     def anybody(self) -> bool:
-        """Whether anybody hears."""
+        """Whether a channel for alerts is configured."""
         return bool(self.slack_connection or self.alert_email_to)

@@ -1,4 +1,4 @@
-"""What all groups of Airflow Variables share: the base class, the error, and the types of their fields."""
+"""The base of all groups of Airflow Variables: the model class, the error and the field types."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class SettingsError(ValueError):
 
 
 Name = Annotated[str, Field(min_length=1)]
-"""A text that is not empty."""
+"""A string that is not empty."""
 
 HIDDEN = "hidden"
-"""Marks a field whose value no message and no table shows."""
+"""Marks a field whose value is masked in messages and tables."""
 
 Secret = Annotated[str, HIDDEN]
-"""A text that no message and no table shows."""
+"""A string that is masked in messages and tables."""
 
 
 class SettingsGroup(BaseModel):
-    """One group of Airflow Variables, read together by the task that needs it."""
+    """One group of Airflow Variables. A task reads the groups that it needs."""
 
     # Build validators when a group is first read, because parsing a DAG file imports all groups.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -35,14 +35,14 @@ class SettingsGroup(BaseModel):
 def variable(*, shipped: Any, description: str, when: str, **constraints: Any) -> Any:
     """Describe one Airflow Variable, as a field of its group.
 
-    No field has a default: Airflow's SDK gives None for a Variable that it could not read too
-    (https://github.com/apache/airflow/issues/71307), and a default would then replace a user's value unnoticed.
+    No field has a default. Airflow's SDK also returns None when it failed to read a Variable
+    (https://github.com/apache/airflow/issues/71307), so a default would silently replace a user's value.
 
     Args:
-        shipped: its value in `airflow_variables.json`, or a function that makes it from the registry of tables.
-        description: what it is.
-        when: when to change it.
-        constraints: what else pydantic's `Field` takes.
+    shipped: value in `airflow_variables.json`, or a function that makes it from the registry of tables.
+    description: what the Variable is.
+    when: when to change it.
+    constraints: further arguments of pydantic's `Field`.
     """
     return Field(description=description, json_schema_extra={"when": when, "shipped": shipped}, **constraints)
 
@@ -54,7 +54,7 @@ def shipped_value(field: FieldInfo) -> Any:
 
 
 def extra_of(field: FieldInfo) -> dict[str, Any]:
-    """Return what `variable` notes of a field beside pydantic's own attributes."""
+    """Return the attributes that `variable` stores with a field: `when` and `shipped`."""
     return cast("dict[str, Any]", field.json_schema_extra)
 
 
@@ -65,7 +65,7 @@ def listed(keys: Iterable[str]) -> str:
 
 
 SHOWN = reprlib.Repr()
-"""Shows values in messages, none at any length."""
+"""Shortens long values in messages."""
 SHOWN.maxstring = SHOWN.maxother = 500
 SHOWN.maxdict = SHOWN.maxlist = 20
 
@@ -74,7 +74,7 @@ def check_absolute(key: str, path: str) -> None:
     """Check that a path is absolute or empty.
 
     Raises:
-        ValueError: it is relative; the message names the key.
+        ValueError: the path is relative; the message names the key.
     """
     if path and not path.startswith("/"):
         raise ValueError(f"{key!r} must be an absolute path, not {SHOWN.repr(path)}")
@@ -84,7 +84,7 @@ Group = TypeVar("Group", bound=SettingsGroup)
 
 
 def unknown(what: str, given: Iterable[str], known: Collection[str]) -> list[str]:
-    """Return a message for each key that is not known, with the right spelling where one is close."""
+    """Return a message per unknown key, with a close spelling if there is one."""
     messages = []
     for key in sorted(set(given) - set(known)):
         close = difflib.get_close_matches(key, known, n=1)

@@ -1,4 +1,4 @@
-"""Checks of all Airflow Variables together: unknown keys and entries, tables without columns."""
+"""Checks across all Airflow Variables: unknown keys and entries, tables without columns."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ POD_BUILDERS = (
     "build_preflight_tasks",
     "build_time_task",
 )
-"""The keys of `resources`, beside `default`."""
+"""Valid keys of `resources`, besides `default`."""
 
 
 def check_keys(variables: Mapping[str, Any]) -> list[str]:
-    """A message for each key that the project doesn't know, with the right spelling where one is close."""
+    """Return a message per unknown key, with a close spelling if there is one."""
     return unknown("Airflow Variable", variables, known_keys())
 
 
 def check_entries(get: Callable[[str], Any]) -> list[str]:
-    """Return a message for each entry that belongs to no table, DAG or builder.
+    """Return a message per entry whose key is not a known table, DAG or builder.
 
     Args:
-        get: gives a Variable's value by key; each must be valid by itself.
+        get: returns a Variable's value by key. Each value must be valid.
     """
     warehouse, export = load(WarehouseSettings, get), load(ExportSettings, get)
     names = [warehouse.table_ids.get(data_type, table.table_id) for data_type, table in PUBLISHED.items()]
@@ -60,7 +60,7 @@ SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 
 
 def _misfits(checks: Iterable[TableCheck], tables: Mapping[str, Table]) -> Iterator[str]:
-    """A message for each check of a table, column or value that there is not."""
+    """Yield a message per check that refers to an unknown table, column or value."""
     for number, entry in enumerate(checks):
         where = f"Airflow Variable 'checks'[{number}]"
         if entry.table not in tables:
@@ -73,10 +73,10 @@ def _misfits(checks: Iterable[TableCheck], tables: Mapping[str, Table]) -> Itera
 
 
 def check_tables(get: Callable[[str], Any], schemas: Path = SCHEMAS) -> list[str]:
-    """Return a message for each table that would be made without clusters or columns.
+    """Return a message per table without cluster columns or without a schema.
 
     Args:
-        get: gives a Variable's value by key; each must be valid by itself.
+        get: returns a Variable's value by key. Each value must be valid.
         schemas: the folder of the schema files.
     """
     warehouse = load(WarehouseSettings, get)
@@ -84,16 +84,16 @@ def check_tables(get: Callable[[str], Any], schemas: Path = SCHEMAS) -> list[str
     for data_type, table in PUBLISHED.items():
         name = warehouse.table_ids.get(data_type, table.table_id)
         if not warehouse.cluster(table):
-            messages.append(f"Airflow Variable 'cluster_fields': {name!r} has no columns: the table has no cluster")
+            messages.append(f"Airflow Variable 'cluster_fields': {name!r} has no columns; list at least one")
         try:
             read_schema(str(schemas), table.table_id)
         except SchemaError as error:
-            messages.append(f"Airflow Variable 'table_ids'[{data_type!r}]: the table {name!r} has no schema: {error}")
+            messages.append(f"Airflow Variable 'table_ids'[{data_type!r}]: table {name!r} has no schema: {error}")
     return messages
 
 
 def check(variables: Mapping[str, Any]) -> list[str]:
-    """What is wrong with Variables, a message each; empty if nothing is."""
+    """Return a message per problem of the Variables; empty if they are valid."""
     messages = check_keys(variables)
     valid = True
     for group in GROUPS:

@@ -1,4 +1,4 @@
-"""Variables that say which image builds models with dbt, and where."""
+"""Variables of dbt builds: image and dataset."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from stellar_etl_airflow.settings.base import SettingsGroup, variable
 
 
 class DbtSettings(SettingsGroup):
-    """How models of a dbt project are built."""
+    """The image and the dataset of dbt builds."""
 
     dbt_image_name: str = variable(
         shipped="",
         description="the image with dbt and a dbt project, for `build_dbt_task`; empty: no models are built",
-        when="a DAG of yours builds models: [dbt.md](dbt.md)",
+        when="your DAG builds dbt models: [dbt.md](dbt.md)",
     )
     dbt_dataset: str = variable(
         shipped="",
-        description="the dataset of `bq_project` in which dbt makes models",
+        description="the dataset of `bq_project` in which dbt creates models",
         when="`dbt_image_name` is set",
     )
 

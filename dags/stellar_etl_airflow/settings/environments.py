@@ -1,6 +1,6 @@
-"""The environments: `airflow_variables.json` is the default, `environments/<name>.json` holds what differs from it.
+"""Environments: `airflow_variables.json` is the default; `environments/<name>.json` has the values that differ.
 
-A key is taken as a whole, as `airflow variables import` takes it: an object of an environment replaces the default's.
+A key is replaced as a whole, as `airflow variables import` does: an environment's object replaces the default object.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 DEFAULT_FILE = "airflow_variables.json"
 FOLDER = "environments"
 CELL = 34
-"""Characters of a value in one line of the comparison."""
+"""Width of a value's column in the comparison, in characters."""
 
 
 def read_variables(*paths: Path) -> dict[str, Any]:
-    """The Variables of files, as `airflow variables import` takes them; of several the later ones win.
+    """Return the Variables of files in the format of `airflow variables import`. Later files win.
 
     Raises:
-        SettingsError: one can't be read, or is another kind of file.
+        SettingsError: a file cannot be read, or has another format.
     """
     together: dict[str, Any] = {}
     for path in paths:
@@ -41,18 +41,18 @@ def read_variables(*paths: Path) -> dict[str, Any]:
         except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(f"{path}: not a file of Airflow Variables: {error}") from None
         if not isinstance(variables, dict):
-            raise SettingsError(f"{path}: not a file of Airflow Variables: it must hold one object, of values by key")
+            raise SettingsError(f"{path}: not a file of Airflow Variables: it must contain one JSON object")
         together |= variables
     return together
 
 
 @dataclass(frozen=True)
 class Environments:
-    """The default and the environments of one checkout.
+    """The default Variables and the environments of one checkout.
 
     Attributes:
         default: all Variables.
-        own: by name, what an environment has in place of them.
+        own: per environment, the values that replace the default's.
         schemas: the folder of the schema files.
     """
 
@@ -65,24 +65,24 @@ class Environments:
         """Read a checkout's files.
 
         Raises:
-            SettingsError: one of them is no file of Variables.
+            SettingsError: a file cannot be read, or has another format.
         """
         files = sorted((root / FOLDER).glob("*.json"))
         own = {path.stem: read_variables(path) for path in files}
         return cls(read_variables(root / DEFAULT_FILE), own, root / "schemas")
 
     def merged(self, name: str) -> dict[str, Any]:
-        """An environment's Variables: what to import there.
+        """Return all Variables of an environment, ready for import.
 
         Raises:
             SettingsError: there is no such environment.
         """
         if name not in self.own:
-            raise SettingsError(f"there is no environment {name!r}: {FOLDER}/ has {', '.join(self.own) or 'none'}")
+            raise SettingsError(f"unknown environment {name!r}: {FOLDER}/ has {', '.join(self.own) or 'none'}")
         return {**self.default, **self.own[name]}
 
     def problems(self) -> list[str]:
-        """What is wrong with the files: a message each, which begins with the file; empty if nothing is."""
+        """Return a message per problem of the files; each begins with the file. Empty if all are valid."""
         of_default = _wrong(self.default, self.schemas)
         messages = [f"{DEFAULT_FILE}: {message}" for message in of_default]
         for name, own in self.own.items():
@@ -91,7 +91,7 @@ class Environments:
         return messages
 
     def comparison(self) -> str:
-        """What differs: a row for each key, a column for each environment, empty where it has the default."""
+        """Return a table of the differences, with a row per key and a column per environment."""
         keys = sorted({key for own in self.own.values() for key in own})
         rows = [["Variable", "default", *self.own]]
         for key in keys:
@@ -102,21 +102,21 @@ class Environments:
 
 def _wrong(variables: Mapping[str, Any], schemas: Path) -> list[str]:
     messages = check(variables)
-    with suppress(SettingsError):  # named above
+    with suppress(SettingsError):  # check() has reported it
         messages += check_tables(variables.get, schemas)
     return messages
 
 
 def _repeated(own: Mapping[str, Any], default: Mapping[str, Any]) -> list[str]:
     return [
-        f"Airflow Variable {key!r} is as in {DEFAULT_FILE}: leave it out, for this file holds only what differs"
+        f"Airflow Variable {key!r} equals the default in {DEFAULT_FILE}; delete it here: this file has only differences"
         for key, value in own.items()
         if key in default and json.dumps(value, sort_keys=True) == json.dumps(default[key], sort_keys=True)
     ]
 
 
 def _lines(rows: Iterable[Sequence[str]]) -> Iterable[str]:
-    """A table's lines; what is too long for its cell goes on in the line below."""
+    """Return the lines of a table. Long values continue on the next line."""
     cells = [[textwrap.wrap(text, CELL, break_on_hyphens=False) for text in row] for row in rows]
     widths = [max((len(line) for cell in column for line in cell), default=0) for column in zip(*cells, strict=True)]
     for row in cells:
@@ -133,11 +133,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs="*",
         type=Path,
         metavar="FILE",
-        help=f"as `airflow variables import` takes it; of several, the later ones win (default: {DEFAULT_FILE} and all "
-        f"of {FOLDER}/, side by side)",
+        help=f"a file in the format of `airflow variables import`; later files win (default: {DEFAULT_FILE} and all "
+        f"of {FOLDER}/, compared side by side)",
     )
-    rendering = commands.add_parser("render", help="write the Airflow Variables of an environment, to be imported")
-    rendering.add_argument("name", metavar="NAME", help=f"of a file in {FOLDER}/")
+    rendering = commands.add_parser("render", help="write all Airflow Variables of an environment, ready for import")
+    rendering.add_argument("name", metavar="NAME", help=f"name of a file in {FOLDER}/, without `.json`")
     rendering.add_argument("--output", type=Path, metavar="FILE", help="write to FILE (default: standard output)")
     return parser.parse_args(argv)
 
@@ -145,7 +145,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _check_files(files: Iterable[Path]) -> list[str]:
     variables = read_variables(*files)
     if not (messages := check(variables)):
-        print(f"{len(variables)} Airflow Variables, nothing wrong with them")
+        print(f"{len(variables)} Airflow Variables are valid")
     return messages
 
 
@@ -153,7 +153,7 @@ def _check_environments() -> list[str]:
     environments = Environments.read()
     print(environments.comparison())
     if not (messages := environments.problems() + check_declarations()):
-        print(f"\n{DEFAULT_FILE} and {len(environments.own)} environments, nothing wrong with them")
+        print(f"\n{DEFAULT_FILE} and {len(environments.own)} environments are valid")
     return messages
 
 
@@ -174,9 +174,9 @@ def _render(name: str, output: Path | None) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m stellar_etl_airflow.settings check [FILE…]`, or `render NAME [--output FILE]`.
+    """Run `python -m stellar_etl_airflow.settings check [FILE…]`, or `render NAME [--output FILE]`.
 
-    Exit status 0, or 1 with a line for each problem.
+    Return 0, or 1 after printing a line per problem to standard error.
     """
     arguments = _arguments(argv)
     try:

@@ -1,4 +1,4 @@
-"""Variables that say what is exported, and where the files go."""
+"""Variables of exports: content, arguments of the pods, and where files are written."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from stellar_etl_airflow.settings.warehouse import registered
 
 
 class BucketSettings(SettingsGroup):
-    """Where exported files lie until they are loaded."""
+    """Where exported files are stored until they are loaded."""
 
     gcs_exported_data_bucket_name: Name = variable(
         description="the bucket that the export pods write to", when="at first", shipped="my-project-stellar-etl"
     )
     gcs_exported_object_prefix: str = variable(
-        description="the folder in the bucket, below which each run has its own",
+        description="the folder in the bucket; each run writes to its own subfolder",
         when="several environments share a bucket",
         shipped="dag-exported",
     )
     export_days: int = variable(
         ge=1,
-        description="after how many days a lifecycle rule of the bucket deletes exported files; `preflight` and "
+        description="days after which a lifecycle rule of the bucket deletes exported files; `preflight` and "
         "`ledger_coverage` verify the rule",
-        when="files must be kept for another time; `scripts/bootstrap_gcp.sh --export-days` sets both",
+        when="files must be kept longer or shorter; `scripts/bootstrap_gcp.sh --export-days` sets both",
         shipped=30,
     )
 
@@ -37,31 +37,31 @@ _VOLUME_KEYS = ("volume_config", "volume_name", "image_output_path", "local_outp
 
 
 class ExportSettings(BucketSettings, ClusterSettings):
-    """The arguments of export pods, and the way of their output."""
+    """Arguments of export pods, and where their output goes."""
 
     export_mode: Literal["one_pass", "per_type"] = variable(
         shipped="one_pass",
-        description="one pod for all tables, or one pod per table in turn",
-        when="the image is one without `export_all_history`",
+        description="`one_pass`: one pod for all tables; `per_type`: one pod per table, one after the other",
+        when="the image has no `export_all_history`",
     )
     manifest: Literal["required", "derived"] = variable(
         shipped="required",
-        description="whether the exporter writes a manifest, or it is made from the exported files",
-        when="the image is one that writes no manifest: `derived`",
+        description="`required`: the exporter writes a manifest; `derived`: it is made from the exported files",
+        when="the image writes no manifest: `derived`",
     )
     network_passphrase: str = variable(
         shipped="",
-        description="the network's passphrase; empty: as `use_testnet` and `use_futurenet` say",
+        description="the network's passphrase; empty: chosen by `use_testnet` and `use_futurenet`",
         when="you run your own network",
     )
     use_captive_core: bool = variable(
         shipped=False,
         description="pass `--captive-core` to the exporter",
-        when="the image reads ledgers from a stellar-core of its own",
+        when="the image reads ledgers from its own stellar-core",
     )
     volume_config: dict[str, Any] = variable(
         shipped={},
-        description="the source of a volume that pods write to, as in a pod's spec; empty: none",
+        description="the source of a volume that pods write to, as in a pod's spec; empty: no volume",
         when="pods can't write to a bucket",
     )
     volume_name: str = variable(shipped="", description="the volume's name in the pods", when="pods write to a volume")
@@ -73,7 +73,7 @@ class ExportSettings(BucketSettings, ClusterSettings):
     )
     output_path: str = variable(
         shipped="",
-        description="the workers' folder that poststart.sh moves finished files to, and that is loaded",
+        description="the workers' folder to which poststart.sh moves finished files, and from which they are loaded",
         when="pods write to a volume",
     )
     output_file_names: dict[str, Name] = variable(
@@ -83,18 +83,18 @@ class ExportSettings(BucketSettings, ClusterSettings):
     )
     txmeta_datastore_path: Name = variable(
         description="the lake of ledgers: gs://…, https://… or a folder",
-        when="it is the first set-up, or another network",
+        when="at first, and for another network",
         shipped="gs://my-project-ledgers/pubnet",
     )
     history_archive_path: str = variable(
         shipped="",
-        description="the history archive of full loads: https://… or a folder; empty: the network's own",
-        when="the network is one of your own, or another archive is nearer",
+        description="the history archive of full loads: https://… or a folder; empty: the network's own archive",
+        when="you run your own network, or another archive is nearer",
     )
     max_failed_transforms: int = variable(
         shipped=0,
         ge=0,
-        description="how many rows of a batch may be left out because they could not be made",
+        description="how many rows of a batch may be skipped because their transformation failed",
         when="ledgers with a few unreadable rows must be loaded",
     )
     use_testnet: bool = variable(
@@ -115,12 +115,12 @@ class ExportSettings(BucketSettings, ClusterSettings):
         missing = [key for key in _VOLUME_KEYS if key not in given]
         if given and missing:
             raise ValueError(
-                f"{listed(given)} set, and {listed(missing)} not: pods write to a volume if all five are set, and to "
-                f"the bucket if none is"
+                f"{listed(given)} set, and {listed(missing)} not: set all five and pods write to a volume, or none and "
+                f"they write to the bucket"
             )
         for key in ("image_output_path", "local_output_path", "output_path"):
             check_absolute(key, getattr(self, key))
-        if problems := self.misplaced({"volume_config": "no volume can be made there; pods write to the bucket"}):
+        if problems := self.misplaced({"volume_config": "Composer 3 has no volumes; pods write to the bucket"}):
             raise ValueError("; ".join(problems))
         return self
 
@@ -131,9 +131,9 @@ class ExportSettings(BucketSettings, ClusterSettings):
         return self.network_passphrase or PASSPHRASES[network]
 
     def file_name(self, data_type: str) -> str:
-        """Return the file name of a data type's rows: the Variable's, or else the registry's.
+        """Return the file name of a data type's rows: from the Variable, or else from the registry.
 
         Raises:
-            SettingsError: there is no such data type.
+            SettingsError: the data type is unknown.
         """
         return self.output_file_names.get(data_type) or registered(data_type).file_name

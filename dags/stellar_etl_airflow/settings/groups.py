@@ -1,4 +1,4 @@
-"""All groups of Airflow Variables together."""
+"""All groups of Airflow Variables."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     OutboundSettings,
     DbtSettings,
 )
-"""Together these name every Variable of the project."""
+"""The groups contain every Variable of the project."""
 
 
 def known_keys() -> dict[str, str]:
-    """Every Variable's key, with what it is for."""
+    """Return every Variable's key with its description."""
     return {key: field.description or "" for group in GROUPS for key, field in group.model_fields.items()}
 
 
 def shown(key: str, value: Any) -> str:
-    """A Variable's value as people may see it: a secret's is masked, and that of a key that nobody knows."""
+    """Return a Variable's value for display. Values of secrets and of unknown keys are masked."""
     fields = [group.model_fields[key] for group in GROUPS if key in group.model_fields]
     if not fields or (value and any(HIDDEN in field.metadata for field in fields)):
         return "***"

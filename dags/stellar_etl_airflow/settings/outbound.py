@@ -1,4 +1,4 @@
-"""Outbound exports as `dags/outbound/*.yaml` declare them, and the Variables that all of them share."""
+"""Outbound exports as `dags/outbound/*.yaml` declare them, and the Variables that they share."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ FOLDER = Path(__file__).resolve().parents[2] / "outbound"
 """The declarations of this checkout."""
 
 SECRET = re.compile(r"projects/[^/\s]+/secrets/[^/\s]+/versions/[^/\s]+|vault:[^#\s]+#[^#\s]+")
-"""A secret's reference: of Secret Manager, or of Vault as `vault:path#field`."""
+"""A reference to a secret: of Secret Manager, or of Vault as `vault:path#field`."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _COLUMN = r"^[A-Za-z_][A-Za-z_0-9]{0,299}$"
 Column = Annotated[str, Field(pattern=_COLUMN)]
 
 CURRENT = "_current"
-"""What follows the data type in the name of a view of what is valid now."""
+"""Suffix of the data type in the name of a view of current entries."""
 
 SOURCES = (*PUBLISHED, *(f"{data_type}{CURRENT}" for data_type in STATES))
-"""What stands in braces in a query: a published table, or the view of what is valid now."""
+"""Names that a query may have in braces: published tables and views of current entries."""
 
 
 class Batch(SettingsGroup):
-    """How large a batch is at most."""
+    """Maximum size of a batch."""
 
     rows: int = Field(default=MOST_ROWS, ge=1, le=MOST_ROWS)
     bytes: int = Field(default=1_000_000, ge=1_000, le=50_000_000)
 
 
 class HttpSink(SettingsGroup):
-    """A receiver that batches are posted to."""
+    """An HTTP receiver. Batches are sent by POST."""
 
     kind: Literal["http"]
     connection: Name
@@ -59,13 +59,13 @@ class HttpSink(SettingsGroup):
     @classmethod
     def _is_reference(cls, value: str) -> str:
         if value and not SECRET.fullmatch(value):
-            # The value itself is not shown: it may be a secret.
-            raise ValueError("it must be projects/P/secrets/S/versions/V or vault:path#field, never a secret itself")
+            # Do not show the value: it may be a secret.
+            raise ValueError("it must be projects/P/secrets/S/versions/V or vault:path#field, not the secret itself")
         return value
 
 
 class FilesSink(SettingsGroup):
-    """A folder of a bucket that files are written to; without `bucket` it is in the bucket of exports."""
+    """A folder of a bucket that files are written to. Without `bucket` it is in the bucket of exports."""
 
     kind: Literal["files"]
     format: Literal["parquet", "avro", "ndjson"]
@@ -83,7 +83,7 @@ class Engine(SettingsGroup):
 
 
 class Delta(SettingsGroup):
-    """What a delta export follows: the loads of a published table."""
+    """The published table whose loads a delta export follows."""
 
     table: Name
     ledger: Column
@@ -100,13 +100,13 @@ class Declaration(SettingsGroup):
     """One outbound export.
 
     Attributes:
-        description: what is sent to whom.
-        query: the SQL file beside the declaration; tables stand in braces, such as `{trustlines_current}`.
+    description: what is sent, and to whom.
+    query: the SQL file beside the declaration, with tables in braces, such as `{trustlines_current}`.
         table: in place of a query, the published table or view whose columns are sent.
         key: the columns that identify a row.
-        columns: the columns that are sent, in this order.
-        mode: all rows at each run, or those of ledgers that were loaded since the last one.
-        delta: of mode `delta`, the table whose loads are followed.
+    columns: the columns that are sent, in this order.
+    mode: `full` sends all rows at each run; `delta` sends rows of ledgers that were loaded since the last run.
+    delta: only for mode `delta`: the table whose loads are followed.
         schedule: a cron expression in UTC; empty: runs are triggered manually.
     """
 
@@ -138,22 +138,24 @@ class Declaration(SettingsGroup):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if bool(self.query) == bool(self.table):
-            raise ValueError("either 'query' or 'table' has to be given")
+            raise ValueError("set either 'query' or 'table'")
         if (self.mode == "delta") != (self.delta is not None):
-            raise ValueError("'delta' belongs to mode 'delta', which needs it")
+            raise ValueError("mode 'delta' needs 'delta', and mode 'full' must not have it")
         for field in ("key", "columns"):
             names = [name.lower() for name in getattr(self, field)]
             if len(set(names)) < len(names):
                 raise ValueError(f"{field!r} names a column twice")
         if missing := [name for name in self.key if name not in self.columns]:
-            raise ValueError(f"'key' has {', '.join(missing)}, which 'columns' lacks: the receiver can't identify rows")
+            raise ValueError(
+                f"'key' has {', '.join(missing)}, which 'columns' lacks: the receiver cannot identify rows"
+            )
         return self
 
     def sources(self, folder: Path | None = None) -> list[str]:
-        """Return which of `SOURCES` the query reads.
+        """Return the names in `SOURCES` that the query reads.
 
         Args:
-            folder: where the declarations are; that of this checkout if none is given.
+            folder: the folder of the declarations; None is this checkout's.
         """
         if self.table:
             return [self.table]
@@ -161,14 +163,14 @@ class Declaration(SettingsGroup):
         return sorted({name for _, name, _, _ in Formatter().parse(text) if name})
 
     def sql(self, names: Mapping[str, str], folder: Path | None = None) -> str:
-        """Return the query with the names of tables in it.
+        """Return the query with the names of tables filled in.
 
         Args:
             names: the quoted name of each of `SOURCES`.
-            folder: where the declarations are; that of this checkout if none is given.
+            folder: the folder of the declarations; None is this checkout's.
 
         Raises:
-            SettingsError: the file is missing, names a table that there is not, or does not bind the close times.
+            SettingsError: the file is missing, names an unknown table, or does not use the close times.
         """
         if self.table:
             source = names[self.table]
@@ -183,13 +185,13 @@ class Declaration(SettingsGroup):
         except KeyError as error:
             raise SettingsError(f"query {path}: {'; '.join(unknown('table', [error.args[0]], names))}") from None
         except (ValueError, IndexError) as error:
-            raise SettingsError(f"query {path}: braces stand around names of tables only: {error}") from None
+            raise SettingsError(f"query {path}: braces may only contain names of tables: {error}") from None
         named = [name for name in CLOSED_BETWEEN if re.search(rf"@{name}\b", text)]
         if self.delta is not None and len(named) < len(CLOSED_BETWEEN):
             raise SettingsError(
                 f"query {path}: the query of a delta export needs a condition on the close time of its table, such as "
-                f"WHERE closed_at BETWEEN @{CLOSED_BETWEEN[0]} AND @{CLOSED_BETWEEN[1]}; each run would read the whole "
-                f"table without it"
+                f"WHERE closed_at BETWEEN @{CLOSED_BETWEEN[0]} AND @{CLOSED_BETWEEN[1]}; without it each run reads the "
+                f"whole table"
             )
         if self.delta is None and named:
             raise SettingsError(f"query {path}: @{named[0]} has a value in exports of mode 'delta' only")
@@ -200,11 +202,11 @@ def read_declaration(path: Path) -> Declaration:
     """Return the export that a file declares.
 
     Raises:
-        SettingsError: naming the file, each wrong entry, and what is expected.
+        SettingsError: the declaration is invalid; the message names the file, each wrong entry and what is expected.
     """
     where = f"outbound export {path.name}"
     if not _NAME.fullmatch(path.stem):
-        raise SettingsError(f"{where}: a file's name has lowercase letters, digits and _, at most 40 of them")
+        raise SettingsError(f"{where}: the file name must consist of lowercase letters, digits and _, at most 40")
     try:
         value = yaml.safe_load(path.read_text())
     except OSError as error:
@@ -233,7 +235,7 @@ def find_declaration(name: str, folder: Path | None = None) -> Declaration:
     """Return an export by name.
 
     Raises:
-        SettingsError: there is none; the message names the one that is spelt alike.
+        SettingsError: the name is unknown; the message suggests a close spelling.
     """
     files = declared(folder)
     if name not in files:
@@ -242,7 +244,7 @@ def find_declaration(name: str, folder: Path | None = None) -> Declaration:
 
 
 def check_declarations(folder: Path | None = None) -> list[str]:
-    """Return a message for each thing that is wrong with the declarations and their queries."""
+    """Return a message per problem of the declarations and their queries."""
     messages = []
     for path in declared(folder).values():
         try:
@@ -253,7 +255,7 @@ def check_declarations(folder: Path | None = None) -> list[str]:
 
 
 class Prices(SettingsGroup):
-    """What Dataflow takes."""
+    """Prices of Dataflow."""
 
     vcpu_hour: float = Field(ge=0, allow_inf_nan=False)
     gb_hour: float = Field(ge=0, allow_inf_nan=False)
@@ -261,16 +263,16 @@ class Prices(SettingsGroup):
 
 
 class OutboundSettings(SettingsGroup):
-    """What all outbound exports share."""
+    """Variables that all outbound exports share."""
 
     outbound_template: Name = variable(
         shipped="gs://my-project-stellar-etl/outbound/template.json",
-        description="the Flex Template that sends outbound exports, as `gcloud dataflow flex-template build` made it",
+        description="the Flex Template of outbound exports, made by `gcloud dataflow flex-template build`",
         when="outbound exports are used",
     )
     outbound_image: Name = variable(
         shipped="us-docker.pkg.dev/my-project/stellar/outbound:0.1.0",
-        description="the image of outbound/Dockerfile, which the workers of outbound exports run",
+        description="the image of outbound/Dockerfile for the workers of outbound exports",
         when="outbound exports are used",
     )
     outbound_service_account: str = variable(

@@ -1,4 +1,4 @@
-"""From the text of Airflow Variables to one group of settings."""
+"""Parse the text of Airflow Variables into groups of settings."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from stellar_etl_airflow.settings.base import HIDDEN, SHOWN, Group, SettingsErro
 
 SHIPPED_FILE = "airflow_variables.json"
 IMPORT = f"airflow variables import --action-on-existing-key skip {SHIPPED_FILE}"
-"""The command that sets what is missing, and leaves what is set."""
+"""The command that sets missing Variables and leaves the others."""
 
 SHORT = 100
-"""The longest value that a message shows."""
+"""Maximum length of a shipped value in a message."""
 
 
 class MissingError(SettingsError):
@@ -24,7 +24,7 @@ class MissingError(SettingsError):
 
 
 def _parsed(group: type[SettingsGroup], key: str, raw: Any) -> Any:
-    """A Variable's text as the value that the model validates: JSON where the field isn't text."""
+    """Return a Variable's text as the value that the model validates: parsed as JSON unless the field is a string."""
     if not isinstance(raw, str):
         return raw
     annotation = group.model_fields[key].annotation
@@ -33,7 +33,7 @@ def _parsed(group: type[SettingsGroup], key: str, raw: Any) -> Any:
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
-        return raw  # left to the model, whose error says what it expects
+        return raw  # the model's error says what it expects
 
 
 def load(group: type[Group], get: Callable[[str], Any]) -> Group:
@@ -41,11 +41,11 @@ def load(group: type[Group], get: Callable[[str], Any]) -> Group:
 
     Args:
         group: the model to fill.
-        get: gives a Variable's value by key, None where it isn't set.
+        get: returns a Variable's value by key; None if it is not set.
 
     Raises:
-        MissingError: naming every key that is missing, with its shipped value and the command that sets it.
-        SettingsError: naming every key that is wrong, with what is expected of it.
+        MissingError: Variables are not set; the message names each key, its shipped value and the command that sets it.
+        SettingsError: values are wrong; the message names each key and what is expected.
     """
     values, missing = {}, []
     for key, field in group.model_fields.items():
@@ -55,7 +55,7 @@ def load(group: type[Group], get: Callable[[str], Any]) -> Group:
         else:
             missing.append(_unset(key, field))
     if missing:
-        raise MissingError(f"{'; '.join(missing)}. Set what is missing with: {IMPORT}")
+        raise MissingError(f"{'; '.join(missing)}. Set missing Variables with: {IMPORT}")
     try:
         return group.model_validate(values)
     except ValidationError as error:
@@ -64,13 +64,13 @@ def load(group: type[Group], get: Callable[[str], Any]) -> Group:
 
 def _unset(key: str, field: FieldInfo) -> str:
     shipped = json.dumps(shipped_value(field))
-    where = f"its shipped value is {shipped}" if len(shipped) <= SHORT else f"{SHIPPED_FILE} has its shipped value"
+    where = f"its shipped value is {shipped}" if len(shipped) <= SHORT else f"its shipped value is in {SHIPPED_FILE}"
     return f"Airflow Variable {key!r} is not set: {field.description}; {where}"
 
 
 def _explained(error: ValidationError, group: type[SettingsGroup]) -> Iterable[str]:
     for problem in error.errors():
-        if not problem["loc"]:  # of several Variables together
+        if not problem["loc"]:  # the error concerns several Variables
             yield f"Airflow Variables: {problem['msg'].removeprefix('Value error, ')}"
             continue
         key, *path = problem["loc"]
@@ -78,5 +78,5 @@ def _explained(error: ValidationError, group: type[SettingsGroup]) -> Iterable[s
         field = group.model_fields.get(str(key))
         purpose = f" ({field.description})" if field is not None else ""
         secret = field is not None and HIDDEN in field.metadata
-        given = "what is given" if secret else SHOWN.repr(problem["input"])
+        given = "the given value" if secret else SHOWN.repr(problem["input"])
         yield f"Airflow Variable {key!r}{where}{purpose}: {problem['msg']}, not {given}"

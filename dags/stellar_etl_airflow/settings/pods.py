@@ -1,4 +1,4 @@
-"""Variables that say where pods run, how, and as whom."""
+"""Variables of pods: cluster, resources and service accounts."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from stellar_etl_airflow.settings.base import Name, SettingsGroup, check_absolut
 
 
 class GoogleSettings(SettingsGroup):
-    """As whom Google Cloud is used."""
+    """The Google Cloud credentials."""
 
     api_key_path: str = variable(
         shipped="",
-        description="a Google key file, as the workers see it; empty: the connection's, or Workload Identity",
-        when="the bucket or the tables need another account than the workers'",
+        description="a Google key file, as a path on the workers; empty: the connection's key, or Workload Identity",
+        when="the bucket or the tables need another service account than the workers'",
     )
 
     @model_validator(mode="after")
@@ -41,31 +41,33 @@ NODE_POOL = {
 """The affinity that `airflow_variables.json` ships: the node pool `etl-pool`."""
 
 COMPOSER_NAMESPACE = "composer-user-workloads"
-"""Where Composer 3 runs every pod, whatever namespace is asked for
+"""The namespace of every pod on Composer 3, whatever namespace is requested
 (https://cloud.google.com/composer/docs/composer-3/use-kubernetes-pod-operator)."""
 
 
 COMPOSER_KUBECONFIG = "/home/airflow/composer_kube_config"
-"""How Composer's workers reach the environment's own cluster (the same page)."""
+"""The kubeconfig of the environment's own cluster on Composer's workers (see the same page)."""
 
 
 _COMPOSER_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 
 
 class ClusterSettings(SettingsGroup):
-    """The cluster that pods run in."""
+    """The cluster of the pods."""
 
     pod_place: Literal["gke", "composer3", "kubeconfig"] = variable(
         shipped="gke",
-        description="the cluster that pods run in: of GKE or Composer 2, Composer 3's own, or a kubeconfig's",
-        when="the deployment is Composer 3, or pods run in a cluster of your own",
+        description="the pods' cluster: `gke` for GKE or Composer 2, `composer3` for Composer 3's own, `kubeconfig` "
+        "for "
+        "another",
+        when="the deployment is Composer 3, or you run your own cluster",
     )
 
     def misplaced(self, reasons: Mapping[str, str]) -> list[str]:
-        """What is set and has no place on Composer 3; nothing elsewhere.
+        """Return a message per setting that Composer 3 does not support; empty for other clusters.
 
         Args:
-            reasons: why, by key.
+            reasons: the reason, by key.
         """
         given = [key for key in reasons if self.pod_place == "composer3" and getattr(self, key)]
         return [f"'pod_place' is 'composer3', and {key!r} is set: {reasons[key]}" for key in given]
@@ -82,68 +84,68 @@ class Toleration(SettingsGroup):
 
 
 SHIPPED_IMAGE = "us-central1-docker.pkg.dev/my-project/stellar-etl/stellar-etl:0.1.0"
-"""A name in a registry of the user's own, as `scripts/bootstrap_gcp.sh` makes it; `my-project` is to be replaced."""
+"""A name in the user's own registry, as `scripts/bootstrap_gcp.sh` creates it. Users replace `my-project`."""
 
 
 class SecretKey(SettingsGroup):
-    """One entry of `pod_secrets`: a Kubernetes secret in the pods' namespace, and a key in it."""
+    """One entry of `pod_secrets`: a key of a Kubernetes secret in the pods' namespace."""
 
     secret: Name
     key: Name
 
 
 _NOT_ON_COMPOSER_3 = {
-    "affinity": "pods don't choose their nodes there",
-    "tolerations": "pods don't choose their nodes there",
-    "k8s_service_account": "none can be made there; pods run as the environment",
-    "kubernetes_sidecar_image": "it takes Airflow's own sidecar alone",
-    "kube_config_location": "Composer's own is used",
+    "affinity": "Composer 3 chooses the nodes of pods",
+    "tolerations": "Composer 3 chooses the nodes of pods",
+    "k8s_service_account": "Composer 3 runs pods under the environment's service account",
+    "kubernetes_sidecar_image": "Composer 3 only supports Airflow's own sidecar",
+    "kube_config_location": "Composer 3 has its own kubeconfig",
 }
 
 
 class PodSettings(GoogleSettings, ClusterSettings):
-    """How and where pods run, and as whom."""
+    """How pods run: cluster, image, resources and service account."""
 
     image_name: Name = variable(
         description="the exporter's image", when="a new exporter is released", shipped=SHIPPED_IMAGE
     )
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = variable(
         shipped="IfNotPresent",
-        description="when the cluster pulls the image",
-        when="a tag is overwritten in place: `Always`",
+        description="the pods' image pull policy",
+        when="a tag is overwritten: `Always`",
     )
     namespace: Name = variable(
         shipped="default", description="the pods' namespace", when="pods run in another namespace"
     )
     k8s_namespace: str = variable(
         shipped="",
-        description="the pods' namespace; wins over `namespace` if set",
-        when="pods run beside Composer's own, such as in `composer-user-workloads`",
+        description="the pods' namespace; overrides `namespace` if set",
+        when="pods run in Composer's namespace, such as `composer-user-workloads`",
     )
     k8s_service_account: str = variable(
         shipped="",
-        description="the pods' Kubernetes service account, empty: the default",
+        description="the pods' Kubernetes service account; empty: the default",
         when="pods reach the bucket by Workload Identity",
     )
     affinity: dict[str, Any] = variable(
         description="the pods' affinity, as in a pod's spec",
-        when="pods need certain nodes; the shipped value is a node pool `etl-pool`; must be empty on Composer 3",
+        when="pods need certain nodes; the shipped value selects a node pool `etl-pool`; must be empty on Composer 3",
         shipped=NODE_POOL,
     )
     tolerations: list[Toleration] = variable(
         shipped=[],
         description="the pods' tolerations of taints, as in a pod's spec",
-        when="the pods' nodes are tainted",
+        when="the pods' nodes have taints",
     )
     resources: dict[str, dict[str, dict[str, str]]] = variable(
         description="requests and limits of the pods, by builder, or `default`",
-        when="pods run out of memory, or wait for a node",
+        when="pods run out of memory, or stay pending",
         shipped={"default": {"requests": {"cpu": "0.5", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "2Gi"}}},
     )
     kube_config_location: str = variable(
         shipped="",
         description="a kubeconfig file; empty: the connection's cluster",
-        when="pods run in a cluster that no connection names",
+        when="no connection names the pods' cluster",
     )
     kubernetes_sidecar_image: str = variable(
         shipped="",
@@ -152,7 +154,7 @@ class PodSettings(GoogleSettings, ClusterSettings):
     )
     pod_secrets: dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], SecretKey] = variable(
         shipped={},
-        description="pods' environment variables from Kubernetes secrets: secret and key, by name",
+        description="pods' environment variables from Kubernetes secrets: secret and key, by name of the variable",
         when="the exporter's image needs a secret",
     )
 
@@ -163,7 +165,7 @@ class PodSettings(GoogleSettings, ClusterSettings):
             problems += self._not_as_composer_has_it()
         if self.pod_place == "kubeconfig" and not self.kube_config_location:
             problems.append(
-                "'pod_place' is 'kubeconfig', and 'kube_config_location' is not: name the file, as the workers see it"
+                "'pod_place' is 'kubeconfig', and 'kube_config_location' is empty: set the file's path on the workers"
             )
         if problems:
             raise ValueError("; ".join(problems))
@@ -173,11 +175,11 @@ class PodSettings(GoogleSettings, ClusterSettings):
         for key in ("namespace", "k8s_namespace"):
             name = getattr(self, key)
             if name not in ("", "default", COMPOSER_NAMESPACE):
-                yield f"'pod_place' is 'composer3', and {key!r} is {name!r}: pods run in {COMPOSER_NAMESPACE!r} there"
+                yield f"'pod_place' is 'composer3', and {key!r} is {name!r}: pods there run in {COMPOSER_NAMESPACE!r}"
         asked = {name for sizes in self.resources.values() for amounts in sizes.values() for name in amounts}
         for name in sorted(asked - set(_COMPOSER_RESOURCES)):
             known = ", ".join(_COMPOSER_RESOURCES)
-            yield f"'pod_place' is 'composer3', and 'resources' asks for {name!r}: pods get {known} there"
+            yield f"'pod_place' is 'composer3', and 'resources' has {name!r}: pods there support {known}"
 
     @property
     def pods_namespace(self) -> str:
@@ -186,5 +188,5 @@ class PodSettings(GoogleSettings, ClusterSettings):
 
     @property
     def kubeconfig(self) -> str:
-        """The kubeconfig file, empty: the connection says which cluster it is."""
+        """The kubeconfig file; empty if the connection names the cluster."""
         return COMPOSER_KUBECONFIG if self.pod_place == "composer3" else self.kube_config_location

@@ -1,4 +1,4 @@
-"""Variables of runs: waiting, time-outs, coverage, and the deployment that they belong to."""
+"""Variables of runs: waiting, timeouts, coverage checks, and the deployment's name."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ TASK_TIMEOUTS = {
     "build_time_task": 600,
     "build_verify_task": 600,
 }
-"""Seconds by builder, as `airflow_variables.json` ships them: the keys that `task_timeout` may have."""
+"""Seconds by builder, as `airflow_variables.json` ships them. `task_timeout` has these keys."""
 
 START_DELAYS = {WITH_CAPTIVE_CORE: 60, STATE_TABLES: 180}
 """Seconds by DAG, as `airflow_variables.json` ships them."""
 
 
 class WaitSettings(SettingsGroup):
-    """How long the network is waited for."""
+    """Waiting for ledgers that have not closed."""
 
     ledger_wait_timeout: int = variable(
         shipped=3600,
         ge=0,
-        description="seconds that a task waits for ledgers that have not closed, before it fails",
-        when="a stalled network or lake must be reported sooner, or later",
+        description="maximum seconds that a task waits for ledgers that have not closed, before it fails",
+        when="a stalled network or lake must be reported earlier or later",
     )
-    # If a rescheduled task starts again before the scheduler heard that its process had ended, it passes for one that
-    # was killed, and the try is lost: seen with 2 seconds, and Airflow too advises a minute.
+    # If a rescheduled task starts before the scheduler knows that its last process ended, the scheduler takes it for a
+    # killed task and the try is lost. This happened with 2 seconds; Airflow recommends a minute.
     ledger_wait_interval: Annotated[int, Field(ge=10)] = variable(
         shipped=60,
         description="seconds between two checks for ledgers that have not closed, at least 10",
@@ -57,93 +57,93 @@ class WaitSettings(SettingsGroup):
 
 
 class DelaySettings(SettingsGroup):
-    """When the scheduled runs of a DAG begin their work."""
+    """Delays of scheduled runs."""
 
     start_delay: dict[str, Annotated[int, Field(ge=0)]] = variable(
-        description="seconds by which scheduled runs are delayed, by DAG",
-        when="pods of several DAGs must not all start at once, or may; what a person or a backfill starts is never "
-        "delayed",
+        description="seconds by which scheduled runs are delayed, by DAG; manual runs and backfills are not delayed",
+        when="pods of several DAGs must not start at the same time, or may",
         shipped=lambda: START_DELAYS,
     )
 
 
 class CoverageSettings(SettingsGroup):
-    """The coverage checks of loaded history."""
+    """Coverage checks of loaded history."""
 
     coverage_days: int = variable(
         shipped=7,
         ge=0,
-        description="days of rows that each coverage check reads, up to the newest; 0: all; loads are always checked",
+        description="days of rows that each coverage check reads, up to the latest; 0: all; loads are always checked",
         when="coverage checks cost too much, or must reach back further",
     )
     coverage_auto_heal: bool = variable(
         shipped=False,
-        description="whether missing and wrong ledgers are loaded again at once",
+        description="whether missing and wrong ledgers are reloaded automatically",
         when="gaps must be closed automatically",
     )
     coverage_alert_lag: int = variable(
         shipped=3600,
         ge=0,
-        description="seconds that a table may be behind the network before a coverage check fails; 0: any",
-        when="a table may be later than that, or must not",
+        description="seconds that a table may lag behind the network before a coverage check fails; 0: no limit",
+        when="a table may lag more, or must lag less",
     )
 
 
 MOST_AUDITED = 5000
-"""How many ledgers an audit compares at most: about eight hours of the public network."""
+"""Maximum number of ledgers that an audit compares: about eight hours of the public network."""
 
 
 class AuditSettings(SettingsGroup):
-    """How many ledgers are audited."""
+    """Audits of ledgers."""
 
     audit_ledgers: int = variable(
         shipped=60,
         ge=1,
         le=MOST_AUDITED,
         description=f"ledgers that each run of `ledger_audit` exports again and compares row by row, at most "
-        f"{MOST_AUDITED}; how many runs there are, the schedule says",
-        when="audits are to find damage with a higher probability, which their report states, or cost less",
+        f"{MOST_AUDITED}; `STELLAR_ETL_LEDGER_AUDIT_SCHEDULE` sets the number of runs",
+        when="audits must find damage with a higher probability, which their report states, or must cost less",
     )
 
 
 class FoldSettings(SettingsGroup):
-    """When changes of ledger entries are folded into versions."""
+    """Folding changes of ledger entries into versions."""
 
     state_tail_hours: int = variable(
         shipped=24,
         ge=1,
         description="hours of changes that the point-in-time views may read from a change log before the DAG "
         "`state_fold` folds them",
-        when="queries of the views cost too much: fewer; folds cost too much: more",
+        when="queries of the views cost too much: decrease it; folds cost too much: increase it",
     )
 
 
 class OwnerSettings(SettingsGroup):
-    """Who the DAGs belong to: the one group that is read while a DAG file is parsed."""
+    """The owner of the DAGs: the only group that is read while Airflow parses DAG files."""
 
     owner: Name = variable(
         shipped="stellar-etl",
         description="the owner of the tasks in Airflow's UI",
-        when="another team operates the DAGs; takes effect when the DAG files are read again",
+        when="another team operates the DAGs; takes effect when Airflow parses the DAG files again",
     )
 
 
 class EnvironmentSettings(SettingsGroup):
-    """Which deployment this is."""
+    """The deployment's name."""
 
     environment: str = variable(
         shipped="",
-        description="this deployment's name, in labels of jobs, pods and datasets; empty: jobs and pods have none",
-        when="several environments share a project or a cluster, and costs must be separated; then the datasets "
-        "must be labelled again",
+        description="this deployment's name in labels of jobs, pods and datasets; empty: jobs and pods get no label",
+        when="several environments share a project or a cluster and costs must be separated; relabel the datasets "
+        "after "
+        "a change",
     )
 
 
 class TimeoutSettings(SettingsGroup):
-    """How long tasks may run."""
+    """Timeouts of tasks."""
 
     task_timeout: dict[str, Annotated[int, Field(gt=0)]] = variable(
         description="seconds that a task may run, by builder",
-        when="intervals are longer, and exports or merges take their time",
+        when="intervals are longer, so that exports or merges take longer",
         shipped=lambda: TASK_TIMEOUTS,
     )

@@ -1,4 +1,4 @@
-"""Variables that say where tables live and how they are made, checked and paid for."""
+"""Variables of the warehouse: datasets, partitions, clusters, checks and costs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Target:
     """A dataset that tables are published in.
 
     Attributes:
-        label: distinguishes the jobs of one task; a part of their ids.
+        label: distinguishes the jobs of one task, as a part of their ids.
         project: the Google Cloud project.
         dataset: the dataset.
     """
@@ -40,24 +40,24 @@ class Target:
 
 
 class SchemaSettings(SettingsGroup):
-    """Where columns are described."""
+    """Where the schema files are."""
 
     schema_filepath: Name = variable(
-        description="the folder of the schema files, as the workers see it",
-        when="the DAG folder is at another path than on Composer",
+        description="the folder of the schema files, as a path on the workers",
+        when="the DAG folder has another path than on Composer",
         shipped="/home/airflow/gcs/dags/schemas",
     )
 
 
 class WarehouseSettings(SchemaSettings):
-    """Where tables live, and how they are made."""
+    """Names of datasets and tables, and how tables are created."""
 
     bq_project: Name = variable(
         description="the Google Cloud project that holds the datasets", when="at first", shipped="my-project"
     )
     bq_dataset: Name = variable(
         description="the dataset that the tables are published in",
-        when="for each network, and for each environment",
+        when="for each network and each environment",
         shipped="stellar",
     )
     public_project: str = variable(
@@ -67,8 +67,8 @@ class WarehouseSettings(SchemaSettings):
     )
     public_dataset: str = variable(
         shipped="",
-        description="a second dataset that every table is published in too; empty: none",
-        when="others read a copy of the tables",
+        description="a second dataset that every table is also published in; empty: none",
+        when="other users read a copy of the tables",
     )
     compatibility_dataset: str = variable(
         shipped="",
@@ -78,12 +78,12 @@ class WarehouseSettings(SchemaSettings):
     )
     table_ids: dict[str, Name] = variable(
         description="the table name for each data type",
-        when="tables have other names; a renamed one is created again",
+        when="tables must have other names; a renamed table is created again",
         shipped=lambda: {one.data_type: one.table_id for one in PUBLISHED.values()},
     )
     partition_fields: dict[str, Partition] = variable(
         description="how each table is partitioned, by table name",
-        when="before tables are made: `HOUR`, `MONTH` or `YEAR`; an existing table's can't change",
+        when="before tables are created: `HOUR`, `MONTH` or `YEAR`; an existing table's partition cannot change",
         shipped=lambda: {
             one.table_id: {"type": one.partition, "field": one.closed_at_column}
             for one in PUBLISHED.values()
@@ -92,19 +92,19 @@ class WarehouseSettings(SchemaSettings):
     )
     cluster_fields: dict[str, list[Name]] = variable(
         description="the columns that each table is clustered by, by table name",
-        when="queries filter by other columns; an existing table must be changed first, the error says how",
+        when="queries filter by other columns; change an existing table first, as the error says",
         shipped=lambda: {one.table_id: list(one.cluster) for one in PUBLISHED.values()},
     )
     history_days: int = variable(
         shipped=0,
         ge=0,
-        description="days for which versions of ledger entries are kept after they ended; 0: for ever",
+        description="days for which versions of ledger entries are kept after they ended; 0: forever",
         when="the views `<table>_history` need not reach back further, and storage costs too much",
     )
     maximum_bytes_billed: Annotated[int, Field(gt=0)] = variable(
         shipped=1 << 40,
-        description="a query that would read more bytes than this is refused by BigQuery",
-        when="a query was refused, or might cost too much",
+        description="BigQuery rejects a query that would read more bytes than this",
+        when="a query was rejected, or might cost too much",
     )
 
     @model_validator(mode="after")
@@ -118,34 +118,34 @@ class WarehouseSettings(SchemaSettings):
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """The datasets that tables are published in: the private one, then the public one if there is one."""
+        """The datasets that tables are published in: the private one, and the public one if it is set."""
         private = Target("private", self.bq_project, self.bq_dataset)
         if not self.public_dataset:
             return (private,)
         return (private, Target("public", self.public_project or self.bq_project, self.public_dataset))
 
     def table_id(self, data_type: str) -> str:
-        """Return the name of a data type's table: the Variable's, or else the registry's.
+        """Return the name of a data type's table: from the Variable, or else from the registry.
 
         Raises:
-            SettingsError: there is no such data type.
+            SettingsError: the data type is unknown.
         """
         return self.table_ids.get(data_type) or registered(data_type).table_id
 
     def partition(self, table: Table) -> Partition | None:
-        """Return how a table is partitioned: as the Variable says, or else the registry; None if it is not."""
+        """Return a table's partition: from the Variable, or else from the registry; None without partition."""
         entry = self.partition_fields.get(self.table_id(table.data_type))
         if entry is None and table.partition:
             return Partition(type=table.partition, field=table.closed_at_column)
         return entry
 
     def cluster(self, table: Table) -> tuple[str, ...]:
-        """Return the columns that a table is clustered by: the Variable's, or else the registry's."""
+        """Return the columns that a table is clustered by: from the Variable, or else from the registry."""
         return tuple(self.cluster_fields.get(self.table_id(table.data_type), table.cluster))
 
 
 class TableCheck(SettingsGroup):
-    """One entry of `checks`: the check's own parts stand beside the table's name."""
+    """One entry of `checks`: a table and the fields of its check."""
 
     table: Name
     check: Check
@@ -159,21 +159,21 @@ class TableCheck(SettingsGroup):
 
 
 class CheckSettings(SettingsGroup):
-    """What rows are held to beside what the registry says."""
+    """Checks in addition to those of the registry."""
 
     checks: list[TableCheck] = variable(
         shipped=[],
-        description="checks of your own on staged rows: table, kind, column and so on",
+        description="additional checks of staged rows: table, kind, column and so on",
         when="some rows must not be published",
     )
 
     def of(self, table_id: str) -> list[Check]:
-        """The checks of one table."""
+        """Return the checks of one table."""
         return [entry.check for entry in self.checks if entry.table == table_id]
 
 
 class ResourcePrices(SettingsGroup):
-    """What pods and stored rows cost."""
+    """Prices of pods and stored data."""
 
     vcpu_hour: float = Field(ge=0, allow_inf_nan=False)
     gib_hour: float = Field(ge=0, allow_inf_nan=False)
@@ -181,7 +181,7 @@ class ResourcePrices(SettingsGroup):
 
 
 class CostSettings(SettingsGroup):
-    """What the work costs, and may cost."""
+    """Prices, and a limit of the costs."""
 
     daily_budget: Annotated[float, Field(ge=0, allow_inf_nan=False)] = variable(
         shipped=0.0,
@@ -193,22 +193,22 @@ class CostSettings(SettingsGroup):
     price_per_tib: Annotated[float, Field(ge=0, allow_inf_nan=False)] = variable(
         shipped=6.25,
         description="BigQuery's price per TiB read, in your currency; 0: not billed by bytes",
-        when="the region or the currency has another price; slots are paid for in place of bytes: 0",
+        when="the region or the currency has another price; you pay for slots: 0",
     )
 
     resource_prices: ResourcePrices = variable(
         shipped={"gib_hour": 0.00292, "stored_gib_month": 0.02, "vcpu_hour": 0.0218},
         description="prices of pods and storage, in your currency: per requested vCPU and hour, per requested GiB of "
         "memory and hour, per stored GiB and month",
-        when="the region, the machines of the pods or the currency have other prices",
+        when="the region, the pods' machines or the currency have other prices",
     )
 
 
 def registered(data_type: str) -> Table:
-    """Return the registry's entry of a data type.
+    """Return the registry's table of a data type.
 
     Raises:
-        SettingsError: there is none; the message names the one that is spelt alike.
+        SettingsError: the data type is unknown; the message suggests a close spelling.
     """
     if data_type in PUBLISHED:
         return PUBLISHED[data_type]

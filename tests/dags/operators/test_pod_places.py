@@ -79,17 +79,17 @@ def test_a_kubeconfig_that_is_missing_on_the_worker_is_named(pod_of, airflow_env
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"affinity": AFFINITY}, "'affinity' is set: pods don't choose their nodes there"),
-        ({"tolerations": [TAINT]}, "'tolerations' is set: pods don't choose their nodes there"),
-        ({"k8s_service_account": "x"}, "'k8s_service_account' is set: none can be made there"),
-        ({"kubernetes_sidecar_image": "x"}, "'kubernetes_sidecar_image' is set: it takes Airflow's own"),
-        ({"kube_config_location": "/x"}, "'kube_config_location' is set: Composer's own is used"),
-        ({"k8s_namespace": "x"}, "'k8s_namespace' is 'x': pods run in 'composer-user-workloads'"),
-        ({"namespace": "x"}, "'namespace' is 'x': pods run in 'composer-user-workloads'"),
-        ({"resources": {"default": {"limits": {"nvidia.com/gpu": "1"}}}}, "'resources' asks for 'nvidia.com/gpu'"),
-        (VOLUME, "'volume_config' is set: no volume can be made there"),
-        ({"pod_place": "kubeconfig"}, "'pod_place' is 'kubeconfig', and 'kube_config_location' is not"),
-        ({"pod_place": "kind"}, "'pod_place' (the cluster that pods run in"),
+        ({"affinity": AFFINITY}, "'affinity' is set: Composer 3 chooses the nodes of pods"),
+        ({"tolerations": [TAINT]}, "'tolerations' is set: Composer 3 chooses the nodes of pods"),
+        ({"k8s_service_account": "x"}, "'k8s_service_account' is set: Composer 3 runs pods under"),
+        ({"kubernetes_sidecar_image": "x"}, "'kubernetes_sidecar_image' is set: Composer 3 only supports"),
+        ({"kube_config_location": "/x"}, "'kube_config_location' is set: Composer 3 has its own"),
+        ({"k8s_namespace": "x"}, "'k8s_namespace' is 'x': pods there run in 'composer-user-workloads'"),
+        ({"namespace": "x"}, "'namespace' is 'x': pods there run in 'composer-user-workloads'"),
+        ({"resources": {"default": {"limits": {"nvidia.com/gpu": "1"}}}}, "'resources' has 'nvidia.com/gpu'"),
+        (VOLUME, "'volume_config' is set: Composer 3 has no volumes"),
+        ({"pod_place": "kubeconfig"}, "'pod_place' is 'kubeconfig', and 'kube_config_location' is empty"),
+        ({"pod_place": "kind"}, "'pod_place' (the pods' cluster"),
     ],
 )
 def test_an_invalid_combination_is_refused_before_the_import_and_in_the_task(

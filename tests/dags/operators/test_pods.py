@@ -355,7 +355,7 @@ def test_volume_config_volume_name_and_image_output_path_make_pods_write_to_the_
 @pytest.mark.parametrize("key", VOLUME)
 def test_an_incomplete_volume_is_refused(key, pod_of, airflow_environment):
     airflow_environment(**{name: value for name, value in VOLUME.items() if name != key})
-    with pytest.raises(SettingsError, match=f"and {key!r} is not: pods write to a volume if all five are set"):
+    with pytest.raises(SettingsError, match=f"and {key!r} is not: set all five and pods write to a volume"):
         pod_of(build_export_task((LEDGERS,)))
 
 

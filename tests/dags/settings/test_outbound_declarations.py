@@ -64,8 +64,8 @@ def test_a_valid_declaration_is_accepted(tmp_path, changes):
         ({"key": ["balance", "flags"]}, "'key' has flags, which 'columns' lacks"),
         ({"table": "accountz"}, "unknown table 'accountz'; did you mean 'accounts'?"),
         ({"query": "q.sql"}, "either 'query' or 'table'"),
-        ({"mode": "delta"}, "'delta' belongs to mode 'delta'"),
-        ({"delta": DELTA}, "'delta' belongs to mode 'delta'"),
+        ({"mode": "delta"}, "mode 'delta' needs 'delta'"),
+        ({"delta": DELTA}, "mode 'delta' needs 'delta'"),
         ({"mode": "delta", "delta": {**DELTA, "table": "accountz"}}, "did you mean 'accounts'?"),
         ({"schedule": "at noon"}, "schedule: 'at noon' is not a cron expression"),
         ({"sink": {"kind": "ftp"}}, "sink: Input tag 'ftp' found"),
@@ -98,7 +98,7 @@ def test_a_literal_secret_is_refused_and_never_shown(tmp_path, secret):
     [
         (None, "can't be read: No such file"),
         ("SELECT 1 FROM {accountz}", "unknown table 'accountz'; did you mean 'accounts'?"),
-        ("SELECT '{' FROM {accounts}", "braces stand around names of tables only"),
+        ("SELECT '{' FROM {accounts}", "braces may only contain names of tables"),
         ("SELECT @last_closed_at FROM {accounts}", "@last_closed_at has a value in exports of mode 'delta' only"),
     ],
 )

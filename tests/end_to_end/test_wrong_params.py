@@ -64,7 +64,7 @@ def test_values_that_make_no_range_fail_the_first_task_at_once_and_say_why(sampl
         "half": ({"start_ledger": 5}, "this run has start_ledger"),
         "both": (
             {"start_time": early, "end_time": late, "start_ledger": 3, "end_ledger": 4},
-            "give the params start_time and end_time, or start_ledger and end_ledger, or none of them",
+            "set the params start_time and end_time, or start_ledger and end_ledger, or none of them",
         ),
         "backwards": ({"start_time": late, "end_time": early}, "must be before end_time"),
         "none": ({}, "this run has no data interval: trigger it with the params start_time and end_time"),

@@ -108,7 +108,7 @@ def test_a_planted_gap_is_shown_repaired_and_gone(page, coverage):
     coverage.hears(EFFECTS.table_id, "2 gaps, 400,001 ledgers")
     coverage.hears(OPERATIONS.table_id, "1 dirty, 5 ledgers")
     assert coverage.problems() == [
-        ["history_effects", "gap", "59,000,123", "1", "no load has brought these ledgers"],
+        ["history_effects", "gap", "59,000,123", "1", "these ledgers were never loaded"],
         [
             "history_operations",
             "dirty",
@@ -116,7 +116,7 @@ def test_a_planted_gap_is_shown_repaired_and_gone(page, coverage):
             "5",
             "ledgers have fewer or more rows than were loaded",
         ],
-        ["history_effects", "gap", "40,000,001 to 40,400,000", "400,000", "no load has brought these ledgers"],
+        ["history_effects", "gap", "40,000,001 to 40,400,000", "400,000", "these ledgers were never loaded"],
     ]
     assert [coverage.shapes(EFFECTS.table_id, state) for state in ("gap", "repairing")] == [2, 0]
     coverage.browser.see("40,000,000\n")

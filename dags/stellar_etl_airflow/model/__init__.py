@@ -1,1 +1,1 @@
-"""The registry of tables, and the values that everything else works with. Pure."""
+"""The registry of tables, and the values that tasks exchange. Pure."""

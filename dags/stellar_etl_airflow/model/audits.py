@@ -1,4 +1,4 @@
-"""Which ledgers an audit exports again, and how likely a year of audits finds damage. Pure."""
+"""The ledgers that an audit exports again, and the probability that a year of audits finds damage. Pure."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any
 from stellar_etl_airflow.model.ranges import LedgerRange
 
 DAMAGED_LEDGERS = 100
-"""The damage that the recorded probability is of: about ten minutes of the public network, one batch."""
+"""The size of damage for which the probability is recorded: about ten minutes of the public network, one batch."""
 
 YEAR = timedelta(days=365)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What the audits of a schedule choose from: complete ledgers in chunks, one of which each audit compares.
+    """Complete ledgers in chunks, from which the audits of a schedule choose. Each audit compares one chunk.
 
-    The chunks lie side by side, so that each ledger is chosen with the same probability.
+    Chunks do not overlap and leave no gaps, so each ledger is chosen with the same probability.
 
     Attributes:
-        ledgers: how many ledgers are complete.
-        chunks: how many chunks they make.
-        size: how many ledgers a chunk has; the last one before a gap may have fewer.
-        runs_per_year: how many audits the schedule makes in a year.
+        ledgers: the number of complete ledgers.
+        chunks: the number of chunks.
+        size: ledgers per chunk; the last chunk before a gap may have fewer.
+        runs_per_year: the number of audits that the schedule makes in a year.
     """
 
     ledgers: int
@@ -37,7 +37,7 @@ class Sample:
 
     @classmethod
     def of(cls, ranges: Sequence[LedgerRange], size: int, period: timedelta) -> Sample:
-        """The sample of complete ranges.
+        """Return the sample of complete ranges.
 
         Args:
             ranges: the complete ranges, in order and without overlaps.
@@ -47,24 +47,24 @@ class Sample:
         return cls(sum(map(_length, ranges)), sum(_chunks(one, size) for one in ranges), size, YEAR / period)
 
     def finds(self, damaged: int) -> float:
-        """The probability that the audits of a year find damage of consecutive ledgers.
+        """Return the probability that the audits of a year find damage of consecutive ledgers.
 
-        The damage begins at any ledger with the same probability, and is there all year. Each audit chooses one chunk,
+        Damage begins at any ledger with the same probability and stays for the year. Each audit chooses one chunk,
         independently of the others.
 
         Args:
-            damaged: how many ledgers are damaged, at least one.
+            damaged: the number of damaged ledgers, at least one.
         """
         whole, rest = divmod(damaged - 1, self.size)
-        across = rest / self.size  # how often the damage reaches into one more chunk
+        across = rest / self.size  # the probability that the damage reaches one more chunk
         few, more = self._finds_chunks(whole + 1), self._finds_chunks(whole + 2)
         return (1 - across) * few + across * more
 
     def finds_share(self, share: float) -> float:
-        """The probability that the audits of a year find damage that strikes each ledger with this probability."""
-        struck, misses = 1 - (1 - share) ** self.size, 0.0  # of a chunk
+        """Return the probability that the audits of a year find damage that hits each ledger with this probability."""
+        struck, misses = 1 - (1 - share) ** self.size, 0.0  # struck: the probability for a chunk
         expected = self.chunks * struck
-        most = min(self.chunks, math.ceil(expected + 12 * math.sqrt(expected) + 30))  # more are as good as impossible
+        most = min(self.chunks, math.ceil(expected + 12 * math.sqrt(expected) + 30))  # the rest is negligible
         for number in range(most + 1):
             likely = _binomial(self.chunks, number, struck)
             misses += likely * (1 - number / self.chunks) ** self.runs_per_year
@@ -75,13 +75,13 @@ class Sample:
 
     @property
     def text(self) -> str:
-        """What a year of these audits finds, and the assumption, in words."""
+        """The probabilities of finding damage, and their assumption, as text."""
         return (
             f"Each audit compares {self.size} of {self.ledgers} complete ledgers; the schedule makes at least "
             f"{self.runs_per_year:.0f} audits a year. A year of audits finds damage of one ledger with a probability "
             f"of {_percent(self.finds(1))}, of {DAMAGED_LEDGERS} consecutive ledgers with "
-            f"{_percent(self.finds(DAMAGED_LEDGERS))}, and damage that strikes one ledger in 100,000 at random with "
-            f"{_percent(self.finds_share(1e-5))}. This assumes that damage lies anywhere with the same probability, "
+            f"{_percent(self.finds(DAMAGED_LEDGERS))}, and damage that hits one ledger in 100,000 at random with "
+            f"{_percent(self.finds_share(1e-5))}. This assumes that damage is at any ledger with the same probability, "
             "and stays for the year"
         )
 
@@ -91,7 +91,7 @@ class Sample:
 
 
 def _binomial(count: int, chosen: int, probability: float) -> float:
-    """The probability that of so many independent events exactly so many happen."""
+    """Return the probability that exactly `chosen` of `count` independent events happen."""
     if probability >= 1:
         return float(chosen == count)
     ways = math.lgamma(count + 1) - math.lgamma(chosen + 1) - math.lgamma(count - chosen + 1)
@@ -113,11 +113,11 @@ def _chunks(one: LedgerRange, size: int) -> int:
 
 
 def chosen_range(ranges: Sequence[LedgerRange], size: int, seed: str) -> LedgerRange | None:
-    """Choose the chunk that an audit compares: the same for the same seed and ranges; None if there are no ledgers.
+    """Return the chunk that an audit compares, the same for the same seed and ranges; None if there are no ledgers.
 
     Args:
         ranges: the complete ranges, in order and without overlaps.
-        size: how many ledgers a chunk has.
+        size: ledgers per chunk.
         seed: the run.
     """
     count = sum(_chunks(one, size) for one in ranges)

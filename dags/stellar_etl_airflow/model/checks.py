@@ -1,4 +1,4 @@
-"""What rows must be like: a check in data, not in SQL. Pure; the registry and the Variable `checks` both say it so."""
+"""Checks of rows, declared as data in the registry and in the Variable `checks`. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Operator = Literal["=", "!=", "<", "<=", ">", ">="]
 
 
 class Kind(Enum):
-    """What a check asks of a column."""
+    """What a check verifies."""
 
     NOT_NULL = "not_null"
     UNIQUE = "unique"
@@ -22,7 +22,7 @@ class Kind(Enum):
 
 
 class Metric(Enum):
-    """What is computed over all rows, and then held against bounds."""
+    """An aggregate over all rows that is compared with bounds."""
 
     COUNT = "COUNT"
     SUM = "SUM"
@@ -33,7 +33,7 @@ class Metric(Enum):
 
 @dataclass(frozen=True)
 class Condition:
-    """Which rows a check is about: those whose column compares so to a value; a NULL never does."""
+    """A condition that selects rows by comparing a column with a value. NULL never matches."""
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  pydantic reads it from the class
 
@@ -47,14 +47,13 @@ class Check:
     """One check on a batch's rows.
 
     Attributes:
-        kind: what is asked.
-        column: of which column.
-        values: `accepted_values`: what it may be; NULL is no fault.
-        minimum: `range` and `metric`: the lowest value, none for any.
-        maximum: the highest value, none for any.
-        metric: `metric`: what is computed. Over no rows, SUM is 0 like COUNT, and the others have no value, which is no
-            fault.
-        where: all of these select the rows.
+        kind: what the check verifies.
+        column: the column to check.
+        values: for `accepted_values`: the accepted values. NULL is accepted too.
+        minimum: for `range` and `metric`: the lowest accepted value; None for no limit.
+        maximum: for `range` and `metric`: the highest accepted value; None for no limit.
+        metric: for `metric`: the aggregate. Over no rows, SUM and COUNT are 0; the others are NULL, which is accepted.
+        where: conditions; only rows that match all of them are checked.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  pydantic reads it from the class
@@ -68,10 +67,10 @@ class Check:
     where: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuses what says nothing.
+        """Reject a check whose fields do not fit its kind.
 
         Raises:
-            ValueError: a part lacks that the kind needs, or one is there that it doesn't know.
+            ValueError: a field is missing that the kind needs, or is set although the kind does not use it.
         """
         bounded = self.minimum is not None or self.maximum is not None
         needed = {
@@ -81,9 +80,9 @@ class Check:
         }
         for part, (given, wanted) in needed.items():
             if given != wanted:
-                raise ValueError(f"a check of kind {self.kind.value!r} {'needs' if wanted else 'takes no'} {part}")
+                raise ValueError(f"a check of kind {self.kind.value!r} {'needs' if wanted else 'must not have'} {part}")
 
 
 def accepted(column: str, *values: Value) -> Check:
-    """A check that a column holds one of these values, or NULL."""
+    """Return a check that a column has one of these values, or NULL."""
     return Check(Kind.ACCEPTED_VALUES, column, values=values)

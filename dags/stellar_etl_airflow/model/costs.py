@@ -1,4 +1,4 @@
-"""Who causes a cost, and how high it is: labels of BigQuery jobs and of pods; queries, pods and storage. Pure."""
+"""Costs and their labels: BigQuery jobs, pods and storage. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 MOST_CHARACTERS = 63
-"""How long a label's value may be, at BigQuery (https://cloud.google.com/bigquery/docs/labels-intro#requirements) and
-in Kubernetes alike."""
+"""Maximum length of a label's value in BigQuery (https://cloud.google.com/bigquery/docs/labels-intro#requirements) and
+in Kubernetes."""
 
 _HASH_CHARACTERS = 8
 
@@ -21,10 +21,10 @@ HOUR = 3600
 
 
 def label_value(text: str) -> str:
-    """A text as the value of a label, at BigQuery and in Kubernetes alike.
+    """Return a text as a valid value of a label in BigQuery and in Kubernetes.
 
-    Lowercase letters, digits, `_` and `-`, with a letter or a digit at both ends; what is too long ends with a hash of
-    the whole text.
+    The value has lowercase letters, digits, `_` and `-`, with a letter or a digit at both ends. A text that is too
+    long is cut and ends with a hash of the whole text.
     """
     value = re.sub(r"[^a-z0-9_-]+", "_", text.lower()).strip("_-")
     if len(value) <= MOST_CHARACTERS:
@@ -34,7 +34,7 @@ def label_value(text: str) -> str:
 
 
 def cost_labels(**parts: str) -> dict[str, str]:
-    """Labels that separate costs, `stellar_{part}` each; a part without a value has no label.
+    """Return labels that separate costs, named `stellar_{part}`. A part without a value gets no label.
 
     Args:
         parts: such as `dag`, `task`, `table`, `environment`.
@@ -44,7 +44,7 @@ def cost_labels(**parts: str) -> dict[str, str]:
 
 
 def bytes_of(jobs: Iterable[Any]) -> dict[str, int]:
-    """What BigQuery jobs read, what of it is billed, and what they loaded, in bytes; loads are free, and none reads."""
+    """Return the bytes that BigQuery jobs processed, were billed for, and loaded. Load jobs process and bill none."""
     found = list(jobs)
     return {
         "bytes_processed": sum(getattr(job, "total_bytes_processed", None) or 0 for job in found),
@@ -54,20 +54,20 @@ def bytes_of(jobs: Iterable[Any]) -> dict[str, int]:
 
 
 def bytes_together(results: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """The sum of what `bytes_of` gave for several tasks."""
+    """Return the sum of several results of `bytes_of`."""
     found = list(results)
     keys = ("bytes_processed", "bytes_billed", "bytes_loaded")
     return {key: sum(int(result.get(key, 0)) for result in found) for key in keys}
 
 
 def estimated_cost(bytes_billed: int, price_per_tib: float) -> str:
-    """What bytes cost at a price for each TiB, as a NUMERIC: in the price's currency, to nine digits."""
+    """Return the price of billed bytes as a NUMERIC, in the price's currency with nine decimals."""
     return _priced(bytes_billed, price_per_tib, TIB)
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What pods asked for, over the time that they ran: the node has it reserved, whether it is used or not.
+    """The resources that pods requested, times their duration. The node reserves them whether they are used or not.
 
     Attributes:
         cpu_seconds: requested CPUs times seconds.
@@ -79,10 +79,10 @@ class Usage:
 
     @classmethod
     def of(cls, requests: Iterable[Mapping[str, Any]], seconds: float) -> Usage:
-        """Return what containers of a pod use that ran for some seconds.
+        """Return the usage of a pod's containers over some seconds.
 
         Args:
-            requests: the `requests` of each container's resources; a resource that is not there counts as nothing.
+            requests: the `requests` of each container's resources; a missing resource is 0.
             seconds: how long the pod ran.
         """
         found = list(requests)
@@ -95,11 +95,11 @@ class Usage:
         return Usage(self.cpu_seconds + other.cpu_seconds, self.memory_gib_seconds + other.memory_gib_seconds)
 
     def share(self, part: int, whole: int) -> Usage:
-        """Return the share that a part of a whole has."""
+        """Return `part / whole` of the usage."""
         return Usage(self.cpu_seconds * part / whole, self.memory_gib_seconds * part / whole) if whole else Usage()
 
     def cost(self, vcpu_hour: float, gib_hour: float) -> str:
-        """Return what it costs, as a NUMERIC.
+        """Return the cost as a NUMERIC.
 
         Args:
             vcpu_hour: the price of a CPU for an hour.
@@ -108,7 +108,7 @@ class Usage:
         return f"{(self.cpu_seconds * vcpu_hour + self.memory_gib_seconds * gib_hour) / HOUR:.9f}"
 
     def to_json(self) -> dict[str, float]:
-        """Return it as a task leaves it for other tasks."""
+        """Return the usage as a JSON object for other tasks."""
         return asdict(self)
 
 
@@ -118,14 +118,14 @@ SUFFIXES: dict[str, Decimal] = {
     "m": Decimal("0.001"),
     "": Decimal(1),
 }
-"""What Kubernetes writes behind a number, and what it stands for
+"""The suffixes of Kubernetes quantities and their factors
 (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/)."""
 
 _QUANTITY = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)")
 
 
 def quantity(value: str | float) -> Decimal:
-    """Return the number that a Kubernetes quantity stands for: `500m` is 0.5, `2Gi` is 2147483648.
+    """Return the number of a Kubernetes quantity: `500m` is 0.5, `2Gi` is 2147483648.
 
     Raises:
         ValueError: the value is not a quantity.
@@ -137,10 +137,10 @@ def quantity(value: str | float) -> Decimal:
 
 
 def storage_cost(stored: int, price_per_gib_month: float) -> str:
-    """Return what bytes cost that are stored for a month, as a NUMERIC."""
+    """Return the cost of storing bytes for a month, as a NUMERIC."""
     return _priced(stored, price_per_gib_month, GIB)
 
 
 def _priced(count: int, price: float, unit: int) -> str:
-    """Return what some bytes cost at a price for each unit of bytes, as a NUMERIC."""
+    """Return the cost of some bytes, at a price per `unit` bytes, as a NUMERIC."""
     return f"{Decimal(count) * Decimal(str(price)) / unit:.9f}"

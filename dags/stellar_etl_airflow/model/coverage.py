@@ -1,4 +1,4 @@
-"""Findings in loaded history, and the plans that fix them. Pure: findings, ranges, plans."""
+"""Findings in loaded history, and the plans that fix them. Pure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from stellar_etl_airflow.model.ranges import LedgerRange, chunks, joined, withou
 from stellar_etl_airflow.model.tables import DERIVED, PUBLISHED, STATES, Publish
 
 LEDGERS_A_RUN = 5000
-"""The number of ledgers per run that loads missing ledgers: about eight hours of the network."""
+"""The number of ledgers per run that reloads missing ledgers: about eight hours of the network."""
 
 
 REBUILD_DAG = "state_rebuild"
 FOLD_DAG = "state_fold"
 
 TABLE_PARAM = "table"
-"""The param of `REBUILD_DAG` that names the one type to rebuild; null for all."""
+"""The param of `REBUILD_DAG` with the type to rebuild; null for all types."""
 
 
 class Fault(StrEnum):
-    """What a finding says of a table."""
+    """The kinds of findings."""
 
     MISSING = "missing_ledgers"
     BROKEN_LINK = "broken_link"
@@ -49,20 +49,20 @@ class Fault(StrEnum):
 
 MEANINGS = {
     Fault.MISSING: "ledgers are missing",
-    Fault.BROKEN_LINK: "ledgers don't name the hash of the one before",
+    Fault.BROKEN_LINK: "ledgers whose previous hash is not the hash of the ledger before",
     Fault.NOT_LOADED: "ledgers were never loaded into this table",
     Fault.WRONG_COUNT: "ledgers have fewer or more rows than their header says",
     Fault.LOST_ROWS: "ledgers have fewer or more rows than were loaded",
-    Fault.WRONG_TIME: "ledgers have rows of another close time",
+    Fault.WRONG_TIME: "ledgers have rows with another close time",
     Fault.DUPLICATES: "ledgers have a row more than once",
     Fault.UNIDENTIFIED: "rows have no identity: the exporter that wrote them does not number events",
-    Fault.STATE_BEHIND: "versions are not as their changes say",
+    Fault.STATE_BEHIND: "versions differ from their changes",
     Fault.DIRTY: "ledgers were published again and are not in the point-in-time views before the next fold",
-    Fault.NOT_AS_ARCHIVE: "ledgers changed entries that are not as in the history archive",
+    Fault.NOT_AS_ARCHIVE: "ledgers changed entries that differ from the history archive",
     Fault.LUMENS: "stroops more or fewer in all entries than the header says (total_coins - fee_pool)",
     Fault.LAG: "ledgers of the network are not in this table yet",
-    Fault.UNCOUNTED: "ledgers have rows that no load has counted: an older release loaded them, and then a part again",
-    Fault.LOOKED_AT: "ledgers were looked at",
+    Fault.UNCOUNTED: "ledgers have rows that no load counted: an older release loaded them, and then a part again",
+    Fault.LOOKED_AT: "ledgers were checked",
     Fault.REMOVED: "ledgers were removed by a run of dataset_reset",
     Fault.MISSING_ROWS: "rows of a new export are missing",
     Fault.EXTRA_ROWS: "rows are not in a new export",
@@ -71,7 +71,7 @@ MEANINGS = {
 
 
 BLOCK_BITS = 20
-"""Ledgers are looked at in blocks of 2^20, two months of the network: a finding ends at the latest with its block."""
+"""Checks process ledgers in blocks of 2^20, two months of the network. A finding ends at the end of its block."""
 
 OF_BLOCKS = (
     Fault.BROKEN_LINK,
@@ -81,40 +81,40 @@ OF_BLOCKS = (
     Fault.DUPLICATES,
     Fault.UNCOUNTED,
 )
-"""The faults that are found block by block."""
+"""The faults that are found per block."""
 
 OF_AUDITS = (Fault.MISSING_ROWS, Fault.EXTRA_ROWS, Fault.DIFFERENT_ROWS)
-"""The faults that an audit finds: it exports ledgers again and compares all rows."""
+"""The faults that an audit finds. It exports ledgers again and compares all rows."""
 
 NO_FAULTS = (Fault.LAG, Fault.UNIDENTIFIED, Fault.DIRTY, Fault.UNCOUNTED, Fault.LOOKED_AT, Fault.REMOVED)
-"""What is recorded and neither fails a run nor is loaded again: the schedule's work, what a load may not change, and
-what a user wanted."""
+"""Findings that are recorded, and neither fail a run nor cause a reload: the schedule resolves them, a load cannot
+change them, or a user caused them."""
 
 LUMENS_TYPES = ("accounts", "claimable_balances", "liquidity_pools", "contract_data")
-"""The types of entries that hold lumens."""
+"""The types of entries that contain lumens."""
 
 FIRST_LOADED = 3
-"""Loads that begin with this ledger, or an earlier one, bring all entries of a network: they change later."""
+"""Loads that begin at this ledger or earlier contain all entries of a network, because entries change only later."""
 
 MOST_RUNS = 500
-"""How many runs one coverage check starts at most: Airflow maps a task at most 1,024 times by default. What is left is
-found and loaded again by the next one."""
+"""The maximum number of runs that one coverage check starts: Airflow maps a task at most 1,024 times by default. The
+next check finds and reloads the rest."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a look at loaded history found.
+    """One finding of a coverage check or an audit.
 
     Attributes:
         data_type: the table's type.
-        fault: what it is.
+        fault: the kind of finding.
         start_ledger: the first ledger concerned.
-        end_ledger: the last one.
-        count: how many of what the fault counts.
-        lag_seconds: of a lag, the time from the newest published ledger to the newest of the network; of dirty ledgers,
-            the time since the first of them was published again.
-        dataset: where the table is, as `project.dataset`.
-        columns: the columns in which rows differ, with a comma between them; empty for other faults.
+        end_ledger: the last ledger concerned.
+        count: the number of rows, ledgers or stroops, depending on the fault.
+        lag_seconds: for a lag, the time from the latest published ledger to the network's latest ledger; for dirty
+            ledgers, the time since the first of them was published again.
+        dataset: the table's dataset, as `project.dataset`.
+        columns: the columns in which rows differ, separated by commas; empty for other faults.
     """
 
     data_type: str
@@ -127,17 +127,17 @@ class Finding:
     columns: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object that `from_json` reads back."""
+        """Return a JSON object that `from_json` reads back."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Finding:
-        """Read what `to_json` made."""
+        """Return the finding that `to_json` wrote."""
         return cls(**{**value, "fault": Fault(value["fault"])})
 
     @property
     def text(self) -> str:
-        """The finding in words."""
+        """The finding as text."""
         dataset = f"{self.dataset}." if self.dataset else ""
         where = f"{dataset}{PUBLISHED[self.data_type].table_id}, ledgers {self.start_ledger} to {self.end_ledger}"
         behind = f", {self.lag_seconds} s" if self.lag_seconds is not None else ""
@@ -146,16 +146,16 @@ class Finding:
 
     @property
     def is_kept_by_loads(self) -> bool:
-        """Whether loads leave the rows as they are: where the earliest row of a key is kept, none is replaced."""
+        """Whether a reload leaves the rows unchanged: tables that keep the earliest row of a key replace none."""
         kept = PUBLISHED[self.data_type].publish is Publish.KEEP_EARLIEST
         return kept and self.fault in (Fault.EXTRA_ROWS, Fault.DIFFERENT_ROWS)
 
 
 def whole(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings of one query, with those joined that the end of a block cut in two.
+    """Join findings that the end of a block split in two.
 
     Args:
-        findings: the findings, by their first ledger.
+        findings: the findings of one query, ordered by their first ledger.
     """
     result: list[Finding] = []
     open_at: dict[tuple[str, Fault, int], int] = {}
@@ -173,15 +173,15 @@ def whole(findings: Iterable[Finding]) -> list[Finding]:
 
 
 BEFORE_ALL, AFTER_ALL = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
-"""The bounds of a window that is open."""
+"""The bounds of an unlimited window."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """The ledgers whose rows are looked at, and close times that include theirs.
+    """A range of ledgers to check, and bounds of their close times.
 
     Attributes:
-        ledgers: the ledgers; the first may be behind the last where there is nothing to look at.
+        ledgers: the ledgers; start is greater than end if there is nothing to check.
         start: no ledger of the window closed earlier.
         end: no ledger of the window closed later.
     """
@@ -193,11 +193,11 @@ class Window:
 
 @dataclass(frozen=True)
 class Loads:
-    """What the batch stats say of a table.
+    """The loads of a table according to the batch stats.
 
     Attributes:
-        ledgers: from the first ledger that was loaded to the last.
-        closed_at: when the last one closed.
+        ledgers: from the first loaded ledger to the last.
+        closed_at: close time of the last ledger.
     """
 
     ledgers: LedgerRange
@@ -206,20 +206,20 @@ class Loads:
 
 @dataclass(frozen=True)
 class NetworkHead:
-    """The newest ledger of the network."""
+    """The network's latest ledger."""
 
     sequence: int
     closed_at: datetime
 
 
 def lag_of(data_type: str, published: int, closed_at: datetime, head: NetworkHead) -> Finding:
-    """How far a table is behind the network.
+    """Return the finding with a table's lag behind the network.
 
     Args:
         data_type: the table's type.
-        published: its newest ledger.
-        closed_at: when that one closed.
-        head: the network's newest ledger.
+        published: the table's latest ledger.
+        closed_at: the close time of that ledger.
+        head: the network's latest ledger.
     """
     seconds = max(0, round((head.closed_at - closed_at).total_seconds()))
     return Finding(
@@ -229,14 +229,14 @@ def lag_of(data_type: str, published: int, closed_at: datetime, head: NetworkHea
 
 @dataclass(frozen=True)
 class Healing:
-    """The plan that fixes findings, as the conf of DAG runs to trigger, in this order.
+    """The plan that fixes findings, as the conf of the DAG runs to trigger, in this order.
 
     Attributes:
-        loads: ranges to load again, by DAG: from the lake alone.
-        derived: ranges of tables that are made of others.
-        rebuilds: types with versions to rebuild.
-        folds: types whose changes are to be folded, once they are loaded again.
-        rest: how many more runs there would be.
+        loads: ranges to reload from the lake, by DAG.
+        derived: ranges of derived tables to derive again.
+        rebuilds: types whose versions to rebuild.
+        folds: types whose changes to fold after the reload.
+        rest: the number of further runs, beyond the limit.
     """
 
     loads: tuple[tuple[str, LedgerRange], ...] = ()
@@ -246,15 +246,15 @@ class Healing:
     rest: int = 0
 
     def __bool__(self) -> bool:
-        """Whether there is something to do."""
+        """Whether there is anything to run."""
         return bool(self.loads or self.derived or self.rebuilds)
 
 
 def healing(findings: Sequence[Finding]) -> Healing:
-    """What has to be loaded or derived again: exactly the ledgers that findings name.
+    """Return the ranges to load or derive again: exactly the ledgers of the findings.
 
-    What is made of ledgers that are loaded again follows by itself: they are pending then. Of more than `MOST_RUNS`
-    runs those of the oldest ledgers come first.
+    Tables derived from reloaded ledgers follow automatically, because the ledgers are then pending. Beyond
+    `MOST_RUNS` runs, those of the oldest ledgers come first.
     """
     ranges: defaultdict[str, list[LedgerRange]] = defaultdict(list)
     rebuilds = []
@@ -265,7 +265,7 @@ def healing(findings: Sequence[Finding]) -> Healing:
             rebuilds.append(finding.data_type)
             continue
         if finding.fault is Fault.LUMENS:
-            continue  # it names no ledgers: `state_audit` does
+            continue  # it names no ledgers; `state_audit` does
         if finding.is_kept_by_loads:
             continue
         table, found = PUBLISHED[finding.data_type], LedgerRange(finding.start_ledger, finding.end_ledger)
@@ -290,11 +290,11 @@ def healing(findings: Sequence[Finding]) -> Healing:
 
 @dataclass(frozen=True)
 class Round:
-    """What a backfill does next.
+    """The next runs of a backfill.
 
     Attributes:
-        loads: the runs to start now, oldest ledgers first, by DAG.
-        rest: how many ledgers are left for later rounds, each counted once a DAG.
+        loads: the runs to start now, by DAG, oldest ledgers first.
+        rest: the number of ledgers left for later rounds, counted once per DAG.
     """
 
     loads: tuple[tuple[str, LedgerRange], ...] = ()
@@ -302,13 +302,13 @@ class Round:
 
 
 def backfill_round(wanted: LedgerRange, held: Mapping[str, Sequence[LedgerRange]], chunk: int, parallel: int) -> Round:
-    """What a backfill does next: only what is not loaded yet, so that it can be stopped and started at will.
+    """Return the next runs of a backfill: only ledgers that are not loaded yet, so that a backfill can be interrupted.
 
     Args:
-        wanted: the ledgers that are to be loaded.
-        held: by each DAG that is to load them, what all of its tables have.
-        chunk: how many ledgers one run loads.
-        parallel: how many runs there are at a time.
+        wanted: the ledgers to load.
+        held: per loading DAG, the ledgers that all its tables have.
+        chunk: the number of ledgers per run.
+        parallel: the number of concurrent runs.
     """
     missing = [(dag_id, one) for dag_id, ranges in held.items() for one in chunks(without(wanted, ranges), chunk)]
     missing.sort(key=lambda load: load[1].start)

@@ -1,4 +1,4 @@
-"""Which deployment writes a dataset. Pure."""
+"""The deployment that writes a dataset. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from stellar_etl_airflow.model.costs import label_value
 
 DEPLOYMENT_LABEL = "stellar_deployment"
-"""The dataset label that names the one deployment that writes the dataset."""
+"""The dataset label that names the only deployment that writes to the dataset."""
 
 DEPLOYMENT_VARIABLE = "STELLAR_ETL_DEPLOYMENT"
 """The environment variable of the workers that distinguishes deployments with the same Airflow Variables."""

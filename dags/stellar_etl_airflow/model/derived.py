@@ -1,6 +1,6 @@
-"""Which ledgers of a derived table have to be made again. Pure.
+"""The ledgers of a derived table that must be derived again. Pure.
 
-A ledger is pending if all sources have published it, and one of them after the derived table last read its sources.
+A ledger is pending if all sources have published it, and one of them did so after the derived table last read it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from datetime import datetime
 from stellar_etl_airflow.model.ranges import LedgerRange, TimeRange, chunks, joined, without
 
 LEDGERS_A_UNIT = 20_000
-"""How many ledgers one run derives at most: a bit more than a day of the network."""
+"""Maximum number of ledgers that one run derives: slightly more than a day of the network."""
 
 MOST_UNITS = 100
-"""How many further runs one run starts at most; the next scheduled run finds the rest."""
+"""Maximum number of further runs that one run starts. The next scheduled run finds the rest."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Publication:
 
     Attributes:
         ledgers: the range.
-        moment: when it was published; of a derived table, when its sources were read.
-        closed: when its first and its last ledger closed, None if that is not known.
+        moment: when it was published; for a derived table, when its sources were read.
+        closed: the close times of its first and last ledger; None if unknown.
     """
 
     ledgers: LedgerRange
@@ -35,10 +35,10 @@ class Publication:
 
 
 def _steps(publications: Sequence[Publication], bounds: Sequence[int]) -> Iterator[datetime | None]:
-    """Yield the newest moment at which the ledgers from each bound to the next were published, None if never.
+    """Yield, per pair of bounds, the latest time at which the ledgers between them were published; None if never.
 
     Args:
-        publications: in any order; they begin at bounds, and end right before bounds.
+        publications: in any order. They begin at bounds, and end directly before bounds.
         bounds: ledgers in ascending order.
     """
     rest, open_ = sorted(publications, key=lambda one: one.ledgers.start, reverse=True), list[tuple[float, int]]()
@@ -53,12 +53,11 @@ def _steps(publications: Sequence[Publication], bounds: Sequence[int]) -> Iterat
 
 
 def pending_ranges(sources: Mapping[str, Sequence[Publication]], own: Sequence[Publication]) -> list[LedgerRange]:
-    """Return the ledgers that are pending, in as few ranges as there can be, oldest first.
+    """Return the pending ledgers in as few ranges as possible, oldest first.
 
     Args:
-        sources: by source, what was published; a source without an entry would have to be there too, so none is left
-            out.
-        own: what was derived.
+        sources: per source, its publications. Every source must have an entry, even if it is empty.
+        own: the publications of the derived table.
     """
     every = [one.ledgers for publications in (*sources.values(), own) for one in publications]
     bounds = sorted({bound for one in every for bound in (one.start, one.end + 1)})
@@ -72,16 +71,16 @@ def pending_ranges(sources: Mapping[str, Sequence[Publication]], own: Sequence[P
 
 
 def units_of(pending: Iterable[LedgerRange]) -> list[LedgerRange]:
-    """Cut pending ranges into what one run derives, oldest first."""
+    """Split pending ranges into units of one run, oldest first."""
     return chunks(pending, LEDGERS_A_UNIT)
 
 
 def first_unit(units: Sequence[LedgerRange], headers: Sequence[Publication], interval: TimeRange | None) -> LedgerRange:
-    """Return the unit that a run derives itself: one of its data interval if there is one, else the oldest.
+    """Return the unit that a run derives itself: the first one in its data interval, or else the oldest.
 
     Args:
-        units: the units, at least one, oldest first.
-        headers: what was published of ledgers.
+        units: at least one unit, oldest first.
+        headers: the publications of ledgers.
         interval: the run's data interval.
     """
     if interval is not None:
@@ -97,10 +96,10 @@ def first_unit(units: Sequence[LedgerRange], headers: Sequence[Publication], int
 
 
 def closed_between(headers: Iterable[Publication], ledgers: LedgerRange) -> tuple[datetime, datetime] | None:
-    """Return the first and the last close time of a range of ledgers, or earlier and later; None if it is not known.
+    """Return bounds of the close times of a range of ledgers; None if they are unknown.
 
     Args:
-        headers: what was published of ledgers.
+        headers: the publications of ledgers.
         ledgers: the range.
     """
     near = [one for one in headers if one.ledgers.overlaps(ledgers)]
@@ -111,7 +110,7 @@ def closed_between(headers: Iterable[Publication], ledgers: LedgerRange) -> tupl
 
 
 def inside(publications: Iterable[Publication], ledgers: LedgerRange, read_at: datetime) -> list[LedgerRange]:
-    """Return the ranges of publications that lie within a range and were there when it was read."""
+    """Return the ranges of publications within a range that existed when it was read."""
     found = {
         (one.ledgers.start, one.ledgers.end)
         for one in publications

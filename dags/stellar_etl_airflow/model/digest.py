@@ -1,4 +1,4 @@
-"""Notifications in chat and by email: alerts, and the single message made from many. Pure."""
+"""Alerts, and the Slack or email message made from several alerts. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from urllib.parse import quote
 RUNBOOK = "docs/runbook.md"
 
 SHOWN = 10
-"""The number of tasks that a message lists; the others are counted."""
+"""Maximum number of tasks listed in a message; the others are counted."""
 
 _LINE = 300
-"""How many characters of an error a message shows."""
+"""Maximum number of characters of an error in a message."""
 
 DEADLINE = "deadline-missed"
 
@@ -31,7 +31,7 @@ _BY_WORDS = {
     "Pod took too long": "pods-stuck",
     "Airflow Variable": "wrong-variable",
 }
-"""Headings of the runbook by text of an error, which is more specific than the task's name."""
+"""Headings of the runbook by text of the error. They take precedence over the task's heading."""
 
 _BY_TASK = {
     "get_ledger_range_from_times": "failed-export",
@@ -43,22 +43,22 @@ _BY_TASK = {
     "report": "gap-found",
     "check_schedules": "no-new-runs",
 }
-"""Headings of the runbook by the task's name, without its group; all other tasks ask the warehouse or Airflow."""
+"""Headings of the runbook by task name without group; other tasks depend on the warehouse or Airflow."""
 
 _OTHERS = "database-or-warehouse-down"
 
 ANCHORS = frozenset({DEADLINE, _OTHERS, *_BY_WORDS.values(), *_BY_TASK.values()})
-"""Every heading of the runbook that an alert may lead to."""
+"""Every heading of the runbook that an alert links to."""
 
 
 def anchor_of(task_id: str, error: str) -> str:
-    """The heading of the runbook that fits a failure best."""
+    """Return the heading of the runbook that fits a failure best."""
     by_words = (anchor for words, anchor in _BY_WORDS.items() if words in error)
     return next(by_words, _BY_TASK.get(task_id.rpartition(".")[2], _OTHERS))
 
 
 def first_line(error: str) -> str:
-    """An error's first line that says something, not too long: what follows may be a query, or rows."""
+    """Return the first line of an error that is not empty, shortened: later lines may contain a query or rows."""
     line = next((line.strip() for line in error.splitlines() if line.strip()), "")
     return line if len(line) <= _LINE else f"{line[: _LINE - 1]}…"
 
@@ -69,13 +69,13 @@ class Alert:
 
     Attributes:
         at: when it happened, ISO 8601 in UTC.
-        what: what failed; alerts about the same are sent together.
-        text: why, in one line.
+        what: what failed; alerts with the same text are grouped.
+        text: the reason, in one line.
         anchor: the heading of the runbook.
         run_id: the DAG run.
-        ledgers: its ledgers, such as `3-122`, as far as they are known.
+        ledgers: its ledgers, such as `3-122`, if known.
         link: the log, or the run, in Airflow's UI.
-        ids: its deduplication key: reported twice, it is one alert.
+        ids: the deduplication key: alerts with the same key count once.
     """
 
     at: str
@@ -89,19 +89,19 @@ class Alert:
 
     @property
     def key(self) -> str:
-        """A name for it."""
+        """A hash of the deduplication key."""
         return hashlib.sha256("\0".join(self.ids).encode()).hexdigest()[:24]
 
     def to_json(self) -> str:
-        """Text that `from_json` reads back."""
+        """Return text that `from_json` reads back."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Alert:
-        """Read what `to_json` made.
+        """Return the alert that `to_json` wrote.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: the text is not an alert.
         """
         try:
             value = json.loads(text)
@@ -110,16 +110,16 @@ class Alert:
             raise ValueError(f"not an alert: {error!r}") from None
 
 
-def is_quiet(told: datetime | None, now: datetime, window: int) -> bool:
-    """Whether the last message was sent so recently that no other one may be sent yet.
+def is_quiet(last_sent: datetime | None, now: datetime, window: int) -> bool:
+    """Whether the last message was sent so recently that no other may be sent yet.
 
     Args:
-        told: when the last message was sent, None if there was none. A future time, from a wrong clock,
-            is ignored.
-        now: the time.
-        window: seconds.
+        last_sent: when the last message was sent; None if there was none. A future time, from a wrong clock, is
+            ignored.
+        now: the current time.
+        window: seconds between two messages.
     """
-    return told is not None and timedelta(0) <= now - told < timedelta(seconds=window)
+    return last_sent is not None and timedelta(0) <= now - last_sent < timedelta(seconds=window)
 
 
 @dataclass(frozen=True)
@@ -128,41 +128,41 @@ class Digest:
 
     Attributes:
         alerts: at least one, oldest first.
-        told: when the last message was sent, if it held some of these back.
-        held: the number that it held back.
-        runbook_url: the address of the runbook, empty if it is not set.
+        last_sent: when the last message was sent, if some alerts were held back since; else None.
+        held_back: the number of alerts that were held back.
+        runbook_url: the address of the runbook; empty if it is not set.
     """
 
     alerts: Sequence[Alert]
-    told: datetime | None
-    held: int
+    last_sent: datetime | None
+    held_back: int
     runbook_url: str
 
     @classmethod
-    def of(cls, alerts: Iterable[Alert], told: datetime | None, window: int, runbook_url: str) -> Digest:
-        """The message of these alerts, some of which happened while the one before kept them back."""
+    def of(cls, alerts: Iterable[Alert], last_sent: datetime | None, window: int, runbook_url: str) -> Digest:
+        """Return the message of these alerts, some of which may have been held back after the last message."""
         ordered = sorted(alerts, key=lambda alert: alert.at)
-        held = [alert for alert in ordered if is_quiet(told, datetime.fromisoformat(alert.at), window)]
-        return cls(ordered, told if held else None, len(held), runbook_url)
+        held_back = [alert for alert in ordered if is_quiet(last_sent, datetime.fromisoformat(alert.at), window)]
+        return cls(ordered, last_sent if held_back else None, len(held_back), runbook_url)
 
     @property
     def subject(self) -> str:
-        """How many alerts, and how many of them were held back."""
+        """The number of alerts, and how many of them were held back."""
         many = len(self.alerts)
         text = "1 alert" if many == 1 else f"{many} alerts"
-        if self.told is None:
+        if self.last_sent is None:
             return text
-        return f"{text}, {self.held} of them held back since {self.told:%Y-%m-%d %H:%M} UTC"
+        return f"{text}, {self.held_back} of them held back since {self.last_sent:%Y-%m-%d %H:%M} UTC"
 
     def _groups(self) -> list[list[Alert]]:
-        """Alerts of the same together, in the order in which they began."""
+        """Return alerts grouped by `what`, in the order in which the groups began."""
         groups: dict[str, list[Alert]] = {}
         for alert in self.alerts:
             groups.setdefault(alert.what, []).append(alert)
         return list(groups.values())
 
     def _lines(self, group: Sequence[Alert]) -> tuple[str, str, list[tuple[str, str]]]:
-        """What failed, the rest of it, and links with their words."""
+        """Return a group's title, its details, and its links as pairs of word and address."""
         first = group[0]
         more = f" (the first of {len(group)})" if len(group) > 1 else ""
         ledgers = first.ledgers and f"ledgers {first.ledgers}"
@@ -175,7 +175,7 @@ class Digest:
         return f"and {len(rest)} other tasks: {sum(map(len, rest))} alerts" if rest else ""
 
     def as_slack(self) -> str:
-        """Slack's markup (https://docs.slack.dev/messaging/formatting-message-text), in which nothing is a mention."""
+        """Return Slack's markup (https://docs.slack.dev/messaging/formatting-message-text), without mentions."""
         lines = [f"*{_slack(self.subject)}*"]
         for group in self._groups()[:SHOWN]:
             what, about, links = self._lines(group)
@@ -184,7 +184,7 @@ class Digest:
         return "\n".join([*lines, *filter(None, [self._rest()])])
 
     def as_html(self) -> str:
-        """The body of an email."""
+        """Return the body of an email."""
         parts = []
         for group in self._groups()[:SHOWN]:
             what, about, links = self._lines(group)
@@ -200,5 +200,5 @@ def _slack(text: str) -> str:
 
 
 def _url(url: str) -> str:
-    """An address without what would end a link."""
+    """Return an address with the characters escaped that would end a link."""
     return quote(url, safe=":/?#[]@!$&()*+,;=%~-._").replace("&", "&amp;")

@@ -1,4 +1,4 @@
-"""What a task reads and writes, by the names of OpenLineage (https://openlineage.io/docs/spec/naming). Pure."""
+"""The inputs and outputs of a task, named as in OpenLineage (https://openlineage.io/docs/spec/naming). Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from stellar_etl_airflow.model.schema import SchemaError, read_schema
 
 @dataclass(frozen=True)
 class SchemaFile:
-    """Where the columns of a dataset are described."""
+    """The schema file with the columns of a dataset."""
 
     folder: str
     table_id: str
 
     def fields(self) -> list[dict[str, Any]]:
-        """Read it; none if that fails, because names are useful without columns too."""
+        """Return the columns; none if reading fails, because lineage is useful without columns too."""
         try:
             return read_schema(self.folder, self.table_id)
         except SchemaError:
@@ -27,12 +27,12 @@ class SchemaFile:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What OpenLineage calls so: a table, an object, a lake.
+    """An OpenLineage dataset: a table, an object, a lake.
 
     Attributes:
-        namespace: the service that holds it.
-        name: its name there.
-        schema: its columns, None if it has none that are described.
+        namespace: the service that stores it.
+        name: its name in the service.
+        schema: its columns; None if no schema file describes them.
         dropped: whether the task deleted it.
     """
 
@@ -44,12 +44,12 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Lineage:
-    """What a task read and wrote.
+    """The datasets that a task read and wrote.
 
     Attributes:
-        inputs: what it read.
-        outputs: what it wrote.
-        columns: of each column that it wrote, the input and the column that it is; None if columns keep their names.
+        inputs: the datasets read.
+        outputs: the datasets written.
+        columns: for each written column, its source dataset and column; None if columns keep their names.
     """
 
     inputs: Sequence[Dataset] = ()
@@ -58,14 +58,14 @@ class Lineage:
 
 
 def table_at(table: str, schema: SchemaFile | None = None, *, dropped: bool = False) -> Dataset:
-    """A BigQuery table, `project.dataset.table`."""
+    """Return a BigQuery table, named `project.dataset.table`."""
     return Dataset("bigquery", table, schema, dropped)
 
 
 def dataset_at(address: str, schema: SchemaFile | None = None) -> Dataset:
-    """A folder, a file, an object or a lake: `gs://bucket/name`, `https://host/path`, `file://…` or a path.
+    """Return a folder, a file, an object or a lake: `gs://bucket/name`, `https://host/path`, `file://…` or a path.
 
-    A user, a password and a query of an address are no part of its name, and may be secret.
+    User, password and query of an address are removed, because they may be secret.
     """
     scheme, mark, rest = address.partition("://")
     if not mark or scheme == "file":
@@ -82,11 +82,11 @@ _SELECTED = re.compile(r"^\s*(\w)\.`(\w+)`(?: AS (\w+))?,?$", re.MULTILINE)
 
 
 def selected_columns(query: str, tables: Mapping[str, Source]) -> dict[str, tuple[Source, str]]:
-    """Of each column of a query in `dags/queries`, the table and the column that it is; others are left out.
+    """Return the source table and column of each column of a query in `dags/queries`. Computed columns are left out.
 
     Args:
-        query: its text; each column stands in a line of its own.
-        tables: what stands for the table of each letter that the query calls one by.
+        query: its text, with one column per line.
+        tables: the source per table alias, a letter.
     """
     return {
         alias or column: (tables[letter], column)

@@ -1,4 +1,4 @@
-"""The metrics that the DAGs send, and their values from findings and loads. Pure."""
+"""The metrics that the DAGs send, computed from findings and loads. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ METRICS = {
     "lag_ledgers": "ledgers of the network that are not in the table yet",
     "gap_ledgers": "ledgers that are missing in the table or were never loaded into it",
     "findings": "findings of the latest coverage check",
-    "oldest_dirty_seconds": "time since ledgers were published again that the point-in-time views do not show yet",
+    "oldest_dirty_seconds": "time since the oldest republished ledgers that the point-in-time views do not show yet",
     "day_rows": "rows that were loaded in the last 24 hours",
     "day_bytes": "bytes of the exported files that were loaded in the last 24 hours",
     "day_cost": "cost of the loads of the last 24 hours: queries, pods, and storage for a month, in the currency of "
@@ -23,10 +23,10 @@ METRICS = {
     "audited_rows": "rows that the latest audit compared",
     "audit_findings": "rows that the latest audit found missing, extra or different",
 }
-"""Every metric by its name, behind the prefix `stellar_etl.`, with its meaning."""
+"""The metrics by name, without the prefix `stellar_etl.`, with their meaning."""
 
 COUNTERS = frozenset({"failed_checks"})
-"""The metrics that are counted; the others are gauges."""
+"""The metrics that are counters; the others are gauges."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Measurement:
     Attributes:
         name: a key of `METRICS`.
         value: the value.
-        tags: what it is of, such as `table`.
+        tags: the dimensions, such as `table`.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Measurement:
 
 
 def of_coverage(findings: Sequence[Finding], table_ids: Mapping[str, str]) -> Iterator[Measurement]:
-    """The values after a coverage check; what is not found any more becomes 0.
+    """Yield the metrics of a coverage check. Faults that are resolved become 0.
 
     Args:
-        findings: all findings of the check, with lags and with `LOOKED_AT` of each table that it compared.
+        findings: all findings of the check, including lags and a `LOOKED_AT` per compared table.
         table_ids: the name of each type's table.
     """
     gaps: Counter[tuple[str, str]] = Counter()
@@ -75,11 +75,11 @@ def of_coverage(findings: Sequence[Finding], table_ids: Mapping[str, str]) -> It
 
 
 def of_audit(findings: Iterable[Finding], rows: int) -> Iterator[Measurement]:
-    """The values after an audit.
+    """Yield the metrics of an audit.
 
     Args:
-        findings: what it found.
-        rows: how many rows of a new export were compared.
+        findings: the findings of the audit.
+        rows: the number of rows of a new export that were compared.
     """
     yield Measurement("audited_rows", rows)
     found: Counter[Fault] = Counter()

@@ -1,4 +1,4 @@
-"""The networks that have a name of their own, and how a dataset is labelled with its network. Pure."""
+"""Named networks, and the dataset label of a network. Pure."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ PASSPHRASES = {
     "testnet": "Test SDF Network ; September 2015",
     "futurenet": "Test SDF Future Network ; October 2022",
 }
-"""The passphrases of the networks that have a name of their own
+"""The passphrases of named networks
 (https://developers.stellar.org/docs/networks)."""
 
 NETWORK_LABEL = "stellar_network"
-"""The dataset label that holds `network_hash` of the network whose ledgers the dataset holds."""
+"""The dataset label with the `network_hash` of the dataset's network."""
 
 
 def network_hash(passphrase: str) -> str:
-    """Return the first 32 hex digits of the passphrase's SHA-256: a label cannot hold the passphrase itself."""
+    """Return the first 32 hex digits of the passphrase's SHA-256: a label cannot contain the passphrase itself."""
     return hashlib.sha256(passphrase.encode()).hexdigest()[:32]
 
 
 _CONTRACT = 2 << 3
-"""The first byte of a contract's id in its written form, which gives it the letter C
+"""The first byte of a contract's id in its text form, which yields the letter C
 (https://github.com/stellar/stellar-protocol/blob/master/ecosystem/sep-0023.md)."""
 
 _NATIVE_PREIMAGE = b"".join(number.to_bytes(4, "big") for number in (1, 0))
@@ -32,7 +32,7 @@ _NATIVE_PREIMAGE = b"".join(number.to_bytes(4, "big") for number in (1, 0))
 
 
 def native_contract(passphrase: str) -> str:
-    """Return the id (C…) of the contract of lumens, which keeps the lumens that contracts hold.
+    """Return the id (C…) of the native asset contract, whose storage has the lumens of contracts.
 
     It is the SHA-256 of `HashIDPreimage`
     (https://github.com/stellar/stellar-xdr/blob/main/Stellar-transaction.x, `ENVELOPE_TYPE_CONTRACT_ID`).

@@ -1,4 +1,4 @@
-"""Outbound exports as values: a snapshot, a delivery of it, the tables and objects of both. Pure."""
+"""Outbound exports: snapshots, their deliveries, and the tables and objects of both. Pure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 RUNS_TABLE_ID = "outbound_runs"
-"""The table with one row for each delivery that ended: how much, how long, at what cost."""
+"""The table with one row per completed delivery: amount, duration and cost."""
 BATCHES_TABLE_ID = "outbound_batches"
-"""The table with one row for each batch of a snapshot: its key, size and digest."""
+"""The table with one row per batch of a snapshot: its key, size and digest."""
 DELIVERIES_TABLE_ID = "outbound_deliveries"
-"""The table with one row for each batch of a delivery: how it ended, and when."""
+"""The table with one row per batch of a delivery: its outcome and time."""
 LOADS_TABLE_ID = "outbound_loads"
-"""The table with one row for each load that a snapshot of a delta export includes."""
+"""The table with one row per load that a snapshot of a delta export includes."""
 
 OUTBOUND_CLUSTERS = {
     RUNS_TABLE_ID: ("export", "snapshot", "delivery"),
@@ -26,27 +26,27 @@ OUTBOUND_CLUSTERS = {
 """The columns that each table of outbound exports is clustered by, in the order of its keys."""
 
 MOST_ROWS = 5000
-"""The most rows of one batch."""
+"""Maximum number of rows in a batch."""
 SNAPSHOT_DAYS = 30
-"""How long a snapshot and its batches are kept: as long as they can be sent again."""
+"""Days that a snapshot and its batches are kept. During this time they can be sent again."""
 
 
 def snapshot_id(run_id: str, run_after: datetime) -> str:
-    """Return the name of a run's snapshot: the same at each try, and another one in each run."""
+    """Return the name of a run's snapshot: the same for each try, and different for each run."""
     digest = hashlib.sha256(run_id.encode()).hexdigest()[:8]
     return f"{run_after.astimezone(UTC):%Y%m%dt%H%M%S}_{digest}"
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One delivery of a snapshot: by the export itself, or a later one of some of its batches.
+    """One delivery of a snapshot: the export's own delivery, or a later one of some of its batches.
 
     Attributes:
         export: the export's name.
         snapshot: the snapshot's name.
-        name: the delivery's name; the export's own delivery is named as the snapshot.
-        declaration: the export's declaration when the snapshot was taken, as JSON has it.
-        batches: the batches that are sent again; None for all that were refused.
+        name: the delivery's name; the export's own delivery has the snapshot's name.
+        declaration: the export's declaration at the time of the snapshot, as JSON.
+        batches: the batches that are sent again; None for all rejected ones.
     """
 
     export: str
@@ -57,7 +57,7 @@ class Delivery:
 
     @property
     def is_repeated(self) -> bool:
-        """Whether batches of an earlier delivery are sent again."""
+        """Whether this delivery sends batches of an earlier delivery again."""
         return self.name != self.snapshot
 
     @property
@@ -72,12 +72,12 @@ class Delivery:
 
     @property
     def outstanding_id(self) -> str:
-        """The table with the batches of this delivery that have to be sent."""
+        """The table with the batches that this delivery must send."""
         return f"outbound_{self.export}_{self.name}_outstanding"
 
     @property
     def receipts_id(self) -> str:
-        """The table into which the receipts of this delivery are loaded."""
+        """The table that the receipts of this delivery are loaded into."""
         return f"outbound_{self.export}_{self.name}_receipts"
 
     @property
@@ -87,15 +87,15 @@ class Delivery:
 
     @property
     def job_base(self) -> str:
-        """What the names of this delivery's Dataflow jobs have in common; a number follows it.
+        """The common prefix of the names of this delivery's Dataflow jobs. A number follows it.
 
-        A job's name has lowercase letters, digits and `-`
+        A job's name consists of lowercase letters, digits and `-`
         (https://cloud.google.com/dataflow/docs/reference/rest/v1b3/projects.jobs#Job).
         """
         return f"outbound-{self.export}-{self.name}".replace("_", "-")
 
     def as_json(self) -> dict[str, Any]:
-        """Return the delivery as it travels between tasks."""
+        """Return the delivery as a JSON object for other tasks."""
         return {
             "export": self.export,
             "snapshot": self.snapshot,
@@ -106,7 +106,7 @@ class Delivery:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Delivery:
-        """Return the delivery that another task left."""
+        """Return the delivery of another task's JSON object."""
         batches = value["batches"]
         return cls(
             value["export"],
@@ -118,14 +118,14 @@ class Delivery:
 
 
 NAMESPACE = "outbound"
-"""The namespace of the worker's own metrics."""
+"""The namespace of the Dataflow workers' custom metrics."""
 
 
 def job_figures(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a job's metrics by name: those of the worker's namespace, and those of Dataflow itself.
+    """Return a job's metrics by name: those in the workers' namespace, and those of Dataflow.
 
     Args:
-        metrics: `metrics` of `projects.locations.jobs.getMetrics`. Tentative values are left out.
+        metrics: `metrics` of `projects.locations.jobs.getMetrics`. Tentative values are ignored.
     """
     figures: dict[str, Any] = {}
     for metric in metrics:
@@ -137,7 +137,7 @@ def job_figures(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def added_figures(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the figures of several jobs together: sums, and distributions of all values."""
+    """Return the combined figures of several jobs: sums, and merged distributions."""
     total: dict[str, Any] = {}
     for figures in jobs:
         for name, value in figures.items():

@@ -1,4 +1,4 @@
-"""How many partitions a statement may change, and how a long range is changed in parts. Pure."""
+"""The limit of partitions per statement, and windows that split a long range. Pure."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from stellar_etl_airflow.model.ranges import LedgerRange
 PartitionType = Literal["HOUR", "DAY", "MONTH", "YEAR"]
 
 MOST_PARTITIONS = 4000
-"""The partitions that a job may change (https://cloud.google.com/bigquery/quotas#partitioned_tables)."""
+"""Maximum number of partitions that a job may change (https://cloud.google.com/bigquery/quotas#partitioned_tables)."""
 
 BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
-"""Before every ledger of every network."""
+"""A time before every ledger of every network."""
 
 _LENGTHS = {"HOUR": timedelta(hours=1), "DAY": timedelta(days=1)}
-"""The length of partitions of which history may need more than `MOST_PARTITIONS`."""
+"""Length of the partition types for which history may need more than `MOST_PARTITIONS`."""
 
 Window = tuple[datetime | None, datetime | None]
-"""Close times from the first, included, to the second, excluded; None for no bound."""
+"""Close times from the first (included) to the second (excluded); None for no bound."""
 
 
 def spanned(partition: PartitionType, first: datetime, last: datetime) -> int:
-    """The number of partitions from one time to another."""
+    """Return the number of partitions from one time to another."""
     match partition:
         case "YEAR":
             return last.year - first.year + 1
@@ -36,17 +36,17 @@ def spanned(partition: PartitionType, first: datetime, last: datetime) -> int:
 
 
 def windows(partition: PartitionType | None, ledgers: LedgerRange, until: datetime) -> list[Window]:
-    """Windows of close times, each of no more partitions than a job may change, that together have no bounds.
+    """Return adjacent windows of close times, each within the limit of partitions, that together are unbounded.
 
     Args:
-        partition: how the table is partitioned, None if it is not.
-        ledgers: the ledgers whose rows change; each lies in one partition.
-        until: when the newest ledger closed, or later.
+        partition: the table's partition type; None if it is not partitioned.
+        ledgers: the ledgers whose rows change; each is in one partition.
+        until: the close time of the latest ledger, or later.
     """
     few = ledgers.end - ledgers.start < MOST_PARTITIONS
     if partition is None or partition not in _LENGTHS or few:
         return [(None, None)]
-    cuts = list(_cuts(_LENGTHS[partition] * (MOST_PARTITIONS - 1), until))  # one is left for rows without a close time
+    cuts = list(_cuts(_LENGTHS[partition] * (MOST_PARTITIONS - 1), until))  # one is for rows without a close time
     return list(zip((None, *cuts), (*cuts, None), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Ranges of ledgers and of close times: what a run is asked for, and arithmetic on ranges. Pure."""
+"""Ranges of ledgers and of close times: the range of a run, and arithmetic on ranges. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 
 class RangeError(ValueError):
-    """The asked range can't be served as it stands; the message says what to change."""
+    """The requested range is invalid; the message says what to change."""
 
 
 @dataclass(frozen=True)
 class TimeRange:
-    """A half-open interval of close times, in UTC and in whole seconds."""
+    """A half-open interval of close times, in UTC and whole seconds."""
 
     start: datetime
     end: datetime
@@ -29,11 +29,10 @@ class LedgerRange:
 
     @classmethod
     def from_half_open(cls, value: Mapping[str, Any]) -> LedgerRange:
-        """The range to export for `{"start": N, "end": M}`, as `get_ledger_range_from_times` writes it.
+        """Return the range to export for `{"start": N, "end": M}`, as `get_ledger_range_from_times` writes it.
 
-        `end` is the first ledger after the interval. An interval in which no ledger closed has
-        `start == end`; its one ledger is exported all the same, which is harmless because rows are
-        replaced by ledger.
+        `end` is the first ledger after the interval. `start == end` is an interval in which no ledger closed. Its one
+        ledger is still exported, which is harmless because rows are replaced by ledger.
         """
         try:
             start, end = whole_number("start", value["start"]), whole_number("end", value["end"])
@@ -49,10 +48,10 @@ class LedgerRange:
 
 
 def whole_number(name: str, value: Any) -> int:
-    """A param that is a whole number; nothing is rounded to one.
+    """Return a param that is a whole number, without rounding.
 
     Raises:
-        RangeError: it is not a whole number.
+        RangeError: the value is not a whole number.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise RangeError(f"param {name}: {value!r} is not a whole number")
@@ -63,14 +62,14 @@ def parse_utc(where: str, value: Any) -> datetime:
     """Parse a time with its zone.
 
     Args:
-        where: what holds the time, for the message: "param start_time".
+        where: the source of the time, for the message: "param start_time".
         value: a time, or ISO 8601 text such as 2026-01-01T00:10:00Z.
 
     Returns:
         The time in UTC.
 
     Raises:
-        RangeError: it is not a time, has no zone, or lies outside the years 1 to 9999 in UTC.
+        RangeError: the value is not a time, has no time zone, or is outside the years 1 to 9999 in UTC.
     """
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
@@ -87,10 +86,10 @@ def parse_utc(where: str, value: Any) -> datetime:
 def ceil_to_second(moment: datetime) -> datetime:
     """Return the first whole second at or after a time.
 
-    Ledgers close at whole seconds: those that closed in [a, b) closed in [ceil(a), ceil(b)), and no others.
+    Ledgers close at whole seconds, so the interval [a, b) has the same ledgers as [ceil(a), ceil(b)).
 
     Raises:
-        OverflowError: it is after year 9999.
+        OverflowError: the result is after year 9999.
     """
     return moment.replace(microsecond=0) + timedelta(seconds=bool(moment.microsecond))
 
@@ -103,16 +102,16 @@ CHECKPOINT_PARAM = "checkpoint_ledger"
 
 
 LAST_LEDGER = 2**32 - 1
-"""The highest sequence that the protocol can name: a `uint32`. Airflow can't keep a number beyond 64 bits."""
+"""The highest sequence in the protocol, a `uint32`. Airflow cannot store a number of more than 64 bits."""
 
 
 CHECKPOINT_LEDGERS = 64
-"""The network puts its state by each time that this many ledgers have closed
+"""The network publishes its state every 64 ledgers
 (https://developers.stellar.org/docs/validators/admin-guide/environment-preparation#history-archives)."""
 
 
 def has_range_params(params: Mapping[str, Any]) -> bool:
-    """Whether a run is asked for a range of its own."""
+    """Whether a run has params with a range."""
     return any(params.get(name) is not None for name in RANGE_PARAMS)
 
 
@@ -120,25 +119,25 @@ def _checkpoint(ledger: int) -> LedgerRange:
     after = ledger + (-ledger - 1) % CHECKPOINT_LEDGERS
     if ledger < 1 or after != ledger:
         near = [str(one) for one in (after - CHECKPOINT_LEDGERS, after) if one > 0]
-        raise RangeError(f"param {CHECKPOINT_PARAM}: {ledger} is not a checkpoint; near it: {' and '.join(near)}")
+        raise RangeError(f"param {CHECKPOINT_PARAM}: {ledger} is not a checkpoint; the nearest: {' and '.join(near)}")
     return LedgerRange(ledger, ledger)
 
 
 def asked_range(params: Mapping[str, Any], interval: TimeRange | None) -> TimeRange | LedgerRange:
-    """What a run is to load: by params if any is set, else its interval.
+    """Return the range that a run loads: that of its params, or else its interval.
 
     Args:
-        params: the run's params; `start_time` and `end_time`, or `start_ledger` and `end_ledger`, or neither; or
-            `checkpoint_ledger`.
-        interval: the close times that the schedule has this run load, None for a run that has none.
+        params: the run's params: `start_time` and `end_time`, or `start_ledger` and `end_ledger`, or
+            `checkpoint_ledger`, or none.
+        interval: the close times that the schedule assigns to this run; None if it has no data interval.
 
     Raises:
-        RangeError: params of both kinds, one of a pair, the wrong way round, or nothing to go by.
+        RangeError: params of both kinds, half a pair, a reversed pair, or neither params nor an interval.
     """
     given: dict[str, Any] = {name: params[name] for name in RANGE_PARAMS if params.get(name) is not None}
     if params.get(CHECKPOINT_PARAM) is not None:
         if given:
-            raise RangeError(f"the param {CHECKPOINT_PARAM} stands alone; this run has {', '.join(sorted(given))} too")
+            raise RangeError(f"set only the param {CHECKPOINT_PARAM}; this run also has {', '.join(sorted(given))}")
         return _checkpoint(whole_number(CHECKPOINT_PARAM, params[CHECKPOINT_PARAM]))
     if not given:
         if interval is None:
@@ -165,13 +164,13 @@ def asked_range(params: Mapping[str, Any], interval: TimeRange | None) -> TimeRa
             )
         return ledgers
     raise RangeError(
-        "give the params start_time and end_time, or start_ledger and end_ledger, or none of them; "
+        "set the params start_time and end_time, or start_ledger and end_ledger, or none of them; "
         f"this run has {', '.join(sorted(given))}"
     )
 
 
 def joined(ranges: Iterable[LedgerRange]) -> list[LedgerRange]:
-    """The same ledgers in as few ranges as there can be, in order."""
+    """Return the same ledgers in as few ranges as possible, in order."""
     result: list[LedgerRange] = []
     for one in sorted(ranges, key=lambda one: one.start):
         if result and one.start <= result[-1].end + 1:
@@ -182,7 +181,7 @@ def joined(ranges: Iterable[LedgerRange]) -> list[LedgerRange]:
 
 
 def without(wanted: LedgerRange, held: Iterable[LedgerRange]) -> list[LedgerRange]:
-    """What of a range is in none of others, in order."""
+    """Return the parts of a range that are in no other range, in order."""
     rest, start = [], wanted.start
     for one in joined(held):
         if one.end < start or one.start > wanted.end:
@@ -196,7 +195,7 @@ def without(wanted: LedgerRange, held: Iterable[LedgerRange]) -> list[LedgerRang
 
 
 def chunks(ranges: Iterable[LedgerRange], size: int) -> list[LedgerRange]:
-    """Ranges in pieces of at most so many ledgers."""
+    """Split ranges into pieces of at most `size` ledgers."""
     return [
         LedgerRange(start, min(start + size - 1, one.end))
         for one in ranges
@@ -205,7 +204,7 @@ def chunks(ranges: Iterable[LedgerRange], size: int) -> list[LedgerRange]:
 
 
 def held_by_all(ranges: Iterable[Sequence[LedgerRange]]) -> list[LedgerRange]:
-    """The ledgers that are in each of several sets of ranges."""
+    """Return the ledgers that are in every set of ranges."""
     first, *others = (joined(one) for one in ranges)
     for other in others:
         first = [part for one in first for part in _common(one, other)]

@@ -1,4 +1,4 @@
-"""What a reset of the dataset removes, as a run's params say. Pure."""
+"""What a run of `dataset_reset` removes, according to its params. Pure."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from stellar_etl_airflow.model.ranges import LedgerRange, RangeError, whole_numb
 from stellar_etl_airflow.model.tables import PUBLISHED
 
 RANGE, TABLE, DATASET = WHAT = ("range", "table", "dataset")
-"""What can be removed: ledgers, one table as a whole, or all tables together with the network that they are of."""
+"""What a run can remove: a range of ledgers, one table, or all tables including the dataset's network label."""
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What is to be removed.
+    """The tables and ledgers to remove.
 
     Attributes:
-        data_types: the types whose tables are concerned.
-        ledgers: the ledgers to remove; None for the tables as a whole.
-        network: whether the dataset is to be free for another network.
+        data_types: the types of the tables.
+        ledgers: the ledgers to remove; None removes the tables.
+        network: whether to remove the network label, so that the dataset can take another network.
     """
 
     data_types: tuple[str, ...]
@@ -29,13 +29,13 @@ class Removal:
 
 
 def asked_removal(params: Mapping[str, Any]) -> Removal:
-    """What a run's params ask to remove.
+    """Return what a run's params ask to remove.
 
     Args:
         params: `what`, one of `WHAT`; `data_type`, null for all; `start_ledger` and `end_ledger`.
 
     Raises:
-        RangeError: they don't fit together.
+        RangeError: the params contradict each other.
     """
     what, data_type = params.get("what"), params.get("data_type")
     start, end = params.get("start_ledger"), params.get("end_ledger")
@@ -44,15 +44,15 @@ def asked_removal(params: Mapping[str, Any]) -> Removal:
         raise RangeError(f"param what must be one of {', '.join(WHAT)}, and data_type one of {', '.join(PUBLISHED)}")
     if what == RANGE:
         if start is None or end is None:
-            raise RangeError("to remove a range, say it by the params start_ledger and end_ledger, both included")
+            raise RangeError("to remove a range, set the params start_ledger and end_ledger; both are included")
         ledgers = LedgerRange(whole_number("start_ledger", start), whole_number("end_ledger", end))
         if not 1 <= ledgers.start <= ledgers.end:
-            raise RangeError("to remove a range, say it by the params start_ledger and end_ledger, both included")
+            raise RangeError("to remove a range, set the params start_ledger and end_ledger; both are included")
         return Removal(types, ledgers)
     if start is not None or end is not None:
-        raise RangeError(f"the params start_ledger and end_ledger go with what={RANGE}; this run has what={what}")
+        raise RangeError(f"the params start_ledger and end_ledger require what={RANGE}; this run has what={what}")
     if what == TABLE and not data_type:
-        raise RangeError(f"say which table by the param data_type; to remove all of them, what={DATASET}")
+        raise RangeError(f"set the param data_type to the table to remove, or what={DATASET} to remove all tables")
     if what == DATASET and data_type:
-        raise RangeError(f"what={DATASET} removes all tables: leave out data_type, or say what={TABLE}")
+        raise RangeError(f"what={DATASET} removes all tables: remove the param data_type, or set what={TABLE}")
     return Removal(types, network=what == DATASET)

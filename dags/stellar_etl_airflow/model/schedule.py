@@ -1,17 +1,19 @@
 """The ledgers of a scheduled run, from its data interval. Pure.
 
-A run is due at a tick of the schedule, and loads the ledgers that closed in the period before it: with `*/10 * * * *`
-the run of 00:20 loads 00:10 to 00:20. Airflow notes that tick as the end of the run's data interval. The interval
-itself is a mark, and not the period: it is as many microseconds long as the period has minutes. So:
+A run is due at a tick of the schedule. It loads the ledgers that closed in the period before it: with `*/10 * * * *`
+the
+run of 00:20 loads 00:10 to 00:20. Airflow stores that tick as the end of the run's data interval. The interval itself
+is
+not the period but a mark: it has one microsecond per minute of the period. Reasons:
 
-- Logical dates, the starts of these intervals, come in the order of the ticks, whatever schedules a DAG has had. The
-  scheduler plans the run after the one with the newest logical date: always a later tick, which has no run yet. With
-  whole periods as intervals, a longer schedule gives a logical date that an older run has. Airflow 3.3.1 then makes no
-  run any more (https://github.com/apache/airflow/issues/66754), and Airflow 3.3.2 leaves out what is between two
-  schedules' boundaries.
-- No logical date lies on a whole second, so that a run with a typed logical date takes no scheduled run's place
+- Logical dates are the starts of these intervals. They are in the order of the ticks, whatever schedules a DAG had. The
+  scheduler plans the run after the one with the latest logical date: always a later tick without a run. If intervals
+  were whole periods, a longer schedule could give a logical date that an older run has. Airflow 3.3.1 then creates no
+  further run (https://github.com/apache/airflow/issues/66754). Airflow 3.3.2 skips the time between the boundaries of
+  the two schedules.
+- No logical date is a whole second. A run with a typed logical date therefore never takes the place of a scheduled run
   (https://github.com/apache/airflow/issues/13434).
-- The period stays with the run: a task that is cleared after the schedule changed loads what it loaded before.
+- A run keeps its period. A task that is cleared after the schedule changed loads the same ledgers as before.
 """
 
 from __future__ import annotations
@@ -25,32 +27,32 @@ from croniter import croniter
 from stellar_etl_airflow.model.ranges import TimeRange, ceil_to_second
 
 _MINUTE, _MARK = timedelta(minutes=1), timedelta(microseconds=1)
-"""A minute of the period, and what stands for it."""
+"""A minute of the period, and the length that represents it in the mark."""
 
 LONGEST_MARK = timedelta(seconds=1)
-"""A data interval that is shorter is a mark. Periods end at 694 days."""
+"""A shorter data interval is a mark. The longest period is 694 days."""
 
 _DAY_MINUTES = 24 * 60
 _FIRST_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 _DAYS = 9 * 366
-"""How many days of a schedule are looked at: nine years have three 29 Februaries."""
+"""Days of a schedule that are examined: nine years have at least two 29 Februaries."""
 
 
 def period_of(cron: str) -> timedelta:
-    """Return the longest time between two ticks of a schedule: what each run loads.
+    """Return the longest time between two ticks of a schedule, which is what each run loads.
 
-    No ledger is left out where ticks are unevenly spaced; there, runs load some ledgers again.
+    If ticks are unevenly spaced, no ledger is skipped, but runs load some ledgers again.
 
     Args:
-        cron: an expression of five fields, or a name such as `@hourly`; in UTC.
+        cron: an expression of five fields in UTC, or a name such as `@hourly`.
 
     Raises:
-        ValueError: it is not one, or its ticks lie so far apart that no mark can say it.
+        ValueError: the expression is invalid, or its ticks are too far apart for a mark.
     """
     try:
         minutes, hours, *days = croniter.expand(cron)[0]
         ran = _days(cron)
-    except ValueError as error:  # croniter's errors are of this kind
+    except ValueError as error:  # croniter raises subclasses of it
         raise ValueError(f"{cron!r} is not a cron expression: {error}") from None
     if len(days) != 3:
         raise ValueError(f"{cron!r} has {2 + len(days)} fields, not five")
@@ -69,7 +71,7 @@ def period_of(cron: str) -> timedelta:
 
 
 def _days(cron: str) -> Sequence[int]:
-    """Return the days on which a schedule has ticks, counted from the first day on; two where each day has some."""
+    """Return the days with ticks, counted from the first day; two consecutive days if every day has ticks."""
     days = croniter(cron, _FIRST_DAY).expressions[2:5]
     if days == ["*"] * 3:
         return (0, 1)
@@ -81,17 +83,17 @@ def _days(cron: str) -> Sequence[int]:
 
 
 INTERVALS_LATE = 2
-"""How many intervals a run may be late that Airflow plans, before it counts as one that will not be made."""
+"""How many intervals a planned run may be late before it is reported as missing."""
 
 
 def overdue(planned: datetime | None, period: timedelta, now: datetime, *, active: int, ends: bool) -> str:
-    """Return what is wrong with a DAG that is not paused and makes no runs, in words; empty if nothing is.
+    """Return the problem of a DAG that is not paused and creates no runs, as text; empty if there is none.
 
     Args:
-        planned: the logical date of the run that Airflow makes next, None if it plans none.
+        planned: the logical date of the next run; None if Airflow plans none.
         period: the longest time between two runs.
-        now: the time.
-        active: how many of its runs are not done. While there are as many as may be, it makes no further ones.
+        now: the current time.
+        active: the number of its active runs. At its limit, Airflow creates no further runs.
         ends: whether the schedule has an end.
     """
     if active:
@@ -102,20 +104,20 @@ def overdue(planned: datetime | None, period: timedelta, now: datetime, *, activ
     if late < INTERVALS_LATE * period:
         return ""
     due = ceil_to_second(planned)
-    return f"the run of {due:%Y-%m-%d %H:%M} UTC was not made, {late // _MINUTE} minutes after it was due"
+    return f"the run of {due:%Y-%m-%d %H:%M} UTC was not created, {late // _MINUTE} minutes after it was due"
 
 
 def mark_of(period: timedelta) -> timedelta:
-    """Return the data interval that stands for a period of whole minutes."""
+    """Return the data interval that represents a period of whole minutes."""
     return period // _MINUTE * _MARK
 
 
 def loaded_by_run(start: datetime | None, end: datetime | None) -> TimeRange | None:
-    """Return the close times that a run without params loads, None if it has no data interval.
+    """Return the close times that a run without params loads; None if it has no data interval.
 
     Args:
         start: the start of its data interval.
-        end: its end. An interval of a second or more is what is loaded, as a REST request may say it.
+        end: its end. An interval of a second or more, such as that of a REST request, is loaded as it is.
     """
     if start is None or end is None or start >= end:
         return None

@@ -1,4 +1,4 @@
-"""Table schemas as BigQuery's REST API writes them: read from files, compared and extended. Pure except for the file.
+"""Table schemas in the format of BigQuery's REST API: read from files, compared and extended. Pure except reading.
 
 A schema is a list of fields, each a mapping with `name`, `type`, `mode`, `description` and, for a RECORD, `fields`
 (https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#TableFieldSchema).
@@ -22,11 +22,11 @@ _SAME_TYPE = {
 
 
 class SchemaError(ValueError):
-    """A schema file is missing or unusable, or an existing table can't be grown into it."""
+    """A schema file is missing or unusable, or an existing table cannot be extended to it."""
 
 
 def read_schema(folder: str, table_id: str) -> list[dict[str, Any]]:
-    """The fields of `{folder}/{table_id}_schema.json`.
+    """Return the fields of `{folder}/{table_id}_schema.json`.
 
     Raises:
         SchemaError: the file is missing or is not a list of fields.
@@ -62,30 +62,30 @@ def _is_word(value: Any) -> bool:
 
 
 def column_names(fields: Sequence[Field]) -> list[str]:
-    """The names of the top-level columns, in order."""
+    """Return the names of the top-level columns, in order."""
     return [field["name"] for field in fields]
 
 
 def type_of(field: Field) -> str:
-    """The type's name as the REST API spells it: `INTEGER`, not `INT64`."""
+    """Return the type's name as the REST API spells it: `INTEGER`, not `INT64`."""
     name = str(field["type"]).upper()
     return _SAME_TYPE.get(name, name)
 
 
 def mode_of(field: Field) -> str:
-    """`NULLABLE`, `REQUIRED` or `REPEATED`."""
+    """Return `NULLABLE`, `REQUIRED` or `REPEATED`."""
     return str(field.get("mode") or "NULLABLE").upper()
 
 
 def grown(existing: Sequence[Field], wanted: Sequence[Field], path: str = "") -> list[dict[str, Any]]:
-    """`existing` with the columns of `wanted` that it lacks, nested ones too.
+    """Return `existing` with the columns of `wanted` that it lacks, including nested ones.
 
-    Columns keep their order, and new ones come last, as BigQuery wants it. A column that only the table has
-    stays. A new column is nullable whatever the file says, for the rows that are there have no value. A REQUIRED
-    column that the file makes NULLABLE is relaxed.
+    Existing columns keep their order and new ones come last, as BigQuery requires. Columns that only the table has
+    stay. New columns are nullable whatever the file says, because existing rows have no value. A REQUIRED column that
+    is NULLABLE in the file becomes NULLABLE.
 
     Raises:
-        SchemaError: a column has another type, or can't get the mode that the file asks for.
+        SchemaError: a column has another type, or cannot get the mode of the file.
     """
     by_name = {field["name"].lower(): field for field in wanted}
     result = []
@@ -98,7 +98,7 @@ def grown(existing: Sequence[Field], wanted: Sequence[Field], path: str = "") ->
                 had, has = (f"{type_of(one)} {mode_of(one)}" for one in (field, new))
                 raise SchemaError(
                     f"column {name} is {had} in the table and {has} in the schema file; BigQuery can't change that: "
-                    f"rename the column, or move the table away"
+                    f"rename the column, or rename the table"
                 )
             if mode_of(field) == "REQUIRED" and mode_of(new) == "NULLABLE":
                 field["mode"] = "NULLABLE"
@@ -112,7 +112,7 @@ def grown(existing: Sequence[Field], wanted: Sequence[Field], path: str = "") ->
 
 
 def same_fields(one: Sequence[Field], other: Sequence[Field]) -> bool:
-    """Whether two schemas have the same names in the same order, nested ones too: BigQuery matches them by position."""
+    """Whether two schemas have the same names, also nested ones, in the same order: BigQuery matches by position."""
     return _names(one) == _names(other)
 
 
@@ -121,7 +121,7 @@ def _names(fields: Sequence[Field]) -> list[Any]:
 
 
 def lacking(fields: Sequence[Field], other: Sequence[Field], path: str = "") -> list[str]:
-    """The fields that another schema does not have, nested ones by their path."""
+    """Return the fields that another schema lacks, nested ones by their path."""
     found, by_name = [], {field["name"].lower(): field for field in other}
     for field in fields:
         match = by_name.get(field["name"].lower())
@@ -144,7 +144,7 @@ def relaxed_fields(existing: Sequence[Field], fields: Sequence[Field], path: str
 
 
 def has_grown(existing: Sequence[Field], fields: Sequence[Field]) -> bool:
-    """Whether `fields`, made by `grown(existing, …)`, says more than `existing` does."""
+    """Whether `fields`, made by `grown(existing, …)`, has more than `existing`."""
 
     def shape(some: Sequence[Field]) -> list[Any]:
         return [(field["name"], mode_of(field), shape(field.get("fields", ()))) for field in some]

@@ -1,7 +1,7 @@
-"""The summary that the page *Ledger coverage* shows: rows of queries as one compact JSON document. Pure.
+"""The summary for the page *Ledger coverage*: rows of queries as one compact JSON document. Pure.
 
-History is described by runs of ledgers in one state, never by single ledgers: its size follows the number of changes
-from one state to another, whatever the number of ledgers.
+The document describes history by runs of ledgers in the same state, not by single ledgers. Its size depends on the
+number of state changes, not on the number of ledgers.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from stellar_etl_airflow.model.ranges import LedgerRange, joined
 from stellar_etl_airflow.model.tables import Table
 
 VERSION = 1
-"""The form of the document. The page refuses a form that it does not know."""
+"""The version of the document's format. The page rejects versions that it does not know."""
 
 MOST_SEGMENTS = 5000
-"""How many runs of ledgers one table shows at most: those of older ledgers become one, which is `mixed`."""
+"""Maximum number of runs of ledgers per table. Older ones are merged into one with the state `mixed`."""
 
 MOST_PROBLEMS = 500
-"""For how many gaps and dirty ranges the document names runs and reasons: those of the newest ledgers."""
+"""Maximum number of gaps and dirty ranges, latest ledgers first, with details about runs and reasons."""
 
 HISTORY_DAYS = 7
-"""For how many days the document has watermarks and lags."""
+"""Days of watermarks and lags in the document."""
 
 COST_DAYS = 30
-"""For how many days it has costs."""
+"""Days of costs in the document."""
 
 POINT_IN_TIME = (Fault.DIRTY, Fault.STATE_BEHIND)
-"""Findings that concern the point-in-time views: the ledgers themselves are complete in the table."""
+"""Findings of the point-in-time views. The table itself has all these ledgers."""
 
 Row = Mapping[str, Any]
 
@@ -52,17 +52,17 @@ class State(StrEnum):
 
     @property
     def letter(self) -> str:
-        """The letter that stands for it in the document."""
+        """The state's letter in the document."""
         return self.value[0]
 
 
 OPEN = (State.GAP, State.DIRTY, State.REPAIRING)
-"""States that somebody may want to do something about."""
+"""States that may need an action."""
 
 
 @dataclass(frozen=True)
 class Repair:
-    """A run that loads or derives ledgers again.
+    """A run that reloads or derives ledgers.
 
     Attributes:
         dag_id: its DAG.
@@ -93,19 +93,19 @@ class Problem:
 
     @property
     def place(self) -> tuple[str, int, int]:
-        """The table and the ledgers: a problem of the same place may be in several datasets."""
+        """The table and the ledgers. The same place may have a problem in several datasets."""
         return self.table_id, self.ledgers.start, self.ledgers.end
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A table of a dataset, from the first ledger to the last.
+    """The states of a table's ledgers in one dataset.
 
     Attributes:
         dataset: the dataset, as `project.dataset`.
         table_id: the table.
         end: the last ledger.
-        segments: the first ledger of each run of ledgers in one state, and the state.
+        segments: the first ledger and the state of each run of ledgers in the same state.
     """
 
     dataset: str
@@ -114,7 +114,7 @@ class Bar:
     segments: tuple[tuple[int, State], ...]
 
     def problems(self) -> list[Problem]:
-        """The runs of ledgers that are not complete, in order."""
+        """Return the runs of ledgers that are not complete, in order."""
         ends = [start - 1 for start, _ in self.segments[1:]] + [self.end]
         return [
             Problem(self.dataset, self.table_id, LedgerRange(start, end), state)
@@ -123,7 +123,7 @@ class Bar:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """Two lists, which take less room than one of pairs."""
+        """Return two lists, which are shorter than a list of pairs."""
         return {
             "starts": [start for start, _ in self.segments],
             "states": "".join(state.letter for _, state in self.segments),
@@ -131,7 +131,7 @@ class Bar:
 
 
 class _Ledgers:
-    """A set of ledgers, held as ranges."""
+    """A set of ledgers, stored as ranges."""
 
     def __init__(self, ranges: Iterable[LedgerRange]) -> None:
         self.ranges = joined(ranges)
@@ -150,16 +150,16 @@ def segments(
     doubted: Iterable[LedgerRange],
     repaired: Iterable[LedgerRange],
 ) -> tuple[tuple[int, State], ...]:
-    """Return the first ledger of each run of ledgers in one state, and the state, in order.
+    """Return the first ledger and the state of each run of ledgers in the same state, in order.
 
     Args:
         whole: the ledgers to describe.
-        first: the first ledger that any table has: from there to a table's own last ledger, what it lacks is a gap. A
-            coverage check reports the same ledgers.
-        loaded: what loads have published.
-        complete: what nothing speaks against.
-        doubted: ledgers that are complete, and that the point-in-time views do not show as they are.
-        repaired: ledgers that runs are loading again.
+        first: the first ledger of any table. Ledgers that a table lacks from there to its own last ledger are gaps,
+            as in coverage checks.
+        loaded: published ledgers.
+        complete: ledgers without findings.
+        doubted: complete ledgers that the point-in-time views do not show correctly.
+        repaired: ledgers that runs are reloading.
     """
     sets = [_Ledgers(ranges) for ranges in (loaded, complete, doubted, repaired)]
     held, good, doubts, repairs = sets
@@ -187,17 +187,17 @@ def segments(
 
 @dataclass(frozen=True)
 class Found:
-    """The rows of the queries that a summary is made of.
+    """The query results that a summary is made of.
 
     Attributes:
         watermarks: the view `ledger_watermarks`.
         complete: `dataset`, `table_id`, `complete_from` and `complete_through` of each complete range.
         loaded: `table_id`, `start_ledger` and `end_ledger` of each range that was loaded without a gap.
-        findings: what coverage checks found, each once, with `since` and `last_seen`.
+        findings: findings of coverage checks, each once, with `since` and `last_seen`.
         lags: `table_id`, `checked_at`, `found` and `lag_seconds`.
         batches: `dataset`, `noted_at`, `complete_through` and `complete_through_closed_at`.
         costs: `day`, `table_id`, `loads`, `gib_billed`, `queries`, `pods` and `storage`.
-        audits: what audits found last.
+        audits: the results of the latest audits.
     """
 
     watermarks: Sequence[Row] = ()
@@ -216,13 +216,13 @@ def _span(row: Row, start: str = "start_ledger", end: str = "end_ledger") -> Led
 
 @dataclass
 class Summary:
-    """What the summary is made of, and the bars that follow from it.
+    """The content of the summary, and the bars computed from it.
 
     Attributes:
-        found: the rows.
-        tables: the tables of the registry, by the name that each has here.
-        repairs: runs that are loading ledgers again.
-        bars: a bar for each table of each dataset.
+        found: the query results.
+        tables: the registry's tables by their name in this deployment.
+        repairs: runs that are reloading ledgers.
+        bars: one bar per table and dataset.
     """
 
     found: Found
@@ -235,23 +235,23 @@ class Summary:
 
     @property
     def datasets(self) -> list[str]:
-        """The datasets, the private one first: the order in which the rows have them."""
+        """The datasets in the order of the rows, the private one first."""
         return list(dict.fromkeys(row["dataset"] for row in self.found.watermarks))
 
     @property
     def head(self) -> int | None:
-        """The network's latest ledger, as the latest coverage check saw it."""
+        """The network's latest ledger, as of the latest coverage check."""
         return max((int(row["network_head"]) for row in self.found.watermarks if row["network_head"]), default=None)
 
     @property
     def checked_at(self) -> datetime | None:
-        """When the latest coverage check looked."""
+        """The time of the latest coverage check."""
         times = [row["network_head_checked_at"] for row in self.found.watermarks if row["network_head_checked_at"]]
         return max(times, default=None)
 
     @property
     def whole(self) -> LedgerRange:
-        """From the network's first ledger to the latest one that is known."""
+        """From the network's first ledger to the latest known ledger."""
         return LedgerRange(1, max([self.head or 1, *(int(row["end_ledger"]) for row in self.found.loaded)]))
 
     def _bars(self) -> Iterable[Bar]:
@@ -273,7 +273,7 @@ class Summary:
                 yield Bar(dataset, table_id, self.whole.end, found)
 
     def problems(self) -> list[Problem]:
-        """The gaps and dirty ranges that the document says more of, newest ledgers first."""
+        """Return the gaps and dirty ranges with details, latest ledgers first."""
         every = [problem for bar in self.bars for problem in bar.problems()]
         return sorted(every, key=lambda one: one.ledgers.end, reverse=True)[:MOST_PROBLEMS]
 
@@ -281,11 +281,11 @@ class Summary:
         """Return the document.
 
         Args:
-            made_at: the present time.
+            made_at: the current time.
             loads: for problems, `table_id`, `start_ledger`, `end_ledger`, `dag_id` and `batch_id` of the latest loads
                 of these ledgers.
             times: for problems, `table_id`, `start_ledger`, `end_ledger`, `closed_before` and `closed_after`.
-            links: addresses that the page links to, by name.
+            links: addresses for the page, by name.
         """
         document = {
             "version": VERSION,
@@ -374,11 +374,11 @@ class Summary:
 
 
 def _reasons(problem: Problem, findings: Sequence[Row]) -> dict[str, Any]:
-    """What checks found of a problem's ledgers, and since when.
+    """Return the faults found in a problem's ledgers, and the time since when.
 
     Args:
         problem: the problem.
-        findings: those of its table.
+        findings: the findings of its table.
     """
     start, end = problem.ledgers.start, problem.ledgers.end
     found = [

@@ -1,6 +1,6 @@
-"""The registry: for each table its exported data type, its keys, its ledger and time columns, how it is published.
+"""The registry: for each table its data type, keys, ledger and time columns, and how it is published.
 
-Everything that differs between tables stands here once; SQL, checks, loads and DAGs read it from here.
+All differences between tables are declared here once. SQL, checks, loads and DAGs read them from here.
 """
 
 from __future__ import annotations
@@ -13,42 +13,44 @@ from stellar_etl_airflow.model.checks import Check, Kind, accepted
 
 
 class Publish(Enum):
-    """How staged rows enter a published table."""
+    """How staged rows are merged into a published table."""
 
     REPLACE_RANGE = "replace_range"
-    """The rows of the batch's ledgers are replaced as a whole, in one statement."""
+    """Replace all rows of the batch's ledgers, in one statement."""
 
     KEEP_EARLIEST = "keep_earliest"
-    """A key is inserted if it is missing, and replaced only by a row of an older ledger."""
+    """Insert a key if it is missing; replace its row only by a row of an older ledger."""
 
 
 class DerivedKind(Enum):
-    """Which rows of a derived table have to be made again after a ledger range of its sources was published."""
+    """Which rows of a derived table must be derived again after a ledger range of its sources was published."""
 
     RANGE = "range"
     """The rows of the same ledgers."""
 
     BUCKET = "bucket"
-    """The rows of the UTC days in which these ledgers closed, made from all that is loaded of these days."""
+    """The rows of the UTC days in which these ledgers closed, derived from all loaded ledgers of these days."""
 
     ENTRY = "entry"
-    """The rows of these ledgers, and all later rows of the ledger entries that they touch: a row says something of the
-    entry's row before it."""
+    """The rows of these ledgers, and all later rows of the ledger entries that they change. A row contains values of
+    the
+    entry's previous row."""
 
 
 @dataclass(frozen=True)
 class Derivation:
-    """How a derived table is made: by the query `dags/queries/<table_id>.sql`.
+    """How a derived table is made. The query is `dags/queries/<table_id>.sql`.
 
     Attributes:
-        kind: which rows are made again.
-        sources: the tables that the query reads: the letter by which it calls each, and its data type. Ledgers are
-            always among them: their headers say what the other sources must hold.
+        kind: which rows are derived again.
+        sources: the tables that the query reads, as pairs of alias (a letter) and data type. Ledgers are always among
+            them: their headers have the expected row counts of the other sources.
         title: what a row of the table is, in a few words.
-        definition: what the table holds, in sentences.
-        against_sources: what the query `dags/queries/checks/<table_id>.sql` finds in staged rows, in words: nothing is
-            published if it has rows. Empty if there is no such query.
-        chain: of the kind ENTRY, the columns that identify an entry: its rows are a chain in the order of ledgers.
+        definition: the content of the table, in sentences.
+        against_sources: what the query `dags/queries/checks/<table_id>.sql` finds in staged rows, as text. Rows of the
+            query keep the batch from being published. Empty without such a query.
+        chain: only for the kind ENTRY: the columns that identify an entry. Its rows form a chain in the order of
+            ledgers.
     """
 
     kind: DerivedKind
@@ -64,28 +66,30 @@ class Table:
     """One published table.
 
     Attributes:
-        data_type: what the exporter calls these rows; the key of `table_ids` and `output_file_names`.
-        table_id: the BigQuery table's usual name; the schema file is `{table_id}_schema.json`.
-        keys: the columns that identify a row; of a table whose rows may be identical, those that are never null.
+        data_type: the exporter's name of these rows; the key of `table_ids` and `output_file_names`.
+        table_id: the BigQuery table's default name; the schema file is `{table_id}_schema.json`.
+        keys: the columns that identify a row; for tables with identical rows, columns that are never NULL.
         unique: whether no two rows share their keys.
-        identity: of a table whose keys are not unique, the columns that identify a row where none of them is NULL: not
-            every exporter writes them, and rows that were loaded before they existed do not have them.
+        identity: for tables whose keys are not unique: the columns that identify a row if none of them is NULL. Not
+            every
+            exporter writes them, and rows loaded before they existed lack them.
         ledger_column: the column that holds the row's ledger sequence, or a TOID (SEP-35) with it.
         ledger_shift: how many bits the sequence is shifted left in that column.
-        closed_at_column: the column that holds the ledger's close time; the only one that may partition
-            the table, because it is a property of the row and not of the run that loaded it.
-        publish: how staged rows enter the table.
-        entry_keys: of a table of changes, the columns that identify the ledger entry that changed: the table then has a
-            versions beside it.
-        not_of_entry: of a table of changes, columns that say nothing of the entry itself: a full load may have other
+        closed_at_column: the column with the ledger's close time. Only this column may partition the table, because it
+            is
+            a property of the row and not of the load.
+        publish: how staged rows are merged into the table.
+        entry_keys: for tables of changes: the columns that identify the changed ledger entry. Such a table has a table
+            of versions.
+        not_of_entry: for tables of changes: columns that do not describe the entry itself. A full load may have other
             values in them than the entry's last change.
         dag_id: the DAG that loads it.
-        header_count: how many rows a ledger has, in columns of `history_ledgers`; empty where no header says.
+        header_count: the number of rows per ledger as an expression of columns of `history_ledgers`; empty if unknown.
         cluster: the columns that BigQuery clusters it by, unless the Variable `cluster_fields` has an entry.
         partition: the length of its partitions, unless the Variable `partition_fields` has an entry; empty for a table
             that is matched by key over all its rows.
-        checks: what its columns are held to before it is published, beside keys, range and counts.
-        derivation: how it is made from other published tables; None for a table that is loaded from an export.
+        checks: checks before publishing, in addition to keys, range and counts.
+        derivation: how it is derived from other published tables; None for a table that is loaded from an export.
     """
 
     data_type: str
@@ -108,20 +112,20 @@ class Table:
 
     @property
     def file_name(self) -> str:
-        """The name of an exported file, unless the Variable `output_file_names` has an entry."""
+        """The default name of an exported file. The Variable `output_file_names` overrides it."""
         return f"{self.data_type}.txt"
 
     @property
     def pool(self) -> str:
-        """The pool of those who write the table: it has one slot, for one writer at a time.
+        """The pool of tasks that write the table. It has one slot, so only one task writes at a time.
 
-        On BigQuery two merges that only insert don't conflict, so that two overlapping runs could double rows.
+        On BigQuery, two merges that only insert do not conflict. Two overlapping runs could therefore duplicate rows.
         """
         return f"write_{self.table_id}"
 
     @property
     def chain(self) -> tuple[str, ...]:
-        """Of a derived table with a chain of rows per entry, the columns that identify an entry."""
+        """The columns that identify an entry, for a derived table with a chain of rows per entry; else empty."""
         return self.derivation.chain if self.derivation else ()
 
 
@@ -129,13 +133,13 @@ WITHOUT_CAPTIVE_CORE = "history_archive_without_captive_core"
 WITH_CAPTIVE_CORE = "history_archive_with_captive_core"
 STATE_TABLES = "state_table_export"
 LOADING_DAGS = (WITHOUT_CAPTIVE_CORE, WITH_CAPTIVE_CORE, STATE_TABLES)
-"""The DAGs that export each data interval, and load it."""
+"""The DAGs that export and load each data interval."""
 
 EFFECT_TYPES = (
     *range(8), *range(10, 13), *range(20, 27), *range(30, 34), *range(40, 44), *range(50, 53), *range(60, 75), 80,
     *range(90, 100),
 )  # fmt: skip
-"""The numbers of effects (https://developers.stellar.org/docs/data/apis/horizon/api-reference/resources/effects/types,
+"""The effect types (https://developers.stellar.org/docs/data/apis/horizon/api-reference/resources/effects/types,
 and those of contracts, which the exporter numbers from 96)."""
 
 LEDGERS = Table(
@@ -214,7 +218,7 @@ ASSETS = Table(
 _ALL = (LEDGERS, TRANSACTIONS, OPERATIONS, EFFECTS, TRADES, CONTRACT_EVENTS, TOKEN_TRANSFERS, ASSETS)
 
 TABLES: dict[str, Table] = {table.data_type: table for table in _ALL}
-"""Every table of what happened in the ledgers, by data type."""
+"""The tables of ledgers, transactions and events, by data type."""
 
 
 def _changes(
@@ -224,14 +228,14 @@ def _changes(
     cluster: tuple[str, ...] = (),
     not_of_entry: tuple[str, ...] = (),
 ) -> Table:
-    """Describe the table of every change of one kind of ledger entry: at most one row per ledger and entry.
+    """Return the table of changes of one kind of ledger entry. It has at most one row per ledger and entry.
 
     Args:
         data_type: the exporter's name of these rows.
         table_id: the table's name.
         entry_keys: the columns that identify an entry.
         cluster: the columns to cluster by after the ledger; the entry's keys by default.
-        not_of_entry: columns that say nothing of the entry itself.
+        not_of_entry: columns that do not describe the entry itself.
     """
     return Table(
         data_type,
@@ -251,7 +255,7 @@ SIGNERS = _changes(
     "account_id",
     "signer",
     cluster=("account_id",),
-    not_of_entry=("last_modified_ledger",),  # the account's, which changes without its signers
+    not_of_entry=("last_modified_ledger",),  # that of the account, which changes without its signers
 )
 TRUSTLINES = _changes("trustlines", "trust_lines", "ledger_key", cluster=("account_id", "asset_code"))
 OFFERS = _changes("offers", "offers", "offer_id", cluster=("seller_id",))
@@ -284,10 +288,10 @@ _ALL_CHANGES = (
 )
 
 CHANGES: dict[str, Table] = {table.data_type: table for table in _ALL_CHANGES}
-"""Every table of what became of ledger entries, by data type."""
+"""The tables of ledger entry changes, by data type."""
 
 STATES: dict[str, Table] = {data_type: table for data_type, table in CHANGES.items() if table.entry_keys}
-"""Every table of changes that has a point-in-time table beside it, by data type."""
+"""The tables of changes that have a point-in-time table, by data type."""
 
 ENRICHED_OPERATIONS = Table(
     "enriched_history_operations",
@@ -301,7 +305,7 @@ ENRICHED_OPERATIONS = Table(
         (("o", "operations"), ("t", "transactions"), ("l", "ledgers")),
         title="Operations with their transactions and ledgers",
         definition="One row per operation, with the columns of its transaction (`txn_…`) and of its ledger "
-        "(`ledger_…`), so that questions about operations need no join.",
+        "(`ledger_…`), so that queries about operations need no join.",
     ),
 )
 TRANSFERS = Table(
@@ -316,9 +320,8 @@ TRANSFERS = Table(
         (("t", "token_transfers"), ("l", "ledgers")),
         title="Token transfers, one row per event",
         definition="One row per token event, identified by its transaction and its position among the events of that "
-        "transaction. `amount_raw` is the amount as the event has it, in the smallest units of the token: how many "
-        "decimals a token has is a property of the token. Rows without `event_index`, which the Go image writes, are "
-        "refused by the check.",
+        "transaction. `amount_raw` is the amount of the event in the smallest units of the token. The number of "
+        "decimals is a property of the token. The check rejects rows without `event_index`, which the Go image writes.",
     ),
 )
 
@@ -336,11 +339,11 @@ TRADE_OHLC = Table(
         (("t", "trades"), ("l", "ledgers")),
         title="Prices and volumes of asset pairs per hour and day",
         definition="One row per pair of assets and UTC hour, and one per UTC day, in which the pair was traded. A pair "
-        "has no direction: `base_asset` is the asset whose name comes first in the alphabet, and a trade counts for "
-        "the same row in both directions. Prices are in units of the counter asset per unit of the base asset. The "
+        "has no direction: `base_asset` is the asset whose name comes first in the alphabet, and trades in both "
+        "directions count for the same row. Prices are in units of the counter asset per unit of the base asset. The "
         "first and the last trade are those with the lowest and the highest operation and order. Volumes are exact "
         "sums.",
-        against_sources="volumes or numbers of trades that are not those of the trades themselves",
+        against_sources="volumes or trade counts that differ from the trades themselves",
     ),
 )
 NETWORK_STATS = Table(
@@ -355,8 +358,8 @@ NETWORK_STATS = Table(
         (("o", "operations"), ("t", "transactions"), ("l", "ledgers")),
         title="Activity of the network per hour and day",
         definition="One row per UTC hour, and one per UTC day, in which a ledger closed: ledgers, transactions, "
-        "operations by type, fees, active accounts and Soroban resources. Operations are those of all transactions, "
-        "also of failed ones. An account is active if it was the source of a transaction or of an operation.",
+        "operations by type, fees, active accounts and Soroban resources. Operations include those of failed "
+        "transactions. An account is active if it was the source of a transaction or of an operation.",
     ),
 )
 
@@ -382,12 +385,13 @@ BALANCES = Table(
             ("l", "ledgers"),
         ),
         title="Balances of all holders",
-        definition="One row per ledger entry that holds an asset and per ledger that changed the entry: who holds how "
-        "much of what after the ledger, and how much before it. Holders are accounts, claimable balances, liquidity "
-        "pools, and contracts that keep a balance in the form of Stellar's asset contract. Amounts are whole numbers "
+        definition="One row per ledger entry with a balance and per ledger that changed the entry: the holder, the "
+        "asset, "
+        "and the amounts after and before the ledger. Holders are accounts, claimable balances, liquidity "
+        "pools, and contracts with a balance in the format of Stellar's asset contract. Amounts are whole numbers "
         "of the smallest unit: stroops, except for tokens of other contracts. Amounts of accounts, trust lines, pools "
-        "and claimable balances come from floats: they are exact up to 2^51 stroops, 225 million units. A balance in "
-        "a contract that the network archives stays with its holder.",
+        "and claimable balances come from floats: they are exact up to 2^51 stroops, 225 million units. A contract "
+        "balance that the network archives stays with its holder.",
         chain=("entry_type", "entry_key"),
     ),
 )
@@ -403,11 +407,12 @@ ASSET_SUPPLY = Table(
         DerivedKind.BUCKET,
         (("t", "token_transfers"), ("b", "balances"), ("l", "ledgers")),
         title="Changes of the supply of assets per day",
-        definition="One row per asset and UTC day on which its supply or a balance changed: what token events say, and "
-        "by how much balances changed in each kind of holder. `difference` is 0 for every asset of the network once "
-        "the ledgers of the day, and those before, are loaded and derived without a gap. Lumens that are paid as fees "
-        "leave the accounts. A token of a contract alone need not agree: its contract may keep its books in another "
-        "form. Shares of liquidity pools have no events and no rows.",
+        definition="One row per asset and UTC day on which its supply or a balance changed: the changes according to "
+        "token "
+        "events, and the changes of balances per kind of holder. `difference` is 0 for every asset of the network if "
+        "all ledgers up to the end of the day are loaded and derived without a gap. Lumens paid as fees leave the "
+        "accounts. The two need not agree for tokens of other contracts, which may store balances in another "
+        "format. Shares of liquidity pools have no events and no rows.",
     ),
 )
 
@@ -415,19 +420,19 @@ DERIVED: dict[str, Table] = {
     table.data_type: table
     for table in (ENRICHED_OPERATIONS, TRANSFERS, TRADE_OHLC, NETWORK_STATS, BALANCES, ASSET_SUPPLY)
 }
-"""Every table that is made from published ones, by data type; no export has its rows."""
+"""The tables that are derived from published ones, by data type. They have no exports."""
 
 
 @dataclass(frozen=True)
 class View:
-    """A view on derived tables, computed when it is read by the query `dags/queries/views/<view_id>.sql`.
+    """A view on derived tables. Its query is `dags/queries/views/<view_id>.sql`.
 
     Attributes:
         view_id: its name; the schema file is `{view_id}_schema.json`.
-        table: the derived table that it shows: the DAG of the table makes the view.
-        definition: what it shows, in sentences.
+        table: its derived table, whose DAG creates the view.
+        definition: the content of the view, in sentences.
         grain: the columns that identify a row.
-        current: the data types of the tables of changes whose views of current entries it reads.
+        current: data types whose views of current entries the view reads.
     """
 
     view_id: str
@@ -443,24 +448,25 @@ VIEWS: dict[str, View] = {
         View(
             "token_transfers_decimal",
             TRANSFERS,
-            "Token events with amounts in whole units. Lumens and assets have seven decimals; the contract of another "
-            "token says how many it has. Each query reads the storage of all contracts as it is now.",
+            "Token events with amounts in whole units. Lumens and assets have seven decimals; for other tokens the "
+            "contract's storage has the number. Each query reads the current storage of all contracts.",
             grain=("transaction_id", "event_index"),
             current=("contract_data",),
         ),
         View(
             "balances_daily",
             BALANCES,
-            "What each ledger entry holds at the end of each UTC day on which it changed. Balances in contracts have "
-            "the name of their asset. Select days by `day`.",
+            "The balance of each ledger entry at the end of each UTC day on which it changed. Balances in contracts "
+            "have "
+            "the name of their asset. Filter by `day`.",
             grain=("entry_type", "entry_key", "day"),
             current=("contract_data",),
         ),
         View(
             "asset_supply",
             ASSET_SUPPLY,
-            "The supply of each asset after each UTC day on which it changed, and where it is held: sums of all days "
-            "that are loaded. They are the whole supply if the asset's first ledger is loaded.",
+            "The supply of each asset after each UTC day on which it changed, and the holders: sums over all loaded "
+            "days. They are the whole supply if the asset's first ledger is loaded.",
             grain=("asset", "day"),
         ),
     )
@@ -477,57 +483,57 @@ def sources_of(table: Table) -> dict[str, Table]:
 
 
 def loaded_by(dag_id: str) -> tuple[Table, ...]:
-    """The tables that a DAG loads."""
+    """Return the tables that a DAG loads."""
     return tuple(table for table in PUBLISHED.values() if table.dag_id == dag_id)
 
 
 BATCH_STATS_TABLE_ID = "history_archives_dag_runs"
-"""The table that holds one row for each table and range that was published."""
+"""The table with one row per published table and range."""
 
 BATCH_STATS_POOL = f"write_{BATCH_STATS_TABLE_ID}"
-"""The pool of the tasks that write batch stats: one slot, so that overlapping runs write a row of a range once."""
+"""The pool of tasks that write batch stats. One slot prevents duplicate rows from overlapping runs."""
 
 EXPORT_POOL = "export"
-"""The pool of the tasks that export: as many export pods run at a time as it has slots."""
+"""The pool of export tasks. Its slots limit the number of concurrent export pods."""
 
 POOLS: dict[str, dict[str, Any]] = {
     EXPORT_POOL: {
         "slots": 10,
         "description": "Concurrent export pods",
-        "include_deferred": True,  # a pod that the triggerer waits for runs all the same
+        "include_deferred": True,  # a deferred task's pod is running
     }
 } | {
     pool: {
         "slots": 1,
         "description": f"One writer at a time for {table_id}",
-        "include_deferred": True,  # a merge that waits in the triggerer is still a writer
+        "include_deferred": True,  # a deferred task's merge is running
     }
     for pool, table_id in (
         *((table.pool, table.table_id) for table in PUBLISHED.values()),
         (BATCH_STATS_POOL, BATCH_STATS_TABLE_ID),
     )
 }
-"""The pools that the DAGs need, as `airflow pools import` takes them; `airflow_pools.json` holds the same."""
+"""The pools of the DAGs, in the format of `airflow pools import`; `airflow_pools.json` has the same."""
 
 COVERAGE_TABLE_ID = "ledger_coverage"
 """The table with one row per finding of each coverage check."""
 
 LEDGER_AUDITS_TABLE_ID = "ledger_audits"
-"""The table that holds one row for each table and dataset of each audit: what a run of `ledger_audit` compared and what
-it found. Its schema file describes the columns; the last audits are those with the newest `audited_at`."""
+"""The table with one row per audit, table and dataset: what a run of `ledger_audit` compared and found. Its schema file
+describes the columns. The latest audits are those with the latest `audited_at`."""
 
 LEDGER_BATCHES_TABLE_ID = "ledger_batches"
-"""The table that holds one row for each batch and dataset, with the watermark after it."""
+"""The table with one row per batch and dataset, with the watermark after it."""
 
 RANGES_VIEW_ID = "ledger_ranges"
 """The view of all complete ranges of ledgers."""
 
 WATERMARKS_VIEW_ID = "ledger_watermarks"
-"""The view of the first complete range of each table, and of each dataset as a whole."""
+"""The view of the first complete range of each table and each dataset."""
 
 EXPORTED_AT = "batch_insert_ts"
-"""The column that says when the export attempt of a row began."""
+"""The column with the start of a row's export attempt."""
 RUN_DATE = "batch_run_date"
-"""The column that says from when the rows of a batch are: the start of the run's interval or range."""
+"""The column with the start of the run's interval or range."""
 BATCH_COLUMNS = ("batch_id", RUN_DATE, EXPORTED_AT)
-"""They describe the load that brought a row, never the row: no key and no partition is made of them."""
+"""Columns that describe the load of a row, not the row: keys and partitions never use them."""

@@ -1,8 +1,8 @@
-"""How far a change log is folded into its table of versions, and what moves that mark. Pure.
+"""The mark up to which a change log is folded into its table of versions. Pure.
 
-A row of `<table>_versions` is one version of a ledger entry: it is valid from its ledger until before
+A row of `<table>_versions` is one version of a ledger entry. It is valid from its ledger until before
 `valid_to_ledger`. The views `<table>_current` and `<table>_history` read versions up to a mark, and the change log
-from there on. The mark is in the labels of the table of versions.
+from there on. The mark is stored in the labels of the table of versions.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import Any, TypeVar
 from stellar_etl_airflow.model.partitions import BEGINNING, Window
 
 OPEN_LEDGER = (1 << 32) - 1
-"""`valid_to_ledger` of a version that has no successor: ledger numbers have 32 bits."""
+"""`valid_to_ledger` of a version without successor: ledger numbers have 32 bits."""
 
 OPEN_TIME = datetime(2100, 1, 1, tzinfo=UTC)
-"""`valid_to` of a version that has no successor: all of them are in one partition."""
+"""`valid_to` of a version without successor: all of them are in one partition."""
 
 MOST_FOLDED = 2000
-"""The partitions that one statement of a fold changes at most: half of what BigQuery allows per job."""
+"""Maximum number of partitions that one statement of a fold changes: half of BigQuery's limit per job."""
 
 MOST_SET_BACK = timedelta(days=30)
-"""How far the mark is set back at once. For older ledgers a label notes them, and the next fold brings them in: each
-query of a view reads all changes from the mark on."""
+"""Maximum time that the mark moves back immediately. Older ledgers are noted in a label for the next fold, because each
+query of a view reads all changes after the mark."""
 
 VALID_TO_LEDGER, VALID_TO = "valid_to_ledger", "valid_to"
-"""The columns that a table of versions has after those of its change log."""
+"""The additional columns of a table of versions, after those of its change log."""
 
 DIRTY_FOLDS = timedelta(days=1)
-"""How long old ledgers wait for a fold at most: it folds all changes from them on again."""
+"""Maximum time that old ledgers wait for a fold, which folds all changes after them again."""
 
 _PREFIX = "fold_"
 
@@ -45,14 +45,15 @@ class Folded:
     """The mark up to which a change log is folded into versions.
 
     Attributes:
-        ledger: the first ledger that is not folded; the views read the change log from there on.
-        time: no ledger from `ledger` on closed earlier.
-        start_ledger: the ledger of the full load that the versions begin with; 0 without one. Changes up to it are in
-            the load.
-        start_time: when that ledger closed.
-        dirty_ledger: the first ledger that was published below the mark and is not in the views yet; None if all are.
-        dirty_time: no ledger from `dirty_ledger` on closed earlier.
-        at: when the last fold ended.
+        ledger: the first ledger that is not folded. The views read the change log from there on.
+        time: a lower bound of the close times from `ledger` on.
+        start_ledger: the ledger of the full load that the versions begin with; 0 without one. The load includes all
+            changes up to it.
+        start_time: the close time of that ledger.
+        dirty_ledger: the first ledger that was published below the mark and is not in the views yet; None if there is
+            none.
+        dirty_time: a lower bound of the close times from `dirty_ledger` on.
+        at: the time of the last fold.
     """
 
     ledger: int = 1
@@ -64,13 +65,13 @@ class Folded:
     at: datetime = BEGINNING
 
     def set_back(self, first: int, last: int, first_closed_at: datetime, most: timedelta = MOST_SET_BACK) -> Folded:
-        """The mark with which the ledgers `first` to `last` may change.
+        """Return the mark to set before the ledgers `first` to `last` change.
 
         Args:
             first: the first ledger that changes.
-            last: the last one.
-            first_closed_at: when the first one closed, or earlier.
-            most: how far the mark may go back at once.
+            last: the last ledger that changes.
+            first_closed_at: the close time of the first ledger, or earlier.
+            most: the maximum time that the mark may move back.
         """
         low = max(first, self.start_ledger + 1)
         if last <= self.start_ledger or low >= self.ledger:
@@ -84,7 +85,7 @@ class Folded:
         return replace(self, ledger=low, time=min(first_closed_at, self.time))
 
     def cleaned(self) -> Folded:
-        """The mark set back to the ledgers that are not in the views yet, however old they are."""
+        """Return the mark set back to the ledgers that are not in the views yet, however old they are."""
         if self.dirty_ledger is None or self.dirty_time is None:
             return self
         return replace(
@@ -96,19 +97,19 @@ class Folded:
         )
 
     def folded_to(self, ledger: int, closed_at: datetime, at: datetime | None = None) -> Folded:
-        """The mark after a fold, which was planned at a time, of all ledgers up to one, which closed at a time."""
+        """Return the mark after a fold of all ledgers up to `ledger`, which was planned at `at`."""
         return replace(self, ledger=ledger + 1, time=closed_at, at=at or self.at)
 
     def begun(self, ledger: int, closed_at: datetime) -> Folded:
-        """The mark of versions that begin with a full load of a ledger."""
+        """Return the mark of versions that begin with a full load at a ledger."""
         return replace(self.folded_to(ledger, closed_at), start_ledger=ledger, start_time=closed_at)
 
     def rebuilt(self) -> Folded:
-        """The mark from which all versions are rebuilt: the full load, or the first ledger."""
+        """Return the mark for rebuilding all versions: after the full load, or at the first ledger."""
         return replace(self, ledger=self.start_ledger + 1, time=self.start_time, dirty_ledger=None, dirty_time=None)
 
     def to_labels(self) -> dict[str, str | None]:
-        """The labels of the table, None for those that it must not have; times are whole seconds, rounded down."""
+        """Return the labels of the table; None removes a label. Times are whole seconds, rounded down."""
         values: dict[str, int | datetime | None] = {
             "ledger": self.ledger,
             "time": self.time,
@@ -127,10 +128,10 @@ class Folded:
 
     @classmethod
     def from_labels(cls, labels: Mapping[str, str]) -> Folded:
-        """Read what `to_labels` made; a table without these labels has no versions yet.
+        """Return the mark that `to_labels` wrote; without these labels, the table has no versions yet.
 
         Raises:
-            LabelError: some of the labels are missing or are no numbers.
+            LabelError: labels are missing or not numbers.
         """
         found = {key.removeprefix(_PREFIX): value for key, value in labels.items() if key.startswith(_PREFIX)}
         if not found:
@@ -147,7 +148,7 @@ class Folded:
             )
         except (KeyError, ValueError) as error:
             shown = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
-            raise LabelError(f"its labels ({shown}) do not say how far it is folded: {error!r}") from None
+            raise LabelError(f"its labels ({shown}) have no valid mark of the last fold: {error!r}") from None
 
 
 def _moment(seconds: str) -> datetime:
@@ -160,8 +161,8 @@ class Day:
 
     Attributes:
         day: its start.
-        ledger: its last ledger that has changes.
-        closed_at: when that ledger closed.
+        ledger: its last ledger with changes.
+        closed_at: the close time of that ledger.
     """
 
     day: datetime
@@ -177,25 +178,25 @@ def _groups(values: Sequence[T], length: int) -> list[tuple[T, ...]]:
 
 
 def pieces(days: Sequence[Day], most: int = MOST_FOLDED) -> list[tuple[Day, ...]]:
-    """Days in groups of which each is folded by one statement, oldest first; one partition is left for open versions.
+    """Return groups of days, oldest first. One statement folds a group; one partition is reserved for open versions.
 
     Args:
-        days: the days that have changes, in any order.
-        most: the partitions that a statement may change.
+        days: the days with changes, in any order.
+        most: the maximum number of partitions per statement.
     """
     return _groups(sorted(days, key=lambda one: one.day), most - 1)
 
 
 def windows_to_open(closing: Sequence[datetime], first: Sequence[Day], most: int = MOST_FOLDED) -> list[Window]:
-    """The windows of `valid_to` whose versions have to be opened before the first piece is folded, newest first.
+    """Return the windows of `valid_to` whose versions must be opened before the first group is folded, latest first.
 
-    The statement of the first piece changes the partitions of all versions that ended at the mark or later. If they are
-    few enough, there is nothing to do before.
+    The statement of the first group changes the partitions of all versions that ended at the mark or later. If their
+    number is within the limit, the result is empty.
 
     Args:
         closing: the days on which versions ended at the mark or later, in any order.
-        first: the days of the first piece.
-        most: the partitions that a statement may change.
+        first: the days of the first group.
+        most: the maximum number of partitions per statement.
     """
     if len({*closing, *(one.day for one in first)}) < most:
         return []
@@ -205,14 +206,14 @@ def windows_to_open(closing: Sequence[datetime], first: Sequence[Day], most: int
 
 @dataclass(frozen=True)
 class Plan:
-    """What a task does with the versions of one table in one target.
+    """The plan of a task for the versions of one table in one target.
 
     Attributes:
-        before: the mark as the labels had it when the task began.
-        start: the mark that it works from.
-        windows: the windows of `valid_to` whose versions it opens first.
-        begins: whether it then makes the versions begin with the full load that is kept.
-        folds: the last day of each piece that it folds.
+        before: the mark in the labels when the task began.
+        start: the mark to start from.
+        windows: the windows of `valid_to` whose versions to open first.
+        begins: whether the versions then begin with the stored full load.
+        folds: the last day of each group to fold.
         at: when it was planned.
     """
 
@@ -238,13 +239,13 @@ class Plan:
         """Plan a fold.
 
         Args:
-            before: the mark as the labels have it.
-            start: the mark to work from.
-            days: the days of the changes from `start` on that are to be folded.
+            before: the mark in the labels.
+            start: the mark to start from.
+            days: the days of the changes from `start` on to fold.
             closing: the days on which versions ended at `start` or later.
-            at: the time now.
-            begins: whether the versions begin with the full load that is kept.
-            most: the partitions that a statement may change.
+            at: the current time.
+            begins: whether the versions begin with the stored full load.
+            most: the maximum number of partitions per statement.
         """
         groups = pieces(days, most)
         windows = windows_to_open(closing, groups[0] if groups else (), most)
@@ -252,13 +253,13 @@ class Plan:
 
     @property
     def after(self) -> Folded:
-        """The mark that the task leaves."""
+        """The mark after the plan is carried out."""
         if not self.folds:
             return self.start
         return self.start.folded_to(self.folds[-1].ledger, self.folds[-1].closed_at, self.at)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object that `from_json` reads back."""
+        """Return a JSON object that `from_json` reads back."""
         return {
             "before": _present(self.before.to_labels()),
             "start": _present(self.start.to_labels()),
@@ -270,7 +271,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Plan:
-        """Read what `to_json` made."""
+        """Return the plan that `to_json` wrote."""
         read = datetime.fromisoformat
         return cls(
             Folded.from_labels(value["before"]),
@@ -283,11 +284,11 @@ class Plan:
 
 
 def is_due(plan: Plan, tail: timedelta) -> bool:
-    """Whether the schedule folds now: the change log from the mark on is long, or old ledgers wait for a day.
+    """Whether a scheduled run folds now: the change log after the mark is long, or old ledgers have waited for a day.
 
     Args:
         plan: the fold.
-        tail: the close times that the views may read from the change log.
+        tail: the maximum span of close times that the views read from the change log.
     """
     if plan.before.dirty_ledger is not None:
         return plan.at - plan.before.at >= DIRTY_FOLDS

@@ -39,10 +39,10 @@ def variable(*, shipped: Any, description: str, when: str, **constraints: Any) -
     (https://github.com/apache/airflow/issues/71307), so a default would silently replace a user's value.
 
     Args:
-    shipped: value in `airflow_variables.json`, or a function that makes it from the registry of tables.
-    description: what the Variable is.
-    when: when to change it.
-    constraints: further arguments of pydantic's `Field`.
+        shipped: value in `airflow_variables.json`, or a function that makes it from the registry of tables.
+        description: what the Variable is.
+        when: when to change it.
+        constraints: further arguments of pydantic's `Field`.
     """
     return Field(description=description, json_schema_extra={"when": when, "shipped": shipped}, **constraints)
 

@@ -100,13 +100,13 @@ class Declaration(SettingsGroup):
     """One outbound export.
 
     Attributes:
-    description: what is sent, and to whom.
-    query: the SQL file beside the declaration, with tables in braces, such as `{trustlines_current}`.
+        description: what is sent, and to whom.
+        query: the SQL file beside the declaration, with tables in braces, such as `{trustlines_current}`.
         table: in place of a query, the published table or view whose columns are sent.
         key: the columns that identify a row.
-    columns: the columns that are sent, in this order.
-    mode: `full` sends all rows at each run; `delta` sends rows of ledgers that were loaded since the last run.
-    delta: only for mode `delta`: the table whose loads are followed.
+        columns: the columns that are sent, in this order.
+        mode: `full` sends all rows at each run; `delta` sends rows of ledgers that were loaded since the last run.
+        delta: only for mode `delta`: the table whose loads are followed.
         schedule: a cron expression in UTC; empty: runs are triggered manually.
     """
 

@@ -1,1 +1,1 @@
-"""The kinds of tasks: one module each, with its operator and the function that builds it."""
+"""One module per kind of task, with its operator and the function that builds it."""

@@ -1,6 +1,6 @@
-"""Sends alerts that failing tasks left in Variables to chat and email, as one message.
+"""Send alerts that failed tasks stored in Variables to Slack and email, as one message.
 
-Nothing here needs a setting of the data DAGs, so that an invalid one can be reported.
+The tasks need no settings of the data DAGs, so that an invalid setting can be reported.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from stellar_etl_airflow.operators.runtime import settings
 from stellar_etl_airflow.settings.alerts import MessageSettings
 
 TOLD = "alerts_told"
-"""The Variable that says when the last message was sent, ISO 8601 in UTC."""
+"""The Variable with the time of the last message, ISO 8601 in UTC."""
 
 TIMEOUT = timedelta(minutes=1)
-"""How long a channel may take before it is tried again."""
+"""Timeout of one try to use a channel."""
 
 CONNECT_SECONDS = 15
-"""How long Slack may take to answer."""
+"""Timeout of Slack's response, in seconds."""
 
 log = logging.getLogger(__name__)
 
 
 def _told() -> datetime | None:
-    """When the last message was sent; None if there was none, or what is noted is no time."""
+    """Return when the last message was sent; None if there was none, or the Variable is not a valid time."""
     try:
         return datetime.fromisoformat(Variable.get(TOLD, default="")).astimezone(UTC)
     except ValueError:
@@ -39,19 +39,19 @@ def _told() -> datetime | None:
 
 
 def _waiting() -> dict[str, Alert]:
-    """The alerts that were not sent yet, by their Variable."""
+    """Return the alerts that are not sent yet, by their Variable."""
     found = {}
     for key in list(Variable.keys(ALERT_PREFIX)):
         text = Variable.get(key, default=None)
         try:
             found[key] = Alert.from_json(text or "")
         except ValueError as error:
-            log.warning("the Airflow Variable %s is left: %s", key, error)
+            log.warning("ignored the Airflow Variable %s: %s", key, error)
     return found
 
 
 def _digest(gathered: Mapping[str, Any]) -> Digest:
-    """The message of what was gathered."""
+    """Return the message for the gathered alerts."""
     told = gathered["told"] and datetime.fromisoformat(gathered["told"])
     config = settings(MessageSettings)
     return Digest.of(map(Alert.from_json, gathered["alerts"].values()), told, config.alert_window, config.runbook_url)
@@ -59,10 +59,10 @@ def _digest(gathered: Mapping[str, Any]) -> Digest:
 
 @task(execution_timeout=TIMEOUT)
 def gather() -> dict[str, Any]:
-    """The alerts to send, with their Variables, and the time of the last message.
+    """Return the alerts to send, by Variable, and the time of the last message.
 
     Raises:
-        AirflowSkipException: nothing, or people heard just now.
+        AirflowSkipException: there are no alerts, or the last message was sent too recently.
     """
     config, told, waiting = settings(MessageSettings), _told(), _waiting()
     if not waiting:
@@ -70,7 +70,7 @@ def gather() -> dict[str, Any]:
     if is_quiet(told, datetime.now(UTC), config.alert_window):
         raise AirflowSkipException(
             f"{len(waiting)} alerts are held back: the last message was sent at {told}, and Airflow Variable "
-            f"'alert_window' says {config.alert_window} s"
+            f"'alert_window' is {config.alert_window} s"
         )
     return {
         "alerts": {key: alert.to_json() for key, alert in waiting.items()},
@@ -80,11 +80,11 @@ def gather() -> dict[str, Any]:
 
 @task(execution_timeout=TIMEOUT)
 def slack(gathered: Mapping[str, Any]) -> list[str]:
-    """Send the message to Slack, if the Variable `slack_connection` names a connection; return the sent alerts."""
+    """Send the message to Slack if the Variable `slack_connection` names a connection. Return the sent alerts."""
     config = settings(MessageSettings)
     if not config.slack_connection:
         raise AirflowSkipException("Airflow Variable 'slack_connection' is not set")
-    # Calling a notifier, in place of its notify, would take what an error says for a template.
+    # Use notify(), not __call__(), which would render error texts as templates.
     text = _digest(gathered).as_slack()
     if config.slack_channel:
         from airflow.providers.slack.notifications.slack import SlackNotifier
@@ -107,7 +107,7 @@ def slack(gathered: Mapping[str, Any]) -> list[str]:
 
 @task(execution_timeout=TIMEOUT)
 def email(gathered: Mapping[str, Any]) -> list[str]:
-    """Send the message by email, if the Variable `alert_email_to` names recipients; return the sent alerts."""
+    """Send the message by email if the Variable `alert_email_to` has recipients. Return the sent alerts."""
     config = settings(MessageSettings)
     if not config.alert_email_to:
         raise AirflowSkipException("Airflow Variable 'alert_email_to' is not set")
@@ -124,22 +124,22 @@ def email(gathered: Mapping[str, Any]) -> list[str]:
 
 
 @task(execution_timeout=TIMEOUT, trigger_rule="one_success")
-def forget(told: Sequence[Sequence[str] | None]) -> None:
-    """Record the message and remove the sent alerts, once one channel has worked.
+def forget(sent: Sequence[Sequence[str] | None]) -> None:
+    """Record the time of the message and delete the sent alerts, after one channel succeeded.
 
     Args:
-        told: the alerts' Variables, from each channel; None from one that has not sent them, or not yet.
+        sent: per channel, the Variables of the sent alerts; None if the channel has not sent them.
     """
     Variable.set(TOLD, datetime.now(UTC).isoformat(timespec="seconds"), "when the DAG alerts sent its last message")
-    for key in next(filter(None, told)):
+    for key in next(filter(None, sent)):
         Variable.delete(key)
 
 
 def build_alert_tasks() -> None:
-    """Tasks that gather alerts, send them to each channel separately, and remove those that were sent.
+    """Add the tasks that gather alerts, send them to each channel, and delete the sent ones.
 
-    The last one hangs on the channels alone: on what was gathered too, that would be its one success.
+    The last task depends only on the channels: with the trigger rule `one_success`, `gather` would satisfy it.
     """
     gathered: Any = gather()
-    told: Any = [slack(gathered), email(gathered)]
-    forget(told)
+    sent: Any = [slack(gathered), email(gathered)]
+    forget(sent)

@@ -1,4 +1,4 @@
-"""From staging into the published table, by one statement: a reader never sees a hole."""
+"""Publish staged rows by one statement, so that readers never see a gap."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from stellar_etl_airflow.sql.statement import Parameter, Statement, batch_parame
 
 
 class PublishOperator(StagedTableOperator):
-    """Merges a staging table into the published table of each target, as the registry says for the table."""
+    """Merges a staging table into the published table of each target, by the method of the registry."""
 
     builder = "build_apply_gcs_changes_to_bq_task"
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the table of batch stats, or add the columns that it lacks: it says what was published before."""
+        """Create the table of batch stats, which says what was published before, or add missing columns to it."""
         warehouse.ensure_batch_stats()
         warehouse.ensure_compatibility(self.table)
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One merge for each target.
+        """Return one merge per target.
 
         Raises:
-            AirflowFailException: the staging table is gone, or its rows are older than what is published.
+            AirflowFailException: the staging table does not exist, or its rows are older than the published ones.
         """
         table, staging = self.table, warehouse.name(self.staging_id(context))
         parameters, dated = batch_parameters(batch_of(context)), isinstance(Run.of(context).asked, LedgerRange)
-        if dated:  # the files have the time of the run
+        if dated:  # the files have the run's start time
             parameters += (Parameter(RUN_DATE, "DATETIME", batch_run_date_of(context)),)
         staged = self.staged_fields(context, warehouse)
         looks: list[datetime] = []
@@ -57,22 +57,22 @@ class PublishOperator(StagedTableOperator):
         return [replace(job, looked_at=looked_at) for job, looked_at in zip(jobs, looks, strict=True)]
 
     def before(self, context: Context, warehouse: Warehouse, number: int) -> None:
-        """Make the views on versions read the batch's ledgers from the change log, if they were folded before."""
+        """Make the views on versions read the batch's ledgers from the change log, if they are already folded."""
         if self.table.entry_keys:
             batch, target = batch_of(context), warehouse.config.targets[number]
             first_closed_at = datetime.fromisoformat(batch.first_closed_at)
             Versions(warehouse, self.table, target).set_back(batch.range, first_closed_at)
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The staging table, into the published table of each target."""
+        """Return the staging table, and the published table of each target."""
         outputs = [warehouse.published_dataset(self.table, target) for target in warehouse.config.targets]
         return Lineage([self.staging_dataset(context)], outputs)
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
-        """The jobs' result, and the export attempt that is published."""
+        """Return the jobs' result and the published export attempt."""
         return {**super().done(context, warehouse, jobs), PUBLISHED_ATTEMPT: batch_of(context).attempt.name}
 
 
 def build_apply_gcs_changes_to_bq_task(table: Table) -> PublishOperator:
-    """A task that publishes a table's staged rows: its range is replaced, or missing keys are inserted."""
+    """Return a task that publishes a table's staged rows: it replaces their range, or inserts missing keys."""
     return PublishOperator(task_id="merge", table=table, pool=table.pool)

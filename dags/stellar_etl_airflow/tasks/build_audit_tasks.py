@@ -1,4 +1,4 @@
-"""The views on versions, compared with a history archive at a checkpoint."""
+"""Comparison of the views on versions with a history archive at a checkpoint."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ COMPARE_TASK = "compare"
 
 
 class ChooseCheckpointOperator(BigQueryJobsOperator):
-    """Chooses the newest checkpoint that all tables of changes have, unless the run names one; result: its ledger."""
+    """Chooses the latest checkpoint that all tables of changes have, unless the run names one. Result: its ledger."""
 
     builder = "build_audit_tasks"
 
     def cost_parts(self) -> dict[str, str]:
-        """The table of batch stats."""
+        """Return the table of batch stats as the cost's table."""
         return {"table": BATCH_STATS_TABLE_ID}
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """A query of the batch stats, unless the run names a checkpoint."""
+        """Return a query of the batch stats, unless the run names a checkpoint."""
         if isinstance(Run.of(context).asked, LedgerRange):
             return []
         ids = [warehouse.config.table_id(data_type) for data_type in STATES]
@@ -50,10 +50,10 @@ class ChooseCheckpointOperator(BigQueryJobsOperator):
         return [query_job("newest", statement, warehouse.config.maximum_bytes_billed)]
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, int]:
-        """The checkpoint as a range of ledgers, as the task that finds ledgers by times gives it.
+        """Return the checkpoint as a range, in the format of the task that finds ledgers by times.
 
         Raises:
-            AirflowSkipException: no checkpoint is loaded into all tables yet.
+            AirflowSkipException: not all tables have a checkpoint yet.
         """
         asked = Run.of(context).asked
         if isinstance(asked, LedgerRange):
@@ -61,18 +61,18 @@ class ChooseCheckpointOperator(BigQueryJobsOperator):
         newest = [int(row["end_ledger"]) for job in jobs for row in job.result()]
         checkpoint = (min(newest, default=0) + 1) // CHECKPOINT_LEDGERS * CHECKPOINT_LEDGERS - 1
         if len(newest) < len(STATES) or checkpoint < 1:
-            raise AirflowSkipException("there is no checkpoint that all tables of changes have: nothing to compare yet")
-        self.log.info("the newest checkpoint that all tables have is ledger %d", checkpoint)
+            raise AirflowSkipException("no checkpoint is loaded into all tables of changes: nothing to compare yet")
+        self.log.info("the latest checkpoint that all tables have is ledger %d", checkpoint)
         return {"start": checkpoint, "end": checkpoint + 1}
 
 
 class CompareOperator(TableJobsOperator):
-    """Compares the staged entries of the archive with those of the views, in each target; result: the findings."""
+    """Compares the staged entries of the archive with those of the views, per target. Result: the findings."""
 
     builder = "build_audit_tasks"
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One query for each target."""
+        """Return one query per target."""
         batch, staging = batch_of(context), warehouse.name(self.staging_id(context))
         staged = warehouse.fields(staging)
         closed_at = datetime.fromisoformat(batch.last_closed_at)
@@ -87,14 +87,14 @@ class CompareOperator(TableJobsOperator):
         return warehouse.jobs("compare", compare)
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The staging table, and the changes and versions of each target."""
+        """Return the staging table, and the changes and versions of each target."""
         targets = warehouse.config.targets
         logs = [warehouse.published_dataset(self.table, target) for target in targets]
         versions = [warehouse.versions_dataset(self.table, target) for target in targets]
         return Lineage([self.staging_dataset(context), *logs, *versions])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
-        """The jobs' result, and the findings, each once."""
+        """Return the jobs' result and the distinct findings."""
         found = {
             Finding(
                 self.table.data_type,
@@ -111,12 +111,12 @@ class CompareOperator(TableJobsOperator):
 
 
 class CollectOperator(SettingsAtRunTime, BaseOperator):
-    """Collects what the comparisons found, in the form of a coverage check."""
+    """Collects the findings of the comparisons, in the format of a coverage check."""
 
     builder = "build_audit_tasks"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Collect it."""
+        """Return the time of the check and the findings."""
         findings = [
             Finding.from_json(one)
             for data_type in STATES
@@ -128,15 +128,15 @@ class CollectOperator(SettingsAtRunTime, BaseOperator):
 
 
 def build_checkpoint_task() -> ChooseCheckpointOperator:
-    """A task that chooses the checkpoint; the export takes it for the ledgers of the run's data interval."""
+    """Return a task that chooses the checkpoint. The export reads it like the ledgers of a data interval."""
     return ChooseCheckpointOperator(task_id=TIME_TASK)
 
 
 def build_compare_task(table: Table) -> CompareOperator:
-    """A task that compares a table's entries with those of the archive."""
+    """Return a task that compares a table's entries with those of the archive."""
     return CompareOperator(task_id=COMPARE_TASK, table=table)
 
 
 def build_collect_task() -> CollectOperator:
-    """A task that collects what all comparisons found."""
+    """Return a task that collects the findings of all comparisons."""
     return CollectOperator(task_id=LOOK_TASK)

@@ -1,4 +1,4 @@
-"""Loading a long range in pieces: round by round, and only what is not there yet."""
+"""Backfills of long ranges in rounds. Each round loads only missing ledgers."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from stellar_etl_airflow.tasks.build_trigger_tasks import range_run, run_of, run
 DAG_PARAM, CHUNK_PARAM, PARALLEL_PARAM = "dag", "chunk", "parallel"
 
 ROUND = "round_"
-"""What the ids of later rounds' runs end with, before the number."""
+"""Suffix of the run ids of later rounds, before the round's number."""
 
 
 class PlanBackfillOperator(BigQueryJobsOperator):
-    """Says which runs come next: its result are `loads` and `again`, empty when everything is loaded."""
+    """Plans the next runs. Result: `loads` and `again`, both empty if everything is loaded."""
 
     builder = "build_backfill_tasks"
 
     def _tables(self, context: Context, warehouse: Warehouse) -> dict[str, list[str]]:
-        """The names of the tables of each DAG that is asked for."""
+        """Return the table names per requested DAG."""
         asked = context["params"].get(DAG_PARAM)
         return {
             dag_id: [warehouse.config.table_id(table.data_type) for table in loaded_by(dag_id)]
@@ -39,7 +39,7 @@ class PlanBackfillOperator(BigQueryJobsOperator):
         }
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One query: what was loaded, as the batch stats have it. None before anything was."""
+        """Return one query of the loaded ranges in the batch stats; none before the first load."""
         if not warehouse.has(BATCH_STATS_TABLE_ID):
             return []
         table_ids = [table_id for ids in self._tables(context, warehouse).values() for table_id in ids]
@@ -47,11 +47,11 @@ class PlanBackfillOperator(BigQueryJobsOperator):
         return [query_job("loaded", statement, warehouse.config.maximum_bytes_billed)]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The batch stats."""
+        """Return the batch stats."""
         return Lineage([warehouse.table_dataset(BATCH_STATS_TABLE_ID, BATCH_STATS_TABLE_ID)])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
-        """Plans the round."""
+        """Plan the round."""
         held: dict[str, list[LedgerRange]] = {}
         for row in (row for job in jobs for row in job.result()):
             held.setdefault(row["table_id"], []).append(LedgerRange(int(row["start_ledger"]), int(row["end_ledger"])))
@@ -61,7 +61,7 @@ class PlanBackfillOperator(BigQueryJobsOperator):
         }
         params = context["params"]
         found = backfill_round(ledgers_of(context), by_dag, params[CHUNK_PARAM], params[PARALLEL_PARAM])
-        self.log.info("%d runs now, %d ledgers are left for later rounds", len(found.loads), found.rest)
+        self.log.info("starting %d runs; %d ledgers remain for later rounds", len(found.loads), found.rest)
         ti = context["ti"]
         root, _, number = ti.run_id.partition(f"__{ROUND}")
         root = run_prefix(context, root, self.retries or 0)
@@ -72,5 +72,5 @@ class PlanBackfillOperator(BigQueryJobsOperator):
 
 
 def build_plan_backfill_task() -> PlanBackfillOperator:
-    """A task that says which runs come next."""
+    """Return a task that plans the next runs."""
     return PlanBackfillOperator(task_id="plan")

@@ -1,4 +1,4 @@
-"""One batch, from left to right: what every DAG that exports and loads tables is made of."""
+"""The tasks of one batch, shared by all DAGs that export and load tables."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from stellar_etl_airflow.tasks.build_time_task import build_time_task
 WHEN_A_BATCH_FAILS = """
 **When it fails**: open the first failed task.
 
-- `export` or `verify_export`: clear the task with its downstream tasks. A new attempt writes below a prefix of its own.
+- `export` or `verify_export`: clear the task with its downstream tasks. The new attempt writes below its own prefix.
 - `check`: the published tables are unchanged. The message says which rows are wrong and where they are kept.
 - `load`, `merge` or `batch_stats`: clear the task. It finds a job that is still running and waits for it.
 
-`batch_stats` records the tables that were published, also if others failed. Clear a failed task with its downstream
-tasks, so that `batch_stats` records its table too.
+`batch_stats` records the published tables, even if others failed. Clear a failed task with its downstream tasks, so
+that `batch_stats` also records its table.
 """
-"""What the pages of all loading DAGs say."""
+"""Part of the documentation of all loading DAGs."""
 
 
 def build_batch(tables: Sequence[Table]) -> None:
-    """Add the tasks to the DAG around it: find the ledgers, export, verify; a group per table; record; delete staging.
+    """Add the tasks to the surrounding DAG: find the ledgers, export, verify; a group per table; record; clean up.
 
-    In a table's group, what was exported is loaded into staging, checked and merged. The batch stats are recorded once
-    for all tables, also if some failed; staging tables are deleted, and the run succeeds, if none failed.
+    The group of a table loads the export into staging, checks it and merges it. `batch_stats` runs once for all tables,
+    even if some failed. If none failed, `delete_staging` runs and the run succeeds.
     """
     verify, stats, delete_staging = (
         build_verify_task(tables),

@@ -1,4 +1,4 @@
-"""One row for each table and range that was published: how much, how long, from where."""
+"""One row per published table and range: size, times and source."""
 
 from __future__ import annotations
 
@@ -47,11 +47,10 @@ from stellar_etl_airflow.sql.watermarks import note_batch, noted_batch
 
 
 class BatchStatsOperator(BigQueryJobsOperator):
-    """Writes the rows of the batch's published tables; a repeated load rewrites them.
+    """Writes the rows of the batch's published tables. A repeated load rewrites them.
 
-    It runs after all merges, also if some of them failed or were skipped. A table that is not published has no row:
-    `ledger_coverage` reports its ledgers as not loaded. Its row is written when its tasks are cleared with their
-    downstream tasks.
+    The task runs after all merges, even if some failed or were skipped. A table that is not published gets no row, and
+    `ledger_coverage` reports its ledgers as not loaded. To write its row, clear its tasks with their downstream tasks.
     """
 
     builder = "build_batch_stats"
@@ -64,21 +63,21 @@ class BatchStatsOperator(BigQueryJobsOperator):
         self.notes_watermark = not full_load and not any(table.derivation for table in tables)
 
     def cost_parts(self) -> dict[str, str]:
-        """The table of batch stats."""
+        """Return the table of batch stats as the cost's table."""
         return {"table": BATCH_STATS_TABLE_ID}
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the stats table and the views of watermarks, or bring them up to date.
+        """Create or update the stats table and the views of watermarks.
 
         Raises:
             AirflowSkipException: no export of this run is verified.
         """
         if find_batch(context) is None:
-            raise AirflowSkipException("no export of this run is verified: there is nothing to record")
+            raise AirflowSkipException("no export of this run is verified: nothing to record")
         warehouse.ensure_watermarks()
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One merge of all rows; then one row for each dataset, with the watermark.
+        """Return one merge of all rows, and a statement that writes a row per dataset with the watermark.
 
         Raises:
             AirflowSkipException: no table of the batch is published.
@@ -89,11 +88,11 @@ class BatchStatsOperator(BigQueryJobsOperator):
             if results:
                 published[table] = results
             else:
-                self.log.warning("%s of this batch are not published: they have no row", table.data_type)
+                self.log.warning("%s of this batch are not published: no row is written", table.data_type)
         if not published:
-            raise AirflowSkipException("no table of this batch is published: there is nothing to record")
+            raise AirflowSkipException("no table of this batch is published: nothing to record")
         pods = usage_of(context, TIME_TASK) + usage_of(context, EXPORT_TASK)
-        # A file that is empty has a share too: pods run for batches without rows.
+        # An empty file has a share too, because pods also run for batches without rows.
         files = {table: batch.files.get(table.data_type) for table in published}
         sizes = {table: file.bytes + 1 if file else 1 for table, file in files.items()}
         rows = [
@@ -110,7 +109,7 @@ class BatchStatsOperator(BigQueryJobsOperator):
         return jobs
 
     def _summary(self, context: Context, batch: Batch, rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
-        """What the batch brought, all tables together; the same at each call within a try."""
+        """Return the totals of the batch over all tables; the same for each call within a try."""
         totals = {
             name: sum((Decimal(row.get(name, 0)) for row in rows), Decimal(0))
             for name in ("row_count", "byte_count", "bytes_billed", "estimated_cost")
@@ -128,7 +127,7 @@ class BatchStatsOperator(BigQueryJobsOperator):
         return {name: f"{value:f}" if isinstance(value, Decimal) else str(value) for name, value in values.items()}
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
-        """The jobs' result; and an asset event with the watermark of each dataset."""
+        """Return the jobs' result, and emit an asset event with the watermark of each dataset."""
         if self.notes_watermark:
             key = (self.noted[name] for name in ("dag_id", "batch_id", "noted_at"))
             for row in warehouse.query(noted_batch(warehouse.name(LEDGER_BATCHES_TABLE_ID), *key)):
@@ -139,20 +138,20 @@ class BatchStatsOperator(BigQueryJobsOperator):
         return super().done(context, warehouse, jobs)
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """Rows of what the tasks of the tables left."""
+        """Return the tables that get rows."""
         names = [BATCH_STATS_TABLE_ID, *([] if not self.notes_watermark else [LEDGER_BATCHES_TABLE_ID])]
         return Lineage(outputs=[warehouse.table_dataset(name, name) for name in names])
 
     def _results(self, context: Context, batch: Batch, table: Table) -> dict[str, Mapping[str, Any]]:
-        """What the tasks of a table left; empty if the rows of this export attempt are not published.
+        """Return the results of a table's tasks; empty if the rows of this export attempt are not published.
 
-        The result of a merge stays if the task was cleared and did not run again: it may be of an earlier attempt.
+        A merge task that was cleared and did not run again keeps its result, which may be of an earlier attempt.
         """
         names = ("load", "check", *(("keep",) if self.full_load else ()), "merge")
         found = {name: find_result(context, f"{table.data_type}.{name}") for name in names}
         results = {name: result for name, result in found.items() if result is not None}
         attempt = batch.attempt.name
-        published = results.get("merge", {}).get(PUBLISHED_ATTEMPT, attempt)  # the release before named no attempt
+        published = results.get("merge", {}).get(PUBLISHED_ATTEMPT, attempt)  # the previous release has no attempt
         return results if published == attempt and len(results) == len(names) else {}
 
     def _row(
@@ -194,16 +193,16 @@ class BatchStatsOperator(BigQueryJobsOperator):
             "storage_cost": storage_cost(stored + (file.bytes if file else 0), prices.stored_gib_month),
         }
         known = {
-            ROWS_PER_LEDGER: results["check"].get(ROWS_PER_LEDGER),  # the release before did not count them
+            ROWS_PER_LEDGER: results["check"].get(ROWS_PER_LEDGER),  # the previous release does not count them
             "left_out": ",".join(map(str, file.left_out)) if file else None,
         }
         values |= {"byte_count": file.bytes} if file else {}
         return stats_row(batch.range, values | {name: value for name, value in known.items() if value})
 
     def _consumed_rows(self, context: Context, batch: Batch, row: Mapping[str, str]) -> Iterator[dict[str, str]]:
-        """Rows for the ranges in which the sources were published: the queue of the derived table compares ranges.
+        """Yield a row per range in which the sources were published, because pending ranges are computed per range.
 
-        Each says what the table has of these ledgers; the cost of the run stands in `row` alone.
+        A row has the counts of its ledgers. Only `row` has the cost of the run.
         """
         derived, counts = find_result(context, SOURCES_TASK), row.get(ROWS_PER_LEDGER)
         if not derived or not counts:
@@ -225,11 +224,11 @@ class BatchStatsOperator(BigQueryJobsOperator):
 
 
 def build_batch_stats(tables: Sequence[Table], *, full_load: bool = False) -> BatchStatsOperator:
-    """A task that records what was published in `history_archives_dag_runs`; put it after the merges of all tables.
+    """Return a task that records publications in `history_archives_dag_runs`. Place it after the merges of all tables.
 
     Args:
         tables: the tables of the batch.
-        full_load: whether they were published into their tables of versions alone.
+        full_load: whether the batch was published only into tables of versions.
     """
     return BatchStatsOperator(
         task_id="batch_stats",

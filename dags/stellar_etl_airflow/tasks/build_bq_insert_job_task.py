@@ -1,4 +1,4 @@
-"""Derived tables: what is pending, whether the sources hold it, and the query that makes the rows."""
+"""Derived tables: find pending ledgers, check the sources, and run the query that makes the rows."""
 
 from __future__ import annotations
 
@@ -60,24 +60,24 @@ from stellar_etl_airflow.tasks.build_trigger_tasks import PlannedRun, run_of
 QUERIES = Path(__file__).resolve().parents[2] / "queries"
 
 PENDING_PARAM = "only_pending"
-"""The param by which a run skips a range that was derived in the meantime."""
+"""The param that makes a run skip a range that was derived in the meantime."""
 
 PLAN = "plan"
-"""The XCom key under which `check_sources` keeps what it found in the batch stats."""
+"""The XCom key of the batch stats that `check_sources` read."""
 
 
 def query_of(table: Table) -> str:
-    """The text of a derived table's query."""
+    """Return the text of a derived table's query."""
     return (QUERIES / f"{table.table_id}.sql").read_text()
 
 
 def ensure_views(warehouse: Warehouse, table: Table, contract: str) -> None:
-    """Make the views on a derived table in each target, once there is what they read; or bring them up to date.
+    """Create or update the views on a derived table in each target, if their sources exist.
 
     Args:
         warehouse: the warehouse.
         table: the derived table.
-        contract: the id of the contract of lumens.
+        contract: the id of the native asset contract.
     """
     for view in (one for one in VIEWS.values() if one.table is table):
         text = (QUERIES / "views" / f"{view.view_id}.sql").read_text()
@@ -89,24 +89,24 @@ def ensure_views(warehouse: Warehouse, table: Table, contract: str) -> None:
 
 
 def names_of(table: Table, warehouse: Warehouse) -> dict[Table, str]:
-    """The quoted name of each source of a derived table, and its own."""
+    """Return the quoted name of a derived table and of each of its sources."""
     return {source: warehouse.published(source) for source in (*sources_of(table).values(), table)}
 
 
 def missing(found: Mapping[str, Any], counted: Sequence[Table]) -> list[str]:
-    """What the sources lack, given the result row of `check_sources`; empty if nothing."""
+    """Return a message per problem in the result row of `check_sources`; empty if the sources are complete."""
     problems = []
     span = found["last_ledger"] - found["first_ledger"] + 1
     if found["ledgers"] != span:
-        problems.append(f"{span - found['ledgers']} of {span} ledgers are not loaded, or loaded twice")
+        problems.append(f"{span - found['ledgers']} of {span} ledgers are missing or duplicated")
     for kind in (source.data_type for source in counted):
         if found[f"found_{kind}"] != found[kind]:
-            problems.append(f"{found[f'found_{kind}']} {kind} are loaded, and the ledgers have {found[kind]}")
+            problems.append(f"{found[f'found_{kind}']} {kind} are loaded, but the ledgers have {found[kind]}")
     return problems
 
 
 def _days_of(first: datetime, last: datetime) -> TimeRange:
-    """The whole UTC days from one close time to another."""
+    """Return the whole UTC days from one close time to another."""
     start, end = (one.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) for one in (first, last))
     return TimeRange(start, end + timedelta(days=1))
 
@@ -121,20 +121,20 @@ def _publication(row: Any) -> Publication:
 
 
 class CheckSourcesOperator(TableJobsOperator):
-    """Finds the ledgers to derive, and checks that the sources hold them whole.
+    """Finds the ledgers to derive, and checks that the sources have all their rows.
 
-    The ledgers are those of the run's params, or else pending ones: of the run's data interval if there are any, else
-    the oldest. The result is `batch`, the ledgers and when they closed; `consumed`, the ranges of the sources that lie
-    within them; and `again`, a run for each further range that is pending.
+    The ledgers are those of the run's params, or else a pending range: one in the run's data interval, or else the
+    oldest. Result: `batch`, the ledgers with their close times; `consumed`, the ranges of the sources within them; and
+    `again`, a run per further pending range.
     """
 
     builder = "build_check_task"
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the table of batch stats, or add the columns that it lacks, then read from it what is pending.
+        """Create or extend the table of batch stats, then read pending ranges from it.
 
         Raises:
-            AirflowSkipException: nothing is pending.
+            AirflowSkipException: no ledgers are pending.
         """
         warehouse.ensure_batch_stats()
         ids = {warehouse.config.table_id(source.data_type): source for source in sources_of(self.table).values()}
@@ -149,14 +149,14 @@ class CheckSourcesOperator(TableJobsOperator):
         if asked is None or context["params"].get(PENDING_PARAM):
             units = [one for one in units if not isinstance(asked, LedgerRange) or one.overlaps(asked)]
             if not units:
-                raise AirflowSkipException("no ledgers are pending: all that the sources have published is derived")
+                raise AirflowSkipException("no ledgers are pending: everything published in the sources is derived")
         headers = found[warehouse.config.table_id(LEDGERS.data_type)]
         if asked is None:
             asked = first_unit(units, headers, self._interval(context))
             units = [one for one in units if one != asked]
         else:
             units = []
-        self.log.info("%d ledger ranges are pending, %d are left for other runs", len(pending), len(units))
+        self.log.info("%d ledger ranges are pending; %d are left to other runs", len(pending), len(units))
         near = [one for each in found.values() for one in each if _is_near(one, asked)]
         published = sorted({(one.ledgers.start, one.ledgers.end, one.moment.isoformat()) for one in near})
         closed = closed_between(headers, asked) if isinstance(asked, LedgerRange) else None
@@ -176,7 +176,7 @@ class CheckSourcesOperator(TableJobsOperator):
         return asked if isinstance(asked, TimeRange) else None
 
     def _run_of(self, unit: LedgerRange, found: Mapping[str, Sequence[Publication]]) -> PlannedRun:
-        """The run that derives a range; its id is the same until a part of the range is published again."""
+        """Return the run that derives a range. Its id stays the same until a part of the range is published again."""
         newest = max(one.moment for each in found.values() for one in each if one.ledgers.overlaps(unit))
         conf = {"start_ledger": unit.start, "end_ledger": unit.end, PENDING_PARAM: True}
         return run_of("pending", self.table.dag_id, f"{unit.start}-{unit.end}__{newest:%Y%m%dT%H%M%S%f}", conf)
@@ -193,7 +193,7 @@ class CheckSourcesOperator(TableJobsOperator):
         return first, last
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One query that counts the range's ledgers, and the rows that their headers promise."""
+        """Return one query that counts the range's ledgers and rows, and the rows that the headers expect."""
         sources = sources_of(self.table).values()
         table_ids = {source: warehouse.config.table_id(source.data_type) for source in sources}
         stats, names = warehouse.name(BATCH_STATS_TABLE_ID), names_of(self.table, warehouse)
@@ -202,14 +202,14 @@ class CheckSourcesOperator(TableJobsOperator):
         return [query_job("check", statement, warehouse.config.maximum_bytes_billed)]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The sources."""
+        """Return the sources."""
         return Lineage([warehouse.published_dataset(source) for source in sources_of(self.table).values()])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
-        """The range.
+        """Return the range as described for the class.
 
         Raises:
-            AirflowException: a source lacks rows; a later try may find them.
+            AirflowException: a source lacks rows. A retry may find them.
             AirflowSkipException: no ledger closed in the data interval.
         """
         (row,) = jobs[0].result()
@@ -219,10 +219,10 @@ class CheckSourcesOperator(TableJobsOperator):
             raise AirflowException(f"no ledger of this range is loaded: {spelt}")
         if isinstance(asked, LedgerRange) and (found["first_ledger"], found["last_ledger"]) != (asked.start, asked.end):
             raise AirflowException(
-                f"ledgers {found['first_ledger']} to {found['last_ledger']} are loaded, not all of {spelt}"
+                f"only ledgers {found['first_ledger']} to {found['last_ledger']} are loaded of {spelt}"
             )
         if problems := missing(found, counted_sources(self.table)):
-            raise AirflowException(f"the sources of this range are not whole ({spelt}): {'; '.join(problems)}")
+            raise AirflowException(f"the sources of this range are incomplete ({spelt}): {'; '.join(problems)}")
         if self.table.derivation and self.table.derivation.kind is DerivedKind.BUCKET:
             days = _days_of(found["first_closed_at"], found["last_closed_at"])
             (whole,) = warehouse.query(ledgers_closed(warehouse.published(LEDGERS), days))
@@ -248,7 +248,7 @@ class CheckSourcesOperator(TableJobsOperator):
         }
 
     def _newest(self, warehouse: Warehouse, last_closed_at: datetime) -> datetime:
-        """When the newest ledger closed that the table was derived from, or that this run derives."""
+        """Return the close time of the latest ledger that the table is derived from, including this run's."""
         table_id = warehouse.config.table_id(self.table.data_type)
         rows = warehouse.query(newest_loaded(warehouse.name(BATCH_STATS_TABLE_ID), [table_id]))
         known: list[datetime] = [row["closed_at"] for row in rows if row["closed_at"]]
@@ -256,7 +256,7 @@ class CheckSourcesOperator(TableJobsOperator):
 
 
 def _is_near(publication: Publication, asked: TimeRange | LedgerRange) -> bool:
-    """Whether a publication may lie within the days of a range: of a long history most do not."""
+    """Whether a publication may be within the days of a range: in a long history, most are not."""
     if isinstance(asked, LedgerRange):
         ledgers = publication.ledgers
         return asked.start - 2 * LEDGERS_A_UNIT <= ledgers.start and ledgers.end <= asked.end + 2 * LEDGERS_A_UNIT
@@ -267,30 +267,31 @@ def _is_near(publication: Publication, asked: TimeRange | LedgerRange) -> bool:
 
 
 class DerivedTableOperator(TableJobsOperator):
-    """Makes a derived table's rows of the run's ledgers in the run's staging table, over what an earlier try left."""
+    """Writes a derived table's rows of the run's ledgers into a new staging table."""
 
     builder = "build_bq_insert_job_task"
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the published tables and the staging table, or add the columns that they lack."""
+        """Create the published tables and the staging table, or add missing columns."""
         batch = batch_of(context)
         warehouse.check_partitions(self.table, batch.first_closed_at, batch.last_closed_at)
         published = warehouse.ensure_published(self.table)
         ensure_views(warehouse, self.table, native_contract(settings(ExportSettings).passphrase))
         staging = f"{warehouse.dataset_id}.{self.staging_id(context)}"
-        warehouse.drop(staging)  # the range may have been another when an earlier try made it
+        warehouse.drop(staging)  # an earlier try may have had another range
         ensure_table(
             warehouse.client,
             staging,
             TableLayout(
                 published,
                 expires=datetime.now(UTC) + timedelta(days=STAGING_DAYS),
-                description=f"{self.table.data_type} of {context['ti'].dag_id} {context['ti'].run_id}, to be published",
+                description=f"{self.table.data_type} of {context['ti'].dag_id} {context['ti'].run_id}, not published "
+                f"yet",
             ),
         )
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One merge into the staging table."""
+        """Return one merge into the staging table."""
         batch, staging = batch_of(context), warehouse.name(self.staging_id(context))
         query = query_of(self.table)
         source = derive(query, self.table, names_of(self.table, warehouse))
@@ -308,7 +309,7 @@ class DerivedTableOperator(TableJobsOperator):
         return [query_job("derive", statement, warehouse.config.maximum_bytes_billed)]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The sources, into the staging table."""
+        """Return the sources, and the staging table."""
         sources = {letter: warehouse.published_dataset(one) for letter, one in sources_of(self.table).items()}
         columns = {*warehouse.columns(self.table.table_id)}
         selected = selected_columns(query_of(self.table), sources)
@@ -319,15 +320,15 @@ class DerivedTableOperator(TableJobsOperator):
 class PublishDerivedOperator(PublishOperator):
     """Merges a derived table's staged rows into the published table of each target.
 
-    Ledgers that another run has derived from newer sources in the meantime stay as that run published them.
+    If another run has derived some ledgers from newer sources in the meantime, their rows stay.
     """
 
     def attempt(self, context: Context, warehouse: Warehouse, target: Target) -> tuple[Attempt, datetime]:
         """Return when this run read the sources, and which of its ledgers another run has derived since.
 
         Raises:
-            AirflowSkipException: another run has derived some of the days or entries since; this run publishes nothing,
-                so that its ledgers stay pending where that run did not derive them.
+            AirflowSkipException: another run has derived some of the days or entries since. This run then publishes
+                nothing, so that its other ledgers stay pending.
         """
         attempt, looked_at = super().attempt(context, warehouse, target)
         kind = self.table.derivation.kind if self.table.derivation else None
@@ -338,19 +339,19 @@ class PublishDerivedOperator(PublishOperator):
         return attempt, looked_at
 
     def refuse_if_stale(self, context: Context, newer: Sequence[Any], *, full_load: bool = False) -> None:
-        """Refuse nothing: the newer rows stay, and this run publishes the others."""
+        """Reject nothing: newer rows stay, and this run publishes the others."""
 
 
 def build_check_sources_task(table: Table) -> CheckSourcesOperator:
-    """A task that finds the ledgers to derive, and checks that a derived table's sources hold them whole."""
+    """Return a task that finds the ledgers to derive, and checks that the sources have all their rows."""
     return CheckSourcesOperator(task_id=SOURCES_TASK, table=table)
 
 
 def build_bq_insert_job_task(table: Table) -> DerivedTableOperator:
-    """A task that makes a derived table's rows by the query of its name in `dags/queries`."""
+    """Return a task that makes a derived table's rows with its query in `dags/queries`."""
     return DerivedTableOperator(task_id="load", table=table)
 
 
 def build_publish_derived_task(table: Table) -> PublishDerivedOperator:
-    """A task that publishes a derived table's staged rows."""
+    """Return a task that publishes a derived table's staged rows."""
     return PublishDerivedOperator(task_id="merge", table=table, pool=table.pool)

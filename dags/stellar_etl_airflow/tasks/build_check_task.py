@@ -1,4 +1,4 @@
-"""Between load and merge: what fails here leaves the published table as it was."""
+"""Checks between load and merge. If one fails, the published table is unchanged."""
 
 from __future__ import annotations
 
@@ -39,34 +39,34 @@ QUERIES = Path(__file__).resolve().parents[2] / "queries"
 def failures(
     rules: Sequence[Rule], counts: Mapping[str, int], exported_rows: int | None, parameters: Sequence[Parameter]
 ) -> list[str]:
-    """What is wrong with a staging table, each with the query that shows it; empty if nothing is.
+    """Return a message per problem of a staging table, with the query that shows the rows; empty if it is valid.
 
     Args:
-        rules: what was counted.
+        rules: the rules that were counted.
         counts: the result row of `check_staging`.
-        exported_rows: what the manifest says; None if the rows come from no export.
-        parameters: the batch's.
+        exported_rows: the row count of the manifest; None if the rows have no export.
+        parameters: the batch's parameters.
     """
     found = [
-        f"{counts[rule.name]} {rule.meaning}; they are shown by:\n{shown(rule, parameters)}"
+        f"{counts[rule.name]} {rule.meaning}; this query shows them:\n{shown(rule, parameters)}"
         for rule in rules
         if counts[rule.name]
     ]
     if exported_rows is not None and counts["row_count"] != exported_rows:
-        found.insert(0, f"{counts['row_count']} rows, and the manifest says {exported_rows}")
+        found.insert(0, f"{counts['row_count']} rows, but the manifest has {exported_rows}")
     return found
 
 
 class CheckStagingOperator(StagedTableOperator):
-    """Counts what must not be in a staging table; the counts are part of its result."""
+    """Counts invalid rows of a staging table. The result includes the counts."""
 
     builder = "build_check_task"
 
     def _rules(self, context: Context, warehouse: Warehouse) -> list[Rule]:
-        """What the registry says of the table, then what the Variable says.
+        """Return the rules of the registry, then those of the Variable.
 
         Raises:
-            SettingsError: a check of the Variable doesn't fit the table.
+            SettingsError: a check of the Variable does not fit the table.
         """
         table, staging = self.table, warehouse.name(self.staging_id(context))
         table_id, fields = warehouse.config.table_id(table.data_type), warehouse.schema(table.table_id)
@@ -88,10 +88,10 @@ class CheckStagingOperator(StagedTableOperator):
             raise SettingsError(f"Airflow Variable 'checks', table {table_id}: {error}") from None
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One query over the staging table.
+        """Return one query of the staging table.
 
         Raises:
-            AirflowFailException: it is gone.
+            AirflowFailException: the staging table does not exist.
         """
         self.staged_fields(context, warehouse)
         self.rules = self._rules(context, warehouse)
@@ -104,14 +104,14 @@ class CheckStagingOperator(StagedTableOperator):
         return [query_job("check", statement, warehouse.config.maximum_bytes_billed)]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The staging table, and the published one next to it."""
+        """Return the staging table and the published table."""
         return Lineage([self.staging_dataset(context), warehouse.published_dataset(self.table)])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
-        """The jobs' result, and the `counts`.
+        """Return the jobs' result and the `counts`.
 
         Raises:
-            AirflowFailException: a count is wrong; trying again would find the same rows.
+            AirflowFailException: a count is wrong. A retry would find the same rows.
         """
         (row,) = jobs[0].result()
         by_ledger = row[LEDGER_COUNTS] or ""
@@ -134,5 +134,5 @@ class CheckStagingOperator(StagedTableOperator):
 
 
 def build_check_task(table: Table) -> CheckStagingOperator:
-    """A task that checks a table's staged rows: keys, range, counts, chain, and what columns must hold."""
+    """Return a task that checks a table's staged rows: keys, range, counts, ledger chain, and column values."""
     return CheckStagingOperator(task_id="check", table=table)

@@ -1,4 +1,4 @@
-"""Coverage checks of loaded history: missing or wrong ledgers, the lag, and ledgers to load again."""
+"""Coverage checks of loaded history: missing or wrong ledgers, the lag, and ledgers to reload."""
 
 from __future__ import annotations
 
@@ -75,28 +75,28 @@ HEAL_PARAM = "auto_heal"
 
 
 class NewestLedgerOperator(StellarPodOperator):
-    """Asks the lake for the network's newest ledger; result: `{"sequence": N, "closed_at": "…"}`.
+    """Reads the network's latest ledger from the lake. Result: `{"sequence": N, "closed_at": "…"}`.
 
-    The Go program has no such command: with its image, which goes with `manifest` `derived`, the clock stands for the
-    ledger, whose sequence is then unknown.
+    The Go image, which requires `manifest` `derived`, has no such command. With it, the result has the current time
+    and no sequence.
     """
 
     builder = "build_coverage_tasks"
 
     def pod_arguments(self, context: Context) -> list[str]:
-        """`get_newest_ledger`."""
+        """Return the command `get_newest_ledger`."""
         export = settings(ExportSettings)
         self.lineage = Lineage([dataset_at(export.txmeta_datastore_path)])
         return ["get_newest_ledger", "--output", XCOM_FILE, *network_arguments(export)]
 
     def pod_environment(self, context: Context) -> dict[str, str]:
-        """The lake of ledgers."""
+        """Return the variable with the lake of ledgers."""
         return {LAKE_VARIABLE: settings(ExportSettings).txmeta_datastore_path}
 
     def execute(self, context: Context) -> Any:
-        """Return the newest ledger."""
+        """Return the latest ledger."""
         if settings(ExportSettings).manifest == "derived":
-            self.log.info("no exporter of ours to ask: the clock stands for the newest ledger")
+            self.log.info("the image has no get_newest_ledger: using the current time as the latest close time")
             self.lineage = Lineage()
             return {"sequence": None, "closed_at": datetime.now(UTC).isoformat()}
         return super().execute(context)
@@ -105,28 +105,28 @@ class NewestLedgerOperator(StellarPodOperator):
 class LookOperator(BigQueryJobsOperator):
     """Check every table of every target.
 
-    All loads are looked at, as the batch stats have them; rows are those of the last days that were loaded, as the
-    Variable says, or of the params. The result is `{"checked_at": "…", "looks": […], "findings": […]}`: what the looks
-    found stays in the results of their jobs, however much it is; `findings` are the lags, and tables that are missing.
+    The check compares all loads in the batch stats, and the rows of the last loaded days (by the Variable) or of the
+    range in the params. The result is `{"checked_at": "…", "looks": […], "findings": […]}`. `looks` refers to the query
+    jobs whose results have the findings; `findings` has only lags and missing tables.
     """
 
     builder = "build_coverage_tasks"
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the table of batch stats, or add the columns that it lacks.
+        """Create the table of batch stats, or add missing columns.
 
         Raises:
             AirflowFailException: no ledgers are loaded.
         """
         if not warehouse.holds(LEDGERS):
-            raise AirflowFailException(f"there is no {warehouse.published(LEDGERS)} to check: load ledgers first")
+            raise AirflowFailException(f"{warehouse.published(LEDGERS)} does not exist: load ledgers first")
         warehouse.ensure_batch_stats()
 
     def _span(self, context: Context, warehouse: Warehouse, loads: Mapping[str, Loads]) -> tuple[LedgerRange, Window]:
-        """The ledgers whose loads are looked at, and the window whose rows are.
+        """Return the ledgers whose loads are checked, and the window whose rows are checked.
 
         Raises:
-            AirflowFailException: the params make no range, or nothing of it is loaded.
+            AirflowFailException: the params are not a valid range, or none of its ledgers are loaded.
         """
         params = context["params"]
         try:
@@ -149,14 +149,14 @@ class LookOperator(BigQueryJobsOperator):
         return LedgerRange(first, max(one.ledgers.end for one in loads.values()) if loads else first), window
 
     def _window_of_times(self, warehouse: Warehouse, times: TimeRange, own: Loads | None) -> Window:
-        """From the ledger behind the last that is there before the times, to the one before the first behind them.
+        """Return the ledgers from after the last ledger before `times` to before the first ledger after them.
 
-        Ledgers that are missing at an end of the times are in the window.
+        The window therefore includes ledgers that are missing at either end of `times`.
         """
         low, high = _day(times.start, BEFORE_ALL), _day(times.end, AFTER_ALL)
         found = self._headers_around(warehouse, times, low, high)
         if (found["before"] is None and low > BEFORE_ALL) or (found["after"] is None and high < AFTER_ALL):
-            # The nearest ledgers are further away: two whole columns are read.
+            # The nearest ledgers are further away, so read two whole columns.
             found = self._headers_around(warehouse, times, BEFORE_ALL, AFTER_ALL)
         own_ends = (own.ledgers.start, own.ledgers.end) if own else (None, None)
         start = min(_known(found["first"], own_ends[0]), default=1)
@@ -178,7 +178,7 @@ class LookOperator(BigQueryJobsOperator):
         (times,) = warehouse.query(times_around(warehouse.name(BATCH_STATS_TABLE_ID), asked))
         (held,) = warehouse.query(closed_between(warehouse.published(LEDGERS), asked.start, asked.end))
         if held["start_time"] is None and not times["loads"]:
-            raise AirflowFailException(f"of ledgers {asked.start} to {asked.end} none is loaded: load them first")
+            raise AirflowFailException(f"none of ledgers {asked.start} to {asked.end} are loaded: load them first")
         newest = max(_known(held["last"], own.ledgers.end if own else None), default=asked.end)
         return Window(
             LedgerRange(asked.start, min(asked.end, newest)),
@@ -187,7 +187,7 @@ class LookOperator(BigQueryJobsOperator):
         )
 
     def _loads(self, warehouse: Warehouse) -> dict[str, Loads]:
-        """What was loaded into each table, by type; nothing of types that were not."""
+        """Return the loads of each table by type; types without loads are left out."""
         ids = {warehouse.config.table_id(data_type): data_type for data_type in PUBLISHED}
         rows = warehouse.query(newest_loaded(warehouse.name(BATCH_STATS_TABLE_ID), list(ids)))
         loads = {}
@@ -229,9 +229,10 @@ class LookOperator(BigQueryJobsOperator):
                     yield Look(target.dataset_id, LUMENS_TYPES[0]), job
 
     def _lumens(self, warehouse: Warehouse, target: Target) -> Job | None:
-        """The query that adds up the lumens of all entries; None if the tables do not have all entries.
+        """Return the query that sums the lumens of all entries; None if the tables do not have all entries.
 
-        They have them if they begin with the network, or all with one full load, and the views show all changes.
+        They have all entries if they begin with the network, or all with the same full load, and the views show all
+        changes.
         """
         ids = {data_type: warehouse.config.table_id(data_type) for data_type in LUMENS_TYPES}
         loads = [self.loads.get(data_type) for data_type in (*LUMENS_TYPES, LEDGERS.data_type)]
@@ -260,12 +261,12 @@ class LookOperator(BigQueryJobsOperator):
         return query_job(f"lumens_{target.label}", statement, warehouse.config.maximum_bytes_billed)
 
     def _first_kept(self, warehouse: Warehouse) -> datetime:
-        """The close time from which on all versions are kept; older ones may have expired."""
+        """Return the close time since which all versions are kept; older ones may have expired."""
         days = warehouse.config.history_days
         return datetime.now(UTC) - timedelta(days=days - 1) if days else BEFORE_ALL
 
     def _dirty(self, warehouse: Warehouse) -> Iterator[Finding]:
-        """The ledgers that the point-in-time views do not show before the next fold."""
+        """Yield the ledgers that the point-in-time views do not show before the next fold."""
         looked_at = {(one.dataset, one.data_type) for one in self.looks}
         for target, (data_type, table) in product(warehouse.config.targets, STATES.items()):
             table_id = versions_table_id(warehouse.config.table_id(data_type))
@@ -281,14 +282,14 @@ class LookOperator(BigQueryJobsOperator):
                 yield Finding(data_type, Fault.DIRTY, first, last, last - first + 1, age, target.dataset_id)
 
     def _compared(self) -> Iterator[Finding]:
-        """The ledgers whose rows this check compares, so that what it does not find again is known to be resolved."""
+        """Yield the ledgers whose rows this check compares, so that findings that are not found again are resolved."""
         first, last = self.window.start, self.window.end
         if first <= last:
             for dataset, data_type in sorted(self.compared):
                 yield Finding(data_type, Fault.LOOKED_AT, first, last, last - first + 1, dataset=dataset)
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """A query of the batch stats; one for each table of each target, and one more for each point-in-time table."""
+        """Return a query of the batch stats, and per target one query per table and per point-in-time table."""
         planned = list(self._planned(context, warehouse))
         self.looks = [look_of for look_of, _ in planned]
         self.compared = {
@@ -297,17 +298,17 @@ class LookOperator(BigQueryJobsOperator):
         return [job for _, job in planned]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The tables that are checked."""
+        """Return the checked tables."""
         names = {target.dataset_id: target for target in warehouse.config.targets}
         looked_at = dict.fromkeys((one.dataset, one.data_type) for one in self.looks if one.data_type)
         return Lineage([warehouse.published_dataset(PUBLISHED[type_], names[dataset]) for dataset, type_ in looked_at])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
-        """Which jobs hold what was found, and how far behind each table is."""
-        told, findings = pull_result(context, HEAD_TASK), list(self.missing)
+        """Return the jobs with findings, and the lag of each table."""
+        head_result, findings = pull_result(context, HEAD_TASK), list(self.missing)
         for data_type, own in self.loads.items():
             newest = own.ledgers.end
-            head = NetworkHead(told["sequence"] or newest, datetime.fromisoformat(told["closed_at"]))
+            head = NetworkHead(head_result["sequence"] or newest, datetime.fromisoformat(head_result["closed_at"]))
             findings.append(replace(lag_of(data_type, newest, own.closed_at, head), dataset=warehouse.dataset_id))
         findings += self._dirty(warehouse)
         findings += self._compared()
@@ -321,7 +322,7 @@ class LookOperator(BigQueryJobsOperator):
 
 
 def is_daily(context: Context) -> bool:
-    """Whether a run looks at what is looked at once a day: the first scheduled run of a day, or one of no range."""
+    """Whether a run includes the daily checks: the first scheduled run of a day, or one without interval and range."""
     if has_range_params(context["params"]):
         return False
     dag_run: Any = context["dag_run"]
@@ -334,17 +335,17 @@ def _known(*ledgers: int | None) -> list[int]:
 
 
 def _day(moment: datetime, bound: datetime) -> datetime:
-    """A day from a moment towards a bound, and not beyond it."""
+    """Return the time one day from a moment towards a bound, but not beyond it."""
     day = min(timedelta(days=1), abs(bound - moment))
     return moment - day if bound < moment else moment + day
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a job of a coverage check looks at.
+    """What a job of a coverage check compares.
 
     Attributes:
-        dataset: the target's, as `project.dataset`.
+        dataset: the target's dataset, as `project.dataset`.
         data_type: the table's type; None for the loads of all tables.
     """
 
@@ -352,7 +353,7 @@ class Look:
     data_type: str | None
 
     def missing_table(self, ledgers: LedgerRange) -> Finding:
-        """A table that is not there, though ledgers were loaded into it."""
+        """Return the finding for a table that does not exist although ledgers were loaded into it."""
         assert self.data_type is not None
         fault = Fault.MISSING if self.data_type == LEDGERS.data_type else Fault.LOST_ROWS
         count = ledgers.end - ledgers.start + 1
@@ -360,10 +361,10 @@ class Look:
 
 
 def found_by(context: Context, warehouse: Warehouse) -> list[Finding]:
-    """What the run found: what its looks left in the results of their jobs, and its lags.
+    """Return the run's findings: those in the results of its query jobs, and its lags.
 
     Raises:
-        AirflowFailException: the results are gone; BigQuery keeps them for a day.
+        AirflowFailException: BigQuery has deleted a result, which it keeps for a day.
     """
     result = pull_result(context, LOOK_TASK)
     types = {warehouse.config.table_id(data_type): data_type for data_type in PUBLISHED}
@@ -373,8 +374,8 @@ def found_by(context: Context, warehouse: Warehouse) -> list[Finding]:
             rows = warehouse.get_job(job_id).result()
         except NotFound:
             raise AirflowFailException(
-                f"the result of job {job_id} is gone, which BigQuery keeps for a day: clear the task {LOOK_TASK!r} "
-                "with its downstream tasks"
+                f"the result of job {job_id} no longer exists, because BigQuery keeps it for a day: clear the task "
+                f"{LOOK_TASK!r} with its downstream tasks"
             ) from None
         findings += whole(
             Finding(
@@ -403,11 +404,11 @@ class RecordOperator(BigQueryJobsOperator):
     waits_for_budget = False
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the table and the views of watermarks if they are missing."""
+        """Create the table and the views of watermarks if they are missing."""
         warehouse.ensure_watermarks()
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """A statement for some thousand findings each; a repeated task does not double them."""
+        """Return a statement per some thousand findings. A repeated task does not duplicate them."""
         statements = record(
             warehouse.name(COVERAGE_TABLE_ID),
             context["ti"].run_id,
@@ -419,57 +420,57 @@ class RecordOperator(BigQueryJobsOperator):
         return [query_job(f"record_{number}", statement, limit) for number, statement in enumerate(statements)]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """Rows of what the look found."""
+        """Return the table of findings."""
         return Lineage(outputs=[warehouse.table_dataset(COVERAGE_TABLE_ID, COVERAGE_TABLE_ID)])
 
 
 MOST_EVENTS = 100
-"""The number of findings that a run's message and its events list; `ledger_coverage` has all."""
+"""Maximum number of findings in a run's message and events; `ledger_coverage` has all."""
 
 
 COST_DAYS = timedelta(days=7)
-"""The loads whose cost a report shows."""
+"""Age of the loads whose cost a report shows."""
 
 
 class ReportOperator(SettingsAtRunTime, BaseOperator):
-    """One event for each finding, and the cost of each table; fails if a finding is not being fixed."""
+    """Sends an event per finding and logs the cost of each table. Fails if a finding is not being fixed."""
 
     builder = "build_coverage_tasks"
 
     def execute(self, context: Context) -> None:
-        """Report.
+        """Report the findings.
 
         Raises:
-            AirflowFailException: a table is too far behind, or has faults that are not healed by this run.
+            AirflowFailException: a table lags too far behind, or has faults that this run does not fix.
         """
         limit, heal = settings(CoverageSettings).coverage_alert_lag, heals(context)
-        wrong, told, warehouse = [], 0, _warehouse()
+        wrong, reported, warehouse = [], 0, _warehouse()
         self.log_summary(context, warehouse)
         findings = found_by(context, warehouse)
         send(self.measurements(context, warehouse, findings))
-        mends = heal and bool(healing(findings))
+        heals_any = heal and bool(healing(findings))
         for finding in findings:
             late = finding.fault is Fault.LAG and limit and (finding.lag_seconds or 0) > limit
             if finding.fault in NO_FAULTS and not late:
                 continue
-            if told < MOST_EVENTS:
+            if reported < MOST_EVENTS:
                 self.log.warning("%s", finding.text)
                 report_finding(context, finding.text, {"table": finding.data_type, "fault": finding.fault})
-            told += 1
-            if late or finding.is_kept_by_loads or not (mends if finding.fault is Fault.LUMENS else heal):
+            reported += 1
+            if late or finding.is_kept_by_loads or not (heals_any if finding.fault is Fault.LUMENS else heal):
                 wrong.append(finding.text)
         if wrong:
             advice = self.advice(context, heal=heal)
             more = len(wrong) - MOST_EVENTS
-            rest = [f"and {more} more, which are in {COVERAGE_TABLE_ID}"] if more > 0 else []
+            rest = [f"and {more} more in {COVERAGE_TABLE_ID}"] if more > 0 else []
             raise AirflowFailException("\n".join([f"{len(wrong)} findings{advice}:", *wrong[:MOST_EVENTS], *rest]))
 
     def measurements(
         self, context: Context, warehouse: Warehouse, findings: Sequence[Finding]
     ) -> Iterator[Measurement]:
-        """The metrics of a whole check, and of what was loaded in the last 24 hours.
+        """Yield the metrics of a whole check, and of the loads of the last 24 hours.
 
-        Nothing for a check of a range, nor for `state_audit`: their findings are not those of all tables.
+        There are none for a check of a range, nor for `state_audit`, because these do not cover all tables.
         """
         if has_range_params(context["params"]) or "looks" not in pull_result(context, LOOK_TASK):
             return
@@ -481,11 +482,11 @@ class ReportOperator(SettingsAtRunTime, BaseOperator):
                 yield Measurement(f"day_{name}", float(value), tags)
 
     def advice(self, context: Context, *, heal: bool) -> str:
-        """What to do, behind the number of findings."""
-        return "" if heal else f"; the Variable coverage_auto_heal, or {HEAL_PARAM} of a run, loads them again"
+        """Return the remedy that follows the number of findings."""
+        return "" if heal else f"; to reload them, set the Variable coverage_auto_heal, or {HEAL_PARAM} of a manual run"
 
     def log_summary(self, context: Context, warehouse: Warehouse) -> None:
-        """Log what the loads of the last days cost, one line per table."""
+        """Log the cost of the loads of the last days, one line per table."""
         warehouse.ensure_batch_stats()
         since = datetime.now(UTC) - COST_DAYS
         for row in warehouse.query(costs_by_table(warehouse.name(BATCH_STATS_TABLE_ID), since)):
@@ -499,10 +500,10 @@ class ReportOperator(SettingsAtRunTime, BaseOperator):
 
 
 class SchedulesOperator(SettingsAtRunTime, BaseOperator):
-    """Fails if a DAG that is not paused makes no runs: it has no failure, and no deadline, of which anybody would hear.
+    """Fails if a DAG that is not paused creates no runs. Such a DAG has no failure and no deadline alert.
 
-    Airflow says which run it plans. One that is due for two intervals, while no run of that DAG is active, is not made.
-    A new try looks again: the scheduler may be about to make it.
+    Airflow stores the next run that it plans. If that run is due for two intervals while no run of the DAG is active,
+    the DAG is reported. A retry checks again, because the scheduler may be about to create the run.
     """
 
     builder = "build_coverage_tasks"
@@ -513,10 +514,10 @@ class SchedulesOperator(SettingsAtRunTime, BaseOperator):
         self.ends = ends
 
     def execute(self, context: Context) -> None:
-        """Check.
+        """Check the DAGs.
 
         Raises:
-            AirflowException: naming each DAG, and the run that was not made.
+            AirflowException: runs are missing; the message names each DAG and the run.
         """
         ti, now, wrong = context["ti"], datetime.now(UTC), []
         for dag_id, seconds in self.periods.items():
@@ -528,23 +529,25 @@ class SchedulesOperator(SettingsAtRunTime, BaseOperator):
             if text := overdue(dag.next_dagrun, period, now, active=active, ends=self.ends):
                 wrong.append(f"{dag_id}: {text}")
         if wrong:
-            raise AirflowException("; ".join(["no runs are made, see the scheduler's log", *wrong]))
+            raise AirflowException("; ".join(["runs are missing, see the scheduler's log", *wrong]))
 
 
 class RetentionOperator(SettingsAtRunTime, BaseOperator):
-    """Fails if the bucket does not delete exported files when the Variable `export_days` says."""
+    """Fails if the bucket's lifecycle rules do not delete exported files after `export_days`."""
 
     builder = "build_coverage_tasks"
 
     def execute(self, context: Context) -> None:
-        """Check.
+        """Check the bucket.
 
         Raises:
-            AirflowFailException: saying what the bucket does, and what it should do; a retry would find the same.
+            AirflowFailException: the rules differ; the message has the actual and the expected rules. A retry would
+                find
+                the same.
         """
         export = settings(ExportSettings)
         if export.volume_config:
-            self.log.info("exports are on a volume: there are no lifecycle rules to look at")
+            self.log.info("exports are on a volume: there are no lifecycle rules to check")
             return
         name = export.gcs_exported_data_bucket_name
         rules = list(GCSHook(gcp_conn_id=GOOGLE_CONNECTION).get_conn().get_bucket(name).lifecycle_rules)
@@ -553,23 +556,23 @@ class RetentionOperator(SettingsAtRunTime, BaseOperator):
 
 
 def get_heal_param() -> Param:
-    """The param `HEAL_PARAM` of a DAG that finds wrong ledgers."""
-    return Param(None, type=["null", "boolean"], description="load wrong ledgers again; none: use the Variable")
+    """Return the param `HEAL_PARAM` of a DAG that finds wrong ledgers."""
+    return Param(None, type=["null", "boolean"], description="reload wrong ledgers; null uses the Variable")
 
 
 def heals(context: Context) -> bool:
-    """Whether this run fixes its findings: its own param, or else the Variable."""
+    """Whether this run fixes its findings, by its param or else by the Variable."""
     asked = context["params"].get(HEAL_PARAM)
     return settings(CoverageSettings).coverage_auto_heal if asked is None else bool(asked)
 
 
 class PlanHealingOperator(SettingsAtRunTime, BaseOperator):
-    """Plans the runs that fix the findings; result: `loads`, `rebuilds`, `folds` and `derived`, possibly empty."""
+    """Plans the runs that fix the findings. Result: `loads`, `rebuilds`, `folds` and `derived`, possibly empty."""
 
     builder = "build_coverage_tasks"
 
     def execute(self, context: Context) -> dict[str, list[PlannedRun]]:
-        """Plans them."""
+        """Plan the runs."""
         plan = healing(found_by(context, _warehouse()) if heals(context) else [])
         if plan.rest:
             self.log.warning("%d more runs are left to the next coverage check", plan.rest)
@@ -583,27 +586,27 @@ class PlanHealingOperator(SettingsAtRunTime, BaseOperator):
 
 
 def build_newest_ledger_task() -> NewestLedgerOperator:
-    """A task that asks for the network's newest ledger."""
+    """Return a task that reads the network's latest ledger."""
     return NewestLedgerOperator(task_id=HEAD_TASK, do_xcom_push=True)
 
 
 def build_look_task() -> LookOperator:
-    """A task that checks all tables."""
+    """Return a task that checks all tables."""
     return LookOperator(task_id=LOOK_TASK)
 
 
 def build_record_task() -> RecordOperator:
-    """A task that writes down what was found."""
+    """Return a task that records the findings."""
     return RecordOperator(task_id="record")
 
 
 def build_report_task() -> ReportOperator:
-    """A task that reports the findings."""
+    """Return a task that reports the findings."""
     return ReportOperator(task_id="report")
 
 
 def build_schedules_task(periods: Mapping[str, timedelta], *, ends: bool) -> SchedulesOperator:
-    """A task that fails if a DAG that is not paused makes no runs.
+    """Return a task that fails if a DAG that is not paused creates no runs.
 
     Args:
         periods: the longest time between two runs of each DAG.
@@ -617,10 +620,10 @@ def build_schedules_task(periods: Mapping[str, timedelta], *, ends: bool) -> Sch
 
 
 def build_retention_task() -> RetentionOperator:
-    """A task that fails if exported files are not deleted when the Variable says."""
+    """Return a task that fails if exported files are not deleted after `export_days`."""
     return RetentionOperator(task_id="check_retention")
 
 
 def build_plan_healing_task() -> PlanHealingOperator:
-    """A task that says what has to be loaded again."""
+    """Return a task that plans the runs that fix the findings."""
     return PlanHealingOperator(task_id=HEALING_TASK)

@@ -1,4 +1,4 @@
-"""Waits for another DAG's run of the same tick of the schedule."""
+"""Wait for another DAG's run of the same tick of the schedule."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ POLL_SECONDS = 10
 
 
 class CrossDependencySensor(ExternalTaskSensor):
-    """Waits, without holding a slot, until the other DAG's run of this logical date has succeeded.
+    """Waits, without a worker slot, until the other DAG's run of this logical date has succeeded.
 
-    A run for a range of its own has no such counterpart: it goes on, and the task after it looks into the tables. So
-    does a scheduled run whose counterpart will not be made: the other DAG was behind when the schedule changed, and
-    loads this time by a run of the new schedule.
+    A run with its own range has no counterpart: it proceeds, and the next task checks the tables. A scheduled run
+    also proceeds if the other DAG skips its logical date. This happens if that DAG lagged behind when the schedule
+    changed: a run of the new schedule then loads this time.
     """
 
     def execute(self, context: Context) -> None:
-        """Wait, or go on."""
+        """Wait, or proceed."""
         if has_range_params(context.get("params") or {}):
-            self.log.info("this run has a range of its own: the tables are looked at, not %s", self.external_dag_id)
+            self.log.info(
+                "this run has its own range: not waiting for %s, the next task checks the tables", self.external_dag_id
+            )
             return
         if self._has_no_counterpart(context):
-            self.log.info("%s goes on with a later run: the tables are looked at", self.external_dag_id)
+            self.log.info("%s has a later run next: not waiting, the next task checks the tables", self.external_dag_id)
             return
         super().execute(context)
 
@@ -42,7 +44,7 @@ class CrossDependencySensor(ExternalTaskSensor):
 
 
 def build_cross_dependency_task(dag_id: str) -> CrossDependencySensor:
-    """A task that waits for another DAG's run of the same interval; it fails if that run failed."""
+    """Return a task that waits for another DAG's run of the same interval, and fails if that run failed."""
     return CrossDependencySensor(
         task_id=f"wait_for_{dag_id}",
         external_dag_id=dag_id,

@@ -1,4 +1,4 @@
-"""Removing what was loaded: counted first, approved by a person, then done table by table."""
+"""Removal of loaded rows: count them, wait for a user's approval, then remove them table by table."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ APPROVE_TASK = "approve"
 DRY_RUN_PARAM = "dry_run"
 
 APPROVAL_TIMEOUT = timedelta(days=7)
-"""How long a person may take; then the try fails, and nothing is removed."""
+"""Timeout of the approval. Then the try fails, and nothing is removed."""
 
 
 def removal_of(context: Context) -> Removal:
-    """What the run is asked to remove.
+    """Return what the run's params ask to remove.
 
     Raises:
-        AirflowFailException: its params don't fit together; no retry would change them.
+        AirflowFailException: the params contradict each other. A retry would not change them.
     """
     try:
         return asked_removal(context["params"])
@@ -47,19 +47,19 @@ def removal_of(context: Context) -> Removal:
 
 
 def _ids_beside(table: Table, table_id: str) -> list[str]:
-    """The names of what is made of a table, in the order in which it can be dropped."""
+    """Return the names of a table's views and tables of versions, in the order in which they can be dropped."""
     if not table.entry_keys:
         return []
     return [name(table_id) for name in (current_view_id, history_view_id, versions_table_id, base_table_id)]
 
 
 class PlanResetOperator(BigQueryJobsOperator):
-    """Counts the rows that are to go; result: the counts, and a text that says them."""
+    """Counts the rows to remove. Result: the counts, and a text for the approval."""
 
     builder = "build_dataset_reset_task"
 
     def _named(self, context: Context, warehouse: Warehouse, target: Target) -> dict[str, tuple[Table, str]]:
-        """The tables that are there, by `dataset.table`."""
+        """Return the existing tables, by `dataset.table`."""
         tables = [PUBLISHED[data_type] for data_type in removal_of(context).data_types]
         names = {table: warehouse.config.table_id(table.data_type) for table in tables}
         return {
@@ -69,7 +69,7 @@ class PlanResetOperator(BigQueryJobsOperator):
         }
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One query for each target that has such a table."""
+        """Return one query per target that has such a table."""
         ledgers, limit = removal_of(context).ledgers, warehouse.config.maximum_bytes_billed
         named = [(target, self._named(context, warehouse, target)) for target in warehouse.config.targets]
         self.counted = [(target, table) for target, names in named for table, _ in names.values()]
@@ -78,51 +78,51 @@ class PlanResetOperator(BigQueryJobsOperator):
         ]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The tables whose rows are counted."""
+        """Return the tables whose rows are counted."""
         return Lineage([warehouse.published_dataset(table, target) for target, table in self.counted])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
-        """The counts by table."""
+        """Return the counts by table."""
         removal = removal_of(context)
         rows = {row["table_id"]: int(row["row_count"]) for job in jobs for row in job.result()}
         of = f"of ledgers {removal.ledgers.start} to {removal.ledgers.end}" if removal.ledgers else "the whole table"
         lines = [f"- `{table_id}`: {count} rows, {of}" for table_id, count in rows.items()]
         if removal.network:
-            lines.append("- the network's label: the dataset may then hold another network")
+            lines.append("- the network label: the dataset can then be used for another network")
         text = "\n".join(["This would be removed permanently:", *lines]) if lines else "There is nothing to remove."
         self.log.info("%s", text)
         return {"rows": rows, "text": text}
 
 
 class ApproveResetOperator(ApprovalOperator):
-    """Waits for a person, unless the run is to change nothing."""
+    """Waits for approval, unless the run is a dry run."""
 
     def execute(self, context: Context) -> None:
-        """Ask.
+        """Ask for approval.
 
         Raises:
-            AirflowSkipException: it is a dry run, or there is nothing to remove.
+            AirflowSkipException: the run is a dry run.
         """
         if context["params"][DRY_RUN_PARAM]:
-            raise AirflowSkipException(f"a dry run: nothing is removed; {DRY_RUN_PARAM}=false asks for approval")
+            raise AirflowSkipException(f"dry run: nothing is removed; set {DRY_RUN_PARAM}=false to request approval")
         super().execute(context)
 
 
 class RemoveOperator(TableJobsOperator):
-    """Removes what was asked for of one table, and of what is made of it."""
+    """Removes the requested rows of one table, and of its versions."""
 
     builder = "build_dataset_reset_task"
     waits_for_budget = False
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Drop the tables, if they are to go as a whole.
+        """Drop the tables, if they are to be removed as a whole.
 
         Raises:
-            AirflowSkipException: the run was not asked for this table.
+            AirflowSkipException: the run does not remove this table.
         """
         removal = removal_of(context)
         if self.table.data_type not in removal.data_types:
-            raise AirflowSkipException(f"the run was asked for {', '.join(removal.data_types)}")
+            raise AirflowSkipException(f"the run removes {', '.join(removal.data_types)}")
         self._note(context, warehouse, removal.ledgers or LedgerRange(1, LAST_LEDGER))
         if removal.ledgers is not None:
             return
@@ -135,7 +135,7 @@ class RemoveOperator(TableJobsOperator):
                 self.log.info("dropped %s.%s", target.dataset_id, name)
 
     def _note(self, context: Context, warehouse: Warehouse, ledgers: LedgerRange) -> None:
-        """Record which ledgers go, before any row does: the watermark must not claim them while they are removed."""
+        """Record the removed ledgers before the rows are deleted, so that the watermark excludes them from now on."""
         if not warehouse.has(BATCH_STATS_TABLE_ID):
             return
         warehouse.ensure_coverage()
@@ -146,7 +146,7 @@ class RemoveOperator(TableJobsOperator):
             warehouse.query(statement)
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """For each target a DELETE; then the loads are forgotten."""
+        """Return the DELETE statements of each target, then one that deletes the rows of the batch stats."""
         removal, limit = removal_of(context), warehouse.config.maximum_bytes_billed
         table, table_id = self.table, warehouse.config.table_id(self.table.data_type)
         jobs = list[Job]()
@@ -164,13 +164,13 @@ class RemoveOperator(TableJobsOperator):
         return jobs
 
     def before(self, context: Context, warehouse: Warehouse, number: int) -> None:
-        """Make the views on versions read the change log from the first ledger on whose changes go."""
+        """Set the views on versions back, to read the change log from the first deleted ledger on."""
         ledgers, target = removal_of(context).ledgers, self.first_of.get(number)
         if ledgers is not None and target is not None and self.table.entry_keys:
             Versions(warehouse, self.table, target).set_back_to_delete(ledgers)
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The table of each target, which lost rows, or is gone with what was made of it."""
+        """Return the table of each target that lost rows, or the dropped tables and views."""
         targets, table_id = warehouse.config.targets, warehouse.config.table_id(self.table.data_type)
         if removal_of(context).ledgers is not None:
             return Lineage(outputs=[warehouse.published_dataset(self.table, target) for target in targets])
@@ -180,34 +180,34 @@ class RemoveOperator(TableJobsOperator):
 
 
 class ForgetNetworkOperator(BigQueryJobsOperator):
-    """Takes the network's label off each target, once all tables are gone."""
+    """Removes the network label from each target, after all tables are dropped."""
 
     builder = "build_dataset_reset_task"
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """None: a label is no job's work."""
+        """Return no jobs: a label is changed by a request."""
         return []
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Remove it.
+        """Remove the label.
 
         Raises:
-            AirflowSkipException: the dataset stays this network's.
+            AirflowSkipException: the run keeps the network label.
         """
         if not removal_of(context).network:
-            raise AirflowSkipException("the dataset stays this network's")
+            raise AirflowSkipException("the run keeps the network label")
         for target in warehouse.config.targets:
             forget_network(warehouse.client, target.dataset_id)
-            self.log.info("%s may hold another network now", target.dataset_id)
+            self.log.info("%s can now be used for another network", target.dataset_id)
 
 
 def build_plan_reset_task() -> PlanResetOperator:
-    """A task that counts what is to go."""
+    """Return a task that counts the rows to remove."""
     return PlanResetOperator(task_id=PLAN_TASK)
 
 
 def build_approve_reset_task() -> ApproveResetOperator:
-    """A task that waits until a person approves what the plan says; a dry run ends here."""
+    """Return a task that waits until a user approves the plan. A dry run ends here."""
     return ApproveResetOperator(
         task_id=APPROVE_TASK,
         subject="Remove rows from {{ var.value.bq_dataset }}?",
@@ -217,10 +217,10 @@ def build_approve_reset_task() -> ApproveResetOperator:
 
 
 def build_remove_task(table: Table) -> RemoveOperator:
-    """A task that removes what was asked for of a table, as the only one that writes it."""
+    """Return a task that removes the requested rows of a table. The table's pool makes it the only writer."""
     return RemoveOperator(task_id=f"remove_{table.data_type}", table=table, pool=table.pool)
 
 
 def build_forget_network_task() -> ForgetNetworkOperator:
-    """A task that frees the dataset for another network, if that was asked for and nothing of this one is left."""
+    """Return a task that removes the network label, if requested and all tables were removed."""
     return ForgetNetworkOperator(task_id="forget_network", trigger_rule="none_failed_min_one_success")

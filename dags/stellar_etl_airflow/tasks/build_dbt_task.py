@@ -1,4 +1,4 @@
-"""Models of a dbt project, built in a pod with an image of your own."""
+"""Build models of a dbt project, in a pod with your own image."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from stellar_etl_airflow.settings.warehouse import WarehouseSettings
 class DbtOperator(StellarPodOperator):
     """Runs `dbt build` of selected models in a pod.
 
-    A retry finds the pod of the earlier try if it still runs: two of them never build the same models. The first day
-    that incremental models make again depends on when the run was due: it is the same at each try.
+    A retry finds the pod of an earlier try that is still running, so that two pods never build the same models. The
+    first day that incremental models build again depends on when the run was due, so it is the same for each try.
 
     Args:
-        select: what `dbt build --select` takes: names of models, or tags as `tag:stellar`.
-        days: how many days before the run incremental models make again, as `DBT_FROM_DAY`.
-        kwargs: those of the pod operator.
+        select: arguments of `dbt build --select`: names of models, or tags such as `tag:stellar`.
+        days: how many days before the run incremental models build again, passed as `DBT_FROM_DAY`.
+        kwargs: arguments of the pod operator.
     """
 
     builder = "build_dbt_task"
@@ -34,11 +34,11 @@ class DbtOperator(StellarPodOperator):
         self.cmds, self.select, self.days = ["dbt"], tuple(select), days
 
     def pod_arguments(self, context: Context) -> list[str]:
-        """`build` and the selected models; the image holds the project, and says where by `DBT_PROJECT_DIR`."""
+        """Return `build` and the selected models. The image contains the project, at `DBT_PROJECT_DIR`."""
         return ["build", "--fail-fast", "--select", *self.select]
 
     def pod_environment(self, context: Context) -> dict[str, str]:
-        """Where the models read and write, and from which day on they are made again."""
+        """Return the datasets that the models read and write, and the first day to build again."""
         warehouse, since = settings(WarehouseSettings), context["dag_run"].run_after - timedelta(days=self.days)
         return {
             "DBT_PROJECT": warehouse.bq_project,
@@ -49,10 +49,10 @@ class DbtOperator(StellarPodOperator):
         }
 
     def apply_settings(self, context: Context) -> None:
-        """Sets the pod's fields from the Variables.
+        """Set the pod's fields from the Variables.
 
         Raises:
-            AirflowSkipException: no Variable names an image.
+            AirflowSkipException: the Variable `dbt_image_name` is empty.
         """
         own = settings(DbtSettings)
         if not own.dbt_image_name:
@@ -62,11 +62,11 @@ class DbtOperator(StellarPodOperator):
 
 
 def build_dbt_task(select: Sequence[str], *, days: int = 2, task_id: str = "dbt_build") -> DbtOperator:
-    """A task that builds models of a dbt project; put it in a DAG that the watermark triggers: docs/dbt.md.
+    """Return a task that builds models of a dbt project, for a DAG that the watermark triggers: docs/dbt.md.
 
     Args:
-        select: names of models, or tags as `tag:stellar`.
-        days: how many days before the run incremental models make again.
+        select: names of models, or tags such as `tag:stellar`.
+        days: how many days before the run incremental models build again.
         task_id: the task's name.
     """
     return DbtOperator(task_id=task_id, select=select, days=days)

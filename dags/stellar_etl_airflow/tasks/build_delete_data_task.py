@@ -1,4 +1,4 @@
-"""Deletions: a run's staging tables once they are published, and a ledger range of a published table."""
+"""Delete a run's staging tables after publishing, or a ledger range of a published table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stellar_etl_airflow.settings.warehouse import Target, WarehouseSettings
 
 
 class DeleteStagingOperator(SettingsAtRunTime, BaseOperator):
-    """Deletes the run's staging tables; one that is gone already is no error."""
+    """Deletes the run's staging tables. A missing table is not an error."""
 
     builder = "build_delete_data_task"
 
@@ -29,7 +29,7 @@ class DeleteStagingOperator(SettingsAtRunTime, BaseOperator):
         self.table_ids = [table.table_id for table in tables]
 
     def execute(self, context: Context) -> None:
-        """Delete them."""
+        """Delete the tables."""
         config = settings(WarehouseSettings)
         client = client_for(config)
         warehouse = Warehouse(client, config)
@@ -42,19 +42,19 @@ class DeleteStagingOperator(SettingsAtRunTime, BaseOperator):
 
 
 class DeleteRangeOperator(TableJobsOperator):
-    """Deletes the rows of the ledgers that the run's params name from a published table."""
+    """Deletes the rows of the ledgers in the run's params from a published table."""
 
     builder = "build_delete_data_task"
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One DELETE for each target; several where the range spans more partitions than a job may change.
+        """Return one DELETE per target; several if the range has more partitions than a job may change.
 
         Raises:
-            RangeError: the run was not asked for by ledgers.
+            RangeError: the run has no ledger range in its params.
         """
         asked = Run.of(context).asked
         if not isinstance(asked, LedgerRange):
-            raise RangeError("say what to delete by the params start_ledger and end_ledger")
+            raise RangeError("set the params start_ledger and end_ledger to the ledgers to delete")
         until, jobs = context["dag_run"].run_after, list[Job]()
         self.first_of: dict[int, Target] = {}
         for target in warehouse.config.targets:
@@ -63,21 +63,21 @@ class DeleteRangeOperator(TableJobsOperator):
         return jobs
 
     def before(self, context: Context, warehouse: Warehouse, number: int) -> None:
-        """Make the views on versions read the change log from the first ledger on whose changes go."""
+        """Set the views on versions back, to read the change log from the first deleted ledger on."""
         asked, target = Run.of(context).asked, self.first_of.get(number)
         if isinstance(asked, LedgerRange) and target is not None and self.table.entry_keys:
             Versions(warehouse, self.table, target).set_back_to_delete(asked)
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The table of each target."""
+        """Return the table of each target."""
         return Lineage(outputs=[warehouse.published_dataset(self.table, one) for one in warehouse.config.targets])
 
 
 def build_delete_staging_task(tables: Sequence[Table]) -> DeleteStagingOperator:
-    """A task that deletes the run's staging tables; put it after all that reads them."""
+    """Return a task that deletes the run's staging tables. Place it after all tasks that read them."""
     return DeleteStagingOperator(task_id="delete_staging", tables=tables)
 
 
 def build_delete_data_task(table: Table) -> DeleteRangeOperator:
-    """A task that deletes the run's ledger range from a published table."""
+    """Return a task that deletes the run's ledger range from a published table."""
     return DeleteRangeOperator(task_id=f"delete_{table.data_type}", table=table, pool=table.pool)

@@ -1,4 +1,4 @@
-"""A derived table from left to right: what the DAG of each entry of the registry is made of."""
+"""The tasks of a derived table's DAG."""
 
 from __future__ import annotations
 
@@ -20,31 +20,33 @@ from stellar_etl_airflow.tasks.build_trigger_tasks import build_trigger_tasks
 
 _KINDS = {
     DerivedKind.RANGE: "The run replaces the rows of these ledgers by one statement.",
-    DerivedKind.BUCKET: "The run makes all rows of the UTC days in which these ledgers closed again, from all that is "
-    "loaded of these days, and replaces them by one statement.",
+    DerivedKind.BUCKET: "The run derives all rows of the UTC days in which these ledgers closed, from all loaded "
+    "ledgers of these days, and replaces them by one statement.",
     DerivedKind.ENTRY: "The run replaces the rows of these ledgers, and corrects the later rows of their entries, by "
     "one statement. The state of an entry before the ledgers comes from the views `<table>_history` of the sources.",
 }
 
 
 def derived_doc(table: Table) -> str:
-    """The page of a derived table's DAG."""
+    """Return the documentation of a derived table's DAG."""
     assert table.derivation is not None
     sources = ", ".join(f"`{source.table_id}`" for source in sources_of(table).values())
     return f"""\
 # {table.derivation.title}
 
-Makes `{table.table_id}` from {sources}.
+Derives `{table.table_id}` from {sources}.
 
 {fill(table.derivation.definition, 120)}
 
-A ledger is pending if all sources have published it, and one of them after the table was last derived from it. The
-batch stats show it, for any run that published the ledger: scheduled, late, a backfill or a repair. A run takes a
-pending range: one of its own data interval if there is one, else the oldest; it starts a run for each other range.
-{_KINDS[table.derivation.kind]} Rows are staged and checked first, and the batch stats record the range.
+A ledger is pending if all sources have published it, and one of them did so after the table was last derived from it.
+The batch stats record every publication: scheduled or late runs, backfills and repairs. A run derives one pending
+range:
+one in its own data interval, or else the oldest. It starts a run for each other range.
+{_KINDS[table.derivation.kind]} The rows are staged and checked first, and the batch stats record the range.
 
-**Who runs it**: the schedule, every ten minutes, after the DAGs of the sources; a person, with the params `start_time`
-and `end_time`, or `start_ledger` and `end_ledger`, to derive a loaded range again. Any run can be repeated.
+**Who runs it**: the schedule, every ten minutes, after the DAGs of the sources; or a user, with the params
+`start_time` and `end_time`, or `start_ledger` and `end_ledger`, to derive a loaded range again. Any run can be
+repeated.
 
 **When it fails**: open the first failed task.
 
@@ -56,7 +58,7 @@ and `end_time`, or `start_ledger` and `end_ledger`, to derive a loaded range aga
 
 
 def build_derived(table: Table) -> None:
-    """Add the tasks to the DAG around it: wait for the sources, find what is pending, derive, check, publish, record.
+    """Add the tasks to the surrounding DAG: wait for the sources, find pending ledgers, derive, check, publish, record.
 
     Args:
         table: a derived table.

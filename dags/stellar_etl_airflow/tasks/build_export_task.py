@@ -1,4 +1,4 @@
-"""The export of a batch: the pods that write every table's rows, and the task that verifies what they wrote."""
+"""The export of a batch: the pods that write every table's rows, and the task that verifies their files."""
 
 from __future__ import annotations
 
@@ -52,22 +52,22 @@ from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.warehouse import SchemaSettings
 
 ATTEMPT_ANNOTATION = "stellar-etl/attempt"
-"""The pod's annotation that holds its attempt: a try that finds its pod again goes by what that pod writes."""
+"""The pod annotation with its attempt. A try that finds the pod again expects the files of this attempt."""
 
 STEP_ANNOTATION = "stellar-etl/step"
-"""The pod's annotation that holds the name of its step."""
+"""The pod annotation with the name of its step."""
 
 STEP_KEY = "step"
-"""The XCom key under which the export task notes which step's pod it waits for."""
+"""The XCom key with the step whose pod the export task waits for."""
 
 MOVED_SECONDS = 300
-"""How long the verifying task waits for `poststart.sh` to bring the last file."""
+"""Seconds that the verifying task waits for `poststart.sh` to move the last file."""
 
 POLL_SECONDS = 1.0
 
 
 def exported_types(context: Context, data_types: Sequence[str]) -> list[str]:
-    """The types that the run exports: all of a task's, or those that the task that chose the ledgers names."""
+    """Return the types that the run exports: those that the task that chose the ledgers names, or else all."""
     chosen = find_result(context, TIME_TASK) or {}
     return [data_type for data_type in data_types if data_type in chosen.get(TYPES_KEY, data_types)]
 
@@ -75,7 +75,7 @@ def exported_types(context: Context, data_types: Sequence[str]) -> list[str]:
 def export_of(
     context: Context, kind: type[Export], data_types: Sequence[str], attempt: ExportAttempt | None = None
 ) -> Export:
-    """What the run exports, by the Variables of now; its range is an attempt's if one is given."""
+    """Return the run's export according to the current Variables, with the range of an attempt if given."""
     run = Run.of(context)
     return kind(
         settings(ExportSettings),
@@ -86,12 +86,12 @@ def export_of(
 
 
 def bucket_of(export: Export) -> Bucket:
-    """The bucket that exports are loaded from."""
+    """Return the bucket that exports are loaded from."""
     return Bucket(GCSHook(gcp_conn_id=GOOGLE_CONNECTION).get_conn(), export.settings.gcs_exported_data_bucket_name)
 
 
 def datasets_of(export: Export, attempt: ExportAttempt, root: str) -> list[Dataset]:
-    """An attempt's files of rows as lineage names them, below a bucket or a folder."""
+    """Return an attempt's data files, below a bucket or a folder, as lineage datasets."""
     folder = settings(SchemaSettings).schema_filepath
     return [
         dataset_at(f"{root}/{attempt.object_name(name)}", SchemaFile(folder, PUBLISHED[data_type].table_id))
@@ -100,19 +100,20 @@ def datasets_of(export: Export, attempt: ExportAttempt, root: str) -> list[Datas
 
 
 def bucket_root(export: Export) -> str:
-    """What stands before the names of the bucket's objects."""
+    """Return the prefix of the addresses of the bucket's objects."""
     return f"gs://{export.settings.gcs_exported_data_bucket_name}"
 
 
 class ExportOperator(StellarPodOperator):
-    """Exports the run's ledgers: in one pod that reads each ledger once, or in a pod for each table, in turn.
+    """Exports the run's ledgers: in one pod that reads each ledger once, or in one pod per table, one after the other.
 
-    Nothing comes out of the pods but their files. The attempt that they serve is left for the verifying task.
+    The only output of the pods is their files. The task passes the attempt on to the verifying task.
 
-    A try goes on where the one before it ended, if the Variables and the image are the same: with its pod, if that is
-    there; of a pod for each table, with the first whose files are missing. Otherwise it begins an attempt of its own,
-    below a prefix of its own, so that two attempts never mix; so it does while a pod is ending that may still write. A
-    pod that ended well while no try was watching has done its work; the provider's operator would run it again.
+    If Variables and image are unchanged, a retry continues the last attempt: with its running pod, or, with one pod per
+    table, with the first table whose files are missing. Otherwise it begins a new attempt below a new prefix, so that
+    attempts never mix. It also does so while a terminating pod may still write. A pod that succeeded between two tries
+    is
+    accepted; the provider's operator would run it again.
     """
 
     builder = "build_export_task"
@@ -133,7 +134,7 @@ class ExportOperator(StellarPodOperator):
         self.take(self.export.steps(self.attempt)[0])
 
     def pod_arguments(self, context: Context) -> Sequence[str]:
-        """The command of the first pod of a new attempt."""
+        """Return the command of the first pod of a new attempt."""
         self.export = export_of(context, self.kind, self.data_types)
         self.work = self.export.fingerprint(self.pod_settings.image_name)
         self.attempt = ExportAttempt.begin(
@@ -146,7 +147,7 @@ class ExportOperator(StellarPodOperator):
         return self.export.steps(self.attempt)[0].arguments
 
     def take(self, step: Step) -> None:
-        """Make a step's pod the one that is worked on."""
+        """Make a step's pod the current one."""
         self.step = step
         self.arguments = list(map(literal, step.arguments))
         self.annotations = {
@@ -156,7 +157,7 @@ class ExportOperator(StellarPodOperator):
         self.pod = self.pod_request_obj = self.remote_pod = None
 
     def begin(self, context: Context) -> list[Step]:
-        """Chooses the attempt, leaves it for the verifying task, and gives the steps that are to be done."""
+        """Choose the attempt, pass it on to the verifying task, and return the remaining steps."""
         pod = self.find_pod(self.pod_settings.pods_namespace, context)
         attempt, name = _served(pod) if pod else (None, None)
         steps: list[Step] = []
@@ -175,14 +176,14 @@ class ExportOperator(StellarPodOperator):
         return steps
 
     def _unfinished(self, run_id: str) -> tuple[ExportAttempt | None, list[Step]]:
-        """The newest attempt at the same work, and its steps that are to be done: none if a try finished it.
+        """Return the latest attempt at the same work and its remaining steps; none if a try completed it.
 
-        A person who clears a task that has finished wants the range exported again.
+        If a user clears a completed task, the range is exported again.
         """
         export = self.export.settings
         folder = run_folder(export.gcs_exported_object_prefix, run_id)
         if export.volume_config:
-            # In this order: a file that is moved in the meantime is seen twice, and never missed.
+            # Read in this order, so that a file that is moved in the meantime is seen twice and never missed.
             names = Folder(export.local_output_path).names(folder) | Folder(export.output_path).names(folder)
         else:
             names = bucket_of(self.export).names(folder)
@@ -192,7 +193,7 @@ class ExportOperator(StellarPodOperator):
         return None, []
 
     def execute(self, context: Context) -> None:
-        """Run the pods, once the day's budget allows."""
+        """Run the pods, after waiting for the day's budget."""
         wait_for_budget(context, self.export.ledgers, warehouse_for)
         self._run(context, self.begin(context))
 
@@ -202,32 +203,32 @@ class ExportOperator(StellarPodOperator):
         self.lineage = Lineage(sources, datasets_of(self.export, self.attempt, root))
         for step in steps:
             if self._killed:
-                raise AirflowException("the task was killed: its work is not done")
+                raise AirflowException("the task was killed before its work was done")
             self.take(step)
             context["ti"].xcom_push(key=STEP_KEY, value=step.name)
             if self.deferrable:
-                self.execute_async(context)  # leaves the task, which comes back by `trigger_reentry`
+                self.execute_async(context)  # defers; the task resumes in `trigger_reentry`
                 return
             self.execute_sync(context)
 
     def trigger_reentry(self, context: Context, event: dict[str, Any]) -> None:
-        """Comes back from the triggerer, and goes on with the steps behind the one that has ended."""
+        """Resume after the triggerer's event, and continue with the next step."""
         super().trigger_reentry(context, event)
         own = context["ti"].task_id
         self.attempt = ExportAttempt.from_json(pull_result(context, own, ATTEMPT_KEY))
         if not does(self.attempt, self.work):
             raise AirflowException(
-                "the Variables of the export have changed while its pod ran: the next try exports the range again"
+                "the Variables of the export changed while its pod ran: the next try exports the range again"
             )
         steps = self.export.steps(self.attempt)
         ended = [step.name for step in steps].index(context["ti"].xcom_pull(task_ids=own, key=STEP_KEY))
         self._run(context, steps[ended + 1 :])
 
     def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Context) -> k8s.V1Pod:
-        """Find this step's pod or make one; another step's or another attempt's is deleted."""
+        """Find this step's pod or create one. A pod of another step or attempt is deleted."""
         pod = self.find_pod(pod_request_obj.metadata.namespace, context)
         if pod is not None and _served(pod) != (self.attempt, self.step.name):
-            self.log.warning("pod %s does other work of this task: deleting it", pod.metadata.name)
+            self.log.warning("pod %s belongs to other work of this task: deleting it", pod.metadata.name)
             self.pod_manager.delete_pod(pod)
             pod = None
         if pod is None or pod.status.phase != PodPhase.SUCCEEDED:
@@ -237,7 +238,7 @@ class ExportOperator(StellarPodOperator):
 
 
 def _served(pod: k8s.V1Pod) -> tuple[ExportAttempt | None, str | None]:
-    """The attempt and the step that a pod says it serves."""
+    """Return the attempt and the step in a pod's annotations."""
     annotations = pod.metadata.annotations or {}
     try:
         attempt = ExportAttempt.from_json(json.loads(annotations[ATTEMPT_ANNOTATION]))
@@ -249,8 +250,8 @@ def _served(pod: k8s.V1Pod) -> tuple[ExportAttempt | None, str | None]:
 class VerifyExportOperator(SettingsAtRunTime, BaseOperator):
     """Compares the manifest with the files before anything is loaded.
 
-    Files on a volume are compared with the manifest, and then uploaded below the attempt's prefix.
-    Result: the batch, for every task after it.
+    Files on a volume are compared with the manifest and then uploaded below the attempt's prefix.
+    Result: the batch, for all later tasks.
     """
 
     builder = "build_verify_task"
@@ -264,7 +265,7 @@ class VerifyExportOperator(SettingsAtRunTime, BaseOperator):
         """Return the batch as JSON.
 
         Raises:
-            AirflowFailException: what the export holds is not to be published; trying again would find the same.
+            AirflowFailException: the export must not be published. A retry would find the same.
         """
         try:
             return self._verify(context)
@@ -286,21 +287,21 @@ class VerifyExportOperator(SettingsAtRunTime, BaseOperator):
         else:
             self.lineage = Lineage(objects)
         for data_type in export.file_names.keys() - set(self.data_types):
-            del batch.files[data_type]  # it was exported to be counted
+            del batch.files[data_type]  # it was exported only for its counts
         for data_type, file in sorted(batch.files.items()):
             self.log.info("%s: %d rows, %d bytes, %s", data_type, file.rows, file.bytes, file.uri)
         return batch.to_json()
 
     def _bring(self, export: Export, attempt: ExportAttempt, bucket: Bucket) -> Batch:
-        """Bring an attempt's files from the volume into the bucket, the manifests last."""
+        """Upload an attempt's files from the volume to the bucket, the manifests last."""
         folder, names = Folder(export.settings.output_path), export.leaves(attempt)
         deadline = time.monotonic() + MOVED_SECONDS
         while missing := folder.missing(names):
             if time.monotonic() > deadline:
                 raise ManifestError(
-                    f"{', '.join(missing)} did not come to {folder.root} within {MOVED_SECONDS} s: see that "
+                    f"{', '.join(missing)} did not arrive in {folder.root} within {MOVED_SECONDS} s: check that "
                     f"poststart.sh runs beside this worker, and that it moves files from "
-                    f"{export.settings.local_output_path}, where the pods' volume has to be mounted"
+                    f"{export.settings.local_output_path}, where the pods' volume must be mounted"
                 )
             time.sleep(POLL_SECONDS)
         local = folder.stored(attempt.prefix)
@@ -308,23 +309,23 @@ class VerifyExportOperator(SettingsAtRunTime, BaseOperator):
         _verified(export, attempt, local, manifest, bucket.name)
         for name in names:
             bucket.upload(name, folder.path(name))
-        self.log.info("brought %d files from %s to gs://%s/%s", len(names), folder.root, bucket.name, attempt.prefix)
+        self.log.info("uploaded %d files from %s to gs://%s/%s", len(names), folder.root, bucket.name, attempt.prefix)
         return _verified(export, attempt, bucket.stored(attempt.prefix), manifest, bucket.name)
 
 
 def _manifest(
     export: Export, attempt: ExportAttempt, files: ExportStorage, stored: dict[str, StoredObject]
 ) -> dict[str, Any]:
-    """The manifest of an attempt: read, put together, or derived.
+    """Return the manifest of an attempt: read, combined from several, or derived from the files.
 
     Raises:
-        ManifestError: it is missing, or what it is derived from.
+        ManifestError: the manifest, or a file that it is derived from, is missing.
     """
     missing = sorted(set(export.manifests(attempt) or export.leaves(attempt)) - stored.keys())
     if missing:
         raise ManifestError(
-            f"of the export {attempt.prefix}, {', '.join(missing)} is missing: the export pod ended before its work "
-            f"was done, or wrote elsewhere. Clear the task {EXPORT_TASK!r} and what follows it"
+            f"export {attempt.prefix} lacks {', '.join(missing)}: the export pod ended too early, or wrote to another "
+            f"place. Clear the task {EXPORT_TASK!r} with its downstream tasks"
         )
     if manifests := export.manifests(attempt):
         return combined_manifest({name: read_manifest(files.text(name), name) for name in manifests})
@@ -355,10 +356,10 @@ def _verified(
 
 
 def build_export_task(tables: Sequence[Table], kind: type[Export] = Export) -> ExportOperator:
-    """A task that exports the tables' rows for the run's ledgers, in the kind of pods that it takes."""
+    """Return a task that exports the tables' rows for the run's ledgers."""
     return ExportOperator(task_id=EXPORT_TASK, tables=tables, kind=kind, pool=EXPORT_POOL)
 
 
 def build_verify_task(tables: Sequence[Table], kind: type[Export] = Export) -> VerifyExportOperator:
-    """A task that holds the exported files against their manifest; of the same kind as the export."""
+    """Return a task that compares the exported files with their manifest. `kind` is that of the export."""
     return VerifyExportOperator(task_id=VERIFY_TASK, tables=tables, kind=kind)

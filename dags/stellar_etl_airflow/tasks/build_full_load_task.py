@@ -1,4 +1,4 @@
-"""A full load of all entries at one ledger: kept, then made what the versions begin with."""
+"""A full load of all entries at one ledger: store it, then make it the start of the versions."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from stellar_etl_airflow.sql.versions import replace_base, versions_table_id
 
 
 class KeepFullLoadOperator(StagedTableOperator):
-    """Keeps the staged rows beside the versions, which begin with them; a rebuild does so again."""
+    """Stores the staged rows in the base table of the versions. A rebuild reads them again."""
 
     builder = "build_full_load_task"
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the tables that keep full loads, and that of the batch stats."""
+        """Create the base table, and the table of batch stats."""
         warehouse.ensure_base(self.table)
         warehouse.ensure_batch_stats()
 
     def targets(self, context: Context, warehouse: Warehouse) -> list[Target]:
-        """The targets that keep no later full load: in those a load of an earlier ledger changes nothing."""
+        """Return the targets without a later full load. In the others, an earlier full load changes nothing."""
         ledger, self.chosen = batch_of(context).range.end, list[Target]()
         for target in warehouse.config.targets:
             held = warehouse.base_ledger(self.table, target)
@@ -44,7 +44,7 @@ class KeepFullLoadOperator(StagedTableOperator):
                 self.chosen.append(target)
             else:
                 self.log.warning(
-                    "%s of %s begin with the full load of ledger %d: that of ledger %d is older, and left out",
+                    "%s of %s begin with the full load of ledger %d: the load of ledger %d is older and is skipped",
                     self.table.data_type,
                     target.dataset_id,
                     held,
@@ -53,10 +53,10 @@ class KeepFullLoadOperator(StagedTableOperator):
         return self.chosen
 
     def staged(self, context: Context, warehouse: Warehouse) -> tuple[Sequence[Field], datetime]:
-        """The schema of the staging table, if its rows may be published; and when that was found, by BigQuery's clock.
+        """Return the schema of the staging table, and when its rows were found to be publishable, by BigQuery's clock.
 
         Raises:
-            AirflowFailException: the staging table is gone, or a newer load of this ledger is published.
+            AirflowFailException: the staging table does not exist, or a newer load of this ledger is published.
         """
         fields = self.staged_fields(context, warehouse)
         batch, versions = batch_of(context), versions_table_id(warehouse.config.table_id(self.table.data_type))
@@ -70,7 +70,7 @@ class KeepFullLoadOperator(StagedTableOperator):
         return fields, min(look.created for look in looks)
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One statement for each target: the load that was kept before gives way as a whole."""
+        """Return one statement per target, which replaces the stored full load."""
         staging = warehouse.name(self.staging_id(context))
         staged, looked_at = self.staged(context, warehouse)
 
@@ -82,24 +82,24 @@ class KeepFullLoadOperator(StagedTableOperator):
         return [replace(job, looked_at=looked_at) for job in jobs]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The staging table, into the table that keeps full loads, of each chosen target."""
+        """Return the staging table, and the base table of each chosen target."""
         outputs = [warehouse.base_dataset(self.table, target) for target in self.chosen]
         return Lineage([self.staging_dataset(context)], outputs)
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
-        """Notes the ledger, last: the load is whole."""
+        """Record the ledger last, when the stored load is complete."""
         for target in self.targets(context, warehouse):
             warehouse.note_base_ledger(self.table, target, batch_of(context).range.end)
         return super().done(context, warehouse, jobs)
 
 
 class MergeFullLoadOperator(VersionsOperator):
-    """Makes the versions begin with the full load that is kept, under what is newer."""
+    """Makes the stored full load the start of the versions, before newer changes."""
 
     builder = "build_full_load_task"
 
     def plans(self, context: Context, versions: Versions) -> Iterator[Plan]:
-        """First a fold of all changes up to the load's ledger, if they are not folded; none if a later load is kept."""
+        """Yield a fold of unfolded changes up to the load's ledger, then the load; none if a later load is stored."""
         batch, before = batch_of(context), versions.folded()
         ledger, closed_at = batch.range.end, datetime.fromisoformat(batch.last_closed_at)
         if versions.warehouse.base_ledger(self.table, versions.target) != ledger:
@@ -112,15 +112,15 @@ class MergeFullLoadOperator(VersionsOperator):
         yield versions.plan(before, clean.begun(ledger, closed_at), begins=True, folds=False)
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
-        """The jobs' result, and the export attempt that is published."""
+        """Return the jobs' result and the published export attempt."""
         return {**super().done(context, warehouse, jobs), PUBLISHED_ATTEMPT: batch_of(context).attempt.name}
 
 
 def build_keep_full_load_task(table: Table) -> KeepFullLoadOperator:
-    """A task that keeps a full load; put it before the one that merges it."""
+    """Return a task that stores a full load. Place it before the task that merges the load."""
     return KeepFullLoadOperator(task_id="keep", table=table, pool=table.pool)
 
 
 def build_merge_full_load_task(table: Table) -> MergeFullLoadOperator:
-    """A task that makes the versions begin with a full load."""
+    """Return a task that makes a full load the start of the versions."""
     return MergeFullLoadOperator(task_id="merge", table=table, pool=table.pool)

@@ -1,4 +1,4 @@
-"""From the bucket into a staging table, one for each run and table."""
+"""Load files from the bucket into staging tables, one per run and table."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from stellar_etl_airflow.operators.runtime import EXPORT_TASK, GOOGLE_CONNECTION
 
 
 def load_job(uri: str, staging: Mapping[str, str]) -> Job:
-    """A job that loads one file over what a staging table holds.
+    """Return a job that loads one file and replaces the content of a staging table.
 
     Args:
-        uri: `gs://bucket/object`, exactly.
-        staging: the table's name as job configurations spell it.
+        uri: `gs://bucket/object`, without wildcards.
+        staging: the table reference of the job configuration.
     """
     load = {
         "sourceUris": [uri],
@@ -44,15 +44,15 @@ def load_job(uri: str, staging: Mapping[str, str]) -> Job:
 
 
 class LoadToStagingOperator(TableJobsOperator):
-    """Loads one type's verified file into the run's staging table, over what an earlier try left there."""
+    """Loads one type's verified file into the run's staging table, and replaces rows of an earlier try."""
 
     builder = "build_gcs_to_bq_task"
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make sure that the dataset is this network's, and make the tables that the batch needs.
+        """Check that the dataset belongs to this network, and create the tables of the batch.
 
-        The staging table gets the published table's own schema, not the file's: a table that has grown holds its
-        nested columns in another order, and BigQuery matches the fields of a RECORD by position.
+        The staging table gets the published table's schema, not the file's. In a table that has grown, nested columns
+        have another order, and BigQuery matches the fields of a RECORD by position.
         """
         batch = batch_of(context)
         warehouse.check_partitions(self.table, batch.first_closed_at, batch.last_closed_at)
@@ -66,27 +66,28 @@ class LoadToStagingOperator(TableJobsOperator):
             TableLayout(
                 published,
                 expires=datetime.now(UTC) + timedelta(days=STAGING_DAYS),
-                description=f"{self.table.data_type} of {context['ti'].dag_id} {context['ti'].run_id}, to be published",
+                description=f"{self.table.data_type} of {context['ti'].dag_id} {context['ti'].run_id}, not published "
+                f"yet",
             ),
         )
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One load job that names the object exactly."""
+        """Return one load job for exactly one object."""
         file = batch_of(context).files[self.table.data_type]
         return [load_job(file.uri, warehouse.reference(self.staging_id(context)))]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The object, into the staging table."""
+        """Return the object, and the staging table."""
         uri = batch_of(context).files[self.table.data_type].uri
         columns = SchemaFile(warehouse.config.schema_filepath, self.table.table_id)
         return Lineage([dataset_at(uri, columns)], [self.staging_dataset(context)])
 
     def _wait(self, job: Any) -> None:
-        """Wait for the load's end.
+        """Wait until the load ends.
 
         Raises:
-            AirflowFailException: rows of the file don't fit the table, or the file is gone; another try would fail in
-                the same way.
+            AirflowFailException: rows of the file do not fit the table, or the file does not exist. A retry would fail
+                in the same way.
         """
         try:
             super()._wait(job)
@@ -97,26 +98,26 @@ class LoadToStagingOperator(TableJobsOperator):
                 raise
             raise AirflowFailException(
                 f"{uri} can't be loaded into {self.table.table_id}: {first_line(str(error))}. Nothing is published. "
-                f"Clear the task {EXPORT_TASK!r} with its downstream tasks, if another export can be right"
+                f"If the cause is fixed, clear the task {EXPORT_TASK!r} with its downstream tasks"
             ) from error
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
-        """The job's id and times.
+        """Return the job's id and times.
 
         Raises:
-            AirflowFailException: the object is not the one that was verified; trying again would load the same rows.
+            AirflowFailException: the object is not the verified one. A retry would load the same rows.
         """
         file = batch_of(context).files[self.table.data_type]
         if not _is_as_verified(file):
             raise AirflowFailException(
-                f"{file.uri} was replaced or deleted after it had been verified: what was loaded is not published. "
-                f"Clear the task {EXPORT_TASK!r} and what follows it"
+                f"{file.uri} was replaced or deleted after it was verified: the loaded rows are not published. "
+                f"Clear the task {EXPORT_TASK!r} with its downstream tasks"
             )
         return super().done(context, warehouse, jobs)
 
 
 def _is_as_verified(file: ExportedFile) -> bool:
-    """Whether an object has still the content that was verified: a load job takes what its name has by then."""
+    """Whether an object still has the verified content. A load job reads the current content."""
     bucket, _, name = file.uri.removeprefix("gs://").partition("/")
     if not file.crc32c:
         return True
@@ -124,5 +125,5 @@ def _is_as_verified(file: ExportedFile) -> bool:
 
 
 def build_gcs_to_bq_task(table: Table) -> LoadToStagingOperator:
-    """A task that loads a table's exported rows into the run's staging table."""
+    """Return a task that loads a table's exported rows into the run's staging table."""
     return LoadToStagingOperator(task_id="load", table=table)

@@ -1,4 +1,4 @@
-"""Published rows of random ledgers, compared with those of a new export."""
+"""Comparison of the published rows of random ledgers with those of a new export."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ from stellar_etl_airflow.tasks.build_coverage_tasks import (
 from stellar_etl_airflow.tasks.build_gcs_to_bq_task import LoadToStagingOperator
 
 AUDITED: dict[str, Table] = TABLES | CHANGES
-"""The tables that an audit compares: all that are exported, by data type."""
+"""The tables that an audit compares: all exported ones, by data type."""
 
 COMPARE_TASK, CHECK_TASK = "compare", "check"
 
@@ -64,9 +64,9 @@ SAMPLE_KEY = "sample"
 class ChooseRangeOperator(BigQueryJobsOperator):
     """Chooses the ledgers to audit, unless the run's params name them: a random chunk of all complete ledgers.
 
-    The run's id is the seed: while the same ledgers are complete, the same run chooses the same ones. The result is
-    `{"start": N, "end": M, "types": […], "sample": {…}}`; `end` is the ledger after the last, `types` are those that
-    loads have brought, `sample` is `Sample.to_json()`, or None if params name the range.
+    The run's id is the seed. A run chooses the same ledgers again as long as the same ledgers are complete. The result
+    is `{"start": N, "end": M, "types": […], "sample": {…}}`. `end` is the ledger after the last one. `types` are the
+    types loaded for these ledgers. `sample` is `Sample.to_json()`, or None if params name the range.
     """
 
     builder = "build_ledger_audit_tasks"
@@ -76,36 +76,36 @@ class ChooseRangeOperator(BigQueryJobsOperator):
         self.period = period
 
     def cost_parts(self) -> dict[str, str]:
-        """The view of complete ranges."""
+        """Return the view of complete ranges as the cost's table."""
         return {"table": RANGES_VIEW_ID}
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the views of watermarks if they are missing."""
+        """Create the views of watermarks if they are missing."""
         warehouse.ensure_watermarks()
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """A query of the complete ranges, unless the run names ledgers.
+        """Return a query of the complete ranges, unless the run names ledgers.
 
         Raises:
-            AirflowFailException: the params name too many.
+            AirflowFailException: the params name too many ledgers.
         """
         asked = Run.of(context).asked
         if isinstance(asked, LedgerRange):
             if (count := asked.end - asked.start + 1) > MOST_AUDITED:
                 raise AirflowFailException(
-                    f"ledgers {asked.start} to {asked.end} are {count}, and an audit compares {MOST_AUDITED} at most: "
-                    "trigger a run for each part"
+                    f"ledgers {asked.start} to {asked.end} are {count}, but an audit compares at most {MOST_AUDITED}: "
+                    "trigger a run per part"
                 )
             return []
         statement = complete_ranges(warehouse.name(RANGES_VIEW_ID))
         return [query_job("complete", statement, warehouse.config.maximum_bytes_billed)]
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
-        """The range, as the task that finds ledgers by times gives it, the types and the sample.
+        """Return the range in the format of the task that finds ledgers by times, the types and the sample.
 
         Raises:
             AirflowSkipException: no ledgers are complete yet.
-            AirflowFailException: of the ledgers that the params name, none was loaded.
+            AirflowFailException: none of the ledgers in the params are loaded.
         """
         asked, sample = Run.of(context).asked, None
         if isinstance(asked, LedgerRange):
@@ -114,14 +114,14 @@ class ChooseRangeOperator(BigQueryJobsOperator):
             ranges, size = _complete(warehouse, jobs), settings(AuditSettings).audit_ledgers
             chosen = chosen_range(ranges, size, f"{context['ti'].dag_id} {context['ti'].run_id}")
             if chosen is None:
-                raise AirflowSkipException("no ledgers are complete in all tables and datasets yet: nothing to audit")
+                raise AirflowSkipException("no ledgers are complete in all tables and datasets: nothing to audit yet")
             ledgers, sample = chosen, Sample.of(ranges, size, self.period)
             self.log.info("%s", sample.text)
         ids = {warehouse.config.table_id(data_type): data_type for data_type in AUDITED}
         loads = warehouse.query(loaded_ranges(warehouse.name(BATCH_STATS_TABLE_ID), list(ids), ledgers))
         loaded = {ids[row["table_id"]] for row in loads}
         if not loaded:
-            raise AirflowFailException(f"of ledgers {ledgers.start} to {ledgers.end} none is loaded: load them first")
+            raise AirflowFailException(f"none of ledgers {ledgers.start} to {ledgers.end} are loaded: load them first")
         self.log.info("auditing ledgers %d to %d", ledgers.start, ledgers.end)
         return {
             "start": ledgers.start,
@@ -132,7 +132,7 @@ class ChooseRangeOperator(BigQueryJobsOperator):
 
 
 def _complete(warehouse: Warehouse, jobs: Sequence[Any]) -> list[LedgerRange]:
-    """The ledgers that are complete in all tables of every target."""
+    """Return the ledgers that are complete in all tables of every target."""
     held: dict[str, list[LedgerRange]] = {target.dataset_id: [] for target in warehouse.config.targets}
     for row in (row for job in jobs for row in job.result()):
         held[row["dataset"]].append(LedgerRange(int(row["complete_from"]), int(row["complete_through"])))
@@ -140,26 +140,26 @@ def _complete(warehouse: Warehouse, jobs: Sequence[Any]) -> list[LedgerRange]:
 
 
 class LoadAuditedOperator(LoadToStagingOperator):
-    """Loads a new export into staging; is skipped for a table into which no load has brought these ledgers."""
+    """Loads a new export into staging. Skips a table into which these ledgers were never loaded."""
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """As for a batch.
+        """Prepare the load as for a batch.
 
         Raises:
-            AirflowSkipException: the table does not have the ledgers.
+            AirflowSkipException: the ledgers were never loaded into the table.
         """
         if self.table.data_type not in pull_result(context, TIME_TASK)[TYPES_KEY]:
-            raise AirflowSkipException(f"no load has brought these ledgers into {self.table.table_id}")
+            raise AirflowSkipException(f"these ledgers were never loaded into {self.table.table_id}")
         super().prepare(context, warehouse)
 
 
 class CompareRowsOperator(StagedTableOperator):
-    """Compares the published rows of each target with the staged ones; result: the jobs that hold the findings."""
+    """Compares the published rows of each target with the staged ones. Result: the jobs with the findings."""
 
     builder = "build_ledger_audit_tasks"
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One query for each target."""
+        """Return one query per target."""
         staged, staging = self.staged_fields(context, warehouse), warehouse.name(self.staging_id(context))
         parameters, fields = batch_parameters(batch_of(context)), warehouse.schema(self.table.table_id)
 
@@ -171,12 +171,12 @@ class CompareRowsOperator(StagedTableOperator):
         return warehouse.jobs(COMPARE_TASK, compare)
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The staging table, and the published table of each target."""
+        """Return the staging table, and the published table of each target."""
         published = [warehouse.published_dataset(self.table, target) for target in warehouse.config.targets]
         return Lineage([self.staging_dataset(context), *published])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
-        """The jobs' result, and `looks`: of each target its name, the table's type and the job."""
+        """Return the jobs' result, and `looks`: per target its name, the table's type and the job."""
         targets = warehouse.config.targets
         looks = [
             [target.dataset_id, self.table.data_type, job.job_id] for target, job in zip(targets, jobs, strict=True)
@@ -185,12 +185,12 @@ class CompareRowsOperator(StagedTableOperator):
 
 
 class CollectAuditOperator(SettingsAtRunTime, BaseOperator):
-    """Collects what the comparisons found, in the form of a coverage check."""
+    """Collects the findings of the comparisons, in the format of a coverage check."""
 
     builder = "build_ledger_audit_tasks"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Collect it.
+        """Return the time of the audit and the comparisons.
 
         Raises:
             AirflowSkipException: no table was compared.
@@ -208,7 +208,7 @@ def _sample(context: Context) -> Sample | None:
 
 
 def _rows(context: Context) -> dict[str, int]:
-    """How many rows the new export has, by type."""
+    """Return the number of rows in the new export, by type."""
     types = dict.fromkeys(data_type for _, data_type, _ in pull_result(context, LOOK_TASK)["looks"])
     return {one: int(pull_result(context, f"{one}.{CHECK_TASK}")["counts"]["row_count"]) for one in types}
 
@@ -226,12 +226,12 @@ def audit_rows(
     rows: Mapping[str, int],
     table_ids: Mapping[str, str],
 ) -> Iterator[dict[str, str | None]]:
-    """The rows of `ledger_audits`: one for each table and dataset that was compared.
+    """Yield the rows of `ledger_audits`: one per compared table and dataset.
 
     Args:
-        looks: of each comparison the dataset, the type and the job.
-        findings: what all of them found.
-        rows: how many rows the new export has, by type.
+        looks: per comparison, the dataset, the type and the job.
+        findings: the findings of all comparisons.
+        rows: the number of rows in the new export, by type.
         table_ids: the name of each type's table.
     """
     for dataset, data_type, _ in looks:
@@ -247,17 +247,17 @@ def audit_rows(
 
 
 class RecordAuditOperator(RecordOperator):
-    """Writes the findings into `ledger_coverage`, and what was compared into `ledger_audits`."""
+    """Writes the findings into `ledger_coverage`, and the comparisons into `ledger_audits`."""
 
     builder = "build_ledger_audit_tasks"
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the tables if they are missing."""
+        """Create the tables if they are missing."""
         super().prepare(context, warehouse)
         warehouse.ensure_audits()
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """A statement for some thousand findings each, and one for the audit."""
+        """Return a statement per some thousand findings, and one for the audit."""
         look, sample, batch = pull_result(context, LOOK_TASK), _sample(context), batch_of(context)
         counts = _rows(context)
         ids = {data_type: warehouse.config.table_id(data_type) for data_type in PUBLISHED}
@@ -277,18 +277,18 @@ class RecordAuditOperator(RecordOperator):
         return [*super().jobs(context, warehouse), audit]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """Rows of the findings and of the audit."""
+        """Return the tables of findings and audits."""
         audits = warehouse.table_dataset(LEDGER_AUDITS_TABLE_ID, LEDGER_AUDITS_TABLE_ID)
         return Lineage(outputs=[*super().reads_and_writes(context, warehouse).outputs, audits])
 
 
 class ReportAuditOperator(ReportOperator):
-    """Reports each finding of an audit, and what a year of audits finds; fails if something is not healed."""
+    """Reports each finding of an audit, and the probabilities. Fails if a finding is not being fixed."""
 
     builder = "build_ledger_audit_tasks"
 
     def log_summary(self, context: Context, warehouse: Warehouse) -> None:
-        """Log which ledgers were compared, and how likely a year of such audits finds damage."""
+        """Log the compared ledgers, and the probability that a year of such audits finds damage."""
         ledgers, looks = batch_of(context).range, pull_result(context, LOOK_TASK)["looks"]
         self.log.info("compared ledgers %d to %d of %d tables", ledgers.start, ledgers.end, len(looks))
         if sample := _sample(context):
@@ -297,11 +297,11 @@ class ReportAuditOperator(ReportOperator):
     def measurements(
         self, context: Context, warehouse: Warehouse, findings: Sequence[Finding]
     ) -> Iterator[Measurement]:
-        """The metrics of the audit."""
+        """Return the metrics of the audit."""
         return of_audit(findings, sum(_rows(context).values()))
 
     def advice(self, context: Context, *, heal: bool) -> str:
-        """What to do, behind the number of findings."""
+        """Return the remedy that follows the number of findings."""
         ti, config = context["ti"], settings(WarehouseSettings)
         staging = f"{config.bq_project}.{config.bq_dataset}.{staging_table_id('TABLE', ti.dag_id, ti.run_id)}"
         kept = f"the rows of the new export are kept {STAGING_DAYS} days in {staging}"
@@ -316,7 +316,7 @@ class ReportAuditOperator(ReportOperator):
 
 
 def build_choose_range_task(period: timedelta) -> ChooseRangeOperator:
-    """A task that chooses the ledgers; the export takes them for those of the run's data interval.
+    """Return a task that chooses the ledgers. The export reads them like the ledgers of a data interval.
 
     Args:
         period: the longest time between two runs of the schedule.
@@ -325,25 +325,25 @@ def build_choose_range_task(period: timedelta) -> ChooseRangeOperator:
 
 
 def build_load_audited_task(table: Table) -> LoadAuditedOperator:
-    """A task that loads a table's rows of the new export into the run's staging table."""
+    """Return a task that loads a table's rows of the new export into the run's staging table."""
     return LoadAuditedOperator(task_id="load", table=table)
 
 
 def build_compare_rows_task(table: Table) -> CompareRowsOperator:
-    """A task that compares a table's published rows with those of the new export."""
+    """Return a task that compares a table's published rows with those of the new export."""
     return CompareRowsOperator(task_id=COMPARE_TASK, table=table)
 
 
 def build_collect_audit_task() -> CollectAuditOperator:
-    """A task that collects what all comparisons found; tables that were skipped have nothing to say."""
+    """Return a task that collects the findings of all comparisons, ignoring skipped tables."""
     return CollectAuditOperator(task_id=LOOK_TASK, trigger_rule="none_failed")
 
 
 def build_record_audit_task() -> RecordAuditOperator:
-    """A task that writes down the audit and what it found."""
+    """Return a task that records the audit and its findings."""
     return RecordAuditOperator(task_id="record")
 
 
 def build_report_audit_task() -> ReportAuditOperator:
-    """A task that reports the audit, and fails if it found something that this run does not heal."""
+    """Return a task that reports the audit, and fails if this run does not fix a finding."""
     return ReportAuditOperator(task_id="report")

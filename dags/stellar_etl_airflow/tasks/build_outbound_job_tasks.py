@@ -1,4 +1,4 @@
-"""The Dataflow side of outbound exports: the job that sends the batches is started once, and waited for."""
+"""The Dataflow job of an outbound export: start it once, and wait for it."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ from stellar_etl_airflow.tasks.build_outbound_tasks import (
 )
 
 MOST_JOBS = 3
-"""How many jobs are started one after the other while they fail; each sends what those before it left."""
+"""Maximum number of jobs that are started one after the other if they fail. Each sends the rest of those before."""
 
 LOOK_SECONDS = 30
-"""How often a job is looked at."""
+"""Seconds between two checks of a job."""
 JOB_TIMEOUT = timedelta(days=1)
-"""How long a job may take, its hours in the queue of FlexRS included."""
+"""Timeout of a job, including its time in the queue of FlexRS."""
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
 def receiver_url(connection_id: str) -> str:
-    """Return where a connection leads.
+    """Return the address in a connection.
 
     Raises:
-        AirflowFailException: it holds more than an address, or its address is not HTTPS.
+        AirflowFailException: the connection has more than an address, or the address is not HTTPS.
     """
     connection = BaseHook.get_connection(connection_id)
     where = f"Airflow connection {connection_id!r}"
     if connection.login or connection.password or connection.extra_dejson:
         raise AirflowFailException(
-            f"{where} must hold an address alone: a job's description shows its parameters. Name the secret in "
+            f"{where} must only have an address, because a job's description shows its parameters. Name the secret in "
             f"'sink.secret', and remove login, password and extra from the connection"
         )
     host = connection.host or ""
@@ -63,12 +63,12 @@ def receiver_url(connection_id: str) -> str:
     if not parts.hostname or parts.username or parts.query:
         raise AirflowFailException(f"{where}: its host must be an address, such as https://crm.example/v1/batches")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise AirflowFailException(f"{where} leads to {parts.scheme}://{parts.hostname}: rows are sent by HTTPS alone")
+        raise AirflowFailException(f"{where} has {parts.scheme}://{parts.hostname}: only HTTPS is supported")
     return url
 
 
 def parameters_of(sink: HttpSink, state: str, uri: str) -> dict[str, str]:
-    """Return the options of the worker (`python -m outbound --help`)."""
+    """Return the options of the worker (see `python -m outbound --help`)."""
     return {
         "input": uri,
         "state": state,
@@ -87,7 +87,7 @@ def launch_parameter(
 ) -> dict[str, Any]:
     """Return the `launchParameter` of a Flex Template.
 
-    https://cloud.google.com/dataflow/docs/reference/rest/v1b3/projects.locations.flexTemplates/launch describes it.
+    See https://cloud.google.com/dataflow/docs/reference/rest/v1b3/projects.locations.flexTemplates/launch.
     """
     environment: dict[str, Any] = {"maxWorkers": declaration.engine.max_workers, "additionalUserLabels": labels}
     environment["sdkContainerImage"] = shared.outbound_image
@@ -104,10 +104,10 @@ def launch_parameter(
 
 
 class OutboundJob(SettingsAtRunTime):
-    """What the tasks of a job have in common: they find it by its name.
+    """Base of the tasks of a job. They find the job by its name.
 
-    The provider's own operators start a second job on a retry, and its sensors never end on a cancelled job
-    (https://github.com/apache/airflow/issues/37364) and fail on one answer 503
+    The provider's operators start a second job on a retry. Its sensors never end for a cancelled job
+    (https://github.com/apache/airflow/issues/37364) and fail on one response 503
     (https://github.com/apache/airflow/issues/57359).
     """
 
@@ -117,19 +117,19 @@ class OutboundJob(SettingsAtRunTime):
         """Find the delivery, and the project and region of its job.
 
         Raises:
-            AirflowSkipException: files are written without a job.
+            AirflowSkipException: the sink is files, which need no job.
         """
         self.delivery: Delivery = delivery_of(context)
         self.declaration = declaration_of(self.delivery)
         sink = self.declaration.sink
         if isinstance(sink, FilesSink):
-            raise AirflowSkipException("files are written without a job")
+            raise AirflowSkipException("the sink is files, which need no job")
         self.sink = sink
         self.dataflow = DataflowJobs(settings(WarehouseSettings).bq_project, self.declaration.engine.region)
         self.job: JobState | None = None
 
     def find_or_start(self, context: Context) -> JobState:
-        """Return the job that sends the files of this run."""
+        """Return the job that sends the files of this run, after starting it if necessary."""
         uri = pull_result(context, FILES_TASK)["input"]
         parameters = parameters_of(self.sink, f"{delivery_uri(self.delivery)}/state", uri)
         labels = {
@@ -146,32 +146,32 @@ class OutboundJob(SettingsAtRunTime):
         return self.job
 
     def on_kill(self) -> None:
-        """Cancel the job, or leave it for the next try, as the export declares."""
+        """Cancel the job, or leave it running for the next try, as declared in `engine.on_kill`."""
         job: JobState | None = getattr(self, "job", None)
         if job is not None and self.declaration.engine.on_kill == "cancel":
             self.dataflow.cancel(job)
 
 
 class StartJobOperator(OutboundJob, BaseOperator):
-    """Starts the job, or adopts the one of an earlier try; result: its id and name."""
+    """Starts the job, or finds the job of an earlier try. Result: its id and name."""
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Start or adopt it; if nothing is outstanding there is no job."""
+        """Start or find the job. There is none if no batches are outstanding."""
         if not pull_result(context, FILES_TASK)["outstanding"]:
-            self.log.info("nothing is outstanding: no job is started")
+            self.log.info("no batches are outstanding: no job is started")
             return {"id": None, "name": None}
         job = self.find_or_start(context)
         return {"id": job.id, "name": job.name}
 
 
 class WaitForJobSensor(OutboundJob, BaseSensorOperator):
-    """Waits until the job has ended. A failed job is followed by another one, which sends what is left."""
+    """Waits until the job has ended. If it failed, starts another job, which sends the rest."""
 
     def poke(self, context: Context) -> bool:
-        """Look at the job.
+        """Check the job.
 
         Raises:
-            AirflowException: jobs keep failing, or somebody cancelled the job.
+            AirflowException: jobs keep failing, or a user cancelled the job.
         """
         if pull_result(context, START_TASK)["id"] is None:
             return True
@@ -180,13 +180,13 @@ class WaitForJobSensor(OutboundJob, BaseSensorOperator):
         except (HttpError, OSError) as error:
             if isinstance(error, HttpError) and error.resp.status < 500 and error.resp.status != 429:
                 raise
-            self.log.warning("Dataflow did not answer: the next look asks again: %s", error)
+            self.log.warning("Dataflow did not respond; trying again at the next check: %s", error)
             return False
 
     def _look(self, context: Context) -> bool:
         jobs = self.dataflow.numbered(self.delivery.job_base)
         if not jobs:
-            raise AirflowException(f"there is no job {self.delivery.job_base}-1: clear the task {START_TASK!r}")
+            raise AirflowException(f"job {self.delivery.job_base}-1 does not exist: clear the task {START_TASK!r}")
         self.job = last = jobs[-1]
         self.log.info("job %s (%s): %s", last.name, last.id, last.state)
         if not last.has_ended:
@@ -195,19 +195,19 @@ class WaitForJobSensor(OutboundJob, BaseSensorOperator):
             return True
         if last.state == CANCELLED:
             raise AirflowFailException(
-                f"job {last.name} ({last.id}) was cancelled: clear the task {START_TASK!r} to send what is left"
+                f"job {last.name} ({last.id}) was cancelled: clear the task {START_TASK!r} to send the rest"
             )
         if len(jobs) >= MOST_JOBS:
             raise AirflowFailException(
-                f"{len(jobs)} jobs failed, the last one is {last.name} ({last.id}): its log says why. Clear the task "
-                f"{START_TASK!r} to send what is left"
+                f"{len(jobs)} jobs failed; the last one is {last.name} ({last.id}), see its log. Clear the task "
+                f"{START_TASK!r} to send the rest"
             )
         self.find_or_start(context)
         return False
 
 
 def build_delivery() -> list[BaseOperator]:
-    """Build the tasks that write files, send them, and check and record the result, in their order."""
+    """Return the tasks that write files, send them, and check and record the result, in order."""
     return [
         build_export_files_task(),
         build_start_task(),
@@ -219,12 +219,12 @@ def build_delivery() -> list[BaseOperator]:
 
 
 def build_start_task() -> StartJobOperator:
-    """Build the task that starts the job."""
+    """Return the task that starts the job."""
     return StartJobOperator(task_id=START_TASK)
 
 
 def build_wait_task() -> WaitForJobSensor:
-    """Build the task that waits for the job, and holds no slot meanwhile."""
+    """Return the task that waits for the job, without a worker slot."""
     return WaitForJobSensor(
         task_id=WAIT_TASK, mode="reschedule", poke_interval=LOOK_SECONDS, timeout=JOB_TIMEOUT.total_seconds()
     )

@@ -1,4 +1,4 @@
-"""Outbound exports that are due, by the schedules that they declare."""
+"""Plan outbound exports by their declared schedules."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def due(schedule: str, start: datetime, end: datetime) -> datetime | None:
 
 
 class PlanExportsOperator(BaseOperator):
-    """Plans a run for each export that came due in the run's data interval."""
+    """Plans a run per export that became due in the run's data interval."""
 
     def execute(self, context: Context) -> dict[str, list[PlannedRun]]:
-        """Return the runs.
+        """Return the planned runs.
 
         Raises:
-            AirflowFailException: a declaration is wrong.
+            AirflowFailException: a declaration is invalid.
         """
         dag_run: Any = context["dag_run"]
         period = loaded_by_run(dag_run.data_interval_start, dag_run.data_interval_end)
@@ -48,5 +48,5 @@ class PlanExportsOperator(BaseOperator):
 
 
 def build_plan_exports_task() -> PlanExportsOperator:
-    """Build the task that plans the runs of exports that are due."""
+    """Return the task that plans the runs of due exports."""
     return PlanExportsOperator(task_id="plan")

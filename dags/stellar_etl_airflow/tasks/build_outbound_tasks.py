@@ -1,4 +1,4 @@
-"""The BigQuery side of outbound exports: snapshot, batches, files, receipts, check and report."""
+"""The BigQuery tasks of outbound exports: snapshot, batches, files, receipts, check and report."""
 
 from __future__ import annotations
 
@@ -60,21 +60,21 @@ FILES_TASK, START_TASK, WAIT_TASK = "export", "start", "wait"
 RECEIPTS_TASK, CHECK_TASK, REPORT_TASK = "load_receipts", "check", "report"
 
 CLOSED_KEY = "closed_between"
-"""The XCom key under which a try leaves when the ledgers of its loads closed: it comes back from the triggerer with the
-same times."""
+"""The XCom key with the close times of the ledgers of a delta export. The task reads them again after a deferral, to
+use the same times."""
 
 MANIFEST = "manifest.json"
-"""The name of the object that lists the files of an export with the sink `files`; it is written last."""
+"""The object that lists the files of an export with the sink `files`. It is written last."""
 
 FORMATS = {"parquet": "PARQUET", "avro": "AVRO", "ndjson": "NEWLINE_DELIMITED_JSON"}
-"""The formats of files, as extract jobs name them."""
+"""The formats of extract jobs, by name in the declaration."""
 
 SHOWN_CHARACTERS = 2000
-"""How much of the first batch a dry run shows."""
+"""Maximum number of characters of the first batch in the log of a dry run."""
 
 
 def delivery_of(context: Context) -> Delivery:
-    """Return the delivery of this run, as its first task left it."""
+    """Return the delivery from the result of the run's first task."""
     for task_id in (SNAPSHOT_TASK, CHOOSE_TASK):
         if (found := find_result(context, task_id)) is not None:
             return Delivery.from_json(found["delivery"])
@@ -82,7 +82,7 @@ def delivery_of(context: Context) -> Delivery:
 
 
 def declaration_of(delivery: Delivery) -> Declaration:
-    """Return the declaration that a delivery was begun with: a change of the file applies to the next run."""
+    """Return the declaration at the start of a delivery. A change of the file applies to the next run."""
     return Declaration.model_validate(delivery.declaration)
 
 
@@ -94,7 +94,7 @@ def delivery_uri(delivery: Delivery) -> str:
 
 
 def bucket_of(uri: str) -> tuple[Bucket, str]:
-    """Return the bucket of an address, and the name behind it."""
+    """Return the bucket of an address, and the rest of the address."""
     name, _, folder = uri.removeprefix("gs://").partition("/")
     return Bucket(GCSHook(gcp_conn_id=GOOGLE_CONNECTION).get_conn(), name), folder
 
@@ -103,8 +103,8 @@ def extract_job(source: Mapping[str, str], uri: str, file_format: str) -> Job:
     """Return a job that writes a table into files.
 
     Args:
-        source: the table's name as job configurations spell it.
-        uri: the files' address, with a `*` where their numbers go.
+        source: the table reference of the job configuration.
+        uri: the files' address, with a `*` for their numbers.
         file_format: a key of `FORMATS`.
     """
     extract: dict[str, Any] = {
@@ -120,13 +120,13 @@ def extract_job(source: Mapping[str, str], uri: str, file_format: str) -> Job:
 
 
 class OutboundOperator(BigQueryJobsOperator):
-    """What the tasks of an outbound export have in common."""
+    """Base of the tasks of an outbound export."""
 
     builder = "build_outbound_tasks"
     waits_for_budget = False
 
     def apply_settings(self, context: Context) -> None:
-        """Find the delivery too, at each entry: a task that comes back from the triggerer is another object."""
+        """Find the delivery at each entry: after a deferral, the operator is a new object."""
         super().apply_settings(context)
         self.delivery = self.find_delivery(context)
         self.declaration = declaration_of(self.delivery)
@@ -136,7 +136,7 @@ class OutboundOperator(BigQueryJobsOperator):
         return delivery_of(context)
 
     def cost_parts(self) -> dict[str, str]:
-        """All queries of outbound exports bear one label."""
+        """Return one label for all queries of outbound exports."""
         return {"table": "outbound"}
 
     def query(self, label: str, statement: Statement) -> Job:
@@ -144,32 +144,32 @@ class OutboundOperator(BigQueryJobsOperator):
         return query_job(label, statement, self.warehouse.config.maximum_bytes_billed)
 
     def ensure_tables(self, warehouse: Warehouse) -> None:
-        """Make the tables that describe all exports, or add the columns that they lack."""
+        """Create the tables that describe all exports, or add missing columns."""
         for table_id, cluster in OUTBOUND_CLUSTERS.items():
             layout = TableLayout(warehouse.schema(table_id), cluster_fields=cluster)
             ensure_table(warehouse.client, f"{warehouse.dataset_id}.{table_id}", layout)
 
     def ensure_work_table(self, warehouse: Warehouse, table_id: str, fields: Sequence[Mapping[str, Any]]) -> None:
-        """Make a table of one snapshot or delivery, which BigQuery deletes when it is no longer needed."""
+        """Create a table of one snapshot or delivery, with an expiration."""
         expires = datetime.now(UTC) + timedelta(days=SNAPSHOT_DAYS)
-        layout = TableLayout(fields, expires=expires, description="Work of an outbound export")
+        layout = TableLayout(fields, expires=expires, description="Temporary table of an outbound export")
         ensure_table(warehouse.client, f"{warehouse.dataset_id}.{table_id}", layout)
 
     def work_table(self, warehouse: Warehouse, table_id: str) -> Dataset:
-        """Return a table of one snapshot or delivery, as lineage names it."""
+        """Return the lineage dataset of a table of one snapshot or delivery."""
         return table_at(f"{warehouse.dataset_id}.{table_id}")
 
 
 class SnapshotOperator(OutboundOperator):
-    """Freezes the rows that a run sends; result: the delivery."""
+    """Takes a snapshot of the rows that a run sends. Result: the delivery."""
 
     waits_for_budget = True
 
     def find_delivery(self, context: Context) -> Delivery:
-        """Begin a delivery: read the declaration and its query.
+        """Return a new delivery, from the declaration and its query.
 
         Raises:
-            AirflowFailException: the declaration is wrong.
+            AirflowFailException: the declaration is invalid.
         """
         dag_run, name = context["dag_run"], context["params"][EXPORT_PARAM]
         try:
@@ -181,7 +181,7 @@ class SnapshotOperator(OutboundOperator):
         return Delivery(name, snapshot, snapshot, declaration.model_dump(mode="json"))
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the table of rows, with the columns that the query gives; find when a delta export's ledgers closed.
+        """Create the table of rows with the query's columns, and find the close times for a delta export.
 
         Raises:
             AirflowFailException: the query lacks a column.
@@ -192,7 +192,7 @@ class SnapshotOperator(OutboundOperator):
             context["ti"].xcom_push(CLOSED_KEY, self._loads_closed(warehouse, self.declaration.delta))
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """Write down the loads of a delta export, then the rows."""
+        """Return the statements that record the loads of a delta export, and that write the rows."""
         rows, columns, delta = warehouse.name(self.delivery.rows_id), self.declaration.columns, self.declaration.delta
         if delta is None:
             selected = sql.select_all(self.query_text, columns)
@@ -205,38 +205,38 @@ class SnapshotOperator(OutboundOperator):
         return [self.query("loads", noted), self.query("rows", sql.take_snapshot(rows, columns, selected))]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The tables and views of the query, into the rows."""
+        """Return the tables and views of the query, and the rows."""
         names = source_names(warehouse)
         sources = [table_at(names[source].strip("`")) for source in self.declaration.sources()]
         return Lineage(sources, [self.work_table(warehouse, self.delivery.rows_id)])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[bigquery.job.QueryJob]) -> dict[str, Any]:
-        """Return the delivery, and when the snapshot was taken."""
+        """Return the jobs' result and the delivery."""
         result: dict[str, Any] = super().done(context, warehouse, jobs)
         return {**result, "delivery": self.delivery.as_json()}
 
     def _followed(self, warehouse: Warehouse, delta: Delta) -> tuple[str, str, str, str]:
-        """Where the loads of a delta export are: the tables of loads, of runs and of batch stats, and its table."""
+        """Return the tables of loads, runs and batch stats, and the table that a delta export follows."""
         loads, runs, stats = map(warehouse.name, (LOADS_TABLE_ID, RUNS_TABLE_ID, BATCH_STATS_TABLE_ID))
         return loads, runs, stats, warehouse.config.table_id(delta.table)
 
     def _loads_closed(self, warehouse: Warehouse, delta: Delta) -> list[str]:
-        """Between which times the ledgers of the loads closed that are to be sent."""
+        """Return bounds of the close times of the loads to send."""
         statement = sql.loads_closed(*self._followed(warehouse, delta), self.delivery)
         (row,) = warehouse.query(statement, **self.cost_parts())
         return [(row[name] or BEGINNING).isoformat() for name in sql.CLOSED_BETWEEN]
 
     def _fields(self, warehouse: Warehouse) -> list[dict[str, Any]]:
-        """The schema of the rows, by a dry run: BigQuery says what a query gives, without running it."""
+        """Return the schema of the rows, from a dry run of the query."""
         given = {field.name.lower(): field.to_api_repr() for field in warehouse.schema_of(self._plain())}
         columns, delta = self.declaration.columns, self.declaration.delta
         needed = [*columns, *([delta.ledger] if delta else [])]
         if missing := [column for column in needed if column.lower() not in given]:
             raise AirflowFailException(
-                f"outbound export {self.delivery.export!r}: the query gives no column {', '.join(missing)}; it gives "
+                f"outbound export {self.delivery.export!r}: the query has no column {', '.join(missing)}, only "
                 f"{', '.join(given)}. Nothing was sent"
             )
-        # The columns are nullable whatever the sources' are: the table is filled by a statement.
+        # All columns are nullable, because a statement fills the table.
         return [{**given[column.lower()], "name": column, "mode": "NULLABLE"} for column in columns]
 
     def _plain(self) -> Statement:
@@ -253,10 +253,10 @@ def source_names(warehouse: Warehouse) -> dict[str, str]:
 
 
 class ChooseOperator(OutboundOperator):
-    """Chooses batches of an earlier snapshot to be sent again; result: the delivery."""
+    """Chooses batches of an earlier snapshot to send again. Result: the delivery."""
 
     def find_delivery(self, context: Context) -> Delivery:
-        """Begin a delivery of an earlier snapshot.
+        """Return a new delivery of an earlier snapshot.
 
         Raises:
             AirflowFailException: the export is not declared.
@@ -277,38 +277,38 @@ class ChooseOperator(OutboundOperator):
         )
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Look for the snapshot.
+        """Check that the snapshot exists.
 
         Raises:
-            AirflowFailException: it is gone.
+            AirflowFailException: the snapshot no longer exists.
         """
         snapshot = self.delivery.snapshot
         if not warehouse.has(self.delivery.batches_id):
             raise AirflowFailException(
-                f"there are no batches of snapshot {snapshot!r} of {self.delivery.export!r}: they are kept for "
-                f"{SNAPSHOT_DAYS} days, and outbound_runs has the names of snapshots"
+                f"snapshot {snapshot!r} of {self.delivery.export!r} has no batches: they are kept for {SNAPSHOT_DAYS} "
+                f"days; see outbound_runs for the names of snapshots"
             )
         self.ensure_tables(warehouse)
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """None: what is chosen is known."""
+        """Return no jobs, because the params name the batches."""
         return []
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[bigquery.job.QueryJob]) -> dict[str, Any]:
-        """Return the delivery."""
+        """Return the jobs' result and the delivery."""
         return {**super().done(context, warehouse, jobs), "delivery": self.delivery.as_json()}
 
 
 class CountOperator(OutboundOperator):
-    """Makes the batches, and stops the run if they must not be sent; result: what there is to send."""
+    """Makes the batches, and ends the run if they must not be sent. Result: the counts of rows and batches."""
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the table of batches."""
+        """Create the table of batches."""
         if isinstance(self.declaration.sink, HttpSink):
             self.ensure_work_table(warehouse, self.delivery.batches_id, sql.BATCH_FIELDS)
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """Count the rows; make and count the batches."""
+        """Return the statements that count the rows, and that make and count the batches."""
         delivery, declaration = self.delivery, self.declaration
         rows, key, columns = warehouse.name(delivery.rows_id), declaration.key, declaration.columns
         jobs = [self.query("count_rows", sql.count_rows(rows, key, columns))]
@@ -319,7 +319,7 @@ class CountOperator(OutboundOperator):
         return jobs
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The rows, into the batches."""
+        """Return the rows, and the batches."""
         delivery = self.delivery
         made = [delivery.batches_id] if isinstance(self.declaration.sink, HttpSink) else []
         outputs = [self.work_table(warehouse, table_id) for table_id in made]
@@ -330,7 +330,7 @@ class CountOperator(OutboundOperator):
 
         Raises:
             AirflowFailException: keys are missing or not unique, or a row is larger than a batch may be.
-            AirflowSkipException: there is nothing to send, or the run is a dry run.
+            AirflowSkipException: there are no rows, or the run is a dry run.
         """
         delivery, declaration = self.delivery, self.declaration
         counts = dict(next(iter(jobs[0].result())).items())
@@ -343,18 +343,18 @@ class CountOperator(OutboundOperator):
         first = counts.pop("first_body", None)
         result: dict[str, Any] = {**super().done(context, warehouse, jobs), **counts}
         if not counts["row_count"]:
-            raise AirflowSkipException("there is nothing to send")
+            raise AirflowSkipException("there are no rows to send")
         if context["params"][DRY_RUN_PARAM]:
             context["ti"].xcom_push(key="dry_run", value=result)
             self.log.info("%s", json.dumps(counts))
             if first:
-                self.log.info("the first batch begins: %s", first[:SHOWN_CHARACTERS])
-            raise AirflowSkipException("a dry run: nothing is sent")
+                self.log.info("start of the first batch: %s", first[:SHOWN_CHARACTERS])
+            raise AirflowSkipException("dry run: nothing is sent")
         return result
 
 
 def wrong_rows(declaration: Declaration, counts: Mapping[str, int]) -> list[str]:
-    """Return what is wrong with a snapshot's rows, given the result of `count_rows`; empty if nothing is."""
+    """Return a message per problem of a snapshot's rows, from the result of `count_rows`; empty if they are valid."""
     problems = []
     key = ", ".join(declaration.key)
     if counts["without_key"]:
@@ -364,21 +364,21 @@ def wrong_rows(declaration: Declaration, counts: Mapping[str, int]) -> list[str]
     sink = declaration.sink
     if isinstance(sink, HttpSink) and counts["longest"] + 2 > sink.batch.bytes:
         problems.append(
-            f"a row has {counts['longest']} bytes, and a batch may have {sink.batch.bytes}: raise sink.batch.bytes"
+            f"a row has {counts['longest']} bytes, but a batch at most {sink.batch.bytes}: increase sink.batch.bytes"
         )
     return problems
 
 
 class ExportOperator(OutboundOperator):
-    """Writes what has to be sent into files; result: where they are, and how many batches they hold."""
+    """Writes the rows to send into files. Result: their address, and the number of outstanding batches."""
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the table of outstanding batches."""
+        """Create the table of outstanding batches."""
         if isinstance(self.declaration.sink, HttpSink):
             self.ensure_work_table(warehouse, self.delivery.outstanding_id, sql.BATCH_FIELDS)
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """Record the batches and extract the outstanding ones; for a sink of files extract the rows."""
+        """Return the statements that record the batches and extract the outstanding ones, or the rows for files."""
         delivery, sink = self.delivery, self.declaration.sink
         if isinstance(sink, FilesSink):
             uri = f"{self._files(delivery, sink)}/part-*.{sink.format}"
@@ -398,7 +398,7 @@ class ExportOperator(OutboundOperator):
         ]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The batches or the rows, into files."""
+        """Return the batches or the rows, and the files."""
         delivery, sink = self.delivery, self.declaration.sink
         if isinstance(sink, FilesSink):
             source, uri = delivery.rows_id, self._files(delivery, sink)
@@ -407,7 +407,7 @@ class ExportOperator(OutboundOperator):
         return Lineage([self.work_table(warehouse, source)], [dataset_at(uri)])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[bigquery.job.QueryJob]) -> dict[str, Any]:
-        """Return where the files are; write the manifest of a sink of files."""
+        """Return the address of the files. For a sink of files, write the manifest."""
         delivery, sink = self.delivery, self.declaration.sink
         result: dict[str, Any] = super().done(context, warehouse, jobs)
         if isinstance(sink, FilesSink):
@@ -423,7 +423,7 @@ class ExportOperator(OutboundOperator):
         return f"gs://{bucket}/{sink.prefix.strip('/')}/{delivery.name}"
 
     def _input(self, context: Context, delivery: Delivery) -> str:
-        """Each try has a folder of its own: files of two extractions must not mix."""
+        """Return a folder per try, so that files of two extractions never mix."""
         return f"{delivery_uri(delivery)}/batches-{context['ti'].try_number}"
 
     def _write_manifest(self, context: Context, delivery: Delivery, sink: FilesSink) -> dict[str, Any]:
@@ -448,21 +448,21 @@ class ExportOperator(OutboundOperator):
 
 
 class LoadReceiptsOperator(OutboundOperator):
-    """Loads the receipts of a delivery, and records how its batches ended."""
+    """Loads the receipts of a delivery, and records the outcomes of its batches."""
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the table that receipts are loaded into.
+        """Create the table that receipts are loaded into.
 
         Raises:
-            AirflowSkipException: files have no receipts.
+            AirflowSkipException: the sink is files, which have no receipts.
         """
         delivery = self.delivery
         if isinstance(self.declaration.sink, FilesSink):
-            raise AirflowSkipException("files have no receipts: the manifest lists them")
+            raise AirflowSkipException("the sink is files, which have no receipts: the manifest lists the files")
         self.ensure_work_table(warehouse, delivery.receipts_id, sql.RECEIPT_FIELDS)
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """Load all receipts there are, then record those that are new."""
+        """Return the jobs that load all receipts, and record the new ones."""
         delivery = self.delivery
         folder = f"{delivery_uri(delivery)}/state/receipts"
         bucket, prefix = bucket_of(folder)
@@ -483,25 +483,25 @@ class LoadReceiptsOperator(OutboundOperator):
         return [Job("load", {"load": load}), self.query("record", recorded)]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The receipts, into the deliveries."""
+        """Return the receipts, and the deliveries."""
         receipts = dataset_at(f"{delivery_uri(self.delivery)}/state/receipts")
         return Lineage([receipts], [warehouse.table_dataset(DELIVERIES_TABLE_ID, DELIVERIES_TABLE_ID)])
 
 
 class CheckOperator(OutboundOperator):
-    """Compares what was sent with the snapshot, batch by batch; result: the counts."""
+    """Compares the sent batches with the snapshot. Result: the counts."""
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Look whether there is something to check: this task runs after skipped ones too, for files have no job.
+        """Check whether the export ran. For sinks of files, this task also runs after skipped tasks.
 
         Raises:
-            AirflowSkipException: nothing was to be sent.
+            AirflowSkipException: there was nothing to send.
         """
         if find_result(context, FILES_TASK) is None:
-            raise AirflowSkipException("nothing was to be sent")
+            raise AirflowSkipException("there was nothing to send")
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One query; none for files, whose manifest is compared with the bucket."""
+        """Return one query; none for files, whose manifest is compared with the bucket."""
         delivery = self.delivery
         if isinstance(self.declaration.sink, FilesSink):
             return []
@@ -510,14 +510,14 @@ class CheckOperator(OutboundOperator):
         return [self.query("check", checked)]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The deliveries."""
+        """Return the deliveries."""
         return Lineage([warehouse.table_dataset(DELIVERIES_TABLE_ID, DELIVERIES_TABLE_ID)])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[bigquery.job.QueryJob]) -> dict[str, Any]:
         """Return the counts.
 
         Raises:
-            AirflowFailException: naming batches that have no ending, or a wrong one, and what to do.
+            AirflowFailException: batches have no outcome or a wrong one; the message names them and the remedy.
         """
         delivery, sink, result = self.delivery, self.declaration.sink, super().done(context, warehouse, jobs)
         if isinstance(sink, FilesSink):
@@ -547,30 +547,32 @@ class CheckOperator(OutboundOperator):
 
 
 def wrong_endings(sink: HttpSink, counts: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the endings of a delivery, given the result of `check_deliveries`."""
+    """Return a message per problem of a delivery, from the result of `check_deliveries`; empty if it is complete."""
     problems = []
     if counts["missing"]:
         problems.append(
-            f"{counts['missing']} batches have no ending ({counts['missing_batches']}): clear the task "
-            f"{FILES_TASK!r} with what follows it, which sends these alone"
+            f"{counts['missing']} batches have no outcome ({counts['missing_batches']}): clear the task "
+            f"{FILES_TASK!r} with its downstream tasks, which sends only these"
         )
     for key, text in (
         ("wrong", "batches were sent with another key or other bytes"),
-        ("foreign_count", "endings are of batches that are not in the snapshot"),
-        ("repeated", "batches have more than one ending"),
+        ("foreign_count", "outcomes are of batches that are not in the snapshot"),
+        ("repeated", "batches have more than one outcome"),
     ):
         if counts[key]:
             problems.append(f"{counts[key]} {text}: see outbound_deliveries")
     if counts["dead"] > sink.max_dead_batches:
         problems.append(
-            f"the receiver refused {counts['dead']} batches ({counts['dead_batches']}), and sink.max_dead_batches is "
-            f"{sink.max_dead_batches}: outbound_deliveries has the status of each; correct the receiver or the rows, "
+            f"the receiver rejected {counts['dead']} batches ({counts['dead_batches']}), and sink.max_dead_batches is "
+            f"{sink.max_dead_batches}: see outbound_deliveries for the status of each; correct the receiver or the "
+            f"rows, "
             f"then run outbound_redeliver"
         )
     if counts["in_doubt"]:
         problems.append(
-            f"{counts['in_doubt']} batches are in doubt ({counts['doubted']}): ask the receiver for their keys, and "
-            f"send those that it lacks by outbound_redeliver"
+            f"{counts['in_doubt']} batches have an unknown outcome ({counts['doubted']}): ask the receiver for their "
+            f"keys, "
+            f"and send missing ones with outbound_redeliver"
         )
     return problems
 
@@ -579,16 +581,16 @@ class ReportOperator(OutboundOperator):
     """Records a delivery in `outbound_runs`, and deletes the files of its batches."""
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """One merge."""
+        """Return one merge."""
         self.row = self._row(context, self._figures(warehouse))
         return [self.query("run", sql.record_run(warehouse.name(RUNS_TABLE_ID), self.delivery, self.row))]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The runs."""
+        """Return the table of runs."""
         return Lineage(outputs=[warehouse.table_dataset(RUNS_TABLE_ID, RUNS_TABLE_ID)])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[bigquery.job.QueryJob]) -> dict[str, Any]:
-        """Return the row; delete the files, which the receipts outlive."""
+        """Delete the files; the receipts remain. Return the jobs' result and the row."""
         delivery = self.delivery
         if isinstance(self.declaration.sink, HttpSink):
             bucket, folder = bucket_of(delivery_uri(delivery))
@@ -596,7 +598,7 @@ class ReportOperator(OutboundOperator):
         return {**super().done(context, warehouse, jobs), "run": self.row}
 
     def _figures(self, warehouse: Warehouse) -> dict[str, Any]:
-        """What the jobs say of themselves, added up."""
+        """Return the combined metrics of the jobs."""
         if isinstance(self.declaration.sink, FilesSink):
             return {"job_count": 0}
         dataflow = DataflowJobs(warehouse.project, self.declaration.engine.region)
@@ -639,14 +641,14 @@ class ReportOperator(OutboundOperator):
 
 
 def spread(name: str, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return minimum, mean and maximum of a distribution; None where there is none."""
+    """Return minimum, mean and maximum of a distribution; None if there is none."""
     found = figures.get(name) or {}
     mean = found["sum"] / found["count"] if found.get("count") else None
     return {f"{name}_min": found.get("min"), f"{name}_mean": mean, f"{name}_max": found.get("max")}
 
 
 def used(figures: Mapping[str, Any]) -> dict[str, float]:
-    """Return what Dataflow bills, from its own metrics: seconds of vCPUs, seconds of megabytes, bytes of shuffle."""
+    """Return Dataflow's billed usage from its metrics: vCPU hours, GB hours, and GB of shuffle."""
     return {
         "vcpu_hours": float(figures.get("TotalVcpuTime", 0)) / 3600,
         "gb_hours": float(figures.get("TotalMemoryUsage", 0)) / 1024 / 3600,
@@ -655,7 +657,7 @@ def used(figures: Mapping[str, Any]) -> dict[str, float]:
 
 
 def job_cost(usage: Mapping[str, float], prices: Prices) -> Decimal:
-    """Return what the jobs cost."""
+    """Return the cost of the jobs."""
     parts = (
         (usage["vcpu_hours"], prices.vcpu_hour),
         (usage["gb_hours"], prices.gb_hour),
@@ -665,35 +667,35 @@ def job_cost(usage: Mapping[str, float], prices: Prices) -> Decimal:
 
 
 def build_snapshot_task() -> SnapshotOperator:
-    """Build the task that freezes the rows of a run."""
+    """Return the task that takes the snapshot of a run."""
     return SnapshotOperator(task_id=SNAPSHOT_TASK)
 
 
 def build_choose_task() -> ChooseOperator:
-    """Build the task that chooses batches to be sent again."""
+    """Return the task that chooses batches to send again."""
     return ChooseOperator(task_id=CHOOSE_TASK)
 
 
 def build_count_task() -> CountOperator:
-    """Build the task that makes the batches and stops a run that must not send them."""
+    """Return the task that makes the batches, and ends a run that must not send them."""
     return CountOperator(task_id=COUNT_TASK)
 
 
 def build_export_files_task() -> ExportOperator:
-    """Build the task that writes files."""
+    """Return the task that writes files."""
     return ExportOperator(task_id=FILES_TASK)
 
 
 def build_load_receipts_task() -> LoadReceiptsOperator:
-    """Build the task that records how batches ended."""
+    """Return the task that records the outcomes of batches."""
     return LoadReceiptsOperator(task_id=RECEIPTS_TASK)
 
 
 def build_check_task() -> CheckOperator:
-    """Build the task that compares what was sent with the snapshot; files have no receipts before it."""
+    """Return the task that compares the sent batches with the snapshot. For files, the task before it is skipped."""
     return CheckOperator(task_id=CHECK_TASK, trigger_rule="none_failed")
 
 
 def build_report_task() -> ReportOperator:
-    """Build the task that records a delivery."""
+    """Return the task that records a delivery."""
     return ReportOperator(task_id=REPORT_TASK)

@@ -1,4 +1,4 @@
-"""What has to be there before the first run: Variables, datasets, bucket, triggerer, and the exporter's image."""
+"""Checks before the first run: Variables, datasets, bucket, triggerer, and the exporter's image."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from stellar_etl_airflow.settings.warehouse import WarehouseSettings
 
 
 def fail_with(problems: Sequence[str]) -> None:
-    """Fail the task if there are problems; a retry finds the same.
+    """Fail the task if there are problems. A retry would find the same.
 
     Raises:
-        AirflowFailException: with a line for each problem.
+        AirflowFailException: there are problems; the message has a line per problem.
     """
     if problems:
         raise AirflowFailException("\n".join([f"{len(problems)} problems:", *problems]))
 
 
 class CheckVariablesOperator(SettingsAtRunTime, BaseOperator):
-    """Reads each Airflow Variable of the project, as tasks do."""
+    """Reads every Airflow Variable of the project, as the other tasks do."""
 
     builder = "build_preflight_tasks"
 
     def execute(self, context: Context) -> None:
-        """Read them.
+        """Read the Variables.
 
         Raises:
-            AirflowFailException: naming each that is missing or wrong.
+            AirflowFailException: Variables are missing or invalid; the message names each.
         """
         problems = []
         for group in GROUPS:
@@ -59,15 +59,15 @@ class CheckVariablesOperator(SettingsAtRunTime, BaseOperator):
 
 
 class CheckStoresOperator(SettingsAtRunTime, BaseOperator):
-    """Looks at the datasets and the bucket: whether they are there, of which network, where, and kept for how long."""
+    """Checks the datasets and the bucket: existence, network, location and lifecycle rules."""
 
     builder = "build_preflight_tasks"
 
     def execute(self, context: Context) -> None:
-        """Check.
+        """Check datasets and bucket.
 
         Raises:
-            AirflowFailException: naming each problem.
+            AirflowFailException: there are problems; the message names each.
         """
         warehouse, export = settings(WarehouseSettings), settings(ExportSettings)
         client = client_for(warehouse)
@@ -81,7 +81,7 @@ class CheckStoresOperator(SettingsAtRunTime, BaseOperator):
             locations.add(str(dataset.location))
             if dataset.labels.get(NETWORK_LABEL, network_hash(export.passphrase)) != network_hash(export.passphrase):
                 problems.append(
-                    f"dataset {target.dataset_id} holds the ledgers of another network than the Variables name"
+                    f"dataset {target.dataset_id} has ledgers of another network than that of the Variables"
                 )
         if not export.volume_config:
             problems += self._bucket_problems(export, locations)
@@ -93,7 +93,7 @@ class CheckStoresOperator(SettingsAtRunTime, BaseOperator):
             bucket = GCSHook(gcp_conn_id=GOOGLE_CONNECTION).get_conn().get_bucket(name)
         except NotFound:
             return [
-                f"bucket gs://{name} does not exist: correct the Variable 'gcs_exported_data_bucket_name', or make it"
+                f"bucket gs://{name} does not exist: correct the Variable 'gcs_exported_data_bucket_name', or create it"
             ]
         except GoogleAPICallError as error:
             return [f"bucket gs://{name} can't be read: {error}"]
@@ -103,29 +103,29 @@ class CheckStoresOperator(SettingsAtRunTime, BaseOperator):
 
 
 def location_problems(name: str, location: str, locations: Iterable[str]) -> list[str]:
-    """Return which datasets do not lie where the bucket of exports lies.
+    """Return a message per dataset location that differs from the bucket's location.
 
     Args:
         name: the bucket.
-        location: where it lies.
-        locations: where the datasets lie.
+        location: the bucket's location.
+        locations: the datasets' locations.
     """
     return [
-        f"bucket gs://{name} lies in {location.lower()}, a dataset in {other}: use one location for both"
+        f"bucket gs://{name} is in {location.lower()}, but a dataset is in {other}: use one location for both"
         for other in sorted({one.lower() for one in locations} - {location.lower()})
     ]
 
 
 class CheckTriggererOperator(SettingsAtRunTime, BaseOperator):
-    """Leaves for the triggerer, which looks at what it can import and read.
+    """Defers to the triggerer, which checks its imports and files.
 
-    If the triggerer can't import this package, the task fails with `ModuleNotFoundError` in place of a problem's text.
+    If the triggerer cannot import this package, the task fails with `ModuleNotFoundError`.
     """
 
     builder = "build_preflight_tasks"
 
     def execute(self, context: Context) -> None:
-        """Leave."""
+        """Defer to the triggerer."""
         pods = settings(PodSettings)
         file = kubeconfig_of(pods)
         self.defer(
@@ -138,26 +138,26 @@ class CheckTriggererOperator(SettingsAtRunTime, BaseOperator):
         )
 
     def report(self, context: Context, event: Mapping[str, Any]) -> None:
-        """Come back.
+        """Resume with the triggerer's result.
 
         Raises:
-            AirflowFailException: naming what the triggerer lacks.
+            AirflowFailException: the triggerer has problems; the message names each.
         """
         fail_with(event["problems"])
 
 
 class VersionOperator(StellarPodOperator):
-    """Runs `stellar-etl version` in a pod: nodes can pull the image, and it is an exporter. The log has the version."""
+    """Runs `stellar-etl version` in a pod, to check that nodes can pull the image. The log has the version."""
 
     builder = "build_preflight_tasks"
 
     def pod_arguments(self, context: Context) -> list[str]:
-        """`version`."""
+        """Return the command `version`."""
         return ["version"]
 
 
 def build_preflight_tasks() -> list[BaseOperator]:
-    """Tasks that look at what the loading DAGs need, each at one part."""
+    """Return the tasks that each check one requirement of the loading DAGs."""
     return [
         CheckVariablesOperator(task_id="check_variables"),
         CheckStoresOperator(task_id="check_datasets_and_bucket"),

@@ -1,4 +1,4 @@
-"""Change logs, folded into versions."""
+"""Fold change logs into versions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FoldOperator(VersionsOperator):
     builder = "build_state_fold_task"
 
     def plans(self, context: Context, versions: Versions) -> Iterator[Plan]:
-        """All changes from the mark on; none of a target that is not due, unless a user triggered the run."""
+        """Yield a fold of all changes after the mark; nothing if the target is not due and the run is scheduled."""
         before = versions.folded()
         plan = versions.plan(before, before.cleaned())
         tail = timedelta(hours=settings(FoldSettings).state_tail_hours)
@@ -31,25 +31,25 @@ class FoldOperator(VersionsOperator):
             yield plan
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Plans.
+        """Plan the folds.
 
         Raises:
-            AirflowSkipException: no changes are loaded, no target is due, or the run was asked for another table.
+            AirflowSkipException: no changes are loaded, no target is due, or the run is for another table.
         """
         if not all(warehouse.holds(self.table, target) for target in warehouse.config.targets):
             raise AirflowSkipException(f"no {self.table.data_type} are loaded yet")
         super().prepare(context, warehouse)
 
     def check_planned(self, anything: bool) -> None:
-        """Skips a task that has nothing to do.
+        """Skip the task if there is nothing to fold.
 
         Raises:
             AirflowSkipException: no target is due.
         """
         if not anything:
-            raise AirflowSkipException(f"the views read few changes of {self.table.data_type}: nothing is due")
+            raise AirflowSkipException(f"the views read few changes of {self.table.data_type}: no fold is due")
 
 
 def build_state_fold_task(table: Table) -> FoldOperator:
-    """A task that folds a type's changes, as the only one that writes its tables."""
+    """Return a task that folds a type's changes. The table's pool makes it the only writer."""
     return FoldOperator(task_id=f"fold_{table.data_type}", table=table, pool=table.pool)

@@ -1,4 +1,4 @@
-"""The summary that the page *Ledger coverage* in Airflow's UI reads: one object in the bucket."""
+"""The summary for the page *Ledger coverage* in Airflow's UI: one object in the bucket."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ from stellar_etl_airflow.sql.audits import last_audits
 from stellar_etl_airflow.tasks.build_coverage_tasks import HEALING_TASK, LOOK_TASK
 
 FINDING_DAYS = 400
-"""For how many days back findings are read, to name what is wrong with ledgers."""
+"""Age of the findings that are read, to explain incomplete ledgers."""
 
 REPAIRS = ("loads", "derived")
-"""The parts of a plan whose runs load or derive ledgers again."""
+"""The parts of a plan whose runs reload or derive ledgers."""
 
 
 def summary_object(object_prefix: str) -> str:
-    """The name of the summary in the bucket: outside the folder whose files a lifecycle rule deletes.
+    """Return the summary's object name, outside the folder whose files a lifecycle rule deletes.
 
-    The plugin forms the same name: it runs where the DAGs are not installed.
+    The plugin repeats this rule, because it runs where the DAGs are not installed.
 
     Args:
-        object_prefix: the Variable `gcs_exported_object_prefix`: environments that share a bucket differ in it.
+        object_prefix: the Variable `gcs_exported_object_prefix`. It differs between environments that share a bucket.
     """
     return f"coverage_page/{object_prefix}/summary.json"
 
 
 class SummaryOperator(BigQueryJobsOperator):
-    """Writes the summary over the one that is there; result: its `object` and `bytes`."""
+    """Overwrites the summary. Result: its `object` and `bytes`."""
 
     builder = "build_coverage_tasks"
     waits_for_budget = False
@@ -66,24 +66,24 @@ class SummaryOperator(BigQueryJobsOperator):
         self.repairing = repairing
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """Make the views of watermarks if they are missing.
+        """Create the views of watermarks if they are missing.
 
         Raises:
-            AirflowSkipException: the check did not look; or the summary is to show repairs, and there are none.
+            AirflowSkipException: the check has no result, or this is the summary of repairs and there are none.
         """
         if find_result(context, LOOK_TASK) is None:
-            raise AirflowSkipException(f"task {LOOK_TASK!r} left no result: the summary stays as it is")
+            raise AirflowSkipException(f"task {LOOK_TASK!r} has no result: the summary is unchanged")
         if self.repairing and not self._repairs(context):
-            raise AirflowSkipException("this run repairs nothing: the summary is written when it ends")
+            raise AirflowSkipException("this run repairs nothing: the summary is written at its end")
         warehouse.ensure_watermarks()
 
     @cached_property
     def _audits(self) -> bool:
-        """Whether an audit has made its table; the same at each call within a try."""
+        """Whether the audits' table exists; the same for each call within a try."""
         return self.warehouse.has(LEDGER_AUDITS_TABLE_ID)
 
     def _repairs(self, context: Context) -> list[Repair]:
-        """The runs that load or derive ledgers again, once they are planned and until they have ended."""
+        """Return the planned runs that reload or derive ledgers, until they end."""
         plan = (find_result(context, HEALING_TASK) or {}) if self.repairing else {}
         return [
             Repair(
@@ -96,7 +96,7 @@ class SummaryOperator(BigQueryJobsOperator):
         ]
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """A query for each list of rows that the summary is made of, named after it."""
+        """Return a query per list of rows in the summary, named after the list."""
         stats, coverage = warehouse.name(BATCH_STATS_TABLE_ID), warehouse.name(COVERAGE_TABLE_ID)
         ids = {table: warehouse.config.table_id(table.data_type) for table in PUBLISHED.values()}
         networks = {
@@ -122,7 +122,7 @@ class SummaryOperator(BigQueryJobsOperator):
         return [query_job(name, statement, limit) for name, statement in statements.items()]
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
-        """Make the document of the jobs' rows, and write it."""
+        """Make the document from the jobs' rows, and write it."""
         rows = {name: [dict(row.items()) for row in job.result()] for name, job in zip(self.names, jobs, strict=True)}
         ids = {warehouse.config.table_id(data_type): table for data_type, table in PUBLISHED.items()}
         summary = Summary(Found(**rows), ids, self._repairs(context))
@@ -139,21 +139,21 @@ class SummaryOperator(BigQueryJobsOperator):
         return {"object": name, "bytes": len(text), **super().done(context, warehouse, jobs)}
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """The batch stats, the findings and the batches."""
+        """Return the tables that the summary reads."""
         names = [BATCH_STATS_TABLE_ID, COVERAGE_TABLE_ID, LEDGER_BATCHES_TABLE_ID]
         names += [LEDGER_AUDITS_TABLE_ID] if self._audits else []
         return Lineage([warehouse.table_dataset(name, name) for name in names])
 
 
 def build_repairing_summary_task() -> SummaryOperator:
-    """A task that writes the summary while ledgers are being repaired; it is skipped if none are."""
+    """Return a task that writes the summary while ledgers are repaired. It is skipped if there are no repairs."""
     return SummaryOperator(task_id="summarize_repairs", repairing=True)
 
 
 def build_summary_task() -> SummaryOperator:
-    """A task that writes the summary at the end of a coverage check, however the check ends.
+    """Return a task that writes the summary at the end of a coverage check, even if the check fails.
 
-    It is a teardown: a run whose other tasks failed fails, although this task succeeds after them.
+    The task is a teardown, so that its success does not make a failed run succeed.
     """
     task = SummaryOperator(task_id="summarize", repairing=False)
     task.as_teardown()

@@ -1,4 +1,4 @@
-"""The first task of a batch: which ledgers closed in the run's interval."""
+"""The first task of a batch: find the ledgers that closed in the run's interval."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def _spelt(moment: datetime) -> str:
 
 
 class TimeToLedgerRangeOperator(StellarPodOperator):
-    """Turns the run's times into ledgers, in a pod that reads the lake.
+    """Converts the run's times to ledgers, in a pod that reads the lake.
 
-    Result: `{"start": N, "end": M}`, half-open. A run that was asked for by ledgers starts no pod.
+    Result: `{"start": N, "end": M}`, half-open. A run with ledgers in its params starts no pod.
 
-    The first task of the schedule's runs waits as long as the Variable `start_delay` says for its DAG, in the
-    triggerer, so that DAGs of one schedule, whose logical dates have to be the same, don't all work at once. Airflow's
-    cron timetables have no such delay, and a custom timetable needs a plugin.
+    In scheduled runs, the task first waits in the triggerer for the DAG's `start_delay`. DAGs with the same schedule
+    need the same logical dates but should not all start at once. Airflow's cron timetables have no such delay, and a
+    custom timetable requires a plugin.
     """
 
     builder = "build_time_task"
 
     def pod_arguments(self, context: Context) -> list[str]:
-        """`get_ledger_range_from_times` for the run's interval or the times of its params."""
+        """Return `get_ledger_range_from_times` with the run's interval or the times of its params."""
         asked = Run.of(context).asked
         if isinstance(asked, LedgerRange):
             return []
@@ -49,36 +49,36 @@ class TimeToLedgerRangeOperator(StellarPodOperator):
         ]  # fmt: skip
 
     def pod_environment(self, context: Context) -> dict[str, str]:
-        """The lake of ledgers."""
+        """Return the variable with the lake of ledgers."""
         return {LAKE_VARIABLE: settings(ExportSettings).txmeta_datastore_path}
 
     def execute(self, context: Context) -> Any:
-        """Return the ledger range of the run, once it is due."""
+        """Return the ledger range of the run, after its start delay."""
         begins = _begin(context)
         if begins > datetime.now(UTC):
-            self.log.info("Airflow Variable 'start_delay': this DAG's runs begin later, this one at %s", begins)
+            self.log.info("waiting for Airflow Variable 'start_delay' of this DAG until %s", begins)
             self.defer(trigger=DateTimeTrigger(moment=begins), method_name=self.execute_late.__name__)
         return self._range(context)
 
     def execute_late(self, context: Context, event: Any) -> Any:
-        """Comes back from the triggerer: the time to begin has come."""
+        """Resume after the delay."""
         return self._range(context)
 
     def _range(self, context: Context) -> Any:
         asked = Run.of(context).asked
         if isinstance(asked, LedgerRange):
-            self.log.info("asked for ledgers %d to %d: no pod is needed", asked.start, asked.end)
+            self.log.info("the params have ledgers %d to %d: no pod is needed", asked.start, asked.end)
             return {"start": asked.start, "end": asked.end + 1}
         return super().execute(context)
 
 
 def _begin(context: Context) -> datetime:
-    """When a run begins its work: what a person or a backfill asked for when it is due, the schedule's runs later."""
+    """Return when a run begins its work: when it is due, plus a delay if it is a scheduled run."""
     run = context["dag_run"]
     delay = settings(DelaySettings).start_delay.get(run.dag_id, 0) if run.run_type == SCHEDULED else 0
     return run.run_after + timedelta(seconds=delay)
 
 
 def build_time_task() -> TimeToLedgerRangeOperator:
-    """A task that finds the run's ledger range, and leaves it for the export task."""
+    """Return a task that finds the run's ledger range for the export task."""
     return TimeToLedgerRangeOperator(task_id=TIME_TASK, do_xcom_push=True)

@@ -371,7 +371,7 @@ function row(problem) {
   const table = summary.table.get(id), range = inRange(start, end);
   const place = `${id}, ledgers ${range}`;
   const what = faults.map((fault) => summary.faults[fault]).join("; ") ||
-    { gap: "no load has brought these ledgers", repairing: "a run loads them again" }[state] || "";
+    { gap: "these ledgers were never loaded", repairing: "a run loads them again" }[state] || "";
   const runbook = summary.links.runbook
     ? link(`${summary.links.runbook}#gap-found`, "Runbook", `Runbook for ${place}`)
     : make("span", {}, "docs/runbook.md");

@@ -77,7 +77,7 @@ def test_the_statement_names_sample_probabilities_and_assumption():
     assert "60 of 60000000 complete ledgers; the schedule makes at least 8760 audits a year" in text
     assert "one ledger with a probability of 0.87 %, of 100 consecutive ledgers with 2.3 %" in text
     assert "one ledger in 100,000 at random with 99.5 %" in text
-    assert "assumes that damage lies anywhere with the same probability" in text
+    assert "assumes that damage is at any ledger with the same probability" in text
 
 
 def test_extreme_samples_have_probabilities():

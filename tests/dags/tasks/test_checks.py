@@ -425,7 +425,7 @@ def test_checks_of_the_variable_reject_bad_rows(client, stage, warehouse_environ
     assert staged["rows_per_ledger"] == "1"
     with pytest.raises(AirflowFailException, match="1 rows whose `type` is not at least 0 and at most 9") as raised:
         stage([(1, 9), (2, 10)])
-    sql = str(raised.value).rpartition("shown by:")[2]
+    sql = str(raised.value).rpartition("this query shows them:")[2]
     assert [(row["id"], row["type"]) for row in client.query(sql).result()] == [(2, 10)]
     assert client.get_table("local.stellar.history_operations").num_rows == 0
 

@@ -264,10 +264,10 @@ def test_rows_derived_by_an_earlier_release_are_recorded_and_not_derived_again(c
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda tables: tables["history_operations"].pop(), "7 operations are loaded, and the ledgers have 8"),
-        (lambda tables: tables["history_transactions"].pop(), "3 transactions are loaded, and the ledgers have 4"),
-        (lambda tables: tables["history_ledgers"].pop(1), "1 of 4 ledgers are not loaded"),
-        (lambda tables: tables["history_ledgers"].pop(), "ledgers 10 to 12 are loaded, not all of"),
+        (lambda tables: tables["history_operations"].pop(), "7 operations are loaded, but the ledgers have 8"),
+        (lambda tables: tables["history_transactions"].pop(), "3 transactions are loaded, but the ledgers have 4"),
+        (lambda tables: tables["history_ledgers"].pop(1), "1 of 4 ledgers are missing"),
+        (lambda tables: tables["history_ledgers"].pop(), "only ledgers 10 to 12 are loaded of"),
     ],
 )
 def test_incomplete_sources_are_named(load, run, damage, words):
@@ -487,7 +487,7 @@ def test_buckets_whose_volume_differs_from_the_trades_are_not_published(client, 
     )
     monkeypatch.setattr(build_bq_insert_job_task, "QUERIES", tmp_path)
     load({"history_ledgers": HEADERS, "history_trades": [{**one, "order": 1} for one in TRADES[:1]] + TRADES[1:]})
-    with pytest.raises(AirflowFailException, match="2 volumes or numbers of trades that are not those of the trades"):
+    with pytest.raises(AirflowFailException, match="2 volumes or trade counts that differ from the trades"):
         run({"start_ledger": 10, "end_ledger": 12}, table=TRADE_OHLC)
     assert ohlc(client) == []
 

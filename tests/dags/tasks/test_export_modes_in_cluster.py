@@ -316,7 +316,7 @@ def test_variables_that_change_during_a_deferred_pod_end_the_try(per_type, start
     event = event_of(left.value.trigger)
     airflow_environment(use_captive_core=True)
     task, _ = start(build_export_task(TABLES))
-    with pytest.raises(AirflowException, match="Variables of the export have changed"):
+    with pytest.raises(AirflowException, match="Variables of the export changed"):
         task.trigger_reentry(context, event)
 
 
@@ -372,7 +372,7 @@ def test_missing_files_are_reported_with_the_script_that_moves_them(volume, run,
     monkeypatch.setattr(module, "MOVED_SECONDS", -1)
     volume()
     run(build_export_task(TABLES))
-    with pytest.raises(ManifestError, match=r"9-26-ledgers\.txt.*did not come to .*poststart\.sh"):
+    with pytest.raises(ManifestError, match=r"9-26-ledgers\.txt.*did not arrive in .*poststart\.sh"):
         run(build_verify_task(TABLES))
 
 

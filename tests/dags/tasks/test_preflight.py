@@ -66,7 +66,7 @@ def test_datasets_and_bucket_must_exist_and_belong_to_the_network(
 def test_a_bucket_must_have_the_location_of_the_datasets():
     assert location_problems("b", "EU", ["eu"]) == []
     assert location_problems("b", "EU", ["us"]) == [
-        "bucket gs://b lies in eu, a dataset in us: use one location for both"
+        "bucket gs://b is in eu, but a dataset is in us: use one location for both"
     ]
 
 

@@ -19,7 +19,7 @@ DUE = datetime(2026, 1, 1, 11, 40, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("planned", "active", "ends", "words"),
     [
-        (DUE, 0, False, "the run of 2026-01-01 11:40 UTC was not made, 20 minutes after it was due"),
+        (DUE, 0, False, "the run of 2026-01-01 11:40 UTC was not created, 20 minutes after it was due"),
         (DUE + PERIOD, 0, False, ""),
         (NOW + PERIOD, 0, False, ""),
         (DUE - timedelta(days=9), 3, False, ""),

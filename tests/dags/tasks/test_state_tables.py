@@ -310,7 +310,7 @@ def test_an_audit_uses_the_newest_checkpoint_of_all_tables(client, warehouse_env
         *fields, bq.SchemaField("last_closed_at", "TIMESTAMP")]))  # fmt: skip
     tables = [table.table_id for table in STATES.values()]
     client.insert_rows(stats, [{"table_id": one, "end_ledger": 200} for one in tables[1:]])
-    with pytest.raises(AirflowSkipException, match="no checkpoint that all tables"):
+    with pytest.raises(AirflowSkipException, match="no checkpoint is loaded into all tables"):
         chosen()
     client.insert_rows(stats, [{"table_id": tables[0], "end_ledger": ledger} for ledger in (100, 190)])
     assert chosen() == {"start": 127, "end": 128}
@@ -443,13 +443,13 @@ def note(client, folded):
 def test_the_schedule_folds_a_long_tail_and_skips_a_short_one(client, run, fold, warehouse_environment):
     run(10, 13, FIRST)
     warehouse_environment(state_tail_hours=24 * 365 * 100)
-    with pytest.raises(AirflowSkipException, match="nothing is due"):
+    with pytest.raises(AirflowSkipException, match="no fold is due"):
         fold("early", run_type="scheduled")
     warehouse_environment(state_tail_hours=24)
     fold("first", run_type="scheduled")
     assert mark(client).ledger == 13
     run(14, 16, SECOND)
-    with pytest.raises(AirflowSkipException, match="nothing is due"):
+    with pytest.raises(AirflowSkipException, match="no fold is due"):
         fold("second", run_type="scheduled")
     assert mark(client).ledger == 13
 
@@ -482,7 +482,7 @@ def test_modified_labels_are_an_error(client, run):
     table = client.get_table("local.stellar.offers_versions")
     table.labels = {"fold_ledger": "5"}
     client.update_table(table, ["labels"])
-    with pytest.raises(WarehouseError, match=r"offers_versions: its labels \(fold_ledger=5\) do not say"):
+    with pytest.raises(WarehouseError, match=r"offers_versions: its labels \(fold_ledger=5\) have no valid mark"):
         run(14, 16, SECOND)
 
 

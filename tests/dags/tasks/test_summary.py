@@ -197,7 +197,7 @@ def test_a_skipped_check_leaves_the_summary_unchanged(coverage, make_context):
     task = build_summary_task()
     context = make_context(task.task_id)
     task.pre_execute(context)
-    with pytest.raises(AirflowSkipException, match="the summary stays as it is"):
+    with pytest.raises(AirflowSkipException, match="the summary is unchanged"):
         task.execute(context)
 
 

@@ -394,5 +394,5 @@ def test_history_archive_path_sets_the_archive_of_the_bucket_list(pod_of, airflo
 
 
 def test_a_ledger_that_is_not_a_checkpoint_is_refused_before_a_pod_starts(pod_of):
-    with pytest.raises(AirflowFailException, match="100 is not a checkpoint; near it: 63 and 127"):
+    with pytest.raises(AirflowFailException, match="100 is not a checkpoint; the nearest: 63 and 127"):
         pod_of(build_export_task((ACCOUNTS,), FullLoad), {"checkpoint_ledger": 100})

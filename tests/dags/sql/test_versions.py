@@ -311,7 +311,7 @@ def test_labels_store_the_mark():
 
 @pytest.mark.parametrize("labels", [{"fold_ledger": "5"}, {**MARK.to_labels(), "fold_ledger": "x"}])
 def test_an_incomplete_mark_in_labels_is_ignored(labels):
-    with pytest.raises(LabelError, match="do not say how far it is folded"):
+    with pytest.raises(LabelError, match="have no valid mark"):
         Folded.from_labels({key: value for key, value in labels.items() if value is not None})
 
 

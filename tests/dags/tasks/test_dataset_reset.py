@@ -44,7 +44,7 @@ def test_only_a_removed_dataset_may_accept_another_network():
         ({"what": "range", "start_ledger": 3}, "start_ledger and end_ledger"),
         ({"what": "range", "start_ledger": 9, "end_ledger": 3}, "start_ledger and end_ledger"),
         ({"what": "table", "data_type": "offers", "start_ledger": 3, "end_ledger": 9}, "go with what=range"),
-        ({"what": "table"}, "say which table"),
+        ({"what": "table"}, "set the param data_type to the table"),
         ({"what": "dataset", "data_type": "offers"}, "what=dataset removes all tables"),
     ],
 )
@@ -132,11 +132,11 @@ def test_the_plan_counts_the_rows_of_existing_tables(loaded, do):
     assert "`stellar.offers`: 2 rows, of ledgers 14 to 19" in plan["text"]
     whole = do(build_plan_reset_task(), what="dataset")
     assert whole["rows"] == {"stellar.history_ledgers": 10, "stellar.offers": 3}
-    assert "may then hold another network" in whole["text"]
+    assert "can then be used for another network" in whole["text"]
 
 
 def test_the_plan_refuses_params_that_no_retry_can_fix(loaded, do):
-    with pytest.raises(AirflowFailException, match="say which table"):
+    with pytest.raises(AirflowFailException, match="set the param data_type to the table"):
         do(build_plan_reset_task(), what="table")
 
 

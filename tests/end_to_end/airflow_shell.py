@@ -1,7 +1,7 @@
-"""Airflow's command line in a process that has imported it already: each command would spend seconds on that.
+"""Airflow's command line in a process that has Airflow imported already, which saves seconds per command.
 
-    python -m tests.end_to_end.airflow_shell SOCKET             # serve: one command after the other
-    python tests/end_to_end/airflow_shell.py SOCKET WORD…       # have it run one: `airflow WORD…`
+    python -m tests.end_to_end.airflow_shell SOCKET             # serve: run one command after the other
+    python tests/end_to_end/airflow_shell.py SOCKET WORD…       # run one command: `airflow WORD…`
 
 The server forks for each command, and the child runs Airflow's own entry point.
 """
@@ -28,19 +28,19 @@ REPO = Path(__file__).resolve().parents[2]
 
 
 READY = "the shell is ready\n"
-"""What the server says among what Airflow says while it is imported."""
+"""The server prints this line when it is ready, among Airflow's output during the import."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What came of a command."""
+    """The result of a command."""
 
     status: int
     printed: str
 
 
 def ask(address: str, words: Sequence[str]) -> Ended:
-    """Have the server run a command."""
+    """Let the server run a command."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
         with connection.makefile("rw") as file:
@@ -49,7 +49,7 @@ def ask(address: str, words: Sequence[str]) -> Ended:
 
 
 class AirflowShell:
-    """`airflow` in a stack's environment: `run` runs a command, and so does the program `airflow` of `folder`."""
+    """`airflow` in a stack's environment: by the method `run`, and by the program `airflow` in `folder`."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
         self.folder = folder
@@ -67,9 +67,9 @@ class AirflowShell:
         program.chmod(0o755)
 
     def wait(self) -> None:
-        """Wait until it serves."""
+        """Wait until the server is ready."""
         assert self._process.stdout is not None
-        assert READY in iter(self._process.stdout.readline, ""), "it has ended"
+        assert READY in iter(self._process.stdout.readline, ""), "the server has ended"
 
     def run(self, words: Sequence[str]) -> Ended:
         """Run one command to its end."""
@@ -132,7 +132,7 @@ def serve(address: str) -> None:
 
 
 def main() -> None:
-    """Serve, or have a command run."""
+    """Serve, or run a command."""
     _, address, *words = sys.argv
     if not words:
         serve(address)

@@ -1,4 +1,4 @@
-"""Airflow's UI in headless Chromium, by what people see of it: the texts of links, the names of buttons and fields."""
+"""Airflow's UI in headless Chromium, addressed by visible texts: links, and names of buttons and fields."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ needs_browser = pytest.mark.skipif(
 
 FLAGS = (
     "--headless=new",
-    "--no-sandbox",  # root has none
+    "--no-sandbox",  # Chromium has no sandbox for root
     "--disable-gpu",
     "--window-size=1600,1200",
-    # Nothing but the page that is tested is asked for.
+    # The browser requests only the page under test.
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-quic",
@@ -53,20 +53,20 @@ NOT_YET = (
     ElementClickInterceptedException,
     StaleElementReferenceException,
 )
-"""What may be wrong with an element while its page is still being drawn."""
+"""Errors of an element while its page is still being drawn."""
 
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
 class Browser:
-    """A window. What it is asked for is waited for, as a person would; a failure says what didn't come."""
+    """A window. Its methods wait for elements, as a person would; an error names the missing element."""
 
     driver: webdriver.Chrome
     screenshots: Path
 
     def wait(self, condition: Callable[[], Found], what: str, seconds: float = PATIENCE) -> Found:
-        """The condition's value once it is true; the page can be redrawn meanwhile."""
+        """Return the condition's value once it is true; the page may be redrawn meanwhile."""
         waiting = WebDriverWait(self.driver, seconds, ignored_exceptions=NOT_YET)
         try:
             return waiting.until(lambda _: condition())
@@ -77,28 +77,28 @@ class Browser:
         self.driver.get(url)
 
     def text(self) -> str:
-        """All that the page says."""
+        """Return the text of the page."""
         return self.driver.find_element(By.TAG_NAME, "body").text
 
     def see(self, text: str) -> None:
-        """Wait until the page says it."""
+        """Wait until the page shows the text."""
         self.wait(lambda: text in self.text(), repr(text))
 
     def click_button(self, name: str) -> None:
-        """Clicks the button that a screen reader calls so."""
+        """Click the button with this accessible name."""
         self._click(f"//button[@aria-label='{name}' or not(@aria-label) and normalize-space()='{name}']", name)
 
     def click_link(self, text: str) -> None:
         self._click(f"//a[normalize-space()='{text}']", text)
 
     def fill(self, label: str, text: str) -> None:
-        """Types into the field of a label."""
+        """Type into the field with a label."""
 
         self._field(label).send_keys(text)
         self.wait(lambda: self._field(label).get_property("value") == text, f"{text!r} in the field {label!r}")
 
     def fill_time(self, label: str, moment: datetime) -> None:
-        """Type a date and a time of day into the picker of a field, over what it proposes."""
+        """Type a date and a time of day into the picker of a field, in place of the proposed one."""
         group = f"//div[@role='group'][.//label[normalize-space()='{label}']]"
         picker = self.wait(lambda: self._one(f"{group}//*[@data-testid='datetime-input']"), f"the field {label!r}")
         picker.click()
@@ -110,12 +110,12 @@ class Browser:
         self.wait(lambda: picker.text == wanted, f"{wanted} in {label!r}")
 
     def show_frame(self, title: str) -> None:
-        """Goes on in a frame of the page."""
+        """Continue in a frame of the page."""
         frame = self.wait(lambda: self._one(f"//iframe[@title='{title}']"), f"the frame {title!r}")
         self.driver.switch_to.frame(frame)
 
     def table(self) -> dict[str, list[str]]:
-        """The page's table: for each row's link the texts of its cells."""
+        """Return the page's table: the texts of a row's cells by the text of its link."""
         rows = self.driver.find_elements(By.XPATH, "//tr[td//a]")
         return {
             row.find_element(By.XPATH, "./td//a").text: [cell.text for cell in row.find_elements(By.TAG_NAME, "td")]
@@ -126,7 +126,7 @@ class Browser:
         self.driver.save_screenshot(str(self.screenshots / f"{name}.png"))
 
     def _one(self, xpath: str) -> WebElement:
-        """The only element there is."""
+        """Return the only element that matches."""
         elements = [element for element in self.driver.find_elements(By.XPATH, xpath) if element.is_displayed()]
         if len(elements) != 1:
             raise NoSuchElementException(f"{xpath}: {len(elements)} elements")
@@ -146,7 +146,7 @@ class Browser:
 
 @contextmanager
 def chromium(folder: Path) -> Iterator[webdriver.Chrome]:
-    """Debian's Chromium, with a profile of its own; with both paths given, Selenium looks for nothing to download."""
+    """Start Debian's Chromium with a separate profile. Selenium downloads nothing, because it gets both paths."""
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):

@@ -1,5 +1,8 @@
-"""One stack for the tests of this folder: `./run_local.sh` brings the sample network into it, with lineage, and leaves
-it up. It starts beside other tests, and stops after the last test that uses it."""
+"""One stack for the tests of this folder.
+
+`./run_local.sh` loads the sample network into it, with lineage, and keeps it running. It starts beside other tests, and
+stops after the last test that uses it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from tests.shared import REPO
 EXPORTED = {table.table_id: data_type for data_type, table in TABLES.items()}
 """Data types by table."""
 INTERVALS, MINUTES = 2, 15
-"""The main job's runs of each DAG, and their length: two are the fewest that follow each other."""
+"""The main job's runs per DAG, and their length: two are the fewest consecutive runs."""
 
 
 def command(folder: Path, *arguments: str, **environment: str) -> dict[str, Any]:
@@ -51,7 +54,7 @@ class Sample:
 
 
 class SampleJob:
-    """The main job over the sample network, in a folder with a space, which runs while the caller does other things."""
+    """The main job over the sample network, in a folder with a space. It runs in the background."""
 
     def __init__(self, folder: Path) -> None:
         self.stack = Stack(folder)
@@ -59,7 +62,7 @@ class SampleJob:
         self._report, self._output, self._errors = (folder / f"job.{name}" for name in ("json", "out", "err"))
         self.record = folder / "requests"
         options = ("--keep", "--lineage", "--interval", str(MINUTES), "--json", str(self._report))
-        # Nothing of the stack may ask a proxy: this one does not answer.
+        # No request of the stack may use a proxy: this one does not answer.
         proxies = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
         arguments = command(folder, *options, **proxies, **{RECORD_VARIABLE: str(self.record)})
         with self._output.open("w") as output, self._errors.open("w") as errors:
@@ -71,10 +74,10 @@ class SampleJob:
         Path(os.environ[READY_FILE]).touch()
 
     def wait(self) -> Sample:
-        """Return what the job made.
+        """Wait for the end of the job; return its stack.
 
         Raises:
-            AssertionError: it failed; with what it printed.
+            AssertionError: the job failed; the message has its output.
         """
         status = self._process.wait()
         output = self._output.read_text()
@@ -82,7 +85,7 @@ class SampleJob:
         return Sample(self.stack, json.loads(self._report.read_text()), output)
 
     def begin_to_stop(self) -> None:
-        """Start to stop the job, if it still runs, and the stack."""
+        """Begin to stop the job, if it still runs, and the stack."""
         self._process.terminate()
         self._process.wait()
         if self._down is None:
@@ -102,7 +105,7 @@ USERS: pytest.StashKey[set[str]] = pytest.StashKey()
 
 
 def begin(config: pytest.Config) -> SampleJob:
-    """Start the main job, once per session; whatever happens, its stack ends with the session."""
+    """Start the main job once per session; its stack ends with the session in any case."""
     if JOB not in config.stash:
         factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
         config.stash[JOB] = job = SampleJob(factory.mktemp("a sample"))
@@ -124,7 +127,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Stop the stack after the last test that uses it: an idle one takes a part of each core."""
+    """Stop the stack after the last test that uses it, because an idle stack uses processor time."""
     result = yield
     users = item.config.stash[USERS]
     users.discard(item.nodeid)
@@ -146,7 +149,7 @@ def airflow(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="session")
 def sample(request: pytest.FixtureRequest) -> Iterator[Sample]:
-    """The shared stack, when the main job is done. At the end all requests to Google's APIs were right."""
+    """Return the shared stack when the main job is done. At the end all requests to Google's APIs must be valid."""
     job = begin(request.config)
     yield job.wait()
     job.stop()

@@ -1,4 +1,4 @@
-"""Recorded ledgers of the public network, and the rows that the reference exporter makes of them."""
+"""Recorded ledgers of the public network, and the rows of the reference exporter for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ledger_of(row: dict[str, Any], table: Table) -> int:
 
 
 def assert_golden_rows_are_published(stack: Stack, dataset: str = "") -> None:
-    """Each table of the dataset (the stack's own unless given) holds the rows of these ledgers, and no others."""
+    """Check that each table of the dataset, by default the stack's, has the rows of exactly these ledgers."""
     for data_type in ("ledgers", "transactions", "operations", "effects", "token_transfers"):
         table = TABLES[data_type]
         lines = (SHARED / "golden" / "30822015-30822019" / f"{data_type}.ndjson").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Compares published rows with exported ones: each brought to the form that its table's schema gives it."""
+"""Comparison of published with exported rows, both in the form of their table's schema."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _value(value: Any, field: Field) -> Any:
         return [_value(item, {**field, "mode": "NULLABLE"}) for item in items]
     if field["type"] == "RECORD":
         parts = {inner["name"]: inner["type"] for inner in field["fields"]}
-        # Queries give JSON inside a record as its text.
+        # Queries return JSON inside a record as text.
         decoded = {
             name: json.loads(item) if parts.get(name) == "JSON" and isinstance(item, str) else item
             for name, item in (value or {}).items()
@@ -53,23 +53,23 @@ def _value(value: Any, field: Field) -> Any:
 
 
 def canonical(row: Mapping[str, Any], fields: Iterable[Field]) -> dict[str, Any]:
-    """A row as its schema has it: absent is null, numbers are numbers, times are in UTC."""
+    """Return a row in the form of its schema: a missing value is null, numbers are numbers, times are in UTC."""
     return {field["name"]: _value(row.get(field["name"]), field) for field in fields}
 
 
 def as_set(rows: Iterable[Mapping[str, Any]], table_id: str, without: Container[str] = ()) -> list[str]:
-    """Return rows in a form that compares, doubled ones kept, without the columns that describe the load.
+    """Return rows in a comparable form, with duplicates, without the columns that describe the load.
 
     Args:
         rows: the rows.
         table_id: their table.
-        without: columns to leave out.
+        without: columns to omit.
     """
     fields = [field for field in schema(table_id) if field["name"] not in without]
     return sorted(json.dumps(canonical(row, fields), sort_keys=True) for row in rows)
 
 
 def published(stack: Stack, table_id: str, without: Container[str] = (), dataset: str = "") -> list[str]:
-    """Return what a table holds, as `as_set` does; of the stack's own dataset unless another is given."""
+    """Return the rows of a table as `as_set` does; the dataset is the stack's by default."""
     rows = stack.query(f"SELECT * FROM {dataset and f'{dataset}.'}{table_id}")
     return as_set(rows, table_id, without)

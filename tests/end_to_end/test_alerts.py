@@ -1,4 +1,4 @@
-"""Alerts on the real stack: many failures are one message per channel, and a late run is reported."""
+"""Alerts on the real stack: one message per channel for many failures, and a report for a late run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EMPTY = {"slack_connection": "", "alert_email_to": "", "email_connection": "smtp
 
 @pytest.fixture
 def told(sample: Sample) -> Iterator[tuple[list[Any], list[Any]]]:
-    """The messages that Slack gets, and the mails; the test triggers the DAG `alerts`."""
+    """Slack's messages and the mails; the test triggers the DAG `alerts`."""
     stack = sample.stack
     with slack_server() as slack, mail_server() as mail:
         stack.rest("PATCH", f"dags/{ALERTS}", {"is_paused": True})
@@ -51,13 +51,13 @@ def told(sample: Sample) -> Iterator[tuple[list[Any], list[Any]]]:
 
 
 def waiting(stack: Stack) -> list[str]:
-    """The Variables with alerts that were not sent."""
+    """Return the Variables with unsent alerts."""
     found = stack.rest("GET", "variables?limit=200&variable_key_pattern=alert.%25")["variables"]
     return [one["key"] for one in found if one["key"].startswith("alert.")]
 
 
 def tell(stack: Stack, run_id: str) -> dict[str, str]:
-    """Let the DAG `alerts` run; return its tasks' states."""
+    """Run the DAG `alerts`; return the states of its tasks."""
     trigger(stack, ALERTS, run_id, {})
     stack.rest("PATCH", f"dags/{ALERTS}", {"is_paused": False})
     assert wait_for(stack, f"dags/{ALERTS}/dagRuns/{run_id}", "success", "failed") == "success"
@@ -65,12 +65,12 @@ def tell(stack: Stack, run_id: str) -> dict[str, str]:
     return {task["task_id"]: task["state"] for task in tasks}
 
 
-def test_failures_of_three_dags_are_one_message_a_channel(sample: Sample, told: tuple[list[Any], list[Any]]) -> None:
+def test_failures_of_three_dags_send_one_message_per_channel(sample: Sample, told: tuple[list[Any], list[Any]]) -> None:
     stack, (messages, mails) = sample.stack, told
     runs = [(dag_id, f"told-{number}") for dag_id in DAGS for number in range(RUNS)]
     for dag_id, run_id in runs:
         stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
-        trigger(stack, dag_id, run_id, {"start_ledger": 5})  # half a range: no retry fixes it
+        trigger(stack, dag_id, run_id, {"start_ledger": 5})  # half a range: no retry can fix it
     for dag_id, run_id in runs:
         assert wait_for(stack, f"dags/{dag_id}/dagRuns/{run_id}", "success", "failed") == "failed"
     wait_until(lambda: len(waiting(stack)) == len(runs), "an alert is missing", pause=0.5)
@@ -101,10 +101,10 @@ def make_late(stack: Stack, run_id: str) -> None:
         assert cursor.rowcount == 1, "the run has one deadline"
 
 
-def test_a_run_that_overruns_its_deadline_is_reported_once(sample: Sample, told: tuple[list[Any], list[Any]]) -> None:
+def test_a_run_that_misses_its_deadline_is_reported_once(sample: Sample, told: tuple[list[Any], list[Any]]) -> None:
     stack, (messages, mails) = sample.stack, told
     stack.rest("PATCH", f"dags/{LEDGERS}", {"is_paused": False})
-    beyond = {"start_ledger": 390, "end_ledger": 9000}  # of the network: the run waits
+    beyond = {"start_ledger": 390, "end_ledger": 9000}  # beyond the network head: the run waits
     trigger(stack, LEDGERS, "late", beyond, logical_date="2026-01-01T00:11:00Z")
     wait_for(stack, f"dags/{LEDGERS}/dagRuns/late", "running")
     make_late(stack, "late")
@@ -115,5 +115,5 @@ def test_a_run_that_overruns_its_deadline_is_reported_once(sample: Sample, told:
     assert f"{LEDGERS} is not done by its deadline" in text
     assert "docs/runbook.md#deadline-missed" in text
     assert f"{stack.ui}/dags/{LEDGERS}/runs/late" in text
-    stack.rest("PATCH", f"dags/{LEDGERS}/dagRuns/late", {"state": "success"})  # one that runs can't be deleted
+    stack.rest("PATCH", f"dags/{LEDGERS}/dagRuns/late", {"state": "success"})  # Airflow cannot delete a running run
     stack.rest("DELETE", f"dags/{LEDGERS}/dagRuns/late")

@@ -1,4 +1,4 @@
-"""What people do in Airflow's UI, done there by a browser: a failed task cleared, a range of ledgers asked for."""
+"""Users' actions in Airflow's UI, in a browser: clear a failed task, and request a range of ledgers."""
 
 from __future__ import annotations
 
@@ -35,24 +35,27 @@ def rows(stack: Stack) -> dict[str, list[str]]:
 
 
 def loaded_by(stack: Stack, run_id: str) -> list[int]:
-    """The ledgers whose rows a run published."""
+    """Return the ledgers whose rows a run published."""
     found = stack.query(f"SELECT sequence FROM history_ledgers WHERE batch_id = '{run_id}' ORDER BY 1")
     return [row["sequence"] for row in found]
 
 
 def states(browser: Browser) -> dict[str, str]:
-    """The state of each task, as a run's page shows it."""
+    """Return the state of each task, as a run's page shows it."""
     return {task_id: cells[STATE] for task_id, cells in browser.table().items()}
 
 
 def see_all_succeed(browser: Browser, tasks: int) -> None:
-    """Wait until a run's page shows so many tasks, and each of them green."""
+    """Wait until a run's page shows this number of tasks, all successful."""
     browser.wait(lambda: list(states(browser).values()) == ["Success"] * tasks, f"{tasks} tasks' success", RUN_PATIENCE)
 
 
 @pytest.fixture
 def browser(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Browser]:
-    """A window; screenshots, the last when the test ends, go to `STELLAR_ETL_SCREENSHOTS` or the test's own folder."""
+    """A window. Screenshots go to `STELLAR_ETL_SCREENSHOTS` or the test's folder.
+
+    The last one is taken at the end of the test.
+    """
     screenshots = Path(os.environ.get("STELLAR_ETL_SCREENSHOTS") or tmp_path) / request.node.name
     screenshots.mkdir(parents=True, exist_ok=True)
     with chromium(tmp_path) as driver:
@@ -63,7 +66,7 @@ def browser(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Browser]
 
 @pytest.fixture
 def failed_run(sample: Sample) -> Iterator[str]:
-    """A run in which a custom check refused the ledgers; the check is fixed by now."""
+    """A run in which a custom check refused the ledgers; the check is fixed afterwards."""
     stack, run_id = sample.stack, "cleared-in-the-browser"
     refused = {"table": "history_ledgers", "kind": "range", "column": "sequence", "maximum": LAST - 1}
     set_variable(stack, "checks", json.dumps([refused]))
@@ -75,9 +78,7 @@ def failed_run(sample: Sample) -> Iterator[str]:
     yield run_id
 
 
-def test_a_failed_task_cleared_with_its_downstream_ends_green(
-    sample: Sample, failed_run: str, browser: Browser
-) -> None:
+def test_a_failed_task_cleared_with_its_downstream_succeeds(sample: Sample, failed_run: str, browser: Browser) -> None:
     before = rows(sample.stack)
     assert loaded_by(sample.stack, failed_run) == []
     browser.open(f"{sample.stack.ui}/dags/{DAG}/runs/{failed_run}")
@@ -92,7 +93,7 @@ def test_a_failed_task_cleared_with_its_downstream_ends_green(
     browser.screenshot("2-why-it-failed")
     browser.click_button("Press shift+c to clear")
     browser.see("Clear Task Instance: ledgers.check")
-    browser.click_button("Downstream")  # it is down at first
+    browser.click_button("Downstream")  # the page first shows the old state
     browser.see("Affected Tasks: 1")
     browser.click_button("Downstream")
     browser.see("Affected Tasks: 4")
@@ -107,14 +108,14 @@ def test_a_failed_task_cleared_with_its_downstream_ends_green(
     assert [name for name in staging_tables(sample.stack) if name.startswith(TABLES)] == []
 
 
-def test_a_range_of_ledgers_is_asked_for_in_the_form(sample: Sample, browser: Browser) -> None:
+def test_a_range_of_ledgers_is_requested_in_the_form(sample: Sample, browser: Browser) -> None:
     before = rows(sample.stack)
     browser.open(f"{sample.stack.ui}/dags/{DAG}")
     browser.click_button("Trigger Dag")
     browser.see("the first ledger to load, in place of times")
     browser.fill("start_ledger", str(FIRST))
     browser.fill("end_ledger", str(LAST))
-    # The form proposes now, and beyond the schedule's end Airflow makes a run without tasks, which succeeds.
+    # The form proposes the current time; after the schedule's end Airflow then creates an empty run, which succeeds.
     browser.fill_time("Logical Date", datetime(2026, 1, 1, 0, 5, tzinfo=UTC))
     browser.screenshot("1-form")
     browser.click_button("Trigger")
@@ -130,12 +131,12 @@ def test_a_range_of_ledgers_is_asked_for_in_the_form(sample: Sample, browser: Br
 GAP_TABLE = "history_trades"
 
 
-def test_a_gap_on_the_coverage_page_is_loaded_from_there_and_gone(sample: Sample, browser: Browser) -> None:
-    """A load is forgotten, so that its ledgers are a gap; the form of the page starts the backfill that loads them."""
+def test_a_gap_on_the_coverage_page_is_loaded_from_the_page_and_disappears(sample: Sample, browser: Browser) -> None:
+    """The test deletes the record of a load, which makes a gap; the page's form starts the backfill that loads it."""
     stack, before = sample.stack, published(sample.stack, GAP_TABLE)
     stats = f"history_archives_dag_runs WHERE table_id = '{GAP_TABLE}' AND start_ledger <= 150 AND end_ledger >= 130"
     stack.query(f"DELETE FROM {stats}")
-    # The check fails on what it found; the summary is written all the same.
+    # The check fails on its findings; the task still writes the summary.
     assert run(stack, "ledger_coverage", "page-gap", {}) == "failed"
     browser.open(f"{stack.ui}/plugin/ledger-coverage")
     browser.show_frame("Ledger coverage")

@@ -1,4 +1,4 @@
-"""The main job as a new user runs it: from a fresh copy of the repository, in a folder whose name has a space."""
+"""The main job for a new user: from a fresh copy of the repository, in a folder whose name has a space."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 
 def copy_of_repository(target: Path) -> Path:
-    """Copy the files that git knows, as they are now."""
+    """Copy the files that git lists, in their current state."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPO, check=True, capture_output=True, text=True).stdout
     for name in filter(None, listed.split("\0")):
         if (source := REPO / name).is_file():
@@ -26,7 +26,7 @@ def copy_of_repository(target: Path) -> Path:
     return target
 
 
-def test_the_main_job_in_a_path_with_a_space(tmp_path: Path) -> None:
+def test_the_main_job_runs_in_a_path_with_a_space(tmp_path: Path) -> None:
     clone = copy_of_repository(tmp_path / "my clone")
     report = clone / "the report.json"
     inherited = {

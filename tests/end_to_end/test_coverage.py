@@ -1,4 +1,4 @@
-"""Holes in loaded history are found and loaded again; a long range is loaded in rounds."""
+"""Coverage checks find gaps and faults of loaded history and reload them; a backfill loads a long range in rounds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def faults(stack: Stack, run_id: str) -> set[tuple[str, str, int, int]]:
 
 
 def watermarks(stack: Stack) -> list[dict[str, Any]]:
-    """The watermark of each table, and of the dataset as a whole."""
+    """Return the watermark of each table, and of the whole dataset."""
     sql = "SELECT table_id, complete_from, complete_through FROM ledger_watermarks ORDER BY table_id"
     return stack.query(sql)
 
@@ -56,7 +56,7 @@ ACCOUNTS_THEN = "SELECT account_id, valid_from_ledger, valid_to_ledger, balance 
 
 
 def fold_before_readers(stack: Stack, run_id: str) -> None:
-    """Fold all changes, while a reader asks again and again: it sees the same each time."""
+    """Fold all changes while a reader repeats a query: its result stays the same."""
     expected = stack.query(ACCOUNTS_NOW)
     assert expected
     trigger(stack, "state_fold", run_id, {})
@@ -86,11 +86,11 @@ def test_planted_faults_are_found_and_healed(sample: Sample) -> None:
     assert run(stack, DAG, "faulty", {}) == "failed"
     assert {fault for table, fault, *_ in faults(stack, "faulty") if table == "accounts"} == {"lumens"}
     assert run(stack, "state_table_export", "corrected", {"start_ledger": 90, "end_ledger": 95}) == "success"
-    assert stack.query(ACCOUNTS_NOW) == state, "right at once, before the next fold"
+    assert stack.query(ACCOUNTS_NOW) == state, "the view is correct before the next fold"
     assert stack.query(ACCOUNTS_THEN) == history
     fold_before_readers(stack, "again")
     assert stack.query(ACCOUNTS_THEN) == history
-    # A part of a load is loaded again: the rows that are lost beside it are found all the same.
+    # The test reloads a part of a load: the check still finds the lost rows beside it.
     assert run(stack, HEALING[1], "part", {"start_ledger": 45, "end_ledger": 47}, HEALING[1]) == "success"
     lost = {
         row["ledger_sequence"]
@@ -117,14 +117,14 @@ def test_planted_faults_are_found_and_healed(sample: Sample) -> None:
     named = [range(first, last + 1) for table, fault, first, last in found if (table, fault) == LOST_EFFECTS]
     assert {ledger for ledgers in named for ledger in ledgers} == lost
     assert {fault for table, fault, _, _ in found if table == "accounts"} == {"state_behind"}
-    assert run(stack, DAG, "whole", {}) == "success", "lumens are as many as the header says, too"
+    assert run(stack, DAG, "whole", {}) == "success", "lumens agree with the header, too"
     assert faults(stack, "whole") == set()
     assert {table: published(stack, table) for table in tables} == before
     assert stack.query(ACCOUNTS_NOW) == state
     assert watermarks(stack) == complete
 
 
-def test_other_dags_get_the_watermark(sample: Sample) -> None:
+def test_other_dags_receive_the_watermark(sample: Sample) -> None:
     events = sample.stack.rest("GET", "assets/events?limit=1000")["asset_events"]
     told = [event["extra"] for event in events if event["uri"].endswith("/stellar/ledger_watermarks")]
     (whole,) = [row for row in watermarks(sample.stack) if row["table_id"] is None]
@@ -147,7 +147,7 @@ def test_an_audit_finds_a_corrupted_range_and_repairs_it(sample: Sample) -> None
     which = " OR ".join(
         f"(ledger_key = '{row['ledger_key']}' AND ledger_sequence = {row['valid_from_ledger']})" for row in faulty
     )
-    for held in ("trust_lines", "trust_lines_versions"):  # wherever the last fold has left them
+    for held in ("trust_lines", "trust_lines_versions"):  # the position after the last fold
         stack.query(f"UPDATE {held} SET balance = balance + 1.0 WHERE {which}")
     assert stack.query(AUDITED) != history
     conf = {"checkpoint_ledger": CHECKPOINT, "auto_heal": True}
@@ -157,11 +157,11 @@ def test_an_audit_finds_a_corrupted_range_and_repairs_it(sample: Sample) -> None
     assert all(fault == "not_as_archive" and 200 <= first <= last <= 210 for _, fault, first, last in found)
     assert stack.query(AUDITED) == history
     assert run(stack, "state_audit", "repaired", conf, "state_table_export", "state_fold") == "success"
-    # The signer of the account that was there before the first ledger never changed.
+    # The signer of the account from before the first ledger never changed.
     assert {table for table, *_ in faults(stack, "repaired")} <= {"account_signers"}
 
 
-def test_a_row_changed_by_hand_is_found_by_an_audit_and_repaired(sample: Sample) -> None:
+def test_an_audit_finds_and_repairs_a_manually_changed_row(sample: Sample) -> None:
     stack, tables = sample.stack, ("history_operations", "history_ledgers", "trust_lines")
     before = {table: published(stack, table) for table in tables}
     conf = {"start_ledger": 120, "end_ledger": 125, "auto_heal": True}
@@ -190,7 +190,7 @@ def test_a_row_changed_by_hand_is_found_by_an_audit_and_repaired(sample: Sample)
     assert {table: published(stack, table) for table in tables} == before
 
 
-def test_the_picture_of_what_is_loaded(sample: Sample, tmp_path: Path) -> None:
+def test_the_picture_shows_loaded_ledgers(sample: Sample, tmp_path: Path) -> None:
     picture = tmp_path / "coverage.svg"
     done = subprocess.run(
         [sys.executable, "-m", "local", "coverage", "--dir", str(sample.stack.layout.root), "--svg", str(picture)],
@@ -205,7 +205,7 @@ def test_the_picture_of_what_is_loaded(sample: Sample, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_backfill_goes_on_in_rounds_until_nothing_is_missing(sample: Sample) -> None:
+def test_a_backfill_continues_in_rounds_until_every_ledger_is_loaded(sample: Sample) -> None:
     stack, loading = sample.stack, "history_archive_without_captive_core"
     stack.bigquery("POST", "datasets", {"datasetReference": {"projectId": "local", "datasetId": "filled"}})
     set_variable(stack, "bq_dataset", "filled")

@@ -1,4 +1,4 @@
-"""The ways to export, one after the other, on the running stack: chosen by Variables, and the rows stay the same."""
+"""Export modes, one after the other on the running stack: Variables choose the mode, and the rows stay the same."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def stack(sample: Sample) -> Iterator[Stack]:
 @pytest.mark.parametrize(
     ("export_mode", "manifest"), [("one_pass", "derived"), ("per_type", "required"), ("per_type", "derived")]
 )
-def test_another_way_to_export_ends_in_the_same_rows(stack: Stack, export_mode: str, manifest: str) -> None:
+def test_another_export_mode_gives_the_same_rows(stack: Stack, export_mode: str, manifest: str) -> None:
     before = {table_id: published(stack, table_id) for table_id in TABLES}
     set_variable(stack, "export_mode", export_mode)
     set_variable(stack, "manifest", manifest)

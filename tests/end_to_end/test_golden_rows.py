@@ -1,4 +1,4 @@
-"""Recorded ledgers of the public network on the shared stack: published rows are those of the reference exporter."""
+"""Recorded ledgers of the public network on the shared stack: published rows equal the reference exporter's."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def dataset(sample: Sample) -> Iterator[str]:
     set_variables(usual)
 
 
-def test_published_rows_are_those_of_the_reference_exporter(sample: Sample, dataset: str) -> None:
+def test_published_rows_equal_the_reference_exporters(sample: Sample, dataset: str) -> None:
     stack = sample.stack
     for dag_id in DAGS:
         trigger(stack, dag_id, "golden", {"start_time": START, "end_time": END})

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("options", [(), ("--keep",)], ids=["stops", "keeps"])
-def test_an_interrupted_job_does_what_it_says(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_an_interrupted_job_acts_as_announced(tmp_path: Path, options: tuple[str, ...]) -> None:
     process = subprocess.Popen(
         ["./run_local.sh", "--dir", str(tmp_path), *options],
         cwd=REPO,
@@ -32,8 +32,8 @@ def test_an_interrupted_job_does_what_it_says(tmp_path: Path, options: tuple[str
     assert any("running: " in line for line in process.stdout), process.communicate()[1]
     os.killpg(process.pid, signal.SIGINT)
     said = next((line for line in process.stderr if line.startswith("interrupted")), "")  # after lines of progress
-    os.killpg(process.pid, signal.SIGINT)  # a user who does not want to wait
-    # A shell shows 130 for both: the second Ctrl-C may come when Python has ended, and no longer handles it.
+    os.killpg(process.pid, signal.SIGINT)  # an impatient user
+    # A shell shows 130 for both: the second Ctrl-C may come after Python has stopped handling it.
     assert process.wait(PATIENCE) in (130, -signal.SIGINT)
     stack = Stack(tmp_path)
     if options:

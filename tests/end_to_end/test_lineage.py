@@ -1,4 +1,4 @@
-"""Lineage as a backend has it after the main job: each published table is made of the lake, by way of the bucket."""
+"""Lineage in a backend after the main job: each published table comes from the lake through the bucket."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.end_to_end
 
 @pytest.fixture(scope="module")
 def events(sample: Sample) -> list[dict]:
-    """The events of the main job's successful tasks; other tests of the stack have their own runs."""
+    """The events of the main job's successful tasks, without those of other tests on the stack."""
     told = list(read_events(sample.stack.layout.lineage))
     return [
         event
@@ -31,11 +31,13 @@ def events(sample: Sample) -> list[dict]:
     ]
 
 
-def test_each_table_comes_from_the_lake_by_an_object_and_a_staging_table(sample: Sample, events: list[dict]) -> None:
+def test_each_table_comes_from_the_lake_through_an_object_and_a_staging_table(
+    sample: Sample, events: list[dict]
+) -> None:
     assert_each_table_comes_from_the_lake(events, str(sample.stack.sample_lake), INTERVALS)
 
 
-def test_enriched_operations_come_from_the_tables_that_they_join(events: list[dict]) -> None:
+def test_enriched_operations_come_from_the_joined_tables(events: list[dict]) -> None:
     made = made_of(events)
     staged = made[f"{DATASET}.{ENRICHED_OPERATIONS.table_id}"]
     assert staged
@@ -43,7 +45,7 @@ def test_enriched_operations_come_from_the_tables_that_they_join(events: list[di
         assert made[name] == {f"{DATASET}.{table.table_id}" for table in (LEDGERS, TRANSACTIONS, OPERATIONS)}
 
 
-def test_columns_are_those_of_the_schema_files_and_each_has_a_source(events: list[dict]) -> None:
+def test_columns_equal_the_schema_files_and_each_has_a_source(events: list[dict]) -> None:
     seen = set()
     for event in events:
         if not event["inputs"] or not event["outputs"]:
@@ -72,7 +74,7 @@ def test_staging_tables_are_reported_as_dropped(events: list[dict]) -> None:
     assert dropped and dropped == staged(event for event in events if event not in deletions)
 
 
-def test_no_secret_of_the_stack_is_in_an_event(sample: Sample) -> None:
+def test_no_event_contains_a_secret_of_the_stack(sample: Sample) -> None:
     layout = sample.stack.layout
     secrets = [
         *json.loads(layout.secrets.read_text()).values(),

@@ -1,6 +1,7 @@
-"""The main job over recorded ledgers of the public network: published rows are those of the reference exporter.
+"""The main job over recorded ledgers of the public network: published rows equal the reference exporter's.
 
-`test_golden_rows.py` has the same rows by runs on the shared stack. This is the way of a user with a lake of their own.
+`test_golden_rows.py` compares the same rows after runs on the shared stack. This test takes the way of a user with a
+custom lake.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tests.shared import needs_shared
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow, needs_shared]
 
 
-def test_published_rows_are_those_of_the_reference_exporter(tmp_path: Path) -> None:
+def test_published_rows_equal_the_reference_exporters(tmp_path: Path) -> None:
     done = run_local(
         tmp_path,
         *("--keep", "--json", str(tmp_path / "report.json"), "--lake", str(LAKE), "--from", START, "--to", END),

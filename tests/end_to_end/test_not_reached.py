@@ -1,4 +1,4 @@
-"""A range that the network has not reached: waited for at no cost, then exported as a whole."""
+"""A range beyond the network head: the task waits without using a try, then exports all of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RUN = "not-reached"
 
 @pytest.fixture
 def growing(sample: Sample, tmp_path: Path) -> Iterator[Path]:
-    """A lake that ends in the middle of the range; the stack reads it while the test runs."""
+    """A lake that ends in the middle of the range; the stack reads it during the test."""
     lake = tmp_path / "lake"
     grow(sample.stack.sample_lake, lake, TIP)
     set_variable(sample.stack, "txmeta_datastore_path", str(lake))
@@ -35,7 +35,7 @@ def growing(sample: Sample, tmp_path: Path) -> Iterator[Path]:
 
 
 def grow(source: Path, lake: Path, tip: int) -> None:
-    """Bring a lake's ledgers into another one, up to a newest."""
+    """Copy a lake's ledgers into another one, up to a newest."""
     for path in source.rglob("*"):
         _, _, sequence = path.name.partition("--")
         target = lake / path.relative_to(source)
@@ -45,14 +45,14 @@ def grow(source: Path, lake: Path, tip: int) -> None:
 
 
 def rescheduled(stack: Stack) -> int:
-    """How often the export task was rescheduled; it must not have used a try meanwhile."""
+    """Return how often the export task was rescheduled; it must not have used a try meanwhile."""
     tried = stack.rest("GET", f"dags/{DAG}/dagRuns/{RUN}/taskInstances/export")
     assert tried["try_number"] <= 1
     (log,) = (stack.layout.airflow_home / "logs").glob(f"dag_id={DAG}/run_id={RUN}/task_id=export/attempt=1.log")
     return log.read_text().count("for the network")
 
 
-def test_a_range_beyond_the_network_head_waits_without_a_try_and_is_loaded_as_a_whole(
+def test_a_range_beyond_the_network_head_waits_without_a_try_and_is_loaded_completely(
     sample: Sample, growing: Path
 ) -> None:
     stack = sample.stack

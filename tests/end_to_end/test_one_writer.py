@@ -1,4 +1,4 @@
-"""Overlapping runs at once: each table has one writer at a time, and the rows are right in the end."""
+"""Overlapping runs at the same time: each table has one writer at a time, and the final rows are right."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RANGES = {"overlap-1": (20, 60), "overlap-2": (40, 90), "overlap-3": (30, 70)}
 
 
 def merges(stack: Stack) -> dict[str, list[tuple[datetime, datetime]]]:
-    """For each table when its merges' jobs were asked for, and when they ended."""
+    """Return per table the times at which its merge jobs were requested and ended."""
     found = defaultdict(list)
     for run_id, table in itertools.product(RANGES, ("ledgers", "assets")):
         path = f"dags/{DAG}/dagRuns/{run_id}/taskInstances/{table}.merge/xcomEntries/return_value?deserialize=true"
@@ -49,7 +49,7 @@ def test_overlapping_runs_write_one_after_the_other(sample: Sample) -> None:
         assert all(left[1] <= right[0] for left, right in itertools.pairwise(spans)), (table, spans)
 
 
-def test_a_missing_pool_is_named_and_the_run_goes_on_once_it_is_there(sample: Sample) -> None:
+def test_a_missing_pool_is_named_and_the_run_continues_once_it_exists(sample: Sample) -> None:
     stack, pool, run_id = sample.stack, "write_history_assets", "no-pool"
     stack.rest("DELETE", f"pools/{pool}")
     try:

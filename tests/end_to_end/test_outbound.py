@@ -1,4 +1,4 @@
-"""An outbound export on the stack: every batch is applied once, whatever dies meanwhile."""
+"""An outbound export on the stack: the receiver applies every batch once, for every killed part."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ CONNECTION = "outbound_asset_holders"
 
 @pytest.fixture
 def connect(sample: Sample) -> Iterator[Any]:
-    """Leads the export's connection to a receiver; the first job needs the environment with Beam."""
+    """Point the export's connection at a receiver; the first job needs the environment with Beam."""
     stack = sample.stack
-    make_python()  # the stack itself has no way to a package registry: see `SampleJob`
+    make_python()  # the stack has no access to a package registry: see `SampleJob`
 
     def connect(receiver: Receiver) -> None:
         body = {"connection_id": CONNECTION, "conn_type": "http", "host": receiver.address}
@@ -79,7 +79,7 @@ def kill_job(stack: Stack, job: dict[str, Any]) -> None:
 
 
 def kill_task(stack: Stack, run: str, task_id: str) -> None:
-    """Kill the process of a task while it runs; Airflow tries the task again."""
+    """Kill the process of a task while it runs; Airflow retries the task."""
     path = f"{run}/taskInstances/{task_id}"
     wait_for(stack, path, "running")
     psutil.Process(stack.rest("GET", path)["pid"]).kill()

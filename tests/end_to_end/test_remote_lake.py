@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 LEDGERS_PER_MINUTE = 12
 
 
-def test_the_newest_interval_of_a_lake_elsewhere(lake: Path, tmp_path: Path) -> None:
+def test_the_newest_interval_of_a_remote_lake_is_loaded(lake: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     with served(Files(lake)) as server:
         done = run_local(

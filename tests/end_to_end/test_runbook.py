@@ -1,4 +1,4 @@
-"""Every procedure of the runbook, carried out on the stack by its own commands."""
+"""Every procedure of the runbook, carried out on the stack with the runbook's commands."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class Book:
     done: list[str] = field(default_factory=list)
 
     def follow(self, commands: list[str] | tuple[str, ...], **names: str) -> str:
-        """Type commands, with words in place of names; return what they print."""
+        """Type commands, with values in place of placeholders; return their output."""
         printed = ""
         for command in commands:
             if command.startswith("kubectl "):
-                continue  # of a cluster of the reader's own
+                continue  # commands for the reader's own cluster
             line = command.replace(".local/lake", shlex.quote(str(self.stack.sample_lake)))
             for name, word in names.items():
                 line = line.replace(f" {name}", f" {word}")
@@ -86,7 +86,7 @@ class Book:
         return Ended(done.returncode, done.stdout)
 
     def begin(self, run_id: str, conf: dict[str, Any] | None = None, dag_id: str = DAG) -> str:
-        """Ask for a run; return its path in Airflow's API."""
+        """Trigger a run; return its path in Airflow's API."""
         trigger(self.stack, dag_id, run_id, conf or RANGE)
         self.stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
         return f"dags/{dag_id}/dagRuns/{run_id}"
@@ -118,7 +118,7 @@ def path(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def book(sample: Sample, path: Path, airflow: AirflowShell) -> Iterator[Book]:
-    """The runbook; afterwards the Variables are as they were, and the DAGs run."""
+    """The runbook; afterwards the Variables are restored, and the DAGs run."""
     stack = sample.stack
     before = {key: stack.rest("GET", f"variables/{key}")["value"] for key in CHANGED}
     yield Book(stack, path, airflow)
@@ -129,7 +129,7 @@ def book(sample: Sample, path: Path, airflow: AirflowShell) -> Iterator[Book]:
 
 
 def refused(book: Book, run_id: str) -> str:
-    """Begin a run whose check fails; return its path."""
+    """Start a run whose check fails; return its path."""
     rule = {"table": "history_ledgers", "kind": "range", "column": "sequence", "maximum": 5}
     set_variable(book.stack, "checks", json.dumps([rule]))
     path = book.begin(run_id)
@@ -154,7 +154,7 @@ def failed_export(book: Book, own: Procedure) -> None:
 
 def failed_check(book: Book, own: Procedure) -> None:
     path = refused(book, "rb-check")
-    assert "no rows" in book.follow(own.commands), "the published table is as it was"
+    assert "no rows" in book.follow(own.commands), "the published table is unchanged"
     body = {"dry_run": False, "dag_run_id": "rb-check", "task_ids": ["export"], "include_downstream": True}
     book.stack.rest("POST", f"dags/{DAG}/clearTaskInstances", {**body, "only_failed": False, "reset_dag_runs": True})
     assert book.end(path) == "success"
@@ -215,7 +215,7 @@ def image_upgrade(book: Book, own: Procedure) -> None:
     tasks = book.stack.rest("GET", f"dags/{DAG}/dagRuns/try_image/taskInstances")["task_instances"]
     tried = {task["task_id"] for task in tasks if task["state"] == "success"}
     assert tried == {"get_ledger_range_from_times", "export", "verify_export"}
-    assert book.stack.query(published) == before, "nothing is published yet"
+    assert book.stack.query(published) == before, "nothing is published before the upgrade ends"
     book.follow(going_on)
     assert book.end(f"dags/{DAG}/dagRuns/try_image") == "success"
     assert book.stack.query(published) == [{"batch_id": "try_image"}]
@@ -239,7 +239,7 @@ def moving_a_dataset(book: Book, own: Procedure) -> None:
     before = book.stack.query(rows)
     book.follow(own.commands)
     assert book.end(book.newest("dataset_reset")) == "success"
-    assert book.stack.query(rows) == before, "a dry run counts"
+    assert book.stack.query(rows) == before, "a dry run counts rows"
 
 
 def cost_too_high(book: Book, own: Procedure) -> None:
@@ -254,7 +254,7 @@ def table_behind(book: Book, own: Procedure) -> None:
 
 
 def deadline_missed(book: Book, own: Procedure) -> None:
-    path = book.begin("rb-waits", {"start_ledger": 390, "end_ledger": 9000})  # beyond the network's latest ledger
+    path = book.begin("rb-waits", {"start_ledger": 390, "end_ledger": 9000})  # beyond the network head
     wait_for(book.stack, f"{path}/taskInstances/export", "up_for_reschedule")
     assert "up_for_reschedule" in book.follow(own.commands, DAG=DAG, RUN="rb-waits", TASK="export")
     book.stack.rest("PATCH", path, {"state": "failed"})
@@ -323,21 +323,21 @@ ON_THE_STACK: dict[str, Callable[[Book, Procedure], None]] = {
     "database-or-warehouse-down": warehouse_down,
     "wrong-variable": wrong_variable,
 }
-"""What leads to each procedure, its commands, and how it is verified."""
+"""The situation that leads to each procedure, its commands, and its verification."""
 QUICK = {"image-upgrade", "no-new-runs"}
-"""Run by default: of the others the commands' words are tested, and each step has a test of its own."""
+"""The procedures that run by default. Of the others, tests check the commands' words and each step separately."""
 
 
 @pytest.mark.parametrize(
     "heading",
     [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in ON_THE_STACK],
 )
-def test_a_procedure(book: Book, heading: str) -> None:
+def test_a_procedure_of_the_runbook_works(book: Book, heading: str) -> None:
     own = procedures()[heading]
     ON_THE_STACK[heading](book, own)
     left_out = [command for command in own.commands if command not in book.done]
     assert all(command.startswith("kubectl ") for command in left_out)
 
 
-def test_every_procedure_is_carried_out() -> None:
+def test_every_procedure_is_tested() -> None:
     assert ON_THE_STACK.keys() == procedures().keys()

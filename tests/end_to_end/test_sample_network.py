@@ -1,4 +1,4 @@
-"""The main job over the sample network, then every way in which its ranges can be loaded again."""
+"""The main job over the sample network, then each way to load its ranges again."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tests.waiting import RUN_PATIENCE, wait_until
 pytestmark = pytest.mark.end_to_end
 
 FIRST, LAST = 3, 362
-"""The ledgers that closed in the sample's intervals, one each five seconds."""
+"""The ledgers that closed in the sample's intervals, one every five seconds."""
 LEDGERS = MINUTES * 60 // 5
 """The ledgers of an interval."""
 
 
 @pytest.fixture(scope="module")
 def exported(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
-    """What the exporter alone writes for these ledgers."""
+    """Return the rows that the exporter alone writes for these ledgers."""
     folder = tmp_path_factory.mktemp("export")
     subprocess.run(
         [
@@ -63,7 +63,7 @@ def assert_tables_hold(stack: Stack, exported: dict[str, list[dict[str, Any]]]) 
 
 
 def trigger(stack: Stack, dag_id: str, run_id: str, conf: dict[str, Any], logical_date: str | None = None) -> None:
-    """Ask for a run until Airflow has it: a reply may be lost on a busy machine, and the id makes it one run."""
+    """Trigger a run until Airflow has it. A reply may be lost on a busy machine; the id prevents a second run."""
     body = {"dag_run_id": run_id, "logical_date": logical_date, "conf": conf}
     tries = 0
 
@@ -101,7 +101,7 @@ def staging_tables(stack: Stack) -> list[str]:
     return [name for name in names if "staging" in name]
 
 
-def test_the_report_says_that_all_is_well(sample: Sample) -> None:
+def test_the_report_shows_success(sample: Sample) -> None:
     report = sample.report
     assert report["ok"]
     assert report["asked"] == {"start": FIRST, "end": LAST}
@@ -125,12 +125,12 @@ def test_the_report_says_that_all_is_well(sample: Sample) -> None:
     assert {stage["stage"] for stage in report["stages"]} >= {"export", "verify", "load into staging", "merge"}
 
 
-def test_the_tables_hold_what_the_exporter_writes(sample: Sample, exported: dict[str, Any]) -> None:
+def test_the_tables_have_the_exporters_rows(sample: Sample, exported: dict[str, Any]) -> None:
     assert_tables_hold(sample.stack, exported)
     assert staging_tables(sample.stack) == []
 
 
-def test_enriched_operations_are_the_operations_with_their_transactions(sample: Sample) -> None:
+def test_enriched_operations_are_operations_with_their_transactions(sample: Sample) -> None:
     sql = (
         "SELECT COUNT(*) AS n FROM history_operations AS o JOIN history_transactions AS t ON t.id = o.transaction_id "
         "JOIN enriched_history_operations AS e ON e.op_id = o.id AND e.transaction_hash = t.transaction_hash"
@@ -142,16 +142,16 @@ def test_enriched_operations_are_the_operations_with_their_transactions(sample: 
     assert joined["n"] == operations["n"] > 0
 
 
-def test_unpausing_made_no_run_of_its_own(sample: Sample) -> None:
+def test_unpausing_created_no_additional_run(sample: Sample) -> None:
     def dags_of(run_type: str) -> list[str]:
         found = sample.stack.rest("GET", f"dags/~/dagRuns?run_type={run_type}&limit=100")["dag_runs"]
         return [run["dag_id"] for run in found]
 
     assert len(dags_of("backfill")) == 4 * INTERVALS
-    assert set(dags_of("scheduled")) <= {"alerts"}, "the one DAG that is not made paused"
+    assert set(dags_of("scheduled")) <= {"alerts"}, "the only DAG that is not created paused"
 
 
-def test_one_row_of_batch_stats_for_each_table_and_range(sample: Sample) -> None:
+def test_batch_stats_have_one_row_per_table_and_range(sample: Sample) -> None:
     rows = sample.stack.query(
         "SELECT table_id, start_ledger, end_ledger, COUNT(*) AS times FROM history_archives_dag_runs "
         f"WHERE end_ledger - start_ledger = {LEDGERS - 1} AND MOD(start_ledger, {LEDGERS}) = {FIRST} GROUP BY 1, 2, 3"
@@ -161,7 +161,7 @@ def test_one_row_of_batch_stats_for_each_table_and_range(sample: Sample) -> None
 
 
 @pytest.mark.slow
-def test_other_chunks_under_other_runs_end_in_the_same_rows(sample: Sample, exported: dict[str, Any]) -> None:
+def test_other_chunks_in_other_runs_give_the_same_rows(sample: Sample, exported: dict[str, Any]) -> None:
     done = run_local(
         sample.stack.layout.root,
         *("--keep", "--interval", "10", "--from", "2026-01-01T00:04:00Z", "--to", "2026-01-01T00:27:30Z"),
@@ -174,7 +174,7 @@ def test_other_chunks_under_other_runs_end_in_the_same_rows(sample: Sample, expo
 
 
 @pytest.mark.slow
-def test_a_run_by_ledgers_ends_in_the_same_rows(sample: Sample, exported: dict[str, Any]) -> None:
+def test_a_run_by_ledgers_gives_the_same_rows(sample: Sample, exported: dict[str, Any]) -> None:
     dag_id, run_id = "history_archive_with_captive_core", "by-ledgers~1+1:00"
     trigger(sample.stack, dag_id, run_id, {"start_ledger": 100, "end_ledger": 140})
     path = f"dags/{dag_id}/dagRuns/by-ledgers~1%2B1:00"
@@ -187,7 +187,7 @@ def test_a_run_by_ledgers_ends_in_the_same_rows(sample: Sample, exported: dict[s
     assert [tuple(row.values()) for row in rows] == [(run_id, 100, 140)]
 
 
-def test_tasks_cleared_in_mid_run_end_in_the_same_rows(sample: Sample, exported: dict[str, Any]) -> None:
+def test_tasks_cleared_during_a_run_give_the_same_rows(sample: Sample, exported: dict[str, Any]) -> None:
     dag_id, run_id = "history_archive_with_captive_core", "cleared"
     trigger(sample.stack, dag_id, run_id, {"start_time": "2026-01-01T00:10:00Z", "end_time": "2026-01-01T00:20:00Z"})
     path = f"dags/{dag_id}/dagRuns/{run_id}"
@@ -211,10 +211,10 @@ def test_tasks_cleared_in_mid_run_end_in_the_same_rows(sample: Sample, exported:
 
 
 @pytest.mark.slow
-def test_another_interval_on_the_same_stack_loads_all_that_is_asked_for(
+def test_another_interval_on_the_same_stack_loads_all_requested_ledgers(
     sample: Sample, exported: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Runs of the former interval are due at the same times, and Airflow would make no others."""
+    """Runs of the former interval are due at the same times, so Airflow would create no others."""
     report = tmp_path / "report.json"
     done = run_local(
         sample.stack.layout.root,
@@ -229,8 +229,8 @@ def test_another_interval_on_the_same_stack_loads_all_that_is_asked_for(
 
 
 @pytest.mark.slow
-def test_the_job_can_be_asked_for_again_at_once(sample: Sample) -> None:
-    """Airflow has one backfill a DAG at a time, and notes only later that one has ended."""
+def test_the_job_can_be_repeated_at_once(sample: Sample) -> None:
+    """Airflow allows one backfill per DAG at a time, and records the end of a backfill late."""
     plan = make_plan(START, START + timedelta(minutes=MINUTES), MINUTES)
     for _ in range(2):
         runs = Runs(sample.stack, plan, ["history_archive_without_captive_core"], News())

@@ -1,4 +1,4 @@
-"""Variables and connections that a secrets backend alone knows, and a pod's secret, through a whole run of a stack."""
+"""A run of a stack with Variables and connections from a secrets backend only, and with a pod's secret."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PREFIX = "as-the-backend-says"
 
 @contextlib.contextmanager
 def in_files(folder: Path, held: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Airflow's own backend: a file of Variables, one of connections."""
+    """Airflow's own backend: a file of Variables, and a file of connections."""
     for kind, content in held.items():
         (folder / f"{kind}.json").write_text(json.dumps(content))
     paths = {f"{kind}_file_path": str(folder / f"{kind}.json") for kind in held}
@@ -39,7 +39,7 @@ def in_files(folder: Path, held: Mapping[str, Mapping[str, Any]]) -> Iterator[tu
 
 @contextlib.contextmanager
 def in_vault(folder: Path, held: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The provider's backend, on a server of Vault's API."""
+    """The provider's backend, on a server with Vault's API."""
     with vault.running() as server:
         server_client = hvac.Client(server.url, token=vault.TOKEN)
         for kind, content in held.items():
@@ -56,7 +56,7 @@ def in_vault(folder: Path, held: Mapping[str, Mapping[str, Any]]) -> Iterator[tu
 def stack(
     request: pytest.FixtureRequest, tmp_path: Path, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Stack]:
-    """A stack whose connections lead nowhere, and which lacks Variables: the rest is in the backend."""
+    """A stack with unusable connections and missing Variables: the backend has the real ones."""
     stack, kubeconfig = Stack(tmp_path / "stack"), tmp_path / "kubeconfig"
     google = {"project": "local", "is_anonymous": True, "num_retries": 1, "a_secret": SECRET}
     held: dict[str, Any] = {
@@ -91,7 +91,7 @@ def stack(
 
 
 def watched(stack: Stack, path: str) -> tuple[str, list[str], set[str]]:
-    """How a run ends, the command lines that were seen meanwhile, and what pods had as their secret."""
+    """Watch a run; return its end, the command lines seen meanwhile, and the secrets of its pods."""
     words: list[str] = []
     given: set[str] = set()
     deadline = time.monotonic() + RUN_PATIENCE
@@ -105,7 +105,7 @@ def watched(stack: Stack, path: str) -> tuple[str, list[str], set[str]]:
     return str(state), words, given - {""}
 
 
-def test_the_run_has_its_secrets_and_shows_none(stack: Stack) -> None:
+def test_the_run_uses_its_secrets_and_shows_none(stack: Stack) -> None:
     path = f"dags/{DAG}/dagRuns/by-the-backend"
     stack.rest("PATCH", f"dags/{DAG}", {"is_paused": False})
     trigger(stack, DAG, "by-the-backend", {"start_ledger": 3, "end_ledger": 12})
@@ -117,19 +117,19 @@ def test_the_run_has_its_secrets_and_shows_none(stack: Stack) -> None:
     values = [
         stack.rest("GET", f"{path}/taskInstances/{entry['task_id']}/xcomEntries/{entry['key']}") for entry in xcoms
     ]
-    assert PREFIX in str(values), "the backend's Variable says where exports go"
+    assert PREFIX in str(values), "the backend's Variable sets the path of exports"
     shown = {"argv": words, "tasks and templates": [str(tasks)], "XComs": [str(values)]}
     assert not [place for place, texts in shown.items() if any(SECRET in text for text in texts)]
     files = [file for file in stack.layout.root.rglob("*") if file.is_file()]
     logs = [file for file in files if file.is_relative_to(stack.layout.airflow_home / "logs")]
-    assert len(logs) > len(tasks) / 2, "tasks have written logs"
+    assert len(logs) > len(tasks) / 2, "tasks have no logs"
     own = stack.layout.root / "cluster" / "secrets"
     holding = [file for file in files if own not in file.parents and SECRET.encode() in read(file)]
-    assert not holding, "logs, the database, objects and tables hold none"
+    assert not holding, "logs, the database, objects and tables contain no secret"
 
 
 def read(file: Path) -> bytes:
-    """A file's content, nothing if it is gone by now."""
+    """Return a file's content, empty if the file is gone meanwhile."""
     with contextlib.suppress(OSError):
         return file.read_bytes()
     return b""

@@ -1,4 +1,4 @@
-"""The point-in-time tables against what the sample network's own generator says it holds in the end."""
+"""The point-in-time tables, compared with the final state of the sample network's generator."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.stellar_etl.replay import Id, Row, compare, id_of, identity, is_told,
 pytestmark = pytest.mark.end_to_end
 
 CHECKPOINT = 255
-"""A checkpoint of the sample network in the middle of its ledgers."""
+"""A checkpoint in the middle of the sample network's ledgers."""
 
 
 def newest_ledger(stack: Stack) -> int:
@@ -40,14 +40,14 @@ def load(stack: Stack, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def replayed(sample: Sample) -> str:
-    """The dataset of the sample, with the ledgers that its runs left, after an older batch that came late."""
+    """The sample's dataset with the ledgers of its runs, after a late older batch."""
     load(sample.stack, "state_table_export", "newest", {"start_ledger": 340, "end_ledger": newest_ledger(sample.stack)})
     return "stellar"
 
 
 @pytest.fixture(scope="module")
 def begun(sample: Sample) -> Iterator[str]:
-    """A dataset that begins with a full load, and has the changes after it and some before."""
+    """A dataset that begins with a full load, and has changes after and before it."""
     stack = sample.stack
     stack.bigquery("POST", "datasets", {"datasetReference": {"projectId": "local", "datasetId": "begun"}})
     set_variable(stack, "bq_dataset", "begun")
@@ -70,7 +70,7 @@ def current(sample: Sample, dataset: str, type_: str) -> dict[Id, Row]:
     return found
 
 
-def test_every_entry_is_there_and_none_else(sample: Sample, dataset: str) -> None:
+def test_exactly_the_existing_entries_are_in_the_tables(sample: Sample, dataset: str) -> None:
     held: dict[str, dict[Id, Row]] = {}
     for group in json.loads((sample.stack.sample_lake / "state.json").read_text())["entries"].values():
         for one in group:
@@ -86,11 +86,11 @@ def test_every_entry_is_there_and_none_else(sample: Sample, dataset: str) -> Non
 
 
 def told(row: Row, fields: list[Field], columns: Row) -> Row:
-    """Some columns of a row, in the form that the table's schema gives them."""
+    """Return some columns of a row, in the form of the table's schema."""
     return canonical(row, [field for field in fields if field["name"] in columns])
 
 
-def test_signers_are_those_of_the_accounts(sample: Sample, dataset: str) -> None:
+def test_signers_belong_to_their_accounts(sample: Sample, dataset: str) -> None:
     state = json.loads((sample.stack.sample_lake / "state.json").read_text())["entries"]["accounts"]
     others = {
         (account["account_id"], one["signer"]): (one["weight"], one["sponsor"])
@@ -101,7 +101,7 @@ def test_signers_are_those_of_the_accounts(sample: Sample, dataset: str) -> None
     assert {id_: told for id_, told in found.items() if id_[0] != id_[1]} == others
 
 
-def test_lumens_are_as_many_as_the_headers_say(sample: Sample, dataset: str) -> None:
+def test_lumens_agree_with_the_headers(sample: Sample, dataset: str) -> None:
     sums = " + ".join(
         f"(SELECT COALESCE(SUM(CAST(ROUND({column} * 1e7) AS INT64)), 0) FROM {dataset}.{table}_current WHERE {where})"
         for table, column, where in (
@@ -130,7 +130,7 @@ def test_a_reset_waits_for_approval_and_then_leaves_no_table(sample: Sample, beg
     asked = stack.rest("GET", f"{path}/taskInstances/approve/-1/hitlDetails")
     assert "`begun.accounts_" not in asked["body"]
     assert f"`begun.accounts`: {count(stack, 'begun.accounts')} rows, the whole table" in asked["body"]
-    # Like a user, not at once: if the task resumes before the scheduler knows that it is deferred, it counts as killed
+    # The test waits, as a user does: a task that resumes before the scheduler has noted its deferral counts as killed
     # and is retried.
     time.sleep(5)
     stack.rest("PATCH", f"{path}/taskInstances/approve/-1/hitlDetails", {"chosen_options": ["Approve"]})

@@ -1,4 +1,4 @@
-"""A run by hand, one task at a time, by the commands of docs/operations.md."""
+"""A manual run, one task at a time, with the commands of docs/operations.md."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DAG, RUN = "history_archive_without_captive_core", "by_hand"
 
 
 def commands() -> list[str]:
-    """The lines of the block in docs/operations.md."""
+    """Return the lines of the block in docs/operations.md."""
     _, text = (REPO / "docs/operations.md").read_text().split("## One task at a time\n", 1)
     return text.split("```sh\n", 1)[1].split("```", 1)[0].splitlines()
 
 
 @pytest.fixture
 def shell(airflow: AirflowShell):
-    """Run lines of shell in which `airflow` is the stack's; return what they print."""
+    """Run lines of shell in which `airflow` is the stack's; return their output."""
 
     def shell(lines: list[str]) -> str:
         done = subprocess.run(
@@ -42,7 +42,7 @@ def shell(airflow: AirflowShell):
     return shell
 
 
-def test_a_run_by_hand_one_task_at_a_time(sample: Sample, shell) -> None:
+def test_a_run_works_one_task_at_a_time(sample: Sample, shell) -> None:
     path = f"dags/{DAG}/dagRuns/{RUN}"
 
     def states() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Runs that people ask for with params that make no range: refused where they are typed, or by the first task."""
+"""Manual runs with invalid ranges: the form, REST and the command line refuse them, or the first task fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAG = "history_archive_with_captive_core"
 TASK = "get_ledger_range_from_times"
 
 
-def test_values_that_are_no_time_and_no_ledger_are_refused_by_rest_as_by_the_form(sample: Sample) -> None:
+def test_rest_and_form_refuse_invalid_times_and_ledgers(sample: Sample) -> None:
     for conf, words in (
         ({"start_time": "2026-01-01T00:01:00", "end_time": "2026-01-01T00:02:00Z"}, "Invalid input for param start_"),
         ({"start_ledger": 0, "end_ledger": 4}, "Invalid input for param start_ledger: 0 is less than the minimum of 1"),
@@ -30,7 +30,7 @@ def test_values_that_are_no_time_and_no_ledger_are_refused_by_rest_as_by_the_for
             trigger(sample.stack, DAG, "refused", conf)
 
 
-def test_they_are_refused_on_the_command_line(sample: Sample) -> None:
+def test_the_command_line_refuses_invalid_times_and_ledgers(sample: Sample) -> None:
     conf = {"start_time": "2026-01-01T00:01:00", "end_time": "2026-01-01T00:02:00Z"}
     done = subprocess.run(
         [
@@ -49,7 +49,7 @@ def test_they_are_refused_on_the_command_line(sample: Sample) -> None:
 
 
 def said(stack: Stack, path: str) -> str:
-    """A task's log, once it has been written."""
+    """Return a task's log once it is complete."""
 
     def written() -> str:
         text = json.dumps(stack.rest("GET", f"{path}/logs/1"))
@@ -58,7 +58,7 @@ def said(stack: Stack, path: str) -> str:
     return wait_until(written, f"{path} has no log", pause=0.3)
 
 
-def test_values_that_make_no_range_fail_the_first_task_at_once_and_say_why(sample: Sample) -> None:
+def test_an_impossible_range_fails_the_first_task_at_once_with_the_reason(sample: Sample) -> None:
     early, late = "2026-01-01T00:01:00Z", "2026-01-01T00:02:00Z"
     asked: dict[str, tuple[dict[str, Any], str]] = {
         "half": ({"start_ledger": 5}, "this run has start_ledger"),
@@ -75,6 +75,6 @@ def test_values_that_make_no_range_fail_the_first_task_at_once_and_say_why(sampl
         path = f"dags/{DAG}/dagRuns/no-range-{run_id}"
         assert wait_for(sample.stack, path, "success", "failed") == "failed"
         first = f"{path}/taskInstances/{TASK}"
-        assert sample.stack.rest("GET", first)["try_number"] == 1, "no retry finds another range"
+        assert sample.stack.rest("GET", first)["try_number"] == 1, "no retry can fix the range"
         assert words in said(sample.stack, first)
         sample.stack.rest("DELETE", path)

@@ -1,4 +1,4 @@
-"""What can be broken in the middle of a batch."""
+"""Faults in the middle of a batch."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from tests.waiting import PATIENCE, RUN_PATIENCE, wait_until
 
 
 def kills(task_id: str, *signals: signal.Signals) -> Break:
-    """The task's process gets signals, SIGKILL by default; a further one if it did not listen."""
+    """Send signals to the task's process, SIGKILL by default; each further signal if the process still runs."""
     return lambda batch: batch.kill(task_id, *signals or (signal.SIGKILL,))
 
 
 def loses_worker(task_id: str) -> Break:
-    """The task's process dies with the worker that watches it."""
+    """Kill the task's process together with the worker that supervises it."""
     return lambda batch: batch.kill_worker(task_id)
 
 
 def drains_worker(task_id: str) -> Break:
-    """The worker gets SIGTERM, as when a node is drained."""
+    """Send SIGTERM to the worker, as when a node is drained."""
     return lambda batch: batch.process(task_id).parent().terminate()  # type: ignore[union-attr]
 
 
 def kills_service(name: str) -> Break:
-    """A service of the stack dies by kill -9."""
+    """Kill a service of the stack by kill -9."""
     return lambda batch: batch.stage.kill_service(name)
 
 
 def pauses_service(name: str, seconds: float) -> Break:
-    """A service does not answer for some seconds; connections to it are not refused."""
+    """Stop a service for some seconds: it does not answer, but accepts connections."""
 
     def break_(batch: Batch) -> None:
         process = batch.stage.service(name)
@@ -61,7 +61,7 @@ def pauses_service(name: str, seconds: float) -> Break:
 
 
 def all_of(*breaks: Break) -> Break:
-    """One after the other."""
+    """Break several things, one after the other."""
 
     def break_(batch: Batch) -> None:
         for each in breaks:
@@ -71,7 +71,7 @@ def all_of(*breaks: Break) -> Break:
 
 
 def sets_variable(key: str, value: str) -> Break:
-    """Somebody edits an Airflow Variable."""
+    """Change an Airflow Variable, as a user does."""
 
     def break_(batch: Batch) -> None:
         before = batch.stage.stack.rest("GET", f"variables/{key}")["value"]
@@ -82,7 +82,7 @@ def sets_variable(key: str, value: str) -> Break:
 
 
 def changes_dag(batch: Batch) -> None:
-    """Somebody deploys another version of the DAG while its run waits for a pool."""
+    """Deploy another version of the DAG while its run waits for a pool."""
     stage, path = batch.stage, "pools/write_history_ledgers"
     pool = stage.stack.rest("GET", path)
 
@@ -106,7 +106,7 @@ def changes_dag(batch: Batch) -> None:
 
 
 def does_to_pod(fault: str) -> Break:
-    """What happens to pods in a real cluster: `evict`, `out-of-memory`, `vanish`."""
+    """Apply a fault that pods have in a real cluster: `evict`, `out-of-memory`, `vanish`."""
 
     def break_(batch: Batch) -> None:
         stage = batch.stage
@@ -119,7 +119,7 @@ def does_to_pod(fault: str) -> Break:
 
 
 def keeps_ended_pod(batch: Batch) -> None:
-    """From now on the API reports that the pod has failed: as in a cluster that has not removed it yet."""
+    """Let the API report from now on that the pod has failed, as in a cluster that has not removed it yet."""
     (pod,) = batch.stage.pods()
     seen = batch.stage.api.api_client.sanitize_for_serialization(pod)
     ended = {"terminated": {"exitCode": 143, "reason": "Error"}}
@@ -130,13 +130,13 @@ def keeps_ended_pod(batch: Batch) -> None:
 
 
 def kills_program(batch: Batch) -> None:
-    """The program in the pod dies by kill -9."""
+    """Kill the program in the pod by kill -9."""
     (pod,) = batch.stage.pods()
     batch.stage.container(pod).signal(signal.SIGKILL)
 
 
 def doubles_pod(batch: Batch) -> None:
-    """A second pod of the same task appears, as after a create whose reply was lost."""
+    """Add a second pod of the same task, as after a create request whose reply was lost."""
     (pod,) = batch.stage.pods()
     metadata = {"labels": pod.metadata.labels, "annotations": pod.metadata.annotations}
     spec = batch.stage.api.api_client.sanitize_for_serialization(pod.spec) | {"nodeName": None}
@@ -146,7 +146,7 @@ def doubles_pod(batch: Batch) -> None:
 
 
 def with_container(change: Callable[[dict[str, Any]], None]) -> Callable[[Request], Request]:
-    """A request for a pod whose first container is another."""
+    """Return a request for a pod with another first container."""
 
     def pod(body: dict[str, Any]) -> dict[str, Any]:
         change(body["spec"]["containers"][0])
@@ -160,13 +160,13 @@ def without_image(container: dict[str, Any]) -> None:
 
 
 def with_missing_secret(container: dict[str, Any]) -> None:
-    """It waits for a secret that is not there."""
+    """Let the pod wait for a missing secret."""
     reference = {"secretKeyRef": {"name": "late", "key": "value"}}
     container["env"] = [*container.get("env", []), {"name": "LATE", "valueFrom": reference}]
 
 
 def makes_secret(batch: Batch) -> None:
-    """The secret comes after a while."""
+    """Create the secret after a while."""
 
     def make() -> None:
         time.sleep(6)
@@ -179,7 +179,7 @@ def makes_secret(batch: Batch) -> None:
 
 
 def with_full_disk(container: dict[str, Any]) -> None:
-    """It can write no file of more than 512 bytes."""
+    """Let the pod write no file above 512 bytes."""
     container["command"] = ["sh", "-c", 'ulimit -f 1; exec stellar-etl "$@"', *container["command"]]
 
 
@@ -199,7 +199,7 @@ def deletes_object(ending: str) -> Break:
 
 
 def rewrites_object(ending: str, change: Callable[[bytes], bytes]) -> Break:
-    """An object's content is replaced."""
+    """Replace the content of an object."""
 
     def break_(batch: Batch) -> None:
         for blob in objects(batch, ending):
@@ -233,7 +233,7 @@ def deletes_published_table(batch: Batch) -> None:
 
 
 def replaces_staging_table(batch: Batch) -> None:
-    """Somebody replaces the staging table by one with one column less."""
+    """Replace the staging table by one with one column less."""
     path = staging_table(batch)
     table = batch.stage.stack.bigquery("GET", path)
     fields = [field for field in table["schema"]["fields"] if field["name"] != "base_fee"]
@@ -243,7 +243,7 @@ def replaces_staging_table(batch: Batch) -> None:
 
 
 def adds_column(batch: Batch) -> None:
-    """Somebody adds a column to the published table."""
+    """Add a column to the published table."""
     path = "datasets/stellar/tables/history_ledgers"
     fields = batch.stage.stack.bigquery("GET", path)["schema"]["fields"]
     if all(field["name"] != "note" for field in fields):
@@ -257,7 +257,7 @@ BUSY = "jobs/busy-{run_id}"
 
 
 def keeps_warehouse_busy(batch: Batch) -> None:
-    """A query that goes on until it is cancelled: jobs that begin after it are pending until then."""
+    """Run a query until it is cancelled: later jobs are pending until then."""
     _, job_id = BUSY.format(run_id=batch.run_id).split("/")
     configuration = {"query": {"query": ENDLESS, "useLegacySql": False}}
     batch.stage.stack.bigquery("POST", "jobs", {"jobReference": {"jobId": job_id}, "configuration": configuration})
@@ -265,12 +265,12 @@ def keeps_warehouse_busy(batch: Batch) -> None:
 
 
 def frees_warehouse(batch: Batch) -> None:
-    """The query is cancelled, and the jobs behind it run."""
+    """Cancel the query, so that the jobs behind it run."""
     batch.stage.stack.bigquery("POST", f"{BUSY.format(run_id=batch.run_id)}/cancel")
 
 
 def shortens_merges(seconds: int) -> Break:
-    """A merge may take so many seconds, counted from the begin of the wait for its job."""
+    """Limit a merge to some seconds from the start of the wait for its job."""
 
     def break_(batch: Batch) -> None:
         stored = batch.stage.stack.rest("GET", "variables/task_timeout")["value"]
@@ -282,7 +282,7 @@ def shortens_merges(seconds: int) -> Break:
 
 
 def failing(request: Request) -> Request:
-    """A job that fails when it runs, under the same id."""
+    """Return a job with the same id that fails when it runs."""
 
     def job(body: dict[str, Any]) -> dict[str, Any]:
         body["configuration"]["query"] |= {"query": "SELECT ERROR('the backend failed')", "queryParameters": []}
@@ -295,7 +295,7 @@ def failing(request: Request) -> Request:
 
 
 def fills_disk(service: str, seconds: float) -> Break:
-    """A service can write to no file beyond its first bytes, for some seconds."""
+    """Let a service write no file beyond its first bytes, for some seconds."""
 
     def break_(batch: Batch) -> None:
         process = batch.stage.service(service)

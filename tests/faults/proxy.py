@@ -1,7 +1,7 @@
-"""A reverse proxy on loopback that passes everything on, but what a rule matches.
+"""A reverse proxy on loopback that forwards everything except requests that match a rule.
 
-It stands between clients (Airflow, pods) and one service. A rule's act decides what becomes of a request: it may be
-passed on, answered here, held, changed, or lost on either way.
+It stands between clients (Airflow, pods) and one service. A rule's act determines the treatment of a request: forward
+it, answer it, delay it, change it, or lose the request or its reply.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import Any
 
 CHUNK = 1 << 16
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close by RST, at once
-CONNECT_SECONDS = 30.0  # a service that was killed is started again within them
+CONNECT_SECONDS = 30.0  # the supervisor restarts a killed service within this time
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came: its first line and headers, and its body if its length is known."""
+    """A received request: its first line and headers, and its body if its length is known."""
 
     head: bytes
     body: bytes
@@ -38,7 +38,7 @@ class Request:
 
     @property
     def text(self) -> str:
-        """What rules are matched with: `METHOD path`, a line break, and the body."""
+        """Return the text that rules match: `METHOD path`, a line break, and the body."""
         return f"{self.line}\n{self.body.decode(errors='replace')}"
 
     @property
@@ -46,28 +46,31 @@ class Request:
         return re.search(rb"(?i)\r\nupgrade:", self.head) is not None
 
     def with_json(self, change: Callable[[Any], Any]) -> Request:
-        """The request with its JSON body changed."""
+        """Return the request with its JSON body changed."""
         body = json.dumps(change(json.loads(self.body))).encode()
         head = re.sub(rb"(?i)(\r\ncontent-length:)[^\r]*", rb"\1 %d" % len(body), self.head)
         return replace(self, head=head, body=body)
 
     def with_line(self, pattern: str, text: str) -> Request:
-        """The request with a part of its first line replaced."""
+        """Return the request with a part of its first line replaced."""
         line, rest = self.head.split(b"\r\n", 1)
         return replace(self, head=re.sub(pattern.encode(), text.encode(), line) + b"\r\n" + rest)
 
     def spelt(self) -> bytes:
-        """As it is sent on: one request a connection, so that a reply's end is the connection's."""
+        """Return the bytes to forward, with one request per connection.
+
+        The end of the reply is the end of the connection.
+        """
         return (self.head if self.upgrades else closes(self.head)) + self.body
 
 
 def closes(head: bytes) -> bytes:
-    """A head that says that the connection ends after it."""
+    """Return a head with `Connection: close`."""
     return re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head)[:-4] + b"\r\nConnection: close\r\n\r\n"
 
 
 def read_head(connection: socket.socket) -> tuple[bytes, bytes]:
-    """A head up to its empty line, and what came behind it; empty if the other side has nothing to say."""
+    """Read a head up to its empty line, and the bytes after it; empty if the other side sends nothing."""
     data = b""
     while b"\r\n\r\n" not in data:
         if not (chunk := connection.recv(CHUNK)):
@@ -89,7 +92,7 @@ def read_request(connection: socket.socket) -> Request | None:
 
 
 def pump(left: socket.socket, right: socket.socket, most: int | None = None) -> None:
-    """Passes bytes on in both directions until either side ends, or `most` bytes went from right to left."""
+    """Forward bytes in both directions until either side ends, or `most` bytes went from right to left."""
     with selectors.DefaultSelector() as selector, suppress(OSError):
         for one, other in ((left, right), (right, left)):
             selector.register(one, selectors.EVENT_READ, other)
@@ -107,12 +110,12 @@ def pump(left: socket.socket, right: socket.socket, most: int | None = None) -> 
 
 @dataclass
 class Exchange:
-    """A request in the proxy's hands, and what can be done with it."""
+    """A request in the proxy, and the ways to treat it."""
 
     request: Request
     client: socket.socket
     port: int
-    """Of the service."""
+    """The service's port."""
 
     def _connect(self) -> socket.socket:
         deadline = time.monotonic() + CONNECT_SECONDS
@@ -125,7 +128,7 @@ class Exchange:
                 time.sleep(0.1)
 
     def pass_on(self, most: int | None = None) -> None:
-        """Send the request on and its reply back, or no more than `most` bytes of the reply's body."""
+        """Forward the request and its reply, or at most `most` bytes of the reply's body."""
         with closing(socket.create_connection(("127.0.0.1", self.port), 10)) as service:
             service.settimeout(None)
             service.sendall(self.request.spelt())
@@ -136,7 +139,7 @@ class Exchange:
                 pump(self.client, service, None if most is None else most - len(rest))
 
     def fetch(self) -> bytes:
-        """Send the request on; return the whole reply, which the client has not received yet."""
+        """Forward the request; return the complete reply, which the client has not received yet."""
         with closing(self._connect()) as service:
             service.settimeout(None)
             service.sendall(self.request.spelt())
@@ -146,14 +149,14 @@ class Exchange:
         return closes(head) + reply
 
     def send_half(self) -> None:
-        """Send the request on without the second half of its body; nobody waits for the reply."""
+        """Forward the request without the second half of its body, and ignore the reply."""
         with closing(self._connect()) as service:
             spelt = self.request.spelt()
             service.sendall(spelt[: len(spelt) - len(self.request.body) // 2])
             service.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def answer(self, status: int, body: bytes, *headers: str) -> None:
-        """Answer in the service's place."""
+        """Answer in place of the service."""
         lines = (f"HTTP/1.1 {status} Fault", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers)
         self.client.sendall("\r\n".join((*lines, "Connection: close", "", "")).encode() + body)
 
@@ -167,7 +170,7 @@ Act = Callable[[Exchange], None]
 
 @dataclass
 class Rule:
-    """The treatment of requests whose text matches a pattern: from the nth on, `times` requests."""
+    """The treatment of requests whose text matches a pattern: `times` requests from the nth on."""
 
     pattern: str
     act: Act
@@ -176,7 +179,7 @@ class Rule:
     matched: int = 0
 
     def takes(self, request: Request) -> bool:
-        """Whether this request is one of them."""
+        """Return whether the rule applies to this request."""
         if not re.search(self.pattern, request.text, re.DOTALL):
             return False
         self.matched += 1
@@ -184,18 +187,18 @@ class Rule:
 
     @property
     def applied(self) -> bool:
-        """Whether it came to pass, as often as it should."""
+        """Return whether the rule was applied as often as it should."""
         return self.matched >= self.nth
 
 
 @dataclass
 class Proxy:
-    """One service's proxy.
+    """The proxy of one service.
 
     Attributes:
-        upstream: gives the service's port.
-        rules: what is broken now.
-        seen: what passed, `METHOD path` and the body's beginning, for those who write rules.
+        upstream: returns the service's port.
+        rules: the active faults.
+        seen: forwarded requests, `METHOD path` and the body's beginning, as a help for writing rules.
     """
 
     upstream: Callable[[], int]
@@ -221,7 +224,7 @@ class Proxy:
         threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
 
     def serve(self, client: socket.socket) -> None:
-        """Take one request of a client."""
+        """Treat one request of a client."""
         request = read_request(client)
         if request is None:
             return
@@ -240,42 +243,42 @@ class Proxy:
 
 
 def answers(status: int, message: str = "made up", *headers: str) -> Act:
-    """The service answers with an error, in the words of Kubernetes and of Google at once."""
+    """Answer with an error of the service, in the form of Kubernetes and of Google at once."""
     error = {"code": status, "message": message, "errors": [{"message": message, "reason": "fault"}]}
     body = json.dumps({"kind": "Status", "status": "Failure", "code": status, "message": message, "error": error})
     return lambda exchange: exchange.answer(status, body.encode(), *headers)
 
 
 def says(body: Any) -> Act:
-    """The service answers with this."""
+    """Answer with this body."""
     return lambda exchange: exchange.answer(200, json.dumps(body).encode())
 
 
 def loses_request(exchange: Exchange) -> None:
-    """The connection ends before the request arrived."""
+    """End the connection before the request arrives."""
     exchange.drop()
 
 
 def loses_reply(exchange: Exchange) -> None:
-    """The service does what it was asked for, and the client never hears of it."""
+    """Let the service process the request, and drop its reply."""
     exchange.fetch()
     exchange.drop()
 
 
 def cuts_request(exchange: Exchange) -> None:
-    """The connection ends in the middle of the request's body."""
+    """End the connection in the middle of the request's body."""
     exchange.send_half()
     exchange.drop()
 
 
 def cuts_reply(exchange: Exchange) -> None:
-    """The connection ends in the middle of the reply."""
+    """End the connection in the middle of the reply."""
     exchange.pass_on(most=1)
     exchange.drop()
 
 
 def slows(seconds: float) -> Act:
-    """The request arrives late."""
+    """Forward the request late."""
 
     def act(exchange: Exchange) -> None:
         time.sleep(seconds)
@@ -285,7 +288,7 @@ def slows(seconds: float) -> Act:
 
 
 def changes(change: Callable[[Request], Request]) -> Act:
-    """Another request arrives than was sent."""
+    """Forward a different request."""
 
     def act(exchange: Exchange) -> None:
         exchange.request = change(exchange.request)
@@ -295,7 +298,7 @@ def changes(change: Callable[[Request], Request]) -> Act:
 
 
 def before(break_: Callable[[], None]) -> Act:
-    """Something breaks before the request arrives."""
+    """Break something before the request arrives."""
 
     def act(exchange: Exchange) -> None:
         break_()
@@ -305,7 +308,7 @@ def before(break_: Callable[[], None]) -> Act:
 
 
 def instead(break_: Callable[[], None]) -> Act:
-    """Something breaks, and the request never arrives."""
+    """Break something, and drop the request."""
 
     def act(exchange: Exchange) -> None:
         break_()
@@ -315,7 +318,7 @@ def instead(break_: Callable[[], None]) -> Act:
 
 
 def after(break_: Callable[[], None]) -> Act:
-    """Something breaks when the request was served, and before its client hears of it."""
+    """Break something after the service has processed the request, and before the client receives the reply."""
 
     def act(exchange: Exchange) -> None:
         reply = exchange.fetch()

@@ -70,7 +70,7 @@ OTHERS = (
     (
         "`run_local.sh --interval` changes on an existing stack",
         "all requested ledgers are loaded, by additional runs",
-        "tests/end_to_end/test_sample_network.py::test_another_interval_on_the_same_stack_loads_all_that_is_asked_for",
+        "tests/end_to_end/test_sample_network.py::test_another_interval_on_the_same_stack_loads_all_requested_ledgers",
     ),
     (
         "requested ledgers are not loaded, although every run succeeded",

@@ -1,4 +1,4 @@
-"""The real stack with a proxy before each service, a batch on it, and what can be done to both."""
+"""The real stack with a proxy before each service, a batch on it, and operations on both."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ LEDGERS_AND_ASSETS, LEDGERS, DEFERRED = "history_archive_without_captive_core", 
 BACKFILL = "history_backfill"
 TABLES = ("history_ledgers", "history_assets")
 ALL = {"start_ledger": 3, "end_ledger": 42}
-"""The ledgers that are in the tables before anything breaks."""
+"""The ledgers that are loaded before any fault."""
 FIRST, LAST = 13, 32
-"""Those that every batch loads again."""
+"""The ledgers that every batch loads again."""
 BY_LEDGERS = {"start_ledger": FIRST, "end_ledger": LAST}
 BY_CHUNKS = {**BY_LEDGERS, "chunk": LAST - FIRST + 1, "parallel": 2, "dag": LEDGERS_AND_ASSETS}
 BY_TIMES = {"start_time": "2026-01-01T00:00:50Z", "end_time": "2026-01-01T00:02:30Z"}
 NUMBERS = {"history_ledgers": "sequence", "history_assets": "ledger_sequence"}
-"""The column of each table that holds the ledger of a row."""
+"""The column of each table that has a row's ledger."""
 STATS = "table_id, start_ledger, end_ledger, ledgers, row_count, first_closed_at, last_closed_at"
 FINAL = ("success", "failed")
 NAMESPACE = "default"
 SERVICES = ("warehouse", "bucket", "cluster")
 
 COMPLETE = [(table, ALL["start_ledger"], ALL["end_ledger"]) for table in ("", *sorted(NUMBERS))]
-"""What the watermark claims where nothing is missing: for the whole dataset, and for each table."""
+"""The complete ranges of the watermark without missing ledgers: for the whole dataset, and for each table."""
 
 Rows = dict[str, Counter[str]]
 
@@ -64,7 +64,7 @@ def has_ended(process: psutil.Process) -> bool:
 
 
 class Stage:
-    """The stack, started with its proxies, and the tables as a run without a fault leaves them."""
+    """The stack with its proxies, and its tables after a run without a fault."""
 
     def __init__(self, root: Path, lake: Path) -> None:
         self.stack = Stack(root)
@@ -72,13 +72,13 @@ class Stage:
         self.lake = lake
         self.dags = root / "dags"
         self.seconds: dict[tuple[str, ...], float] = {}
-        """How long a batch without a fault takes, by DAG and params."""
+        """The duration of a batch without a fault, by DAG and params."""
 
     def port(self, service: str) -> int:
         return self.stack.state().ports[service]
 
     def up(self) -> None:
-        """Start the stack, and load the ledgers that are in the tables before anything breaks."""
+        """Start the stack, and load the ledgers that are loaded before any fault."""
         shutil.copytree(Path(__file__).with_name("dags"), self.dags)
         self.stack.up(
             lake=str(self.lake),
@@ -106,10 +106,10 @@ class Stage:
         assert first.wait() == "success"
         self.usual(LEDGERS_AND_ASSETS, BY_LEDGERS)
         self.tables, self.counts = self.rows(), self.rows_per_ledger()
-        assert self.claims() == COMPLETE, "the watermark does not know of what is loaded"
+        assert self.claims() == COMPLETE, "the watermark omits loaded ledgers"
 
     def usual(self, dag_id: str, asks: dict[str, Any]) -> float:
-        """How many seconds such a batch takes if nothing breaks."""
+        """Return the duration of such a batch without a fault, in seconds."""
         kind = (dag_id, *asks)
         if kind not in self.seconds:
             began = time.monotonic()
@@ -129,14 +129,14 @@ class Stage:
     # The tables ------------------------------------------------------------------------------------------------------
 
     def rows(self) -> Rows:
-        """What the tables hold, without the columns that describe the load."""
+        """Return the rows of the tables, without the columns that describe the load."""
         held = {table: Counter(published(self.stack, table)) for table in TABLES}
         stats = self.stack.query(f"SELECT {STATS} FROM {BATCH_STATS_TABLE_ID} WHERE start_ledger = {FIRST}")
         held[BATCH_STATS_TABLE_ID] = Counter(as_set(stats, BATCH_STATS_TABLE_ID))
         return held
 
     def rows_per_ledger(self) -> dict[str, dict[int, int]]:
-        """How many rows each table has of each ledger."""
+        """Return the number of rows per table and ledger."""
         return {
             table: {
                 row["ledger"]: row["n"]
@@ -146,16 +146,16 @@ class Stage:
         }
 
     def claims(self) -> list[tuple[str, int, int]]:
-        """The ranges that the watermark calls complete, of each table, and of the whole dataset under no name."""
+        """Return the ranges that the watermark reports as complete, per table, and for the whole dataset under ""."""
         rows = self.stack.query(
             "SELECT COALESCE(table_id, '') AS name, complete_from, complete_through FROM ledger_ranges ORDER BY 1, 2"
         )
         return [(row["name"], row["complete_from"], row["complete_through"]) for row in rows]
 
     def false_claims(self) -> list[str]:
-        """Ledgers that the watermark calls complete, and whose rows are not as many as they should be.
+        """Return ledgers that the watermark reports as complete although their number of rows is wrong.
 
-        The claims are read first: what was complete then has its rows now.
+        The claims are read first: ledgers that were complete then have their rows now.
         """
         claims, now = self.claims(), self.rows_per_ledger()
         return [
@@ -168,7 +168,7 @@ class Stage:
         ]
 
     def _note(self, table: str, first: int, last: int) -> None:
-        """Writes what a coverage check would find, before it is there: the watermark must not claim these ledgers."""
+        """Record the finding of a coverage check in advance: the watermark must exclude these ledgers."""
         self.stack.query(
             "INSERT INTO ledger_coverage "
             "(run_id, checked_at, table_id, fault, start_ledger, end_ledger, found, dataset) VALUES "
@@ -177,7 +177,10 @@ class Stage:
         )
 
     def take_away(self, dag_id: str) -> None:
-        """Delete half of what a batch publishes: what it doesn't publish is lost, what it only adds is doubled."""
+        """Delete half of the rows that a batch publishes, so that lost rows and duplicates show.
+
+        A row that the batch fails to publish is lost. A row that the batch only adds is a duplicate.
+        """
         middle = (FIRST + LAST) // 2
         self._note("history_ledgers", FIRST, middle)
         if dag_id in (LEDGERS_AND_ASSETS, BACKFILL):
@@ -186,7 +189,7 @@ class Stage:
         self.stack.query(
             f"DELETE FROM {BATCH_STATS_TABLE_ID} WHERE start_ledger = {FIRST} AND table_id = 'history_ledgers'"
         )
-        if dag_id == BACKFILL:  # it loads what the batch stats lack
+        if dag_id == BACKFILL:  # the backfill loads the ledgers that the batch stats lack
             held = f"start_ledger <= {LAST} AND end_ledger >= {FIRST}"
             self.stack.query(f"DELETE FROM {BATCH_STATS_TABLE_ID} WHERE {held}")
             beside = ((ALL["start_ledger"], FIRST - 1), (LAST + 1, ALL["end_ledger"]))
@@ -201,7 +204,7 @@ class Stage:
             self.stack.query(f"DELETE FROM history_assets WHERE ledger_sequence BETWEEN {FIRST} AND {LAST}")
 
     def merges(self, since: float) -> dict[str, list[tuple[int, int]]]:
-        """When the merges into each table were asked for and when they ended, in milliseconds, in that order."""
+        """Return the start and end of the merge jobs per table, in milliseconds and in the order of their requests."""
         spans = defaultdict(list)
         for job in self.stack.bigquery("GET", "jobs?maxResults=1000&projection=full").get("jobs", []):
             times = job["statistics"]
@@ -215,18 +218,18 @@ class Stage:
         names = [table["tableReference"]["tableId"] for table in listed.get("tables", [])]
         return [name for name in names if "staging" in name]
 
-    # What can break --------------------------------------------------------------------------------------------------
+    # Targets of faults -----------------------------------------------------------------------------------------------
 
     def set_variable(self, key: str, value: str) -> None:
         self.stack.rest("PATCH", f"variables/{key}", {"key": key, "value": value})
 
     def service(self, name: str) -> psutil.Process:
-        """A service's process."""
+        """Return the process of a service."""
         noted = json.loads((self.stack.layout.run / f"{name}.json").read_text())
         return psutil.Process(noted["pid"])
 
     def kill_service(self, name: str) -> None:
-        """kill -9; the stack's supervisor starts it again."""
+        """Kill a service by kill -9; the stack's supervisor restarts it."""
         process = self.service(name)
         process.kill()
         process.wait(10)
@@ -235,7 +238,7 @@ class Stage:
         return list(self.api.list_namespaced_pod(NAMESPACE).items)
 
     def container(self, pod: Any) -> Container:
-        """The container in which a pod's program runs."""
+        """Return the container in which a pod's program runs."""
         root = self.stack.layout.root / "cluster" / "pods"
         (folder,) = root.glob(f"*{pod.metadata.uid}*/containers/base")
         return Container(folder)
@@ -243,12 +246,12 @@ class Stage:
 
 @dataclass
 class Batch:
-    """One run, and what can be done to its parts.
+    """One run, and operations on its parts.
 
     Attributes:
         asks: its params.
-        others: runs that were begun beside it.
-        to_mend: what has to be put right once it has ended.
+        others: runs that were started beside it.
+        to_mend: repairs that are due after its end.
     """
 
     stage: Stage
@@ -264,7 +267,7 @@ class Batch:
         return self
 
     def beside(self, asks: dict[str, Any]) -> None:
-        """Begin another run while this one is under way."""
+        """Start another run while this one runs."""
         self.others.append(Batch(self.stage, self.dag_id, asks).begin())
 
     @property
@@ -279,12 +282,12 @@ class Batch:
         return self.get()["state"] in FINAL
 
     def wait(self) -> str:
-        """Wait until the run has ended; return its state."""
+        """Wait for the end of the run; return its state."""
         wait_until(lambda: self.ended, f"{self.run_id} has not ended", RUN_PATIENCE, pause=0.3)
         return str(self.get()["state"])
 
     def failures(self) -> list[str]:
-        """The tasks that failed."""
+        """Return the tasks that failed."""
         tasks = self.get("/taskInstances?limit=100")["task_instances"]
         return [task["task_id"] for task in tasks if task["state"] == "failed"]
 
@@ -296,11 +299,11 @@ class Batch:
         return found
 
     def process(self, task_id: str) -> psutil.Process:
-        """The process that a task runs in."""
+        """Return the process in which a task runs."""
         return psutil.Process(self.task(task_id)["pid"])
 
     def kill(self, task_id: str, *signals: signal.Signals) -> None:
-        """Send signals to a task's process, each to one that outlived the one before it by some seconds."""
+        """Send signals to a task's process, each if the process outlives the previous one by some seconds."""
         process = self.process(task_id)
         for each in signals:
             process.send_signal(each)
@@ -309,7 +312,7 @@ class Batch:
                 return
 
     def kill_worker(self, task_id: str) -> None:
-        """A worker that is lost: the task's process and the one that watches it."""
+        """Kill a worker: the task's process and its supervisor."""
         process = self.process(task_id)
         worker = process.parent()
         assert worker is not None
@@ -317,7 +320,7 @@ class Batch:
             each.kill()
 
     def clear(self, task_id: str | None) -> None:
-        """What an operator does: clears a task with all that follows, or the failed ones alone."""
+        """Clear a task with its downstream tasks, or only the failed ones, as an operator does."""
         body: dict[str, Any] = {"dry_run": False, "dag_run_id": self.run_id, "reset_dag_runs": True}
         body |= {"only_failed": task_id is None}
         if task_id:
@@ -325,5 +328,5 @@ class Batch:
         self.stage.stack.rest("POST", f"dags/{self.dag_id}/clearTaskInstances", body)
 
     def objects(self) -> list[Any]:
-        """The run's objects in the bucket."""
+        """Return the run's objects in the bucket."""
         return [blob for blob in self.stage.bucket.list_blobs() if f"/{self.run_id}/" in blob.name]

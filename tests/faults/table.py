@@ -1,4 +1,4 @@
-"""The table: each fault, its place, and whether a user must fix it."""
+"""The table of faults: each fault, its moment, and whether a user must fix it."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ class Fault:
     """One row.
 
     Attributes:
-        name: what breaks.
-        where: at which moment.
-        traps: what waits for the moment, and breaks it; several take their turns.
-        clear: the task that an operator clears with what follows it, None if the batch has to recover by itself.
-        meanwhile: what somebody does before the operator clears it.
-        mistaken: the task that the operator clears first, alone: it has to fail, change nothing, and name `clear`.
-        check: what else has to hold once it has recovered.
+        name: the fault.
+        where: its moment.
+        traps: they wait for the moment and cause the fault; several traps take turns.
+        clear: the task that an operator clears with its downstream tasks, None if the batch must recover by itself.
+        meanwhile: an action before the operator clears the task.
+        mistaken: the task that the operator first clears alone: it must fail, change nothing, and name `clear`.
+        check: a further condition after the recovery.
         dag: the DAG that runs.
         asks: its params.
-        quick: whether it is one of the handful that stands for all.
+        quick: whether the row belongs to the small default selection.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Fault:
         return f"{self.name}: {self.where}"
 
 
-# What goes over the wire ---------------------------------------------------------------------------------------------
+# Requests ------------------------------------------------------------------------------------------------------------
 
 MAKE_POD = r"^POST .*/pods\b"
 READ_POD = r"^GET .*/pods/[^/?]+ *\n"
@@ -84,12 +84,12 @@ DELETE_TABLE = r"^DELETE .*/tables/"
 
 
 def insert(task: str) -> str:
-    """The request that begins a task's job."""
+    """Return a pattern for the request that starts a task's job."""
     return rf"^POST .*/jobs\?.*\"jobId\": \"[^\"]*_ledgers_{task}_"
 
 
 def results(task: str) -> str:
-    """The request that waits for a task's job, and reads its rows."""
+    """Return a pattern for the request that waits for a task's job and reads its rows."""
     return rf"^GET .*/queries/[^?]*_ledgers_{task}_"
 
 
@@ -102,16 +102,16 @@ checking = partial(at, "warehouse", insert("check"))
 merging = partial(at, "warehouse", insert("merge"))
 
 
-# What has to hold besides --------------------------------------------------------------------------------------------
+# Further conditions --------------------------------------------------------------------------------------------------
 
 
 def no_try_pretends(task_id: str) -> Callable[[Batch], None]:
-    """Of a task's tries the last one alone may say that it succeeded."""
+    """Check that only the last try of a task reports success."""
 
     def check(batch: Batch) -> None:
         states = [each["state"] for each in batch.tries(task_id)]
         assert len(states) > 1, f"{task_id} had one try"
-        assert "success" not in states[:-1], f"a try of {task_id} that was killed says that it succeeded: {states}"
+        assert "success" not in states[:-1], f"a killed try of {task_id} reports success: {states}"
 
     return check
 
@@ -121,23 +121,23 @@ def pods_made(batch: Batch) -> int:
 
 
 def one_pod_in_all(batch: Batch) -> None:
-    assert pods_made(batch) == 1, f"{pods_made(batch)} pods were made"
+    assert pods_made(batch) == 1, f"{pods_made(batch)} pods were created"
 
 
 def merge_jobs(batch: Batch) -> list[Any]:
-    """The merges of a batch, the oldest first."""
+    """Return the merge jobs of a batch, oldest first."""
     listed = batch.stage.stack.bigquery("GET", "jobs?maxResults=1000&projection=full")["jobs"]
     return [job for job in listed[::-1] if f"_{batch.run_id}_ledgers_merge_" in job["jobReference"]["jobId"]]
 
 
 def first_merge_succeeded(batch: Batch) -> None:
-    """And the next try, which knew no more of it, replaced its rows."""
+    """Check that the first merge succeeded. The next try did not know that, and replaced its rows."""
     errors = [job["status"].get("errorResult") for job in merge_jobs(batch)]
     assert errors == [None, None], f"the merges of the batch ended with {errors}"
 
 
 def first_merge_was_cancelled(batch: Batch) -> None:
-    """And had ended before the next one began."""
+    """Check that the first merge was cancelled and had ended before the next one began."""
     first, *others = merge_jobs(batch)
     assert first["status"]["errorResult"]["reason"] == "stopped"
     ended = int(first["statistics"]["endTime"])
@@ -158,7 +158,7 @@ def versions_differ(batch: Batch) -> None:
     assert versions["get_ledger_range_from_times"] < max(versions.values()), versions
 
 
-# The rows ------------------------------------------------------------------------------------------------------------
+# Rows of the table ---------------------------------------------------------------------------------------------------
 
 POD_TASKS = ("get_ledger_range_from_times", "export")
 
@@ -183,11 +183,11 @@ MOMENTS: dict[str, Callable[[Break], tuple[Trap, Trap]]] = {
         at("warehouse", DELETE_TABLE, kill, after),
     ),
 }
-"""For each task the moments in its middle and at its end."""
+"""The moments in the middle and at the end of each task."""
 
 
 def killed(name: str, task_id: str, kill: Break) -> Fault:
-    """A task whose first try is killed at its start, the second in its middle, the third at its end."""
+    """Kill the first try of a task at its start, the second in its middle, the third at its end."""
     return Fault(
         f"{name} of the task's process",
         f"`{task_id}`: start, middle, end",
@@ -197,7 +197,7 @@ def killed(name: str, task_id: str, kill: Break) -> Fault:
     )
 
 
-# A pod's task cleans up on SIGTERM; others finish their work, unless they are killed.
+# A pod's task cleans up on SIGTERM. Other tasks finish their work unless they are killed.
 KILLED_TASKS = [
     *(killed("kill -9", task_id, b.kills(task_id)) for task_id in MOMENTS),
     *(killed("SIGTERM", task_id, b.kills(task_id, signal.SIGTERM)) for task_id in POD_TASKS),

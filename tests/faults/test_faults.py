@@ -1,4 +1,4 @@
-"""Whatever breaks, no row is lost and none is doubled: the stack recovers by itself, or by an operator's clear."""
+"""No fault loses or duplicates a row: the stack recovers by itself, or after an operator clears a task."""
 
 from __future__ import annotations
 

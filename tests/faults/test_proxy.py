@@ -1,4 +1,4 @@
-"""What the proxy does to a request, and that it does nothing else."""
+"""The proxy changes the requests that match a rule, and no others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BODY = '{"rows": "' + "1" * 200_000 + '"}'
 
 @dataclass
 class Echo:
-    """A server that answers with what it got, and its proxy."""
+    """Run a server that answers with the received request, and its proxy."""
 
     proxy: Proxy
     got: list[str] = field(default_factory=list)
@@ -67,7 +67,7 @@ def echo() -> Iterator[Echo]:
     server.server_close()
 
 
-def test_what_no_rule_matches_passes_unchanged(echo: Echo) -> None:
+def test_requests_without_a_rule_pass_unchanged(echo: Echo) -> None:
     with requests.Session() as session:
         echo.proxy.rules.append(Rule("^GET ", loses_request))
         url = f"http://127.0.0.1:{echo.proxy.port}/echo"
@@ -75,24 +75,24 @@ def test_what_no_rule_matches_passes_unchanged(echo: Echo) -> None:
     assert [reply.text for reply in replies] == echo.got == [BODY] * 3
 
 
-def test_a_rule_takes_as_many_requests_as_it_says(echo: Echo) -> None:
+def test_a_rule_applies_to_its_number_of_requests(echo: Echo) -> None:
     statuses = [echo.ask(answers(503), nth=2, times=2).status_code] + [echo.ask().status_code for _ in range(3)]
     assert statuses == [200, 503, 503, 200]
     assert len(echo.got) == 2
 
 
 @pytest.mark.parametrize(("act", "arrived"), [(loses_request, 0), (cuts_request, 0), (loses_reply, 1), (cuts_reply, 1)])
-def test_a_lost_request_does_not_arrive_and_a_lost_reply_does_not_come(echo: Echo, act: Act, arrived: int) -> None:
+def test_requests_and_replies_are_lost(echo: Echo, act: Act, arrived: int) -> None:
     with pytest.raises(requests.RequestException):
         _ = echo.ask(act).text
     assert len(echo.got) == arrived
 
 
-def test_another_request_arrives(echo: Echo) -> None:
+def test_a_changed_request_arrives(echo: Echo) -> None:
     assert echo.ask(changes(lambda request: request.with_json(lambda _: {"rows": 2}))).json() == {"rows": 2}
 
 
-def test_something_breaks_between_the_work_and_the_reply(echo: Echo) -> None:
+def test_a_fault_happens_between_the_work_and_the_reply(echo: Echo) -> None:
     seen: list[int] = []
     assert echo.ask(after(lambda: seen.append(len(echo.got)))).text == BODY
     assert seen == [1]

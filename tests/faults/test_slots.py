@@ -1,4 +1,4 @@
-"""In deferrable mode a pod holds no worker's slot while it runs, and the export pool says how many run at a time."""
+"""In deferrable mode a running pod uses no worker slot, and the export pool limits the number of pods."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def resize(stage: Stage, slots: int) -> None:
     stage.stack.rest("PATCH", f"pools/{EXPORT_POOL}", {**body, "slots": slots})
 
 
-def test_pods_run_without_a_slot_and_as_many_as_the_pool_lets(stage: Stage) -> None:
-    """Two runs, pods that wait for a secret, and one slot."""
+def test_deferred_pods_use_no_slot_and_the_pool_limits_their_number(stage: Stage) -> None:
+    """The test has two runs, pods that wait for a secret, and one slot."""
     usual = pools(stage)[EXPORT_POOL]["slots"]
     resize(stage, 1)
     rules = stage.proxies["cluster"].rules

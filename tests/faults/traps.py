@@ -1,4 +1,4 @@
-"""Traps: they wait for a moment of a batch, and break something at it."""
+"""Traps wait for a moment of a batch, and cause a fault."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Break = Callable[[Batch], Any]
 
 @dataclass
 class Sprung:
-    """What became of a trap that was set."""
+    """The state of a trap."""
 
     done: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
 
     def by(self, break_: Callable[[], Any]) -> None:
-        """Break something, and record the result."""
+        """Cause a fault, and record the result."""
         try:
             break_()
         except BaseException as error:
@@ -39,7 +39,7 @@ Trap = Callable[[Batch], Sprung]
 
 
 def wire(service: str, pattern: str, act: Act, nth: int = 1, times: int = 1) -> Trap:
-    """Requests to a service fare ill: those whose `METHOD path` and body a pattern is found in."""
+    """Change requests to a service whose `METHOD path` and body match a pattern."""
 
     def set_(batch: Batch) -> Sprung:
         sprung = Sprung()
@@ -59,7 +59,7 @@ def wire(service: str, pattern: str, act: Act, nth: int = 1, times: int = 1) -> 
 def at(
     service: str, pattern: str, break_: Break, how: Callable[[Callable[[], None]], Act] = before, nth: int = 1
 ) -> Trap:
-    """Something breaks while a request is on its way: before it arrives, after it was served, or instead."""
+    """Cause a fault around a request: before it arrives, after it was processed, or instead."""
 
     def set_(batch: Batch) -> Sprung:
         sprung = Sprung()
@@ -71,13 +71,13 @@ def at(
 
 
 def running(task_id: str, break_: Break) -> Trap:
-    """Something breaks as soon as a task's process runs."""
+    """Cause a fault as soon as a task's process runs."""
 
     def set_(batch: Batch) -> Sprung:
         sprung = Sprung()
 
         def is_running() -> bool:
-            with suppress(StackError):  # the run is yet to begin
+            with suppress(StackError):  # the run has not begun yet
                 return bool(batch.task(task_id)["state"] == "running")
             return False
 

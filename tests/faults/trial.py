@@ -1,4 +1,4 @@
-"""One row of the table: a batch, its fault, its recovery, and what the tables hold then."""
+"""One row of the table: a batch, its fault, its recovery, and the rows afterwards."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ BY_ITSELF, AFTER_A_CLEAR, NOT_AT_ALL = "by itself", "after a clear", "not at all
 
 @dataclass
 class Outcome:
-    """What came of a fault.
+    """The result of a fault.
 
     Attributes:
         recovered: by itself, after a clear, or not at all.
         usual: seconds that such a batch took without a fault, at the beginning.
         took: seconds that this one took.
-        lost: rows that are missing.
-        doubled: rows that should not be there.
-        problems: what is wrong; empty if all is well.
+        lost: missing rows.
+        doubled: surplus rows.
+        problems: the deviations; empty if the batch recovered.
     """
 
     fault: Fault
@@ -39,7 +39,7 @@ class Outcome:
 
 
 def attempt(stage: Stage, fault: Fault) -> Outcome:
-    """Break something at a moment of a batch, let it recover, and compare."""
+    """Break something at a moment of a batch, let it recover, and compare the rows."""
     outcome = Outcome(fault, stage.usual(fault.dag, dict(fault.asks)))
     stage.take_away(fault.dag)
     outcome.problems += stage.false_claims()[:5]
@@ -69,17 +69,17 @@ def attempt(stage: Stage, fault: Fault) -> Outcome:
 
 
 LOOK_SECONDS = 1.0
-"""The time between two looks at the watermark while a fault is on."""
+"""The time between two reads of the watermark during a fault."""
 
 
 @contextmanager
 def watched(stage: Stage, outcome: Outcome) -> Iterator[None]:
-    """Looks at the watermark again and again: it must not claim a ledger whose rows are not there."""
+    """Read the watermark repeatedly: it must not include a ledger whose rows are missing."""
     ended, false = threading.Event(), dict[str, None]()
 
     def look() -> None:
         while not ended.wait(LOOK_SECONDS):
-            with suppress(Exception):  # the warehouse may be what is broken
+            with suppress(Exception):  # the fault may have stopped the warehouse
                 false.update(dict.fromkeys(stage.false_claims()))
 
     thread = threading.Thread(target=look)
@@ -93,7 +93,7 @@ def watched(stage: Stage, outcome: Outcome) -> Iterator[None]:
 
 
 def spring(batch: Batch, fault: Fault) -> Iterator[str]:
-    """Begin the batch and set its traps, each when the one before it has sprung; return their problems."""
+    """Start the batch and set its traps, each after the previous one was triggered; return their problems."""
     begun = False
     for number, trap in enumerate(fault.traps, 1):
         sprung = trap(batch)
@@ -113,7 +113,7 @@ def spring(batch: Batch, fault: Fault) -> Iterator[str]:
 
 
 def recover(batch: Batch, outcome: Outcome) -> Iterator[str]:
-    """Wait for the end of the batch and of those beside it; clear what an operator would."""
+    """Wait for the end of all batches; clear the task that an operator would clear."""
     clear, batches = outcome.fault.clear, [batch, *batch.others]
     failed = [each for each in batches if each.wait() == "failed"]
     if failed and clear is None:
@@ -133,7 +133,7 @@ def recover(batch: Batch, outcome: Outcome) -> Iterator[str]:
 
 
 def mistake(batch: Batch, fault: Fault) -> Iterator[str]:
-    """Clear a task that cannot succeed; return what it did besides failing with the right advice."""
+    """Clear a task that cannot succeed; return deviations from a failure with the right advice."""
     assert fault.mistaken is not None
     before = batch.stage.rows()
     batch.clear(fault.mistaken)
@@ -148,7 +148,7 @@ def mistake(batch: Batch, fault: Fault) -> Iterator[str]:
 
 
 def differences(stage: Stage, outcome: Outcome, since: float) -> Iterator[str]:
-    """What is not as a batch without a fault leaves it."""
+    """Return differences to a batch without a fault."""
     if outcome.lost or outcome.doubled:
         yield f"{outcome.lost} rows are lost, {outcome.doubled} are doubled"
     yield from stage.false_claims()[:5]

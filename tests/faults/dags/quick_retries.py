@@ -1,6 +1,6 @@
-"""The DAG of ledgers and assets with quick retries: a try follows the one before it at once.
+"""The DAG of ledgers and assets with immediate retries.
 
-Beside it ledgers alone, which takes less time, ledgers alone with tasks that wait in the triggerer, and the backfill.
+Further DAGs: ledgers alone, which takes less time; ledgers alone with deferrable tasks; and the backfill.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def test_a_run_that_misses_its_deadline_is_reported_once(sample: Sample, told: t
     assert tell(stack, "deadline")["forget"] == "success"
     assert len(messages) == len(mails) == 1
     text = messages[0][2]["text"]
-    assert f"{LEDGERS} is not done by its deadline" in text
+    assert f"{LEDGERS} missed its deadline" in text
     assert "docs/runbook.md#deadline-missed" in text
     assert f"{stack.ui}/dags/{LEDGERS}/runs/late" in text
     stack.rest("PATCH", f"dags/{LEDGERS}/dagRuns/late", {"state": "success"})  # Airflow cannot delete a running run

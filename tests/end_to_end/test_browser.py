@@ -112,7 +112,7 @@ def test_a_range_of_ledgers_is_requested_in_the_form(sample: Sample, browser: Br
     before = rows(sample.stack)
     browser.open(f"{sample.stack.ui}/dags/{DAG}")
     browser.click_button("Trigger Dag")
-    browser.see("the first ledger to load, in place of times")
+    browser.see("the first ledger to load, instead of times")
     browser.fill("start_ledger", str(FIRST))
     browser.fill("end_ledger", str(LAST))
     # The form proposes the current time; after the schedule's end Airflow then creates an empty run, which succeeds.

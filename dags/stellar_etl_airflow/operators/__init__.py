@@ -1,1 +1,1 @@
-"""What operators have in common: BigQuery jobs, pods, settings at run time, alerts, defaults of DAGs."""
+"""Common parts of operators: BigQuery jobs, pods, settings at run time, alerts, and defaults of DAGs."""

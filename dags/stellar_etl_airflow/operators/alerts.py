@@ -1,15 +1,15 @@
-"""Alerts about a task that exhausted its retries, and about a late run: Sentry at once, chat and email by a digest.
+"""Alerts about tasks that exhausted their retries and about late runs: Sentry at once, Slack and email as a digest.
 
-Sentry groups events by itself. Chat and email must not get 40 messages because the warehouse is down, and the 40
-processes that fail share nothing but Airflow: so each leaves its alert in an Airflow Variable of its own, `alert.…`,
-and the DAG `alerts`, with one run at a time, sends one message about all alerts. The reasons:
+Sentry groups events itself. Slack and email must not get 40 messages because the warehouse is down, but the 40 failing
+processes share only Airflow. So each process stores its alert in its own Airflow Variable, `alert.…`. The DAG `alerts`,
+with one active run, sends one message about all alerts. Reasons for this design:
 
-- No process needs a lock. The Task SDK sets Variables, but can't compare and set them: of 40 processes that check
+- No process needs a lock. The Task SDK can set a Variable but cannot compare and set it: of 40 processes that check
   whether an alert was sent, several would find none. Here each process writes its own Variable, and one reader removes
   the sent ones. Alerts that could not be sent stay for the next run.
-- Setting a Variable works wherever Airflow notices a failure: in the task's process, in the DAG processor, which gets
-  lost workers, and in the triggerer, which gets missed deadlines. Triggering a DAG run with the lock as its id works
-  only in the first one, and callbacks of a DAG run always run in the second one.
+- Variables can be set wherever Airflow notices a failure: in the task's process, in the DAG processor (lost workers),
+  and in the triggerer (missed deadlines). Triggering a DAG run with the lock as its id works only in the task's
+  process, and DAG run callbacks always run in the DAG processor.
 - Slow, hanging and retried requests run in a separate task, not in the failed one.
 """
 
@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 from airflow.sdk import Context, Variable
 from airflow.sdk.configuration import conf
-from airflow.sdk.log import redact  # type: ignore[attr-defined]  # it is what masks logs
+from airflow.sdk.log import redact  # type: ignore[attr-defined]  # the function that masks secrets in logs
 from asgiref.sync import sync_to_async
 
 from stellar_etl_airflow import VERSION
@@ -35,18 +35,18 @@ from stellar_etl_airflow.settings.alerts import AlertSettings, MessageSettings
 from stellar_etl_airflow.settings.base import SettingsError
 
 ALERT_PREFIX = "alert."
-"""The prefix of Variables with one alert each, until it is sent."""
+"""The prefix of Variables that each contain one unsent alert."""
 
 SEND_SECONDS = 5
-"""How long a task that has failed waits for Sentry."""
+"""Seconds that a failed task waits for Sentry."""
 
 _TAG_LENGTH = 200
 """Sentry drops longer tags (https://develop.sentry.dev/sdk/data-model/event-payloads/)."""
 
 
 def _ledgers(context: Context) -> LedgerRange | None:
-    """The run's ledgers, as far as a task found them before this one failed."""
-    with suppress(Exception):  # whatever is missing, the alert goes out
+    """Return the run's ledgers, if an earlier task found them."""
+    with suppress(Exception):  # send the alert whatever is missing
         return ledgers_of(context)
     with suppress(Exception):
         found = pull_result(context, SOURCES_TASK)
@@ -65,7 +65,7 @@ def _tags(context: Context) -> dict[str, str]:
 
 
 def _redacted(event: Any, _hint: dict[str, Any]) -> Any:
-    """The event without what Airflow knows as a secret: passwords of connections, Variables by a secret's name."""
+    """Return the event with the secrets masked that Airflow knows: passwords of connections, and secret Variables."""
     return redact(event, max_depth=20)
 
 
@@ -76,12 +76,12 @@ def _killed(context: Context) -> str:
 def report_failure(context: Context) -> None:
     """Alert the recipients in the Variables about a failure; `on_failure_callback` of every task.
 
-    Airflow calls it after a task's last try, and at once for a failure that no retry can fix; before a retry it calls
-    `on_retry_callback`. If the worker was lost, the DAG processor calls it, without an exception. If only the task's
-    process was killed, for instance out of memory, Airflow 3.3.1 calls nothing: the run's deadline reports it.
+    Airflow calls it after a task's last try, and immediately for a failure that no retry can fix. Before a retry it
+    calls `on_retry_callback`. If the worker was lost, the DAG processor calls it, without an exception. If only the
+    task's process was killed, for instance out of memory, Airflow 3.3.1 calls nothing; the run's deadline reports it.
 
     Raises:
-        SettingsError: a Variable is invalid. Airflow logs it, the task's state stays, and the recipients of the other
+        SettingsError: a Variable is invalid. Airflow logs the error and keeps the task's state. Recipients of the other
             Variables were alerted.
     """
     try:
@@ -111,24 +111,25 @@ def _now() -> str:
 
 
 def _leave(alert: Alert) -> None:
-    """Leave an alert for the DAG `alerts`, without the secrets that this process knows.
+    """Store an alert for the DAG `alerts`, with the secrets masked that this process knows.
 
-    Only this process knows what to mask: the tasks that send it never had the connections that were used here.
+    Masking must happen here: the tasks that send the alert do not know the connections that this process used.
     """
     masked = Alert(**cast("dict[str, Any]", redact(asdict(alert))))
     Variable.set(f"{ALERT_PREFIX}{alert.key}", masked.to_json(), "waits for the DAG alerts to send it")
 
 
 async def report_deadline(context: Mapping[str, Any], **_: str) -> None:
-    """Alert about a run that is not done by its deadline; Airflow's triggerer calls it, once per run.
+    """Alert about a run that is not done by its deadline. Airflow's triggerer calls it once per run.
 
-    This includes a failed run that is not fixed yet: its task may have been killed without an alert. It excludes runs
-    of a backfill, which are all created at once and then wait, and runs that were late when they began, as in a
-    catch-up.
+    This includes a failed run that is not fixed yet, because its task may have been killed without an alert. It
+    excludes
+    runs of a backfill, which are all created at once and then wait, and runs that were already late when they began, as
+    in catch-up.
 
     Args:
-        context: `dag_run` as the REST API shows it, and `deadline` with its `deadline_time`.
-        _: the version of the DAGs, by which Airflow distinguishes deadlines.
+        context: `dag_run` in the format of the REST API, and `deadline` with its `deadline_time`.
+        _: the version of the DAGs, which distinguishes deadlines.
     """
     await sync_to_async(_report_deadline)(context)
 
@@ -139,7 +140,7 @@ def _report_deadline(context: Mapping[str, Any]) -> None:
     dag_id, run_id = run["dag_id"], run["dag_run_id"]
     if run["run_type"] == "backfill" or deadline < datetime.fromisoformat(str(run["queued_at"])):
         return
-    text = f"{dag_id} is not done by its deadline, {deadline:%Y-%m-%d %H:%M} UTC, but {run['state']}"
+    text = f"{dag_id} missed its deadline, {deadline:%Y-%m-%d %H:%M} UTC: its state is {run['state']}"
     link = f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
     try:
         if settings(MessageSettings).anybody:
@@ -151,10 +152,10 @@ def _report_deadline(context: Mapping[str, Any]) -> None:
 
 
 def report_failure_to_sentry(context: Context) -> None:
-    """Send an event, if the Variable `sentry_dsn` names a Sentry project.
+    """Send an event to Sentry if the Variable `sentry_dsn` is set.
 
-    The client is the event's own, without integrations: nothing of the process reaches the event but the exception and
-    its stack, without the values of variables.
+    The event has its own client without integrations. It contains only the exception and its stack, without the values
+    of variables.
 
     Raises:
         SettingsError: `sentry_dsn` is not a DSN.
@@ -170,7 +171,7 @@ def report_failure_to_sentry(context: Context) -> None:
 
 
 def report_pause(context: Context, text: str) -> None:
-    """Notify the recipients in the Variables that a task waits for something that a user can change."""
+    """Notify the recipients in the Variables that a task waits for a change that a user can make."""
     ti = context["ti"]
     if settings(MessageSettings).anybody:
         what, ids = f"{ti.dag_id}.{ti.task_id}", (ti.dag_id, ti.run_id, ti.task_id, "pause")
@@ -179,12 +180,12 @@ def report_pause(context: Context, text: str) -> None:
 
 
 def report_finding(context: Context, text: str, tags: Mapping[str, str]) -> None:
-    """Send an event of something that a task found, if the Variable `sentry_dsn` names a Sentry project.
+    """Send an event about a finding of a task to Sentry, if the Variable `sentry_dsn` is set.
 
     Args:
         context: the task's context.
-        text: what was found.
-        tags: what kind it is; findings of one kind make one issue.
+        text: the finding.
+        tags: the kind of finding. Findings with the same tags form one Sentry issue.
     """
     alerts = settings(AlertSettings)
     if alerts.sentry_dsn:
@@ -218,7 +219,7 @@ def _send(
         )
     except BadDsn:
         raise SettingsError(
-            "Airflow Variable 'sentry_dsn' is not a DSN, such as https://KEY@HOST/PROJECT; the failure is not reported"
+            "Airflow Variable 'sentry_dsn' is not a DSN, such as https://KEY@HOST/PROJECT; the failure was not reported"
         ) from None
     tags: dict[str, str] = event["tags"]
     hint: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""BigQuery jobs as a task runs them: found again by a retry, one after the other, synchronous or deferred."""
+"""BigQuery jobs of a task: retries find them again; they run one after the other, synchronously or deferred."""
 
 from __future__ import annotations
 
@@ -42,63 +42,68 @@ from stellar_etl_airflow.settings.warehouse import WarehouseSettings
 
 
 def client_for(config: WarehouseSettings) -> bigquery.Client:
-    """Return a client with the project's own connection, for a task that runs no jobs of its own."""
+    """Return a client with the project's connection, for a task without jobs."""
     return BigQueryHook(gcp_conn_id=GOOGLE_CONNECTION).get_client(project_id=config.bq_project)
 
 
 def warehouse_for(context: Context) -> Warehouse:
-    """Return the warehouse for a task that runs no jobs of its own but small queries."""
+    """Return the warehouse for a task that only runs small queries."""
     config = settings(WarehouseSettings)
     return Warehouse(client_for(config), config, task_labels(context))
 
 
 class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
-    """Runs its jobs one after the other, each under an id that a retry finds again.
+    """Runs its jobs one after the other, each with an id that a retry finds again.
 
-    The provider's `execute` is replaced, because neither of its ways holds: `force_rerun=True` starts a second
-    job after a lost reply, and `force_rerun=False` makes a cleared task fail for ever on the job that is done.
-    Here the ids are made of DAG, run, task and a counter. A try looks up the last one: a running job that does the
-    same work is waited for; a job that is done, or does other work, leaves its place to the next counter.
+    The provider's `execute` is replaced, because neither of its modes works. `force_rerun=True` starts a second job
+    after a lost response. With `force_rerun=False`, a cleared task always fails because its job exists.
+    Here the ids consist of DAG, run, task, target and a counter. A try looks up the last job. If that job does the same
+    work and is running, the try waits for it. Otherwise the try starts a job with the next counter.
 
-    A job that writes a table runs as the only one that does (`bigquery.writers`). A try that is killed or times out
-    cancels its job and waits until it has ended, in `on_kill` and in `resume_execution`.
+    A job that writes a table is its only writer (`bigquery.writers`). A try that is killed or times out cancels its job
+    and waits until it has ended, in `on_kill` and in `resume_execution`.
     """
 
     waits_for_budget = True
-    """Whether statements that no batch bounds are held to the Variable `daily_budget`. Not those that write down, or
-    bring to its end, what was begun."""
+    """Whether statements that are not bounded by a batch wait for the Variable `daily_budget`. False for tasks that
+    record
+    or complete work that has begun."""
 
-    operator_extra_links = ()  # type: ignore[assignment]  # the provider's has two
-    """None of the provider's, which lead to the job and the table of its `execute`: after each task Airflow looks for
-    what they need, and logs an error for each that is missing."""
+    operator_extra_links = ()  # type: ignore[assignment]  # the provider has two
+    """No links. The provider's links show the job and the table of its `execute`. After each task, Airflow looks for
+    their
+    XComs and logs an error per missing one."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(configuration={}, gcp_conn_id=GOOGLE_CONNECTION, **kwargs)
 
-    # What an operator of ours says -------------------------------------------------------------------------
+    # Implemented by subclasses -----------------------------------------------------------------------------
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """The jobs to run: as many at each call within a try, and the same as long as the tables are as they were."""
+        """Return the jobs to run.
+
+        Each call within a try returns the same number of jobs, and the same jobs if the tables are unchanged.
+        """
         raise NotImplementedError
 
     def prepare(self, context: Context, warehouse: Warehouse) -> None:
-        """What must be there before the first job runs; nothing by default."""
+        """Prepare what the first job needs; nothing by default."""
 
     def before(self, context: Context, warehouse: Warehouse, number: int) -> None:
-        """What to do right before a job starts, or is found running; nothing by default.
+        """Run directly before a job is started or found running; nothing by default.
 
         Args:
             context: the task's context.
             warehouse: the warehouse.
-            number: the job's place in `jobs`.
+            number: the job's index in `jobs`.
         """
 
     def cost_parts(self) -> dict[str, str]:
-        """What the jobs' labels say beside DAG, task and environment; nothing by default."""
+        """Return further labels of the jobs, besides DAG, task and environment; none by default."""
         return {}
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[bigquery.job.QueryJob]) -> Any:
-        """The task's result, given its jobs: their ids, what they read, and when the last one ended."""
+        """Return the task's result: the jobs' ids and bytes, and when the last one ended."""
         return {
             "jobs": [job.job_id for job in jobs],
             **bytes_of(jobs),
@@ -106,15 +111,15 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
         }
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """What the jobs read and write, once `jobs` has said which they are; nothing by default."""
+        """Return the lineage of the jobs, after `jobs` was called; none by default."""
         return Lineage()
 
-    # How it runs -------------------------------------------------------------------------------------------
+    # Execution ---------------------------------------------------------------------------------------------
 
     def apply_settings(self, context: Context) -> None:
-        """Find the dataset, and the jobs' place with it."""
+        """Read the settings of the dataset, and the jobs' project and location."""
         hook = BigQueryHook(gcp_conn_id=self.gcp_conn_id)
-        self.hook = hook  # the provider cancels the job through it when the task is killed
+        self.hook = hook  # the provider uses it to cancel the job when the task is killed
         ti = context["ti"]
         self.task_label = task_label(ti.dag_id, ti.run_id, ti.task_id)
         labels = {**task_labels(context, **self.cost_parts()), TASK_LABEL: self.task_label}
@@ -124,10 +129,10 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
         self.location = self.warehouse.location
 
     def execute(self, context: Context) -> Any:
-        """Make sure that this deployment may write, prepare, then run the jobs.
+        """Check that this deployment may write, prepare, then run the jobs.
 
         Raises:
-            AirflowFailException: another deployment writes the datasets; no try can change that.
+            AirflowFailException: another deployment writes to the datasets. A retry cannot change that.
         """
         try:
             self.warehouse.claim(this_deployment())
@@ -139,11 +144,11 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
     def execute_complete(
         self, context: Context, event: dict[str, Any], job_id: str = "", done: Sequence[str] = ()
     ) -> Any:
-        """Comes back from the triggerer: the job that was waited for has ended, or the trigger failed.
+        """Resume after the triggerer's event: the job has ended, or the trigger failed.
 
         Raises:
-            AirflowException: the trigger failed while the job runs; the next try finds the job.
-            AirflowFailException: the job failed in a way that no try can change.
+            AirflowException: the trigger failed while the job runs. The next try finds the job.
+            AirflowFailException: the job failed in a way that a retry cannot change.
         """
         job = self.warehouse.get_job(job_id)
         if job.state != "DONE":
@@ -152,9 +157,9 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
         return self._run(context, [*done, *([] if self._gives_way(job) else [job_id])])
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral; after one that timed out, cancel the job first.
+        """Resume after a deferral. If it timed out, cancel the job first.
 
-        The triggerer ends a trigger that timed out without `on_kill` (Airflow 3.3), and the job would run on.
+        If a trigger times out, the triggerer ends it without `on_kill` (Airflow 3.3), and the job would continue.
         """
         error = (next_kwargs or {}).get("error") if next_method == TRIGGER_FAIL_REPR else None
         if error == TriggerFailureReason.TRIGGER_TIMEOUT:
@@ -162,7 +167,7 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
-        """Cancel the job, and wait until it has ended: until then it may still change its table."""
+        """Cancel the job, and wait until it has ended, because until then it may still change its table."""
         if self.job_id and self.cancel_on_kill:
             self.warehouse.cancel(self.job_id, self.result_retry)
 
@@ -178,7 +183,7 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
         return self.done(context, self.warehouse, finished)
 
     def _finish(self, context: Context, number: int, job: Job, before: list[str]) -> Any:
-        """Run a job to its end, here or in the triggerer; one that gave way to another is planned and run again."""
+        """Run a job to its end, here or in the triggerer. If it gave way to another job, plan and run it again."""
         while True:
             running = self._start(context, job)
             if running.state == "DONE" or not self._gives_way(running):
@@ -193,7 +198,7 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
         return self.warehouse.gives_way(job, self.result_retry)
 
     def _start(self, context: Context, job: Job) -> Any:
-        """The job that does this work: one that is running already, or a new one."""
+        """Return the job that does this work: one that is already running, or a new one."""
         ti = context["ti"]
         base = job_id_base(ti.dag_id, ti.run_id, ti.task_id, job.label)
         work = fingerprint(job.configuration)
@@ -204,12 +209,13 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
             self.warehouse.wait_for_writers(job)
             self.configuration = {**job.configuration, "labels": self.warehouse.job_labels(job, work, job=job.label)}
             self.log.info("%s\n%s", self.job_id, job.configuration.get("query", {}).get("query") or job.configuration)
-            assert self.hook is not None  # `apply_settings` made it
+            assert self.hook is not None  # set by `apply_settings`
             try:
                 return self._noted(context, self._submit_job(self.hook, self.job_id))
             except Conflict:
-                # The id is this task's alone: an insert of ours went through and its reply was lost, or an earlier try
-                # that was given up still runs, and may do other work.
+                # The id belongs to this task. Either our insert succeeded and its response was lost, or an earlier
+                # try's
+                # job is still running, which may do other work.
                 started = self.warehouse.get_job(self.job_id)
                 if started.labels.get(FINGERPRINT_LABEL) == work:
                     return self._noted(context, started)
@@ -242,21 +248,21 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
 
 
 class TableJobsOperator(BigQueryJobsOperator):
-    """Works on one table of the registry, and on the staging table that the run has for it."""
+    """Works on one table of the registry, and on the run's staging table for it."""
 
     def __init__(self, *, table: Table, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.table = table
 
     def cost_parts(self) -> dict[str, str]:
-        """The table."""
+        """Return the table as the cost's table."""
         return {"table": self.table.table_id}
 
     def staging_id(self, context: Context) -> str:
-        """The name of the run's staging table."""
+        """Return the name of the run's staging table."""
         ti = context["ti"]
         return staging_table_id(self.table.table_id, ti.dag_id, ti.run_id)
 
     def staging_dataset(self, context: Context) -> Dataset:
-        """The run's staging table as lineage names it."""
+        """Return the lineage dataset of the run's staging table."""
         return self.warehouse.table_dataset(self.staging_id(context), self.table)

@@ -1,4 +1,4 @@
-"""The daily budget: a task that would exceed it waits for the next day, before it starts a pod or a statement."""
+"""The daily budget: a task that would exceed it waits for the next day before it starts a pod or a statement."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ from stellar_etl_airflow.sql.batch_stats import billed_since, jobs_view, spent
 log = logging.getLogger(__name__)
 
 LOOK_BACK = timedelta(days=7)
-"""The loads by which the cost of a ledger is estimated."""
+"""Age of the loads from which the cost per ledger is estimated."""
 
 
 def wait_for_budget(context: Context, ledgers: LedgerRange, warehouse_for: Callable[[Context], Warehouse]) -> None:
-    """Let an export go on if its run fits into what is left of the day's budget.
+    """Return if an export's run fits into the rest of the day's budget; otherwise reschedule the task.
 
-    The run's cost is estimated by what a ledger cost in the DAG's loads of the last days.
+    The run's cost is estimated from the cost per ledger in the DAG's loads of the last days.
 
     Args:
         context: the task's context.
         ledgers: the ledgers of the run.
-        warehouse_for: gives the warehouse, if there is a budget.
+        warehouse_for: returns the warehouse; called if there is a budget.
 
     Raises:
-        AirflowRescheduleException: until the next day; the task holds no slot meanwhile, and loses no try.
-        AirflowFailException: the run alone would cost more than a day's budget.
+        AirflowRescheduleException: the run does not fit. The task runs again on the next day, and until then uses no
+            worker slot and no try.
+        AirflowFailException: the run alone costs more than a day's budget.
     """
     if not settings(CostSettings).daily_budget:
         return
@@ -51,10 +52,10 @@ def wait_for_budget(context: Context, ledgers: LedgerRange, warehouse_for: Calla
 
 
 def wait_for_statements(context: Context, warehouse: Warehouse, jobs: Sequence[Job]) -> None:
-    """Let a task start its statements if they fit into what is left of the day's budget.
+    """Return if a task's statements fit into the rest of the day's budget; otherwise reschedule the task.
 
-    Statements that constants bound to a batch's partitions are part of what `wait_for_budget` estimates. What each of
-    the others would read, BigQuery says by a dry run, which is free.
+    Statements that constants bound to a batch's partitions are part of the estimate of `wait_for_budget`. A dry run,
+    which is free, gives the bytes of the others.
 
     Args:
         context: the task's context.
@@ -62,26 +63,27 @@ def wait_for_statements(context: Context, warehouse: Warehouse, jobs: Sequence[J
         jobs: all statements of the task.
 
     Raises:
-        AirflowRescheduleException: until the next day.
-        AirflowFailException: the statements alone would cost more than a day's budget.
+        AirflowRescheduleException: the statements do not fit. The task runs again on the next day.
+        AirflowFailException: the statements alone cost more than a day's budget.
     """
     unbounded = [job for job in jobs if not job.is_bounded]
     if not unbounded or not (costs := settings(CostSettings)).daily_budget:
         return
     read = sum(map(warehouse.bytes_to_read, unbounded))
     expected, ti = float(estimated_cost(read, costs.price_per_tib)), context["ti"]
-    log.info("%d statements will read about %d bytes, which cost about %.4f", len(unbounded), read, expected)
+    log.info("%d statements will read about %d bytes at a cost of about %.4f", len(unbounded), read, expected)
     own = task_label(ti.dag_id, ti.run_id, ti.task_id)
     if running_jobs(warehouse.client, warehouse.project, TASK_LABEL, own):
-        return  # an earlier try began: its cost is not saved any more
+        return  # an earlier try has started them, so their cost cannot be avoided
     spent_today, _ = _spent(warehouse, ti.dag_id)
     _wait(context, warehouse, spent_today, expected, "this task", "let it read less")
 
 
 def _spent(warehouse: Warehouse, dag_id: str) -> tuple[float, float]:
-    """What was spent on the dataset since the day began, UTC, and what a ledger costs in the loads of a DAG.
+    """Return the cost of work on the dataset since the start of the UTC day, and the cost per ledger of a DAG's loads.
 
-    BigQuery's own records say what queries cost, of all tasks and tries; the batch stats have pods and storage.
+    The cost of queries of all tasks and tries comes from BigQuery's job metadata, that of pods and storage from the
+    batch stats.
     """
     now = datetime.now(UTC)
     jobs = jobs_view(warehouse.project, warehouse.location)
@@ -103,11 +105,11 @@ def _wait(context: Context, warehouse: Warehouse, spent_today: float, expected: 
     budget = settings(CostSettings).daily_budget
     if spent_today + expected <= budget:
         return
-    costs = f"{what} will cost about {expected:.4f}, and Airflow Variable 'daily_budget' is {budget:g}"
+    costs = f"{what} costs about {expected:.4f}, and Airflow Variable 'daily_budget' is {budget:g}"
     if expected > budget:
-        raise AirflowFailException(f"{costs}: {advice}, or raise the Variable")
+        raise AirflowFailException(f"{costs}: {advice}, or increase the Variable")
     report_pause(
         context,
-        f"work on {warehouse.dataset_id} pauses until tomorrow: {spent_today:.4f} are spent today, {costs}",
+        f"work on {warehouse.dataset_id} pauses until tomorrow (UTC): {spent_today:.4f} were spent today, {costs}",
     )
     raise AirflowRescheduleException(_day_of(datetime.now(UTC)) + timedelta(days=1))  # type: ignore[no-untyped-call]

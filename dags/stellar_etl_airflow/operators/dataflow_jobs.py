@@ -1,4 +1,4 @@
-"""Dataflow jobs as a task runs them: found by name, adopted, started once, followed to their end."""
+"""Dataflow jobs of a task: started once, and found by name by a retry."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION
 log = logging.getLogger(__name__)
 
 EMULATOR = "DATAFLOW_EMULATOR_HOST"
-"""Where the stand-in of Dataflow is, with its scheme; as Google's other clients have it for theirs."""
+"""The address of a Dataflow emulator with its scheme, like the variables of Google's other clients."""
 
 INPUT_LABEL = "outbound_input"
-"""The label of a job that names what it sends: a job that is done is adopted only for the same files."""
+"""The label with a hash of a job's input. A completed job is accepted only for the same files."""
 
 REQUEST_TRIES = 5
-"""How often a request is repeated that ends with a server's error; a launch that had gone through then gives 409."""
+"""Tries of a request after server errors. If a launch succeeded in spite of its error, the next one returns 409."""
 
 CANCELLED = "JOB_STATE_CANCELLED"
 SUCCEEDED_STATES = frozenset({"JOB_STATE_DONE", "JOB_STATE_UPDATED", "JOB_STATE_DRAINED"})
@@ -36,13 +36,13 @@ _RACES = 3
 
 
 class DataflowError(RuntimeError):
-    """A job can't be found or started; the message names it."""
+    """A job cannot be found or started; the message names it."""
 
 
 class DataflowHook(GoogleBaseHook):
     """Dataflow's API through Google's discovery client.
 
-    The provider's own hook needs Beam's provider, and so Beam, in Airflow's environment.
+    The provider's hook requires Beam's provider, and so Beam, in Airflow's environment.
     """
 
     def get_conn(self) -> Any:
@@ -59,7 +59,7 @@ def input_label(uri: str) -> str:
 
 @dataclass(frozen=True)
 class JobState:
-    """A job as Dataflow has it."""
+    """A Dataflow job."""
 
     id: str
     name: str
@@ -73,7 +73,7 @@ class JobState:
 
     @property
     def has_succeeded(self) -> bool:
-        """Whether it ended well; what it has delivered is another question."""
+        """Whether it succeeded. This says nothing about what it delivered."""
         return self.state in SUCCEEDED_STATES
 
 
@@ -85,22 +85,22 @@ class DataflowJobs:
         self._locations = DataflowHook(gcp_conn_id=GOOGLE_CONNECTION).get_conn().projects().locations()
 
     def numbered(self, base: str) -> list[JobState]:
-        """Return the jobs whose names are `base` with a number, in any state, in order."""
+        """Return the jobs named `base` with a number, in any state, in order."""
         found: list[JobState] = []
         while (job := self._named(f"{base}-{len(found) + 1}")) is not None:
             found.append(job)
         return found
 
     def find_or_start(self, base: str, uri: str, launch: Callable[[str], dict[str, Any]]) -> JobState:
-        """Return the job that sends some files: one that is active, one that has sent them, or a new one.
+        """Return the job that sends some files: an active one, one that has sent them, or a new one.
 
         Args:
-            base: what the names of the jobs have in common.
+            base: the common prefix of the names of the jobs.
             uri: the address of the files.
-            launch: gives the `launchParameter` of a job by its name.
+            launch: returns the `launchParameter` for a job's name.
 
         Raises:
-            DataflowError: other tries start jobs all the time.
+            DataflowError: other tries keep starting jobs.
         """
         for _ in range(_RACES):
             jobs = self.numbered(base)
@@ -117,11 +117,11 @@ class DataflowJobs:
             except HttpError as error:
                 if error.resp.status != 409:
                     raise
-                log.info("there is an active job %s already: looking again", name)
+                log.info("an active job %s already exists: looking it up", name)
         raise DataflowError(f"other tries started jobs named {base}-N {_RACES} times: clear the task")
 
     def cancel(self, job: JobState) -> None:
-        """Ask a job to stop."""
+        """Request the cancellation of a job."""
         body = {"requestedState": CANCELLED}
         request = self._locations.jobs().update(**self._place, jobId=job.id, body=body)
         request.execute(num_retries=REQUEST_TRIES)
@@ -133,7 +133,7 @@ class DataflowJobs:
         return metrics
 
     def _named(self, name: str) -> JobState | None:
-        """The newest job of a name."""
+        """Return the latest job of a name."""
         jobs: list[dict[str, Any]] = []
         request = self._locations.jobs().list(**self._place, name=name, filter="ALL")
         while request is not None:

@@ -1,7 +1,7 @@
-"""What all DAGs share: arguments, schedule, params. All of it is fixed while a file is parsed.
+"""Common arguments, schedules and params of all DAGs, all fixed while Airflow parses a file.
 
-The schedule comes from the environment of the Airflow processes, so that one set of DAG files serves every
-deployment. Importing them touches nothing else but one Variable, the owner's name.
+Schedules come from environment variables of the Airflow processes, so that one set of DAG files serves every
+deployment. Parsing reads only one Variable, the owner's name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import airflow
-from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks what deadlines need
+from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks the classes for deadlines
     AsyncCallback,
     CronTriggerTimetable,
     DeadlineAlert,
@@ -45,7 +45,7 @@ CATCHUP = "STELLAR_ETL_CATCHUP"
 ACTIVE_RUNS = "STELLAR_ETL_ACTIVE_RUNS"
 DEADLINE = "STELLAR_ETL_DEADLINE_SECONDS"
 ALERTS = "alerts"
-"""The DAG that sends alerts to chat and email."""
+"""The DAG that sends alerts to Slack and email."""
 
 DEFAULT_SCHEDULES = {
     SCHEDULE: "*/10 * * * *",
@@ -55,12 +55,12 @@ DEFAULT_SCHEDULES = {
     LEDGER_AUDIT_SCHEDULE: "25 * * * *",
     ALERT_SCHEDULE: "*/5 * * * *",
 }
-"""By environment variable."""
+"""Default schedules by environment variable."""
 DEFAULT_START = datetime(2026, 1, 1, tzinfo=UTC)
 DEFAULT_DEADLINE_SECONDS = 7200
 
 TASK_TIMEOUT = timedelta(days=1)
-"""How long a try may take where the Variable `task_timeout` has nothing for its builder: no task hangs for ever."""
+"""Timeout of a try if the Variable `task_timeout` has none for its builder, so that no task hangs forever."""
 
 
 def _moment(name: str) -> datetime | None:
@@ -70,20 +70,20 @@ def _moment(name: str) -> datetime | None:
 
 @cache
 def _owner() -> str:
-    """The Variable `owner`: Airflow takes it from the DAG file, so that it can't wait until a task runs.
+    """Return the Variable `owner`. Airflow reads the owner from the DAG file, before any task runs.
 
-    It is asked for once a process, which reads one DAG file.
+    It is read once per process, which parses one DAG file.
     """
     try:
         return settings(OwnerSettings).owner
-    except Exception as error:  # a DAG must import even if its owner's name can't be read
+    except Exception as error:  # a DAG must import even if the Variable cannot be read
         owner = str(shipped_value(OwnerSettings.model_fields["owner"]))
-        log.warning("Airflow Variable 'owner' can't be read, so that the owner is %s: %s", owner, error)
+        log.warning("Airflow Variable 'owner' can't be read; using %s: %s", owner, error)
         return owner
 
 
 def get_default_dag_args() -> dict[str, Any]:
-    """`default_args` of every DAG: owner, retries and their delays, time-out, and alerts about failures."""
+    """Return `default_args` of every DAG: owner, retries and their delays, timeout, and alerts about failures."""
     return {
         "owner": _owner(),
         "on_failure_callback": report_failure,
@@ -97,12 +97,12 @@ def get_default_dag_args() -> dict[str, Any]:
 
 
 def _version() -> str:
-    """Stands for whatever these DAGs are made of: it changes with their code, what they take from outside, and Airflow.
+    """Return a hash of the code of these DAGs, their environment variables and Airflow's version.
 
-    Airflow 3.3.1 ties a deadline to the version of a DAG that first had it, and looks for one tied to the version that
-    a run is made of. While a deadline stays the same, it stays with the older version, so that the runs of a newer one
-    have none (`SerializedDagModel._try_reuse_deadline_uuids`, `SerializedDAG._process_dagrun_deadline_alerts`). So a
-    deadline carries this, and is another one in each version.
+    Airflow 3.3.1 ties a deadline to the DAG version that first had it, and looks for deadlines of the version of the
+    run. If a deadline stays the same, it stays with the older version, and runs of the newer version have none
+    (`SerializedDagModel._try_reuse_deadline_uuids`, `SerializedDAG._process_dagrun_deadline_alerts`). With this hash,
+    the deadline is different in each version.
     """
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256(f"{airflow.__version__} {_owner()}".encode())
@@ -115,18 +115,20 @@ def _version() -> str:
 
 
 def _deadline() -> DeadlineAlert | None:
-    """By when a run has to be done, counted from its logical date, which is when it is due.
+    """Return the deadline of a run, counted from its logical date, which is when it is due; None for no deadline.
 
-    Not from when it was queued: of a run with such a deadline no task can be cleared with Airflow 3.3.1
-    (https://github.com/apache/airflow/issues/70368). So runs by params have none, for they have no logical date.
+    The deadline does not count from when the run was queued: with such a deadline, tasks of the run cannot be cleared
+    in
+    Airflow 3.3.1 (https://github.com/apache/airflow/issues/70368). Manual runs have no logical date and no deadline.
 
-    The environment says it, not a Variable: `VariableInterval` is read while a run is made, and where the Variable is
-    missing, or is 0 for no deadline, no run is made, and the scheduler of Airflow 3.3.1 ends with an error, again and
-    again (https://github.com/apache/airflow/pull/68917).
+    The interval is an environment variable, not an Airflow Variable. Airflow reads a `VariableInterval` while it
+    creates
+    a run. If the Variable is missing, or is 0 for no deadline, no run is created, and the scheduler of Airflow 3.3.1
+    fails repeatedly (https://github.com/apache/airflow/pull/68917).
     """
     text = os.environ.get(DEADLINE) or str(DEFAULT_DEADLINE_SECONDS)
     if not text.isdecimal():
-        raise ValueError(f"environment variable {DEADLINE}: {text!r} is not a number of seconds; 0: no deadline")
+        raise ValueError(f"environment variable {DEADLINE}: {text!r} is not a number of seconds; 0 is no deadline")
     if not int(text):
         return None
     return DeadlineAlert(
@@ -137,7 +139,7 @@ def _deadline() -> DeadlineAlert | None:
 
 
 def _schedule(name: str) -> tuple[str, timedelta]:
-    """Return a cron expression of the environment, and the longest time between two of its ticks."""
+    """Return a cron expression from the environment, and the longest time between two of its ticks."""
     cron = os.environ.get(name) or DEFAULT_SCHEDULES[name]
     try:
         return cron, period_of(cron)
@@ -146,52 +148,53 @@ def _schedule(name: str) -> tuple[str, timedelta]:
 
 
 def get_schedule(name: str, *, exports: bool = False) -> CronTriggerTimetable:
-    """Return the schedule of a DAG that loads no interval.
+    """Return the schedule of a DAG that does not load its data interval.
 
     Args:
         name: the environment variable.
-        exports: whether its runs export something: they have an interval then, as those of loading DAGs.
+        exports: whether its runs export; such runs need a data interval, like those of loading DAGs.
 
     Raises:
-        ValueError: the schedule can't be read; it names the environment variable.
+        ValueError: the schedule is invalid; the message names the environment variable.
     """
     cron, period = _schedule(name)
     return CronTriggerTimetable(cron, timezone="UTC", interval=mark_of(period) if exports else timedelta())
 
 
 def get_period(name: str) -> timedelta:
-    """Return the longest time between two runs of a schedule, given by its environment variable."""
+    """Return the longest time between two runs of the schedule in an environment variable."""
     return _schedule(name)[1]
 
 
 def get_periods() -> dict[str, timedelta]:
-    """Return the longest time between two runs of each DAG that must not stop, except the one that watches them."""
+    """Return the longest time between two runs of each DAG that is monitored for missing runs."""
     deriving = [table.dag_id for table in DERIVED.values()]
     loading = dict.fromkeys([*LOADING_DAGS, *deriving], _schedule(SCHEDULE)[1])
     return {**loading, ALERTS: _schedule(ALERT_SCHEDULE)[1]}
 
 
 def get_schedule_args() -> dict[str, Any]:
-    """When a scheduled DAG runs, and by when a run has to be done: all of it from the environment.
+    """Return the schedule arguments of the loading DAGs, all from the environment.
 
-    `STELLAR_ETL_SCHEDULE` is a cron expression (every ten minutes by default). `STELLAR_ETL_START_DATE` is where what
-    is loaded begins, `STELLAR_ETL_END_DATE` where the schedule ends. `STELLAR_ETL_CATCHUP=false` leaves intervals out
-    that passed while the DAG was paused. `STELLAR_ETL_ACTIVE_RUNS` is how many runs of a DAG there may be at a time
-    (3). A run that is not done `STELLAR_ETL_DEADLINE_SECONDS` after it was due is reported (7200; 0: never).
-    `model.schedule` says what a run loads, and why a DAG's schedule can be changed at any time.
+    `STELLAR_ETL_SCHEDULE` is a cron expression (default: every ten minutes). Loaded history begins at
+    `STELLAR_ETL_START_DATE`; the schedule ends at `STELLAR_ETL_END_DATE`. `STELLAR_ETL_CATCHUP=false` skips intervals
+    that passed while the DAG was paused. `STELLAR_ETL_ACTIVE_RUNS` limits the active runs per DAG (default: 3). A run
+    that
+    is not done `STELLAR_ETL_DEADLINE_SECONDS` after it was due is reported (default: 7200; 0: never).
+    `model.schedule` describes what a run loads, and why the schedule can be changed at any time.
 
-    These DAGs are made paused, whatever the configuration of the host says: a new deployment loads nothing before
-    somebody unpauses them.
+    The DAGs are created paused, whatever Airflow's configuration says: a new deployment loads nothing until a user
+    unpauses them.
 
     Raises:
-        ValueError: a value can't be read; it names the environment variable.
+        ValueError: a value is invalid; the message names the environment variable.
     """
     cron, period = _schedule(SCHEDULE)
     return {
         "schedule": CronTriggerTimetable(cron, timezone="UTC", interval=mark_of(period)),
-        # A run is due at the end of what it loads: none at the start itself.
+        # A run is due at the end of its period, so there is no run at the start itself.
         "start_date": (_moment(START_DATE) or DEFAULT_START) + timedelta(seconds=1),
-        # Airflow leaves all tasks out of a manual run whose logical date is later, and the empty run succeeds.
+        # Airflow skips all tasks of a manual run with a later logical date, and the empty run succeeds.
         "end_date": _moment(END_DATE),
         "catchup": (os.environ.get(CATCHUP) or "true").lower() not in ("false", "0", "no"),
         "max_active_runs": int(os.environ.get(ACTIVE_RUNS) or 3),
@@ -201,36 +204,36 @@ def get_schedule_args() -> dict[str, Any]:
 
 
 _MOMENT = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2})$"
-"""A time with its zone. Airflow checks no `date-time` by itself: the format makes the UI's form show a calendar."""
+"""A time with its time zone. Airflow does not validate `date-time`; the format only shows a calendar in the UI."""
 
 
 def get_ledger_param(description: str, *, minimum: int = 1) -> Param:
-    """A param that may name a ledger.
+    """Return an optional param for a ledger.
 
     Args:
         description: which ledger.
-        minimum: the lowest that there can be.
+        minimum: the lowest valid ledger.
     """
     return Param(None, type=["null", "integer"], minimum=minimum, maximum=LAST_LEDGER, description=description)
 
 
 def get_range_params() -> dict[str, Param]:
-    """The params by which a run is asked for a range of its own, in place of its data interval."""
+    """Return the params for a range that a run loads instead of its data interval."""
     return {
         "start_time": Param(
             None,
             type=["null", "string"],
             format="date-time",
             pattern=_MOMENT,
-            description="load ledgers that closed from here on, such as 2026-01-01T00:10:00Z",
+            description="load ledgers that closed at this time or later, such as 2026-01-01T00:10:00Z",
         ),
         "end_time": Param(
             None,
             type=["null", "string"],
             format="date-time",
             pattern=_MOMENT,
-            description="load ledgers that closed before this, such as 2026-01-01T00:20:00Z",
+            description="load ledgers that closed before this time, such as 2026-01-01T00:20:00Z",
         ),
-        "start_ledger": get_ledger_param("the first ledger to load, in place of times"),
+        "start_ledger": get_ledger_param("the first ledger to load, instead of times"),
         "end_ledger": get_ledger_param("the last ledger to load"),
     }

@@ -1,8 +1,8 @@
-"""Lineage as Airflow's OpenLineage provider takes it.
+"""Lineage for Airflow's OpenLineage provider.
 
-A task notes names, which it knows by then anyway. Events are made of them, with the columns from the schema files,
-where Airflow's provider asks for them: in a process of its own, and only if `[openlineage] transport` or the like is
-set. So the provider need not be installed, and nothing here can fail a task or make it ask BigQuery.
+A task only stores names that it knows anyway. Airflow's provider builds the events, with columns from the schema files,
+in a separate process and only if OpenLineage is configured, for instance by `[openlineage] transport`. So the provider
+need not be installed, and lineage cannot fail a task or cause requests to BigQuery.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from stellar_etl_airflow.model.lineage import Dataset, Lineage
 
 
 class ReportsLineage:
-    """An operator that notes its lineage; a mixin, to stand before the operator's class.
+    """A mixin for operators that store their lineage. Place it before the operator's class.
 
-    It replaces what the provider of Google's operators has, which would ask BigQuery for the job and each table.
+    It replaces the methods of Google's operators, which would request the job and each table from BigQuery.
     """
 
     lineage = Lineage()
-    """What the task has read and written, as far as it has come."""
+    """The datasets that the task has read and written so far."""
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
-        """What Airflow's provider asks for when the task has ended, well or not."""
+        """Return the lineage. Airflow's provider calls this when the task has ended, successful or not."""
         return as_operator_lineage(self.lineage)
 
 
@@ -44,14 +44,14 @@ def _schema(fields: Sequence[Field]) -> list[SchemaDatasetFacetFields]:
 
 
 def _sources(lineage: Lineage, fields: Mapping[Dataset, Sequence[Field]], column: str) -> list[tuple[Dataset, str]]:
-    """The inputs and their columns that a written column is."""
+    """Return the input columns that a written column copies."""
     if lineage.columns is not None:
         return [lineage.columns[column]] if column in lineage.columns else []
     return [(one, column) for one in lineage.inputs if column in column_names(fields.get(one, ()))]
 
 
 def as_operator_lineage(lineage: Lineage) -> OperatorLineage[Any, Any]:
-    """Lineage as the provider takes it, with the columns that the schema files describe."""
+    """Return lineage in the provider's format, with the columns of the schema files."""
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import InputDataset, OutputDataset
     from openlineage.client.facet_v2 import column_lineage_dataset as columns

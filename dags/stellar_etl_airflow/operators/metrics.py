@@ -1,4 +1,4 @@
-"""Sends metrics through Airflow's own client of StatsD or OpenTelemetry, as its configuration says; docs/metrics.md."""
+"""Send metrics through Airflow's client of StatsD or OpenTelemetry, as Airflow is configured; see docs/metrics.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def send(measurements: Iterable[Measurement]) -> None:
-    """Send values; without a configured receiver Airflow drops them. A value that cannot be sent stops no task."""
+    """Send values. Without a configured receiver, Airflow drops them. A value that cannot be sent fails no task."""
     for one in measurements:
         name, tags = f"{PREFIX}.{one.name}", dict(one.tags)
         try:
@@ -23,5 +23,5 @@ def send(measurements: Iterable[Measurement]) -> None:
                 stats.incr(name, int(one.value), tags=tags)
             else:
                 stats.gauge(name, one.value, tags=tags)
-        except Exception as error:  # the receiver's trouble is no reason to fail a load
+        except Exception as error:  # a problem of the receiver must not fail a load
             log.warning("the metric %s cannot be sent: %r", name, error)

@@ -1,4 +1,4 @@
-"""The one wrapper around the pod operator; each deviation carries its reason."""
+"""The only wrapper around the pod operator. Each deviation from the provider has its reason."""
 
 from __future__ import annotations
 
@@ -26,41 +26,41 @@ from stellar_etl_airflow.settings.pods import PodSettings
 from stellar_etl_airflow.settings.runs import WaitSettings
 
 XCOM_FILE = "/airflow/xcom/return.json"
-"""Where a pod writes its result."""
+"""The file to which a pod writes its result."""
 
 LAKE_VARIABLE = "STELLAR_ETL_DATASTORE_PATH"
-"""Where our exporter finds the lake; the Go program's command has no option for it, and asks the network itself."""
+"""The environment variable with the lake for our exporter; the command line of the Go program has no option for it."""
 
 
 PROGRAM = "stellar-etl"
 NOT_REACHED = 75
-"""The program's exit status where the network has not come to the end of the range (EX_TEMPFAIL of sysexits.h)."""
+"""The program's exit status if the network has not reached the end of the range (EX_TEMPFAIL of sysexits.h)."""
 
 GRACE_SECONDS = 30
 
 KEY_SECRET = "stellar-etl-api-key"  # noqa: S105  the secret's name
-"""The Kubernetes secret, in the pods' namespace, that holds the Google key file if `api_key_path` is set."""
+"""The Kubernetes secret in the pods' namespace with the Google key file, used if `api_key_path` is set."""
 
 KEY_ITEM = "key.json"
 """The key file's name in the secret and in the pods."""
 
 KEY_FOLDER = "/var/run/secrets/stellar-etl"
-"""Where pods find it, read-only."""
+"""The read-only folder of the key file in pods."""
 
 
 class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
-    """Runs `stellar-etl` in a pod, with the image, place and limits that the Variables say.
+    """Runs `stellar-etl` in a pod, with the image, cluster and limits of the Variables.
 
-    - The arguments are argv elements, made by `pod_arguments` when the task runs; no shell reads them.
-    - Pods have no fixed name, a deadline and a grace period, and are deleted when they finish.
-    - A task that was killed fails: the provider's operator deletes the pod and then reports success
+    - The arguments are argv elements, made by `pod_arguments` when the task runs. No shell reads them.
+    - Pods have no fixed name, have a deadline and a grace period, and are deleted when they finish.
+    - A killed task fails. The provider's operator deletes the pod and then reports success
       (https://github.com/apache/airflow/issues/73006).
-    - A pod that is being deleted is ignored: the provider's operator counts it, finds two pods if a try created a new
-      one, and fails that try and each further one (https://github.com/apache/airflow/issues/10544).
-    - If the network has not reached the range, the task is rescheduled, without a try and without a slot in the
-      meantime, until the Variable's limit.
-    - A result that was lost fails the task: the provider's deferrable operator drops it when the pod had
-      ended before the task came back to it.
+    - Terminating pods are ignored. The provider's operator counts them: if a try created a new pod, the operator finds
+      two and fails that try and each further one (https://github.com/apache/airflow/issues/10544).
+    - If the network has not reached the range, the task is rescheduled until the Variable's limit, without using a try
+      or a worker slot.
+    - A lost result fails the task. The provider's deferrable operator drops the result if the pod ended before the task
+      resumed.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -69,11 +69,11 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
             name="stellar-etl",
             on_finish_action="delete_pod",
             termination_grace_period=GRACE_SECONDS,
-            # The pod's last words become the task's error, in place of a dump of the whole pod.
+            # Use the end of the pod's log as the task's error, instead of a dump of the whole pod.
             termination_message_policy="FallbackToLogsOnError",
             log_pod_spec_on_failure=False,
             log_events_on_failure=True,
-            # A node pool that scales from zero needs minutes until a pod can start.
+            # A node pool that scales from zero takes minutes until a pod starts.
             startup_timeout_seconds=900,
             startup_check_interval_seconds=2,
             **kwargs,
@@ -81,11 +81,11 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         self._result: Any = None
 
     def pod_arguments(self, context: Context) -> Sequence[str]:
-        """What stands behind `stellar-etl` on the command line."""
+        """Return the arguments after `stellar-etl`."""
         raise NotImplementedError
 
     def pod_environment(self, context: Context) -> dict[str, str]:
-        """The pod's environment variables; none by default."""
+        """Return the pod's environment variables; none by default."""
         return {}
 
     def apply_settings(self, context: Context) -> None:
@@ -116,7 +116,7 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         self.env_vars += secret_variables(pod, environment)
 
     def build_pod_request_obj(self, context: Context | None = None, **kwargs: Any) -> k8s.V1Pod:
-        """The pod; its sidecar has the image that the Variable says, which the provider reads from the connection."""
+        """Return the pod. Its sidecar has the Variable's image; the provider reads the image from the connection."""
         request = super().build_pod_request_obj(context, **kwargs)
         for container in request.spec.containers:
             if container.name == PodDefaults.SIDECAR_CONTAINER_NAME:
@@ -124,9 +124,10 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         return request
 
     def find_pod(self, namespace: str, context: Context, *, exclude_checked: bool = True) -> k8s.V1Pod | None:
-        """The pod of this task: this try's own, or one of an earlier try that is there to stay.
+        """Return the pod of this task: that of this try, or one of an earlier try that is not terminating.
 
-        Several can be there if the reply to a create was lost: the newest does the work, the others are deleted.
+        If the response to a create request was lost, there can be several. The newest one is used, the others are
+        deleted.
         """
         try:
             found = super().find_pod(namespace, context, exclude_checked=exclude_checked)
@@ -142,12 +143,12 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
             key=lambda pod: (pod.metadata.creation_timestamp, pod.metadata.name),
         )
         for pod in staying[:-1]:
-            self.log.warning("pod %s is of this task too: deleting it", pod.metadata.name)
+            self.log.warning("pod %s also belongs to this task: deleting it", pod.metadata.name)
             self.pod_manager.delete_pod(pod)
         return staying[-1] if staying else None
 
     def is_a_pod_ending(self, context: Context) -> bool:
-        """Whether a pod of this task is being deleted whose program may still run."""
+        """Whether a terminating pod of this task may still be running its program."""
         selector = self._build_find_pod_label_selector(context, exclude_checked=False)
         pods = self.client.list_namespaced_pod(
             namespace=self.pod_settings.pods_namespace, label_selector=selector
@@ -156,12 +157,12 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         return any(pod.metadata.deletion_timestamp and pod.status.phase not in ended for pod in pods)
 
     def _get_pod_from_task_state_store(self, context: Context) -> k8s.V1Pod | None:
-        """The pod that an earlier try noted, unless it is being deleted. Older providers note none, and never ask."""
+        """Return the pod that an earlier try stored, unless it is terminating. Older providers never call this."""
         pod = super()._get_pod_from_task_state_store(context)
         return None if pod is None or pod.metadata.deletion_timestamp else pod
 
     def execute(self, context: Context) -> Any:
-        """Run the pod and return what it left as its result."""
+        """Run the pod and return its result."""
         result = super().execute(context)
         return self._checked(self._result if result is None else result)
 
@@ -172,7 +173,7 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
 
     def _checked(self, result: Any) -> Any:
         if self.do_xcom_push and result is None:
-            raise AirflowException("the pod ended, and its result is lost; the next try runs it again")
+            raise AirflowException("the pod ended, but its result was lost; the next try runs it again")
         return result
 
     def cleanup(
@@ -182,7 +183,7 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
         xcom_result: dict[str, Any] | None = None,
         context: Context | None = None,
     ) -> None:
-        """Cleans up as the provider does; a killed task fails in the end.
+        """Clean up as the provider does, but fail a killed task at the end.
 
         Raises:
             AirflowRescheduleException: the network has not reached the range.
@@ -197,28 +198,28 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
             raise
         if self._killed:
             # https://github.com/apache/airflow/issues/73006
-            raise AirflowException("the task was killed and its pod deleted: its work is not done")
+            raise AirflowException("the task was killed and its pod deleted before its work was done")
 
     def _note_usage(self, context: Context, pod: k8s.V1Pod) -> None:
-        """Notes what a pod used, beside what the task's other pods of this try used."""
+        """Add a pod's usage to that of the task's other pods in this try."""
         ti = context["ti"]
         usage = usage_of(context, ti.task_id) + used_by(pod, datetime.now(UTC))
         ti.xcom_push(key=USAGE_KEY, value=usage.to_json())
 
     def _wait_for_network(self, context: Context, reason: str) -> NoReturn:
-        """End this try of the task, to be run again when the network may have reached the range.
+        """Reschedule the task until the network may have reached the range.
 
         Raises:
-            AirflowRescheduleException: in the time that the Variable gives.
-            AirflowFailException: after it.
+            AirflowRescheduleException: the task runs again after the Variable's interval.
+            AirflowFailException: the Variable's limit is exceeded.
         """
         limits, now = settings(WaitSettings), datetime.now(UTC)
         began = context["ti"].get_first_reschedule_date(context) or now
         waited = (now - began).total_seconds()
         if waited >= limits.ledger_wait_timeout:
             raise AirflowFailException(
-                f"waited {waited:.0f} s for ledgers that have not closed, and Airflow Variable 'ledger_wait_timeout' "
-                f"says no longer: {reason}"
+                f"waited {waited:.0f} s for ledgers that have not closed, the limit of Airflow Variable "
+                f"'ledger_wait_timeout': {reason}"
             )
         self.log.info("%s\nwaiting %d s for the network", reason, limits.ledger_wait_interval)
         raise AirflowRescheduleException(  # type: ignore[no-untyped-call]
@@ -227,7 +228,7 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
 
 
 def _exit_status(pod: k8s.V1Pod | None, container: str) -> int | None:
-    """The exit status of a pod's container, None if it has not ended."""
+    """Return the exit status of a pod's container; None if it has not ended."""
     for status in (pod and pod.status and pod.status.container_statuses) or []:
         if status.name == container and status.state and status.state.terminated:
             return int(status.state.terminated.exit_code)
@@ -235,16 +236,16 @@ def _exit_status(pod: k8s.V1Pod | None, container: str) -> int | None:
 
 
 def used_by(pod: k8s.V1Pod, now: datetime) -> Usage:
-    """Return what a pod has used: the requests of its containers, from its start to the end of its last container.
+    """Return a pod's usage: the requests of its containers, from its start to the end of its last container.
 
     Args:
-        pod: the pod as the cluster has it.
-        now: the end of a container that still runs.
+        pod: the pod.
+        now: the end of a container that is still running.
     """
     status = pod.status
     started = status.start_time if status else None
     if started is None:
-        return Usage()  # it found no node
+        return Usage()  # the pod was never scheduled
     ended = [
         one.state.terminated.finished_at if one.state and one.state.terminated else None
         for one in status.container_statuses or []
@@ -255,19 +256,19 @@ def used_by(pod: k8s.V1Pod, now: datetime) -> Usage:
 
 
 def literal(text: str) -> str:
-    """An argument or a variable's value as a pod's spec has to spell it, so that the program gets just that.
+    """Return an argument or a variable's value escaped for a pod's spec, so that the program gets exactly this text.
 
-    Kubernetes takes `$(NAME)` for an environment variable of the container, and `$$` for a dollar.
+    Kubernetes replaces `$(NAME)` by an environment variable of the container, and `$$` by a dollar sign.
     """
     return text.replace("$", "$$")
 
 
 def affinity_of(pod: PodSettings) -> k8s.V1Affinity | dict[str, Any]:
-    """Return the pods' affinity, empty if there is none.
+    """Return the pods' affinity; empty if it is not set.
 
     Raises:
-        SettingsError: Kubernetes has no such part, or a part lacks something. The client leaves out what it does not
-            know, and pods would run on any node.
+        SettingsError: the affinity has unknown or incomplete parts. The client would drop unknown parts, and pods would
+            run on any node.
     """
     if not pod.affinity:
         return {}
@@ -279,16 +280,16 @@ def affinity_of(pod: PodSettings) -> k8s.V1Affinity | dict[str, Any]:
     understood = ApiClient().sanitize_for_serialization(affinity)
     if understood != pod.affinity:
         raise SettingsError(
-            f"{wanted}. Of {pod.affinity!r} Kubernetes understands {understood!r}: correct the rest's names and types"
+            f"{wanted}. Of {pod.affinity!r}, Kubernetes accepts {understood!r}: correct the other names and types"
         )
     return affinity
 
 
 def kubeconfig_of(pod: PodSettings) -> str | None:
-    """The kubeconfig file that leads to the pods' cluster, None if the connection does.
+    """Return the kubeconfig file of the pods' cluster; None if the connection names the cluster.
 
     Raises:
-        SettingsError: pods must run in the cluster of a file, and this worker lacks the file.
+        SettingsError: the pods' cluster needs a file that this worker does not have.
     """
     if pod.pod_place == "kubeconfig" and not Path(pod.kubeconfig).expanduser().is_file():
         raise SettingsError(f"Airflow Variable 'kube_config_location': this worker has no file {pod.kubeconfig!r}")
@@ -296,14 +297,14 @@ def kubeconfig_of(pod: PodSettings) -> str | None:
 
 
 def secret_variables(pod: PodSettings, environment: Mapping[str, str]) -> list[k8s.V1EnvVar]:
-    """The environment variables that the cluster fills out of its secrets: no worker knows their values.
+    """Return the environment variables that the cluster fills from secrets. Workers do not know their values.
 
     Raises:
-        SettingsError: one of them is a variable that the task sets itself.
+        SettingsError: the task itself sets one of them.
     """
     for name in pod.pod_secrets:
         if name in environment:
-            raise SettingsError(f"Airflow Variable 'pod_secrets'[{name!r}]: the task sets {name} itself; leave it out")
+            raise SettingsError(f"Airflow Variable 'pod_secrets'[{name!r}]: the task sets {name} itself; remove it")
     return [
         k8s.V1EnvVar(
             name=name,
@@ -316,11 +317,12 @@ def secret_variables(pod: PodSettings, environment: Mapping[str, str]) -> list[k
 
 
 def export_volume(export: ExportSettings) -> k8s.V1Volume:
-    """The volume that pods write to.
+    """Return the volume that pods write to.
 
     Raises:
-        SettingsError: a part of `volume_config` is none that Kubernetes knows: it would be left out, and pods would
-            write to a folder that is gone with them.
+        SettingsError: Kubernetes does not know a part of `volume_config`. It would drop the part, and pods would write
+            to
+            a folder that is deleted with them.
     """
     source = export.volume_config
     described = {"name": export.volume_name, **source}
@@ -328,7 +330,7 @@ def export_volume(export: ExportSettings) -> k8s.V1Volume:
         pod = PodGenerator.deserialize_model_dict({"spec": {"volumes": [described], "containers": []}})
         volume = pod.spec.volumes[0]
     except (AttributeError, TypeError, ValueError) as error:
-        raise SettingsError(f"Airflow Variable 'volume_config' is no volume source of Kubernetes: {error}") from None
+        raise SettingsError(f"Airflow Variable 'volume_config' is not a volume source of Kubernetes: {error}") from None
     understood = ApiClient().sanitize_for_serialization(volume)
     if len(source) != 1 or understood != described:
         raise SettingsError(

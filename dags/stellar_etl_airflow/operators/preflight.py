@@ -1,7 +1,7 @@
-"""A look at the triggerer from the inside: what it can import and read there.
+"""A check that runs in the triggerer: its imports and files.
 
-On Composer the triggerer is a machine of its own, which has no `data/` folder and no plugins
-(https://cloud.google.com/composer/docs/composer-3/cloud-storage). What tasks find on a worker proves nothing about it.
+On Composer, the triggerer is a separate machine without a `data/` folder and plugins
+(https://cloud.google.com/composer/docs/composer-3/cloud-storage), so a check on a worker says nothing about it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 
 class PreflightTrigger(BaseTrigger):
-    """Looks around in the triggerer, and gives its problems: `{"problems": ["…"]}`.
+    """Checks the triggerer, and returns its problems: `{"problems": ["…"]}`.
 
-    That this class runs at all shows that the triggerer can import the modules of this package.
+    If this class runs, the triggerer can import the modules of this package.
 
     Args:
-        callback: the path of the function that Airflow calls there when a run misses its deadline.
+        callback: the path of the function that Airflow calls in the triggerer when a run misses its deadline.
         connection: the Kubernetes connection of the pods; None if pods need none.
-        config_dict: the content of a kubeconfig, None if the connection leads to the cluster.
+        config_dict: the content of a kubeconfig; None if the connection names the cluster.
     """
 
     def __init__(self, callback: str, connection: str | None, config_dict: dict[str, Any] | None) -> None:
@@ -30,12 +30,12 @@ class PreflightTrigger(BaseTrigger):
         self.callback, self.connection, self.config_dict = callback, connection, config_dict
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return how Airflow makes this trigger again, in the triggerer."""
+        """Return how the triggerer creates this trigger."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
         return path, {"callback": self.callback, "connection": self.connection, "config_dict": self.config_dict}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look, once."""
+        """Check once."""
         problems = [problem for problem in (self._callback_problem(), await self._cluster_problem()) if problem]
         yield TriggerEvent({"problems": problems})  # type: ignore[no-untyped-call]
 
@@ -43,8 +43,8 @@ class PreflightTrigger(BaseTrigger):
         module, _, name = self.callback.rpartition(".")
         try:
             getattr(importlib.import_module(module), name)
-        except Exception as error:  # whatever a module does while it is imported
-            return f"the triggerer can't import {self.callback}, so that missed deadlines are not reported: {error}"
+        except Exception as error:  # importing a module may raise anything
+            return f"the triggerer can't import {self.callback}, so missed deadlines are not reported: {error}"
         return None
 
     async def _cluster_problem(self) -> str | None:
@@ -54,9 +54,9 @@ class PreflightTrigger(BaseTrigger):
         try:
             async with hook.get_conn():
                 return None
-        except Exception as error:  # of files, programs and formats
+        except Exception as error:  # of files, programs or formats
             return (
-                f"the triggerer can't use the Kubernetes connection {self.connection!r}, so that tasks can't wait for "
-                f"their pods there: {error}. Give the connection `kube_config`, the content of a file, in place of "
-                "`kube_config_path`; programs that it names must be installed on the triggerer"
+                f"the triggerer can't use the Kubernetes connection {self.connection!r}, so tasks can't wait for "
+                f"their pods there: {error}. Give the connection `kube_config`, the content of a file, instead of "
+                "`kube_config_path`, and install programs that it names on the triggerer"
             )

@@ -1,6 +1,6 @@
-"""What a task finds when it runs: its Variables, its run's range, what the tasks before it left.
+"""The context of a running task: its Variables, its run's range, and the results of earlier tasks.
 
-The Airflow edge that all our operators share. Nothing here is called while a DAG file is parsed.
+All our operators use this module. Nothing in it is called while Airflow parses a DAG file.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from stellar_etl_airflow.settings.pods import GoogleSettings
 from stellar_etl_airflow.settings.runs import EnvironmentSettings, TimeoutSettings
 
 GOOGLE_CONNECTION = "google_cloud_platform_connection"
-"""The one Google connection of the project."""
+"""The only Google connection of the project."""
 
 TIME_TASK = "get_ledger_range_from_times"
 EXPORT_TASK = "export"
@@ -44,13 +44,13 @@ VERIFY_TASK = "verify_export"
 SOURCES_TASK = "check_sources"
 
 TYPES_KEY = "types"
-"""The key under which the result of a task that chooses ledgers may name the types to export."""
+"""The key of the types to export in the result of a task that chooses ledgers."""
 
 SCHEDULED = "scheduled"
-"""The type of the runs that the schedule makes, as they fall due or to catch up; backfills have one of their own."""
+"""The type of runs that the schedule creates, including catch-up; backfill runs have another type."""
 
 ATTEMPT_KEY = "attempt"
-"""The XCom key under which the export task leaves its `ExportAttempt`."""
+"""The XCom key of the export task's `ExportAttempt`."""
 
 
 def _variable(key: str) -> Any:
@@ -58,11 +58,12 @@ def _variable(key: str) -> Any:
 
 
 def settings(group: type[Group]) -> Group:
-    """One group of Airflow Variables, read now.
+    """Return one group of Airflow Variables, read now.
 
     Raises:
-        SettingsError: naming the keys that are missing, could not be read or are wrong. Airflow retries the task: the
-            SDK gives None for a Variable that it could not read (https://github.com/apache/airflow/issues/71307).
+        SettingsError: Variables are missing, unreadable or invalid; the message names the keys. Airflow retries the
+            task, because the SDK returns None for a Variable that it failed to read
+            (https://github.com/apache/airflow/issues/71307).
     """
     try:
         return load(group, _variable)
@@ -71,26 +72,26 @@ def settings(group: type[Group]) -> Group:
 
 
 def task_labels(context: Context, **parts: str) -> dict[str, str]:
-    """The labels of a task's resources and jobs, by which costs are separated.
+    """Return the labels of a task's resources and jobs, which separate costs.
 
     Args:
         context: the task's context.
-        parts: what else is known, such as `table`.
+        parts: further labels, such as `table`.
     """
     ti = context["ti"]
     return cost_labels(dag=ti.dag_id, task=ti.task_id, environment=settings(EnvironmentSettings).environment, **parts)
 
 
 def this_deployment() -> str:
-    """This deployment, as the label of the datasets that it writes names it."""
+    """Return this deployment's value of the datasets' deployment label."""
     return deployment_name(settings(EnvironmentSettings).environment, os.environ)
 
 
 def _check_names(params: Mapping[str, Any]) -> None:
-    """Refuses a param that looks misspelt: the run would load its interval in place of the range."""
+    """Reject a param that looks misspelt: the run would load its interval instead of the range."""
     for name in sorted(set(params) - {*RANGE_PARAMS, CHECKPOINT_PARAM}):
         if close := difflib.get_close_matches(name, RANGE_PARAMS, n=1):
-            raise RangeError(f"there is no param {name!r}; did you mean {close[0]!r}?")
+            raise RangeError(f"unknown param {name!r}; did you mean {close[0]!r}?")
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,10 @@ class Run:
 
     @classmethod
     def of(cls, context: Context) -> Run:
-        """Read it from the task's context.
+        """Return the run of a task's context.
 
         Raises:
-            AirflowFailException: the run's params don't say a range; no retry would find another.
+            AirflowFailException: the run's params are not a valid range. A retry would not change them.
         """
         dag_run, params = context["dag_run"], context.get("params") or {}
         try:
@@ -126,68 +127,68 @@ class Run:
 
     @property
     def batch_run_date(self) -> str:
-        """The column's value in exported files: UTC start of the asked times.
+        """The column's value in exported files: the UTC start of the requested times.
 
-        A run by ledgers has only the time it was due: when its ledgers closed, `batch_run_date_of` knows.
+        For a run by ledgers it is only when the run was due; `batch_run_date_of` knows when its ledgers closed.
         """
         start = self.asked.start if isinstance(self.asked, TimeRange) else self.run_after
         return f"{start.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 USAGE_KEY = "usage"
-"""The XCom key under which a task notes what its pods used, as `Usage`."""
+"""The XCom key of a task's pod usage, as `Usage`."""
 
 PUBLISHED_ATTEMPT = "attempt"
-"""The key under which the result of a merge names the export attempt whose rows it published."""
+"""The key of the published export attempt in the result of a merge."""
 
 
 def find_result(context: Context, task_id: str, key: str = "return_value") -> Mapping[str, Any] | None:
-    """What another task of this run left under a key; None if it left nothing."""
+    """Return the XCom of another task of this run; None if there is none."""
     value = context["ti"].xcom_pull(task_ids=task_id, key=key)
     return value if isinstance(value, Mapping) else None
 
 
 def usage_of(context: Context, task_id: str) -> Usage:
-    """What the pods of a task of this run used; nothing if it noted nothing."""
+    """Return the usage of the pods of a task of this run; zero if it stored none."""
     return Usage(**(find_result(context, task_id, USAGE_KEY) or {}))
 
 
 def pull_result(context: Context, task_id: str, key: str = "return_value") -> Mapping[str, Any]:
-    """What another task of this run left under a key.
+    """Return the XCom of another task of this run.
 
     Raises:
-        AirflowException: nothing, naming the task, and the command that runs it alone.
+        AirflowException: the task left no result; the message names the task and the command that runs it alone.
     """
     ti, value = context["ti"], find_result(context, task_id, key)
     if value is None:
         command = shlex.join(["airflow", "tasks", "test", ti.dag_id, task_id, ti.run_id])
         raise AirflowException(
             f"task {task_id!r} left no result in this run: clear it together with this task; "
-            f"or, in a run that `airflow dags trigger` made, run it by hand first: {command}"
+            f"or, in a manual run, run the task alone first: {command}"
         )
     return value
 
 
 def ledgers_of(context: Context) -> LedgerRange:
-    """The ledgers of this run: those it was asked for, or those that the time task found."""
+    """Return the ledgers of this run: those of its params, or those that the time task found."""
     asked = Run.of(context).asked
     return asked if isinstance(asked, LedgerRange) else LedgerRange.from_half_open(pull_result(context, TIME_TASK))
 
 
 def attempt_of(context: Context) -> ExportAttempt:
-    """The export attempt whose files are this run's."""
+    """Return the export attempt of this run's files."""
     return ExportAttempt.from_json(pull_result(context, EXPORT_TASK, ATTEMPT_KEY))
 
 
 def batch_of(context: Context) -> Batch:
-    """The verified export of this run, or the ledgers from which it derives rows."""
+    """Return the verified export of this run, or the ledgers from which it derives rows."""
     if (batch := find_batch(context)) is None:
         return Batch.from_json(pull_result(context, VERIFY_TASK))
     return batch
 
 
 def find_batch(context: Context) -> Batch | None:
-    """The verified export of this run, or the ledgers from which it derives rows; None if it has neither."""
+    """Return the verified export of this run, or the ledgers from which it derives rows; None if it has neither."""
     if exported := find_result(context, VERIFY_TASK):
         return Batch.from_json(exported)
     derived = find_result(context, SOURCES_TASK)
@@ -195,9 +196,10 @@ def find_batch(context: Context) -> Batch | None:
 
 
 def batch_run_date_of(context: Context) -> str:
-    """The column's value in published rows: UTC start of the asked times, or the first close time of asked ledgers.
+    """Return the column's value in published rows: the UTC start of the requested times, or the first close time.
 
-    It is the same at each try, and near the ledgers: those who read what came lately find repaired rows too.
+    The value is the same for each try and close to the ledgers' times, so that queries of recent rows also find
+    repaired rows.
     """
     run = Run.of(context)
     if isinstance(run.asked, TimeRange):
@@ -207,10 +209,10 @@ def batch_run_date_of(context: Context) -> str:
 
 
 def _use_key(path: str) -> None:
-    """Let Google's clients of this process, which runs one task, use a key file if the connection names none.
+    """Let Google's clients of this process, which runs one task, use a key file if the connection has none.
 
     Raises:
-        SettingsError: there is no such file.
+        SettingsError: the file does not exist.
     """
     if not path:
         return
@@ -220,16 +222,16 @@ def _use_key(path: str) -> None:
 
 
 class SettingsAtRunTime(ReportsLineage):
-    """Sets an operator's settings right before it runs, also when it resumes after a deferral.
+    """Applies an operator's settings directly before it runs, also when it resumes after a deferral.
 
-    A mixin, to stand before the operator's class. `builder` is the key of `task_timeout`.
+    A mixin; place it before the operator's class. `builder` is the key of `task_timeout`.
     """
 
     builder: ClassVar[str]
     execution_timeout: timedelta | None
 
     def pre_execute(self, context: Context) -> None:
-        """Set the time-out that the Variable gives, then whatever else the operator applies."""
+        """Set the timeout of the Variable, then apply the operator's other settings."""
         seconds = settings(TimeoutSettings).task_timeout.get(self.builder)
         if seconds is not None:
             self.execution_timeout = timedelta(seconds=seconds)
@@ -237,4 +239,4 @@ class SettingsAtRunTime(ReportsLineage):
         self.apply_settings(context)
 
     def apply_settings(self, context: Context) -> None:
-        """Apply the operator's own settings; nothing by default."""
+        """Apply the operator's own settings; none by default."""

@@ -1,4 +1,4 @@
-"""Tasks that work from a run's staging table: what they do if it is gone, or if a newer export was published since."""
+"""Tasks that read a run's staging table: what they do if it was deleted, or if a newer export was published."""
 
 from __future__ import annotations
 
@@ -30,32 +30,36 @@ class StagedTableOperator(TableJobsOperator):
         """Return the schema of the staging table.
 
         Raises:
-            AirflowFailException: it is gone; the message names the task that loads it again.
+            AirflowFailException: the table does not exist; the message names the task that loads it again.
         """
         staging = self.staging_id(context)
         try:
             return warehouse.fields(warehouse.name(staging))
         except NotFound:
             load = f"{self.table.data_type}.load"
-            files = "" if self.table.derivation else f"; or {EXPORT_TASK!r}, if the exported files are gone too"
+            files = "" if self.table.derivation else f"; or {EXPORT_TASK!r}, if the exported files were deleted too"
             raise AirflowFailException(
-                f"the staging table {warehouse.dataset_id}.{staging} is gone: the run's last task deletes it, and "
-                f"BigQuery after {STAGING_DAYS} days. Clear the task {load!r} with its downstream tasks{files}"
+                f"the staging table {warehouse.dataset_id}.{staging} does not exist: the run's last task deletes it, "
+                f"and "
+                f"BigQuery deletes it after {STAGING_DAYS} days. Clear the task {load!r} with its downstream "
+                f"tasks{files}"
             ) from None
 
     def attempt(self, context: Context, warehouse: Warehouse, target: Target) -> tuple[Attempt, datetime]:
-        """Return the batch's export attempt, with those of its ledgers that newer ones have published into a target.
+        """Return the batch's export attempt, with its ledgers that newer attempts have published in a target.
 
-        Two runs that export the same ledgers at the same time end in the rows of the newer attempt, whichever of them
-        publishes first: this waits for the jobs that write the table, and a job that is planned from its result
-        is repeated if another one ends after this check (`bigquery.writers`).
+        If two runs export the same ledgers at the same time, the rows of the newer attempt remain, whichever run
+        publishes
+        first. This method waits for the jobs that write the table. A job that is planned from its result is repeated if
+        another one ends after this check (`bigquery.writers`).
 
         Returns:
-            It, and when newer ones were looked for, by BigQuery's clock.
+            The attempt, and the time of the check by BigQuery's clock.
 
         Raises:
-            AirflowFailException: the newer attempt began after this run's rows were staged: somebody loaded the ledgers
-                again, and cleared this run later.
+            AirflowFailException: the newer attempt began after this run's rows were staged: the ledgers were loaded
+                again,
+                and this run was cleared later.
         """
         batch = batch_of(context)
         table_id, stats = warehouse.config.table_id(self.table.data_type), warehouse.name(BATCH_STATS_TABLE_ID)
@@ -70,7 +74,7 @@ class StagedTableOperator(TableJobsOperator):
         self.refuse_if_stale(context, found)
         for row in found:
             self.log.warning(
-                "%s of ledgers %d to %d stay as the export attempt of %s published them, which is newer than %s",
+                "%s of ledgers %d to %d keep the rows of the export attempt of %s, which is newer than %s",
                 self.table.data_type,
                 row["start_ledger"],
                 row["end_ledger"],
@@ -84,15 +88,15 @@ class StagedTableOperator(TableJobsOperator):
         return Attempt(since, ranges), min(look.created for look in looks)
 
     def refuse_if_stale(self, context: Context, newer: Sequence[Any], *, full_load: bool = False) -> None:
-        """Refuse to publish rows that were staged before a newer export attempt began.
+        """Reject rows that were staged before a newer export attempt began.
 
         Args:
             context: the task's context.
-            newer: rows of `start_ledger`, `end_ledger` and `exported_at` of newer attempts.
-            full_load: whether any newer attempt is reason enough.
+            newer: `start_ledger`, `end_ledger` and `exported_at` of newer attempts.
+            full_load: whether any newer attempt suffices for rejection.
 
         Raises:
-            AirflowFailException: naming the newest attempt's ledgers, and the task to clear.
+            AirflowFailException: there is a newer attempt; the message names its ledgers and the task to clear.
         """
         loaded = find_result(context, f"{self.table.data_type}.load")
         staged_at = datetime.fromisoformat(loaded["ended_at"]) if loaded and not full_load else None
@@ -103,6 +107,6 @@ class StagedTableOperator(TableJobsOperator):
                 f"{self.table.data_type} of ledgers {newest['start_ledger']} to {newest['end_ledger']} were exported "
                 f"again at {newest['exported_at']:%Y-%m-%d %H:%M:%S} UTC and published, after this run had staged "
                 f"ledgers {batch.range.start} to {batch.range.end} (export attempt {batch.attempt.name}): its older "
-                f"rows are not published. To load the ledgers once more, clear the task {EXPORT_TASK!r} with its "
+                f"rows are not published. To load the ledgers again, clear the task {EXPORT_TASK!r} with its "
                 "downstream tasks"
             )

@@ -1,4 +1,4 @@
-"""Tasks that change versions of ledger entries: planned once per try, then done job by job."""
+"""Tasks that change versions of ledger entries, by plans that are made once per try."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from stellar_etl_airflow.sql.statement import Parameter
 from stellar_etl_airflow.sql.versions import Change, Step
 
 PLANS_KEY = "plans"
-"""The XCom key under which a try leaves its plans: it comes back from the triggerer with the same ones."""
+"""The XCom key of a try's plans, which are used again after a deferral."""
 
 
 class VersionsOperator(TableJobsOperator):
-    """Does plans for the versions of a table in each target: labels and views between the jobs."""
+    """Carries out plans for the versions of a table in each target, including labels and views between the jobs."""
 
     def plans(self, context: Context, versions: Versions) -> Iterator[Plan]:
-        """The plans for one target, each from the mark that the one before leaves."""
+        """Yield the plans for one target. Each starts from the mark after the one before."""
         raise NotImplementedError
 
     def execute(self, context: Context) -> Any:
@@ -40,11 +40,11 @@ class VersionsOperator(TableJobsOperator):
         """Create missing tables, and plan.
 
         Raises:
-            AirflowSkipException: the run was asked for another table.
+            AirflowSkipException: the run is for another table.
         """
         asked = (context.get("params") or {}).get(TABLE_PARAM)
         if asked not in (None, self.table.data_type):
-            raise AirflowSkipException(f"the run was asked for {asked}")
+            raise AirflowSkipException(f"the run is for {asked}")
         warehouse.ensure_published(self.table)
         ensure_versions(warehouse, self.table)
         plans = {
@@ -55,21 +55,21 @@ class VersionsOperator(TableJobsOperator):
         context["ti"].xcom_push(PLANS_KEY, plans)
 
     def check_planned(self, anything: bool) -> None:
-        """What to do about the plans before they are carried out; nothing by default.
+        """Check the plans before they are carried out; nothing by default.
 
         Args:
             anything: whether there is a plan.
         """
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """A job for each statement of the plans; `before` does the steps between them."""
+        """Return a job per statement of the plans; `before` does the steps between them."""
         ti = context["ti"]
         planned = ti.xcom_pull(task_ids=ti.task_id, key=PLANS_KEY)
         limit, jobs = warehouse.config.maximum_bytes_billed, list[Job]()
         self.between: list[list[tuple[Versions, Step]]] = [[]]
         for versions in versions_of(warehouse, self.table):
             for plan in map(Plan.from_json, planned[versions.target.label]):
-                # A job of an earlier try did not see what was published since: it is not this one.
+                # Never reuse a job of an earlier plan, which lacks ledgers that were published since.
                 at = Parameter("planned_at", "STRING", plan.at.isoformat())
                 for step in versions.steps(plan):
                     if isinstance(step, Change):
@@ -81,17 +81,17 @@ class VersionsOperator(TableJobsOperator):
         return jobs
 
     def before(self, context: Context, warehouse: Warehouse, number: int) -> None:
-        """Write the labels and views that come before a job."""
+        """Write the labels and views that precede a job."""
         for versions, step in self.between[number]:
             versions.do(step)
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:
-        """Write the labels and views that come after the last job."""
+        """Write the labels and views that follow the last job, and return the jobs' result."""
         self.before(context, warehouse, len(jobs))
         return super().done(context, warehouse, jobs)
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
-        """Of each target the change log and the full load, if one is kept, into the versions."""
+        """Return the change log and the stored full load of each target, and the versions."""
         targets = warehouse.config.targets
         logs = [warehouse.published_dataset(self.table, target) for target in targets]
         bases = [warehouse.base_dataset(self.table, one) for one in targets if warehouse.base_ledger(self.table, one)]

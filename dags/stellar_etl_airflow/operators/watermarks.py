@@ -1,4 +1,4 @@
-"""Asset events with the watermark of a dataset, by which DAGs of other teams start."""
+"""Asset events with the watermark of a dataset, which can trigger other teams' DAGs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from airflow.sdk import Asset, AssetAlias, Context
 from stellar_etl_airflow.model.tables import WATERMARKS_VIEW_ID
 
 WATERMARK = AssetAlias("ledger_watermark")
-"""What a DAG of another team names in its `schedule`: the datasets are known only when a task runs."""
+"""The alias for the `schedule` of other teams' DAGs: the datasets are known only when a task runs."""
 
 
 def announce_watermark(context: Context, row: Mapping[str, Any]) -> None:
-    """Add an asset event with a dataset's watermark; Airflow sends it when the task succeeds.
+    """Add an asset event with a dataset's watermark. Airflow emits it when the task succeeds.
 
     Args:
         context: the task's context.
-        row: the row of the view; its values are the event's `extra`, times as ISO 8601.
+        row: the row of the view. Its values are the event's `extra`, times as ISO 8601.
     """
     values = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
     project, _, dataset = str(row["dataset"]).rpartition(".")

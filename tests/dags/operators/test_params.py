@@ -72,7 +72,7 @@ def test_an_invalid_value_is_refused_before_a_run_is_created(trigger, conf, word
             },
             "set the params start_time and end_time, or start_ledger and end_ledger, or none",
         ),
-        ({"start_legder": 3, "end_legder": 9}, "there is no param 'end_legder'; did you mean 'end_ledger'?"),
+        ({"start_legder": 3, "end_legder": 9}, "unknown param 'end_legder'; did you mean 'end_ledger'?"),
         ({"start_ledger": 9, "end_ledger": 3}, "at most end_ledger"),
         ({"start_time": "2026-01-01T00:20:00Z", "end_time": "2026-01-01T00:10:00Z"}, "must be before end_time"),
     ],

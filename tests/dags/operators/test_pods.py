@@ -162,7 +162,7 @@ def test_a_killed_task_fails(pod_of):
 
 
 def test_a_pod_whose_result_was_lost_fails_the_task():
-    with pytest.raises(AirflowException, match="its result is lost"):
+    with pytest.raises(AirflowException, match="its result was lost"):
         build_time_task()._checked(None)
 
 

@@ -310,7 +310,7 @@ def test_a_missed_deadline_is_reported(configured, tell, slack, variables, run, 
     texts = [message["text"] for _, _, message in slack.messages]
     assert len(texts) == told
     for text in texts:
-        assert f"a_dag is not done by its deadline, 2026-01-01 02:20 UTC, but {run['state']}" in text
+        assert f"a_dag missed its deadline, 2026-01-01 02:20 UTC: its state is {run['state']}" in text
         assert f"{RUNBOOK_URL}#{DEADLINE}" in text
         assert "/dags/a_dag/runs/scheduled__2026-01-01T00%3A10%3A00%2B00%3A00" in text
 
@@ -327,7 +327,11 @@ def test_an_error_is_cut_after_its_first_line():
         ("ledgers.check", "2 rows", "failed-check"),
         ("ledgers.load", "503", "database-or-warehouse-down"),
         ("ledgers.load", "Airflow Variable 'bq_project' is not set", "wrong-variable"),
-        ("export", "waited 9 s for ledgers that have not closed, and Airflow Variable", "table-behind-the-network"),
+        (
+            "export",
+            "waited 9 s for ledgers that have not closed, the limit of Airflow Variable",
+            "table-behind-the-network",
+        ),
     ],
 )
 def test_the_runbook_section_depends_on_the_error_first(task_id, error, anchor):

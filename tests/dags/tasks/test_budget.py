@@ -87,8 +87,8 @@ def test_daily_budget_delays_an_export_that_would_exceed_it_until_the_next_day(
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     assert waits.value.reschedule_date == datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=UTC)
     (text,) = told
-    assert "work on local.stellar pauses until tomorrow: 6.0000 are spent today" in text
-    assert "will cost about 2.4000" in text
+    assert "work on local.stellar pauses until tomorrow (UTC): 6.0000 were spent today" in text
+    assert "costs about 2.4000" in text
 
 
 def test_a_run_above_the_daily_budget_fails_with_advice(loads, told, warehouse_environment, make_context):
@@ -147,11 +147,11 @@ def test_a_statement_over_all_partitions_is_estimated_before_it_runs(loads, told
         run(Reads(task_id="whole", deferrable=False))
     assert not [job for job in list(client.list_jobs())[:-before] if "reads" in job.job_id]
     (text,) = told
-    assert f"this task will cost about {size:.4f}" in text
+    assert f"this task costs about {size:.4f}" in text
     run(Reads(task_id="bounded", deferrable=False))
     run(Notes(task_id="whole", deferrable=False))
     warehouse_environment(daily_budget=size - 1)
-    with pytest.raises(AirflowFailException, match="this task will cost about .*let it read less, or raise"):
+    with pytest.raises(AirflowFailException, match="this task costs about .*let it read less, or increase"):
         run(Reads(task_id="whole", deferrable=False))
 
 

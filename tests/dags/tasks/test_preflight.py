@@ -93,7 +93,7 @@ def test_the_triggerer_reports_missing_parts(monkeypatch):
     assert "can't import not_here.report" in problem
     connection(monkeypatch, kube_config_path="/home/airflow/gcs/data/stellar-etl/kubeconfig")
     (problem,) = looked(PreflightTrigger(CALLBACK, "kubernetes_default", None))
-    assert "in place of `kube_config_path`" in problem
+    assert "instead of `kube_config_path`" in problem
     plugin = {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "no-such-plugin"}}
     lacking = {**KUBECONFIG, "users": [{"name": "c", "user": plugin}]}
     connection(monkeypatch, kube_config=json.dumps(lacking))

@@ -75,7 +75,7 @@ OTHERS = (
     (
         "requested ledgers are not loaded, although every run succeeded",
         "the report of `run_local.sh` counts them, and its exit status is 1",
-        "tests/local/test_report.py::test_ledgers_that_were_asked_for_and_never_loaded_are_no_whole_table",
+        "tests/local/test_report.py::test_requested_ledgers_without_a_load_make_a_table_incomplete",
     ),
     (
         "a time has a fraction of a second",

@@ -1,8 +1,7 @@
 """Airflow's own API server on an empty database, without a scheduler: `airflow_server.py --port N`.
 
-It knows the DAGs of the folder that its environment names; by default that is an empty one.
-
-The database is an SQLite file in AIRFLOW_HOME. Everybody is an administrator, as in the laptop stack.
+It has the DAGs of the folder in its environment, by default an empty one. The database is an SQLite file in
+AIRFLOW_HOME. Every user is an administrator, as in the laptop stack.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from pathlib import Path
 from tests.local.emulators import Server
 
 BUNDLE = "dags-folder"
-"""The name that Airflow gives the folder of DAGs."""
+"""Airflow's name for the folder of DAGs."""
 
 
 def airflow(folder: Path, **environment: str) -> Server:
-    """Return the server, to be started."""
+    """Return the server; the caller starts it."""
     (folder / "dags").mkdir(parents=True)
     settings: Mapping[str, str] = {
         "AIRFLOW_HOME": str(folder),
@@ -34,7 +33,7 @@ def airflow(folder: Path, **environment: str) -> Server:
 
 
 def main() -> None:
-    """Serve until the process is ended."""
+    """Serve until the process is stopped."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port

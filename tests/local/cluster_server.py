@@ -1,4 +1,4 @@
-"""Runs the local cluster's server as a process, and asks it through Kubernetes' own client."""
+"""Runs the local cluster's server as a process, with Kubernetes' own client."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ IMAGE = "tools:1"
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether a process runs; one that ended, and that nobody has asked about, does not."""
+    """Return whether a process runs; a zombie does not."""
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 class Pods:
     """Pods of one namespace, through Kubernetes' own client.
 
-    `kubeconfig` leads to the cluster; `labels` are those of all pods that are made here.
+    `kubeconfig` names the cluster; `labels` are those of all pods that are created here.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Pods:
         self.api = client.CoreV1Api(client.ApiClient(configuration))
 
     def create(self, *argv: str, **changes: Any) -> str:
-        """Make a pod of one container, `base`; `changes` are parts of its spec. Return its name."""
+        """Create a pod with one container, `base`; `changes` are parts of its spec. Return its name."""
         name = f"stellar-etl-test-{secrets.token_hex(4)}"
         container = {"name": "base", "image": self.image, "command": list(argv), **changes.pop("container", {})}
         metadata = {"name": name, **self.metadata, **changes.pop("metadata", {})}
@@ -64,7 +64,7 @@ class Pods:
         return self.api.read_namespaced_pod(name, self.namespace)
 
     def wait(self, name: str, condition: Callable[[client.V1Pod], Any]) -> client.V1Pod:
-        """Wait until a pod is as wanted; return it."""
+        """Wait until a pod meets a condition; return it."""
         wait_until(lambda: condition(self.pod(name)), f"{name} did not become so")
         return self.pod(name)
 
@@ -73,12 +73,12 @@ class Pods:
         return self.pod(name)
 
     def ended(self, name: str) -> client.V1ContainerStateTerminated:
-        """Wait for a pod's end; return how its container ended."""
+        """Wait for a pod's end; return the state of its container."""
         pod = self.wait_for(name, "Succeeded", "Failed")
         return pod.status.container_statuses[0].state.terminated
 
     def log(self, name: str, **options: Any) -> str:
-        # The client gives the text of a bytes object otherwise.
+        # Otherwise the client returns the text of a bytes object.
         answer = self.api.read_namespaced_pod_log(name, self.namespace, _preload_content=False, **options)
         return str(answer.data.decode())
 
@@ -89,7 +89,7 @@ class Pods:
         return self.log(name, container="base")
 
     def events(self, name: str) -> list[str]:
-        """What the cluster reported of a pod, the oldest first, including deleted pods."""
+        """Return the events of a pod, oldest first, also of deleted pods."""
         found = self.api.list_namespaced_event(self.namespace, field_selector=f"involvedObject.name={name}").items
         return [f"{event.last_timestamp} {event.reason}: {event.message}" for event in found]
 
@@ -102,7 +102,7 @@ class Pods:
 
 
 class Cluster(Pods):
-    """The laptop's cluster: one server and its folder. Images find this environment's programs, and `env`."""
+    """The laptop's cluster: one server and its folder. Images use this environment's programs, and `env`."""
 
     def __init__(self, root: Path, port: int, env: dict[str, str], lag: float) -> None:
         super().__init__(root / "kubeconfig")
@@ -116,7 +116,7 @@ class Cluster(Pods):
 
     @classmethod
     def make(cls, root: Path, lag: float = 0.2, **env: str) -> Cluster:
-        """Start a cluster; ``lag``: seconds by which its reports trail the processes."""
+        """Start a cluster; ``lag`` is the delay of its reports in seconds."""
         cluster = cls(root, free_port(), env, lag)
         cluster.start()
         return cluster

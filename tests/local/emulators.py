@@ -34,7 +34,7 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """One server process on its own port and folder; it can be killed and started again on the same data."""
+    """One server process with a port and a folder; tests can kill it and start it again on the same data."""
 
     arguments: list[str]
     health: str

@@ -1,4 +1,4 @@
-"""The local bucket through Google's client: content, checksums, names, and what a kill leaves."""
+"""The local bucket through Google's client: content, checksums, names, and recovery after a kill."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ AWKWARD = b'{"a": "\xc3\xbc\\u003c"}\r\n\n\r\r\n--boundary--\r\n\x00\xff' + byte
 
 @pytest.mark.parametrize("content", [AWKWARD, b"", b"\r\n", b"x\n", AWKWARD * 100], ids=len)
 @pytest.mark.parametrize("how", ["one request", "resumable", "from a file"])
-def test_content_size_and_checksum_are_those_of_the_upload(objects, name, tmp_path, content, how):
+def test_an_object_has_the_content_size_and_checksum_of_its_upload(objects, name, tmp_path, content, how):
     blob = objects.blob(name)
     if how == "from a file":
         (tmp_path / "f").write_bytes(content)
         blob.upload_from_filename(tmp_path / "f", checksum="crc32c")
-    elif how == "resumable":  # what the client does when it does not know the size
+    elif how == "resumable":  # the client does this if it does not know the size
         blob.upload_from_file(io.BytesIO(content), checksum="crc32c")
     else:
         blob.upload_from_string(content, checksum="crc32c")
@@ -87,7 +87,7 @@ def test_content_size_and_checksum_are_those_of_the_upload(objects, name, tmp_pa
     assert objects.blob(name).download_as_bytes() == content
 
 
-def test_a_large_object_in_several_chunks(objects, name, folder):
+def test_a_large_object_is_uploaded_in_several_chunks(objects, name, folder):
     content = os.urandom(9 << 20)
     blob = objects.blob(name, chunk_size=2 << 20)
     blob.upload_from_string(content)
@@ -96,7 +96,7 @@ def test_a_large_object_in_several_chunks(objects, name, folder):
     assert (folder / "gcs" / BUCKET / name).read_bytes() == content
 
 
-def test_a_percent_encoded_name_is_a_name(objects, server):
+def test_a_percent_encoded_name_is_kept(objects, server):
     encoded, plain = f"{RUN}/percent/a%2Fb%20c.txt", f"{RUN}/percent/a b:c.txt"
     for name in (encoded, plain):
         objects.blob(name).upload_from_string(name)
@@ -108,7 +108,7 @@ def test_a_percent_encoded_name_is_a_name(objects, server):
     assert objects.get_blob(plain).download_as_text() == plain
 
 
-def test_overwrite_and_delete(objects, name):
+def test_objects_can_be_overwritten_and_deleted(objects, name):
     blob = objects.blob(name)
     blob.upload_from_string("old")
     before = objects.get_blob(name).generation
@@ -122,14 +122,14 @@ def test_overwrite_and_delete(objects, name):
         objects.blob(name).download_as_bytes()
 
 
-def test_a_silent_client_stops_no_other(server, objects, name):
+def test_a_silent_client_blocks_no_other(server, objects, name):
     half = b"POST /upload/storage/v1/b/x/o?uploadType=media HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"
     with socket.create_connection(("127.0.0.1", server.port)) as silent:
         silent.sendall(half)
         objects.blob(name).upload_from_string("x", timeout=PATIENCE)
 
 
-def test_uploads_side_by_side(server):
+def test_uploads_run_in_parallel(server):
     def upload(number: int) -> None:
         storage_client(server).bucket(BUCKET).blob(f"side/{number}").upload_from_string(str(number) * 9)
 
@@ -139,7 +139,7 @@ def test_uploads_side_by_side(server):
     assert {blob.name: blob.crc32c for blob in found} == {f"side/{n}": crc32c((str(n) * 9).encode()) for n in range(24)}
 
 
-def test_a_kill_loses_and_halves_nothing(tmp_path):
+def test_a_kill_leaves_complete_objects_and_loses_none(tmp_path):
     content = os.urandom(3 << 20)
     with running(bucket(tmp_path)) as server:
         kept: list[str] = []
@@ -173,7 +173,7 @@ def test_a_kill_loses_and_halves_nothing(tmp_path):
         assert kept
 
 
-def test_files_that_lie_there_are_objects(tmp_path):
+def test_existing_files_are_objects(tmp_path):
     lake = tmp_path / "gcs" / "lake" / "ledgers" / "FF--0-9"
     lake.mkdir(parents=True)
     (lake / "a%3Ab.xdr.zst").write_bytes(AWKWARD)
@@ -183,7 +183,7 @@ def test_files_that_lie_there_are_objects(tmp_path):
         assert blob.download_as_bytes() == AWKWARD
 
 
-def test_files_that_other_processes_write_change_and_delete_are_followed(folder, server):
+def test_files_that_other_processes_write_change_and_delete_are_visible(folder, server):
     path = folder / "gcs" / "from-outside" / "a" / "b.txt"
     bucket = storage_client(server).bucket("from-outside")
     assert not bucket.exists()
@@ -205,7 +205,7 @@ def test_files_that_other_processes_write_change_and_delete_are_followed(folder,
     assert not path.exists()
 
 
-# What gcloud sends: https://github.com/google/apitools/blob/master/apitools/base/py/transfer.py
+# The requests of gcloud: https://github.com/google/apitools/blob/master/apitools/base/py/transfer.py
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
@@ -213,7 +213,7 @@ def test_files_that_other_processes_write_change_and_delete_are_followed(folder,
     "quoted", ["{}", "'{}'", '"{}"', "{}; charset=utf-8"], ids=["plain", "single", "double", "followed"]
 )
 @pytest.mark.parametrize("content", [AWKWARD, b"", b"\n\n", b"--"], ids=["awkward", "empty", "blank lines", "dashes"])
-def test_a_multipart_upload_as_gcloud_sends_it(server, objects, name, content, quoted, line_end):
+def test_a_multipart_upload_of_gcloud_is_accepted(server, objects, name, content, quoted, line_end):
     boundary = "===============7330845974216740156=="
     lines = [
         f"--{boundary}".encode(),
@@ -252,7 +252,7 @@ def test_a_body_without_the_parts_is_refused(server):
     assert (answer.status_code, "the body cannot be read" in answer.text) == (400, True)
 
 
-def test_a_resumable_upload_as_gcloud_sends_it_is_stored_once(server, objects, name, folder):
+def test_a_resumable_upload_of_gcloud_is_stored_once(server, objects, name, folder):
     content, chunk = os.urandom(3 * (256 << 10) + 7), 256 << 10
     begun = requests.post(
         f"{server.url}/resumable/upload/storage/v1/b/{BUCKET}/o?alt=json&uploadType=resumable&name={quote(name, '')}",
@@ -266,8 +266,8 @@ def test_a_resumable_upload_as_gcloud_sends_it_is_stored_once(server, objects, n
         return requests.put(session, data=part, headers={"Content-Range": content_range}, timeout=PATIENCE)
 
     answer = put("bytes */*")
-    assert (answer.status_code, answer.headers.get("Range")) == (308, None), "nothing has arrived"
-    for start in range(0, 3 * chunk, chunk):  # from a pipe, whose length is not known
+    assert (answer.status_code, answer.headers.get("Range")) == (308, None), "no byte has arrived"
+    for start in range(0, 3 * chunk, chunk):  # from a pipe, whose length is unknown
         answer = put(f"bytes {start}-{start + chunk - 1}/*", content[start : start + chunk])
         assert (answer.status_code, answer.headers["Range"]) == (308, f"bytes=0-{start + chunk - 1}")
     assert put("bytes */*").headers["Range"] == f"bytes=0-{3 * chunk - 1}"
@@ -280,7 +280,7 @@ def test_a_resumable_upload_as_gcloud_sends_it_is_stored_once(server, objects, n
     again = put("bytes */*")
     assert (again.status_code, again.json()["name"]) == (200, name), "as after a lost reply"
     assert objects.blob(name).download_as_bytes() == content
-    assert (folder / "gcs" / BUCKET / name).stat().st_ino == inode, "the bytes that arrived are the object"
+    assert (folder / "gcs" / BUCKET / name).stat().st_ino == inode, "the received bytes are the object"
     assert not list((folder / "gcs" / "_resumable").iterdir())
 
 
@@ -295,7 +295,7 @@ def test_an_upload_with_another_checksum_is_refused(server, objects, name):
     assert objects.get_blob(name) is None
 
 
-def test_the_warehouse_loads_what_was_uploaded(objects, folder):
+def test_the_warehouse_loads_an_uploaded_object(objects, folder):
     for name, number in ((f"{RUN}/load.txt", 1), (f"{RUN}/load.txt".replace("%3A", ":"), 2)):
         objects.blob(name).upload_from_string(f'{{"id": {number}}}\n')
     with running(warehouse(folder)) as server:
@@ -306,8 +306,8 @@ def test_the_warehouse_loads_what_was_uploaded(objects, folder):
         assert [row.id for row in client.query("SELECT id FROM stellar.loaded").result()] == [1]
 
 
-def test_a_lifecycle_rule_is_shown_and_deletes_old_objects(tmp_path):
-    """At the start, and then from time to time."""
+def test_a_lifecycle_rule_is_returned_and_deletes_old_objects(tmp_path):
+    """It runs at the start, and then from time to time."""
     old, newer = (tmp_path / "gcs" / BUCKET / "exports" / name for name in ("old.txt", "newer.txt"))
     old.parent.mkdir(parents=True)
     for path, days in ((old, 31), (newer, 29)):

@@ -18,7 +18,7 @@ PLACE = "/v1b3/projects/p/locations/us-central1"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Jobs of FlexRS stay in its queue: none of these tests needs a pipeline."""
+    """Jobs of FlexRS stay in the queue, because none of these tests needs a pipeline."""
     root = tmp_path_factory.mktemp("dataflow")
     with emulators.running(
         emulators.Server(["local.dataflow", "--root", str(root), "--flexrs-seconds", "3600"], "/healthz")
@@ -47,7 +47,7 @@ def cancel(server, job_id):
     return requests.put(f"{server.url}{PLACE}/jobs/{job_id}", json=body, timeout=60)
 
 
-def test_a_job_of_flexrs_waits_in_the_queue_and_is_the_only_active_one_of_its_name(server):
+def test_a_job_of_flexrs_waits_and_is_the_only_active_one_of_its_name(server):
     first = launch(server, "one").json()["job"]
     assert (first["currentState"], first["labels"]) == ("JOB_STATE_QUEUED", {"a": "b"})
     again = launch(server, "one")
@@ -56,7 +56,7 @@ def test_a_job_of_flexrs_waits_in_the_queue_and_is_the_only_active_one_of_its_na
     assert jobs(server, "on") == []
 
 
-def test_a_cancelled_job_leaves_its_name_to_the_next(server):
+def test_a_cancelled_job_frees_its_name(server):
     first = launch(server, "two").json()["job"]
     assert cancel(server, first["id"]).json()["currentState"] == "JOB_STATE_CANCELLED"
     assert launch(server, "two").status_code == 200
@@ -64,7 +64,7 @@ def test_a_cancelled_job_leaves_its_name_to_the_next(server):
     assert job(server, first["id"]).json()["currentState"] == "JOB_STATE_CANCELLED"
 
 
-def test_jobs_outlive_the_server_but_not_their_processes(server):
+def test_jobs_survive_a_restart_of_the_server_without_their_processes(server):
     queued = launch(server, "three").json()["job"]
     server.kill()
     server.start()
@@ -79,13 +79,13 @@ def test_a_job_whose_pipeline_fails_has_failed(server):
     assert metrics.json() == {"metrics": []}
 
 
-def test_what_there_is_not_is_refused(server):
+def test_unknown_jobs_and_templates_are_refused(server):
     assert job(server, "none").status_code == 404
     refused = launch(server, "five", no_such="x")
     assert (refused.status_code, refused.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
 
 
-def test_the_template_has_the_worker_s_options():
+def test_the_template_has_the_workers_options():
     metadata = json.loads((REPO / "outbound" / "metadata.json").read_text())
     told = {parameter["name"] for parameter in metadata["parameters"]}
     options = set(re.findall(r'add_argument\("--(\w+)"', (REPO / "outbound" / "pipeline.py").read_text()))

@@ -1,4 +1,4 @@
-"""The graph that `python -m local lineage` draws, of events as OpenLineage's file transport writes them."""
+"""The graph that `python -m local lineage` draws, from events as OpenLineage's file transport writes them."""
 
 from __future__ import annotations
 
@@ -58,18 +58,18 @@ def test_the_flow_chart_has_the_same_arrows(graph):
     assert '    d4["p.d.history_ledgers_staging_*"]' in lines
 
 
-def test_what_two_tables_are_made_of_is_shown_once_whole():
+def test_a_shared_source_of_two_tables_is_shown_once():
     edges = ["ab", "ac", "bd", "cd", "de"]
     text = as_text(Graph({(source, target): frozenset("x") for source, target in edges}, {}))
     assert (text.count("─ d"), text.count("─ e")) == (2, 1)
 
 
-def test_a_stack_without_lineage_says_how_to_record_it(tmp_path, capsys):
+def test_a_stack_without_lineage_shows_how_to_record_it(tmp_path, capsys):
     assert main(["lineage", "--dir", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "local: no task has reported lineage yet: run ./run_local.sh --keep --lineage\n"
 
 
-def test_events_come_in_the_order_in_which_they_were_written(tmp_path):
+def test_events_are_read_in_the_order_of_writing(tmp_path):
     for number in (2, 1):
         (tmp_path / f"event-{number}.json").write_text(json.dumps({"number": number}))
     assert [one["number"] for one in read_events(tmp_path)] == [1, 2]

@@ -1,4 +1,4 @@
-"""Which runs a job needs."""
+"""The runs that a job needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def at(text: str):
     return parse_time("t", f"2026-01-01T{text}Z")
 
 
-def test_whole_intervals_are_airflows_own():
+def test_complete_intervals_equal_airflows():
     plan = make_plan(at("00:00:00"), at("00:30:00"), 10)
     assert plan.by_schedule
     assert plan.schedule == "*/10 * * * *"
@@ -57,7 +57,7 @@ def test_intervals_cover_the_range_without_gap_or_overlap(offset, length, minute
     ("minutes", "cron"),
     [(1, "*/1 * * * *"), (10, "*/10 * * * *"), (60, "0 * * * *"), (120, "0 */2 * * *"), (1440, "0 0 * * *")],
 )
-def test_intervals_that_cron_can_say(minutes, cron):
+def test_intervals_with_a_cron_expression_are_accepted(minutes, cron):
     assert schedule(minutes) == cron
 
 
@@ -73,6 +73,6 @@ def test_an_empty_range_is_refused():
 
 
 @pytest.mark.parametrize(("text", "words"), [("noon", "is not a time"), ("2026-01-01T00:00:00", "no time zone")])
-def test_a_wrong_time_names_its_option(text, words):
+def test_an_invalid_time_names_its_option(text, words):
     with pytest.raises(PlanError, match=f"--from .*{words}"):
         parse_time("--from", text)

@@ -1,4 +1,4 @@
-"""A lake elsewhere, on a server that answers as Amazon S3 does, late and sometimes not: the public lake's layout."""
+"""A remote lake with the public lake's layout, on a slow and unreliable server that answers as Amazon S3 does."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ LATENCY = 0.005
 
 
 def closed(sequence: int) -> int:
-    """A ledger each five seconds; the newest one at 12:34:56."""
+    """Return the close time: a ledger every five seconds, and the newest one at 12:34:56."""
     return int(datetime(2026, 11, 1, 12, 34, 56, tzinfo=UTC).timestamp()) - 5 * (NEWEST - sequence)
 
 
 @dataclass
 class Slow(Pretended):
-    """Each object takes its time."""
+    """Objects with a delay."""
 
     def content(self, name: str) -> bytes | None:
         time.sleep(LATENCY)
@@ -48,7 +48,7 @@ def server() -> Iterator[Server]:
 START, END = datetime(2026, 11, 1, 12, 20, tzinfo=UTC), datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
 """The newest ten minutes: the schedule's last interval whose end the lake has reached."""
 LEDGERS = 120 + 1
-"""Those of the interval, and the first one after it."""
+"""The ledgers of the interval, and the first one after it."""
 
 
 def ignore(*_: Any) -> None:
@@ -64,7 +64,7 @@ def test_the_newest_interval_is_the_default(server, tmp_path):
     assert job.lake == str(folder_of(tmp_path, server.url))
 
 
-def test_the_copy_holds_the_range_and_the_size_was_said_before(server, tmp_path):
+def test_the_copy_has_the_range_and_its_size_was_announced(server, tmp_path):
     needed = plan_download(open_remote(server.url), tmp_path, START, END)
     assert f"{len(needed.missing)} objects to download, about " in str(needed)
     seen = []
@@ -75,12 +75,12 @@ def test_the_copy_holds_the_range_and_the_size_was_said_before(server, tmp_path)
     assert ledger_range(copy, START, END) == {"start": needed.first, "end": needed.last}
     ledgers = list(copy.read(needed.first, needed.last))
     assert len(ledgers) == needed.last - needed.first + 1 == LEDGERS
-    assert server.most_busy > 1, "objects come side by side"
+    assert server.most_busy > 1, "objects are downloaded in parallel"
 
 
-def test_what_is_here_does_not_come_again(server, tmp_path):
+def test_copied_objects_are_not_downloaded_again(server, tmp_path):
     download(plan_download(open_remote(server.url), tmp_path, START, END), ignore)
-    # The search for the range reads objects of its own.
+    # The search for the range reads further objects.
     before = server.reads.copy()
     again = plan_download(open_remote(server.url), tmp_path, START, END)
     assert again.missing == []
@@ -91,7 +91,7 @@ def test_what_is_here_does_not_come_again(server, tmp_path):
     assert 0 < len(longer.missing) <= 12
 
 
-def test_a_throttled_download_comes_through(server, tmp_path):
+def test_a_throttled_download_succeeds(server, tmp_path):
     needed = plan_download(open_remote(server.url), tmp_path, START, END)
     for span in needed.missing[::20]:
         server.faults[span.name] = [429, 503]
@@ -99,7 +99,7 @@ def test_a_throttled_download_comes_through(server, tmp_path):
     assert plan_download(open_remote(server.url), tmp_path, START, END).missing == []
 
 
-def test_a_download_that_fails_names_the_object_and_goes_on_where_it_ended(server, tmp_path):
+def test_a_failed_download_names_the_object_and_continues_there(server, tmp_path):
     needed = plan_download(open_remote(server.url), tmp_path, START, END)
     bad = needed.missing[-1].name
     server.faults[bad] = [403]
@@ -109,7 +109,7 @@ def test_a_download_that_fails_names_the_object_and_goes_on_where_it_ended(serve
     assert again.missing == [] or len(again.missing) < len(needed.missing) // 2
 
 
-def test_a_range_that_the_lake_has_not_reached_is_refused(server, tmp_path):
+def test_a_range_beyond_the_lakes_newest_ledger_is_refused(server, tmp_path):
     with pytest.raises(StackError, match="the network has not reached this time"):
         plan_download(open_remote(server.url), tmp_path, START, END + timedelta(hours=1))
 
@@ -122,7 +122,7 @@ def test_a_range_that_the_lake_has_not_reached_is_refused(server, tmp_path):
         (lambda _: ["--lake", "http://lake.example/pubnet"], "http is allowed only for this machine"),
     ],
 )
-def test_a_lake_that_cannot_be_read_is_refused_before_anything_starts(
+def test_an_unreadable_lake_is_refused_before_anything_starts(
     server, tmp_path, arguments: Callable[[str], list[str]], words: str
 ):
     with pytest.raises(PlanError, match=words):
@@ -130,6 +130,6 @@ def test_a_lake_that_cannot_be_read_is_refused_before_anything_starts(
     assert not (tmp_path / "stack").exists()
 
 
-def test_two_lakes_of_one_name_have_copies_of_their_own():
+def test_two_lakes_with_one_name_have_separate_copies():
     root = Path("/stack")
     assert folder_of(root, "https://a.example/pubnet") != folder_of(root, "gs://b/pubnet/")

@@ -1,4 +1,4 @@
-"""The report finds gaps and duplicates that are planted in real tables."""
+"""The report finds planted gaps and duplicates in real tables."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ LEDGER = {"successful_transaction_count": 1, "failed_transaction_count": 1, "tx_
 
 
 def rows_of(sequences):
-    """Ledgers with two transactions and three operations each."""
+    """Return ledgers with two transactions and three operations each."""
     closed = {sequence: f"2026-01-01T00:00:{sequence:02d}Z" for sequence in sequences}
     return {
         "history_ledgers": [{"sequence": n, "closed_at": closed[n], **LEDGER} for n in sequences],
@@ -135,13 +135,13 @@ def report(server):
 
 
 @pytest.mark.parametrize("table_id", sorted(COLUMNS.keys() - {WATERMARKS_VIEW_ID}))
-def test_the_columns_are_those_of_the_schema_files(table_id):
+def test_the_columns_equal_the_schema_files(table_id):
     fields = json.loads((REPO / "schemas" / f"{table_id.removesuffix('_history')}_schema.json").read_text())
     types = {field["name"]: field["type"] for field in [*fields, *(ENDS if table_id == "offers_history" else ())]}
     assert {name: types[name] for name in COLUMNS[table_id]} == COLUMNS[table_id]
 
 
-def test_whole_tables_are_good(report):
+def test_complete_tables_are_good(report):
     found = report(rows_of(range(1, 6)))
     assert all(table.good for table in found.values())
     ledgers = found["history_ledgers"]
@@ -172,7 +172,7 @@ def test_rows_of_an_unknown_ledger_are_a_gap(report):
     assert report(tables)["history_operations"].gaps == 1
 
 
-def test_doubled_rows_are_duplicates(report):
+def test_repeated_rows_are_duplicates(report):
     tables = rows_of(range(1, 6))
     tables["history_operations"] += tables["history_operations"][:2]
     found = report(tables)
@@ -180,34 +180,34 @@ def test_doubled_rows_are_duplicates(report):
     assert not found["history_operations"].good
 
 
-def test_a_range_without_ledgers_is_a_gap_and_one_without_trades_is_none(report):
+def test_a_range_without_ledgers_is_a_gap_and_one_without_trades_is_not(report):
     found = report({**rows_of(range(1, 6)), "history_ledgers": [], "history_trades": []})
     assert not found["history_ledgers"].good
     assert found["history_trades"].good
 
 
 def loads_of(tables, *ranges):
-    """Batch stats: each of the ranges was loaded into each of the tables."""
+    """Return batch stats for loads of each range into each table."""
     names = [table_id for table_id in tables if table_id != "history_ledgers"]
     return [{"table_id": name, "start_ledger": low, "end_ledger": high} for name in names for low, high in ranges]
 
 
-def test_ledgers_that_were_asked_for_and_never_loaded_are_no_whole_table(report):
+def test_requested_ledgers_without_a_load_make_a_table_incomplete(report):
     tables, stats = rows_of(range(1, 6)), "history_archives_dag_runs"
     found = report({**tables, stats: loads_of(tables, (1, 3), (3, 5))}, asked=LedgerRange(1, 8))
     missing = {name: table.not_loaded for name, table in found.items()}
     assert missing == {**dict.fromkeys(tables, 3), "enriched_history_operations": None}
     assert not any(table.good for name, table in found.items() if missing[name])
-    assert found["history_ledgers"].gaps == 0, "between its first and its last ledger none is missing"
+    assert found["history_ledgers"].gaps == 0, "no ledger is missing between the first and the last one"
 
 
-def test_loads_that_cover_what_was_asked_for_are_whole(report):
+def test_loads_that_cover_the_request_are_complete(report):
     tables, stats = rows_of(range(1, 6)), "history_archives_dag_runs"
     found = report({**tables, stats: loads_of(tables, (1, 2), (2, 9))}, asked=LedgerRange(2, 4))
     assert all(table.good for table in found.values())
 
 
-def test_failed_checks_are_counted_for_their_table(report):
+def test_failed_checks_are_counted_per_table(report):
     task = {"dag_id": "history", "task_id": "operations.check", "state": "failed"}
     found = report(rows_of(range(1, 6)), [*MERGES, task])
     assert found["history_operations"].failed_checks == 1
@@ -215,7 +215,7 @@ def test_failed_checks_are_counted_for_their_table(report):
     assert not found["history_operations"].good
 
 
-def test_only_the_tables_that_were_loaded_are_reported_on(report):
+def test_the_report_has_only_loaded_tables(report):
     tables = {"history_transactions": rows_of([1])["history_transactions"]}
     found = report(tables, [{"dag_id": "history", "task_id": "transactions.merge", "state": "success"}])
     assert list(found) == ["history_transactions"]
@@ -231,7 +231,7 @@ def test_point_in_time_views_count_current_and_removed_entries(report):
     assert (found.table, found.entries, found.deleted, found.last_ledger) == ("offers_current", 1, 1, 4)
 
 
-def test_the_watermark_of_each_dataset_is_reported_once_a_batch_was_recorded(report):
+def test_the_watermark_of_each_dataset_is_reported_after_a_batch(report):
     plain = {"dataset": "local.stellar", "complete_from": 3, "complete_through": 42, "table_count": 19}
     rows = [{**plain, "tables_not_loaded": 4}, {**plain, "table_id": "history_ledgers", "tables_not_loaded": 0}]
     report({"ledger_watermarks": rows}, [])
@@ -241,7 +241,7 @@ def test_the_watermark_of_each_dataset_is_reported_once_a_batch_was_recorded(rep
     assert (found.tables, found.tables_not_loaded) == (19, 4)
 
 
-def test_stages_add_up_over_tables_in_the_order_of_a_batch():
+def test_the_times_of_stages_are_added_over_tables_in_the_order_of_a_batch():
     def task(task_id, seconds):
         return {
             "task_id": task_id,

@@ -1,4 +1,4 @@
-"""The main job's command line, where it can't do what is asked or is interrupted, and its line of progress."""
+"""The main job's command line: errors, interruption, and its line of progress."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.waiting import PATIENCE, wait_until
 
 
 def command(*arguments: str) -> dict[str, Any]:
-    """The arguments of `subprocess` for a job."""
+    """Return the arguments of `subprocess` for a job."""
     return {
         "args": [sys.executable, "-m", "local.run", *arguments],
         "cwd": REPO,
@@ -33,7 +33,7 @@ def command(*arguments: str) -> dict[str, Any]:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The job in this process, as from the repository's folder: importing all of it takes a second."""
+    """Run the job in this process, as from the repository's folder, because importing all of it takes a second."""
     output, errors = io.StringIO(), io.StringIO()
     with contextlib.chdir(REPO), contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
         try:
@@ -86,8 +86,8 @@ def test_help_names_every_option():
         (["--json", "README.md/report.json"], "README.md is not a folder"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_stops_nothing(tmp_path, arguments, words):
-    """Whatever is wrong is said before a stack that runs in the folder is touched."""
+def test_an_error_is_one_line_and_stops_no_running_stack(tmp_path, arguments, words):
+    """The job checks its options before it touches a stack that runs in the folder."""
     with running_stack(tmp_path / "stack") as (stack, kept):
         done = run("--dir", str(stack.layout.root), "--fresh", *arguments)
         assert done.returncode == 1
@@ -97,7 +97,7 @@ def test_what_cannot_be_done_is_one_line_and_stops_nothing(tmp_path, arguments, 
         assert kept.exists()
 
 
-def test_a_folder_that_cannot_be_used_is_named():
+def test_an_unusable_folder_is_named():
     assert "--dir README.md/stack: " in run("--dir", "README.md/stack").stderr
 
 
@@ -121,7 +121,7 @@ def test_a_second_job_in_a_folder_is_refused_with_the_first_ones_process_id(tmp_
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_an_interrupted_job_says_what_it_does_and_its_status_is_130(tmp_path, number):
+def test_an_interrupted_job_announces_its_steps_and_its_status_is_130(tmp_path, number):
     process = subprocess.Popen(
         **command("--dir", str(tmp_path), "--keep"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -136,7 +136,7 @@ def test_an_interrupted_job_says_what_it_does_and_its_status_is_130(tmp_path, nu
 @pytest.mark.parametrize("is_up", [False, True])
 @pytest.mark.parametrize("was_up", [False, True])
 @pytest.mark.parametrize("keep", [False, True])
-def test_a_job_stops_what_it_started_unless_it_is_asked_to_keep_it(keep, was_up, is_up):
+def test_a_job_stops_its_stack_unless_keep_is_set(keep, was_up, is_up):
     said = interruption(keep=keep, was_up=was_up, is_up=is_up, runs=True)
     if was_up or (keep and is_up):
         assert not stops_stack(keep=keep, was_up=was_up, is_up=is_up)
@@ -147,12 +147,12 @@ def test_a_job_stops_what_it_started_unless_it_is_asked_to_keep_it(keep, was_up,
         assert said == "interrupted: stopping the stack"
 
 
-def test_an_interrupted_job_does_not_speak_of_a_stack_that_does_not_run():
+def test_an_interrupted_job_does_not_mention_a_stack_that_does_not_run():
     assert interruption(keep=True, was_up=False, is_up=False, runs=False) == "interrupted: nothing was started"
     assert interruption(keep=True, was_up=True, is_up=False, runs=False) == "interrupted: the stack is down"
 
 
-def test_progress_is_one_line_with_what_runs_and_what_will_be_tried_again():
+def test_progress_is_one_line_with_running_and_retried_tasks():
     now = [("export", "running"), ("export", "deferred"), ("ledgers.merge", "running"), ("trades.load", "up_for_retry")]
     assert summary(9, 3, 1, now) == (
         "3 of 9 tasks done; running: 2 export, ledgers.merge; up for retry: trades.load; failed: 1"

@@ -32,18 +32,18 @@ def refused(status: int, call: object, *arguments: object, **options: object) ->
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}])
 @pytest.mark.parametrize("path", ["version", "api/v1/pods", "control/pods/x/evict"])
-def test_nobody_comes_in_without_the_token(cluster: Cluster, header: dict[str, str], path: str) -> None:
+def test_a_request_without_the_token_is_refused(cluster: Cluster, header: dict[str, str], path: str) -> None:
     assert requests.get(f"{cluster.url}/{path}", headers=header, timeout=PATIENCE).status_code == 401
     assert requests.post(f"{cluster.url}/{path}", headers=header, timeout=PATIENCE).status_code == 401
 
 
-def test_the_server_listens_on_loopback_alone(cluster: Cluster) -> None:
+def test_the_server_listens_on_loopback_only(cluster: Cluster) -> None:
     assert cluster.process is not None
     listening = [c for c in psutil.Process(cluster.process.pid).net_connections() if c.status == psutil.CONN_LISTEN]
     assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
 
 
-def test_files_with_secrets_are_their_owners_alone(cluster: Cluster) -> None:
+def test_only_the_owner_can_read_files_with_secrets(cluster: Cluster) -> None:
     name = cluster.create("true", container={"env": [{"name": "PASSWORD", "value": "hush"}]})
     cluster.wait_for(name, "Succeeded")
     holding = [path for path in cluster.root.rglob("*") if path.is_file() and "hush" in path.read_text()]
@@ -51,7 +51,7 @@ def test_files_with_secrets_are_their_owners_alone(cluster: Cluster) -> None:
     assert {path.stat().st_mode & 0o077 for path in [*holding, cluster.kubeconfig]} == {0}
 
 
-def test_objects_that_do_not_exist_or_exist_already(cluster: Cluster) -> None:
+def test_missing_and_existing_objects_are_errors(cluster: Cluster) -> None:
     assert "not found" in refused(404, cluster.api.read_namespaced_pod, "nobody", NAMESPACE)
     refused(404, cluster.api.delete_namespaced_pod, "nobody", NAMESPACE)
     name = cluster.create("true")
@@ -143,7 +143,7 @@ def test_a_watch_sends_everything_after_its_version(cluster: Cluster) -> None:
     assert ("MODIFIED", "Running") in seen
 
 
-def test_a_watch_without_a_version_begins_with_what_is_there(cluster: Cluster) -> None:
+def test_a_watch_without_a_version_begins_with_existing_objects(cluster: Cluster) -> None:
     name = cluster.create("true")
     events = watch.Watch().stream(
         cluster.api.list_namespaced_pod,
@@ -165,7 +165,7 @@ def test_history_that_is_no_longer_stored_is_reported(cluster: Cluster) -> None:
 # Logs -------------------------------------------------------------------------------------------------------------
 
 
-def test_logs_whole_their_end_and_with_times(cluster: Cluster) -> None:
+def test_logs_can_be_complete_or_a_tail_and_have_times(cluster: Cluster) -> None:
     name = cluster.create("sh", "-c", "for i in 1 2 3; do echo out $i; done; echo err >&2")
     cluster.wait_for(name, "Succeeded")
     assert sorted(cluster.log(name).splitlines()) == ["err", "out 1", "out 2", "out 3"]
@@ -188,7 +188,7 @@ def test_a_log_is_followed_to_its_end(cluster: Cluster, tmp_path: Path) -> None:
     assert list(lines) == [b"last\n"]
 
 
-def test_logs_of_what_has_not_started_or_does_not_exist(cluster: Cluster) -> None:
+def test_logs_of_waiting_or_missing_containers_are_errors(cluster: Cluster) -> None:
     name = cluster.create("true", container={"image": "nobody/nothing:1"})
     assert "waiting to start" in refused(400, cluster.api.read_namespaced_pod_log, name, NAMESPACE)
     refused(400, cluster.api.read_namespaced_pod_log, name, NAMESPACE, container="other")
@@ -197,7 +197,7 @@ def test_logs_of_what_has_not_started_or_does_not_exist(cluster: Cluster) -> Non
 # Commands ---------------------------------------------------------------------------------------------------------
 
 
-def test_commands_run_beside_the_container(cluster: Cluster) -> None:
+def test_a_command_runs_beside_the_container(cluster: Cluster) -> None:
     mounts = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
     volumes = [{"name": "data", "emptyDir": {}}]
     name = cluster.create("sh", "-c", "echo 42 > /data/x; sleep 60", container=mounts, volumes=volumes)
@@ -216,7 +216,7 @@ def test_commands_run_beside_the_container(cluster: Cluster) -> None:
             _preload_content=False,
         )
         socket.run_forever(timeout=PATIENCE)
-        code = socket.returncode  # first: reading the whole output forgets the channel that brought it
+        code = socket.returncode  # first, because reading the whole output drops the channel of each message
         return socket.read_all(), code
 
     wait_until(lambda: run("cat", "/data/x") == ("42\n", 0), "no file")

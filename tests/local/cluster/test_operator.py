@@ -1,4 +1,4 @@
-"""Airflow's own KubernetesPodOperator, as the provider ships it, at work in the local cluster."""
+"""Airflow's own KubernetesPodOperator in the local cluster."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def operator(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
-    """Make an operator whose pod runs a shell's script."""
+    """Make an operator whose pod runs a shell script."""
     connection = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(cluster.kubeconfig)}}
     monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps(connection))
 
@@ -46,33 +46,35 @@ def operator(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, request: pytest.
 
 @pytest.fixture
 def context(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The context that Airflow passes to a task, with a separate run for each test."""
+    """Return the context that Airflow passes to a task, with a separate run per test."""
     ti = TaskInstance("a_task", run_id=request.node.name)
     dag_run = SimpleNamespace(dag_id=ti.dag_id, run_id=ti.run_id, data_interval_start=START, run_after=START)
     return {"ti": ti, "task_instance": ti, "dag": None, "dag_run": dag_run, "run_id": ti.run_id, "params": {}}
 
 
-def test_a_pod_with_a_result(cluster: Cluster, operator: Any, context: dict[str, Any]) -> None:
+def test_a_pod_returns_a_result(cluster: Cluster, operator: Any, context: dict[str, Any]) -> None:
     script = """echo '{"start": 3, "end": 42}' > /airflow/xcom/return.json"""
     task = operator(script, do_xcom_push=True)
     assert task.execute(context) == {"start": 3, "end": 42}
     wait_until(lambda: cluster.is_gone(task.pod.metadata.name), "the pod is left")
 
 
-def test_a_pod_without_a_result(cluster: Cluster, operator: Any, context: dict[str, Any], tmp_path: Path) -> None:
+def test_a_pod_without_a_result_succeeds(
+    cluster: Cluster, operator: Any, context: dict[str, Any], tmp_path: Path
+) -> None:
     task = operator(f"touch {tmp_path / 'done'}", do_xcom_push=False)
     assert task.execute(context) is None
     assert (tmp_path / "done").exists()
     wait_until(lambda: cluster.is_gone(task.pod.metadata.name), "the pod is left")
 
 
-def test_a_pod_that_fails(cluster: Cluster, operator: Any, context: dict[str, Any]) -> None:
+def test_a_failed_pod_fails_its_task(cluster: Cluster, operator: Any, context: dict[str, Any]) -> None:
     task = operator("exit 3", do_xcom_push=False, on_finish_action="keep_pod")
     with pytest.raises(AirflowException, match="exit_code': 3,"):
         task.execute(context)
     name, host = task.pod.metadata.name, task.client.api_client.configuration.host
     try:
-        pod = task.client.read_namespaced_pod(name, NAMESPACE)  # by the client whose cluster has run it
+        pod = task.client.read_namespaced_pod(name, NAMESPACE)  # by the client of the cluster that ran it
     except ApiException as error:
         error.add_note(f"{name} was made in {host}; the cluster {cluster.url} reported {cluster.events(name)}")
         raise
@@ -80,7 +82,7 @@ def test_a_pod_that_fails(cluster: Cluster, operator: Any, context: dict[str, An
     assert pod.metadata.labels["already_checked"] == "True"
 
 
-def test_an_image_that_is_not_there(cluster: Cluster, operator: Any, context: dict[str, Any]) -> None:
+def test_a_missing_image_fails_the_task(cluster: Cluster, operator: Any, context: dict[str, Any]) -> None:
     task = operator("true", do_xcom_push=False, startup_timeout_seconds=2)
     task.image = "nobody/nothing:1"
     with pytest.raises(AirflowException, match="ErrImagePull"):

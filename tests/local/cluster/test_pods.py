@@ -1,4 +1,4 @@
-"""Pods of the local cluster: how they run, what they see, how they end."""
+"""Pods of the local cluster: their processes, their environment, their ends."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_pod_is_pending_then_running_then_succeeded(cluster: Cluster, tmp_path
     assert (terminated(pod).exit_code, terminated(pod).reason) == (0, "Completed")
 
 
-def test_what_is_reported_trails_the_process(cluster: Cluster, tmp_path: Path) -> None:
+def test_reported_states_lag_behind_the_process(cluster: Cluster, tmp_path: Path) -> None:
     ended = tmp_path / "ended"
     name = cluster.create("touch", str(ended))
     wait_until(ended.exists, "the process did not run")
@@ -50,7 +50,7 @@ def test_what_is_reported_trails_the_process(cluster: Cluster, tmp_path: Path) -
     cluster.wait_for(name, "Succeeded")
 
 
-def test_a_failure_has_its_exit_code_and_last_words(cluster: Cluster) -> None:
+def test_a_failure_has_its_exit_code_and_last_output(cluster: Cluster) -> None:
     policy = {"terminationMessagePolicy": "FallbackToLogsOnError"}
     name = cluster.create("sh", "-c", "echo ledger 7 is missing >&2; exit 75", container=policy)
     pod = cluster.wait_for(name, "Failed")
@@ -58,12 +58,12 @@ def test_a_failure_has_its_exit_code_and_last_words(cluster: Cluster) -> None:
     assert terminated(pod).message == "ledger 7 is missing\n"
 
 
-def test_the_termination_message_is_the_files(cluster: Cluster) -> None:
+def test_the_termination_message_comes_from_its_file(cluster: Cluster) -> None:
     name = cluster.create("sh", "-c", "printf done > /dev/termination-log")
     assert terminated(cluster.wait_for(name, "Succeeded")).message == "done"
 
 
-def test_a_command_that_is_not_there_is_a_start_error(cluster: Cluster) -> None:
+def test_a_missing_command_is_a_start_error(cluster: Cluster) -> None:
     pod = cluster.wait_for(cluster.create("no-such-program"), "Failed")
     assert terminated(pod).reason == "StartError"
     assert "no-such-program" in terminated(pod).message
@@ -82,7 +82,7 @@ def test_an_unmapped_image_cannot_be_pulled(cluster: Cluster) -> None:
     assert any(event.type == "Warning" and "nobody/nothing:1" in event.message for event in events)
 
 
-def test_arguments_reach_the_process_as_they_are(cluster: Cluster) -> None:
+def test_arguments_reach_the_process_unchanged(cluster: Cluster) -> None:
     words = ["$(whoami)", "`id`", "a b", "'; rm -rf /", "$HOME", "$$(A)", "ünïcode", ""]
     log = cluster.run(sys.executable, "-c", PRINT_ARGUMENTS, container={"args": words})
     assert eval(log) == ["$(whoami)", "`id`", "a b", "'; rm -rf /", "$HOME", "$(A)", "ünïcode", ""]
@@ -97,7 +97,7 @@ def test_known_variables_are_expanded_as_kubernetes_does(cluster: Cluster) -> No
     assert eval(log) == ["12", "$(UNKNOWN)", "$(A)"]
 
 
-def test_environment_from_fields_secrets_and_nothing_else(cluster: Cluster) -> None:
+def test_the_environment_has_fields_and_secrets_and_nothing_else(cluster: Cluster) -> None:
     data = {"password": base64.b64encode(b"hush").decode()}
     cluster.api.create_namespaced_secret(NAMESPACE, {"metadata": {"name": "keys"}, "data": data})
     container = {
@@ -112,7 +112,7 @@ def test_environment_from_fields_secrets_and_nothing_else(cluster: Cluster) -> N
     assert not [name for name in environment if name.startswith(("AIRFLOW", "PYTEST"))]
 
 
-def test_containers_share_a_volume_at_their_own_paths(cluster: Cluster) -> None:
+def test_containers_share_a_volume_at_different_paths(cluster: Cluster) -> None:
     volume = {"volumes": [{"name": "shared", "emptyDir": {}}]}
     writer = {"name": "writer", "image": "tools:1", "command": ["sh", "-c", "echo hello > /out/note"]}
     name = cluster.create(
@@ -145,7 +145,7 @@ def test_a_deadline_ends_a_pod_with_all_its_processes(cluster: Cluster, tmp_path
     wait_until(lambda: not psutil.pid_exists(int(pids.read_text())), "a process of the pod is left")
 
 
-def test_deletion_asks_then_kills(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_deletion_sends_sigterm_then_sigkill(cluster: Cluster, tmp_path: Path) -> None:
     asked, pids = tmp_path / "asked", tmp_path / "pids"
     script = f"trap 'touch {asked}' TERM; echo $$$$ > {pids}; while true; do sleep 0.1; done"
     name = cluster.create("sh", "-c", script)
@@ -159,7 +159,7 @@ def test_deletion_asks_then_kills(cluster: Cluster, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("evict", "Evicted"), ("out-of-memory", "OOMKilled"), ("vanish", None)])
-def test_what_happens_to_pods_in_real_clusters(cluster: Cluster, fault: str, reason: str | None) -> None:
+def test_faults_of_real_clusters_are_simulated(cluster: Cluster, fault: str, reason: str | None) -> None:
     name = cluster.create("sleep", "300")
     cluster.wait_for(name, "Running")
     assert cluster.control(name, fault) == 200
@@ -177,7 +177,7 @@ def test_unknown_faults_and_pods_are_refused(cluster: Cluster) -> None:
     assert cluster.control(name, "explode") == 404
 
 
-# The server is killed ---------------------------------------------------------------------------------------------
+# A killed server --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_pods_outlive_a_killed_server_and_are_found_again(own: Cluster) -> None:
     assert own.log(name).splitlines() == [f"line {i}" for i in range(1, 41)]
 
 
-def test_a_process_that_was_lost_meanwhile_is_reported(own: Cluster) -> None:
+def test_a_process_that_ended_meanwhile_is_reported(own: Cluster) -> None:
     name = own.create("sleep", "300")
     own.wait_for(name, "Running")
     supervisor = int(own.pod(name).status.container_statuses[0].container_id.rpartition("/")[2])
@@ -220,7 +220,7 @@ def test_a_stopped_server_leaves_no_process(own: Cluster) -> None:
     own.start()
 
 
-def test_what_a_killed_server_left_can_be_stopped(own: Cluster) -> None:
+def test_pods_of_a_killed_server_can_be_stopped(own: Cluster) -> None:
     name = own.create("sleep", "300")
     own.wait_for(name, "Running")
     supervisor = psutil.Process(int(own.pod(name).status.container_statuses[0].container_id.rpartition("/")[2]))

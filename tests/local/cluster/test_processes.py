@@ -1,4 +1,4 @@
-"""Processes of the local cluster's pods: none is left behind, none is forgotten, whatever is killed."""
+"""Processes of the local cluster's pods: every process ends with its pod, whatever is killed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.waiting import PATIENCE, wait_until
 
 FAMILY = (
     "sleep {mark} & "  # a child in the background
-    "setsid sleep {mark} & "  # one in a session of its own
+    "setsid sleep {mark} & "  # a child in a new session
     "(setsid sh -c 'sleep {mark} & exec sleep {mark}' &); "  # orphans
     "trap '' TERM; while true; do sleep {mark}; done"
 )
-"""A script that starts five processes and leads them badly: it ignores SIGTERM."""
+"""A script that starts five processes, does not wait for them, and ignores SIGTERM."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def new_mark() -> str:
-    """A time to sleep that no other process of the machine has among its arguments."""
+    """Return a time to sleep that no other process of the machine has among its arguments."""
     return f"300.{secrets.randbelow(10**9):09}"
 
 
@@ -55,13 +55,13 @@ def terminated(pod: client.V1Pod) -> client.V1ContainerStateTerminated:
 
 
 def start_family(cluster: Cluster, **changes: object) -> tuple[str, str]:
-    """Start a pod of many processes; return its name and what marks them."""
+    """Start a pod with many processes; return its name and their mark."""
     mark = new_mark()
     spec = {"terminationGracePeriodSeconds": 1, **changes}
     return cluster.create("sh", "-c", FAMILY.format(mark=mark), **spec), mark
 
 
-def test_nothing_of_a_pod_is_left_however_it_ends(cluster: Cluster) -> None:
+def test_no_process_is_left_for_any_end_of_a_pod(cluster: Cluster) -> None:
     ends: dict[str, Callable[[str], object]] = {
         "deleted": lambda name: cluster.api.delete_namespaced_pod(name, NAMESPACE),
         "evicted": lambda name: cluster.control(name, "evict"),
@@ -79,14 +79,14 @@ def test_nothing_of_a_pod_is_left_however_it_ends(cluster: Cluster) -> None:
             wait_until(lambda name=name: cluster.is_gone(name), f"the {end} pod is still there")
         else:
             cluster.wait_for(name, "Failed")
-        if end != "lost":  # nobody waited for the end of those processes
+        if end != "lost":  # no parent waited for the end of these processes
             assert not marked(mark), f"processes of the {end} pod are left"
         wait_until(lambda mark=mark: not marked(mark), f"processes of the {end} pod are left")
     lost = cluster.pod(pods["lost"][0])
     assert (lost.status.reason, terminated(lost).reason) == ("NodeLost", "ContainerStatusUnknown")
 
 
-def test_background_processes_end_with_the_first(cluster: Cluster) -> None:
+def test_background_processes_end_with_the_first_process(cluster: Cluster) -> None:
     mark = new_mark()
     name = cluster.create("sh", "-c", f"setsid sleep {mark} & echo done")
     cluster.wait_for(name, "Succeeded")
@@ -94,7 +94,7 @@ def test_background_processes_end_with_the_first(cluster: Cluster) -> None:
     assert not marked(mark)
 
 
-def test_a_pod_that_obeys_ends_at_once_with_its_last_state_reported(cluster: Cluster) -> None:
+def test_a_pod_that_handles_sigterm_ends_at_once_with_its_last_state_reported(cluster: Cluster) -> None:
     script = "trap 'echo asked; exit 7' TERM; echo ready; while true; do sleep 0.05; done"
     name = cluster.create("sh", "-c", script, terminationGracePeriodSeconds=600)
     cluster.wait_for(name, "Running")
@@ -112,7 +112,7 @@ def test_a_pod_that_obeys_ends_at_once_with_its_last_state_reported(cluster: Clu
     assert terminated(last).exit_code == 7
 
 
-def test_a_second_deletion_can_only_hasten_the_first(cluster: Cluster) -> None:
+def test_a_second_deletion_can_only_shorten_the_grace_period(cluster: Cluster) -> None:
     name, mark = start_family(cluster)
     wait_until(lambda: marked(mark), "no process")
     for grace in (600, 1200):
@@ -123,7 +123,7 @@ def test_a_second_deletion_can_only_hasten_the_first(cluster: Cluster) -> None:
     assert not marked(mark)
 
 
-def test_faults_happen_only_to_what_runs(cluster: Cluster) -> None:
+def test_faults_apply_to_running_pods_only(cluster: Cluster) -> None:
     ended, unstarted = cluster.create("true"), cluster.create("true", container={"image": "nobody/nothing:1"})
     assert cluster.control(unstarted, "out-of-memory") == 409
     cluster.wait_for(ended, "Succeeded")
@@ -134,7 +134,7 @@ def test_faults_happen_only_to_what_runs(cluster: Cluster) -> None:
     assert cluster.wait_for(unstarted, "Failed").status.reason == "Evicted"
 
 
-def test_a_new_server_goes_on_where_a_killed_one_was(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_new_server_continues_after_a_killed_one(cluster: Cluster, tmp_path: Path) -> None:
     go = tmp_path / "go"
     version = cluster.api.list_namespaced_pod(NAMESPACE).metadata.resource_version
     deleted, deleted_mark = start_family(cluster)
@@ -148,7 +148,7 @@ def test_a_new_server_goes_on_where_a_killed_one_was(cluster: Cluster, tmp_path:
     new = cluster.create("sh", "-c", f"echo once >> {tmp_path / 'runs'}")
     cluster.stop(by=signal.SIGKILL)
     go.touch()
-    time.sleep(3)  # a deadline and an end pass unseen
+    time.sleep(3)  # a deadline and an end pass while no server runs
     assert marked(late_mark)
     cluster.start()
     assert terminated(cluster.wait_for(ended, "Failed")).exit_code == 3
@@ -165,7 +165,7 @@ def test_a_new_server_goes_on_where_a_killed_one_was(cluster: Cluster, tmp_path:
     assert raised.value.status == 410
 
 
-def test_a_stopped_server_finds_its_pods_ended(cluster: Cluster) -> None:
+def test_pods_of_a_stopped_server_have_ended(cluster: Cluster) -> None:
     mark = new_mark()
     running = cluster.create("sh", "-c", f"setsid sleep {mark} & sleep {mark}")
     done = cluster.create("true")

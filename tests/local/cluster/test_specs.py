@@ -1,4 +1,4 @@
-"""What pods of the local cluster may ask for, and what becomes of those that ask for something impossible."""
+"""Specs of the local cluster's pods: supported fields, and the handling of impossible ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def warnings(cluster: Cluster, name: str) -> list[str]:
 
 
 def answer(cluster: Cluster, path: str, **body: Any) -> requests.Response:
-    """What the server says to a request that the client would not make."""
+    """Return the server's answer to a request that the client would not make."""
     headers = {"Authorization": f"Bearer {cluster.token}"}
     method = "POST" if body else "GET"
     return requests.request(
@@ -50,7 +50,7 @@ def answer(cluster: Cluster, path: str, **body: Any) -> requests.Response:
 
 
 def test_only_variables_of_the_spec_are_expanded(cluster: Cluster) -> None:
-    """Kubernetes knows nothing of what an image or the container's runtime sets."""
+    """Kubernetes expands no variable of an image or of the container's runtime."""
     container = {
         "env": [{"name": "WHERE", "value": "$(HOME)"}, {"name": "LATER", "value": "$(LAST)"}, {"name": "LAST"}],
         "args": ["$(PATH)", "$(WHERE)", "$(LATER)", "<$(LAST)>"],
@@ -59,7 +59,7 @@ def test_only_variables_of_the_spec_are_expanded(cluster: Cluster) -> None:
     assert json.loads(log) == ["$(PATH)", "$(HOME)", "$(LAST)", "<>"]
 
 
-def test_a_pod_knows_itself(cluster: Cluster) -> None:
+def test_a_pod_can_read_its_own_fields(cluster: Cluster) -> None:
     fields = {"NAME": "metadata.name", "SPACE": "metadata.namespace", "UID": "metadata.uid", "IP": "status.podIP"}
     env = [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()]
     name = cluster.create("sh", "-c", 'echo "$NAME $SPACE $UID $IP"', container={"env": env})
@@ -67,7 +67,7 @@ def test_a_pod_knows_itself(cluster: Cluster) -> None:
     assert cluster.log(name).split() == [name, NAMESPACE, pod.metadata.uid, "127.0.0.1"]
 
 
-def test_environment_from_whole_maps(cluster: Cluster) -> None:
+def test_the_environment_comes_from_complete_maps(cluster: Cluster) -> None:
     cluster.api.create_namespaced_config_map(NAMESPACE, {"metadata": {"name": "colours"}, "data": {"A": "red"}})
     cluster.api.create_namespaced_secret(NAMESPACE, {"metadata": {"name": "words"}, "stringData": {"B": "hush"}})
     sources = [
@@ -95,13 +95,13 @@ def test_mount_paths_are_rewritten_in_arguments_and_environment(cluster: Cluster
     cluster.wait_for(name, "Succeeded")
     arguments, target = cluster.log(name).splitlines()
     option, folder, *others, expanded, after_colon = json.loads(arguments)
-    assert Path(folder).resolve().is_relative_to(cluster.root.resolve()), "perhaps by a link without special characters"
+    assert Path(folder).resolve().is_relative_to(cluster.root.resolve()), "possibly a link without special characters"
     assert (option, expanded, target) == (f"--out={folder}/x", f"{folder}/out", f"{folder}/out")
     assert others == ["/database/x", "/other/data/x", "gs://b/data/x"]
     assert after_colon == f"a:{folder}"
 
 
-def test_files_of_secrets_and_config_maps(cluster: Cluster) -> None:
+def test_secrets_and_config_maps_become_files(cluster: Cluster) -> None:
     key = {"key.json": base64.b64encode(b"{}\n").decode()}
     cluster.api.create_namespaced_secret(NAMESPACE, {"metadata": {"name": "account"}, "data": key})
     cluster.api.create_namespaced_config_map(NAMESPACE, {"metadata": {"name": "etc"}, "data": {"a": "1\n", "b": "2\n"}})
@@ -118,7 +118,7 @@ def test_files_of_secrets_and_config_maps(cluster: Cluster) -> None:
     assert log == "{}\n2\ndeep\n"
 
 
-def test_a_mount_of_a_part_of_a_volume_as_working_directory(cluster: Cluster) -> None:
+def test_a_mounted_part_of_a_volume_can_be_the_working_directory(cluster: Cluster) -> None:
     mounts = [
         {"name": "data", "mountPath": "/part", "subPath": "in/ner"},
         {"name": "data", "mountPath": "/whole"},
@@ -134,7 +134,7 @@ def test_a_mount_of_a_part_of_a_volume_as_working_directory(cluster: Cluster) ->
 # Several containers -------------------------------------------------------------------------------------------------
 
 
-def test_init_containers_come_first_and_one_after_the_other(cluster: Cluster) -> None:
+def test_init_containers_run_first_and_one_after_the_other(cluster: Cluster) -> None:
     mounts = {"image": IMAGE, "volumeMounts": [{"name": "data", "mountPath": "/data"}]}
     name = cluster.create(
         *("sh", "-c", "cat /data/x"),
@@ -150,7 +150,7 @@ def test_init_containers_come_first_and_one_after_the_other(cluster: Cluster) ->
     assert [status.name for status in pod.status.init_container_statuses] == ["one", "two"]
 
 
-def test_a_failed_init_container_is_the_pods_end(cluster: Cluster) -> None:
+def test_a_failed_init_container_fails_the_pod(cluster: Cluster) -> None:
     name = cluster.create("echo", "never", initContainers=[{"name": "one", "image": IMAGE, "command": ["false"]}])
     pod = cluster.wait_for(name, "Failed")
     assert pod.status.init_container_statuses[0].state.terminated.exit_code == 1
@@ -176,10 +176,10 @@ def test_a_pod_runs_until_its_last_container_has_ended(cluster: Cluster, tmp_pat
     assert {key: state.terminated.exit_code for key, state in states().items()} == {"short": 3, "long": 0}
 
 
-# Last words ---------------------------------------------------------------------------------------------------------
+# Termination messages -----------------------------------------------------------------------------------------------
 
 
-def test_termination_messages(cluster: Cluster) -> None:
+def test_termination_messages_follow_their_policy(cluster: Cluster) -> None:
     fallback = {"terminationMessagePolicy": "FallbackToLogsOnError"}
     own_place = {"terminationMessagePath": "/run/last-words"}
     cases: list[tuple[str, dict[str, str], str | None]] = [
@@ -196,7 +196,7 @@ def test_termination_messages(cluster: Cluster) -> None:
     assert messages == [message for _, _, message in cases]
 
 
-# What cannot be -----------------------------------------------------------------------------------------------------
+# Impossible specs ---------------------------------------------------------------------------------------------------
 
 
 def test_a_container_waits_for_its_secret(cluster: Cluster) -> None:
@@ -209,7 +209,7 @@ def test_a_container_waits_for_its_secret(cluster: Cluster) -> None:
     assert cluster.log(name) == "hush\n"
 
 
-def test_containers_that_cannot_be_made_report_it_and_can_be_deleted(cluster: Cluster) -> None:
+def test_containers_that_cannot_be_created_report_the_reason_and_can_be_deleted(cluster: Cluster) -> None:
     cases: list[tuple[dict[str, Any], dict[str, Any]]] = [
         ({"env": [{"name": "A", "value": 1}]}, {}),
         ({"command": ["echo", 1]}, {}),
@@ -232,14 +232,14 @@ def test_containers_that_cannot_be_made_report_it_and_can_be_deleted(cluster: Cl
 
 @pytest.mark.parametrize("field", ["activeDeadlineSeconds", "terminationGracePeriodSeconds"])
 @pytest.mark.parametrize("value", ["1", 1.5, -1])
-def test_times_are_whole_seconds(cluster: Cluster, field: str, value: object) -> None:
+def test_times_have_whole_seconds(cluster: Cluster, field: str, value: object) -> None:
     with pytest.raises(client.ApiException) as raised:
         cluster.create("true", **{field: value})
     assert raised.value.status == 422
     assert f"spec.{field}" in raised.value.body
 
 
-def test_fields_that_are_null_are_not_set(cluster: Cluster) -> None:
+def test_null_fields_are_not_set(cluster: Cluster) -> None:
     name = cluster.create("true", terminationGracePeriodSeconds=None, activeDeadlineSeconds=None)
     cluster.wait_for(name, "Succeeded")
     assert cluster.pod(name).spec.termination_grace_period_seconds == 30
@@ -256,7 +256,7 @@ def test_fields_that_are_null_are_not_set(cluster: Cluster) -> None:
         "labelSelector=a=1&fieldSelector=b&watch=1",
     ],
 )
-def test_a_selector_is_refused_whatever_its_other_terms_select(cluster: Cluster, query: str) -> None:
+def test_an_invalid_selector_is_refused_with_any_other_terms(cluster: Cluster, query: str) -> None:
     assert answer(cluster, f"pods?{query}").status_code == 400
 
 
@@ -268,7 +268,7 @@ def test_names_are_made_from_a_prefix(cluster: Cluster) -> None:
     assert all(name.startswith("made-") and name != "made-" for name in names)
 
 
-def test_a_patch_is_checked_and_leaves_the_rest_alone(cluster: Cluster) -> None:
+def test_a_patch_is_checked_and_changes_nothing_else(cluster: Cluster) -> None:
     name = cluster.create("true")
     with pytest.raises(client.ApiException) as raised:
         cluster.api.patch_namespaced_pod(name, NAMESPACE, {"metadata": {"labels": {"a": "not a label"}}})
@@ -278,7 +278,7 @@ def test_a_patch_is_checked_and_leaves_the_rest_alone(cluster: Cluster) -> None:
     assert (pod.metadata.labels, pod.spec.node_name) == ({"a": "b"}, "localhost")
 
 
-def test_what_was_deleted_does_not_come_back_with_the_server(cluster: Cluster) -> None:
+def test_a_deleted_pod_stays_deleted_after_a_restart(cluster: Cluster) -> None:
     for name in ("kept", "dropped"):
         cluster.api.create_namespaced_secret(NAMESPACE, {"metadata": {"name": name}})
         cluster.api.create_namespaced_config_map(NAMESPACE, {"metadata": {"name": name}})

@@ -1,4 +1,4 @@
-"""What the local cluster sends as it happens: logs, events, the output of commands, and results by the XCom sidecar."""
+"""Streams of the local cluster: logs, events, the output of commands, and results from the XCom sidecar."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def worker(cluster: Cluster) -> str:
-    """A pod that runs for as long as the tests do, with a volume and a variable."""
+    """A pod that runs during all tests, with a volume and a variable."""
     container = {
         "volumeMounts": [{"name": "data", "mountPath": "/data"}],
         "env": [{"name": "WORD", "value": "hello"}],
@@ -70,37 +70,37 @@ def finish(socket: WSClient) -> tuple[str, str, int]:
 # Commands -----------------------------------------------------------------------------------------------------------
 
 
-def test_output_errors_and_exit_code_come_apart(cluster: Cluster, worker: str) -> None:
+def test_output_errors_and_exit_code_are_separate(cluster: Cluster, worker: str) -> None:
     script = "cat /data/x; echo $WORD >&2; exit 3"
     assert finish(open_exec(cluster, worker, "sh", "-c", script)) == ("42\n", "hello\n", 3)
 
 
-def test_arguments_of_commands_reach_the_process_as_they_are(cluster: Cluster, worker: str) -> None:
+def test_arguments_of_commands_reach_the_process_unchanged(cluster: Cluster, worker: str) -> None:
     program = "import json, sys; print(json.dumps(sys.argv[1:]))"
     words = ["$(whoami)", "$(WORD)", "a b", "'; id", ""]
     output, _, code = finish(open_exec(cluster, worker, sys.executable, "-c", program, *words))
     assert (json.loads(output), code) == (words, 0)
 
 
-def test_a_shell_reads_its_commands(cluster: Cluster, worker: str) -> None:
+def test_a_shell_reads_its_commands_from_standard_input(cluster: Cluster, worker: str) -> None:
     socket = open_exec(cluster, worker, "/bin/sh", stdin=True)
     socket.write_stdin("cat /data/x\n")
     socket.write_stdin("exit 5\n")
     assert finish(socket) == ("42\n", "", 5)
 
 
-def test_a_program_that_is_not_there(cluster: Cluster, worker: str) -> None:
+def test_a_missing_program_is_an_error(cluster: Cluster, worker: str) -> None:
     _, errors, code = finish(open_exec(cluster, worker, "no-such-program"))
     assert code == 126
     assert "no-such-program" in errors
 
 
-def test_long_output_is_whole(cluster: Cluster, worker: str) -> None:
+def test_long_output_is_complete(cluster: Cluster, worker: str) -> None:
     output, _, code = finish(open_exec(cluster, worker, "seq", "100000"))
     assert (output, code) == ("".join(f"{i}\n" for i in range(1, 100001)), 0)
 
 
-def test_a_client_that_goes_away_ends_its_command(cluster: Cluster, worker: str) -> None:
+def test_a_disconnected_client_ends_its_command(cluster: Cluster, worker: str) -> None:
     socket = open_exec(cluster, worker, "sh", "-c", "sleep 600 & echo $$ $!; wait")
     processes = [psutil.Process(int(pid)) for pid in socket.readline_stdout(timeout=PATIENCE).split()]
     assert all(map(is_alive, processes))
@@ -109,11 +109,14 @@ def test_a_client_that_goes_away_ends_its_command(cluster: Cluster, worker: str)
     assert cluster.pod(worker).status.phase == "Running"
 
 
-# The result that a sidecar holds ------------------------------------------------------------------------------------
+# Results in the sidecar ---------------------------------------------------------------------------------------------
 
 
 def test_a_result_is_fetched_from_the_sidecar(cluster: Cluster, tmp_path: Path) -> None:
-    """As Airflow does it, with an image that no program stands for. Run here, its `kill` would hit the bystander."""
+    """The request is Airflow's, with an image without a local program.
+
+    If its `kill` ran here, it would hit the bystander.
+    """
     mount = {"volumeMounts": [{"name": "xcom", "mountPath": "/airflow/xcom"}]}
     bystander = subprocess.Popen(["sh", "-c", f"read line; : {tmp_path}"], stdin=subprocess.PIPE)
     script = """echo '{"start": 3}' > /airflow/xcom/return.json"""
@@ -131,7 +134,7 @@ def test_a_result_is_fetched_from_the_sidecar(cluster: Cluster, tmp_path: Path) 
         return {key: state.terminated and state.terminated.exit_code for key, state in states.items()}
 
     wait_until(lambda: exit_codes() == {"base": 0, SIDECAR: None}, "base did not end")
-    cluster.wait_for(name, "Running")  # the sidecar holds it
+    cluster.wait_for(name, "Running")  # the sidecar keeps it
     fetched = open_exec(cluster, name, "/bin/sh", "-c", "cat /airflow/xcom/return.json", container=SIDECAR)
     output, _, code = finish(fetched)
     assert (json.loads(output), code) == ({"start": 3}, 0)
@@ -143,14 +146,14 @@ def test_a_result_is_fetched_from_the_sidecar(cluster: Cluster, tmp_path: Path) 
     cluster.wait_for(name, "Succeeded")
     assert exit_codes() == {"base": 0, SIDECAR: 0}
     assert not (tmp_path / "ran").exists()
-    assert bystander.poll() is None, "a shell of the host was hit"
+    assert bystander.poll() is None, "the command killed a shell of the host"
     bystander.communicate(b"\n")
 
 
 # Logs ---------------------------------------------------------------------------------------------------------------
 
 
-def test_a_log_from_some_seconds_ago(cluster: Cluster) -> None:
+def test_a_log_can_begin_some_seconds_ago(cluster: Cluster) -> None:
     name = cluster.create("sh", "-c", "echo first; while true; do sleep 0.1; echo again; done")
     cluster.wait_for(name, "Running")
 
@@ -178,7 +181,7 @@ def test_a_followed_log_has_times_and_begins_at_its_tail(cluster: Cluster, tmp_p
     assert list(times) == sorted(times)
 
 
-def test_a_log_holds_what_was_written_byte_for_byte(cluster: Cluster) -> None:
+def test_a_log_has_the_written_bytes(cluster: Cluster) -> None:
     lines = [b"", b" two  spaces ", b"\xff\xfe no UTF-8", "ünïcode".encode(), b"tab\tand\rreturn", b"x" * 50_000]
     program = "import sys; sys.stdout.buffer.write(bytes.fromhex(sys.argv[1]))"
     name = cluster.create(sys.executable, "-c", program, b"\n".join(lines).hex())
@@ -211,7 +214,7 @@ def test_events_are_watched(cluster: Cluster) -> None:
     assert reasons == ["Scheduled", "Started", "Killing"]
 
 
-def test_a_watch_sees_only_what_is_selected(cluster: Cluster) -> None:
+def test_a_watch_sends_only_selected_objects(cluster: Cluster) -> None:
     version = cluster.api.list_namespaced_pod(NAMESPACE).metadata.resource_version
     cluster.create("true", metadata={"labels": {"team": "others"}})
     name = cluster.create("true", metadata={"labels": {"team": "ours"}})

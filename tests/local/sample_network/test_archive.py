@@ -70,8 +70,8 @@ class Told:
     """A ledger from its changes.
 
     Attributes:
-        state: what lives after it, `LedgerEntry` by `LedgerKey`.
-        archived: what was evicted and not restored.
+        state: the live entries after it, `LedgerEntry` by `LedgerKey`.
+        archived: the entries that were evicted and not restored.
     """
 
     header: xdr.LedgerHeader
@@ -81,12 +81,12 @@ class Told:
 
 @pytest.fixture(scope="module")
 def ledgers(lake: Path) -> dict[int, Told]:
-    """Every ledger by its sequence; states of checkpoints alone."""
+    """Return every ledger by its sequence, with the state for checkpoints only."""
     replay, told, archived = Replay(), {}, {}
     for path in sorted(lake.rglob("*.zst"), reverse=True):
         batch = zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
         before = dict(replay.known)
-        # Behind the batch's range and its number of ledgers.
+        # This is after the batch's range and its number of ledgers.
         for one in replay.ledger(batch[12:]):
             if one.restored:
                 archived.pop(one.key.to_xdr_bytes(), None)
@@ -109,7 +109,7 @@ def lasts(key: xdr.LedgerKey) -> bool:
     )
 
 
-# What the archive holds -----------------------------------------------------------------------------------------
+# Content of the archive -----------------------------------------------------------------------------------------
 
 
 def records(data: bytes) -> Iterator[bytes]:
@@ -134,7 +134,7 @@ def state_at(archive: Path, sequence: int) -> dict[str, Any]:
 
 
 def named(levels: list[dict[str, Any]]) -> list[str]:
-    """The buckets of a list that aren't empty, newest first."""
+    """Return the non-empty buckets of a list, newest first."""
     return [name for level in levels for name in (level["curr"], level["snap"]) if name != EMPTY]
 
 
@@ -155,7 +155,7 @@ def hot_key(one: xdr.HotArchiveBucketEntry) -> xdr.LedgerKey:
 
 
 def comparable(value: Any) -> Any:
-    """A value as stellar-core compares it: field by field, numbers as numbers, texts by their letters."""
+    """Return a value in the order of stellar-core: field by field, numbers as numbers, texts by their letters."""
     if value is None or isinstance(value, list):
         return tuple(comparable(item) for item in value or ())
     if isinstance(value, Enum):
@@ -165,7 +165,7 @@ def comparable(value: Any) -> Any:
     return tuple(comparable(held) for held in vars(value).values())
 
 
-def test_the_archive_has_the_files_of_its_checkpoints_and_no_others(archive: Path) -> None:
+def test_the_archive_has_exactly_the_files_of_its_checkpoints(archive: Path) -> None:
     expected = {".sample.json", ROOT.as_posix()}
     for sequence in CHECKPOINTS:
         name = f"{sequence:08x}"
@@ -177,7 +177,7 @@ def test_the_archive_has_the_files_of_its_checkpoints_and_no_others(archive: Pat
     assert set(files(archive)) == expected
 
 
-def test_each_checkpoint_says_what_it_is_and_the_newest_is_where_readers_begin(lake: Path, archive: Path) -> None:
+def test_each_checkpoint_has_a_state_file_and_the_root_has_the_newest_one(lake: Path, archive: Path) -> None:
     passphrase = json.loads((lake / ".config.json").read_text())["networkPassphrase"]
     for sequence in CHECKPOINTS:
         state = state_at(archive, sequence)
@@ -188,7 +188,7 @@ def test_each_checkpoint_says_what_it_is_and_the_newest_is_where_readers_begin(l
     assert json.loads((archive / ROOT).read_text()) == state_at(archive, CHECKPOINTS[-1])
 
 
-def test_headers_are_those_of_the_lake(archive: Path, ledgers: dict[int, Told]) -> None:
+def test_headers_equal_those_of_the_lake(archive: Path, ledgers: dict[int, Told]) -> None:
     found = [
         xdr.LedgerHeaderHistoryEntry.from_xdr_bytes(record)
         for sequence in CHECKPOINTS
@@ -199,7 +199,7 @@ def test_headers_are_those_of_the_lake(archive: Path, ledgers: dict[int, Told]) 
         assert entry.hash.hash == sha256(entry.header.to_xdr_bytes()).digest()
 
 
-def test_buckets_are_named_by_their_hash_and_sorted_with_each_key_once(archive: Path) -> None:
+def test_buckets_are_named_by_their_hash_and_sorted_with_unique_keys(archive: Path) -> None:
     kinds: set[Any] = set()
     names: dict[str, set[str]] = {"currentBuckets": set(), "hotArchiveBuckets": set()}
     for sequence in CHECKPOINTS:
@@ -232,21 +232,21 @@ def list_hash(levels: list[dict[str, Any]]) -> bytes:
     return sha256(b"".join(hashes)).digest()
 
 
-def test_headers_vouch_for_both_lists(archive: Path, ledgers: dict[int, Told]) -> None:
+def test_headers_have_the_hash_of_both_lists(archive: Path, ledgers: dict[int, Told]) -> None:
     for sequence in CHECKPOINTS:
         state = state_at(archive, sequence)
         both = list_hash(state["currentBuckets"]) + list_hash(state["hotArchiveBuckets"])
         assert ledgers[sequence].header.bucket_list_hash.hash == sha256(both).digest()
 
 
-def test_the_skip_list_holds_the_newest_hash_of_a_fiftieth_ledger(ledgers: dict[int, Told]) -> None:
+def test_the_skip_list_has_the_newest_hash_of_each_fiftieth_ledger(ledgers: dict[int, Told]) -> None:
     for sequence, told in ledgers.items():
         last = sequence // 50 * 50
         expected = ledgers[last].header.bucket_list_hash.hash if last else bytes(32)
         assert told.header.skip_list[0].hash == expected
 
 
-def test_buckets_hold_the_state_that_the_ledgers_end_in(archive: Path, ledgers: dict[int, Told]) -> None:
+def test_buckets_have_the_final_state_of_the_ledgers(archive: Path, ledgers: dict[int, Told]) -> None:
     for sequence in CHECKPOINTS:
         found: dict[bytes, bytes | None] = {}
         for name in named(state_at(archive, sequence)["currentBuckets"]):
@@ -256,7 +256,9 @@ def test_buckets_hold_the_state_that_the_ledgers_end_in(archive: Path, ledgers: 
         assert None in found.values()
 
 
-def test_the_hot_archive_holds_what_was_evicted_and_not_restored(archive: Path, ledgers: dict[int, Told]) -> None:
+def test_the_hot_archive_has_the_entries_that_were_evicted_and_not_restored(
+    archive: Path, ledgers: dict[int, Told]
+) -> None:
     for sequence in CHECKPOINTS:
         found: dict[bytes, bytes | None] = {}
         for name in named(state_at(archive, sequence)["hotArchiveBuckets"]):
@@ -268,8 +270,8 @@ def test_the_hot_archive_holds_what_was_evicted_and_not_restored(archive: Path, 
     assert None in found.values()
 
 
-def test_records_say_whether_an_older_bucket_knows_the_key(archive: Path) -> None:
-    """What CAP-20 promises: what is made was not there, what changes or goes was."""
+def test_records_show_whether_an_older_bucket_has_the_key(archive: Path) -> None:
+    """By CAP-20 an INIT entry has no older record, and a changed or deleted entry has one."""
     for sequence in CHECKPOINTS:
         alive: set[bytes] = set()
         for name in reversed(named(state_at(archive, sequence)["currentBuckets"])):
@@ -282,7 +284,7 @@ def test_records_say_whether_an_older_bucket_knows_the_key(archive: Path) -> Non
                     alive.add(key)
 
 
-# The lists ------------------------------------------------------------------------------------------------------
+# The bucket lists -----------------------------------------------------------------------------------------------
 
 
 def rounded(ledger: int, size: int) -> int:
@@ -291,7 +293,7 @@ def rounded(ledger: int, size: int) -> int:
 
 @cache
 def size_of_curr(ledger: int, level: int) -> int:
-    """How many ledgers' changes a level gathers, as `BucketListBase::sizeOfCurr` in stellar-core has it."""
+    """Return how many ledgers' changes a level collects (`BucketListBase::sizeOfCurr` in stellar-core)."""
     if level == 0:
         return 1 if ledger == 1 else 1 + ledger % 2
     size, half = 4 ** (level + 1), 4 ** (level + 1) // 2
@@ -308,7 +310,7 @@ def size_of_curr(ledger: int, level: int) -> int:
 
 @cache
 def size_of_snap(ledger: int, level: int) -> int:
-    """How many ledgers' changes a level gathered before, as `BucketListBase::sizeOfSnap` has it."""
+    """Return how many ledgers' changes a level collected before (`BucketListBase::sizeOfSnap`)."""
     if level == 10:
         return 0
     size = 4 ** (level + 1)
@@ -319,11 +321,11 @@ def size_of_snap(ledger: int, level: int) -> int:
 
 
 def key(number: int) -> bytes:
-    """`LedgerKey` of an account."""
+    """Return the `LedgerKey` of an account."""
     return bytes(8) + number.to_bytes(32, "big")
 
 
-def test_levels_spill_when_stellar_core_says() -> None:
+def test_levels_spill_at_the_same_ledgers_as_in_stellar_core() -> None:
     buckets = LiveBucketList()
     for ledger in range(1, 700):
         buckets.add(ledger, 25, {key(ledger): INIT + key(ledger)})
@@ -341,15 +343,15 @@ def test_levels_spill_when_stellar_core_says() -> None:
         ((LIVE + b"old", DEAD + b"key"), DEAD + b"key"),
     ],
 )
-def test_records_of_one_key_come_to_one(told: tuple[bytes, bytes], left: bytes | None) -> None:
+def test_records_of_one_key_are_combined(told: tuple[bytes, bytes], left: bytes | None) -> None:
     buckets = LiveBucketList()
     for ledger, record in zip((2, 3), told, strict=True):
         buckets.add(ledger, 25, {key(1): record})
     assert list(buckets.levels[0].curr.entries.values()) == [record for record in (left,) if record is not None]
 
 
-def test_what_only_hides_older_records_is_dropped_in_the_last_level() -> None:
-    """Ledgers far apart: the last level is given something each 524,288 ledgers."""
+def test_the_last_level_drops_records_that_only_hide_older_ones() -> None:
+    """The ledgers are far apart: the last level receives changes every 524,288 ledgers."""
     for buckets, gone, kept in (
         (LiveBucketList(), DEAD + key(1), LIVE + key(2)),
         (HotArchiveBucketList(), RESTORED + key(1), ARCHIVED + key(2)),
@@ -362,7 +364,7 @@ def test_what_only_hides_older_records_is_dropped_in_the_last_level() -> None:
         assert list(buckets.levels[10].curr.entries.values()) == [kept]
 
 
-def test_a_list_that_was_given_nothing_is_all_zeros_below() -> None:
+def test_an_empty_list_has_zeros_in_the_lower_levels() -> None:
     level = sha256(bytes(64)).digest()
     assert LiveBucketList().digest == HotArchiveBucketList().digest == sha256(level * 11).digest()
 
@@ -370,21 +372,21 @@ def test_a_list_that_was_given_nothing_is_all_zeros_below() -> None:
 # Command line and laptop ----------------------------------------------------------------------------------------
 
 
-def test_the_same_arguments_make_the_same_bytes_wherever_they_lie(archive: Path, tmp_path: Path) -> None:
+def test_the_same_arguments_give_the_same_bytes_in_any_folder(archive: Path, tmp_path: Path) -> None:
     options = ("--ledgers", LEDGERS, "--seed", 5, "--archive", tmp_path / "elsewhere")
     assert generate("--out", tmp_path / "lake", *options).returncode == 0
     assert files(tmp_path / "elsewhere") == files(archive)
     assert not (tmp_path / "lake-archive").exists()
 
 
-def test_a_lake_that_reaches_no_checkpoint_has_none_in_its_archive(tmp_path: Path) -> None:
+def test_a_lake_without_a_checkpoint_has_none_in_its_archive(tmp_path: Path) -> None:
     assert generate("--out", tmp_path / "lake", "--ledgers", 60).returncode == 0
     assert set(files(tmp_path / "lake-archive")) == {".sample.json"}
     assert generate("--out", tmp_path / "longer", "--ledgers", 61).returncode == 0
     assert (tmp_path / "longer-archive" / ROOT).exists()
 
 
-def test_a_lake_without_its_archive_gets_it_and_a_folder_of_others_is_left_alone(tmp_path: Path) -> None:
+def test_a_lake_without_its_archive_gets_one_and_another_folder_is_left_unchanged(tmp_path: Path) -> None:
     options = ("--out", tmp_path / "lake", "--ledgers", 61)
     assert generate(*options).returncode == 0
     whole = files(tmp_path)
@@ -400,12 +402,12 @@ def test_a_lake_without_its_archive_gets_it_and_a_folder_of_others_is_left_alone
     assert files(tmp_path / "mine") == {"note": b"mine"}
 
 
-def test_the_laptop_s_sample_is_replaced_if_an_older_generator_made_it(tmp_path: Path) -> None:
+def test_the_laptops_sample_is_replaced_if_an_older_generator_made_it(tmp_path: Path) -> None:
     lake, archive = tmp_path / "lake", tmp_path / "archive"
     ensure_sample_lake(lake)
     assert (archive / ROOT).exists()
     whole = files(tmp_path)
-    # As a generator left it that wrote no archive.
+    # The lake of a generator that wrote no archive.
     shutil.rmtree(archive)
     record = json.loads((lake / ".sample.json").read_text())
     (lake / ".sample.json").write_text(json.dumps({**record, "generator": 2}))
@@ -415,7 +417,7 @@ def test_the_laptop_s_sample_is_replaced_if_an_older_generator_made_it(tmp_path:
     assert files(tmp_path) == whole
 
 
-def test_the_laptop_does_not_write_over_a_lake_of_others(tmp_path: Path) -> None:
+def test_the_laptop_does_not_overwrite_another_lake(tmp_path: Path) -> None:
     (tmp_path / "lake").mkdir()
     (tmp_path / "lake" / "note").write_text("mine")
     with pytest.raises(StackError, match="lake"):

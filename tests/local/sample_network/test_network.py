@@ -1,4 +1,4 @@
-"""The sample network is a valid network: chained, signed, conserved, complete, and the same for the same arguments."""
+"""The sample network is valid: chained, signed, conserved, complete, and the same for the same arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stellar_sdk.exceptions import BadSignatureError
 from tests.shared import REPO
 
 LARGEST_SUM = 9 * 10**15
-"""Stroops; sums up to here are exact in FLOAT columns."""
+"""Stroops; sums up to this amount are exact in FLOAT columns."""
 
 LEDGERS = 120
 BASE_RESERVE = 5_000_000
@@ -62,7 +62,7 @@ def state(network: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def ledgers(network: Path) -> list[xdr.LedgerCloseMetaV2]:
-    """All ledgers, oldest first, as the SDK decodes them."""
+    """Return all ledgers, oldest first, as the SDK decodes them."""
     found = []
     for path in network.rglob("*.xdr.zst"):
         data = zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
@@ -109,7 +109,7 @@ def operation_results(processing: Any) -> list[xdr.OperationResult]:
 
 
 def told(result: xdr.OperationResult) -> tuple[str, str]:
-    """The type of an operation and its result code."""
+    """Return the type of an operation and its result code."""
     if result.tr is None:
         return "", result.code.name
     arm = next(value for name, value in vars(result.tr).items() if name != "type" and value is not None)
@@ -125,11 +125,11 @@ def successful(processing: Any) -> bool:
 # Form -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_passphrase_says_that_it_is_generated(passphrase: str) -> None:
+def test_the_passphrase_shows_that_the_network_is_generated(passphrase: str) -> None:
     assert passphrase == PASSPHRASE
 
 
-def test_the_layout_is_the_public_lakes(network: Path) -> None:
+def test_the_layout_equals_the_public_lakes(network: Path) -> None:
     names = sorted(path.relative_to(network).as_posix() for path in network.rglob("*.zst"))
     assert len(names) == LEDGERS
     assert names[-1] == "FFFFFFFF--0-63999/FFFFFFFC--3.xdr.zst"
@@ -137,7 +137,7 @@ def test_the_layout_is_the_public_lakes(network: Path) -> None:
     assert (config["ledgersPerBatch"], config["batchesPerPartition"], config["compression"]) == (1, 64000, "zstd")
 
 
-def test_the_same_arguments_make_the_same_bytes_and_others_do_not(network: Path, tmp_path: Path) -> None:
+def test_equal_arguments_give_equal_bytes_and_others_do_not(network: Path, tmp_path: Path) -> None:
     assert generate("--out", tmp_path / "same", "--ledgers", LEDGERS, "--seed", 5).returncode == 0
     assert generate("--out", tmp_path / "other", "--ledgers", LEDGERS, "--seed", 6).returncode == 0
     assert files(tmp_path / "same") == files(network)
@@ -145,19 +145,19 @@ def test_the_same_arguments_make_the_same_bytes_and_others_do_not(network: Path,
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 40])
-def test_ledgers_hold_as_many_transactions_as_asked(size: int, tmp_path: Path) -> None:
+def test_ledgers_have_the_requested_number_of_transactions(size: int, tmp_path: Path) -> None:
     done = generate("--out", tmp_path / "lake", "--ledgers", 40, "--transactions-per-ledger", size)
     assert done.returncode == 0, done.stderr
     counts = []
     for path in sorted((tmp_path / "lake").rglob("*.zst"), reverse=True):
         data = zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
         counts.append(len(xdr.LedgerCloseMetaBatch.from_xdr_bytes(data).ledger_close_metas[0].v2.tx_processing))
-    # The first ledger founds the accounts; a story's step is not torn apart.
+    # The first ledger creates the accounts; a story's step stays in one ledger.
     assert counts[0] == min(size, 1)
     assert all(min(size, 20) <= count <= size + 2 * bool(size) for count in counts[1:])
 
 
-def test_ledgers_are_chained_and_their_hashes_true(ledgers: list[Any]) -> None:
+def test_ledgers_are_chained_and_their_hashes_are_correct(ledgers: list[Any]) -> None:
     previous = None
     for meta in ledgers:
         entry = meta.ledger_header
@@ -175,7 +175,7 @@ def test_ledgers_are_chained_and_their_hashes_true(ledgers: list[Any]) -> None:
         previous = entry
 
 
-def test_sets_are_in_the_order_of_hashes_and_applied_in_another(ledgers: list[Any], passphrase: str) -> None:
+def test_sets_are_sorted_by_hash_and_applied_in_another_order(ledgers: list[Any], passphrase: str) -> None:
     shuffled = parallel = 0
     for meta in ledgers:
         places = [sha256(envelope.to_xdr_bytes()) for envelope in classic_phase(meta)]
@@ -190,7 +190,7 @@ def test_sets_are_in_the_order_of_hashes_and_applied_in_another(ledgers: list[An
         in_set = [opened(envelope, passphrase).hash() for envelope in envelopes(meta)]
         applied = [processing.result.transaction_hash.hash for processing in meta.tx_processing]
         assert sorted(in_set) == sorted(applied)
-        # Contract calls come last.
+        # Contract calls are last.
         calls = len([tx for stage in made for cluster in stage for tx in cluster])
         assert sorted(in_set[len(in_set) - calls :]) == sorted(applied[len(applied) - calls :])
         shuffled += in_set != applied
@@ -199,7 +199,7 @@ def test_sets_are_in_the_order_of_hashes_and_applied_in_another(ledgers: list[An
 
 
 def assert_no_conflict(stage: list[list[Any]]) -> None:
-    """What one cluster writes no other touches."""
+    """Check that no cluster touches entries that another one writes."""
     written: set[bytes] = set()
     read: set[bytes] = set()
     for cluster in stage:
@@ -215,7 +215,7 @@ def assert_no_conflict(stage: list[list[Any]]) -> None:
 
 
 def known_signers(ledgers: list[Any], passphrase: str) -> tuple[dict[bytes, Keypair], list[Any], set[bytes]]:
-    """Keys by hint, payload signers, and transactions that were agreed on beforehand: of all sources and options."""
+    """Return keys by hint, payload signers, and pre-authorized transactions, from all sources and options."""
     keys: dict[bytes, Keypair] = {}
     payloads: list[Any] = []
     agreed: set[bytes] = set()
@@ -247,7 +247,7 @@ def known_signers(ledgers: list[Any], passphrase: str) -> tuple[dict[bytes, Keyp
 
 
 def signs(signature: xdr.DecoratedSignature, digest: bytes, keys: dict[bytes, Keypair], payloads: list[Any]) -> str:
-    """What a signature is: of the transaction by a key, a secret, or of a payload."""
+    """Return what a signature signs: the transaction by a key, a secret, or a payload."""
     hint, value = signature.hint.signature_hint, signature.signature.signature
     if sha256(value)[-4:] == hint:
         return "secret"
@@ -283,10 +283,10 @@ def test_every_transaction_is_signed(ledgers: list[Any], passphrase: str) -> Non
     assert set(seen) == {"key", "secret", "payload", "agreed", "fee bump"}
 
 
-# What happens ---------------------------------------------------------------------------------------------------
+# Operations -----------------------------------------------------------------------------------------------------
 
 
-def test_every_operation_succeeds_and_fails(ledgers: list[Any]) -> None:
+def test_every_operation_type_succeeds_and_fails(ledgers: list[Any]) -> None:
     outcomes = {told(result) for meta in ledgers for one in meta.tx_processing for result in operation_results(one)}
     succeeded = {kind for kind, code in outcomes if code.endswith("_SUCCESS")}
     failed = {kind for kind, code in outcomes if kind and not code.endswith("_SUCCESS")}
@@ -311,7 +311,7 @@ def test_every_operation_succeeds_and_fails(ledgers: list[Any]) -> None:
     assert transactions["txSUCCESS"] > transactions["txFAILED"]
 
 
-def test_envelopes_are_of_every_kind(ledgers: list[Any]) -> None:
+def test_there_are_envelopes_of_every_kind(ledgers: list[Any]) -> None:
     transactions = [inner(envelope).tx for meta in ledgers for envelope in envelopes(meta)]
     operations = [operation for tx in transactions for operation in tx.operations]
     assert {tx.memo.type for tx in transactions} == set(xdr.MemoType)
@@ -335,7 +335,7 @@ def test_envelopes_are_of_every_kind(ledgers: list[Any]) -> None:
     }
 
 
-def test_offers_and_pools_are_traded_with(ledgers: list[Any]) -> None:
+def test_trades_use_offers_and_pools(ledgers: list[Any]) -> None:
     effects: Counter[Any] = Counter()
     claims: Counter[Any] = Counter()
     for meta in ledgers:
@@ -384,7 +384,7 @@ def test_contract_calls_record_fees_refunds_and_results(ledgers: list[Any]) -> N
     assert trapped
 
 
-def test_contract_calls_restore_what_they_need_and_take_others_signatures(ledgers: list[Any]) -> None:
+def test_contract_calls_restore_their_entries_and_accept_other_signers(ledgers: list[Any]) -> None:
     restoring = 0
     nonces: set[int] = set()
     for meta in ledgers:
@@ -408,7 +408,7 @@ def test_contract_calls_restore_what_they_need_and_take_others_signatures(ledger
 
 
 def assert_authorized(allowed: xdr.SorobanAuthorizationEntry, meta: Any) -> None:
-    """The signature is the account's, of this call."""
+    """Check that the signature is the account's, for this call."""
     credentials = allowed.credentials.address
     assert credentials.signature_expiration_ledger.uint32 >= meta.ledger_header.header.ledger_seq.uint32
     preimage = xdr.HashIDPreimage(
@@ -425,7 +425,7 @@ def assert_authorized(allowed: xdr.SorobanAuthorizationEntry, meta: Any) -> None
     Keypair.from_raw_ed25519_public_key(key).verify(sha256(preimage.to_xdr_bytes()), signature)
 
 
-def test_fees_are_what_the_events_say(ledgers: list[Any]) -> None:
+def test_fees_equal_the_fee_events(ledgers: list[Any]) -> None:
     stages = xdr.TransactionEventStage
     for meta in ledgers:
         for processing in meta.tx_processing:
@@ -440,7 +440,7 @@ def test_fees_are_what_the_events_say(ledgers: list[Any]) -> None:
             assert all(amount < 0 for amount in amounts[1:])
 
 
-def test_rules_change_and_settings_are_there(ledgers: list[Any], state: dict[str, Any]) -> None:
+def test_upgrades_change_rules_and_settings_exist(ledgers: list[Any], state: dict[str, Any]) -> None:
     upgrades = [upgrade for meta in ledgers for upgrade in meta.upgrades_processing]
     kinds = xdr.LedgerUpgradeType
     assert {upgrade.upgrade.type for upgrade in upgrades} == {
@@ -458,7 +458,7 @@ def test_rules_change_and_settings_are_there(ledgers: list[Any], state: dict[str
 
 
 def changes(meta: Any) -> Iterator[Any]:
-    """Entry changes in the order in which a network applies them."""
+    """Yield entry changes in the order in which a network applies them."""
     for processing in meta.tx_processing:
         yield from processing.fee_processing.ledger_entry_changes
     for processing in meta.tx_processing:
@@ -474,7 +474,7 @@ def changes(meta: Any) -> Iterator[Any]:
 
 
 def key_of(data: xdr.LedgerEntryData) -> bytes:
-    """`LedgerKey`, by the SDK."""
+    """Return the `LedgerKey`, by the SDK."""
     kind, held = data.type, next(value for name, value in vars(data).items() if name != "type" and value is not None)
     key: Any = {
         "account": lambda: xdr.LedgerKeyAccount(held.account_id),
@@ -496,7 +496,7 @@ Entries = dict[bytes, xdr.LedgerEntry]
 
 
 def replay(ledgers: list[Any]) -> Iterator[tuple[Any, Entries]]:
-    """The state after each ledger, from the changes alone; checks that each begins where the last one ended."""
+    """Yield the state after each ledger from the changes; check that each change begins at the previous state."""
     held: Entries = {}
     for number, meta in enumerate(ledgers):
         sequence = meta.ledger_header.header.ledger_seq.uint32
@@ -507,7 +507,7 @@ def replay(ledgers: list[Any]) -> Iterator[tuple[Any, Entries]]:
                 before = change.state
                 known = held.get(key_of(before.data))
                 if known is None:
-                    # The lake begins after the network did: its first account is older.
+                    # The lake begins after the network: its first account is older.
                     assert number == 0
                     held[key_of(before.data)] = before
                 else:
@@ -529,7 +529,7 @@ def replay(ledgers: list[Any]) -> Iterator[tuple[Any, Entries]]:
         yield meta, held
 
 
-def test_changes_end_in_the_state_that_is_written(ledgers: list[Any], state: dict[str, Any]) -> None:
+def test_changes_end_in_the_written_state(ledgers: list[Any], state: dict[str, Any]) -> None:
     held: Entries = {}
     seen: Counter[Any] = Counter()
     for meta, now in replay(ledgers):
@@ -603,7 +603,7 @@ NATIVE = xdr.Asset(xdr.AssetType.ASSET_TYPE_NATIVE).to_xdr_bytes()
 
 
 def sac_balance(data: xdr.LedgerEntryData) -> tuple[bytes, int] | None:
-    """The owner and amount of a balance in an asset's contract; None for any other entry."""
+    """Return the owner and amount of a balance in an asset's contract; None for any other entry."""
     held = data.contract_data
     if held is None or held.key.vec is None:
         return None
@@ -620,7 +620,7 @@ def asset_contract(asset: bytes, passphrase: str) -> bytes:
 
 
 def holdings(held: Entries) -> Iterator[tuple[str, bytes, int]]:
-    """Who holds how much of which asset, an asset given by the id of its contract or, outside contracts, its XDR."""
+    """Return the holdings by owner and asset. An asset is its contract's id or, outside contracts, its XDR."""
     for entry in held.values():
         data = entry.data
         if data.account is not None:
@@ -642,7 +642,7 @@ def holdings(held: Entries) -> Iterator[tuple[str, bytes, int]]:
             yield StrKey.encode_contract(contract), data.contract_data.contract.contract_id.contract_id.hash, amount
 
 
-def test_lumens_are_conserved_and_no_sum_is_too_large(ledgers: list[Any], passphrase: str) -> None:
+def test_lumens_are_conserved_and_sums_stay_exact(ledgers: list[Any], passphrase: str) -> None:
     native = (NATIVE, asset_contract(NATIVE, passphrase))
     in_contracts = 0
     for meta, held in replay(ledgers):
@@ -668,7 +668,7 @@ def amount_of(event: xdr.ContractEvent) -> int:
 PARTIES = {b"transfer": (-1, 1), b"mint": (1,), b"burn": (-1,), b"clawback": (-1,), b"fee": (-1,)}
 
 
-def test_the_events_alone_determine_every_balance(ledgers: list[Any], passphrase: str) -> None:
+def test_the_events_determine_every_balance(ledgers: list[Any], passphrase: str) -> None:
     flows: dict[tuple[str, bytes], int] = defaultdict(int)
     held: Entries = {}
     for meta, now in replay(ledgers):
@@ -696,7 +696,7 @@ def test_the_events_alone_determine_every_balance(ledgers: list[Any], passphrase
 
 
 def owner_of(data: xdr.LedgerEntryData) -> bytes | None:
-    """Whose subentry an entry is."""
+    """Return the account that owns an entry as a subentry."""
     owned = data.trust_line or data.data
     account = data.offer.seller_id if data.offer is not None else owned.account_id if owned is not None else None
     return None if account is None else bytes(account.account_id.ed25519.uint256)
@@ -710,7 +710,7 @@ def units(data: xdr.LedgerEntryData) -> int:
 
 
 def test_subentries_sponsorships_liabilities_and_reserves_add_up(ledgers: list[Any]) -> None:
-    """What stellar-core's invariants check."""
+    """These are the invariants of stellar-core."""
     sponsored_at_all = promised_at_all = 0
     for meta, held in replay(ledgers):
         if meta.ledger_header.header.ledger_seq.uint32 % 10:
@@ -758,7 +758,7 @@ def test_subentries_sponsorships_liabilities_and_reserves_add_up(ledgers: list[A
                 assert promised == selling[account, NATIVE]
                 reserve = (2 + subentries[account] + counts[0] - counts[1]) * BASE_RESERVE
                 assert data.account.balance.int64 >= promised
-                assert data.account.balance.int64 >= reserve - BASE_RESERVE / 50  # fees may eat into it
+                assert data.account.balance.int64 >= reserve - BASE_RESERVE / 50  # fees may use a part of it
                 promised_at_all += promised
                 sponsored_at_all += counts[0]
             elif data.trust_line is not None and data.trust_line.asset.liquidity_pool_id is None:
@@ -772,7 +772,7 @@ def test_subentries_sponsorships_liabilities_and_reserves_add_up(ledgers: list[A
                 assert (
                     pool.pool_shares_trust_line_count.int64 == lines[data.liquidity_pool.liquidity_pool_id.pool_id.hash]
                 )
-                # Rounding and fees only ever add to a pool: shares never stand for more than there is.
+                # Rounding and fees only add to a pool: its shares never exceed its reserves.
                 assert pool.total_pool_shares.int64**2 <= pool.reserve_a.int64 * pool.reserve_b.int64
     assert sponsored_at_all
     assert promised_at_all
@@ -782,7 +782,7 @@ def second_extension(account: xdr.AccountEntry) -> Any:
     return account.ext.v1.ext.v2 if account.ext.v1 is not None else None
 
 
-def test_entries_of_contracts_expire_are_evicted_and_come_back(ledgers: list[Any], state: dict[str, Any]) -> None:
+def test_contract_entries_expire_are_evicted_and_restored(ledgers: list[Any], state: dict[str, Any]) -> None:
     evicted: set[bytes] = set()
     came_back: set[bytes] = set()
     for meta in ledgers:
@@ -806,7 +806,7 @@ def test_entries_of_contracts_expire_are_evicted_and_come_back(ledgers: list[Any
 # Command line ---------------------------------------------------------------------------------------------------
 
 
-def test_start_time_and_first_ledger_are_the_users(tmp_path: Path) -> None:
+def test_users_set_start_time_and_first_ledger(tmp_path: Path) -> None:
     arguments = ("--ledgers", 2, "--start-time", "2030-05-05T00:00:00+02:00", "--first-ledger", 70000)
     assert generate("--out", tmp_path / "lake", *arguments).returncode == 0
     names = sorted(path.name for path in (tmp_path / "lake").rglob("*.zst"))
@@ -821,7 +821,7 @@ def test_start_time_and_first_ledger_are_the_users(tmp_path: Path) -> None:
     assert header.scp_value.close_time.time_point.uint64 == 1904162400
 
 
-def test_a_lake_that_is_there_is_kept_and_another_is_not_written_over(network: Path, tmp_path: Path) -> None:
+def test_an_existing_lake_is_kept_and_a_different_one_is_not_overwritten(network: Path, tmp_path: Path) -> None:
     before = files(network)
     again = generate("--out", network, "--ledgers", LEDGERS, "--seed", 5)
     assert again.returncode == 0
@@ -835,7 +835,7 @@ def test_a_lake_that_is_there_is_kept_and_another_is_not_written_over(network: P
     assert (tmp_path / "note").read_text() == "mine"
 
 
-def test_a_lake_of_an_older_generator_is_not_taken_for_the_same(tmp_path: Path) -> None:
+def test_a_lake_of_an_older_generator_counts_as_different(tmp_path: Path) -> None:
     folder = tmp_path / "lake"
     assert generate("--out", folder, "--ledgers", 3).returncode == 0
     record = json.loads((folder / ".sample.json").read_text())

@@ -1,4 +1,4 @@
-"""A stack that seems to run: its supervisor is a process that only waits, so that a test costs no services."""
+"""A stack that appears to run: its supervisor is an idle process, so that a test starts no services."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def test_a_day_after_the_last_time_even_if_the_stack_was_down_meanwhile(tmp_path):
+def test_cleaning_is_due_a_day_after_the_last_one_also_after_a_downtime(tmp_path):
     note = tmp_path / "cleaned"
     schedule = cleaning.Schedule(note, NOW)
     assert not schedule.is_due(NOW + timedelta(hours=23))
@@ -39,15 +39,15 @@ def test_a_day_after_the_last_time_even_if_the_stack_was_down_meanwhile(tmp_path
 
 @pytest.fixture
 def database(tmp_path):
-    """The path of an Airflow database, and the environment of Airflow's commands."""
+    """Return the path of an Airflow database, and the environment of Airflow's commands."""
     server = airflow(tmp_path / "airflow")
     with emulators.running(server):
-        pass  # it makes the tables
+        pass  # it creates the tables
     paths = {"PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'dags'}"}
     return tmp_path / "airflow" / "airflow.db", {**os.environ, **server.environment, **paths}
 
 
-def test_the_supervisor_has_airflow_delete_old_rows_and_keep_newer_ones(database, tmp_path):
+def test_the_supervisor_lets_airflow_delete_old_rows_and_keep_newer_ones(database, tmp_path):
     path, environment = database
     now = datetime.now(UTC)
     ages = {"old": cleaning.KEPT + timedelta(days=1), "newer": cleaning.KEPT - timedelta(days=1)}
@@ -80,7 +80,7 @@ def test_the_supervisor_has_airflow_delete_old_rows_and_keep_newer_ones(database
     assert not schedule.is_due(now)
 
 
-def test_old_logs_of_tasks_are_deleted_and_nothing_else(tmp_path):
+def test_only_old_task_logs_are_deleted(tmp_path):
     old = (NOW - cleaning.KEPT - timedelta(days=1)).timestamp()
     for name, changed in {"a/old.log": old, "a/new.log": NOW.timestamp(), "a/old.txt": old}.items():
         path = tmp_path / name

@@ -1,4 +1,4 @@
-"""The stack's commands, where they can't do what is asked. Nothing of a stack runs here."""
+"""Errors of the stack's commands. No stack runs here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.shared import REPO
         (["--dags", "docs"], "--dags docs: the folder contains no file *.py"),
     ],
 )
-def test_up_refuses_what_cannot_be_and_does_not_remember_it(tmp_path, monkeypatch, capsys, arguments, words):
+def test_up_refuses_invalid_options_and_does_not_store_them(tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(REPO)
     with running_stack(tmp_path / "stack") as (stack, _):
         before = State.load(stack.layout)
@@ -47,7 +47,7 @@ def test_up_refuses_what_cannot_be_and_does_not_remember_it(tmp_path, monkeypatc
 
 
 def changes(stack: Stack, *arguments: str) -> dict[str, object]:
-    """What `up` makes of arguments, and remembers."""
+    """Return the settings that `up` derives from arguments and stores."""
     from local.commands import _changes_of, _parser
 
     found = _changes_of(stack, _parser().parse_args(["up", "--dir", str(stack.layout.root), *arguments]))
@@ -55,7 +55,7 @@ def changes(stack: Stack, *arguments: str) -> dict[str, object]:
     return found
 
 
-def test_up_without_a_lake_is_the_sample_network_whatever_was_before(tmp_path, lake):
+def test_up_without_a_lake_uses_the_sample_network_in_any_folder(tmp_path, lake):
     stack = Stack(tmp_path / "stack")
     sample = {"lake": str(stack.sample_lake), "dataset": "stellar", "start_date": spelt(START), "end_date": spelt(END)}
     assert changes(stack) == sample
@@ -72,7 +72,7 @@ def test_up_without_a_lake_is_the_sample_network_whatever_was_before(tmp_path, l
 @pytest.mark.parametrize(
     "arguments", [["query", "SELECT 1"], ["tables"], ["coverage"], ["airflow", "--", "dags", "list"]], ids=str
 )
-def test_a_command_that_needs_the_stack_says_in_one_line_that_it_is_down(tmp_path, capsys, arguments):
+def test_a_command_that_needs_the_stack_reports_in_one_line_that_it_is_down(tmp_path, capsys, arguments):
     stack = Stack(tmp_path)
     stack.configure()
     command, *rest = arguments
@@ -80,12 +80,12 @@ def test_a_command_that_needs_the_stack_says_in_one_line_that_it_is_down(tmp_pat
     assert capsys.readouterr().err == "local: the stack is down: start it with python -m local up\n"
 
 
-def test_a_picture_that_cannot_be_written_is_refused_at_once(tmp_path, capsys):
+def test_an_unwritable_picture_path_is_refused_at_once(tmp_path, capsys):
     assert main(["coverage", "--dir", str(tmp_path), "--svg", "nowhere/picture.svg"]) == 1
     assert "nowhere is not a folder" in capsys.readouterr().err
 
 
-def test_outside_the_virtual_environment_is_one_line():
+def test_outside_the_virtual_environment_the_error_is_one_line():
     python = Path(shutil.which("python3", path=os.defpath) or "")
     if not python.is_file():
         pytest.skip("there is no Python outside the virtual environment")

@@ -20,7 +20,7 @@ from local.stack.services import image_map, services
 BACKEND = {"AIRFLOW__SECRETS__BACKEND": "a.Backend", "AIRFLOW__SECRETS__BACKEND_KWARGS": "{}"}
 
 
-def test_the_callers_secrets_backend_reaches_airflow_and_nothing_else_of_theirs(tmp_path):
+def test_airflow_receives_the_callers_secrets_backend_and_no_other_setting_of_theirs(tmp_path):
     layout, theirs = StackLayout(tmp_path), {"AIRFLOW_VAR_OWNER": "theirs", "AIRFLOW__CORE__EXECUTOR": "theirs"}
     keys = ensure_secrets(layout)
     made = airflow_environment(layout, dict.fromkeys(PORTS, 1), Options("lake"), keys, {**BACKEND, **theirs})
@@ -37,8 +37,8 @@ PROXIES = {
 
 
 @pytest.mark.parametrize("inherited", PROXIES.values(), ids=PROXIES)
-def test_no_program_and_no_pod_asks_a_proxy_for_a_server_of_the_stack(tmp_path, monkeypatch, inherited):
-    """The judges are the libraries that read these variables."""
+def test_no_program_and_no_pod_uses_a_proxy_for_servers_of_the_stack(tmp_path, monkeypatch, inherited):
+    """The libraries that read these variables decide."""
     made = services(
         StackLayout(tmp_path), State(PORT_NUMBERS, Options("lake")), ensure_secrets(StackLayout(tmp_path)), inherited
     )
@@ -53,10 +53,10 @@ def test_no_program_and_no_pod_asks_a_proxy_for_a_server_of_the_stack(tmp_path, 
             assert requests.utils.get_environ_proxies(url) == {}
             assert urllib.request.proxy_bypass(url.split("/")[2])
         assert "127.0.0.1" in (client.Configuration().no_proxy or "")
-        assert requests.utils.get_environ_proxies("http://lake.example/"), "other servers are asked through it"
+        assert requests.utils.get_environ_proxies("http://lake.example/"), "other servers are reached through the proxy"
 
 
-def test_a_proxys_exemptions_stay():
+def test_a_proxys_exceptions_are_kept():
     made = with_direct_loopback(PROXIES["exempt"])
     assert made["no_proxy"] == made["NO_PROXY"] == "intra.net,localhost,127.0.0.1,::1"
 
@@ -71,10 +71,10 @@ class _Server(BaseHTTPRequestHandler):
         pass
 
 
-def test_the_commands_ask_the_stack_without_a_proxy(tmp_path, monkeypatch):
+def test_the_commands_reach_the_stack_without_a_proxy(tmp_path, monkeypatch):
     with ThreadingHTTPServer(("127.0.0.1", 0), _Server) as server, socket.socket() as proxy:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        proxy.bind(("127.0.0.1", 0))  # nothing listens there: a request to it fails at once
+        proxy.bind(("127.0.0.1", 0))  # no process listens there: a request to it fails at once
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
         monkeypatch.setenv("no_proxy", "")
         stack = Stack(tmp_path)
@@ -84,7 +84,7 @@ def test_the_commands_ask_the_stack_without_a_proxy(tmp_path, monkeypatch):
         server.shutdown()
 
 
-def test_a_folder_with_a_space_stays_one_word_of_each_command(tmp_path):
+def test_a_folder_with_a_space_stays_one_argument_of_each_command(tmp_path):
     layout = StackLayout(tmp_path / "my stack")
     made = services(layout, State(PORT_NUMBERS, Options(str(layout.root / "a lake"))), ensure_secrets(layout), {})
     words = [word for service in made for word in service.argv if " " in word]
@@ -95,8 +95,8 @@ def test_a_folder_with_a_space_stays_one_word_of_each_command(tmp_path):
     assert all(value.startswith((str(layout.root), "{", "[")) for value in paths), "a path, or JSON with one"
 
 
-def test_programs_trust_the_authorities_that_the_caller_trusts():
-    """A proxy that inspects TLS has certificates of its own authority."""
+def test_programs_trust_the_callers_certificate_authorities():
+    """A proxy that inspects TLS uses certificates of a separate authority."""
     trusted = {"SSL_CERT_FILE": "/etc/ssl/authorities.pem", "SSL_CERT_DIR": "/etc/ssl/certs"}
     environment = base_environment({**trusted, "AIRFLOW_HOME": "/elsewhere"})
     assert trusted.items() <= environment.items()

@@ -1,4 +1,4 @@
-"""The laptop stack as its user sees it: up, status, query, logs, down, and what happens when its parts are killed."""
+"""The laptop stack for its user: up, status, query, logs, down, and recovery when its parts are killed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """All processes that know the stack's folder, by their command line, environment or working folder."""
+    """Return all processes with the stack's folder in their command line, environment or working folder."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -70,7 +70,7 @@ def pid(stack: Stack, service: str) -> int | None:
     return next(status.pid for status in stack.status() if status.name == service)
 
 
-def test_up_again_changes_nothing(stack: Stack) -> None:
+def test_a_second_up_changes_nothing(stack: Stack) -> None:
     before = {status.name: status.pid for status in stack.status()}
     done = command(stack.layout.root, "up")
     assert done.returncode == 0
@@ -79,7 +79,7 @@ def test_up_again_changes_nothing(stack: Stack) -> None:
     assert {status.name: status.pid for status in stack.status()} == before
 
 
-def test_status_shows_every_service_and_is_0_once_all_answer(stack: Stack) -> None:
+def test_status_shows_every_service_and_is_0_once_all_respond(stack: Stack) -> None:
     shown: list[str] = []
 
     def all_answer() -> bool:  # a busy machine's API server can miss one health check
@@ -94,7 +94,7 @@ def test_status_shows_every_service_and_is_0_once_all_answer(stack: Stack) -> No
     assert set(command(stack.layout.root, "status").stdout.split()) >= SERVICES
 
 
-def test_every_server_listens_on_loopback_alone(stack: Stack) -> None:
+def test_every_server_listens_on_loopback_only(stack: Stack) -> None:
     listening = []
     for process in processes_of(stack.layout.root):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -104,7 +104,7 @@ def test_every_server_listens_on_loopback_alone(stack: Stack) -> None:
     assert set(listening) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
-def test_secrets_are_on_no_command_line(stack: Stack) -> None:
+def test_no_command_line_contains_a_secret(stack: Stack) -> None:
     secrets = [*json.loads(stack.layout.secrets.read_text()).values()]
     secrets += [path.read_text() for path in (stack.layout.token, stack.layout.database_password)]
     words = []
@@ -114,7 +114,7 @@ def test_secrets_are_on_no_command_line(stack: Stack) -> None:
     assert not [word for word in words if any(secret in word for secret in secrets)]
 
 
-def test_query_in_three_formats(stack: Stack) -> None:
+def test_query_prints_three_formats(stack: Stack) -> None:
     sql = "SELECT 1 AS one, 'a,b' AS text, TIMESTAMP '2026-01-01' AS moment"
     table = command(stack.layout.root, "query", sql).stdout
     assert table.splitlines()[0].split() == ["one", "text", "moment"]
@@ -125,7 +125,7 @@ def test_query_in_three_formats(stack: Stack) -> None:
     assert rows == [["one", "text", "moment"], ["1", "a,b", "2026-01-01T00:00:00Z"]]
 
 
-def test_a_reader_that_has_enough_leaves_no_traceback(stack: Stack) -> None:
+def test_a_reader_that_closes_the_pipe_causes_no_traceback(stack: Stack) -> None:
     sql = "SELECT n FROM UNNEST(GENERATE_ARRAY(1, 50000)) AS n ORDER BY n"
     argv = [sys.executable, "-m", "local", "query", "--dir", str(stack.layout.root), "--format", "ndjson", sql]
     with subprocess.Popen(argv, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as query:
@@ -136,7 +136,7 @@ def test_a_reader_that_has_enough_leaves_no_traceback(stack: Stack) -> None:
         assert query.stderr.read() == ""
 
 
-def test_a_wrong_query_is_one_line(stack: Stack) -> None:
+def test_an_invalid_query_is_reported_in_one_line(stack: Stack) -> None:
     done = command(stack.layout.root, "query", "SELECT * FROM nothing_of_this_name")
     assert done.returncode == 1
     assert "nothing_of_this_name" in done.stderr
@@ -150,7 +150,7 @@ def test_a_syntax_error_has_no_escape_codes(stack: Stack) -> None:
     assert "\x1b" not in done.stderr
 
 
-def test_coverage_of_an_empty_dataset_says_how_to_fill_it(stack: Stack) -> None:
+def test_coverage_of_an_empty_dataset_shows_how_to_load_it(stack: Stack) -> None:
     done = command(stack.layout.root, "coverage")
     assert done.returncode == 1
     assert done.stderr == "local: no ledgers are loaded yet: load some with ./run_local.sh --keep\n"
@@ -163,7 +163,7 @@ def test_tables_are_listed_with_their_rows(stack: Stack) -> None:
     assert "listed" in command(stack.layout.root, "tables").stdout
 
 
-def test_logs_of_one_service(stack: Stack) -> None:
+def test_logs_show_one_service(stack: Stack) -> None:
     done = command(stack.layout.root, "logs", "cluster", "-n", "5")
     assert done.returncode == 0
     assert "serving on http://127.0.0.1" in done.stdout
@@ -172,7 +172,7 @@ def test_logs_of_one_service(stack: Stack) -> None:
     assert "scheduler" in unknown.stderr
 
 
-def test_airflow_knows_the_dags_and_their_variables(stack: Stack) -> None:
+def test_airflow_has_the_dags_and_their_variables(stack: Stack) -> None:
     dags = {dag["dag_id"]: dag for dag in stack.rest("GET", "dags")["dags"]}
     assert {"history_archive_with_captive_core", "history_archive_without_captive_core"} <= dags.keys()
     assert [dag_id for dag_id, dag in dags.items() if not dag["is_paused"]] == ["alerts"]
@@ -188,8 +188,8 @@ KEEPS_DATA = {"warehouse", "database"}
     "service",
     [pytest.param(one, marks=() if one in KEEPS_DATA else pytest.mark.slow) for one in sorted(SERVICES)],
 )
-def test_what_is_killed_is_back_on_the_same_data(stack: Stack, service: str) -> None:
-    # What the kill before this one took with it may still be on its way back.
+def test_a_killed_service_restarts_with_the_same_data(stack: Stack, service: str) -> None:
+    # Services that the previous kill stopped may still be starting.
     wait_until(lambda: all(status.well for status in stack.status()), "the stack did not become healthy", pause=0.1)
     before = pid(stack, service)
     assert before is not None
@@ -204,7 +204,7 @@ def test_what_is_killed_is_back_on_the_same_data(stack: Stack, service: str) -> 
         assert "dags" in stack.rest("GET", "dags")
 
 
-def test_a_killed_supervisor_takes_everything_with_it(stack: Stack) -> None:
+def test_a_killed_supervisor_ends_all_processes(stack: Stack) -> None:
     stack.rest("PATCH", "variables/ledger_wait_interval", {"key": "ledger_wait_interval", "value": "7"})
     pool = {"pool": "export", "slots": 3, "include_deferred": stack.rest("GET", "pools/export")["include_deferred"]}
     stack.rest("PATCH", "pools/export?update_mask=slots", pool)
@@ -216,8 +216,8 @@ def test_a_killed_supervisor_takes_everything_with_it(stack: Stack) -> None:
     assert command(stack.layout.root, "status").returncode == 1
 
 
-def test_up_restarts_on_the_same_data_and_ctrl_c_leaves_nothing_running(stack: Stack) -> None:
-    """After the kill, in the foreground. What a person changed in Airflow is there as well."""
+def test_up_restarts_with_the_same_data_and_ctrl_c_stops_every_process(stack: Stack) -> None:
+    """The stack starts after the kill, in the foreground, and keeps a user's changes in Airflow."""
     process = subprocess.Popen(
         [sys.executable, "-m", "local", "up", "--foreground", "--dir", str(stack.layout.root)],
         cwd=REPO,
@@ -230,7 +230,7 @@ def test_up_restarts_on_the_same_data_and_ctrl_c_leaves_nothing_running(stack: S
     assert stack.query("SELECT answer FROM kept") == [{"answer": 42}]
     assert stack.rest("GET", "variables/ledger_wait_interval")["value"] == "7"
     assert stack.rest("GET", "pools/export")["slots"] == 3
-    assert stack.rest("GET", "variables/bq_dataset")["value"] == "stellar", "what was deleted is imported"
+    assert stack.rest("GET", "variables/bq_dataset")["value"] == "stellar", "a deleted Variable is imported"
     os.killpg(process.pid, signal.SIGINT)
     rest, _ = process.communicate(timeout=PATIENCE)
     assert rest == "interrupted: stopping the stack\n"
@@ -239,13 +239,13 @@ def test_up_restarts_on_the_same_data_and_ctrl_c_leaves_nothing_running(stack: S
     assert stack.supervisor() is None
 
 
-def test_query_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:
+def test_query_without_a_stack_shows_how_to_start_one(tmp_path: Path) -> None:
     done = command(tmp_path, "query", "SELECT 1")
     assert done.returncode == 1
     assert "python -m local up" in done.stderr
 
 
-def test_clients_find_a_proxy_in_the_place_of_a_service(tmp_path: Path) -> None:
+def test_clients_use_a_proxy_in_place_of_a_service(tmp_path: Path) -> None:
     stack = Stack(tmp_path)
     stack.configure(proxies={"warehouse": 1})
     environment, ports = stack.environment(), stack.state().ports

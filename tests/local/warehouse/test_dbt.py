@@ -16,7 +16,7 @@ DBT = REPO / ".venv-dbt" / "bin" / "dbt"
 
 @pytest.fixture(scope="module")
 def dbt():
-    """The command of an environment of its own, which the first call makes from requirements/dbt.txt."""
+    """Return the command of a separate environment, which the first call creates from requirements/dbt.txt."""
     subprocess.run([str(REPO / "scripts" / "make_venv.sh"), "dbt"], check=True)
     return str(DBT)
 
@@ -39,7 +39,7 @@ def transfer(client, moment, amount, topic="transfer"):
 
 
 @pytest.mark.slow
-def test_models_are_built_on_the_laptop_and_a_repeated_run_makes_days_again(dbt, warehouse, tmp_path):
+def test_models_are_built_on_the_laptop_and_a_repeated_run_replaces_days(dbt, warehouse, tmp_path):
     server, client = warehouse
     own = {
         "DBT_TARGET": "laptop",

@@ -1,4 +1,4 @@
-"""Jobs of the local warehouse: ids, states, statistics, and what a killed server still knows."""
+"""Jobs of the local warehouse: ids, states, statistics, and recovery of a killed server."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def client(server) -> bq.Client:
     return bigquery_client(server)
 
 
-def test_a_job_id_is_used_once(client):
+def test_a_job_id_can_be_used_once(client):
     first = client.query("SELECT 1", job_id="once", **ONCE)
     with pytest.raises(Conflict):
         client.query("SELECT 2", job_id="once", **ONCE)
     assert client.get_job("once").query == first.query
 
 
-def test_an_id_of_a_failed_job_is_used_too(client):
+def test_the_id_of_a_failed_job_cannot_be_reused(client):
     with pytest.raises(BadRequest):
         client.query("SELECT nope", job_id="failed", **ONCE).result()
     with pytest.raises(Conflict):
@@ -75,7 +75,7 @@ def test_a_job_keeps_its_configuration_and_its_times(client):
     assert before - dt.timedelta(seconds=1) <= job.created <= job.started <= job.ended <= dt.datetime.now(dt.UTC)
 
 
-def test_a_running_job_is_found_and_stops_nothing_else_until_it_is_cancelled(client, server):
+def test_a_running_job_is_listed_and_blocks_only_later_jobs_until_it_is_cancelled(client, server):
     submitted = client.query(ENDLESS, job_id="running", **ONCE)
     assert submitted.state == "RUNNING"
     urllib.request.urlopen(f"{server.url}/healthz", timeout=PATIENCE).close()
@@ -93,7 +93,7 @@ def test_a_running_job_is_found_and_stops_nothing_else_until_it_is_cancelled(cli
     assert [row[0] for row in client.query("SELECT 1").result()] == [1]
 
 
-def test_a_job_that_waits_is_pending_and_runs_in_its_turn(client, server):
+def test_a_waiting_job_is_pending_and_runs_in_its_turn(client, server):
     client.query(ENDLESS, job_id="first", **ONCE)
     second = client.query("SELECT 2", job_id="second", **ONCE)
     assert second.state == "PENDING"
@@ -123,7 +123,7 @@ def test_a_stop_does_not_wait_for_a_running_job(tmp_path):
         assert server.stop() == 0
 
 
-def test_a_dry_run_is_no_job(client):
+def test_a_dry_run_is_not_listed_as_a_job(client):
     client.query(f"CREATE TABLE `{DATASET}.dry` (id INT64)", **ONCE).result()
     client.query(f"INSERT INTO `{DATASET}.dry` (id) VALUES (1)", job_config=bq.QueryJobConfig(dry_run=True), **ONCE)
     assert client.get_table(f"{DATASET}.dry").num_rows == 0
@@ -156,8 +156,8 @@ def test_finished_jobs_and_their_tables_survive_a_stop(tmp_path):
             client.query("SELECT 1", job_id="insert", **ONCE)
 
 
-def test_a_kill_leaves_each_job_done_or_unknown(tmp_path):
-    """Whatever reported DONE is there, whatever is unknown left nothing: checked by replacing ranges."""
+def test_after_a_kill_each_job_is_done_or_unknown(tmp_path):
+    """A job that was DONE has its rows, and an unknown job has left none: each job replaces a range."""
     replace = f"""
         MERGE `{DATASET}.t` AS T USING (SELECT @seq AS seq, i FROM UNNEST(GENERATE_ARRAY(1, 20000)) AS i) AS S
         ON FALSE
@@ -200,8 +200,8 @@ def test_a_kill_leaves_each_job_done_or_unknown(tmp_path):
         assert counts == dict.fromkeys(known, 20000)
 
 
-def test_a_query_reads_the_tables_that_it_names(client):
-    """An estimate by the first rows: of rows alike it is the length of their text, whatever the columns read."""
+def test_a_query_is_billed_for_the_tables_that_it_names(client):
+    """The first rows give an estimate: for equal rows it is the length of their text, for any columns."""
     table = bq.Table(f"{DATASET}.read", schema=[bq.SchemaField("n", "INTEGER"), bq.SchemaField("s", "STRING")])
     client.create_table(table, exists_ok=True)
     empty = client.query(f"SELECT n FROM {DATASET}.read")
@@ -223,8 +223,8 @@ def test_a_query_reads_the_tables_that_it_names(client):
     assert (constant.total_bytes_processed, constant.total_bytes_billed) == (0, 0)
 
 
-def test_jobs_are_listed_newest_first_with_those_that_have_not_ended(client):
-    """As a writer asks for the jobs on its table: by state, and by creation time, over several pages."""
+def test_jobs_are_listed_newest_first_with_unfinished_ones(client):
+    """The requests are those of a writer for its table: by state, and by creation time, over several pages."""
     for number in range(3):
         client.query("SELECT 1", job_id=f"listed{number}", **ONCE).result()
     client.query(ENDLESS, job_id="listed-running", **ONCE)

@@ -1,4 +1,4 @@
-"""Each form of a value in newline-delimited JSON gets BigQuery's verdict, and at once."""
+"""Each form of a value in newline-delimited JSON is accepted or refused as in BigQuery, and at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.local.warehouse.verdicts import LINES, REFUSED, SCALARS, SHAPES, Sour
 DATASET = "local.stellar"
 TABLES = itertools.count()
 CASTS = {"INTEGER": "INT64", "FLOAT": "FLOAT64"}
-"""Types whose name in SQL is another."""
+"""Types with another name in SQL."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def client(folder) -> Iterator[bq.Client]:
 
 
 def load(client: bq.Client, folder: Path, schema: list[SchemaField], *lines: str) -> list[dict[str, Any]]:
-    """Load lines into a table of their own, and read it."""
+    """Load lines into a separate table, and read it."""
     name = f"t{next(TABLES)}"
     (folder / "gcs" / "b" / name).write_text("".join(f"{line}\n" for line in lines))
     config = bq.LoadJobConfig(source_format="NEWLINE_DELIMITED_JSON", schema=schema)
@@ -54,7 +54,7 @@ def column(verdict: Verdict, name: str = "v") -> SchemaField:
     return SchemaField(name, verdict.type, mode=verdict.mode, fields=fields)
 
 
-def test_every_form_that_is_taken_arrives(client, folder):
+def test_every_accepted_form_is_loaded(client, folder):
     taken = [verdict for verdict in [*SCALARS, *SHAPES] if verdict.value is not REFUSED]
     columns = [column(verdict, f"v{number}") for number, verdict in enumerate(taken)]
     line = ", ".join(f'"{field.name}": {verdict.json}' for field, verdict in zip(columns, taken, strict=True))
@@ -67,7 +67,7 @@ def test_every_form_that_is_taken_arrives(client, folder):
     [verdict for verdict in [*SCALARS, *SHAPES] if verdict.value is REFUSED],
     ids=lambda verdict: f"{verdict.mode} {verdict.type} {verdict.json}",
 )
-def test_every_form_that_is_refused_fails_the_load(client, folder, verdict):
+def test_every_refused_form_fails_the_load(client, folder, verdict):
     with pytest.raises(BadRequest):
         load(client, folder, [column(verdict)], f'{{"v": {verdict.json}}}')
 
@@ -84,7 +84,7 @@ def test_a_line_that_is_not_a_json_object_fails_the_load(client, folder, line):
 
 
 RECORDS = {"NULLABLE": '{{"v": {}}}', "REPEATED": '[{{}}, {{"v": {}}}]'}
-"""By mode of a record, a value with one field. Elements of arrays are read by other expressions."""
+"""By mode of a record, a value with one field. The warehouse reads elements of arrays by other expressions."""
 INSIDE = [verdict for verdict in SCALARS if verdict.type != "JSON"]
 
 
@@ -93,7 +93,7 @@ def record(verdict: Verdict, mode: str, name: str = "r") -> SchemaField:
 
 
 @pytest.mark.parametrize("mode", RECORDS)
-def test_every_form_that_is_taken_arrives_in_a_record(client, folder, mode):
+def test_every_accepted_form_is_loaded_in_a_record(client, folder, mode):
     taken = [verdict for verdict in INSIDE if verdict.value is not REFUSED]
     columns = [record(verdict, mode, f"r{number}") for number, verdict in enumerate(taken)]
     values = [RECORDS[mode].format(verdict.json) for verdict in taken]
@@ -104,8 +104,9 @@ def test_every_form_that_is_taken_arrives_in_a_record(client, folder, mode):
 
 
 @pytest.mark.parametrize("mode", [pytest.param("NULLABLE", marks=pytest.mark.slow), "REPEATED"])
-def test_every_form_that_is_refused_fails_the_load_in_a_record(client, folder, mode):
-    # In arrays the text of a value counts alone: a number is taken for BYTES. No source says what BigQuery does.
+def test_every_refused_form_fails_the_load_in_a_record(client, folder, mode):
+    # In arrays only the text of a value counts, so a number is accepted for BYTES. No source documents BigQuery's
+    # result.
     taken = []
     for verdict in INSIDE:
         if verdict.value is REFUSED and not (mode == "REPEATED" and verdict.source is Source.SILENT):
@@ -120,7 +121,7 @@ def test_every_form_that_is_refused_fails_the_load_in_a_record(client, folder, m
     [verdict for verdict in SCALARS if verdict.source is Source.CAST],
     ids=lambda verdict: f"{verdict.type} {verdict.json}",
 )
-def test_googles_evaluator_gives_the_verdicts_that_are_said_to_be_its(verdict):
+def test_googles_evaluator_gives_the_verdicts_attributed_to_it(verdict):
     text = verdict.json.strip('"')
     text = str(json.loads(verdict.json)) if verdict.json.startswith('"') else text
     sql = "FROM_BASE64(@v)" if verdict.type == "BYTES" else f"CAST(@v AS {CASTS.get(verdict.type, verdict.type)})"

@@ -1,4 +1,4 @@
-"""Loads of newline-delimited JSON into the local warehouse: what BigQuery takes, what it refuses, all or nothing."""
+"""Loads of newline-delimited JSON into the local warehouse: accepted forms, refused forms, all or nothing."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ FULL = {
 }
 
 
-def test_every_type_arrives(client, bucket, table):
+def test_every_type_is_loaded(client, bucket, table):
     client.create_table(bq.Table(table, SCHEMA))
     job = load(client, table, write(bucket / "full.txt", FULL))
     assert job.output_rows == 1
@@ -129,7 +129,7 @@ def test_every_type_arrives(client, bucket, table):
     }
 
 
-def test_missing_and_null_fields_are_null_or_empty_arrays(client, bucket, table):
+def test_missing_and_null_fields_become_null_or_empty_arrays(client, bucket, table):
     client.create_table(bq.Table(table, SCHEMA))
     nulls = {"id": 1, **{field.name: None for field in SCHEMA[1:]}}
     load(client, table, write(bucket / "nulls.txt", {"id": 1}, nulls))
@@ -137,8 +137,8 @@ def test_missing_and_null_fields_are_null_or_empty_arrays(client, bucket, table)
     assert one == two == {**{field.name: None for field in SCHEMA}, "id": 1, "signers": []}
 
 
-def test_one_record_where_an_array_is_due_is_its_only_one(client, bucket, table):
-    """The exporter writes prices and predicates so, and the published tables hold arrays of them."""
+def test_one_record_in_place_of_an_array_becomes_its_only_element(client, bucket, table):
+    """The exporter writes prices and predicates so, and the published tables have arrays of them."""
     client.create_table(bq.Table(table, SCHEMA))
     load(client, table, write(bucket / "one.txt", {"id": 1, "details": {"claimants": {"and": [1], "not": True}}}))
     assert only_row(client, table)["details"]["claimants"] == [{"and": [1], "not": True}]
@@ -170,20 +170,20 @@ def test_seconds_since_1970_are_a_timestamp(client, bucket, table):
     ],
     ids=str,
 )
-def test_statements_that_bigquery_refuses_are_refused(client, bucket, table, change, reason):
+def test_rows_that_bigquery_refuses_are_refused(client, bucket, table, change, reason):
     client.create_table(bq.Table(table, SCHEMA))
     with pytest.raises(BadRequest, match=reason):
         load(client, table, write(bucket / "bad.txt", FULL, {**FULL, **change}))
     assert client.get_table(table).num_rows == 0
 
 
-def test_a_line_that_is_no_json_is_refused(client, bucket, table):
+def test_a_line_that_is_not_json_is_refused(client, bucket, table):
     client.create_table(bq.Table(table, SCHEMA))
     with pytest.raises(BadRequest):
         load(client, table, write(bucket / "cut.txt", FULL, '{"id": 1, "na'))
 
 
-def test_unknown_fields_pass_when_they_are_to_be_ignored(client, bucket, table):
+def test_unknown_fields_can_be_ignored(client, bucket, table):
     client.create_table(bq.Table(table, SCHEMA))
     load(client, table, write(bucket / "more.txt", {"id": 1, "unknown": 1}), ignore_unknown_values=True)
     assert client.get_table(table).num_rows == 1
@@ -195,7 +195,7 @@ def test_an_empty_file_loads_no_rows(client, bucket, table):
     assert load(client, table, "empty.txt").output_rows == 0
 
 
-def test_output_rows_are_those_of_the_load(client, bucket, table):
+def test_output_rows_counts_the_rows_of_the_load(client, bucket, table):
     client.create_table(bq.Table(table, SCHEMA))
     name = write(bucket / "rows.txt", {"id": 1}, {"id": 2})
     assert load(client, table, name).output_rows == 2
@@ -203,7 +203,7 @@ def test_output_rows_are_those_of_the_load(client, bucket, table):
     assert client.get_table(table).num_rows == 6
 
 
-def test_a_missing_object_is_not_found_and_the_table_keeps_its_rows(client, bucket, table):
+def test_a_missing_object_is_an_error_and_the_table_keeps_its_rows(client, bucket, table):
     client.create_table(bq.Table(table, SCHEMA))
     load(client, table, write(bucket / "kept.txt", {"id": 1}))
     with pytest.raises(NotFound, match="gs://b/absent.txt"):
@@ -237,7 +237,7 @@ def test_create_never_needs_the_table(client, bucket, table):
         client.get_table(table)
 
 
-def test_a_load_makes_the_table_with_its_partitions_or_leaves_none(client, bucket, table):
+def test_a_load_creates_the_table_with_its_partitions_or_none(client, bucket, table):
     layout = {
         "schema": SCHEMA,
         "time_partitioning": bq.TimePartitioning(type_="DAY", field="closed_at"),
@@ -252,7 +252,7 @@ def test_a_load_makes_the_table_with_its_partitions_or_leaves_none(client, bucke
     assert (made.num_rows, made.time_partitioning.field, made.clustering_fields) == (1, "closed_at", ["id"])
 
 
-def test_an_explicit_schema_has_to_fit_the_table(client, bucket, table):
+def test_an_explicit_schema_must_fit_the_table(client, bucket, table):
     client.create_table(bq.Table(table, SCHEMA[:2]))
     name = write(bucket / "row.txt", {"id": 1, "name": "x"})
     with pytest.raises(BadRequest):
@@ -261,7 +261,7 @@ def test_an_explicit_schema_has_to_fit_the_table(client, bucket, table):
     assert only_row(client, table) == {"id": 1, "balance": None, "name": "x"}
 
 
-def test_an_object_name_is_taken_as_it_is(client, bucket, table):
+def test_an_object_name_is_used_unchanged(client, bucket, table):
     client.create_table(bq.Table(table, SCHEMA))
     run = "exports/manual__2026-01-01T00%3A10%3A00%2B00%3A00/1/[x]?.txt"
     write(bucket / run, {"id": 1})
@@ -270,14 +270,14 @@ def test_an_object_name_is_taken_as_it_is(client, bucket, table):
     assert only_row(client, table)["id"] == 1
 
 
-def test_a_star_stands_for_anything(client, bucket, table):
+def test_an_asterisk_matches_any_text(client, bucket, table):
     client.create_table(bq.Table(table, SCHEMA))
     for n in range(3):
         write(bucket / "many" / str(n) / "row.txt", {"id": n})
     assert load(client, table, "many/*.txt").output_rows == 3
 
 
-def test_a_failed_job_has_its_error_when_it_is_looked_up(client, table):
+def test_a_failed_job_returns_its_error_when_it_is_read(client, table):
     with pytest.raises(GoogleAPICallError):
         load(client, table, "absent.txt", schema=SCHEMA)
     job = client.load_table_from_uri(

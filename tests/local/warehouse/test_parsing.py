@@ -1,4 +1,4 @@
-"""Statements are parsed once, and each caller has a tree of its own."""
+"""Statements are parsed once, and each caller receives a separate tree."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local.warehouse.parsing import parse_once
 
 @pytest.fixture
 def parse():
-    """Parse by `parse_once`; `parse.texts` are those that were really parsed."""
+    """Parse by `parse_once`; `parse.texts` lists the texts that were actually parsed."""
     original, texts = Dialect.parse, []
 
     def counted(dialect, sql, **options):
@@ -25,20 +25,20 @@ def parse():
     return parse
 
 
-def test_a_text_is_parsed_once_in_each_dialect(parse):
+def test_a_text_is_parsed_once_per_dialect(parse):
     for _ in range(3):
         assert parse("SELECT 1") == parse("SELECT 1", "duckdb") == [sqlglot.parse_one("SELECT 1")]
     assert parse.texts == ["SELECT 1"] * 2
 
 
-def test_a_change_to_a_tree_is_no_others(parse):
+def test_a_change_to_one_tree_changes_no_other(parse):
     (tree,) = parse("SELECT a FROM t WHERE a = 1")
     tree.set("where", None)
     assert [one.sql() for one in parse("SELECT a FROM t WHERE a = 1")] == ["SELECT a FROM t WHERE a = 1"]
     assert len(parse.texts) == 1
 
 
-def test_options_and_errors_are_those_of_the_parser(parse):
+def test_options_and_errors_equal_the_parsers(parse):
     for _ in range(2):
         with pytest.raises(sqlglot.errors.ParseError, match="Required keyword"):
             parse("SELECT (")

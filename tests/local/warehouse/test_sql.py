@@ -1,4 +1,4 @@
-"""Which SQL runs alike on BigQuery and on the local warehouse: the forms that the pipeline is written in."""
+"""SQL that runs alike on BigQuery and on the local warehouse: the forms that the pipeline uses."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def table(client) -> str:
 
 
 def fill(client: bq.Client, table: str, first: int, last: int, v: str) -> None:
-    """Rows with an id, ten of them to each seq."""
+    """Insert rows with an id, ten per seq."""
     run(
         client,
         f"INSERT INTO `{table}` (id, seq, v) "
@@ -132,7 +132,7 @@ def test_on_false_replaces_a_range_of_time_with_every_type_of_column(client, tab
     ]
 
 
-def test_on_false_takes_constants_and_a_query_as_source(client, table):
+def test_on_false_accepts_constants_and_a_query_as_source(client, table):
     run(client, f"CREATE TABLE `{table}` (id INT64, seq INT64, v STRING)")
     fill(client, table, 0, 29, "old")
     job = run(
@@ -149,8 +149,8 @@ def test_on_false_takes_constants_and_a_query_as_source(client, table):
     assert (job.dml_stats.deleted_row_count, job.dml_stats.inserted_row_count) == (14, 10)
 
 
-def test_on_false_reads_its_own_target_as_it_was_without_a_nested_loop(client, table):
-    """Rows of every type are read before those of the range are deleted; 14 s a million rows otherwise."""
+def test_on_false_reads_its_target_before_the_change_without_a_nested_loop(client, table):
+    """The merge reads rows of every type before it deletes those of the range; otherwise a million rows take 14 s."""
     run(
         client,
         f"CREATE TABLE `{table}` (id INT64, seq INT64, v STRING, path ARRAY<STRUCT<code STRING>>, "
@@ -193,7 +193,7 @@ def test_on_false_with_an_empty_source_deletes_and_with_an_empty_range_inserts(c
     assert rows(client, f"SELECT COUNT(*) FROM `{table}`") == [(0,)]
 
 
-def test_a_query_that_waits_for_its_rows_runs_the_same_statements(client, table):
+def test_a_waiting_query_runs_the_same_statements(client, table):
     for name in (table, f"{table}_staging"):
         run(client, f"CREATE TABLE `{name}` (id INT64, seq INT64, v STRING)")
     fill(client, f"{table}_staging", 0, 9, "new")
@@ -245,7 +245,7 @@ UNIQUE_BY_KEY = """
         "(T.issuer = S.issuer OR (T.issuer IS NULL AND S.issuer IS NULL))",
     ],
 )
-def test_a_merge_by_key_keeps_the_oldest_of_each(client, table, issuer):
+def test_a_merge_by_key_keeps_the_oldest_row_of_each_key(client, table, issuer):
     run(client, f"CREATE TABLE `{table}` (code STRING, issuer STRING, ledger INT64)")
     run(client, f"CREATE TABLE `{table}_staging` (code STRING, issuer STRING, ledger INT64, v STRING)")
     run(client, f"INSERT INTO `{table}` (code, issuer, ledger) VALUES ('XLM', NULL, 5), ('A', 'G', 5), ('B', 'G', 1)")
@@ -360,7 +360,7 @@ def test_one_query_checks_a_staging_table(client, table):
     assert rows(client, f"SELECT COUNT(*), COUNTIF(a IS NULL) FROM `{table}` WHERE FALSE") == [(0, 0)]
 
 
-def test_gaps_and_coverage_of_ledgers(client, table):
+def test_gaps_and_coverage_of_ledgers_are_found(client, table):
     run(client, f"CREATE TABLE `{table}` (seq INT64)")
     run(client, f"INSERT INTO `{table}` (seq) VALUES (2), (3), (6), (7), (9)")
     gaps = f"""
@@ -392,7 +392,7 @@ VALUES = [
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
-def test_parameters_of_every_type_come_back(client, value):
+def test_parameters_of_every_type_are_returned_unchanged(client, value):
     assert rows(client, "SELECT @value AS v", value=value) == [(value,)]
 
 
@@ -408,7 +408,7 @@ def test_a_parameter_can_be_null(client, kind):
     assert [row.v for row in client.query("SELECT @v AS v", job_config=config).result()] == [None]
 
 
-def test_a_parameter_in_a_string_or_a_name_is_text(client):
+def test_a_parameter_in_a_string_or_a_name_stays_text(client):
     assert rows(client, "SELECT '@a $a' AS x, @a AS `a`, @ab AS y", a=1, ab=2) == [("@a $a", 1, 2)]
 
 
@@ -455,12 +455,12 @@ def test_numeric_keeps_nine_digits(client):
 
 
 @pytest.mark.parametrize(("a", "b", "quotient"), [(7, 3, 2), (-7, 2, -3), (7, -2, -3), (-1, 2, 0), (6, 3, 2)])
-def test_div_divides_what_stands_in_it_and_rounds_towards_zero(client, a, b, quotient):
+def test_div_divides_its_arguments_and_rounds_towards_zero(client, a, b, quotient):
     sql = "SELECT DIV(@a - 0, @b), DIV(n - 1, 3) FROM (SELECT 8 AS n)"
     assert rows(client, sql, a=a, b=b) == [(quotient, 2)]
 
 
-def test_a_struct_keeps_the_names_of_its_fields_as_json(client):
+def test_a_struct_keeps_its_field_names_as_json(client):
     sql = "SELECT TO_JSON_STRING(STRUCT(x, y, 1 AS z)), TO_JSON_STRING(STRUCT(t.x)) FROM (SELECT 'a' AS x, 2 AS y) AS t"
     assert rows(client, sql) == [('{"x":"a","y":2,"z":1}', '{"x":"a"}')]
 
@@ -491,7 +491,7 @@ ROWS = bq.ArrayQueryParameter(
 )
 
 
-def test_an_array_of_rows_is_a_parameter_however_many_rows_it_has(client):
+def test_an_array_of_any_number_of_rows_is_one_parameter(client):
     sql = "SELECT row_of.a, row_of.n FROM UNNEST(@rows) AS row_of ORDER BY 2"
     found = client.query(sql, bq.QueryJobConfig(query_parameters=[ROWS])).result()
     assert [tuple(row.values()) for row in found] == [("x", None), ("y", Decimal("0.5")), (None, Decimal(7))]
@@ -504,7 +504,7 @@ def test_an_array_of_rows_is_a_parameter_however_many_rows_it_has(client):
     ("sql", "value"),
     [("SELECT CAST('1' AS BIGNUMERIC)", None), ("SELECT BIGNUMERIC '1'", None), ("SELECT @v", Decimal(1))],
 )
-def test_a_bignumeric_is_refused_clearly(client, sql, value):
+def test_a_bignumeric_is_refused_with_a_clear_error(client, sql, value):
     """DuckDB's decimals have 38 digits, and an i128 may have 39."""
     parameters = [] if value is None else [bq.ScalarQueryParameter("v", "BIGNUMERIC", value)]
     with pytest.raises(BadRequest, match="BIGNUMERIC is not supported by the local warehouse"):
@@ -539,7 +539,7 @@ def test_a_bignumeric_is_refused_clearly(client, sql, value):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_error_in_the_sql_is_the_callers(client, sql, error):
+def test_an_error_in_the_sql_is_reported_to_the_caller(client, sql, error):
     client.create_table(bq.Table("local.stellar.empty", [bq.SchemaField("id", "INTEGER")]), exists_ok=True)
     with pytest.raises(error):
         run(client, sql)

@@ -1,4 +1,4 @@
-"""Tables and datasets of the local warehouse: columns that are added, layout, expiry, labels, etags."""
+"""Tables and datasets of the local warehouse: added columns, layout, expiry, labels, etags."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_schema_can_only_grow(client, name, schema, reason):
     assert client.get_table(name).schema == SCHEMA
 
 
-def test_descriptions_and_relaxed_columns(client, name):
+def test_descriptions_change_and_columns_can_be_relaxed(client, name):
     client.create_table(bq.Table(name, SCHEMA))
     after = [SchemaField("id", "INTEGER", description="an id"), SCHEMA[1]]
     patch_schema(client, name, *after)
@@ -139,7 +139,7 @@ def test_a_stale_etag_is_refused(client, name):
         client.update_table(second, ["description"])
 
 
-def test_partitions_and_clusters_are_kept_and_a_partition_cannot_change(client, name):
+def test_partitions_and_clusters_are_stored_and_a_partition_cannot_change(client, name):
     table = bq.Table(name, [*SCHEMA, SchemaField("closed_at", "TIMESTAMP"), SchemaField("run", "TIMESTAMP")])
     table.time_partitioning = bq.TimePartitioning(type_="MONTH", field="closed_at")
     table.clustering_fields = ["id"]
@@ -159,7 +159,7 @@ def test_rows_are_counted_after_dml_too(client, name):
     assert [row.id for row in client.list_rows(client.get_table(name))] == [1, 2]
 
 
-def test_an_expired_table_is_gone(client, name):
+def test_an_expired_table_is_removed(client, name):
     table = bq.Table(name, SCHEMA)
     table.expires = soon = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(seconds=2)
     client.create_table(table)
@@ -189,7 +189,7 @@ def test_expiration_can_be_changed(client, name):
     assert client.get_table(name).expires is None
 
 
-def test_labels_of_a_dataset(client):
+def test_labels_of_a_dataset_can_be_changed(client):
     dataset = client.get_dataset(DATASET)
     dataset.labels = {"network": "abc", "gone": "1"}
     client.update_dataset(dataset, ["labels"])
@@ -199,7 +199,7 @@ def test_labels_of_a_dataset(client):
     assert client.get_dataset(DATASET).labels == {"network": "abc"}
 
 
-def test_what_exists_and_what_does_not(client, name):
+def test_existing_and_missing_tables_and_datasets_give_the_right_errors(client, name):
     with pytest.raises(Conflict):
         client.create_dataset(DATASET)
     client.create_dataset(DATASET, exists_ok=True)

@@ -1,7 +1,7 @@
-"""BigQuery's results for values in newline-delimited JSON: by type and form the value or a refusal, and the source of
-this knowledge.
+"""BigQuery's results for values in newline-delimited JSON.
 
-Only the forms that the sources settle are here; where they are silent, the local warehouse refuses (`SILENT`).
+For each type and form: the value or a refusal, and its source. The list has only forms that the sources settle. Where
+the sources are silent, the local warehouse refuses (`SILENT`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 
 class Source(Enum):
-    """Who gives a verdict."""
+    """The source of a verdict."""
 
     LOADING = "https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json#details_of_loading_json_data"
     TYPES = "https://cloud.google.com/bigquery/docs/data-types: seconds since 1970, six places are preserved"
@@ -39,9 +39,9 @@ class Verdict(NamedTuple):
 
     type: str
     json: str
-    """As it stands in the file."""
+    """The text in the file."""
     value: Any
-    """What a client reads, or REFUSED."""
+    """The value that a client reads, or REFUSED."""
     source: Source
     mode: str = "NULLABLE"
 
@@ -196,8 +196,8 @@ SCALARS = [
             ("1.534680695e9", _NOON, TYPES),
             ("-14182916", _utc(1969, 7, 20, 20, 18, 4), TYPES),
             ("253402300799", _utc(9999, 12, 31, 23, 59, 59), TYPES),
-            # The page has 1.534680695e12 among its examples, and no word of the moment that it stands for: as seconds
-            # it is the year 50602, beyond BigQuery's last TIMESTAMP.
+            # The page has 1.534680695e12 among its examples, without the time that it represents: as seconds it is in
+            # the year 50602, beyond BigQuery's last TIMESTAMP.
             ("1534680695000", REFUSED, SILENT),
             ("1.534680695e12", REFUSED, SILENT),
             ("253402300800", REFUSED, TYPES),
@@ -277,4 +277,4 @@ LINES = [
     ("1", LOADING),
     ('"v"', LOADING),
 ]
-"""Lines that are refused as a whole, beside a good one: what is not JSON, and what is not an object."""
+"""Lines that are refused as a whole, beside a good one: texts that are not JSON, or not an object."""

@@ -1,1 +1,1 @@
-"""SQL from the registry of tables: pure functions, no Airflow and no client."""
+"""SQL statements as pure functions of the registry, without Airflow and without a client."""

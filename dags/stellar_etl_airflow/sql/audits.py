@@ -1,4 +1,4 @@
-"""The SQL of audits: the rows of a new export against published rows, and the record of what was found. Pure."""
+"""The SQL of audits: compare the rows of a new export with published rows, and record the result. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stellar_etl_airflow.sql.statement import (
 
 
 def complete_ranges(ranges: str) -> Statement:
-    """The complete ranges of each dataset as a whole: `dataset`, `complete_from` and `complete_through`.
+    """Return the complete ranges of each dataset: `dataset`, `complete_from` and `complete_through`.
 
     Args:
         ranges: the quoted name of the view of complete ranges.
@@ -34,15 +34,15 @@ def complete_ranges(ranges: str) -> Statement:
 
 
 def key_of(table: Table) -> tuple[str, ...]:
-    """The columns by which a missing and an extra row are taken for one row that differs.
+    """Return the columns by which a missing row and an extra row are paired as one row that differs.
 
-    The keys of a table whose rows may be identical say most of the row: there it is their first column.
+    If rows may be identical, the keys cover most of the row; then only the first key is used.
     """
     return table.keys if table.unique else table.keys[:1]
 
 
 def _earliest(table: Table, published: str, exported: str) -> str:
-    """The exported rows whose keys have no row of an older ledger: of the others, the table keeps the older row."""
+    """Return the exported rows whose key has no older published row, which the table would keep."""
     keys, ledger = column_list(table.keys), identifier(table.ledger_column)
     same = " AND ".join(f"p.{identifier(key)} = e.{identifier(key)}" for key in table.keys)
     return f"""\
@@ -66,16 +66,18 @@ def compare_rows(
 ) -> Statement:
     """Compare the published rows of a ledger range with those of a new export, row by row.
 
-    Returns `fault`, `start_ledger`, `end_ledger`, `found` and `differing_columns`: one row for each fault and run of
-    ledgers without a gap. Equal rows cancel each other out, each as often as it is there. Of what is left, an exported
-    and a published row of one ledger and key are one row that differs. Columns that describe the load do not count.
+    Returns `fault`, `start_ledger`, `end_ledger`, `found` and `differing_columns`: one row per fault and contiguous run
+    of
+    ledgers. Equal rows cancel each other out, as many times as they occur. Of the rest, an exported and a published row
+    of
+    the same ledger and key count as one row that differs. Columns that describe the load are ignored.
 
     Args:
         table: the table of the registry.
         published: its quoted name.
-        exported: the quoted name of the staging table, which has the rows of these ledgers and no others.
+        exported: the quoted name of the staging table, which has exactly the rows of these ledgers.
         fields: the columns of the schema file.
-        columns: the columns of the published table, in the form of the staging table.
+        columns: the columns of the published table, in the format of the staging table.
         parameters: `range_parameters`.
     """
     compared = certified_fields(fields)
@@ -152,7 +154,7 @@ AUDIT_TYPES = {
     "different_rows": "INT64",
     "differing_columns": "STRING",
 }
-"""What differs between the rows of one audit, with the types in BigQuery."""
+"""The columns that differ between the rows of one audit, with their types in BigQuery."""
 
 AUDIT_RUN_TYPES = {
     "run_id": "STRING",
@@ -164,17 +166,17 @@ AUDIT_RUN_TYPES = {
     "runs_per_year": "FLOAT64",
     "detection_probability": "FLOAT64",
 }
-"""What is the same in all rows of one audit."""
+"""The columns that are the same in all rows of one audit."""
 
 
 def record_audit(
     target: str, audited_at: datetime, run: Mapping[str, str | None], rows: Sequence[Mapping[str, str | None]]
 ) -> Statement:
-    """Write one row for each table and dataset of an audit, over those that an earlier try of the run wrote.
+    """Write one row per table and dataset of an audit, and replace the rows of an earlier try of the run.
 
     Args:
         target: the quoted name of the table `ledger_audits`.
-        audited_at: when the run had compared all tables.
+        audited_at: when the run finished comparing all tables.
         run: the text of each other column of `AUDIT_RUN_TYPES`.
         rows: the text of each column of `AUDIT_TYPES`.
     """
@@ -196,7 +198,7 @@ WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({names})"""
 
 
 def last_audits(audits: str, since: datetime) -> Statement:
-    """One row for each audit since a time, newest first, all tables and datasets together.
+    """Return one row per audit since a time, latest first, with totals over tables and datasets.
 
     Args:
         audits: the quoted name of the table `ledger_audits`.

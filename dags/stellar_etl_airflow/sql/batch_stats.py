@@ -1,4 +1,4 @@
-"""The SQL that writes and removes batch stats. Pure."""
+"""The SQL that writes and deletes batch stats. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stellar_etl_airflow.sql.statement import (
 )
 
 STATS_KEYS = ("table_id", "start_ledger", "end_ledger")
-"""What identifies a row of the batch stats: a repeated load of the same range rewrites its row."""
+"""The keys of a row of the batch stats. A repeated load of the same range rewrites its row."""
 
 
 STATS_TYPES = {
@@ -52,31 +52,32 @@ STATS_TYPES = {
     "rows_per_ledger": "STRING",
     "left_out": "STRING",
 }
-"""The columns of a row, with their types in BigQuery; the schema file describes them."""
+"""The columns of a row, with their types in BigQuery. The schema file describes them."""
 
 
 LOADED_AT = "COALESCE({0}.exported_at, {0}.published_at)"
-"""By what the last load of a ledger is the last: rows of an older export attempt never replace those of a newer one.
-Rows that were copied from another deployment have no attempt."""
+"""The order of the loads of a ledger: rows of an older export attempt never replace those of a newer one. Rows that
+were
+copied from another deployment have no attempt."""
 
 ROWS_PER_LEDGER = "rows_per_ledger"
-"""The column that says how many rows each ledger of a load has, and what a check calls it in its result."""
+"""The column with the number of rows in each ledger of a load; also the key of this text in a check's result."""
 
 
 LEDGER_COUNTS = "ledger_counts"
-"""The column of a query's result that holds what `ledger_counts` gives."""
+"""The column with the result of `ledger_counts`."""
 
 MOST_COUNTED = 1 << 17
-"""Of loads of more ledgers the rows of each are not noted: they would make a request to BigQuery too large."""
+"""Loads of more ledgers store no row counts per ledger, because the request to BigQuery would be too large."""
 
 
 def ledger_counts(table: Table, source: str, where: str = "TRUE") -> str:
-    """A query of one text: how many rows each ledger has, in the order of ledgers: `3:17,5:2`; NULL without rows.
+    """Return a query of one text, the row count per ledger in the order of ledgers: `3:17,5:2`; NULL without rows.
 
     Args:
         table: the table of the registry.
         source: the quoted name of the table whose rows are counted.
-        where: which rows.
+        where: the condition of the rows to count.
     """
     counts = f"SELECT {ledger_of_row(table)} AS ledger, COUNT(*) AS found FROM {source} WHERE {where} GROUP BY 1"
     text = "STRING_AGG(CONCAT(CAST(ledger AS STRING), ':', CAST(found AS STRING)), ',' ORDER BY ledger)"
@@ -84,10 +85,10 @@ def ledger_counts(table: Table, source: str, where: str = "TRUE") -> str:
 
 
 def rows_per_ledger(by_ledger: str, ledgers: LedgerRange) -> str:
-    """The value of the column: a number for each ledger of a range, in order: `17,0,2`; empty of too long a range.
+    """Return the column's value: the row count of each ledger of a range, in order: `17,0,2`; empty if it is too long.
 
     Args:
-        by_ledger: the ledgers that have rows, as `ledger_counts` gives it: `3:17,5:2`.
+        by_ledger: the row counts as `ledger_counts` returns them: `3:17,5:2`.
         ledgers: the range.
     """
     if ledgers.end - ledgers.start >= MOST_COUNTED:
@@ -97,14 +98,14 @@ def rows_per_ledger(by_ledger: str, ledgers: LedgerRange) -> str:
 
 
 def stats_row(ledgers: LedgerRange, values: Mapping[str, Any]) -> dict[str, str]:
-    """A row of the batch stats: the text of each column's value.
+    """Return a row of the batch stats: the text of each column's value.
 
     Args:
-        ledgers: the range that was published.
-        values: the other columns; one that is left out stays NULL.
+        ledgers: the published range.
+        values: the other columns; missing ones stay NULL.
 
     Raises:
-        KeyError: there is no such column.
+        KeyError: a column does not exist.
     """
     row = {"start_ledger": ledgers.start, "end_ledger": ledgers.end, **values}
     if unknown := row.keys() - STATS_TYPES.keys():
@@ -113,25 +114,26 @@ def stats_row(ledgers: LedgerRange, values: Mapping[str, Any]) -> dict[str, str]
 
 
 def upsert_stats(target: str, rows: Sequence[Mapping[str, str]]) -> Statement:
-    """Write rows into the batch stats, each over the row of the same table and range if there is one.
+    """Write rows into the batch stats, and replace rows of the same table and range.
 
-    One statement for all tables of a batch: BigQuery runs 2 mutating statements of a table at a time and queues 20
+    It is one statement for all tables of a batch: BigQuery runs 2 mutating statements of a table at a time and queues
+    20
     (https://cloud.google.com/bigquery/docs/data-manipulation-language#concurrent_jobs).
 
     Args:
         target: the quoted name of the table `history_archives_dag_runs`.
-        rows: the rows, each as `stats_row` makes it; a column that a row does not have becomes NULL.
+        rows: the rows as `stats_row` makes them; missing columns become NULL.
 
     Raises:
-        ValueError: two rows are of the same table and range, or a row does not say which these are.
+        ValueError: two rows have the same table and range, or a row lacks them.
     """
     keys = [tuple(row.get(key) for key in STATS_KEYS) for row in rows]
     if any(None in key for key in keys) or len(set(keys)) < len(keys):
-        raise ValueError(f"the rows of {BATCH_STATS_TABLE_ID} need {', '.join(STATS_KEYS)}, each row its own: {keys}")
+        raise ValueError(f"rows of {BATCH_STATS_TABLE_ID} need distinct values of {', '.join(STATS_KEYS)}: {keys}")
     names = [name for name in STATS_TYPES if any(name in row for row in rows)]
     match = " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in STATS_KEYS)
     update = ", ".join(f"{identifier(name)} = S.{identifier(name)}" for name in names if name not in STATS_KEYS)
-    # The row of a newer export attempt stays: its rows are the published ones.
+    # Keep the row of a newer export attempt, whose rows are the published ones.
     as_new = " AND COALESCE(S.exported_at >= T.exported_at, TRUE)" if "exported_at" in names else ""
     sql = f"""\
 MERGE {target} AS T
@@ -144,7 +146,7 @@ WHEN NOT MATCHED THEN INSERT ({column_list(names)}) VALUES ({column_list(names, 
 
 
 def left_out_rows(stats: str, table: str) -> str:
-    """A query of `sequence` and `left_out`: how many rows the last load of each ledger left out, if any.
+    """Return a query of `sequence` and `left_out`: the number of rows that the last load of each ledger skipped.
 
     Args:
         stats: the quoted name of the table `history_archives_dag_runs`.
@@ -162,7 +164,7 @@ GROUP BY 1"""
 
 
 def forget_stats(stats: str, table_ids: Sequence[str], ledgers: LedgerRange | None) -> Statement:
-    """Delete the batch stats of tables: of all loads, or of those that lie within a range of ledgers.
+    """Delete the batch stats of tables: of all loads, or of loads within a range of ledgers.
 
     Args:
         stats: the quoted name of the table `history_archives_dag_runs`.
@@ -178,32 +180,32 @@ def forget_stats(stats: str, table_ids: Sequence[str], ledgers: LedgerRange | No
 
 
 def _sum_of(*columns: str) -> str:
-    """The sum of columns over rows; rows of older releases have no value in some."""
+    """Return the sum of columns over rows. Rows of older releases have NULL in some."""
     return " + ".join(f"COALESCE(SUM({column}), 0)" for column in columns)
 
 
 COST = _sum_of("estimated_cost", "pod_cost", "storage_cost")
-"""What the loads of some rows cost: queries, pods, and storage for a month."""
+"""The cost of loads: queries, pods, and storage for a month."""
 
 
 def jobs_view(project: str, location: str) -> str:
-    """The quoted name of BigQuery's own view of all jobs of a project in a location.
+    """Return the quoted name of BigQuery's view of all jobs of a project in a location.
 
-    See https://cloud.google.com/bigquery/docs/information-schema-jobs; it needs `bigquery.jobs.listAll`.
+    See https://cloud.google.com/bigquery/docs/information-schema-jobs. It requires `bigquery.jobs.listAll`.
 
     Raises:
-        ValueError: a part has characters that are not possible there.
+        ValueError: a part has invalid characters.
     """
     return f"{table_name(project, f'region-{location.lower()}', 'INFORMATION_SCHEMA')[:-1]}.JOBS_BY_PROJECT`"
 
 
 def billed_since(jobs: str, dataset: str, today: datetime) -> Statement:
-    """Which bytes are billed for the jobs of a dataset since a moment (`bytes_billed`), failed and repeated ones too.
+    """Return the bytes billed for the jobs of a dataset since a time (`bytes_billed`), including failed jobs.
 
     Args:
-        jobs: the quoted name of the view, as `jobs_view` gives it.
+        jobs: the quoted name of the view, as `jobs_view` returns it.
         dataset: the value of the label `stellar_dataset` of these jobs.
-        today: the moment.
+        today: the time.
     """
     sql = f"""\
 SELECT COALESCE(SUM(total_bytes_billed), 0) AS bytes_billed
@@ -215,13 +217,13 @@ WHERE creation_time >= @today AND EXISTS (
 
 
 def spent(stats: str, dag_id: str, today: datetime, since: datetime) -> Statement:
-    """What pods and storage of all loads cost today (`spent`), and a ledger in the loads of a DAG (`cost_per_ledger`).
+    """Return today's cost of pods and storage (`spent`), and the cost per ledger of a DAG's loads (`cost_per_ledger`).
 
     Args:
         stats: the quoted name of the table `history_archives_dag_runs`.
         dag_id: the DAG.
-        today: the beginning of the day.
-        since: the first moment of the loads by which the cost of a ledger is estimated.
+        today: the start of the day.
+        since: the start of the loads from which the cost per ledger is estimated.
     """
     sql = f"""\
 SELECT
@@ -244,15 +246,15 @@ COST_COLUMNS = f"""\
 ROUND(SUM(bytes_billed) / POW(1024, 3), 3) AS gib_billed,
   ROUND(SUM(estimated_cost), 4) AS queries, ROUND({_sum_of("pod_cost")}, 4) AS pods,
   ROUND({_sum_of("storage_cost")}, 4) AS storage, ROUND({COST}, 4) AS cost"""
-"""What loads cost, part by part and all together."""
+"""Columns with the cost of loads: parts and total."""
 
 
 def costs_by_table(stats: str, since: datetime) -> Statement:
-    """What loads cost, by table, the dearest first.
+    """Return the cost of loads by table, highest first.
 
     Args:
         stats: the quoted name of the table `history_archives_dag_runs`.
-        since: the first moment that counts.
+        since: the start of the loads.
     """
     sql = f"""\
 SELECT table_id, COUNT(*) AS loads, {COST_COLUMNS}
@@ -264,11 +266,11 @@ ORDER BY cost DESC, table_id"""
 
 
 def loads_by_table(stats: str, since: datetime) -> Statement:
-    """What was loaded since a time, by table: `row_count`, `byte_count` and `cost`.
+    """Return the loads since a time, by table: `row_count`, `byte_count` and `cost`.
 
     Args:
         stats: the quoted name of the table `history_archives_dag_runs`.
-        since: the first moment that counts.
+        since: the start of the loads.
     """
     sql = f"""\
 SELECT table_id, COALESCE(SUM(row_count), 0) AS row_count, COALESCE(SUM(byte_count), 0) AS byte_count,
@@ -281,11 +283,11 @@ ORDER BY table_id"""
 
 
 def costs_by_day(stats: str, since: datetime) -> Statement:
-    """What loads cost, by day and DAG, newest first.
+    """Return the cost of loads by day and DAG, latest first.
 
     Args:
         stats: the quoted name of the table `history_archives_dag_runs`.
-        since: the first moment that counts.
+        since: the start of the loads.
     """
     sql = f"""\
 SELECT DATE(published_at) AS day, dag_id, COUNT(*) AS loads, SUM(row_count) AS row_count, {COST_COLUMNS}

@@ -1,7 +1,7 @@
-"""From checks to SQL: one query that counts what is wrong with a staging table, and for each fault one that shows it.
+"""Checks as SQL: one query that counts invalid rows of a staging table, and a query per fault that shows the rows.
 
-Pure, like `sql`: columns are checked names, and values are query parameters. Only the query that a message shows to
-people has its values written out.
+Pure: columns are checked names, and values are query parameters. Only the query in a message has its values written
+out.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from stellar_etl_airflow.sql.statement import (
 
 
 class CheckError(ValueError):
-    """A check doesn't fit its table; the message says what does."""
+    """A check does not fit its table; the message says why."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One fault that a staging table may have.
+    """One fault that a staging table may have, and its query.
 
     Attributes:
-        name: the column of the check's result that counts it.
-        meaning: what is counted, in words.
-        count: SQL over the staging table's rows, 0 if all is well.
-        rows: a query that shows what is wrong.
-        parameters: those that `count` and `rows` name, beside the batch's own.
+        name: the column with its count in the check's result.
+        meaning: the fault, as text after the count.
+        count: SQL over the staging table's rows; 0 if there is no fault.
+        rows: a query that shows the invalid rows.
+        parameters: the parameters of `count` and `rows`, in addition to the batch's.
     """
 
     name: str
@@ -55,15 +55,15 @@ class Rule:
 def check_staging(
     staging: str, rules: Sequence[Rule], parameters: tuple[Parameter, ...], counted: Table | None = None
 ) -> Statement:
-    """One row: `row_count`, and a count for each rule; `LEDGER_COUNTS` too if rows are counted by ledger.
+    """Return one row: `row_count`, a count per rule, and `LEDGER_COUNTS` if `counted` is given.
 
     Args:
         staging: the quoted name of the staging table.
-        rules: what to count.
+        rules: the rules to count.
         parameters: `range_parameters` of the batch.
-        counted: the table whose rows are counted by ledger.
+        counted: the table whose rows are counted per ledger.
     """
-    rows = f"COUNTIF({ledgers_predicate(counted)})" if counted and counted.chain else "COUNT(*)"  # no later rows
+    rows = f"COUNTIF({ledgers_predicate(counted)})" if counted and counted.chain else "COUNT(*)"  # without later rows
     columns = [f"{rows} AS row_count", *(f"COALESCE({rule.count}, 0) AS {identifier(rule.name)}" for rule in rules)]
     if counted:
         within = ledgers_predicate(counted) if counted.chain else "TRUE"
@@ -74,7 +74,7 @@ def check_staging(
 
 
 def shown(rule: Rule, parameters: Sequence[Parameter]) -> str:
-    """The query that shows what is wrong, to be pasted: with its values in place of parameters."""
+    """Return the query that shows invalid rows, ready to run: with values instead of parameters."""
     values = {parameter.name: _literal(parameter) for parameter in (*parameters, *rule.parameters)}
     return re.sub(r"@(\w+)", lambda match: values[match[1]], rule.rows)
 
@@ -87,23 +87,23 @@ def _literal(parameter: Parameter | ArrayParameter) -> str:
         return "NULL"
     if parameter.type in ("INT64", "FLOAT64", "BOOL"):
         return parameter.value
-    # The escapes are GoogleSQL's too, except surrogate pairs: a character beyond U+FFFF stands as it is.
+    # GoogleSQL has the same escapes except surrogate pairs, so characters beyond U+FFFF are not escaped.
     quoted = json.dumps(parameter.value, ensure_ascii=False)
     return quoted if parameter.type == "STRING" else f"{parameter.type} {quoted}"
 
 
-# What every table is held to ---------------------------------------------------------------------------------------
+# Checks of every table ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The references of the checks of a staging table.
+    """The published tables that a staging table is checked against.
 
     Attributes:
         published: the quoted name of the published table.
         table_id: the published table's name in the batch stats.
-        stats: the quoted name of the batch stats, None if there is no such table yet.
-        headers: the quoted name of the published ledgers, None if there is no such table yet.
+        stats: the quoted name of the batch stats; None if the table does not exist.
+        headers: the quoted name of the published ledgers; None if the table does not exist.
     """
 
     published: str
@@ -113,17 +113,17 @@ class Loaded:
 
 
 def own_rules(table: Table, staging: str, loaded: Loaded, left_out: Sequence[int] = ()) -> list[Rule]:
-    """What the registry says of a table: keys, range, chain, counts, values.
+    """Return the registry's checks of a table: keys, range, chain, counts and values.
 
     Args:
         table: the table.
         staging: the quoted name of its staging table.
-        loaded: what was loaded before.
-        left_out: for each row that the export left out, its ledger.
+        loaded: the published tables.
+        left_out: the ledger of each row that the export skipped.
     """
     keys = [identifier(key) for key in table.keys]
     closed_at = identifier(table.closed_at_column)
-    # Of a chain of rows per entry, later rows of the entries that the batch touches are staged too.
+    # In a chain of rows per entry, later rows of the changed entries are staged too.
     ledgers = f"{identifier(table.ledger_column)} >= @start_ledger" if table.chain else ledgers_predicate(table)
     until = "@newest_closed_at" if table.chain else "@last_closed_at"
     rules = [
@@ -136,7 +136,7 @@ def own_rules(table: Table, staging: str, loaded: Loaded, left_out: Sequence[int
         ),
         _rows_rule(
             "closed_at_outside_range",
-            "rows whose close time is not the batch's",
+            "rows whose close time is not in the batch",
             staging,
             f"NOT COALESCE({closed_at} BETWEEN @first_closed_at AND {until}, FALSE)",
         ),
@@ -149,7 +149,7 @@ def own_rules(table: Table, staging: str, loaded: Loaded, left_out: Sequence[int
         known = " AND ".join(f"{identifier(column)} IS NOT NULL" for column in table.identity)
         meaning = f"rows that repeat another row's {', '.join(table.identity)}"
         rules.append(_repeated("identity_repeated", meaning, staging, table.identity, known))
-    if table.header_count and loaded.headers and not table.derivation:  # the sources of a derived table are checked
+    if table.header_count and loaded.headers and not table.derivation:  # derived tables check their sources instead
         rules.append(_promised(table, staging, loaded.headers, left_out))
     if table is LEDGERS:
         rules.append(_broken_chain(staging, loaded.published))
@@ -157,7 +157,7 @@ def own_rules(table: Table, staging: str, loaded: Loaded, left_out: Sequence[int
 
 
 def against_sources(query: str, table: Table, names: Mapping[Table, str], staging: str) -> Rule:
-    """What a derived table's own check finds in its staged rows.
+    """Return the rule of a derived table's own check query.
 
     Args:
         query: the text of a file in `dags/queries/checks`; see `derived.in_names`.
@@ -190,14 +190,13 @@ def _repeated(
 
 
 _EDGES = (("start_ledger", "first_closed_at"), ("end_ledger", "last_closed_at"))
-"""The columns that say of a load which ledgers it begins and ends with, and when these closed; the batch's parameters
-have the same names."""
+"""The columns of a load's first and last ledger with their close times. The batch's parameters have the same names."""
 
 
 def _other_chain(stats: str, table_id: str) -> Rule:
-    """Earlier loads that can't be of the batch's chain: a later ledger never closes earlier.
+    """Return the rule that finds earlier loads of another chain: a later ledger never closes earlier.
 
-    The batch stats say it of all loads: the published table is not read, however large it is.
+    It reads only the batch stats, not the published table, however large that is.
     """
     contradictions = " OR ".join(
         f"{ledger} > @{edge} AND {closed_at} < @{edge_closed_at}"
@@ -209,16 +208,16 @@ def _other_chain(stats: str, table_id: str) -> Rule:
     rows = f"FROM {stats} WHERE table_id = @chain_table_id AND ({contradictions})"
     meaning = (
         "earlier loads whose ledgers and close times contradict the batch's: they are of another chain, such as a test "
-        "network before its reset, so that this one must be loaded into another dataset"
+        "network before its reset; load this one into another dataset"
     )
     parameters = (Parameter("chain_table_id", "STRING", table_id),)
     return Rule("other_chain", meaning, f"(SELECT COUNT(*) {rows})", f"SELECT * {rows}", parameters)
 
 
 def _promised(table: Table, staging: str, headers: str, left_out: Sequence[int]) -> Rule:
-    """Ledgers with another number of rows than in their published header; ledgers without a header are ignored.
+    """Return the rule that compares row counts per ledger with the published headers; ledgers without one are ignored.
 
-    Exactly the rows that the export left out may be missing.
+    Rows that the export skipped are expected to be missing.
     """
     promised = f"{table.header_count} AS promised"
     parameters: tuple[ArrayParameter, ...] = ()
@@ -231,14 +230,14 @@ FROM (SELECT sequence, {promised} FROM {headers} WHERE {range_predicate(LEDGERS)
 LEFT JOIN (SELECT {ledger_of_row(table)} AS sequence, COUNT(*) AS found FROM {staging} GROUP BY 1) AS s
 ON s.sequence = h.sequence
 WHERE COALESCE(s.found, 0) <> h.promised"""
-    meaning = "ledgers whose rows are not as many as their header in the published ledgers says"
+    meaning = "ledgers whose row count differs from their header in the published ledgers"
     if left_out:
-        meaning += ", without those that the export left out"
+        meaning += ", not counting rows that the export skipped"
     return Rule("not_as_promised", meaning, f"(SELECT COUNT(*) FROM ({groups}))", groups, parameters)
 
 
 def _broken_chain(staging: str, published: str) -> Rule:
-    """Ledgers whose hash is not the one that the next ledger names, at the batch's edges too."""
+    """Return the rule that finds broken hash chains, including the ledgers before and after the batch."""
     near = (
         "closed_at BETWEEN TIMESTAMP_SUB(@first_closed_at, INTERVAL 1 DAY) "
         "AND TIMESTAMP_ADD(@last_closed_at, INTERVAL 1 DAY)"
@@ -255,11 +254,11 @@ JOIN (
 ) AS b
 ON b.sequence = a.sequence + 1
 WHERE b.previous_ledger_hash <> a.ledger_hash"""
-    meaning = "ledgers whose hash is not the one that the ledger after them names, loaded neighbours included"
+    meaning = "ledgers whose hash differs from the previous hash in the next ledger, including adjacent loaded ledgers"
     return Rule("broken_chain", meaning, f"(SELECT COUNT(*) FROM ({links}))", links)
 
 
-# What a table's columns are held to --------------------------------------------------------------------------------
+# Checks of columns -------------------------------------------------------------------------------------------------
 
 PARAMETER_TYPES = {
     "INTEGER": "INT64",
@@ -275,21 +274,21 @@ PARAMETER_TYPES = {
     "DATETIME": "DATETIME",
     "DATE": "DATE",
 }
-"""By the type of a column that may be checked, the type of the parameters that it is compared with."""
+"""The parameter type for comparing a column, by the column's type. Other types cannot be checked."""
 
 NUMBERS = ("INT64", "FLOAT64", "NUMERIC", "BIGNUMERIC")
 
 
 def column_rules(checks: Sequence[Check], staging: str, fields: Sequence[Mapping[str, object]]) -> list[Rule]:
-    """Checks on columns as rules, named `check_0` and so on.
+    """Return the rules of checks on columns, named `check_0` and so on.
 
     Args:
-        checks: what to check.
+        checks: the checks.
         staging: the quoted name of the staging table.
         fields: the table's schema.
 
     Raises:
-        CheckError: a column is none of the table's, or a value is not of its type.
+        CheckError: a column is not in the table, or a value does not have its type.
     """
     types = {
         str(field["name"]): PARAMETER_TYPES.get(str(field["type"]).upper())
@@ -309,7 +308,7 @@ def _column_rule(name: str, check: Check, staging: str, types: Mapping[str, str 
         return f"@{made.name}"
 
     def comparison(condition: Condition) -> str:
-        value = parameter(condition.column, condition.value)  # refuses what is no column
+        value = parameter(condition.column, condition.value)  # raises for an unknown column
         return f"COALESCE({identifier(condition.column)} {condition.operator} {value}, FALSE)"
 
     type_ = _type_of(check.column, types)
@@ -322,9 +321,9 @@ def _column_rule(name: str, check: Check, staging: str, types: Mapping[str, str 
         assert check.metric is not None
         number = _metric_type(check.metric, check.column, type_)
         value = f"{check.metric.value}({column})"
-        if check.metric is Metric.MIN and type_ == "FLOAT64":  # BigQuery: NaN if there is one; DuckDB: the least number
+        if check.metric is Metric.MIN and type_ == "FLOAT64":  # with NaN: BigQuery returns NaN, DuckDB the least number
             value = f"IF(COUNTIF(IS_NAN({column})) > 0, CAST('NaN' AS FLOAT64), {value})"
-        if check.metric is Metric.AVG and number == "NUMERIC":  # BigQuery: a NUMERIC anyway; bqemulator: a FLOAT64
+        if check.metric is Metric.AVG and number == "NUMERIC":  # BigQuery returns NUMERIC, bqemulator FLOAT64
             value = f"CAST({value} AS NUMERIC)"
         value = f"COALESCE({value}, 0)" if check.metric in (Metric.COUNT, Metric.SUM) else value
         found = f"SELECT {value} AS found FROM {staging} WHERE {where}"
@@ -348,9 +347,9 @@ def _column_rule(name: str, check: Check, staging: str, types: Mapping[str, str 
 
 
 def _outside(value: str, type_: str, check: Check, parameter: Callable[[Value], str]) -> str:
-    """True for a value that is not between the bounds, and for NaN, which the two warehouses compare in their own ways.
+    """Return SQL that is true for a value outside the bounds, and for NaN.
 
-    BigQuery: every comparison with NaN is false. DuckDB: NaN is the greatest value.
+    In BigQuery every comparison with NaN is false. In DuckDB NaN is the greatest value.
     """
     parts = [f"IS_NAN({value})"] if type_ == "FLOAT64" else []
     if check.minimum is not None:
@@ -367,10 +366,10 @@ def _bounds(check: Check) -> str:
 
 def _type_of(column: str, types: Mapping[str, str | None]) -> str:
     if column not in types:
-        raise CheckError(f"there is no column {column!r} that holds one value a row")
+        raise CheckError(f"there is no column {column!r} with one value per row")
     type_ = types[column]
     if type_ is None:
-        raise CheckError(f"column {column!r} is of a type that can't be checked")
+        raise CheckError(f"column {column!r} has a type that cannot be checked")
     return type_
 
 
@@ -385,19 +384,19 @@ def _metric_type(metric: Metric, column: str, type_: str) -> str:
 def _is_finite(value: float) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # an integer beyond the largest float
+    except OverflowError:  # an integer greater than the largest float
         return False
 
 
 def _text(column: str, value: Value, type_: str) -> str:
-    """A value as a query parameter spells it."""
-    wrong = CheckError(f"{value!r} is no {type_}, as column {column!r} holds")
+    """Return a value as the text of a query parameter."""
+    wrong = CheckError(f"{value!r} is not a {type_}, the type of column {column!r}")
     if isinstance(value, bool):
         if type_ != "BOOL":
             raise wrong
         return str(value).lower()
     if isinstance(value, (int, float)):
-        if type_ not in NUMBERS or not _is_finite(value):  # nothing compares with NaN: such a check finds no fault
+        if type_ not in NUMBERS or not _is_finite(value):  # comparisons with NaN would never find a fault
             raise wrong
         if type_ == "INT64" and not (isinstance(value, int) and -(1 << 63) <= value < 1 << 63):
             raise wrong

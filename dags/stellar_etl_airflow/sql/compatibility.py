@@ -1,4 +1,4 @@
-"""The views that Hubble's public dbt project can read in place of its sources. Pure.
+"""Views that Hubble's public dbt project can read as its sources. Pure.
 
 They have the names, columns and types of https://github.com/stellar/stellar-dbt-public, which reads tables of earlier
 exporters.
@@ -24,10 +24,10 @@ from stellar_etl_airflow.model.tables import (
 from stellar_etl_airflow.sql.statement import identifier
 
 _VIEW_IDS = {ASSETS: "history_assets_staging"}
-"""Names that differ from those of the registry."""
+"""View names that differ from the registry's table names."""
 
 _RECORDS = {OPERATIONS: ("details", "ledgers_to_expire"), EFFECTS: ("details", "ledgers_to_expire")}
-"""A field of a record that the network does not have any more: NULL."""
+"""A record field that the network no longer has: the view returns NULL."""
 
 _COLUMNS = {
     TRANSACTIONS: {
@@ -40,22 +40,23 @@ _COLUMNS = {
         "max_entries_to_ttl": "`max_entries_to_archive`",
     },
 }
-"""Columns of earlier releases: NULL if they are gone, else what holds the same now."""
+"""Columns of earlier releases: NULL if they no longer exist, or else the current equivalent."""
 
 _EVICTED = (CONTRACT_DATA, CONTRACT_CODE, TTL)
-"""The tables in which the eviction of an entry is a row: the tables of earlier exporters have none."""
+"""The tables that have rows for evictions. The tables of earlier exporters have none."""
 
 
 def compatibility_view_id(table: Table) -> str:
-    """The name of the view on a loaded table."""
+    """Return the name of the view on a loaded table."""
     return _VIEW_IDS.get(table, table.table_id)
 
 
 def compatibility_view(table: Table, name: str, fields: Sequence[Field]) -> str:
-    """The query of the view on a loaded table.
+    """Return the query of the view on a loaded table.
 
-    `batch_run_date` is the close time of the row's ledger, so that models which select rows by it find each row on the
-    day of its ledger, whenever it was loaded.
+    `batch_run_date` is the close time of the row's ledger. Models that filter by it then find each row on the day of
+    its
+    ledger, whenever it was loaded.
 
     Args:
         table: the table.

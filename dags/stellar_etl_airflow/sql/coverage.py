@@ -1,7 +1,7 @@
-"""The SQL of coverage checks: of all loads by one query of the batch stats, of rows by a query per table. Pure.
+"""The SQL of coverage checks: of all loads by one query of the batch stats, of rows by one query per table. Pure.
 
-Every query gives rows of `fault`, `start_ledger`, `end_ledger` and `found`. Those that read rows read the window's
-partitions alone: the window is constants on the close time. Which ledgers are in the window, their numbers say.
+Every query returns `fault`, `start_ledger`, `end_ledger` and `found`. Queries of rows read only the partitions of the
+window, which has constants for the close time. The ledger numbers decide which ledgers are in the window.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from stellar_etl_airflow.sql.statement import (
 from stellar_etl_airflow.sql.versions import DELETED, OPEN_TIME_SQL, Log, fingerprint
 
 _BLOCK = f"sequence >> {BLOCK_BITS}"
-"""The block of a ledger: a window function sorts one block at a time, however much history there is."""
+"""The block of a ledger. Window functions sort one block at a time, however long history is."""
 
 _ARRAY_BITS = 16
-"""A range of ledgers is unfolded by arrays of 2^16 at most: `GENERATE_ARRAY` gives no more than 2^20 elements."""
+"""Ranges of ledgers are expanded in arrays of at most 2^16: `GENERATE_ARRAY` returns at most 2^20 elements."""
 
 MOST_FINDINGS = 100
-"""How many ledger ranges a comparison with an archive names; what is beyond shows in the next."""
+"""Maximum number of ledger ranges in a comparison with an archive. Further ones appear in the next comparison."""
 
 MOST_RECORDED = 5000
-"""How many findings one statement writes: a request to BigQuery holds 10 MB at most."""
+"""Maximum number of findings per statement: a request to BigQuery is limited to 10 MB."""
 
 
 def window_parameters(window: Window) -> tuple[Parameter, ...]:
-    """The parameters of a window: its ledgers, and the close times that it lies within."""
+    """Return the parameters of a window: its ledgers, and bounds of their close times."""
     return (
         *ledgers_parameters(window.ledgers),
         Parameter("window_start", "TIMESTAMP", window.start.isoformat()),
@@ -59,7 +59,7 @@ def _within(table: Table, alias: str = "") -> str:
 
 
 def _islands(fault: Fault, sequences: str) -> str:
-    """Ledgers, one per row in the column `sequence`, as ranges without a gap; each range lies in one block."""
+    """Return ledgers, one per row in the column `sequence`, as contiguous ranges. Each range is within one block."""
     return f"""\
 SELECT '{fault}' AS fault, MIN(sequence) AS start_ledger, MAX(sequence) AS end_ledger, COUNT(*) AS found
 FROM (
@@ -79,7 +79,7 @@ def look(
     newest: int,
     parameters: tuple[Parameter, ...],
 ) -> Statement:
-    """The coverage check of one table's rows.
+    """Return the coverage check of one table's rows.
 
     Args:
         table: the table.
@@ -87,8 +87,8 @@ def look(
         headers: the quoted name of the published ledgers.
         stats: the quoted name of the batch stats.
         table_ids: the name of each table in the batch stats.
-        newest: the last ledger that was loaded into the table, as the batch stats say.
-        parameters: `window_parameters`; of the ledgers' own table the window ends with the newest ledger.
+        newest: the last loaded ledger of the table according to the batch stats.
+        parameters: `window_parameters`. For the table of ledgers, the window ends with the latest ledger.
     """
     own: tuple[Parameter, ...] = ()
     if table is LEDGERS:
@@ -102,7 +102,7 @@ def look(
             *(Parameter(key, "STRING", table_ids[one]) for key, one in ids.items()),
         )
     if table.unique:
-        # By the columns of `t`: BigQuery takes a bare `sequence` for the result column of that name.
+        # Use the columns of `t`: BigQuery resolves a bare `sequence` to the result column of that name.
         repeated = (
             f"SELECT MIN({ledger_of_row(table)}) AS sequence FROM {name} AS t WHERE {_within(table, 't')} "
             f"GROUP BY {column_list(table.keys, 't')} HAVING COUNT(*) > 1"
@@ -116,8 +116,8 @@ def look(
 
 def _of_ledgers(name: str) -> list[str]:
     held = f"SELECT DISTINCT sequence FROM {name} WHERE {_within(LEDGERS)}"
-    # Gaps within each block of ledgers, then those between blocks: of blocks there are 4,096 at most. The ledgers
-    # around the window stand for rows, so that gaps at its ends are found.
+    # Find gaps within each block of ledgers, then between blocks, of which there are at most 4,096. The ledgers
+    # around the window count as present, so that gaps at its ends are found.
     edges = "SELECT edge AS sequence FROM UNNEST([@start_ledger - 1, @end_ledger + 1]) AS edge"
     gaps = f"""\
 SELECT '{Fault.MISSING}' AS fault, before + 1 AS start_ledger, sequence - 1 AS end_ledger,
@@ -145,9 +145,9 @@ WHERE {before} AND {_within(LEDGERS, "b")} AND b.previous_ledger_hash <> a.ledge
 
 
 def _last_loads(stats: str) -> str:
-    """Of each ledger of the window the load whose rows it has: a row per ledger, with how many rows it loaded.
+    """Return a query of each ledger of the window with the load whose rows it has, and the row count of that load.
 
-    `expected` is NULL where a load did not count its rows by ledger, as those of older releases.
+    `expected` is NULL if the load did not count its rows per ledger, as in older releases.
     """
     kept = f"start_ledger, end_ledger, row_count, {LOADED_AT.format('one_load')} AS loaded_at"
     where = "table_id = @table_id AND end_ledger >= @start_ledger AND start_ledger <= @end_ledger"
@@ -171,12 +171,12 @@ QUALIFY ROW_NUMBER() OVER (PARTITION BY sequence ORDER BY loaded_at DESC) = 1"""
 
 
 def _has_loads(table: Table) -> bool:
-    """Whether loads determine the number of rows of a table: not for keys that any load can add."""
+    """Whether loads determine a table's row counts. They do not if any load can add a key."""
     return table.publish is Publish.REPLACE_RANGE
 
 
 def _sources(table: Table, name: str, headers: str, stats: str) -> dict[str, str]:
-    """The queries that the parts of a look name."""
+    """Return the queries that the parts of a check refer to by name."""
     ledger = ledger_of_row(table)
     sources = {
         "counted": f"SELECT {ledger} AS sequence, COUNT(*) AS found FROM {name} WHERE {_within(table)} GROUP BY 1",
@@ -226,14 +226,14 @@ def _of_rows(table: Table, name: str) -> list[str]:
 
 
 def _wrong_counts(table: Table) -> str:
-    """Ledgers with another number of rows than in their header, except rows that an export left out.
+    """Return ledgers whose row count differs from their header, not counting rows that an export skipped.
 
-    Where a transaction was left out, its operations are not in the derived table: how many these were, nothing says.
+    If a transaction was skipped, its operations are not in the derived table, and their number is unknown.
     """
     fewer = ""
     if table.derivation:
         fewer = " AND (h.sequence NOT IN (SELECT sequence FROM without_transaction) OR t.found > h.promised)"
-    # Ledgers behind the newest one are looked at: later ones are not there yet, and not missing.
+    # Ignore ledgers after the latest published one, which are not missing yet.
     return f"""\
 SELECT h.sequence
 FROM (
@@ -246,7 +246,7 @@ WHERE COALESCE(t.found, 0) <> h.promised - COALESCE(o.left_out, 0){fewer}"""
 
 
 def _of_uncounted_loads() -> list[str]:
-    """What is known of loads that did not count their rows by ledger: their sum, if no later load replaced a part."""
+    """Return the checks of loads without row counts per ledger: their total, unless a later load replaced a part."""
     inside = "LEAST(end_ledger, @end_ledger) - GREATEST(start_ledger, @start_ledger) + 1"
     lost = f"""\
 SELECT '{Fault.LOST_ROWS}' AS fault, start_ledger, end_ledger, end_ledger - start_ledger + 1 AS found
@@ -262,17 +262,18 @@ WHERE l.expected IS NULL"""
 
 
 def look_at_loads(stats: str, table_ids: Sequence[str], ledgers_id: str, span: LedgerRange, first: int) -> Statement:
-    """Find the ledgers that were never loaded into tables, over all history: a row of the batch stats is a load.
+    """Find the ledgers that were never loaded into tables, over all history. A row of the batch stats is a load.
 
-    Rows are of `table_id`, `fault`, `start_ledger`, `end_ledger` and `found`. Gaps of a table begin behind the first
-    ledger of all and end before its own newest one. Those of the ledgers' table that `look` finds by rows are left out.
+    Returns `table_id`, `fault`, `start_ledger`, `end_ledger` and `found`. Gaps of a table are between the first ledger
+    of
+    all tables and its own latest one. Gaps of the table of ledgers that `look` finds by rows are left out.
 
     Args:
         stats: the quoted name of the batch stats.
         table_ids: the names of the tables in the batch stats.
-        ledgers_id: that of the ledgers' table.
-        span: the ledgers to look at, from the first that was loaded.
-        first: the first ledger of the window whose rows are looked at.
+        ledgers_id: the name of the table of ledgers.
+        span: the ledgers to check, from the first loaded one.
+        first: the first ledger of the window whose rows are checked.
     """
     sql = f"""\
 SELECT table_id, IF(table_id = @ledgers_id, '{Fault.MISSING}', '{Fault.NOT_LOADED}') AS fault,
@@ -305,10 +306,10 @@ ORDER BY table_id, start_ledger"""
 
 
 def look_at_identity(table: Table, name: str, parameters: tuple[Parameter, ...]) -> Statement:
-    """Find rows that share their identity, and count the rows that have none.
+    """Find rows with the same identity, and count the rows without one.
 
     Args:
-        table: a table that has an `identity`.
+        table: a table with an `identity`.
         name: its quoted name.
         parameters: `window_parameters`.
     """
@@ -331,7 +332,7 @@ ORDER BY start_ledger, fault"""
 
 
 def look_at_versions(log: Log, folded: Folded, parameters: tuple[Parameter, ...]) -> Statement:
-    """Find versions that are not as the folded changes of the window say: missing, too many, or of another end.
+    """Find versions that differ from the folded changes of the window: missing, extra, or with another end.
 
     Args:
         log: the change log and its versions.
@@ -368,18 +369,19 @@ HAVING COUNT(*) > 0"""
 def compare_with_archive(
     log: Log, history: str, archive: str, columns: Columns, ledger: int, closed_at: datetime
 ) -> Statement:
-    """Find the ledgers that brought entries, or lack of them, in which the views differ from a history archive.
+    """Find the ledgers of entries that differ between the views and a history archive.
 
-    Entries are compared one by one, by a fingerprint of all columns that say what an entry is. A ledger is named for
-    each entry that only one side has, or that differs: the one in which it changed last, as each side says.
+    Entries are compared one by one, by a fingerprint of all columns that describe the entry. For each entry that
+    differs
+    or that only one side has, the query returns the ledger of its last change according to each side.
 
     Args:
         log: the change log and its versions.
         history: the quoted name of the view of all versions.
         archive: the quoted name of the staging table, which has every entry of the archive.
-        columns: its columns, in the form of the versions.
+        columns: its columns, in the format of the versions.
         ledger: the checkpoint.
-        closed_at: when it closed.
+        closed_at: the close time of the checkpoint.
     """
     changed = f"""\
 SELECT COALESCE(a.changed, v.changed) AS sequence
@@ -403,7 +405,7 @@ WHERE v.fingerprint IS NULL OR a.fingerprint IS NULL"""
 
 _STROOPS = 10_000_000
 _EXACT = 1 << 51
-"""Stroops up to which an amount in whole lumens, a FLOAT64 of 53 bits, gives the stroops without an error."""
+"""Maximum number of stroops that an amount in lumens, a FLOAT64 of 53 bits, represents exactly."""
 
 _OF_LUMENS = ("accounts", "balance", "TRUE")
 _OF_CLAIMS = ("claimable_balances", "asset_amount", "asset_type = 'native'")
@@ -412,11 +414,11 @@ _OF_CONTRACTS = "contract_id = @native_contract AND balance <> ''"
 
 
 def _stroops(sources: Mapping[str, str], where: str = "TRUE") -> str:
-    """The stroops of each entry that holds lumens, a row each.
+    """Return the stroops of each entry that holds lumens, one per row.
 
     Args:
         sources: the quoted name of the table or view of each of `LUMENS_TYPES`.
-        where: which of their rows.
+        where: a condition of the rows.
     """
     rows = [
         f"SELECT ROUND(CAST({column} AS NUMERIC) * {_STROOPS}) AS stroops FROM {sources[data_type]} "
@@ -428,9 +430,10 @@ def _stroops(sources: Mapping[str, str], where: str = "TRUE") -> str:
 
 
 def _archived(changes: str, base: str | None, columns: str) -> str:
-    """The stroops of balances in contracts that were evicted, a row each: the network keeps them in its archive.
+    """Return the stroops of evicted contract balances, one per row. The network keeps them in its archive.
 
-    The contract of lumens removes no balance itself: one that is gone was evicted, with what it held.
+    The native asset contract never removes a balance itself: a balance that no longer exists was evicted with its
+    amount.
     """
     kept = f"\n    UNION ALL\n    SELECT {columns} FROM {base} WHERE {_OF_CONTRACTS}" if base else ""
     entry = "PARTITION BY ledger_key_hash ORDER BY ledger_sequence"
@@ -448,7 +451,7 @@ WHERE place = 1 AND {DELETED} AND held <> ''"""
 
 
 def _sum(rows: str) -> str:
-    """One row: the `stroops` of entries, and by how many of them `slack` the amounts may be rounded."""
+    """Return one row: the sum `stroops`, and the maximum rounding error `slack` of the amounts."""
     slack = f"IF(stroops > {_EXACT}, stroops / {1 << 53} + 1, 0)"
     return (
         f"SELECT COALESCE(SUM(stroops), 0) AS stroops, COALESCE(SUM(CAST({slack} AS NUMERIC)), 0) AS slack "
@@ -465,18 +468,18 @@ def look_at_lumens(
     at: tuple[int, datetime],
     start: tuple[int, datetime],
 ) -> Statement:
-    """Find whether all entries together hold as many lumens as the header of a ledger says, in stroops.
+    """Compare the lumens of all entries with the header of a ledger, in stroops.
 
-    What had been evicted before a full load is in no table. Entries may lack what the full load lacked.
+    Entries that were evicted before a full load are in no table. Entries may lack what the full load lacked.
 
     Args:
-        histories: the quoted name of the view of all versions of each of `LUMENS_TYPES`.
-        bases: of versions that begin with a full load, the quoted name of the table that keeps it, of each.
-        changes: the quoted name of the changes of contracts' data.
+        histories: the quoted name of the view of all versions, by `LUMENS_TYPES`.
+        bases: the quoted name of the base table, by `LUMENS_TYPES`; None if the versions begin without a full load.
+        changes: the quoted name of the changes of contract data.
         headers: the quoted name of the published ledgers.
-        contract: the id of the contract of lumens.
-        at: the ledger, and when it closed.
-        start: the ledger of the full load, and when it closed; before all ledgers without one.
+        contract: the id of the native asset contract.
+        at: the ledger and its close time.
+        start: the ledger of the full load and its close time; without one, before all ledgers.
     """
     valid = (
         f"valid_from_ledger <= @ledger AND {VALID_TO_LEDGER} > @ledger "
@@ -518,7 +521,7 @@ WHERE NOT (header.stroops - entries.stroops BETWEEN -entries.slack AND entries.s
 
 
 def newest_loaded(stats: str, table_ids: Sequence[str]) -> Statement:
-    """A row for each table: `table_id`, its first and last ledger, and when the last one closed."""
+    """Return a row per table: `table_id`, its first and last ledger, and the close time of the last one."""
     named = table_parameters(table_ids)
     sql = (
         "SELECT table_id, MIN(start_ledger) AS start_ledger, MAX(end_ledger) AS end_ledger, "
@@ -528,15 +531,15 @@ def newest_loaded(stats: str, table_ids: Sequence[str]) -> Statement:
 
 
 def headers_around(headers: str, times: TimeRange, low: datetime, high: datetime) -> Statement:
-    """One row of ledgers that are there, NULL where there is none: `before` and `after` half-open times, and in them.
+    """Return one row of existing ledgers before, within and after half-open times; NULL if there are none.
 
-    `first` and `last` are the ledgers within the times; `before_closed_at` and `after_closed_at` are close times.
+    `first` and `last` are the ledgers within the times. `before_closed_at` and `after_closed_at` are close times.
 
     Args:
         headers: the quoted name of the published ledgers.
         times: the times.
-        low: how far back to look for the ledger before.
-        high: how far on to look for the ledger after.
+        low: the earliest close time of the ledger before.
+        high: the latest close time of the ledger after.
     """
     before, after = "closed_at < @start_time", "closed_at >= @end_time"
     inside = f"NOT ({before}) AND NOT ({after})"
@@ -555,7 +558,7 @@ WHERE closed_at >= @low AND closed_at < @high"""
 
 
 def times_around(stats: str, ledgers: LedgerRange) -> Statement:
-    """One row: `start_time` and `end_time`, within which ledgers closed as far as loads say; NULL if none says it."""
+    """Return one row: bounds `start_time` and `end_time` of ledgers' close times, from loads; NULL if unknown."""
     sql = (
         "SELECT MAX(IF(start_ledger <= @start_ledger, first_closed_at, NULL)) AS start_time, "
         "MIN(IF(end_ledger >= @end_ledger, last_closed_at, NULL)) AS end_time, "
@@ -566,9 +569,9 @@ def times_around(stats: str, ledgers: LedgerRange) -> Statement:
 
 
 def closed_between(headers: str, start: int, end: int) -> Statement:
-    """One row: `start_time` and `end_time`, when the first and the last of some ledgers closed; `last`, that ledger.
+    """Return one row: the close times of the first and last of some ledgers, `start_time` and `end_time`, and `last`.
 
-    NULL if none of them is there.
+    They are NULL if none of the ledgers exists.
     """
     sql = (
         f"SELECT MIN(closed_at) AS start_time, MAX(closed_at) AS end_time, MAX(sequence) AS last FROM {headers} "
@@ -578,7 +581,7 @@ def closed_between(headers: str, start: int, end: int) -> Statement:
 
 
 def loaded_ranges(stats: str, table_ids: Sequence[str], ledgers: LedgerRange) -> Statement:
-    """The ranges that were loaded into tables and touch a range: `table_id`, `start_ledger`, `end_ledger`."""
+    """Return the loaded ranges of tables that overlap a range: `table_id`, `start_ledger`, `end_ledger`."""
     named = table_parameters(table_ids)
     sql = (
         f"SELECT DISTINCT table_id, start_ledger, end_ledger FROM {stats} "
@@ -590,12 +593,12 @@ def loaded_ranges(stats: str, table_ids: Sequence[str], ledgers: LedgerRange) ->
 def record(
     target: str, run_id: str, checked_at: datetime, table_ids: Mapping[str, str], found: Sequence[Finding]
 ) -> list[Statement]:
-    """Write the findings of a run, over those that an earlier try of it wrote: statements to run in this order.
+    """Write the findings of a run, and replace those of an earlier try. The statements run in this order.
 
     Args:
         target: the quoted name of the table `ledger_coverage`.
         run_id: the run.
-        checked_at: when it looked.
+        checked_at: the time of the check.
         table_ids: the name of each type's table.
         found: the findings.
     """
@@ -639,13 +642,13 @@ WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({names})"""
 
 
 def dirty_since(stats: str, table_id: str, ledgers: LedgerRange, folded_at: datetime) -> Statement:
-    """One row, `published_at`: when the first load since the last fold published any of some ledgers; NULL for none.
+    """Return one row, `published_at`: the first load of some ledgers since the last fold; NULL if there is none.
 
     Args:
         stats: the quoted name of the table `history_archives_dag_runs`.
         table_id: the name of the table in it.
         ledgers: the ledgers that are not folded.
-        folded_at: when the last fold ended.
+        folded_at: the time of the last fold.
     """
     sql = (
         f"SELECT MIN(published_at) AS published_at FROM {stats} WHERE table_id = @table_id "
@@ -659,7 +662,7 @@ def dirty_since(stats: str, table_id: str, ledgers: LedgerRange, folded_at: date
 
 
 def noted_ranges(stats: str) -> Statement:
-    """Every range that was loaded, by table.
+    """Return every loaded range, by table.
 
     Args:
         stats: the quoted name of the table `history_archives_dag_runs`.
@@ -668,10 +671,10 @@ def noted_ranges(stats: str) -> Statement:
 
 
 def header_islands(headers: str) -> Statement:
-    """The first and the last of each run of ledgers without a gap: an island.
+    """Return the first and the last ledger of each contiguous run of ledgers.
 
     Args:
-        headers: the quoted name of the ledgers' own table.
+        headers: the quoted name of the table of ledgers.
     """
     return Statement(f"""\
 SELECT first, MIN(last) AS last

@@ -1,4 +1,4 @@
-"""The SQL of derived tables: what is pending, what the sources hold, and the query that makes the rows. Pure."""
+"""The SQL of derived tables: pending ledgers, checks of the sources, and the query that makes the rows. Pure."""
 
 from __future__ import annotations
 
@@ -27,23 +27,27 @@ from stellar_etl_airflow.sql.statement import (
 from stellar_etl_airflow.sql.versions import current_view_id, history_view_id
 
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
-"""A comment that has a line of its own: the statement does without it."""
+"""A comment on a line of its own, which is removed from the statement."""
 
 _BLOCK_BITS = 16
-"""Publications are looked up by blocks of 2^16 ledgers, four days of the network."""
+"""Publications are joined by blocks of 2^16 ledgers, four days of the network."""
 
 
 def derive(query: str, table: Table, names: Mapping[Table, str]) -> str:
-    """A derived table's query as the source of a merge.
+    """Return a derived table's query as the source of a merge.
 
-    Of a table with a chain of rows per entry, `{accounts_range}` is true for all rows from the batch's first ledger on;
-    `{accounts_before}` is the name of the view of all versions of these entries, and `{accounts_valid}` is true for
-    those that were valid right before that ledger. Later rows are made of the entries that the batch touches: those
-    that have a row in its ledgers, or had one.
+    For a table with a chain of rows per entry, `{accounts_range}` is true for all rows from the batch's first ledger
+    on.
+    `{accounts_before}` is the name of the view of all versions of these entries. `{accounts_valid}` is true for
+    versions
+    that were valid directly before that ledger. Later rows are made of the entries that the batch changes: those with a
+    row
+    in its ledgers, now or before.
 
     Args:
-        query: the text of a file in `dags/queries`: `{operations}` is that table's name, and `{operations_range}` is
-            true for its rows of the batch, under the letter that the registry gives it.
+        query: the text of a file in `dags/queries`. `{operations}` is that table's name, and `{operations_range}` is
+            true
+            for its rows of the batch, with the alias in the registry.
         table: the derived table.
         names: the quoted name of each source, and of the derived table if it has a chain of rows per entry.
     """
@@ -52,13 +56,13 @@ def derive(query: str, table: Table, names: Mapping[Table, str]) -> str:
 
 
 def in_names(query: str, table: Table, names: Mapping[Table, str], **others: str) -> str:
-    """The text of a file in `dags/queries` with names and conditions in place of braces, as `derive` describes them.
+    """Return the text of a file in `dags/queries` with names and conditions in place of braces, as in `derive`.
 
     Args:
         query: the text.
         table: the derived table.
         names: the quoted name of each source.
-        others: what else stands in braces.
+        others: further values of braces.
     """
     sources = sources_of(table)
     within = later_predicate if table.chain else range_predicate
@@ -72,14 +76,14 @@ def in_names(query: str, table: Table, names: Mapping[Table, str], **others: str
 
 
 def view_query(query: str, view: View, name: Callable[[Table], str], contract: str) -> str:
-    """The query of a view on derived tables.
+    """Return the query of a view on derived tables.
 
     Args:
-        query: the text of a file in `dags/queries/views`: `{balances}` is the name of a table, `{accounts_current}` the
-            view of the entries that there are now, `{native_contract}` the contract of lumens.
+        query: the text of a file in `dags/queries/views`. `{balances}` is the name of a table, `{accounts_current}` the
+            view of current entries, `{native_contract}` the native asset contract.
         view: the view.
-        name: gives the quoted name of a table in the view's dataset.
-        contract: the id of the contract of lumens.
+        name: returns the quoted name of a table in the view's dataset.
+        contract: the id of the native asset contract.
     """
     values = {view.table.data_type: name(view.table), "native_contract": f"'{contract}'"}
     for data_type in view.current:
@@ -88,18 +92,18 @@ def view_query(query: str, view: View, name: Callable[[Table], str], contract: s
 
 
 def beside(name: str, view_id: Callable[[str], str]) -> str:
-    """The quoted name of a view beside a table.
+    """Return the quoted name of a view in the dataset of a table.
 
     Args:
         name: the quoted name of the table.
-        view_id: gives the name of the view for that of the table.
+        view_id: returns the view's name for the table's name.
     """
     dataset, _, table_id = name.strip("`").rpartition(".")
     return f"`{dataset}.{view_id(table_id)}`"
 
 
 def _valid_before(source: Table, letter: str) -> str:
-    """True for the versions of entries that were valid right before the batch's first ledger."""
+    """Return SQL that is true for versions that were valid directly before the batch's first ledger."""
     return (
         f"{letter}.{identifier(source.ledger_column)} < @start_ledger AND {letter}.{VALID_TO_LEDGER} >= @start_ledger"
         f" AND {letter}.{VALID_TO} >= @first_closed_at"
@@ -107,7 +111,7 @@ def _valid_before(source: Table, letter: str) -> str:
 
 
 def _touched(text: str, table: Table, own: str) -> str:
-    """A query's rows of the entries that the batch touches."""
+    """Return a query's rows of the entries that the batch changes."""
     keys, ledger = column_list(table.chain), f"c.{identifier(table.ledger_column)}"
     same = " AND ".join(f"o.{identifier(key)} = c.{identifier(key)}" for key in table.chain)
     return f"""\
@@ -122,40 +126,42 @@ QUALIFY o.{identifier(table.chain[0])} IS NOT NULL
 
 
 def selected_fields(query: str, sources: Mapping[str, Sequence[Field]], own: Sequence[Field]) -> list[dict[str, Any]]:
-    """The schema of a query's result, with the fields of records in the order of the tables that they come from.
+    """Return the schema of a query's result, with record fields in the order of their source tables.
 
     Args:
         query: the text of a file in `dags/queries`.
-        sources: the schema of each table that it reads, as the table has it, by the letter that the query calls it by.
+        sources: the actual schema of each source table, by its alias in the query.
         own: the schema file of the derived table.
 
     Raises:
-        ValueError: a record is not selected as it is, in a line of its own, so that the order of its fields is unknown.
+        ValueError: the query does not select a record unchanged on its own line, so the order of its fields is unknown.
     """
     columns = selected_columns(query, {letter: {one["name"]: one for one in some} for letter, some in sources.items()})
     fields = []
     for field in own:
         if type_of(field) == "RECORD" and field["name"] not in columns:
-            raise ValueError(f"the query must select the record {field['name']} as it is, in a line of its own")
+            raise ValueError(f"the query must select the record {field['name']} unchanged, on a line of its own")
         table, name = columns.get(field["name"], ({}, ""))
         fields.append({**table.get(name, field), "name": field["name"]})
     return fields
 
 
 def publications(stats: str, source_ids: Sequence[str], own_id: str) -> Statement:
-    """The publications that decide which ledgers of a derived table are pending.
+    """Return the publications that decide which ledgers of a derived table are pending.
 
-    Rows are of `table_id`, `start_ledger`, `end_ledger`, `first_closed_at`, `last_closed_at` and `moment`: when a range
-    was published, of the derived table when its sources were read. `read_at` is now, by BigQuery's clock, which also
-    notes when a merge ends.
+    Columns are `table_id`, `start_ledger`, `end_ledger`, `first_closed_at`, `last_closed_at` and `moment`: when a range
+    was published, or for the derived table when its sources were read. `read_at` is the current time of BigQuery's
+    clock,
+    which also records the end of merges.
 
-    A range of a source is done if the derived table has a row of the same range that is not older. Only the blocks with
-    other ranges are given, with all that was published in them: few, unless much is pending.
+    A range of a source is done if the derived table has a row of the same range that is not older. The query returns
+    all
+    publications of the blocks with other ranges. These are few unless many ledgers are pending.
 
     Args:
         stats: the quoted name of the batch stats.
         source_ids: the names of the sources in the batch stats.
-        own_id: that of the derived table.
+        own_id: the name of the derived table.
     """
     blocks = f"UNNEST(GENERATE_ARRAY(start_ledger >> {_BLOCK_BITS}, end_ledger >> {_BLOCK_BITS})) AS block"
     sql = f"""\
@@ -196,9 +202,9 @@ def check_sources(
     asked: TimeRange | LedgerRange,
     closed: tuple[datetime, datetime] | None = None,
 ) -> Statement:
-    """One row: which ledgers of a range are loaded, how many rows their headers promise, and how many there are.
+    """Return one row: the loaded ledgers of a range, the expected row counts of their headers, and the actual counts.
 
-    Rows that an export left out are not promised. `read_at` is now, by BigQuery's clock.
+    Rows that an export skipped are not expected. `read_at` is the current time of BigQuery's clock.
 
     Args:
         table: the derived table.
@@ -206,8 +212,8 @@ def check_sources(
         stats: the quoted name of the batch stats.
         table_ids: the name of each source in the batch stats.
         asked: the range.
-        closed: of a range of ledgers, close times that all of its ledgers lie between; None if they are not known, and
-            the whole ledger column of each source is read.
+        closed: for a range of ledgers: bounds of their close times; None if unknown. Without them, the query reads the
+            whole ledger column of each source.
     """
 
     def within(source: Table) -> str:
@@ -249,16 +255,16 @@ _SPAN = """\
   MAX(sequence) AS last_ledger,
   MIN(closed_at) AS first_closed_at,
   MAX(closed_at) AS last_closed_at"""
-"""The columns that say which ledgers some headers are of, and when they closed."""
+"""Columns with the first and last ledger of some headers, and their close times."""
 
 
 def counted_sources(table: Table) -> list[Table]:
-    """The sources of a derived table whose rows the ledgers' headers count."""
+    """Return the sources of a derived table whose rows the ledger headers count."""
     return [source for source in sources_of(table).values() if source.header_count]
 
 
 def ledgers_closed(headers: str, times: TimeRange) -> Statement:
-    """One row: the first and the last ledger that closed within half-open times, when they closed, and how many.
+    """Return one row: the first and last ledger that closed within half-open times, their close times, and the count.
 
     Args:
         headers: the quoted name of the published ledgers.

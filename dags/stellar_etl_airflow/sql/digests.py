@@ -1,7 +1,7 @@
-"""The SQL of digests: one for the rows of each ledger, and one for a table's rows of a range. Pure.
+"""The SQL of digests: one per ledger, and one for a table's rows of a range. Pure.
 
-The forms of values and rows are those of docs/certificates.md; `stellar-etl verify-certificate` computes the same from
-the lake. A digest depends on the rows of each ledger and not on their order.
+docs/certificates.md defines the formats of values and rows; `stellar-etl verify-certificate` computes the same from the
+lake. A digest depends on the rows of each ledger, not on their order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _FLOAT = (
 )
 _NUMERIC = "IF(STRPOS(CAST({0} AS STRING), '.') > 0, RTRIM(RTRIM(CAST({0} AS STRING), '0'), '.'), CAST({0} AS STRING))"
 _FRACTION = r"([:\[,])-?[0-9]+(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)"
-"""A number in JSON with a point or an exponent, which programs spell in different ways."""
+"""A JSON number with a decimal point or an exponent, which programs format in different ways."""
 
 _TEXTS = {
     "STRING": "{0}",
@@ -31,15 +31,15 @@ _TEXTS = {
     "JSON": f"REGEXP_REPLACE(TO_JSON_STRING({{0}}), r'{_FRACTION}', r'\\1~')",
 }
 _EXACT_TEXTS = _TEXTS | {"JSON": "TO_JSON_STRING({0})"}
-"""The forms of values that are compared within one warehouse, which spells equal fractions alike."""
+"""The formats of values that are compared within one warehouse, which formats equal fractions alike."""
 
 
 MOST_LISTS = 2
-"""A list that lies in so many others is left out: the branches of a claim's predicate."""
+"""Maximum nesting of lists. Deeper lists are left out: the branches of a claim's predicate."""
 
 
 def _parts(field: Field, value: str, depth: int, texts: Mapping[str, str] = _TEXTS) -> list[str]:
-    """SQL of the parts of a value, which are joined by the row or the list that it lies in: so calls nest little."""
+    """Return SQL of the parts of a value. The enclosing row or list joins them, which limits nested calls."""
     if mode_of(field) == "REPEATED":
         if depth == MOST_LISTS:
             return [] if texts is _TEXTS else [f"TO_JSON_STRING({value})"]
@@ -58,12 +58,12 @@ def _of_fields(fields: Sequence[Field], alias: str, depth: int, texts: Mapping[s
 
 
 def _joined(parts: Sequence[str]) -> str:
-    """SQL of parts as one text."""
+    """Return SQL that joins parts to one text."""
     return parts[0] if len(parts) == 1 else f"ARRAY_TO_STRING([{', '.join(parts)}], '')"
 
 
 def encoded(field: Field, value: str) -> str:
-    """SQL of a value in its documented form.
+    """Return SQL of a value in its documented format.
 
     Args:
         field: its column or field.
@@ -73,9 +73,9 @@ def encoded(field: Field, value: str) -> str:
 
 
 def exact_form(field: Field, value: str) -> str:
-    """SQL of a value in a form that is equal for equal values of one warehouse: JSON and inner lists are complete.
+    """Return SQL of a text that is equal for equal values of one warehouse, including JSON and inner lists.
 
-    The fields of a record that lies in two lists are taken in the order of the table.
+    Fields of a record within two lists are in the order of the table.
 
     Args:
         field: its column or field.
@@ -85,17 +85,17 @@ def exact_form(field: Field, value: str) -> str:
 
 
 def encoded_row(fields: Sequence[Field], alias: str) -> str:
-    """SQL of the text of a row."""
+    """Return SQL of the text of a row."""
     return _joined(_of_fields(fields, alias, 0))
 
 
 def certified_fields(fields: Sequence[Field]) -> list[Field]:
-    """The columns of a schema file that say something of the ledger: all but those of the load."""
+    """Return the columns of a schema file without those that describe the load."""
     return [field for field in fields if field["name"] not in BATCH_COLUMNS]
 
 
 def _by_ledger(table: Table, name: str, fields: Sequence[Field]) -> str:
-    """A query of `sequence`, `found` and `digest`: a row for each ledger that has rows."""
+    """Return a query of `sequence`, `found` and `digest`: one row per ledger with rows."""
     return f"""\
 SELECT sequence, COUNT(*) AS found, TO_HEX(SHA256(STRING_AGG(row_hash, '' ORDER BY row_hash))) AS digest
 FROM (
@@ -107,19 +107,19 @@ GROUP BY sequence"""
 
 
 MOST_DIFFERENCES = 100
-"""How many ledgers of a table a comparison names."""
+"""Maximum number of ledgers per table in a comparison."""
 
 
 def differing_ledgers(
     table: Table, one: str, other: str, fields: Sequence[Field], parameters: tuple[Parameter, ...]
 ) -> Statement:
-    """The first ledgers in which two tables do not have the same rows: `sequence`, `found` and `found_there`.
+    """Return the first ledgers whose rows differ between two tables: `sequence`, `found` and `found_there`.
 
     Args:
         table: the table of the registry.
         one: the quoted name of a table.
-        other: the quoted name of the table that it is compared with.
-        fields: the columns that count, with the nested ones in the order of the schema file.
+        other: the quoted name of the other table.
+        fields: the columns to compare, with nested ones in the order of the schema file.
         parameters: `range_parameters`.
     """
     sql = f"""\
@@ -137,12 +137,12 @@ LIMIT {MOST_DIFFERENCES}"""
 
 
 def table_digest(table: Table, name: str, fields: Sequence[Field], parameters: tuple[Parameter, ...]) -> Statement:
-    """One row: the number of rows `found` in a range of ledgers of a table, and their `digest`.
+    """Return one row: the number of rows `found` in a range of ledgers of a table, and their `digest`.
 
     Args:
         table: the table of the registry.
         name: its quoted name.
-        fields: the columns that count, with the nested ones in the order of the schema file.
+        fields: the columns to include, with nested ones in the order of the schema file.
         parameters: `range_parameters`.
     """
     sql = f"""\
@@ -155,7 +155,7 @@ FROM (
 
 
 def header_links(name: str, parameters: tuple[Parameter, ...]) -> Statement:
-    """The hash, the hash of the ledger before and the counts of each header of a range, oldest first.
+    """Return the hash, the previous hash and the counts of each header of a range, oldest first.
 
     Args:
         name: the quoted name of the ledgers' table.

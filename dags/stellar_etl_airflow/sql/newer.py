@@ -1,7 +1,7 @@
-"""The SQL that finds what a newer export attempt has published of a batch's ledgers. Pure.
+"""The SQL that finds which of a batch's ledgers a newer export attempt has published. Pure.
 
-An attempt is newer if it began later. Its rows say when, in `batch_insert_ts`; the batch stats do too, once they are
-written, and know of ledgers without rows.
+An attempt is newer if it began later. Its rows have that time in `batch_insert_ts`. The batch stats have it too, when
+they are written, also for ledgers without rows.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from stellar_etl_airflow.sql.statement import (
 
 
 def newer_loads(stats: str, table_id: str, ledgers: LedgerRange, exported_at: str) -> Statement:
-    """Find the loads of newer attempts: rows of `start_ledger`, `end_ledger` and `exported_at`.
+    """Find the loads of newer attempts: `start_ledger`, `end_ledger` and `exported_at`.
 
     Args:
         stats: the quoted name of the batch stats.
         table_id: the table's name in the batch stats.
-        ledgers: the batch's ledgers; a load that has one of them is found.
-        exported_at: when the batch's attempt began, RFC 3339.
+        ledgers: the batch's ledgers; loads that overlap them are returned.
+        exported_at: the start of the batch's attempt, RFC 3339.
     """
     sql = (
         f"SELECT start_ledger, end_ledger, exported_at FROM {stats} WHERE table_id = @table_id"
@@ -36,13 +36,13 @@ def newer_loads(stats: str, table_id: str, ledgers: LedgerRange, exported_at: st
 
 
 def newer_rows(table: Table, published: str, parameters: tuple[Parameter, ...], exported_at: str) -> Statement:
-    """Find the ledgers of newer attempts by their rows: `start_ledger` and `end_ledger`, the same, and `exported_at`.
+    """Find the ledgers of newer attempts by their rows: `start_ledger`, `end_ledger` (the same) and `exported_at`.
 
     Args:
         table: the table.
         published: the quoted name of the published table.
-        parameters: the batch's, as `batch_parameters` gives them.
-        exported_at: when the batch's attempt began, RFC 3339.
+        parameters: the batch's parameters, as `batch_parameters` returns them.
+        exported_at: the start of the batch's attempt, RFC 3339.
     """
     sql = f"""\
 SELECT ledger AS start_ledger, ledger AS end_ledger, exported_at

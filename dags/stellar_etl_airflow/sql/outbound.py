@@ -1,6 +1,6 @@
-"""The SQL of outbound exports: snapshots, batches, receipts, what is outstanding. Pure.
+"""The SQL of outbound exports: snapshots, batches, receipts and outstanding batches. Pure.
 
-A snapshot's rows and batches are written once and then only read, so that each job that sends them finds the same
+A snapshot's rows and batches are written once and then only read. Each job that sends them therefore finds the same
 batches with the same bytes and keys.
 """
 
@@ -23,7 +23,7 @@ from stellar_etl_airflow.sql.statement import (
 )
 
 BATCHES_OF_A_BUCKET = 100
-"""About how many batches a hash bucket has: BigQuery numbers the rows of each bucket on one worker."""
+"""Approximate number of batches per hash bucket: BigQuery numbers the rows of each bucket on one worker."""
 
 BATCH_FIELDS: list[dict[str, Any]] = [
     {"name": "batch", "type": "INTEGER", "mode": "REQUIRED"},
@@ -33,7 +33,7 @@ BATCH_FIELDS: list[dict[str, Any]] = [
     {"name": "sha256", "type": "STRING", "mode": "REQUIRED"},
     {"name": "body", "type": "STRING", "mode": "REQUIRED"},
 ]
-"""The columns of a table of batches; the worker reads them from its files."""
+"""The columns of a table of batches. The worker reads them from its files."""
 
 RECEIPT_FIELDS: list[dict[str, Any]] = [
     {"name": "batch", "type": "INTEGER"},
@@ -52,7 +52,7 @@ RECEIPT_FIELDS: list[dict[str, Any]] = [
 """The columns of a receipt, as the worker writes it."""
 
 CLOSED_BETWEEN = ("first_closed_at", "last_closed_at")
-"""The parameters of a delta export's query: between which times the ledgers closed whose rows it has to give."""
+"""The parameters of a delta export's query: bounds of the close times of its ledgers."""
 
 _BATCH_COLUMNS = [field["name"] for field in BATCH_FIELDS]
 _RECEIPT_COLUMNS = [field["name"] for field in RECEIPT_FIELDS]
@@ -75,7 +75,7 @@ def _is_delivery(alias: str) -> str:
 
 
 def _closes(alias: str) -> tuple[str, str]:
-    """SQL of when the ledgers of a load closed, from the first to the last; loads that do not say it have no bounds."""
+    """Return SQL of the first and last close time of a load; without known times, the bounds are unlimited."""
     first, last = (f"{alias}.{name}" for name in CLOSED_BETWEEN)
     return (
         f"COALESCE({first}, TIMESTAMP '{BEGINNING:%Y-%m-%d %H:%M:%S}+00')",
@@ -84,7 +84,7 @@ def _closes(alias: str) -> tuple[str, str]:
 
 
 def _unsent(loads: str, runs: str, stats: str) -> str:
-    """The loads of a table that no finished run of an export has sent, from the alias `s` on."""
+    """Return the FROM clause of the loads of a table, as alias `s`, that no finished run of an export has sent."""
     return f"""\
 FROM {stats} AS s
 WHERE s.table_id = @table_id
@@ -101,13 +101,13 @@ WHERE s.table_id = @table_id
 
 
 def closed_parameters(first: datetime, last: datetime) -> tuple[Parameter, ...]:
-    """The parameters `CLOSED_BETWEEN`, which say between which times the ledgers of a snapshot closed."""
+    """Return the parameters `CLOSED_BETWEEN` with bounds of the close times of a snapshot's ledgers."""
     moments = zip(CLOSED_BETWEEN, (first, last), strict=True)
     return tuple(Parameter(name, "TIMESTAMP", moment.isoformat()) for name, moment in moments)
 
 
 def loads_closed(loads: str, runs: str, stats: str, table_id: str, delivery: Delivery) -> Statement:
-    """One row: between which times the ledgers closed that a snapshot has to include; NULL if there are none.
+    """Return one row: bounds of the close times of the ledgers for a snapshot; NULL if there are none.
 
     Args:
         loads: the quoted name of `outbound_loads`.
@@ -125,10 +125,11 @@ def loads_closed(loads: str, runs: str, stats: str, table_id: str, delivery: Del
 def note_loads(
     loads: str, runs: str, stats: str, table_id: str, delivery: Delivery, closed: tuple[datetime, datetime]
 ) -> Statement:
-    """Write down which loads of a table a snapshot has to include: those that no finished run has sent.
+    """Record the loads of a table that a snapshot includes: those that no finished run has sent.
 
-    A load is identified by its range and the time at which it was published, so that a range that is loaded again is
-    sent again, and a load that is recorded late is not passed over.
+    A load is identified by its range and its publication time. A range that is loaded again is therefore sent again,
+    and
+    a load that is recorded late is not skipped.
 
     Args:
         loads: the quoted name of `outbound_loads`.
@@ -136,7 +137,7 @@ def note_loads(
         stats: the quoted name of the batch stats.
         table_id: the table whose loads are followed.
         delivery: the delivery.
-        closed: the result of `loads_closed`: what was loaded since then outside of these times is left to the next run.
+        closed: the result of `loads_closed`. Later loads outside of these times are left to the next run.
     """
     first, last = _closes("s")
     sql = f"""\
@@ -160,7 +161,7 @@ def every_column(source: str) -> str:
 
 
 def every_closed_column(source: str, closed_at: str) -> str:
-    """Return the query of all columns of a table's rows of the ledgers that closed between `CLOSED_BETWEEN`.
+    """Return the query of all columns of a table's rows in ledgers that closed within `CLOSED_BETWEEN`.
 
     Args:
         source: the quoted name of the table.
@@ -171,12 +172,12 @@ def every_closed_column(source: str, closed_at: str) -> str:
 
 
 def in_brackets(query: str) -> str:
-    """Return a user's query as a source of another one."""
+    """Return a user's query in brackets, as a source of another query."""
     return f"(\n{query.strip().rstrip(';')}\n) AS source"
 
 
 def select_all(query: str, columns: Sequence[str]) -> Statement:
-    """Select what a snapshot of a full export holds.
+    """Return the query of a full export's snapshot.
 
     Args:
         query: the export's query.
@@ -188,15 +189,15 @@ def select_all(query: str, columns: Sequence[str]) -> Statement:
 def select_loaded(
     query: str, columns: Sequence[str], delivery: Delivery, loads: str, ledger: str, closed: tuple[datetime, datetime]
 ) -> Statement:
-    """Select what a snapshot of a delta export holds: the rows of its loads.
+    """Return the query of a delta export's snapshot: the rows of its loads.
 
     Args:
-        query: the export's query, which names the parameters `CLOSED_BETWEEN`.
+        query: the export's query, which uses the parameters `CLOSED_BETWEEN`.
         columns: the columns that are sent.
         delivery: the delivery.
         loads: the quoted name of `outbound_loads`.
         ledger: the query's column with the ledger.
-        closed: between which times the ledgers of the loads closed.
+        closed: bounds of the close times of the loads.
     """
     sql = f"""\
 {select_all(query, columns).sql}
@@ -211,12 +212,12 @@ WHERE EXISTS (
 
 
 def take_snapshot(rows: str, columns: Sequence[str], selected: Statement) -> Statement:
-    """Fill the table of a snapshot's rows, unless it has rows.
+    """Fill the table of a snapshot's rows, unless it already has rows.
 
     Args:
         rows: the quoted name of the table.
         columns: its columns.
-        selected: the rows, as `select_all` or `select_loaded` has them.
+        selected: the rows, as `select_all` or `select_loaded` returns them.
     """
     sql = f"""\
 INSERT INTO {rows} ({column_list(columns)})
@@ -235,17 +236,18 @@ def _struct(columns: Sequence[str]) -> str:
 def make_batches(
     batches: str, rows: str, key: Sequence[str], columns: Sequence[str], limits: Mapping[str, int], delivery: Delivery
 ) -> Statement:
-    """Fill the table of a snapshot's batches, unless it has some: one row per batch, with its JSON body.
+    """Fill the table of a snapshot's batches, unless it already has some: one row per batch, with its JSON body.
 
-    Rows are spread over hash buckets of their key and cut, in the order of the key, where a batch would have too many
-    bytes or rows. So the same rows always give the same batches.
+    Rows are distributed over hash buckets by their key. Each bucket is split in key order where a batch would have too
+    many
+    bytes or rows. The same rows therefore always form the same batches.
 
     Args:
         batches: the quoted name of the table of batches.
         rows: the quoted name of the table of rows.
         key: the columns that identify a row.
         columns: the columns that are sent.
-        limits: `rows` and `bytes` of a batch at most.
+        limits: the maximum `rows` and `bytes` of a batch.
         delivery: the delivery; its export and snapshot are parts of the idempotency keys.
     """
     sql = f"""\
@@ -256,7 +258,7 @@ WITH lines AS (
 limits AS (
   SELECT
     GREATEST(1, DIV(COUNT(*), @most_rows * {BATCHES_OF_A_BUCKET})) AS buckets,
-    -- What may lie before the last row of a batch, so that the batch fits with it, brackets and commas included.
+    -- The maximum size before the last row of a batch, so that the batch fits with it, including brackets and commas.
     GREATEST(1, @most_bytes - 1 - MAX(BYTE_LENGTH(line))) AS room
   FROM lines
 ),
@@ -265,7 +267,7 @@ sized AS (
     lines.row_key,
     lines.line,
     MOD(MOD(FARM_FINGERPRINT(lines.row_key), limits.buckets) + limits.buckets, limits.buckets) AS bucket,
-    -- What a row takes of a batch: of its bytes or of its rows, whichever is more. A whole batch is room * most_rows.
+    -- A row's share of a batch: of its bytes or of its rows, whichever is larger. A full batch is room * most_rows.
     GREATEST((BYTE_LENGTH(lines.line) + 1) * @most_rows, limits.room) AS weight,
     limits.room
   FROM lines
@@ -291,7 +293,7 @@ bodies AS (
   FROM cut
   GROUP BY bucket, part
 ),
--- Numbered without the bodies: one worker numbers all batches.
+-- Number the batches without their bodies, because one worker numbers all batches.
 numbers AS (
   SELECT bucket, part, ROW_NUMBER() OVER (ORDER BY bucket, part) AS batch
   FROM (SELECT DISTINCT bucket, part FROM cut)
@@ -314,7 +316,7 @@ WHERE NOT EXISTS (SELECT 1 FROM {batches})"""
 
 
 def count_rows(rows: str, key: Sequence[str], columns: Sequence[str]) -> Statement:
-    """One row about a snapshot's rows: how many, how many keys, how many without one, and the longest as JSON."""
+    """Return one row about a snapshot's rows: count, distinct keys, rows without a key, and the longest JSON."""
     null = " OR ".join(f"{identifier(column)} IS NULL" for column in key)
     sql = f"""\
 SELECT
@@ -327,7 +329,7 @@ FROM {rows}"""
 
 
 def count_batches(batches: str) -> Statement:
-    """One row about a snapshot's batches: how many, their rows and bytes, and the first one's body."""
+    """Return one row about a snapshot's batches: count, rows and bytes, and the first body."""
     sql = f"""\
 SELECT
   COUNT(*) AS batch_count,
@@ -339,7 +341,7 @@ FROM {batches}"""
 
 
 def record_batches(recorded: str, batches: str, delivery: Delivery, at: str) -> Statement:
-    """Write a snapshot's batches into `outbound_batches`, once, without their bodies.
+    """Write a snapshot's batches into `outbound_batches` once, without their bodies.
 
     Args:
         recorded: the quoted name of `outbound_batches`.
@@ -359,15 +361,16 @@ WHERE NOT EXISTS (
 
 
 def clear(table: str) -> Statement:
-    """Delete all rows of a table of work."""
+    """Delete all rows of a temporary table."""
     return Statement(f"DELETE FROM {table} WHERE TRUE")
 
 
 def fill_outstanding(outstanding: str, batches: str, deliveries: str, delivery: Delivery) -> Statement:
-    """Fill the table of what has to be sent.
+    """Fill the table of outstanding batches.
 
-    The export's own delivery sends the batches without an ending. A repeated one sends the batches that it names, or
-    all that the receiver has refused and not taken later; they are the same once some of them have ended.
+    The export's own delivery sends the batches without an outcome. A repeated delivery sends the batches that it names,
+    or
+    all batches that the receiver rejected and did not accept later. The set stays the same while some of them complete.
 
     Args:
         outstanding: the quoted name of the table.
@@ -396,7 +399,7 @@ WHERE {condition}"""
 
 
 def record_deliveries(deliveries: str, receipts: str, delivery: Delivery) -> Statement:
-    """Write loaded receipts into `outbound_deliveries`, each batch of a delivery once.
+    """Write loaded receipts into `outbound_deliveries`, once per batch of a delivery.
 
     Args:
         deliveries: the quoted name of `outbound_deliveries`.
@@ -412,10 +415,11 @@ WHERE NOT EXISTS (SELECT 1 FROM {deliveries} AS d WHERE {_is_delivery("d")} AND 
 
 
 def check_deliveries(expected: str, deliveries: str, delivery: Delivery) -> Statement:
-    """One row: how the batches of a delivery ended, compared batch by batch.
+    """Return one row: the outcomes of a delivery, compared batch by batch.
 
-    `missing` have no ending, `wrong` have another key or digest than the batch, `foreign_count` belong to no batch,
-    `repeated` have more than one ending.
+    `missing` have no outcome, `wrong` have another key or digest than the batch, `foreign_count` belong to no batch,
+    and
+    `repeated` have more than one outcome.
 
     Args:
         expected: the quoted name of the table of batches that had to be sent.
@@ -477,19 +481,19 @@ RUN_TYPES = {
     "bytes_billed": "INT64",
     "estimated_cost": "NUMERIC",
 }
-"""The columns of `outbound_runs` beside its keys, with their types in BigQuery."""
+"""The columns of `outbound_runs` besides its keys, with their types in BigQuery."""
 
 
 def record_run(runs: str, delivery: Delivery, values: Mapping[str, Any]) -> Statement:
-    """Write the row of a delivery, over the one of an earlier try.
+    """Write the row of a delivery, and replace the row of an earlier try.
 
     Args:
         runs: the quoted name of `outbound_runs`.
         delivery: the delivery.
-        values: the columns; what is left out is NULL.
+        values: the columns; missing ones are NULL.
 
     Raises:
-        KeyError: there is no such column.
+        KeyError: a column does not exist.
     """
     keys = OUTBOUND_CLUSTERS["outbound_runs"]
     parameters = [

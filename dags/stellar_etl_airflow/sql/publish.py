@@ -1,4 +1,4 @@
-"""The SQL that publishes staged rows, and removes published ones. Pure."""
+"""The SQL that publishes staged rows, and deletes published ones. Pure."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from stellar_etl_airflow.sql.statement import (
 
 @dataclass(frozen=True)
 class Attempt:
-    """The export attempt whose rows are published, and what newer ones have published of the same ledgers.
+    """The export attempt whose rows are published, and the ledgers that newer attempts have published.
 
     Attributes:
-        started_at: when it began, RFC 3339: `batch_insert_ts` of its rows.
+        started_at: its start, RFC 3339: `batch_insert_ts` of its rows.
         newer: the ledgers of newer attempts.
     """
 
@@ -37,7 +37,7 @@ class Attempt:
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """What `replace_range` names."""
+        """The parameters of `replace_range`."""
         return (Parameter("exported_at", "TIMESTAMP", self.started_at), *outside_parameters(self.newer))
 
 
@@ -51,10 +51,13 @@ def replace_range(
 ) -> Statement:
     """Replace the batch's ledgers in `target` by the rows of `staging`, a table or a query, in one statement.
 
-    With an attempt, rows of newer attempts stay, whether they were known when the statement was made or not; rows of
-    the attempt and of older ones go. So the statement may be made again after it ran beside that of a newer attempt.
+    With an attempt, rows of newer attempts stay, even if they were unknown when the statement was made. Rows of this
+    attempt and of older ones are replaced. The statement can therefore be made again after it ran beside that of a
+    newer
+    attempt.
 
-    `ON FALSE` is BigQuery's constant false predicate: no join, so identical rows stay as many as they are, and
+    `ON FALSE` is BigQuery's constant false predicate. It avoids a join, so the number of identical rows is kept, and
+    `NOT MATCHED BY SOURCE` with constants on the partition column reads only those partitions
     `NOT MATCHED BY SOURCE` with constants on the partition column reads just those partitions
     (https://cloud.google.com/bigquery/docs/reference/standard-sql/dml-syntax#merge_statement).
     """
@@ -84,8 +87,9 @@ def replace_chain(
 ) -> Statement:
     """Replace the batch's ledgers in `target` by staged rows, and correct later rows by the staged ones.
 
-    Later rows are never inserted: the run that derives their ledgers inserts them. Those that are the same stay as they
-    are, so that few partitions change. Rows of newer attempts stay.
+    Later rows are never inserted: the run that derives their ledgers inserts them. Unchanged later rows are not
+    updated, so
+    that few partitions change. Rows of newer attempts stay.
     """
     closed_at, exported_at = f"T.{identifier(table.closed_at_column)}", f"T.{identifier(EXPORTED_AT)}"
     match = " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.keys)
@@ -109,9 +113,9 @@ WHEN NOT MATCHED AND {ledgers_predicate(table, "S")} THEN INSERT ({column_list(c
 def keep_earliest(
     table: Table, target: str, staging: str, columns: Columns, parameters: tuple[Parameter, ...] = ()
 ) -> Statement:
-    """Insert staged keys that are missing; a row that is there gives way only to one of an older ledger.
+    """Insert staged keys that are missing. An existing row is replaced only by a row of an older ledger.
 
-    Nothing is deleted by range: the row of a key may have come from any batch.
+    Nothing is deleted by range, because the row of a key may be of any batch.
     """
     ledger = identifier(table.ledger_column)
     match = " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.keys)
@@ -140,9 +144,9 @@ def publish(
     parameters: tuple[Parameter, ...],
     attempt: Attempt | None = None,
 ) -> Statement:
-    """The statement that publishes a staging table, as the registry says for this table.
+    """Return the statement that publishes a staging table, by the method of the registry.
 
-    What newer attempts have published stays; where the earliest row of a key is kept, no row takes its place.
+    Rows that newer attempts have published stay. If the table keeps the earliest row of a key, they are never replaced.
     """
     if table.publish is Publish.KEEP_EARLIEST:
         return keep_earliest(table, target, staging, columns, tuple(one for one in parameters if one.name == RUN_DATE))
@@ -154,14 +158,14 @@ def publish(
 def delete_range(table: Table, target: str, ledgers: LedgerRange, window: Window = (None, None)) -> Statement:
     """Delete a table's rows of a ledger range, both ends included.
 
-    It goes by ledgers, because nothing says when ledgers closed whose rows may be wrong: it reads the ledger column of
+    It filters by ledgers, because the close times of wrong rows are unknown. It therefore reads the ledger column of
     the whole table, or of a window of it.
 
     Args:
         table: the table.
         target: its quoted name.
         ledgers: the ledgers.
-        window: the close times whose rows go; rows without a close time go with the window that has no first bound.
+        window: the close times of the rows; rows without a close time belong to the window without a first bound.
     """
     start, end = window
     closed_at, conditions, parameters = identifier(table.closed_at_column), [ledgers_predicate(table)], []
@@ -177,10 +181,10 @@ def delete_range(table: Table, target: str, ledgers: LedgerRange, window: Window
 
 
 def count_rows(names: Mapping[str, tuple[Table, str]], ledgers: LedgerRange | None) -> Statement:
-    """A row for each table, `table_id` and `row_count`: how many rows it has, of some ledgers or of all.
+    """Return a row per table, `table_id` and `row_count`: its number of rows, of some ledgers or of all.
 
     Args:
-        names: by what the result calls a table, the table, and its name in quotes; at least one.
+        names: the table and its quoted name, by the name in the result; at least one.
         ledgers: the ledgers; None for all.
     """
     where = {table: f" WHERE {ledgers_predicate(table)}" if ledgers else "" for table, _ in names.values()}

@@ -1,9 +1,9 @@
-"""Rows moved from one table into another, with the fields of nested columns matched by name. Pure.
+"""Copies of rows between tables, with the fields of nested columns matched by name. Pure.
 
 BigQuery assigns a STRUCT to a column by the position of its fields and ignores their names
-(https://cloud.google.com/bigquery/docs/reference/standard-sql/conversion_rules). Two tables may hold the same fields in
-another order: a column that is added to a table comes last there, whatever its place in the schema file. Where the
-orders differ, the record is rebuilt in the order of the target.
+(https://cloud.google.com/bigquery/docs/reference/standard-sql/conversion_rules). Two tables may have the same fields in
+another order: a field that is added to a table comes last there, whatever its place in the schema file. If the orders
+differ, the record is rebuilt in the order of the target.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from stellar_etl_airflow.model.schema import Field, mode_of, same_fields, type_o
 from stellar_etl_airflow.sql.statement import identifier
 
 Columns = Mapping[str, str]
-"""By the name of each column of the target, in order, the SQL that gives its value from a row of the source."""
+"""The SQL of each column's value from a source row, by the column's name, in the order of the target."""
 
 _SQL_TYPES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 
 
 def unchanged(names: Iterable[str]) -> Columns:
-    """Columns whose values move as they are."""
+    """Return columns whose values are copied unchanged."""
     return {name: identifier(name) for name in names}
 
 
 def moved(source: Sequence[Field], target: Sequence[Field], names: Sequence[str]) -> Columns:
-    """Columns whose values move from a source into a target, the fields of records matched by name.
+    """Return columns whose values are copied from a source to a target, with record fields matched by name.
 
     Args:
-        source: the schema of the source, as its table has it.
-        target: the schema of the target, as its table has it.
-        names: the columns to move; both have them.
+        source: the schema of the source table.
+        target: the schema of the target table.
+        names: the columns to copy; both tables have them.
 
     Raises:
         KeyError: a column is missing in the source or in the target.
@@ -44,21 +44,21 @@ def moved(source: Sequence[Field], target: Sequence[Field], names: Sequence[str]
 
 
 def select_list(columns: Columns) -> str:
-    """The list of a SELECT over the source that gives the columns under their names."""
+    """Return the SELECT list over the source that returns the columns under their names."""
     return ", ".join(
         value if value == identifier(name) else f"{value} AS {identifier(name)}" for name, value in columns.items()
     )
 
 
 def moved_rows(source: str, columns: Columns) -> str:
-    """A source of rows in the target's form: the source itself, or a query over it if a record must be rebuilt.
+    """Return the source itself, or a query over it if a record must be rebuilt in the order of the target.
 
-    A MERGE takes correlated subqueries in its source and nowhere else
+    A MERGE supports correlated subqueries only in its source
     (https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations).
 
     Args:
         source: the quoted name of a table, or a query in parentheses.
-        columns: the columns to move.
+        columns: the columns to copy.
     """
     if columns == unchanged(columns):
         return source
@@ -66,7 +66,7 @@ def moved_rows(source: str, columns: Columns) -> str:
 
 
 def _value(value: str, source: Field, target: Field, numbers: Iterator[int]) -> str:
-    """A field's value in the target's form."""
+    """Return SQL of a field's value in the format of the target."""
     if type_of(target) != "RECORD" or same_fields(source["fields"], target["fields"]):
         return value
     if mode_of(target) != "REPEATED":
@@ -91,7 +91,7 @@ def _struct(value: str, source: Field, target: Field, numbers: Iterator[int]) ->
 
 
 def _missing(field: Field) -> str:
-    """The value of a field that the source does not have: NULL, or no elements."""
+    """Return SQL of a field that the source lacks: NULL, or an empty array."""
     single = _sql_type({**field, "mode": "NULLABLE"})
     return f"ARRAY<{single}>[]" if mode_of(field) == "REPEATED" else f"CAST(NULL AS {single})"
 

@@ -1,4 +1,4 @@
-"""The SQL of the report on tables, the laptop's and that of a deployment: rows, gaps, duplicates. Pure."""
+"""The SQL of the report on tables, of the laptop or of a deployment: rows, gaps, duplicates. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, LEDGERS, Tabl
 from stellar_etl_airflow.sql.statement import identifier, ledger_of_row
 
 Names = Mapping[str, str]
-"""The names of tables by data type; of a type that is not there it is the registry's."""
+"""The names of tables by data type; for missing types the registry's name is used."""
 NO_NAMES: Names = {}
 
 
@@ -20,13 +20,13 @@ def name_of(table: Table, names: Names) -> str:
 
 
 def closed_within(column: str, start: datetime, end: datetime) -> str:
-    """SQL that is true for rows of ledgers that closed in [start, end), by constants on the partition column."""
+    """Return SQL that is true for rows of ledgers that closed in [start, end), by constants on the partition column."""
     low, high = (moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for moment in (start, end))
     return f"{column} >= TIMESTAMP '{low}' AND {column} < TIMESTAMP '{high}'"
 
 
 def totals_sql(table: Table, names: Names = NO_NAMES, times: tuple[datetime, datetime] | None = None) -> str:
-    """Rows, ledgers and duplicates of a table, or of its ledgers that closed within some times."""
+    """Return the query of rows, ledgers and duplicates of a table, or of its ledgers that closed within some times."""
     ledger, keys = ledger_of_row(table), ", ".join(map(identifier, table.keys))
     where = f" WHERE {closed_within(table.closed_at_column, *times)}" if times else ""
     rows = f"`{name_of(table, names)}`{where}"
@@ -39,7 +39,7 @@ def totals_sql(table: Table, names: Names = NO_NAMES, times: tuple[datetime, dat
 
 
 def gaps_sql(table: Table, start: datetime, end: datetime, names: Names = NO_NAMES) -> str | None:
-    """How many ledgers that closed in [start, end) are missing or incomplete; None if it is unknown."""
+    """Return the query of the number of missing or incomplete ledgers that closed in [start, end); None if unknown."""
     headers = f"FROM `{name_of(LEDGERS, names)}` WHERE {closed_within(LEDGERS.closed_at_column, start, end)}"
     if table is LEDGERS:
         missing = "MAX(sequence) - MIN(sequence) + 1 - COUNT(DISTINCT sequence)"
@@ -55,23 +55,23 @@ def gaps_sql(table: Table, start: datetime, end: datetime, names: Names = NO_NAM
 
 
 def held_sql(asked: LedgerRange, names: Names = NO_NAMES) -> str:
-    """How many ledgers of a range have a row in the ledgers' own table."""
+    """Return the query of the number of ledgers of a range that have a row in the table of ledgers."""
     within = f"sequence BETWEEN {asked.start} AND {asked.end}"
     return f"SELECT COUNT(DISTINCT sequence) AS held FROM `{name_of(LEDGERS, names)}` WHERE {within}"
 
 
 def loads_sql(table: Table, names: Names = NO_NAMES) -> str:
-    """The ranges that were loaded into a table."""
+    """Return the query of a table's loaded ranges."""
     where = f"table_id = '{name_of(table, names)}'"
     return f"SELECT start_ledger, end_ledger FROM {BATCH_STATS_TABLE_ID} WHERE {where}"
 
 
 def newest_close_sql() -> str:
-    """When the newest ledger closed that was loaded."""
+    """Return the query of the latest loaded close time."""
     return f"SELECT MAX(last_closed_at) AS closed_at FROM {BATCH_STATS_TABLE_ID}"
 
 
 def ledgers_within_sql(start: datetime, end: datetime, names: Names = NO_NAMES) -> str:
-    """The first and the last ledger that closed within some times."""
+    """Return the query of the first and the last ledger that closed within some times."""
     within = closed_within(LEDGERS.closed_at_column, start, end)
     return f"SELECT MIN(sequence) AS first, MAX(sequence) AS last FROM `{name_of(LEDGERS, names)}` WHERE {within}"

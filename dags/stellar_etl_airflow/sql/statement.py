@@ -1,8 +1,8 @@
-"""SQL statements, their parameters, and the parts that all statements are made of. Pure.
+"""SQL statements, their parameters and their common parts. Pure.
 
-Identifiers come from the registry, the schema files and checked Variables, and are checked again here; values travel
-as query parameters. The statements keep to the forms that BigQuery and the laptop's warehouse run alike: explicit
-column lists, no `INSERT ROW`, one statement per job.
+Identifiers come from the registry, the schema files and checked Variables, and are checked again here. Values are query
+parameters. Statements use only forms that BigQuery and the laptop's warehouse run alike: explicit column lists, no
+`INSERT ROW`, one statement per job.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _COLUMN = re.compile(r"[A-Za-z_][A-Za-z_0-9]{0,299}")
 
 @dataclass(frozen=True)
 class Parameter:
-    """A query parameter: BigQuery's type name and the value as text, None for NULL."""
+    """A query parameter: BigQuery's type name, and the value as text; None for NULL."""
 
     name: str
     type: str
@@ -35,7 +35,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class ArrayParameter:
-    """A query parameter that is an array: one parameter, however many values it has.
+    """An array as one query parameter.
 
     Attributes:
         name: the parameter's name.
@@ -50,12 +50,12 @@ class ArrayParameter:
 
 @dataclass(frozen=True)
 class RowsParameter:
-    """A query parameter that is an array of rows: one parameter, however many rows it has.
+    """An array of rows as one query parameter.
 
     Attributes:
         name: the parameter's name.
         columns: BigQuery's type name of each column.
-        rows: of each row the values as text in the order of the columns, None for NULL.
+        rows: the values of each row as text in the order of the columns; None for NULL.
     """
 
     name: str
@@ -75,10 +75,10 @@ class Statement:
 
 
 def identifier(value: str) -> str:
-    """A column name between backticks.
+    """Return a column name in backticks.
 
     Raises:
-        ValueError: the name can't be a BigQuery column.
+        ValueError: the name is not a valid BigQuery column.
     """
     if not _COLUMN.fullmatch(value):
         raise ValueError(f"{value!r} is not a column name")
@@ -86,10 +86,10 @@ def identifier(value: str) -> str:
 
 
 def table_name(project: str, dataset: str, table_id: str) -> str:
-    """`project.dataset.table` between backticks.
+    """Return `project.dataset.table` in backticks.
 
     Raises:
-        ValueError: a part has characters that BigQuery doesn't allow there.
+        ValueError: a part has characters that BigQuery does not allow.
     """
     for part, pattern in ((project, _PROJECT), (dataset, _NAME), (table_id, _NAME)):
         if not pattern.fullmatch(part):
@@ -98,7 +98,7 @@ def table_name(project: str, dataset: str, table_id: str) -> str:
 
 
 def range_parameters(start: int, end: int, first_closed_at: str, last_closed_at: str) -> tuple[Parameter, ...]:
-    """The parameters that `range_predicate` names."""
+    """Return the parameters of `range_predicate`."""
     return (
         Parameter("start_ledger", "INT64", str(start)),
         Parameter("end_ledger", "INT64", str(end)),
@@ -108,7 +108,7 @@ def range_parameters(start: int, end: int, first_closed_at: str, last_closed_at:
 
 
 def batch_parameters(batch: Batch) -> tuple[Parameter, ...]:
-    """The parameters that `range_predicate` names, for a batch; those of `later_predicate` too if it has later rows."""
+    """Return the parameters of `range_predicate` for a batch, and those of `later_predicate` if it has later rows."""
     later = (newest_parameter(batch.newest_closed_at),) if batch.newest_closed_at else ()
     return (
         *range_parameters(batch.range.start, batch.range.end, batch.first_closed_at, batch.last_closed_at),
@@ -117,38 +117,38 @@ def batch_parameters(batch: Batch) -> tuple[Parameter, ...]:
 
 
 def newest_parameter(closed_at: str) -> Parameter:
-    """The parameter that `later_predicate` names beside those of `range_predicate`."""
+    """Return the parameter that `later_predicate` uses in addition to those of `range_predicate`."""
     return Parameter("newest_closed_at", "TIMESTAMP", closed_at)
 
 
 def ledger_of_row(table: Table) -> str:
-    """The ledger sequence of a table's row."""
+    """Return SQL of the ledger sequence of a table's row."""
     column = identifier(table.ledger_column)
     return f"({column} >> {table.ledger_shift})" if table.ledger_shift else column
 
 
 def ledger_bounds(table: Table) -> tuple[str, str]:
-    """The lowest and the highest value of the ledger column in the ledgers @start_ledger to @end_ledger."""
+    """Return SQL of the bounds of the ledger column in the ledgers @start_ledger to @end_ledger."""
     if not table.ledger_shift:
         return "@start_ledger", "@end_ledger"
-    factor = 1 << table.ledger_shift  # the laptop's warehouse shifts a parameter within 32 bits
+    factor = 1 << table.ledger_shift  # the laptop's warehouse shifts parameters within 32 bits
     return f"@start_ledger * {factor}", f"(@end_ledger + 1) * {factor} - 1"
 
 
 def ledgers_predicate(table: Table, alias: str = "") -> str:
-    """True for rows of the ledgers @start_ledger to @end_ledger: constants on a bare column, so that clusters prune."""
+    """Return SQL that is true for rows of @start_ledger to @end_ledger: constants on a bare column, which can prune."""
     prefix = f"{alias}." if alias else ""
     start, end = ledger_bounds(table)
     return f"{prefix}{identifier(table.ledger_column)} BETWEEN {start} AND {end}"
 
 
 def ledgers_parameters(ledgers: LedgerRange) -> tuple[Parameter, ...]:
-    """The parameters that `ledgers_predicate` names."""
+    """Return the parameters of `ledgers_predicate`."""
     return (Parameter("start_ledger", "INT64", str(ledgers.start)), Parameter("end_ledger", "INT64", str(ledgers.end)))
 
 
 def outside_predicate(table: Table, ranges: Sequence[LedgerRange]) -> str:
-    """` AND …`, true for rows of none of some ledger ranges, which `outside_parameters` names; empty for none."""
+    """Return ` AND …`, true for rows outside the ledger ranges of `outside_parameters`; empty without ranges."""
     column, factor = identifier(table.ledger_column), 1 << table.ledger_shift
     if factor == 1:
         bounds = [f"{column} BETWEEN @kept_{number}_start AND @kept_{number}_end" for number in range(len(ranges))]
@@ -161,7 +161,7 @@ def outside_predicate(table: Table, ranges: Sequence[LedgerRange]) -> str:
 
 
 def outside_parameters(ranges: Sequence[LedgerRange]) -> tuple[Parameter, ...]:
-    """The parameters that `outside_predicate` names."""
+    """Return the parameters of `outside_predicate`."""
     return tuple(
         Parameter(f"kept_{number}_{name}", "INT64", str(value))
         for number, one in enumerate(ranges)
@@ -170,9 +170,9 @@ def outside_parameters(ranges: Sequence[LedgerRange]) -> tuple[Parameter, ...]:
 
 
 def range_predicate(table: Table, alias: str = "") -> str:
-    """True for a table's rows of the batch's ledgers.
+    """Return SQL that is true for a table's rows of the batch's ledgers.
 
-    The close time says the same as the ledger; it stands there so that only the batch's partitions are read.
+    The condition on the close time is redundant, but limits the query to the batch's partitions.
     """
     prefix = f"{alias}." if alias else ""
     return (
@@ -182,7 +182,7 @@ def range_predicate(table: Table, alias: str = "") -> str:
 
 
 def later_predicate(table: Table, alias: str = "") -> str:
-    """True for a table's rows of the batch's ledgers and of all later ones."""
+    """Return SQL that is true for a table's rows of the batch's ledgers and of all later ones."""
     prefix = f"{alias}." if alias else ""
     start, _ = ledger_bounds(table)
     return (
@@ -192,13 +192,13 @@ def later_predicate(table: Table, alias: str = "") -> str:
 
 
 def column_list(columns: Iterable[str], alias: str = "") -> str:
-    """Column names between backticks, with a comma between them, behind an alias if one is given."""
+    """Return column names in backticks, separated by commas, with an alias if given."""
     prefix = f"{alias}." if alias else ""
     return ", ".join(prefix + identifier(column) for column in columns)
 
 
 def asked_parameters(asked: TimeRange | LedgerRange) -> tuple[Parameter, ...]:
-    """The parameters that name an asked range."""
+    """Return the parameters of a requested range."""
     if isinstance(asked, LedgerRange):
         return ledgers_parameters(asked)
     return (
@@ -208,10 +208,10 @@ def asked_parameters(asked: TimeRange | LedgerRange) -> tuple[Parameter, ...]:
 
 
 def listed(parameters: Iterable[Parameter]) -> str:
-    """Parameters as SQL names them, with a comma between them."""
+    """Return the names of parameters in SQL, separated by commas."""
     return ", ".join(f"@{parameter.name}" for parameter in parameters)
 
 
 def table_parameters(table_ids: Iterable[str]) -> tuple[Parameter, ...]:
-    """A parameter for each table's name: `@table_0` and so on."""
+    """Return a parameter per table name: `@table_0` and so on."""
     return tuple(Parameter(f"table_{number}", "STRING", table_id) for number, table_id in enumerate(table_ids))

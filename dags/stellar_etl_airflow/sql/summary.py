@@ -1,4 +1,4 @@
-"""The SQL of the summary that the page *Ledger coverage* shows: few rows, however many ledgers and loads there are."""
+"""The SQL of the summary for the page *Ledger coverage*. It returns few rows for any number of ledgers and loads."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from stellar_etl_airflow.sql.statement import (
 from stellar_etl_airflow.sql.watermarks import REFUTED_BY_LOOKS, UNTIL_LOADED, before, ranges_view
 
 MOST_FOUND = 5000
-"""How many findings are read: those that were seen last."""
+"""Maximum number of findings that are read, latest first."""
 
 RUNS_EACH = 3
-"""How many runs are named for one gap or dirty range: the latest that loaded ledgers of it."""
+"""Maximum number of runs per gap or dirty range: the latest that loaded its ledgers."""
 
 _NAMED = (*REFUTED_BY_LOOKS, *UNTIL_LOADED, Fault.NOT_LOADED, Fault.STATE_BEHIND, Fault.DIRTY, Fault.LUMENS)
 
 
 def all_watermarks(watermarks: str) -> Statement:
-    """The watermark of each table and of each dataset.
+    """Return the watermark of each table and each dataset.
 
     Args:
         watermarks: the quoted name of the view.
@@ -41,13 +41,13 @@ def all_watermarks(watermarks: str) -> Statement:
 def complete_ranges(
     ranges: str, stats: str, coverage: str, networks: Mapping[str, str | None], derived_ids: Sequence[str]
 ) -> Statement:
-    """The complete ranges of each table: of loaded tables by the view, and of derived ones by the same rules.
+    """Return the complete ranges of each table: of loaded tables from the view, of derived ones by the same rules.
 
     Args:
         ranges: the quoted name of the view of complete ranges.
         stats: the quoted name of the batch stats.
         coverage: the quoted name of the findings.
-        networks: the network's label of each target, by `project.dataset`.
+        networks: the network label of each target, by `project.dataset`.
         derived_ids: the names of derived tables.
     """
     columns = "dataset, table_id, complete_from, complete_through"
@@ -61,7 +61,7 @@ WHERE table_id IS NOT NULL""")
 
 
 def loaded_islands(stats: str, table_ids: Sequence[str]) -> Statement:
-    """The ranges that loads have published without a gap between them: `table_id`, `start_ledger`, `end_ledger`.
+    """Return the contiguous ranges of loads: `table_id`, `start_ledger`, `end_ledger`.
 
     Args:
         stats: the quoted name of the batch stats.
@@ -87,11 +87,11 @@ GROUP BY table_id, island""",
 
 
 def known_findings(coverage: str, since: datetime) -> Statement:
-    """What checks have found, each once: `dataset`, `table_id`, `fault`, the ledgers, `since` and `last_seen`.
+    """Return each finding once: `dataset`, `table_id`, `fault`, the ledgers, `since` and `last_seen`.
 
     Args:
         coverage: the quoted name of the findings.
-        since: the first moment that counts.
+        since: the start of the findings.
     """
     faults = ", ".join(f"'{fault}'" for fault in _NAMED)
     sql = f"""\
@@ -105,11 +105,11 @@ LIMIT {MOST_FOUND}"""
 
 
 def lags_since(coverage: str, since: datetime) -> Statement:
-    """How far each table was behind the network: the last check of each hour.
+    """Return each table's lag behind the network, from the last check of each hour.
 
     Args:
         coverage: the quoted name of the findings.
-        since: the first moment that counts.
+        since: the start of the checks.
     """
     sql = f"""\
 SELECT table_id, checked_at, found, lag_seconds
@@ -121,11 +121,11 @@ ORDER BY checked_at, table_id"""
 
 
 def watermarks_since(batches: str, since: datetime) -> Statement:
-    """The watermark of each dataset: after the last batch of each hour.
+    """Return the watermark of each dataset after the last batch of each hour.
 
     Args:
         batches: the quoted name of the table `ledger_batches`.
-        since: the first moment that counts.
+        since: the start of the batches.
     """
     sql = f"""\
 SELECT dataset, noted_at, complete_through, complete_through_closed_at
@@ -137,11 +137,11 @@ ORDER BY noted_at, dataset"""
 
 
 def costs_since(stats: str, since: datetime) -> Statement:
-    """What loads cost, by day and table, newest first.
+    """Return the cost of loads by day and table, latest first.
 
     Args:
         stats: the quoted name of the batch stats.
-        since: the first moment that counts.
+        since: the start of the loads.
     """
     sql = f"""\
 SELECT DATE(published_at) AS day, table_id, COUNT(*) AS loads, {COST_COLUMNS}
@@ -153,7 +153,7 @@ ORDER BY day DESC, cost DESC, table_id"""
 
 
 def loads_of(stats: str, places: Sequence[tuple[str, int, int]]) -> Statement:
-    """The latest loads that touch some ranges: of each range the table, its ends, and `dag_id` and `batch_id`.
+    """Return the latest loads that overlap some ranges: table and ends of the range, `dag_id` and `batch_id`.
 
     Args:
         stats: the quoted name of the batch stats.
@@ -172,7 +172,7 @@ ORDER BY p.table_id, p.start_ledger"""
 
 
 def times_of(stats: str, places: Sequence[tuple[str, int, int]]) -> Statement:
-    """When ledgers around some ranges closed, as far as loads say: `closed_before` and `closed_after`.
+    """Return close times of ledgers around some ranges, if loads have them: `closed_before` and `closed_after`.
 
     Args:
         stats: the quoted name of the batch stats.

@@ -1,8 +1,8 @@
-"""The SQL that takes over tables of another deployment. Pure, like `sql`; their tables are only read.
+"""The SQL that copies tables of another deployment. Pure. It only reads the other deployment's tables.
 
-Such a table may hold a ledger twice, because the deployment loaded it twice and appended: of the loads of a row the one
-that came last is kept. Ledgers are read by constants on the bare ledger column, so that a table that is clustered by it
-is read in part, whatever it is partitioned by.
+Such a table may contain a ledger twice, if the deployment loaded it twice and appended. Only the rows of the last load
+are kept. Ledgers are selected by constants on the bare ledger column. A table that is clustered by it is read in part,
+whatever its partitions are.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from stellar_etl_airflow.sql.statement import (
 )
 
 LOADS = ("batch_insert_ts", "batch_run_date", "batch_id")
-"""The columns that distinguish loads, the one that orders them best first."""
+"""The columns that distinguish loads, in the order in which they are compared."""
 
 Fields = Sequence[Mapping[str, Any]]
 
 
 def misfits(table: Table, theirs: Fields, ours: Fields) -> list[str]:
-    """Why rows can't be copied as they are; empty if they can.
+    """Return the reasons why rows cannot be copied unchanged; empty if they can.
 
     Args:
         table: the table.
@@ -49,7 +49,7 @@ def misfits(table: Table, theirs: Fields, ours: Fields) -> list[str]:
         if name not in by_name
     ]
     if not table.unique and not by_name.keys() & set(LOADS):
-        found.append(f"none of the columns {', '.join(LOADS)} exists, which distinguish rows that were loaded twice")
+        found.append(f"none of the columns {', '.join(LOADS)} exists; they distinguish rows that were loaded twice")
     for name in by_name.keys() & wanted.keys():
         try:
             grown([by_name[name]], [wanted[name]])
@@ -59,19 +59,19 @@ def misfits(table: Table, theirs: Fields, ours: Fields) -> list[str]:
 
 
 def bounds(table: Table, source: str) -> Statement:
-    """One row: the first and the last ledger of a table, NULL if it has no rows."""
+    """Return one row: the first and the last ledger of a table; NULL if it has no rows."""
     ledger = ledger_of_row(table)
     return Statement(f"SELECT MIN({ledger}) AS first_ledger, MAX({ledger}) AS last_ledger FROM {source}")
 
 
 def ledgers_held(source: str, ledgers: LedgerRange) -> Statement:
-    """The ledgers that there are within a range, with their close times: a row per run of ledgers without a gap.
+    """Return the existing ledgers of a range with their close times: a row per contiguous run of ledgers.
 
-    A run ends at the latest with its block of ledgers, so that no sort is of more than a block.
+    A run ends at the end of its block of ledgers, so that each sort covers one block.
 
     Args:
         source: the quoted name of the other deployment's table of ledgers.
-        ledgers: where to look.
+        ledgers: the range.
     """
     block = f"sequence >> {BLOCK_BITS}"
     sql = f"""\
@@ -88,16 +88,17 @@ ORDER BY start_ledger"""
 
 
 def kept(table: Table, source: str, columns: Columns, loads: Sequence[str]) -> str:
-    """The query of a range's rows without those that were loaded twice.
+    """Return the query of a range's rows without those that were loaded twice.
 
-    Of rows with the same key the last load's is kept; of a table whose rows may be identical, all rows that the last
-    load of each ledger brought.
+    Among rows with the same key, the row of the last load is kept. If rows may be identical, all rows of each ledger's
+    last
+    load are kept.
 
     Args:
         table: the table.
         source: the quoted name of the other deployment's table.
-        columns: what to read.
-        loads: those of `LOADS` that it has.
+        columns: the columns to read.
+        loads: the columns of `LOADS` that the table has.
     """
     newest = ", ".join(f"{identifier(column)} DESC" for column in loads) or ledger_of_row(table)
     function, by = ("ROW_NUMBER", column_list(table.keys)) if table.unique else ("RANK", ledger_of_row(table))
@@ -109,7 +110,7 @@ def kept(table: Table, source: str, columns: Columns, loads: Sequence[str]) -> s
 
 
 def count(table: Table, source: str, loads: Sequence[str], parameters: tuple[Parameter, ...]) -> Statement:
-    """Count a range's rows in one row: `row_count` by ledger, `in_range` by close time too, `kept`: those to copy."""
+    """Count a range's rows in one row: `row_count` by ledger, `in_range` also by close time, `kept`: rows to copy."""
     sql = f"""\
 SELECT
   (SELECT COUNT(*) FROM {source} WHERE {ledgers_predicate(table)}) AS row_count,
@@ -128,14 +129,14 @@ def copy(
     loads: Sequence[str],
     parameters: tuple[Parameter, ...],
 ) -> Statement:
-    """Publish a range's rows out of the other deployment's table, as if they were a batch's: by one statement.
+    """Publish a range's rows from the other deployment's table like those of a batch, by one statement.
 
     Args:
         table: the table.
         target: the quoted name of the published table.
         source: the quoted name of the other deployment's table.
-        columns: the columns that both have, in the form of the published table.
-        loads: those of `LOADS` that the other deployment's has.
+        columns: the columns that both have, in the format of the published table.
+        loads: the columns of `LOADS` that the other deployment's table has.
         parameters: `range_parameters`.
     """
     rows = f"(\n{kept(table, source, columns, loads)}\n)"
@@ -144,7 +145,7 @@ def copy(
 
 
 def count_published(table: Table, target: str, parameters: tuple[Parameter, ...]) -> Statement:
-    """One row: how many rows of a range a published table has, and how many of each ledger."""
+    """Return one row: the row count of a range in a published table, in total and per ledger."""
     by_ledger = f"({ledger_counts(table, target, range_predicate(table))}) AS {LEDGER_COUNTS}"
     sql = f"SELECT COUNT(*) AS row_count, {by_ledger} FROM {target} WHERE {range_predicate(table)}"
     return Statement(sql, parameters)

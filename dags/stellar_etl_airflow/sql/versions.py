@@ -1,8 +1,8 @@
 """The SQL of point-in-time tables: versions, the views on them, and the steps that change them. Pure.
 
 Each statement and view has constants on `valid_to` of the versions and on the close time of the change log, so that
-only the partitions of what changed are read. Every step is one statement, or a change of labels or views: the views are
-right before and after each of them.
+only the partitions of changes are read. Every step is one statement, or a change of labels or views. The views are
+correct before and after each step.
 """
 
 from __future__ import annotations
@@ -34,49 +34,49 @@ from stellar_etl_airflow.sql.statement import (
 )
 
 DELETED = "deleted"
-"""The column that says that a change removed the entry."""
+"""The column that marks a change that removed the entry."""
 
 ENDS: tuple[Mapping[str, Any], ...] = (
     {
         "name": VALID_TO_LEDGER,
         "type": "INTEGER",
         "mode": "NULLABLE",
-        "description": f"The first ledger in which this version is not valid; {OPEN_LEDGER}: it is valid still.",
+        "description": f"The first ledger in which this version is not valid; {OPEN_LEDGER}: it is still valid.",
     },
     {
         "name": VALID_TO,
         "type": "TIMESTAMP",
         "mode": "NULLABLE",
-        "description": f"When that ledger closed; {OPEN_TIME:%Y-%m-%d}: the version is valid still.",
+        "description": f"The close time of that ledger; {OPEN_TIME:%Y-%m-%d}: the version is still valid.",
     },
 )
-"""The fields that a table of versions has after those of its change log."""
+"""The additional fields of a table of versions, after those of its change log."""
 
 OPEN_TIME_SQL = f"TIMESTAMP '{OPEN_TIME:%Y-%m-%d %H:%M:%S}+00'"
 
 
 def versions_table_id(table_id: str) -> str:
-    """The name of the table of versions beside a change log."""
+    """Return the name of a change log's table of versions."""
     return f"{table_id}_versions"
 
 
 def base_table_id(table_id: str) -> str:
-    """The name of the table that keeps the full load that the versions begin with."""
+    """Return the name of the base table, which stores the full load that the versions begin with."""
     return f"{table_id}_base"
 
 
 def current_view_id(table_id: str) -> str:
-    """The name of the view of the entries that there are now."""
+    """Return the name of the view of current entries."""
     return f"{table_id}_current"
 
 
 def history_view_id(table_id: str) -> str:
-    """The name of the view of all versions."""
+    """Return the name of the view of all versions."""
     return f"{table_id}_history"
 
 
 def at_function_id(table_id: str) -> str:
-    """The name of the table function of the entries at a ledger."""
+    """Return the name of the table function of the entries at a ledger."""
     return f"{table_id}_at"
 
 
@@ -88,7 +88,7 @@ class Log:
         table: the change log's entry in the registry.
         changes: the quoted name of the change log.
         versions: the quoted name of the table of versions.
-        columns: the columns of the change log, in the form of the versions.
+        columns: the columns of the change log, in the format of the versions.
     """
 
     table: Table
@@ -117,7 +117,7 @@ class Log:
         return column_list(self.table.entry_keys)
 
     def same_entry(self, one: str, other: str) -> str:
-        """True for rows of one entry, by their aliases."""
+        """Return SQL that is true for rows of the same entry, given their aliases."""
         return " AND ".join(f"{one}.{identifier(key)} = {other}.{identifier(key)}" for key in self.table.entry_keys)
 
 
@@ -145,7 +145,7 @@ def _mark_parameters(folded: Folded) -> tuple[Parameter, ...]:
 
 
 def _valid_at(log: Log, mark: _Mark) -> str:
-    """True for the versions that were valid just before the mark, whether they ended after it or not."""
+    """Return SQL that is true for versions that were valid directly before the mark, even if they ended later."""
     return (
         f"{VALID_TO_LEDGER} >= {mark.ledger} AND {log.ledger} < {mark.ledger} "
         f"AND {VALID_TO} BETWEEN {mark.time} AND {OPEN_TIME_SQL}"
@@ -153,13 +153,13 @@ def _valid_at(log: Log, mark: _Mark) -> str:
 
 
 def _in_tail(log: Log, mark: _Mark, alias: str = "") -> str:
-    """True for the changes from the mark on."""
+    """Return SQL that is true for changes from the mark on."""
     prefix = f"{alias}." if alias else ""
     return f"{prefix}{log.ledger} >= {mark.ledger} AND {prefix}{log.closed_at} BETWEEN {mark.time} AND {OPEN_TIME_SQL}"
 
 
 def _chained(log: Log, mark: _Mark, tail: str) -> str:
-    """Versions from the mark on: each row of an entry ends with the entry's next one, and a removal is no version.
+    """Return versions from the mark on: each row of an entry ends with the entry's next row; removals are not versions.
 
     Args:
         log: the change log and its versions.
@@ -187,9 +187,10 @@ def _chained(log: Log, mark: _Mark, tail: str) -> str:
 
 
 def current_view(log: Log, folded: Folded) -> str:
-    """The query of the view of the entries that there are now.
+    """Return the query of the view of current entries.
 
-    Versions that are valid at the mark, of entries without a later change; and of the others the newest change.
+    It has the versions that are valid at the mark, of entries without a later change, and the latest changes of the
+    others.
     """
     mark = _Mark.constant(folded)
     return f"""\
@@ -211,7 +212,7 @@ WHERE {DELETED} IS NOT TRUE"""
 
 
 def history_view(log: Log, folded: Folded) -> str:
-    """The query of the view of all versions, with the ledgers and times from which and until which each is valid."""
+    """Return the query of the view of all versions, with the ledgers and times of their validity."""
     mark = _Mark.constant(folded)
     ends = f"{log.ledger} AS valid_from_ledger, {log.closed_at} AS valid_from, {VALID_TO_LEDGER}, {VALID_TO}"
     return f"""\
@@ -224,7 +225,7 @@ SELECT {column_list(log.names)}, {ends} FROM (
 
 
 def at_function(function: str, log: Log, folded: Folded) -> Statement:
-    """Make the table function of the entries that there were right after a ledger.
+    """Create the table function of the entries that existed directly after a ledger.
 
     Args:
         function: its quoted name.
@@ -245,7 +246,7 @@ WHERE valid_from_ledger <= at_ledger AND {VALID_TO_LEDGER} > at_ledger
 
 
 def replace_versions(log: Log, where: str, rows: str, parameters: tuple[Parameter, ...]) -> Statement:
-    """Replace the versions that fulfil a condition on the alias T by the rows of a query."""
+    """Replace the versions that match a condition on the alias T by the rows of a query."""
     names = column_list((*log.names, VALID_TO_LEDGER, VALID_TO))
     sql = f"""\
 MERGE {log.versions} AS T
@@ -259,15 +260,15 @@ WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({names})"""
 
 
 def fold(log: Log, folded: Folded, to_ledger: int, to_time: datetime) -> Statement:
-    """Bring the changes from the mark up to a ledger into the versions.
+    """Fold the changes from the mark up to a ledger into the versions.
 
-    Versions that ended later are opened again: an earlier fold had brought in what ended them.
+    Versions that ended later are opened again, because an earlier fold included the changes that ended them.
 
     Args:
         log: the change log and its versions.
         folded: the mark.
         to_ledger: the last ledger.
-        to_time: when it closed.
+        to_time: the close time of the last ledger.
     """
     tail = f"{log.ledger} BETWEEN @from_ledger AND @to_ledger AND {log.closed_at} BETWEEN @from_time AND @to_time"
     where = f"T.{VALID_TO_LEDGER} >= @from_ledger AND T.{VALID_TO} BETWEEN @from_time AND {OPEN_TIME_SQL}"
@@ -280,15 +281,15 @@ def fold(log: Log, folded: Folded, to_ledger: int, to_time: datetime) -> Stateme
 
 
 def open_again(log: Log, folded: Folded, window: Window) -> Statement:
-    """Open the versions that ended at the mark or later, in one window of `valid_to`; the views show the same.
+    """Open the versions that ended at the mark or later, in one window of `valid_to`. The views do not change.
 
     Args:
         log: the change log and its versions.
         folded: the mark.
-        window: times from the first, included, to the second, excluded.
+        window: times from the first (included) to the second (excluded).
     """
     start, end = window
-    assert start is not None and end is not None, "the open versions are no part of a window"
+    assert start is not None and end is not None, "a window of ended versions has both bounds"
     inside = f"{VALID_TO} >= @window_start AND {VALID_TO} < @window_end"
     rows = f"""\
   SELECT {column_list(log.names)}, {OPEN_LEDGER} AS {VALID_TO_LEDGER}, {OPEN_TIME_SQL} AS {VALID_TO}
@@ -304,11 +305,11 @@ def open_again(log: Log, folded: Folded, window: Window) -> Statement:
 
 
 def replace_base(base: str, staging: str, columns: Columns) -> Statement:
-    """Keep a full load in place of the one before, as one statement.
+    """Replace the stored full load, in one statement.
 
     Args:
-        base: the quoted name of the table that keeps the full load.
-        staging: the quoted name of the staging table, which has every entry there was.
+        base: the quoted name of the base table.
+        staging: the quoted name of the staging table, which has every entry.
         columns: the columns of both.
     """
     sql = f"""\
@@ -321,25 +322,25 @@ WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(colum
 
 
 def content_columns(log: Log) -> list[str]:
-    """The columns that say what an entry is: not when it changed, how, or by which load the row came."""
+    """Return the columns that describe an entry: not those of its change or of the row's load."""
     table = log.table
     others = {table.ledger_column, table.closed_at_column, DELETED, *table.not_of_entry, *BATCH_COLUMNS}
     return [name for name in log.names if name not in others]
 
 
 def fingerprint(log: Log) -> str:
-    """A number that is equal for equal entries."""
+    """Return SQL of a number that is equal for equal entries."""
     return f"FARM_FINGERPRINT(TO_JSON_STRING(STRUCT({column_list(content_columns(log))})))"
 
 
 def begin(log: Log, base: str, columns: Columns, folded: Folded) -> Statement:
-    """Make the versions begin with a full load: close what it lacks, open what it has, leave equal entries alone.
+    """Make a full load the start of the versions: close missing entries, open new ones, keep equal ones.
 
     Args:
         log: the change log and its versions.
-        base: the quoted name of the table that keeps the full load.
-        columns: its columns, in the form of the versions.
-        folded: the mark, right after the load's ledger.
+        base: the quoted name of the base table.
+        columns: its columns, in the format of the versions.
+        folded: the mark, directly after the load's ledger.
     """
     names, number = column_list(log.names), fingerprint(log)
     valid = f"""\
@@ -372,16 +373,16 @@ SELECT {names}, {number} AS fingerprint FROM (SELECT {select_list(columns)} FROM
     return replace_versions(log, where, rows, (*_mark_parameters(folded), start))
 
 
-# Questions ----------------------------------------------------------------------------------------------------------
+# Queries ------------------------------------------------------------------------------------------------------------
 
 
 def days_to_fold(log: Log, folded: Folded, to_ledger: int = OPEN_LEDGER) -> Statement:
-    """The days of the changes from the mark on, a row for each: `day`, `ledger`, `closed_at`, as in `Day`.
+    """Return the days with changes from the mark on, one per row: `day`, `ledger`, `closed_at`, as in `Day`.
 
     Args:
         log: the change log and its versions.
         folded: the mark.
-        to_ledger: the last ledger that counts.
+        to_ledger: the last ledger to include.
     """
     sql = f"""\
 SELECT TIMESTAMP_TRUNC({log.closed_at}, DAY) AS day, MAX({log.ledger}) AS ledger, MAX({log.closed_at}) AS closed_at
@@ -392,7 +393,7 @@ GROUP BY day"""
 
 
 def days_to_open(log: Log, folded: Folded) -> Statement:
-    """The days on which versions ended at the mark or later, a row with `day` for each."""
+    """Return the days on which versions ended at the mark or later, one per row, as `day`."""
     sql = f"""\
 SELECT DISTINCT TIMESTAMP_TRUNC({VALID_TO}, DAY) AS day
 FROM {log.versions}
@@ -401,7 +402,7 @@ WHERE {VALID_TO_LEDGER} >= @from_ledger AND {VALID_TO} >= @from_time AND {VALID_
 
 
 def first_change(log: Log, ledgers: LedgerRange) -> Statement:
-    """The first ledger of a range that has changes, `ledger`, and when it closed, `closed_at`; NULL if none has."""
+    """Return the first ledger of a range with changes, `ledger`, and its close time, `closed_at`; NULL without one."""
     sql = f"""\
 SELECT MIN({log.ledger}) AS ledger, MIN({log.closed_at}) AS closed_at FROM {log.changes}
 WHERE {ledgers_predicate(log.table)}"""
@@ -409,13 +410,13 @@ WHERE {ledgers_predicate(log.table)}"""
 
 
 def valid_at(log: Log, ledger: int, closed_at: datetime, columns: Sequence[str]) -> Statement:
-    """The entries that there were right after a ledger that is folded.
+    """Return the entries that existed directly after a folded ledger.
 
     Args:
         log: the change log and its versions.
         ledger: the ledger, before the mark.
-        closed_at: when it closed.
-        columns: the columns to give.
+        closed_at: the close time of the ledger.
+        columns: the columns to return.
     """
     mark = Folded(ledger + 1, closed_at)
     sql = f"SELECT {column_list(columns)} FROM {log.versions}\nWHERE {_valid_at(log, _Mark())}"
@@ -426,20 +427,20 @@ def valid_at(log: Log, ledger: int, closed_at: datetime, columns: Sequence[str])
 
 
 def last_close(table: Table, base: str) -> Statement:
-    """When the ledger of a full load closed, `closed_at`; NULL of a load without entries."""
+    """Return the close time of a full load's ledger, `closed_at`; NULL for a load without entries."""
     return Statement(f"SELECT MAX({identifier(table.closed_at_column)}) AS closed_at FROM {base}")
 
 
 def differences(log: Log, base: str | None, columns: Columns | None, base_ledger: int) -> Statement:
-    """Count where a point-in-time table of an earlier release differs from what the changes say.
+    """Count the differences between a point-in-time table of an earlier release and its changes.
 
     One row: `missing`, `extra` and `different` entries.
 
     Args:
-        log: the change log, and the point-in-time table in the place of the versions.
-        base: the quoted name of the table that keeps the full load; None without one.
-        columns: its columns, in the form of the point-in-time table.
-        base_ledger: the load's ledger, 0 without one.
+        log: the change log, with the point-in-time table as its versions.
+        base: the quoted name of the base table; None without one.
+        columns: its columns, in the format of the point-in-time table.
+        base_ledger: the load's ledger; 0 without one.
     """
     number, sources = fingerprint(log), []
     if base is not None:
@@ -488,7 +489,7 @@ class Change:
     """Run a statement that changes the versions.
 
     Attributes:
-        name: what it does, as a part of the job's id: the same for the same place in the same steps.
+        name: its name, a part of the job's id. It is the same for the same place in the same steps.
         statement: the statement.
     """
 
@@ -500,29 +501,29 @@ Step = Note | Show | Change
 
 
 def steps_of_set_back(before: Folded, after: Folded) -> list[Step]:
-    """The steps before ledgers of the change log are replaced.
+    """Return the steps before ledgers of the change log are replaced.
 
-    The views are written first: the steps of a task that died may have left them behind the labels.
+    The views are written first, because the steps of a killed task may have left them older than the labels.
     """
     return [Show(before)] if before == after else [Show(before), Note(after), Show(after)]
 
 
 def steps_of(plan: Plan, log: Log, base: str = "", columns: Columns | None = None) -> list[Step]:
-    """The steps of a plan. Views are written before a statement, labels after it, except those of a full load.
+    """Return the steps of a plan. Views are written before a statement and labels after it, except for a full load.
 
-    The labels name a full load before its statement runs: no range up to its ledger may set the mark back any more.
+    The labels name a full load before its statement runs, so that ranges up to its ledger no longer set the mark back.
 
     Args:
         plan: the plan.
         log: the change log and its versions.
-        base: the quoted name of the table that keeps the full load, if the versions are to begin with it.
-        columns: its columns, in the form of the versions.
+        base: the quoted name of the base table, if the versions will begin with its full load.
+        columns: its columns, in the format of the versions.
     """
     folded = plan.start
     steps = steps_of_set_back(plan.before, folded)
     steps += [Change(f"open_{number}", open_again(log, folded, window)) for number, window in enumerate(plan.windows)]
     if plan.begins:
-        assert columns is not None, "a plan that begins with a full load has one"
+        assert columns is not None, "a plan that begins with a full load has columns"
         steps.append(Change("begin", begin(log, base, columns, folded)))
     for number, last in enumerate(plan.folds):
         steps.append(Change(f"fold_{number}", fold(log, folded, last.ledger, last.closed_at)))

@@ -1,8 +1,8 @@
-"""The SQL of watermarks: which ledgers are complete in which table and dataset, from loads and findings alone. Pure.
+"""The SQL of watermarks: the complete ledgers of each table and dataset, computed from loads and findings. Pure.
 
-A ledger is complete in a table if a load has published it and no finding speaks against it. A finding stands until the
-ledgers are exported and published again, or until a later coverage check looks at the same ledgers and does not find it
-again. No published row is read: ranges of ledgers are compared, never single ledgers.
+A ledger is complete in a table if a load has published it and no finding is open. A finding is open until its ledgers
+are exported and published again, or until a later coverage check of the same ledgers does not find it again. The
+queries compare ranges of ledgers and read no published rows.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ REFUTED_BY_LOOKS = (
     Fault.WRONG_TIME,
     Fault.DUPLICATES,
 )
-"""Faults that a later coverage check of the same ledgers would find again if they were still there."""
+"""Faults that a later coverage check of the same ledgers would find again if they still existed."""
 
 UNTIL_LOADED = (Fault.NOT_AS_ARCHIVE, Fault.REMOVED, *OF_AUDITS)
-"""Faults that only a new load ends: no coverage check looks for them."""
+"""Faults that only a new load resolves, because no coverage check looks for them."""
 
 _OF_WATERMARK = ("network", "dataset", "complete_from", "complete_through", "complete_through_closed_at")
 
@@ -33,10 +33,10 @@ _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 def _literal(text: str) -> str:
-    """A name as a string of SQL.
+    """Return a name as a string literal of SQL.
 
     Raises:
-        ValueError: it has characters that no dataset, table or label has.
+        ValueError: the name has characters that are invalid in names of datasets, tables and labels.
     """
     if not _NAME.fullmatch(text):
         raise ValueError(f"{text!r} is not the name of a dataset, a table or a network")
@@ -48,14 +48,14 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def before(end: str, partition: str, order: str) -> str:
-    """The highest end of the rows before this one, NULL for the first."""
+    """Return SQL of the highest end of the rows before this one; NULL for the first row."""
     return (
         f"MAX({end}) OVER (PARTITION BY {partition} ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
     )
 
 
 def _targets(networks: Mapping[str, str | None]) -> str:
-    """A query of `dataset` and `network`."""
+    """Return a query of `dataset` and `network`."""
     return "\n  UNION ALL\n  ".join(
         f"SELECT {_literal(dataset)} AS dataset, "
         f"{_literal(network) if network is not None else 'CAST(NULL AS STRING)'} AS network"
@@ -64,12 +64,12 @@ def _targets(networks: Mapping[str, str | None]) -> str:
 
 
 def ranges_view(stats: str, coverage: str, networks: Mapping[str, str | None], table_ids: Sequence[str]) -> str:
-    """The query of the view of all complete ranges, one row each: of each table, and of all tables together.
+    """Return the query of the view of all complete ranges, one per row: of each table, and of all tables together.
 
     Args:
         stats: the quoted name of the batch stats.
         coverage: the quoted name of the findings.
-        networks: the network's label of each target, by `project.dataset`.
+        networks: the network label of each target, by `project.dataset`.
         table_ids: the names of the tables in the batch stats.
     """
     fault = "f.dataset, f.table_id, f.until_loaded, f.first_ledger, f.last_ledger"
@@ -168,13 +168,13 @@ WHERE complete_from <= complete_through"""
 def watermarks_view(
     ranges: str, stats: str, coverage: str, networks: Mapping[str, str | None], table_ids: Sequence[str]
 ) -> str:
-    """The query of the view of watermarks: a row for each table and target, and one for each target as a whole.
+    """Return the query of the view of watermarks: a row per table and target, and one per target as a whole.
 
     Args:
         ranges: the quoted name of the view of complete ranges.
         stats: the quoted name of the batch stats.
         coverage: the quoted name of the findings.
-        networks: the network's label of each target, by `project.dataset`.
+        networks: the network label of each target, by `project.dataset`.
         table_ids: the names of the tables in the batch stats.
     """
     return f"""\
@@ -224,7 +224,7 @@ LEFT JOIN closed AS c ON c.dataset = t.dataset AND COALESCE(c.table_id, '') = CO
 
 
 def of_datasets(watermarks: str) -> Statement:
-    """The watermark of each dataset as a whole.
+    """Return the watermark of each dataset.
 
     Args:
         watermarks: the quoted name of the view.
@@ -237,7 +237,7 @@ def of_datasets(watermarks: str) -> Statement:
 
 
 def noted_batch(target: str, dag_id: str, batch_id: str, noted_at: str) -> Statement:
-    """The rows that `note_batch` wrote for a batch.
+    """Return the rows that `note_batch` wrote for a batch.
 
     Args:
         target: the quoted name of the table `ledger_batches`.
@@ -266,11 +266,11 @@ BATCH_TYPES = {
     "estimated_cost": "NUMERIC",
     "noted_at": "TIMESTAMP",
 }
-"""What is known of a batch, with the types in BigQuery; the watermark's columns are the view's."""
+"""The columns of a batch with their types in BigQuery. The watermark's columns come from the view."""
 
 
 def note_batch(target: str, watermarks: str, values: Mapping[str, str]) -> Statement:
-    """Write one row for each dataset: what a batch brought, and the watermark after it. A repeated batch rewrites them.
+    """Write one row per dataset with a batch's totals and the watermark after it. A repeated batch rewrites them.
 
     Args:
         target: the quoted name of the table `ledger_batches`.

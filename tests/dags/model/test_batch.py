@@ -63,7 +63,7 @@ def test_fractions_of_a_second_omit_no_ledger(moments):
         ({"start_ledger": 0, "end_ledger": 3}, "at least 1"),
         ({"checkpoint_ledger": 64}, "64 is not a checkpoint; the nearest: 63 and 127"),
         ({"checkpoint_ledger": 5}, "5 is not a checkpoint; the nearest: 63$"),
-        ({"checkpoint_ledger": 63, "start_ledger": 1}, "checkpoint_ledger stands alone"),
+        ({"checkpoint_ledger": 63, "start_ledger": 1}, "set only the param checkpoint_ledger"),
     ],
 )
 def test_an_invalid_range_is_refused_with_the_reason(given_params, message):

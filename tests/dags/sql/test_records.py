@@ -199,5 +199,5 @@ def test_a_derived_table_gets_records_from_its_source_or_names_one_that_it_canno
     given = selected_fields(query, {"o": source}, own)
     assert [one["name"] for one in given] == ["details", "op_id", "batch_id"]
     assert given[0]["fields"] == source[0]["fields"]
-    with pytest.raises(ValueError, match="must select the record details as it is, in a line of its own"):
+    with pytest.raises(ValueError, match="must select the record details unchanged, on a line of its own"):
         selected_fields(query.replace("o.`details`", "IF(TRUE, o.`details`, NULL) AS details"), {"o": source}, own)

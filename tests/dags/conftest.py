@@ -14,6 +14,7 @@ from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_valu
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from local.recording import RECORD_VARIABLE
+from stellar_etl_airflow.operators.runtime import begin_try
 from stellar_etl_airflow.ops.airflow_api import AirflowApi
 from tests.google_api import assert_right, read_record
 from tests.local import emulators
@@ -86,6 +87,7 @@ def airflow_environment(monkeypatch):
                 monkeypatch.delenv(name, raising=False)
             else:
                 monkeypatch.setenv(name, value if isinstance(value, str) else json.dumps(value))
+        begin_try()  # a task's next try reads the new values
 
     set_variables(**json.loads((REPO / "airflow_variables.json").read_text()))
     return set_variables

@@ -53,12 +53,26 @@ ATTEMPT_KEY = "attempt"
 """The XCom key of the export task's `ExportAttempt`."""
 
 
+_read: dict[str, Any] | None = None
+"""The Variables that the task of this process has read in this try; None in a process without a task."""
+
+
+def begin_try() -> None:
+    """Forget the Variables of an earlier try: within a try each Variable is read once and keeps its value."""
+    global _read
+    _read = {}
+
+
 def _variable(key: str) -> Any:
-    return Variable.get(key, default=None)
+    if _read is None:
+        return Variable.get(key, default=None)
+    if _read.get(key) is None:  # a failed read gives None too, and is repeated
+        _read[key] = Variable.get(key, default=None)
+    return _read[key]
 
 
 def settings(group: type[Group]) -> Group:
-    """Return one group of Airflow Variables, read now.
+    """Return one group of Airflow Variables, as this try reads them.
 
     Raises:
         SettingsError: Variables are missing, unreadable or invalid; the message names the keys. Airflow retries the
@@ -232,6 +246,7 @@ class SettingsAtRunTime(ReportsLineage):
 
     def pre_execute(self, context: Context) -> None:
         """Set the timeout of the Variable, then apply the operator's other settings."""
+        begin_try()
         seconds = settings(TimeoutSettings).task_timeout.get(self.builder)
         if seconds is not None:
             self.execution_timeout = timedelta(seconds=seconds)

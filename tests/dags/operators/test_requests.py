@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from dataclasses import replace
 
 import pytest
+from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 
 from stellar_etl_airflow.model.tables import LEDGERS
 from stellar_etl_airflow.operators.runtime import VERIFY_TASK
@@ -61,3 +63,28 @@ def test_an_unknown_field_in_a_sent_load_job_is_found(recorded):
     planted.body["configuration"]["load"]["ignoreUnknownValue"] = True
     with pytest.raises(AssertionError, match="unknown field 'configuration.load.ignoreUnknownValue'"):
         assert_right([planted])
+
+
+@pytest.fixture
+def reads(recorded, monkeypatch):
+    """The keys of the Variables that are read after the batch, in order."""
+    keys: list[str] = []
+    read = EnvironmentVariablesBackend.get_variable
+
+    def noted(self, key, *args, **kwargs):
+        keys.append(key)
+        return read(self, key, *args, **kwargs)
+
+    monkeypatch.setattr(EnvironmentVariablesBackend, "get_variable", noted)
+    return keys
+
+
+def test_a_try_reads_each_variable_once(start, reads):
+    for _ in range(2):
+        task, context = start(build_apply_gcs_changes_to_bq_task(LEDGERS))
+        reads.clear()
+        task.pre_execute(context)
+        task.deferrable = False
+        task.execute(context)
+        assert {"task_timeout", "environment", "bq_dataset"} <= set(reads)
+        assert max(Counter(reads).values()) == 1, Counter(reads)

@@ -130,3 +130,14 @@ def test_resources_for_all_pods_apply_to_builders_without_an_entry(airflow_envir
     task = build_time_task()
     task.pre_execute(make_context(task.task_id))
     assert task.container_resources.requests == {"cpu": "1"}
+
+
+def test_a_variable_keeps_its_value_within_a_try(airflow_environment, make_context, monkeypatch):
+    airflow_environment(bq_dataset="before")
+    task = build_time_task()
+    task.pre_execute(make_context(task.task_id))
+    assert settings(WarehouseSettings).bq_dataset == "before"
+    monkeypatch.setenv("AIRFLOW_VAR_BQ_DATASET", "after")
+    assert settings(WarehouseSettings).bq_dataset == "before"
+    task.pre_execute(make_context(task.task_id))
+    assert settings(WarehouseSettings).bq_dataset == "after"

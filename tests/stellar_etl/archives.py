@@ -1,4 +1,4 @@
-"""History archives for tests, put together with the SDK's own XDR classes: buckets, and the hashes that prove them."""
+"""History archives for tests, built with the SDK's own XDR classes: buckets, and the hashes that prove them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def record(content: bytes) -> bytes:
 
 
 def bucket_bytes(entries: Bucket) -> bytes:
-    """A bucket's file before it is compressed."""
+    """Return a bucket's uncompressed file."""
     return b"".join(record(entry.to_xdr_bytes()) for entry in entries)
 
 
@@ -73,7 +73,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def write_bucket(folder: Path, content: bytes) -> str:
-    """Write a bucket; return its hash, that of an empty one is no hash."""
+    """Write a bucket; return its hash. An empty bucket has a zero hash."""
     if not content:
         return NO_BUCKET
     hash_ = sha256(content).hexdigest()
@@ -82,7 +82,7 @@ def write_bucket(folder: Path, content: bytes) -> str:
 
 
 def list_hash(hashes: Sequence[str]) -> bytes:
-    """The hash of eleven levels, of which each has two of these hashes."""
+    """Return the hash of eleven levels, each with two of these hashes."""
     levels = [bytes.fromhex(curr + snap) for curr, snap in zip(hashes[::2], hashes[1::2], strict=True)]
     assert len(levels) == 11
     return sha256(b"".join(sha256(level).digest() for level in levels)).digest()
@@ -123,9 +123,9 @@ def write_archive(
 
     Args:
         folder: where to write it.
-        buckets: entries, or a file's bytes before they are compressed.
+        buckets: entries, or a file's uncompressed bytes.
         sequence: the checkpoint's ledger.
-        hot: the buckets of what was evicted, None for a protocol that has none.
+        hot: the buckets of evicted entries, None for a protocol without them.
         passphrase: the passphrase in the state files.
     """
     contents = [some if isinstance(some, bytes) else bucket_bytes(some) for some in buckets]
@@ -137,7 +137,7 @@ def write_archive(
     state = state_json(hashes, hot_hashes, sequence, passphrase)
     write(folder / ".well-known" / "stellar-history.json", state)
     write(path_of(folder, "history", f"{sequence:08x}", "json"), state)
-    # Of the other ledgers' lists nothing is known here.
+    # The lists of the other ledgers are unknown.
     entries = [header_entry(one, whole if one == sequence else bytes(32)) for one in range(sequence - 63, sequence + 1)]
     headers = b"".join(record(entry.to_xdr_bytes()) for entry in entries)
     write(path_of(folder, "ledger", f"{sequence:08x}"), gzip.compress(headers))
@@ -194,4 +194,4 @@ EVERY_TYPE = [
     ttl(3, 90),  # expired, and not evicted yet
     data("name", b"value"),
 ]
-"""What there may be: entries of all types, and two that have no table."""
+"""Entries of all types, and two without a table."""

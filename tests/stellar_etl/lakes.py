@@ -1,4 +1,4 @@
-"""Ledgers, recorded or made, as a lake, and the rows that the exporter writes of it."""
+"""Recorded or created ledgers as a lake, and the rows that the exporter writes for them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.stellar_etl.program import Row, rows
 
 
 def records(data: bytes) -> Iterator[bytes]:
-    """The objects of a stream with record marks."""
+    """Return the objects of a stream with record marks."""
     position = 0
     while position < len(data):
         size = int.from_bytes(data[position : position + 4], "big") & 0x7FFFFFFF
@@ -28,7 +28,7 @@ def records(data: bytes) -> Iterator[bytes]:
 
 
 def write_lake(folder: Path, ledgers: Sequence[bytes], passphrase: str) -> tuple[int, int]:
-    """Write ledgers that follow one another as a lake of one object; return the first and the last one's sequence."""
+    """Write consecutive ledgers as a lake with one object; return the sequences of the first and the last one."""
     sequences = [decode_ledger(data)[1]["ledgerHeader"]["header"]["ledgerSeq"] for data in ledgers]
     first, last = sequences[0], sequences[-1]
     assert sequences == list(range(first, last + 1))
@@ -42,7 +42,7 @@ def write_lake(folder: Path, ledgers: Sequence[bytes], passphrase: str) -> tuple
 
 
 class Export(NamedTuple):
-    """What one export wrote: rows by type, and its counts."""
+    """The output of one export: rows by type, and its counts."""
 
     rows: dict[str, list[Row]]
     statistics: Statistics
@@ -51,7 +51,7 @@ class Export(NamedTuple):
 def export(
     folder: Path, ledgers: Sequence[bytes], passphrase: str, *types: str, strict: bool = True, verify: bool = True
 ) -> Export:
-    """Export ledgers in this process, all history unless types are named; a row that can't be made is an error."""
+    """Export ledgers in this process, by default all types of history; a row that cannot be created is an error."""
     first, last = write_lake(folder / "lake", ledgers, passphrase)
     names = {type_: str(folder / f"{type_}.txt") for type_ in types or HISTORY}
     file_sets, manifest = [FileSet(first, last, names)], str(folder / "manifest.json")

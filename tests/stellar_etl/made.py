@@ -1,6 +1,6 @@
-"""Ledgers for tests, put together with the SDK's own XDR classes: operations, results and the changes they made.
+"""Ledgers for tests, built with the SDK's own XDR classes: operations, results and their changes.
 
-Hashes are those that a network would record, so that the exporter's checks pass.
+Hashes equal those that a network would record, so that the exporter's checks pass.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def account(
     signers: Sequence[tuple[xdr.SignerKey, int, str | None]] = (),
     sponsor: str | None = None,
 ) -> xdr.LedgerEntry:
-    """An account; each signer is its key, its weight and its sponsor."""
+    """Return an account; each signer is its key, its weight and its sponsor."""
     v2 = xdr.AccountEntryExtensionV2(
         xdr.Uint32(0),
         xdr.Uint32(0),
@@ -100,7 +100,7 @@ def trust_line(
     sponsor: str | None = None,
     sponsored: bool = False,
 ) -> xdr.LedgerEntry:
-    """A trust line for an asset, or for the shares of the pool with an id."""
+    """Return a trust line for an asset, or for the shares of the pool with an id."""
     if isinstance(asset, bytes):
         line = xdr.TrustLineAsset(xdr.AssetType.ASSET_TYPE_POOL_SHARE, liquidity_pool_id=xdr.PoolID(xdr.Hash(asset)))
     else:
@@ -177,7 +177,7 @@ def ttl(number: int, until: int) -> xdr.LedgerEntry:
 
 
 def ledger_key(entry: xdr.LedgerEntry) -> xdr.LedgerKey:
-    """The key of an entry."""
+    """Return the key of an entry."""
     kind, held = entry.data.type, entry.data
     if held.account is not None:
         return xdr.LedgerKey(kind, account=xdr.LedgerKeyAccount(held.account.account_id))
@@ -210,7 +210,7 @@ _CHANGE = xdr.LedgerEntryChangeType
 
 
 def change(before: xdr.LedgerEntry | None, after: xdr.LedgerEntry | None) -> list[xdr.LedgerEntryChange]:
-    """What a node records when an entry changes from one state to another; None for an entry that isn't there."""
+    """Return the recorded changes of an entry from one state to another; None for a missing entry."""
     if before is None:
         return [xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_CREATED, created=after)]
     state = xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_STATE, state=before)
@@ -231,9 +231,9 @@ _ARMS = {"BUMP_SEQUENCE": "bump_seq_result"}
 
 
 def succeeded(operation: xdr.Operation, content: Any = None, type_: str | None = None) -> xdr.OperationResult:
-    """The result of an operation that succeeded, with what such a result holds."""
+    """Return the result of a successful operation, with its content."""
     name = type_ or operation.body.type.name
-    # The protocol has no result of its own for this type.
+    # The protocol has no separate result for this type.
     known = "MANAGE_SELL_OFFER" if name == "CREATE_PASSIVE_SELL_OFFER" else name
     stem = "".join(part.capitalize() for part in known.split("_")).replace("Ttl", "TTL")
     code = getattr(xdr, f"{stem}ResultCode")[f"{known}_SUCCESS"]
@@ -244,7 +244,7 @@ def succeeded(operation: xdr.Operation, content: Any = None, type_: str | None =
 
 
 def claim(seller: str, number: int, sold: Asset, amount: int, bought: Asset, paid: int) -> xdr.ClaimAtom:
-    """A claim of an offer."""
+    """Return a claim of an offer."""
     content = xdr.ClaimOfferAtom(
         account_id(seller),
         xdr.Int64(number),
@@ -257,7 +257,7 @@ def claim(seller: str, number: int, sold: Asset, amount: int, bought: Asset, pai
 
 
 def claim_v0(seller: str, number: int, sold: Asset, amount: int, bought: Asset, paid: int) -> xdr.ClaimAtom:
-    """A claim as protocols before 18 record it."""
+    """Return a claim in the form of protocols before 18."""
     content = xdr.ClaimOfferAtomV0(
         xdr.Uint256(Keypair.from_public_key(seller).raw_public_key()),
         xdr.Int64(number),
@@ -270,7 +270,7 @@ def claim_v0(seller: str, number: int, sold: Asset, amount: int, bought: Asset, 
 
 
 def claim_pool(sold: Asset, amount: int, bought: Asset, paid: int) -> xdr.ClaimAtom:
-    """A claim of the pool."""
+    """Return a claim of the pool."""
     content = xdr.ClaimLiquidityAtom(
         xdr.PoolID(xdr.Hash(POOL_ID)),
         sold.to_xdr_object(),
@@ -282,7 +282,7 @@ def claim_pool(sold: Asset, amount: int, bought: Asset, paid: int) -> xdr.ClaimA
 
 
 def offers_claimed(claims: Sequence[xdr.ClaimAtom], left: xdr.OfferEntry | None = None) -> xdr.ManageOfferSuccessResult:
-    """What managing an offer gives: its claims, and the offer that it leaves behind."""
+    """Return the result of managing an offer: its claims, and the remaining offer."""
     effect = xdr.ManageOfferEffect
     outcome = xdr.ManageOfferSuccessResultOffer(effect.MANAGE_OFFER_DELETED)
     if left is not None:
@@ -291,7 +291,7 @@ def offers_claimed(claims: Sequence[xdr.ClaimAtom], left: xdr.OfferEntry | None 
 
 
 def paid(kind: Any, claims: Sequence[xdr.ClaimAtom], asset: Asset, amount: int, to: str = BOB) -> Any:
-    """What a path payment gives; `kind` is the SDK's class for it."""
+    """Return the result of a path payment; `kind` is the SDK's class for it."""
     return kind(list(claims), xdr.SimplePaymentResult(account_id(to), asset.to_xdr_object(), xdr.Int64(amount)))
 
 
@@ -299,14 +299,14 @@ def paid(kind: Any, claims: Sequence[xdr.ClaimAtom], asset: Asset, amount: int, 
 
 
 def contract_of(asset: Asset) -> bytes:
-    """The id of an asset's own contract."""
+    """Return the id of an asset's own contract."""
     from stellar_sdk import StrKey
 
     return StrKey.decode_contract(asset.contract_id(PASSPHRASE))
 
 
 def event(contract: bytes | None, topics: Sequence[xdr.SCVal], content: xdr.SCVal, kind: int = 1) -> xdr.ContractEvent:
-    """An event of a contract; kind 0 is a system's, 2 a diagnostic one."""
+    """Return an event of a contract; kind 0 is a system's, 2 a diagnostic one."""
     return xdr.ContractEvent(
         NO_EXTENSION,
         None if contract is None else xdr.ContractID(xdr.Hash(contract)),
@@ -316,7 +316,7 @@ def event(contract: bytes | None, topics: Sequence[xdr.SCVal], content: xdr.SCVa
 
 
 def token_event(name: str, *parties: str, amount: xdr.SCVal | int, asset: Asset = USD) -> xdr.ContractEvent:
-    """An event of an asset's own contract, as classic operations publish it too."""
+    """Return an event of an asset's own contract, which classic operations publish too."""
     content = scval.to_int128(amount) if isinstance(amount, int) else amount
     topics = [scval.to_symbol(name), *map(scval.to_address, parties)]
     canonical = "native" if asset.is_native() else f"{asset.code}:{asset.issuer}"
@@ -336,17 +336,17 @@ class Tx:
 
     Attributes:
         operations: its operations.
-        results: their results; plain successes where none are given.
-        changes: what each operation changed.
+        results: their results; simple successes by default.
+        changes: the changes of each operation.
         source: its source account, `G…` or `M…`.
         meta: the version of its meta.
-        fee_changes: what charging the fee changed.
-        failed: whether it failed, all its operations with it.
+        fee_changes: the changes of charging the fee.
+        failed: whether it failed with all its operations.
         events: each operation's events.
         fees: the events of its fee and its refund.
         diagnostic: its diagnostic events.
         envelope_v0: whether its envelope is of the oldest type.
-        fee_source: who bumped its fee, None if nobody did.
+        fee_source: the account that bumped its fee, None without a fee bump.
         soroban: whether it declares resources.
     """
 
@@ -446,7 +446,7 @@ def ledger(
     sequence: int = SEQUENCE,
     close_time: int = _CLOSE_TIME,
 ) -> bytes:
-    """A `LedgerCloseMeta` of a version, with transactions in the order they were applied."""
+    """Return a `LedgerCloseMeta` of a version, with transactions in the order of application."""
     envelopes = [tx.envelope(number) for number, tx in enumerate(transactions, start=1)]
     results = [tx.result(envelope) for tx, envelope in zip(transactions, envelopes, strict=True)]
     xdrs = [envelope.to_xdr_object() for envelope in envelopes]

@@ -1,4 +1,4 @@
-"""Runs the exporter as pods run it: the program, in a process of its own."""
+"""Runs the exporter as pods run it: the program in a separate process."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ PROGRAM = str(Path(sys.executable).with_name("stellar-etl"))
 Row = dict[str, Any]
 
 TABLES = {
-    "ledger_transaction": "",  # loaded into none
+    "ledger_transaction": "",  # these types have no table
     "token_transfers": "token_transfers_raw",
     "signers": "account_signers",
     "trustlines": "trust_lines",
     **{type_: f"history_{type_}" for type_ in HISTORY if type_ not in ("ledger_transaction", "token_transfers")},
 }
-"""The tables that are not named as their types are."""
+"""The tables whose names differ from their types'."""
 
 BATCH_COLUMNS = {"batch_id", "batch_run_date", "batch_insert_ts"}
-"""What a load adds to every row: a test that adds none is not to be refused for it."""
+"""The columns that a load adds to every row: a test may omit them."""
 
 
 def command(type_: str) -> str:
@@ -58,7 +58,7 @@ def option(arguments: Sequence[str], *names: str) -> str:
 
 
 def refused_rows(arguments: Sequence[str]) -> list[str]:
-    """What BigQuery would refuse of the rows that an export wrote to this machine: file, line, column."""
+    """Return the reasons for which BigQuery would refuse rows of a local export: file, line, column."""
     output, end = option(arguments, "-o", "--output"), option(arguments, "-e", "--end-ledger")
     if not arguments or not arguments[0].startswith("export_") or not output:
         return []
@@ -87,7 +87,7 @@ def refused_rows(arguments: Sequence[str]) -> list[str]:
 
 @cache
 def schema(type_: str) -> list[validator.Field]:
-    """The fields of a type's table, none if it is loaded into none."""
+    """Return the fields of a type's table, none if it has no table."""
     path = REPO / "schemas" / f"{TABLES.get(type_, type_)}_schema.json"
     fields: list[validator.Field] = json.loads(path.read_text()) if path.exists() else []
     return fields
@@ -100,7 +100,7 @@ def succeed(*arguments: object, **environment: str) -> subprocess.CompletedProce
 
 
 def fail(*arguments: object, status: int = 1, **environment: str) -> str:
-    """Run it, expect a status and one line on standard error; return that line."""
+    """Run the program, expect a status and one line on standard error; return that line."""
     done = run(*arguments, **environment)
     assert done.returncode == status, done.stderr
     assert done.stdout == ""
@@ -113,7 +113,7 @@ def rows(path: Path) -> list[Row]:
 
 
 def as_set(some_rows: list[Row]) -> list[str]:
-    """Rows in a form that compares as JSON values do: 1.0 is 1, the order of keys and rows is none."""
+    """Return rows in a form that compares as JSON values do: 1.0 equals 1, and the order of keys and rows is free."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):

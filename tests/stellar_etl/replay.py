@@ -1,4 +1,4 @@
-"""Ledger entry changes, computed a second time: by the SDK's own decoder, step by step."""
+"""Ledger entry changes, computed independently by the SDK's own decoder, step by step."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ IDS = {
 
 @dataclass
 class Touched:
-    """What a ledger did to one entry.
+    """The effect of a ledger on one entry.
 
     Attributes:
         key: its ledger key.
         before: its state before the ledger, None if it did not exist or is unknown.
         after: its state after, None if it was removed.
-        made: whether it was created and not there before.
-        restored: whether it came back from the archive.
+        made: whether the ledger created it.
+        restored: whether it was restored from the archive.
         evicted: whether it was evicted, and no other change has its state.
     """
 
@@ -65,7 +65,7 @@ class Replay:
 
     Attributes:
         known: the last state of each entry, by ledger key.
-        contradictions: where a state that is recorded is not the last one.
+        contradictions: recorded states that differ from the last known one.
         header: the last ledger's.
     """
 
@@ -74,7 +74,7 @@ class Replay:
     header: Any = None
 
     def ledger(self, data: bytes) -> list[Touched]:
-        """Take one ledger; return its changes, without entries that it created and removed again."""
+        """Read one ledger; return its changes, without entries that it created and removed again."""
         meta = xdr.LedgerCloseMeta.from_xdr_bytes(data)
         close: Any = meta.v0 or meta.v1 or meta.v2
         self.header = close.ledger_header.header
@@ -110,20 +110,20 @@ class Replay:
             one.restored = False
             one.before = one.before or state
         if entry is not None and entry.data.ttl is not None and one.after is not None:
-            # Extensions of transactions that don't see each other: the longest counts.
+            # Of extensions by parallel transactions, the longest counts.
             entry = max(entry, one.after, key=lambda it: it.data.ttl.live_until_ledger_seq.uint32)
         one.after = entry
         self.known[raw] = entry
 
     def check_state(self, sequence: int, key: Any, state: Any, entry: Any) -> None:
-        """A state is the last known one; for times to live see above."""
+        """Check that a recorded state is the last known one; times to live are the exception above."""
         raw = key.to_xdr_bytes()
         if state is not None and raw in self.known and key.ttl is None and state != self.known[raw]:
             self.contradictions.append(f"ledger {sequence}: {b64encode(raw).decode()}")
 
 
 def in_order(close: Any) -> Iterator[xdr.LedgerEntryChanges]:
-    """All changes of a ledger but evictions."""
+    """Yield all changes of a ledger except evictions."""
     outcomes = close.tx_processing
     for outcome in outcomes:
         yield outcome.fee_processing
@@ -142,7 +142,7 @@ def in_order(close: Any) -> Iterator[xdr.LedgerEntryChanges]:
 
 
 def is_told(key: xdr.LedgerKey) -> bool:
-    """Whether there is a table for an entry: there is none for data entries and for nonces."""
+    """Return whether there is a table for an entry: data entries and nonces have none."""
     return key.data is None and (key.contract_data is None or key.contract_data.key.type != NONCE)
 
 
@@ -180,7 +180,7 @@ def promised(ext: Any) -> Row:
 
 
 def identity(key: xdr.LedgerKey) -> tuple[str, Id]:
-    """The type and the id of an entry's row."""
+    """Return the type and the id of an entry's row."""
     if key.account is not None:
         return "accounts", address(key.account.account_id)
     if key.trust_line is not None:
@@ -202,7 +202,7 @@ def identity(key: xdr.LedgerKey) -> tuple[str, Id]:
 
 
 def values(entry: xdr.LedgerEntry) -> Row:
-    """What a row that shows an entry must say of it: all that the entry holds, as far as there are columns."""
+    """Return the expected values of an entry's row: its complete content as far as there are columns."""
     held: Any = entry.data
     common = {"last_modified_ledger": entry.last_modified_ledger_seq.uint32}
     paid_by = {"sponsor": sponsor(entry.ext.v1.sponsoring_id) if entry.ext.v1 else None}
@@ -312,7 +312,7 @@ RENAMED = {
     "write_fee_1kb_bucket_list_high": "rent_fee_1kb_soroban_state_size_high",
     "write_fee_1kb_bucket_list_low": "rent_fee_1kb_soroban_state_size_low",
 }
-"""Columns that are named as their fields were before protocol 23."""
+"""Columns with the names that their fields had before protocol 23."""
 LISTS = {
     "keys": ("frozen_ledger_keys", lambda key: b64encode(key.encoded_ledger_key).decode()),
     "keys_to_freeze": ("frozen_ledger_keys_to_freeze", lambda key: b64encode(key.encoded_ledger_key).decode()),
@@ -324,7 +324,7 @@ LISTS = {
 
 
 def setting_values(setting: xdr.ConfigSettingEntry) -> Row:
-    """A setting's columns, found by the names of its fields; all others are 0 or empty."""
+    """Return a setting's columns, found by the names of its fields; all others are 0 or empty."""
     told: Row = {
         column: [] if kind.mode == "REPEATED" else 0
         for column, kind in read_columns("config_settings").items()
@@ -380,7 +380,7 @@ def account_values(account: xdr.AccountEntry) -> Row:
 
 
 def signers(entry: xdr.LedgerEntry | None) -> dict[str, Row]:
-    """The signers of an account, by key."""
+    """Return the signers of an account, by key."""
     if entry is None:
         return {}
     account: Any = entry.data.account
@@ -396,7 +396,7 @@ def signers(entry: xdr.LedgerEntry | None) -> dict[str, Row]:
 
 
 def expected(touched: Sequence[Touched]) -> dict[str, dict[Id, Row]]:
-    """The rows of one ledger, by type and id: the columns that `values` computes."""
+    """Return the rows of one ledger, by type and id: the columns that `values` computes."""
     found: dict[str, dict[Id, Row]] = {type_: {} for type_ in (*IDS, "signers", "restored_key")}
     for one in touched:
         if one.kind == 4:
@@ -435,7 +435,7 @@ def id_of(type_: str, row: Row) -> Id:
 
 
 def by_id(type_: str, rows: Sequence[Row]) -> dict[Id, Row]:
-    """Rows of one ledger by what identifies them: each has one."""
+    """Return rows of one ledger by their id, which is unique."""
     found = {id_of(type_, row): row for row in rows}
     assert len(found) == len(rows), type_
     return found
@@ -450,7 +450,7 @@ def compare(rows: dict[Id, Row], wanted: dict[Id, Row], place: str) -> None:
 
 
 def lumens(entry: xdr.LedgerEntry | None, native_contract: str) -> int:
-    """How many stroops an entry holds: of a contract, in the books of the lumens' own contract."""
+    """Return the stroops of an entry; a contract's are in the balances of the lumens' own contract."""
     if entry is None:
         return 0
     held: Any = entry.data
@@ -470,7 +470,7 @@ def lumens(entry: xdr.LedgerEntry | None, native_contract: str) -> int:
 
 
 def gained(touched: Sequence[Touched], passphrase: str) -> int:
-    """How many stroops more there are after a ledger than before, outside the fee pool."""
+    """Return how many stroops a ledger adds outside the fee pool."""
     contract = Asset.native().contract_id(passphrase)
     return sum(lumens(one.after, contract) - lumens(one.before, contract) for one in touched)
 

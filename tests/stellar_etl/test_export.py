@@ -1,4 +1,4 @@
-"""An export is whole or not there, wherever it goes; its manifest comes last, and ties it to its neighbours."""
+"""An export is complete or absent on every kind of output; the manifest is written last and names its neighbours."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[emulators.Serve
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, hidden ones too."""
+    """Return every file below a folder, including hidden files."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 # The manifest ---------------------------------------------------------------------------------------------------
 
 
-def test_the_whole_manifest(lake: Path, tmp_path: Path) -> None:
+def test_the_manifest_has_all_fields(lake: Path, tmp_path: Path) -> None:
     succeed("export_all_history", "-s", 10, "-e", 12, "--datastore-path", lake, "-o", tmp_path)
     manifest = json.loads((tmp_path / "10-12-manifest.json").read_text())
     ledgers = rows(tmp_path / "10-12-ledgers.txt")
@@ -60,7 +60,7 @@ def test_the_whole_manifest(lake: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_manifests_of_neighbours_chain(lake: Path, tmp_path: Path) -> None:
+def test_manifests_of_neighbouring_ranges_are_chained(lake: Path, tmp_path: Path) -> None:
     manifests = []
     for first, last in ((3, 9), (10, 10), (11, 42)):
         succeed("export_ledgers", "-s", first, "-e", last, "--datastore-path", lake, "-o", tmp_path / f"{first}")
@@ -84,13 +84,13 @@ def manifest_files(folder: Path) -> list[dict[str, object]]:
     return found
 
 
-def test_objects_come_before_their_manifest(lake: Path, server: emulators.Server) -> None:
+def test_objects_are_written_before_their_manifest(lake: Path, server: emulators.Server) -> None:
     succeed(
         *("export_all_history", "-s", 5, "-e", 6, "--datastore-path", lake, "-o", "order", *CLOUD),
         STORAGE_EMULATOR_HOST=server.url,
     )
     blobs = list(emulators.storage_client(server).list_blobs(emulators.BUCKET, prefix="order/"))
-    # An object's generation is larger than those that were written before.
+    # An object's generation is larger than the generations of earlier objects.
     names = [blob.name for blob in sorted(blobs, key=lambda blob: blob.generation)]
     assert len(names) == len(HISTORY) + 1
     assert names[-1] == "order/5-6-manifest.json"
@@ -99,7 +99,7 @@ def test_objects_come_before_their_manifest(lake: Path, server: emulators.Server
 # Failures -------------------------------------------------------------------------------------------------------
 
 
-def test_a_failed_export_leaves_an_earlier_one_as_it_was(lake: Path, tmp_path: Path) -> None:
+def test_a_failed_export_leaves_an_earlier_one_unchanged(lake: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     names = ("--file-names", "ledgers=l,transactions=t,operations=o,assets=a")
     succeed("export_all_history", "-s", 5, "-e", 30, "--datastore-path", lake, "-o", output, *names)
@@ -125,8 +125,8 @@ def test_a_full_disk_is_an_error(lake: Path) -> None:
 
 @pytest.mark.parametrize("status", [0, NOT_YET])
 @pytest.mark.parametrize("to", ["bucket", "device", "folder"])
-def test_nothing_is_left_behind(lake: Path, tmp_path: Path, server: emulators.Server, to: str, status: int) -> None:
-    """What goes to a bucket or a device is written aside too, in the machine's folder for such files."""
+def test_no_temporary_file_is_left(lake: Path, tmp_path: Path, server: emulators.Server, to: str, status: int) -> None:
+    """Temporary files for a bucket or a device are in the machine's temporary folder."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     output = {"bucket": "left/l.txt", "device": "/dev/stdout", "folder": str(tmp_path / "out" / "l.txt")}[to]
@@ -149,7 +149,7 @@ def test_nothing_is_left_behind(lake: Path, tmp_path: Path, server: emulators.Se
 # Devices --------------------------------------------------------------------------------------------------------
 
 
-def test_a_redirected_standard_output_is_written_to_not_replaced(lake: Path, tmp_path: Path) -> None:
+def test_a_redirected_standard_output_is_written_and_not_replaced(lake: Path, tmp_path: Path) -> None:
     path = tmp_path / "rows.txt"
     with path.open("wb") as target:
         subprocess.run(
@@ -164,8 +164,8 @@ def test_a_redirected_standard_output_is_written_to_not_replaced(lake: Path, tmp
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_rows_on_standard_output_are_rows_only(lake: Path) -> None:
-    """Statistics and complaints go to standard error."""
+def test_standard_output_has_rows_only(lake: Path) -> None:
+    """Statistics and errors go to standard error."""
     done = succeed("export_operations", "-s", 5, "-e", 7, "--datastore-path", lake, "-o", "/dev/stdout")
     assert [json.loads(line)["ledger_sequence"] for line in done.stdout.splitlines()]
     assert "attempted_transforms" in done.stderr

@@ -1,4 +1,4 @@
-"""What an export says while it works, what it does with odd rows, and how it ends when it can't go on."""
+"""Progress lines of an export, its treatment of odd rows, and its end after an error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LINE = re.compile(r'time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ" level=(info|error) ms
 
 
 def messages(text: str) -> list[tuple[str, str]]:
-    """The level and the message of each line: there is no other kind of line."""
+    """Return the level and the message of each line; all lines have this form."""
     found = [LINE.fullmatch(line) for line in text.splitlines()]
     assert all(found), text
     return [(match[1], json.loads(match[2])) for match in found if match]
@@ -45,18 +45,18 @@ def test_progress_is_a_structured_line(lake: Path, tmp_path: Path) -> None:
     assert json.loads(last[1])["attempted_transforms"] == 40
 
 
-def test_a_short_export_reports_its_counts_alone(lake: Path, tmp_path: Path) -> None:
+def test_a_short_export_reports_its_counts_only(lake: Path, tmp_path: Path) -> None:
     export = ("export_ledgers", "-s", 3, "-e", 42, "--datastore-path", lake, "-o", tmp_path / "l.txt")
     assert len(messages(succeed(*export, "--progress-seconds", 3600).stderr)) == 1
 
 
 def on_a_terminal(*arguments: object) -> tuple[int, str]:
-    """Run the program with a terminal as its standard error; return its status and what the terminal was sent."""
+    """Run the program with a terminal as its standard error; return its status and the bytes sent to the terminal."""
     ours, its = pty.openpty()
     process = subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=its)
     os.close(its)
     text = b""
-    with contextlib.suppress(OSError):  # that is how a terminal ends
+    with contextlib.suppress(OSError):  # a terminal ends like this
         while block := os.read(ours, 1 << 16):
             text += block
     os.close(ours)
@@ -64,7 +64,7 @@ def on_a_terminal(*arguments: object) -> tuple[int, str]:
 
 
 def visible(text: str) -> list[str]:
-    """What is to be seen in the end: a carriage return leads back to the line's beginning."""
+    """Return the visible text: a carriage return goes back to the start of the line."""
     lines = []
     for line in text.split("\n"):
         shown = ""
@@ -74,7 +74,7 @@ def visible(text: str) -> list[str]:
     return lines
 
 
-def test_progress_on_a_terminal_is_one_line_in_place(lake: Path, tmp_path: Path) -> None:
+def test_progress_on_a_terminal_updates_one_line(lake: Path, tmp_path: Path) -> None:
     status, text = on_a_terminal(
         *("export_ledgers", "-s", 3, "-e", 42, "--datastore-path", lake, "-o", tmp_path / "l.txt"),
         *("--progress-seconds", 0),
@@ -87,7 +87,7 @@ def test_progress_on_a_terminal_is_one_line_in_place(lake: Path, tmp_path: Path)
     assert end == ""
 
 
-def test_an_error_on_a_terminal_has_a_line_of_its_own(lake: Path, tmp_path: Path) -> None:
+def test_an_error_on_a_terminal_has_a_separate_line(lake: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     status, text = on_a_terminal(
         *("export_ledgers", "-s", 3, "-e", 42, "--datastore-path", lake, "-o", "/dev/full", "--progress-seconds", 0),
@@ -98,16 +98,16 @@ def test_an_error_on_a_terminal_has_a_line_of_its_own(lake: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "soon"])
-def test_a_wrong_pace_is_named(lake: Path, tmp_path: Path, seconds: str) -> None:
+def test_an_invalid_pace_is_named(lake: Path, tmp_path: Path, seconds: str) -> None:
     export = ("export_ledgers", "-s", 5, "-e", 6, "--datastore-path", lake, "-o", tmp_path / "l.txt")
     assert "--progress-seconds" in fail(*export, "--progress-seconds", seconds)
 
 
-# Rows that can't be made ----------------------------------------------------------------------------------------
+# Rows that cannot be created ------------------------------------------------------------------------------------
 
 
 def odd_ledger(sequence: int = SEQUENCE) -> bytes:
-    """A payment, then an offer that is said to have bought less than nothing, twice."""
+    """Return a payment, then an offer with a negative bought amount, twice."""
     sell = ManageSellOffer(NATIVE, USD, "1", Price(2, 1))
     claims = [claim(BOB, 77, USD, amount, NATIVE, 6) for amount in (-3, -4)]
     result = succeeded(sell.to_xdr_object(), offers_claimed(claims))
@@ -123,7 +123,7 @@ def odd_lake(tmp_path: Path) -> Path:
     return tmp_path / "lake"
 
 
-def test_a_row_that_can_not_be_made_is_named_and_counted(odd_lake: Path, tmp_path: Path) -> None:
+def test_a_row_that_cannot_be_created_is_named_and_counted(odd_lake: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     export = ("export_all_history", "-s", SEQUENCE, "-e", SEQUENCE, "--datastore-path", odd_lake, "-o", output)
     types = ("--types", "transactions,trades,operations", "--write-parquet")
@@ -142,7 +142,7 @@ def test_a_row_that_can_not_be_made_is_named_and_counted(odd_lake: Path, tmp_pat
         assert {file["type"]: file["rows"] for file in files} == {"transactions": 2, "operations": 3, "trades": 0}
 
 
-def test_a_row_that_is_left_out_has_a_line_of_its_own_on_a_terminal(tmp_path: Path) -> None:
+def test_an_omitted_row_has_a_separate_line_on_a_terminal(tmp_path: Path) -> None:
     write_lake(tmp_path / "lake", [odd_ledger(), odd_ledger(SEQUENCE + 1)], PASSPHRASE)
     status, text = on_a_terminal(
         *("export_trades", "-s", SEQUENCE, "-e", SEQUENCE + 1, "--datastore-path", tmp_path / "lake", "--no-verify"),
@@ -153,7 +153,7 @@ def test_a_row_that_is_left_out_has_a_line_of_its_own_on_a_terminal(tmp_path: Pa
     assert [level for level, _ in messages("\n".join(visible(text)).rstrip())] == ["error"] * 4 + ["info"]
 
 
-def test_a_strict_export_ends_at_a_row_that_can_not_be_made(odd_lake: Path, tmp_path: Path) -> None:
+def test_a_strict_export_stops_at_a_row_that_cannot_be_created(odd_lake: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     export = ("export_all_history", "-s", SEQUENCE, "-e", SEQUENCE, "--datastore-path", odd_lake, "-o", output)
     line = fail(*export, "--strict-export")
@@ -162,17 +162,17 @@ def test_a_strict_export_ends_at_a_row_that_can_not_be_made(odd_lake: Path, tmp_
     assert not list(output.iterdir())
 
 
-def test_rows_beyond_the_limit_are_not_tried(odd_lake: Path, tmp_path: Path) -> None:
+def test_rows_beyond_the_limit_are_not_transformed(odd_lake: Path, tmp_path: Path) -> None:
     export = ("export_trades", "-s", SEQUENCE, "-e", SEQUENCE, "--datastore-path", odd_lake, "-o", tmp_path / "t.txt")
     (counts,) = messages(succeed(*export, "--limit", 0).stderr)
     assert json.loads(counts[1])["attempted_transforms"] == 0
 
 
-# What stops an export -------------------------------------------------------------------------------------------
+# Errors that stop an export -------------------------------------------------------------------------------------
 
 
 def fail_on_a_small_disk(size: int, *arguments: object) -> str:
-    """Run the program where no file may grow beyond so many bytes; return its one line."""
+    """Run the program with a limit on the size of files; return its one line."""
     done = subprocess.run(
         [PROGRAM, *map(str, arguments)],
         capture_output=True,
@@ -189,17 +189,17 @@ def fail_on_a_small_disk(size: int, *arguments: object) -> str:
 @pytest.mark.parametrize(
     ("size", "types", "file"),
     [
-        # The ledgers would fit: they are not published either.
+        # The ledgers would fit, but are not published either.
         (100_000, ("--types", "ledgers,transactions"), "3-42-transactions.txt"),
-        # So much that it fails before the end.
+        # The size makes it fail before the end.
         (100_000, ("--types", "transactions", "-u", f"pad={'x' * 10_000}"), "3-42-transactions.txt"),
-        # Nobody trades in the first ledger: the text file is empty, and fits.
+        # The first ledger has no trade: the text file is empty, and fits.
         (1_000, ("--types", "trades", "--write-parquet"), "3-3-trades.parquet"),
         (100, ("--types", "trades"), "3-3-manifest.json"),
     ],
     ids=["rows", "many", "parquet", "manifest"],
 )
-def test_a_full_disk_leaves_what_was_there(
+def test_a_full_disk_leaves_earlier_files_unchanged(
     lake: Path, tmp_path: Path, size: int, types: tuple[str, ...], file: str
 ) -> None:
     output = tmp_path / "out"
@@ -214,7 +214,7 @@ def test_a_full_disk_leaves_what_was_there(
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """A bucket that refuses everything."""
+    """A bucket that refuses every request."""
 
     def _refuse(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -228,7 +228,7 @@ class Refusing(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = _refuse  # noqa: N815
 
     def log_message(self, *_: Any) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Columns out of schema files."""
+"""Columns from schema files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stellar_etl.schema_files import BATCH_COLUMNS, Column, read_columns
 from tests.stellar_etl.program import schema
 
 
-def test_columns_are_in_the_order_of_the_file_without_those_of_the_load() -> None:
+def test_columns_are_in_the_order_of_the_file_without_the_loads_columns() -> None:
     names = [field["name"] for field in schema("trades")]
     assert set(names) > BATCH_COLUMNS
     assert list(read_columns("history_trades")) == [name for name in names if name not in BATCH_COLUMNS]
@@ -27,7 +27,7 @@ def test_columns_are_in_the_order_of_the_file_without_those_of_the_load() -> Non
         ("[1]", "is not a schema file: TypeError"),
     ],
 )
-def test_a_file_that_can_not_be_read_is_named(
+def test_an_unreadable_file_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, problem: str
 ) -> None:
     monkeypatch.setattr(schema_files, "schema_folder", lambda: tmp_path)

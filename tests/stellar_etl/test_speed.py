@@ -1,6 +1,6 @@
-"""What was made fast stays fast: ratios of processor time on the same ledgers, with much room for a busy machine.
+"""Ratios of processor time on the same ledgers, with tolerance for a busy machine.
 
-`benchmarks/` has the figures; these only show whether something became several times as slow.
+`benchmarks/` has the figures; these tests only detect code that became several times slower.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def objects(lake: Path) -> list[bytes]:
 
 
 def times_as_fast(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
-    """In turns, the best of three each: what else the machine does only ever adds."""
+    """Measure in turns and return the ratio of the best of three: other work on the machine only adds time."""
     pairs = [(processor_seconds(ours), processor_seconds(theirs)) for _ in range(3)]
     return min(pair[1] for pair in pairs) / min(pair[0] for pair in pairs)
 
@@ -39,15 +39,15 @@ def export(lake: Path, folder: Path, *types: str) -> None:
     export_rows(open_lake(str(lake), "pubnet"), [file_set], str(folder / "manifest.json"))
 
 
-def test_the_decoder_is_several_times_as_fast_as_the_sdk(objects: list[bytes]) -> None:
+def test_the_decoder_is_several_times_faster_than_the_sdk(objects: list[bytes]) -> None:
     assert times_as_fast(partial(decode, objects), partial(decode_by_sdk, objects)) > 4
 
 
 @pytest.mark.parametrize(("types", "least"), [(HISTORY, 0.6), (STATE, 1.2)], ids=["history", "changes"])
-def test_an_export_takes_about_as_long_as_the_sdk_decodes(
+def test_an_export_takes_about_as_long_as_the_sdks_decoding(
     lake: Path, tmp_path: Path, objects: list[bytes], types: dict[str, object], least: float
 ) -> None:
-    """Without Python's cycle collector, which the export turns off; as it comes, the SDK takes twice as long."""
+    """Python's cycle collector is off, as in the export; with the collector the SDK takes twice as long."""
     assert times_as_fast(partial(export, lake, tmp_path, *types), partial(decode_by_sdk, objects)) > least
 
 

@@ -1,4 +1,4 @@
-"""The wheel, installed: it holds every module and every schema file, and writes the files that a checkout writes."""
+"""The installed wheel has every module and schema file, and writes the same files as a checkout."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SCHEMAS = {f"stellar_etl/schemas/{path.name}" for path in (REPO / "schemas").glo
 
 
 def call(*arguments: object, cwd: Path) -> None:
-    """Run a program with nothing of the checkout in its environment."""
+    """Run a program without the checkout in its environment."""
     done = subprocess.run([*map(str, arguments)], cwd=cwd, env={}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built of a copy of what it is made of: a build leaves files beside its sources."""
+    """Build the wheel from a copy of its sources, because a build leaves files beside them."""
     tree = tmp_path_factory.mktemp("tree") / "project"
     for name in ("stellar_etl", "schemas"):
         shutil.copytree(REPO / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -41,7 +41,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program in an environment of its own, which sees the packages that the tests run with, but no checkout."""
+    """Install the program in a separate environment with the packages of the tests, and without the checkout."""
     folder = tmp_path_factory.mktemp("installed") / "venv"
     call(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder.parent)
     python = folder / "bin" / "python"
@@ -53,15 +53,17 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "stellar-etl"
 
 
-def test_it_holds_every_module_and_every_schema_file(wheel: Path) -> None:
+def test_the_wheel_has_every_module_and_every_schema_file(wheel: Path) -> None:
     modules = {str(path.relative_to(REPO)) for path in (REPO / "stellar_etl").rglob("*.py")}
     with zipfile.ZipFile(wheel) as file:
         assert {name for name in file.namelist() if ".dist-info/" not in name} == modules | SCHEMAS
 
 
 @pytest.mark.parametrize("command", ["export_all_history", "export_ledger_entry_changes"])
-def test_it_writes_the_files_of_a_checkout(installed: Path, lake: Path, tmp_path: Path, command: str) -> None:
-    """Parquet's columns and those of `config_settings` come from schema files."""
+def test_the_installed_program_writes_the_files_of_a_checkout(
+    installed: Path, lake: Path, tmp_path: Path, command: str
+) -> None:
+    """Schema files define Parquet's columns and those of `config_settings`."""
 
     def arguments(output: str) -> Sequence[object]:
         return command, "-s", 3, "-e", 20, "--datastore-path", lake, "-o", tmp_path / output, "--write-parquet"
@@ -74,8 +76,8 @@ def test_it_writes_the_files_of_a_checkout(installed: Path, lake: Path, tmp_path
     assert found == expected
 
 
-def test_it_runs_what_was_installed(installed: Path, lake: Path, tmp_path: Path) -> None:
-    """Without its schema files the program names the one that is missing: it reads no checkout's."""
+def test_the_installed_program_reads_its_own_files_only(installed: Path, lake: Path, tmp_path: Path) -> None:
+    """Without its schema files the program names the missing one, and does not read a checkout's."""
     (schemas,) = installed.parent.parent.glob("lib/*/site-packages/stellar_etl/schemas")
     aside = schemas.rename(schemas.with_name("aside"))
     try:

@@ -1,4 +1,4 @@
-"""Several processes write what one writes, and fail as one fails; none of them is left behind."""
+"""Several processes write the files of one process, fail with the same errors, and all end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMANDS = {"export_all_history": (), "export_ledger_entry_changes": ("--batch-s
 
 @pytest.fixture
 def own_lake(lake: Path, tmp_path: Path) -> Path:
-    """A copy of the lake, to damage."""
+    """A copy of the lake, for damage."""
     return Path(shutil.copytree(lake, tmp_path / "lake"))
 
 
@@ -30,7 +30,7 @@ def object_of(lake: Path, sequence: int) -> Path:
 
 
 def written(folder: Path) -> dict[str, Any]:
-    """Every file's bytes; of manifests what they say, without the folder."""
+    """Return every file's bytes; of manifests the content without the folder."""
     return {
         path.name: json.loads(path.read_text().replace(f"{folder}/", ""))
         if "manifest" in path.name
@@ -40,7 +40,7 @@ def written(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_they_write_what_one_writes(lake: Path, tmp_path: Path, command: str) -> None:
+def test_several_processes_write_the_files_of_one(lake: Path, tmp_path: Path, command: str) -> None:
     made = {}
     for count in (1, 2, 3):
         folder = tmp_path / str(count)
@@ -51,7 +51,7 @@ def test_they_write_what_one_writes(lake: Path, tmp_path: Path, command: str) ->
     assert len(made[1]) > 9
 
 
-def test_they_count_and_report_as_one_does(lake: Path, tmp_path: Path) -> None:
+def test_several_processes_count_and_report_as_one(lake: Path, tmp_path: Path) -> None:
     texts = []
     for count in (1, 2):
         arguments = ("export_all_history", "-s", 3, "-e", 42, "--datastore-path", lake, "-o", tmp_path / str(count))
@@ -65,7 +65,7 @@ def test_they_count_and_report_as_one_does(lake: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sequence", [3, 12, 13, 42])
-def test_they_name_the_first_ledger_that_is_damaged(own_lake: Path, tmp_path: Path, sequence: int) -> None:
+def test_several_processes_name_the_first_damaged_ledger(own_lake: Path, tmp_path: Path, sequence: int) -> None:
     for later in {sequence, min(sequence + 1, 42)}:
         path = object_of(own_lake, later)
         path.write_bytes(path.read_bytes()[:-20])
@@ -74,7 +74,7 @@ def test_they_name_the_first_ledger_that_is_damaged(own_lake: Path, tmp_path: Pa
     assert not list((tmp_path / "out").glob("*"))
 
 
-def test_they_see_two_chains(own_lake: Path, lake: Path, tmp_path: Path) -> None:
+def test_several_processes_detect_two_chains(own_lake: Path, lake: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     subprocess.run(
         [
@@ -109,7 +109,7 @@ def gone(process: int) -> bool:
 
 @pytest.fixture
 def stuck(own_lake: Path, tmp_path: Path) -> subprocess.Popen[str]:
-    """An export whose two processes wait for a ledger that never comes."""
+    """Start an export whose two processes wait for a ledger that never arrives."""
     for sequence in (30, 31):
         path = object_of(own_lake, sequence)
         path.unlink()
@@ -129,7 +129,7 @@ def stuck(own_lake: Path, tmp_path: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_one_that_is_killed_ends_the_export(stuck: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_a_killed_process_ends_the_export(stuck: subprocess.Popen[str], tmp_path: Path) -> None:
     of_both = children(stuck.pid)
     os.kill(of_both[1], signal.SIGKILL)
     _, text = stuck.communicate(timeout=PATIENCE)
@@ -150,8 +150,8 @@ def test_a_stopped_export_leaves_no_process(
     wait_until(lambda: all(map(gone, of_both)), "a process is left")
 
 
-def test_they_end_with_the_first_one(lake: Path, tmp_path: Path) -> None:
-    """Even if it has no time to report them."""
+def test_the_processes_end_with_their_parent(lake: Path, tmp_path: Path) -> None:
+    """They end even if the parent is killed without warning."""
     process = subprocess.Popen(
         [
             *(PROGRAM, "export_all_history", "-s", "3", "-e", "42", "--datastore-path", str(lake)),
@@ -169,7 +169,7 @@ def test_they_end_with_the_first_one(lake: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("quota", "allowed"), [("100000 100000", 1), ("50000 100000", 1), ("max 100000", None), ("", None)]
 )
-def test_a_container_is_allowed_so_many(
+def test_the_number_of_processes_follows_the_containers_cpu_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, allowed: int | None
 ) -> None:
     path = tmp_path / "cpu.max"
@@ -178,7 +178,7 @@ def test_a_container_is_allowed_so_many(
     assert workers.processors() == (allowed or len(os.sched_getaffinity(0)))
 
 
-def test_one_does_where_rows_are_counted_or_go_into_two_files(lake: Path, tmp_path: Path) -> None:
+def test_one_process_is_used_for_a_row_limit_or_two_files(lake: Path, tmp_path: Path) -> None:
     arguments = ("export_all_history", "-s", 3, "-e", 42, "--datastore-path", lake, "--limit", 5, "--write-parquet")
     for count in (1, 2):
         succeed(*arguments, "-o", tmp_path / str(count), "--processes", count)

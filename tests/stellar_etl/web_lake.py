@@ -26,7 +26,7 @@ PREFIX = "v1.1/ledgers/pubnet/"
 
 
 class Objects(Protocol):
-    """What a server holds."""
+    """The objects of a server."""
 
     def names(self, after: str) -> Iterator[str]: ...
 
@@ -34,7 +34,7 @@ class Objects(Protocol):
 
 
 class Files:
-    """The files of a folder; they may be changed meanwhile."""
+    """The files of a folder; tests may change them meanwhile."""
 
     def __init__(self, folder: Path) -> None:
         self.held = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -51,7 +51,7 @@ class Files:
 
 @dataclass
 class Pretended:
-    """A lake of any size, whose names and objects are made when they are asked for."""
+    """A lake of any size, whose names and objects are created on request."""
 
     closed: Callable[[int], int]
     oldest: int = 3
@@ -63,7 +63,7 @@ class Pretended:
     def names(self, after: str) -> Iterator[str]:
         if self.configured and after < ".config.json":
             yield ".config.json"
-        # Names sort newest first: the first ledger whose object's name is not after the given one.
+        # Names sort newest first: find the first ledger whose object's name is after the given one.
         upper = bisect_right(
             range(self.newest + 1), False, key=lambda sequence: self.layout.span(sequence).name <= after
         )
@@ -95,7 +95,7 @@ class Pretended:
 
 
 def minimal_ledger(sequence: int, closed: int) -> bytes:
-    """A `LedgerCloseMeta` without transactions, whose own hashes are right."""
+    """Return a `LedgerCloseMeta` without transactions, with correct hashes."""
     before = hashlib.sha256(struct.pack(">I", sequence - 1)).digest()
     transactions, results = before, struct.pack(">I", 0)
     header = b"".join(
@@ -113,15 +113,15 @@ def minimal_ledger(sequence: int, closed: int) -> bytes:
 
 @dataclass
 class Server:
-    """One server's address, what it was asked for, and how it is to fail.
+    """One server's address, its requests, and its faults.
 
     Attributes:
-        reads: the names of objects that were asked for, in order; `ranges` those of which a part was.
+        reads: the names of requested objects, in order; `ranges` those of partial requests.
         listings: the query of each listing.
-        faults: by object name, or "?" for listings: what to do instead, one for each request, the last one for ever
-            if `...` follows it. A status; "cut" in the middle; "hang"; other bytes; or what a function gives, which
-            is called first.
-        most_busy: how many requests were under way at once at most.
+        faults: by object name, or "?" for listings: one fault per request, the last one for all further requests if
+            `...` follows it. A fault is a status; "cut" in the middle; "hang"; other bytes; or a function, whose result
+            is used.
+        most_busy: the maximum number of simultaneous requests.
     """
 
     objects: Objects
@@ -144,7 +144,7 @@ class Server:
         return sum(".xdr." in name for name in self.reads)
 
     def fault(self, name: str) -> Any:
-        """What is to go wrong with this request, None for nothing."""
+        """Return the fault of this request, None for no fault."""
         left = self.faults.get(name) or [None]
         return left[0] if left[1:] == [...] else left.pop(0)
 
@@ -224,7 +224,7 @@ def answer(handler: BaseHTTPRequestHandler, server: Server) -> None:
 
 
 def part(handler: BaseHTTPRequestHandler, server: Server, body: bytes) -> tuple[int, bytes, dict[str, str]]:
-    """Status, bytes and headers of an object, or of the part of it that is asked for."""
+    """Return status, bytes and headers of an object, or of its requested part."""
     headers = {"ETag": f'"{hashlib.sha256(body).hexdigest()}"'}
     asked = handler.headers.get("Range")
     if asked is None:
@@ -237,7 +237,7 @@ def part(handler: BaseHTTPRequestHandler, server: Server, body: bytes) -> tuple[
 
 
 def listing(objects: Objects, query: dict[str, str]) -> bytes:
-    """A `ListBucketResult`; a page's token is its last key."""
+    """Return a `ListBucketResult`; a page's token is its last key."""
     assert query["list-type"] == "2"
     prefix, size = query.get("prefix", ""), int(query.get("max-keys", 1000))
     after = query.get("continuation-token", query.get("start-after", ""))

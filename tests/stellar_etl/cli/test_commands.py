@@ -1,4 +1,4 @@
-"""The program's contract: ranges, files, manifests, exit statuses, and one clear line for what can't be done."""
+"""The program's contract: ranges, files, manifests, exit statuses, and one clear line per error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIRST, LAST = 3, 42
 
 @pytest.fixture
 def own_lake(lake: Path, tmp_path: Path) -> Path:
-    """A copy of the lake, to damage."""
+    """A copy of the lake, for damage."""
     return Path(shutil.copytree(lake, tmp_path / "lake"))
 
 
@@ -66,14 +66,14 @@ def test_times_become_a_half_open_range(
     assert ledger_range(lake, tmp_path, start, end) == {"start": expected[0], "end": expected[1]}
 
 
-def test_neighbouring_intervals_share_no_ledger_and_lose_none(lake: Path, tmp_path: Path) -> None:
+def test_neighbouring_intervals_cover_every_ledger_once(lake: Path, tmp_path: Path) -> None:
     edges = [at(second) for second in range(0, 196, 13)]
     ranges = [ledger_range(lake, tmp_path, *pair) for pair in itertools.pairwise(edges)]
     assert ranges[0]["start"] == FIRST
     assert all(left["end"] == right["start"] for left, right in itertools.pairwise(ranges))
 
 
-def test_a_time_that_the_network_has_not_reached_is_not_yet(lake: Path, tmp_path: Path) -> None:
+def test_a_time_beyond_the_network_head_is_not_reached_yet(lake: Path, tmp_path: Path) -> None:
     output = tmp_path / "range.json"
     arguments = ["get_ledger_range_from_times", "-s", at(0), "-e", at(196), "--datastore-path", lake, "-o", output]
     line = fail(*arguments, status=NOT_YET)
@@ -90,14 +90,14 @@ def test_a_time_that_the_network_has_not_reached_is_not_yet(lake: Path, tmp_path
         (at(9), at(5), "is after --end-time"),
     ],
 )
-def test_wrong_times_are_named(lake: Path, start: str, end: str, words: str) -> None:
+def test_invalid_times_are_named(lake: Path, start: str, end: str, words: str) -> None:
     assert words in fail("get_ledger_range_from_times", "-s", start, "-e", end, "--datastore-path", lake)
 
 
 # Files and manifests --------------------------------------------------------------------------------------------
 
 
-def test_one_pass_writes_what_the_single_exports_write(lake: Path, tmp_path: Path) -> None:
+def test_one_pass_writes_the_files_of_the_single_exports(lake: Path, tmp_path: Path) -> None:
     span = ("-s", FIRST, "-e", LAST, "--datastore-path", lake)
     succeed("export_all_history", *span, "-o", tmp_path)
     for type_ in TYPES:
@@ -114,7 +114,7 @@ def assert_manifest_is_true(folder: Path, manifest: dict[str, Any]) -> None:
         assert (file["rows"], file["bytes"], file["crc32c"]) == (data.count(b"\n"), len(data), checksum)
 
 
-def test_the_manifest_holds_what_was_written(lake: Path, tmp_path: Path) -> None:
+def test_the_manifest_describes_the_written_files(lake: Path, tmp_path: Path) -> None:
     succeed(
         *("export_all_history", "-s", 10, "-e", 20, "--datastore-path", lake, "-o", tmp_path),
         *("--types", "ledgers,operations", "--file-names", "ledgers=l.txt,operations=o.ndjson"),
@@ -139,14 +139,14 @@ def test_a_single_export_has_a_manifest_beside_it(lake: Path, tmp_path: Path) ->
     assert_manifest_is_true(tmp_path, json.loads((tmp_path / "t.txt.manifest.json").read_text()))
 
 
-def test_the_same_export_again_writes_the_same_bytes(lake: Path, tmp_path: Path) -> None:
+def test_a_repeated_export_writes_the_same_bytes(lake: Path, tmp_path: Path) -> None:
     for folder in ("one", "two"):
         succeed("export_all_history", "-s", 5, "-e", 30, "--datastore-path", lake, "-o", tmp_path / folder)
     for path in (tmp_path / "one").glob("*.txt"):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
-def test_extra_fields_stand_in_every_row_whatever_they_hold(lake: Path, tmp_path: Path) -> None:
+def test_every_row_has_the_extra_fields_with_any_value(lake: Path, tmp_path: Path) -> None:
     fields = 'batch_id=run_1,"note=a, ""b""; $(whoami)"'
     succeed(
         *("export_operations", "-s", 5, "-e", 8, "--datastore-path", lake, "-o", tmp_path / "o.txt"),
@@ -157,7 +157,7 @@ def test_extra_fields_stand_in_every_row_whatever_they_hold(lake: Path, tmp_path
     assert {(row["batch_id"], row["note"]) for row in found} == {("run_1", 'a, "b"; $(whoami)')}
 
 
-def test_limit_bounds_each_type(lake: Path, tmp_path: Path) -> None:
+def test_limit_applies_to_each_type(lake: Path, tmp_path: Path) -> None:
     succeed("export_all_history", "-s", 3, "-e", 30, "--datastore-path", lake, "-o", tmp_path, "--limit", 3)
     counts = {path.stem: len(rows(path)) for path in tmp_path.glob("*.txt")}
     assert max(counts.values()) == 3
@@ -176,14 +176,14 @@ def test_statistics_are_the_last_line(lake: Path, tmp_path: Path) -> None:
     assert r"\"attempted_transforms\":5,\"failed_transforms\":0,\"successful_transforms\":5" in done.stderr
 
 
-# What can't be done ---------------------------------------------------------------------------------------------
+# Errors ---------------------------------------------------------------------------------------------------------
 
 
 def assert_nothing_was_written(folder: Path) -> None:
     assert not folder.exists() or not list(folder.iterdir())
 
 
-def test_a_hole_names_the_missing_ledgers(own_lake: Path, tmp_path: Path) -> None:
+def test_a_gap_names_the_missing_ledgers(own_lake: Path, tmp_path: Path) -> None:
     for sequence in (11, 12, 20):
         ledger_file(own_lake, sequence).unlink()
     output = tmp_path / "out"
@@ -201,7 +201,7 @@ def test_ledgers_beyond_the_network_head_are_not_reached_yet(lake: Path, tmp_pat
 
 
 def damage(path: Path, change: bytes) -> None:
-    """Change one byte of a ledger's content: of the fee pool in its header, so that it still decodes."""
+    """Change one byte of a ledger's content, in the fee pool of its header, so that it still decodes."""
     content = bytearray(zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes()))
     place = content.index(change)
     content[place + len(change) - 1] ^= 1
@@ -220,7 +220,7 @@ def test_a_changed_ledger_is_refused_and_named(own_lake: Path, tmp_path: Path) -
 
 
 def test_a_changed_signature_is_refused_and_named(own_lake: Path, tmp_path: Path) -> None:
-    """Of all that a ledger holds, signatures are in the transaction set's hash alone."""
+    """Only the hash of the transaction set covers signatures."""
     path = ledger_file(own_lake, 12)
     succeed("export_transactions", "-s", 12, "-e", 12, "--datastore-path", own_lake, "-o", tmp_path / "before.txt")
     signature = base64.b64decode(rows(tmp_path / "before.txt")[0]["tx_envelope"])[-64:]
@@ -261,7 +261,7 @@ def test_a_lake_of_another_network_is_refused(lake: Path, tmp_path: Path) -> Non
         (["-s", "5", "-e", "6", "--cloud-provider", "gcp"], "needs --cloud-storage-bucket"),
     ],
 )
-def test_a_wrong_command_line_is_named(lake: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_an_invalid_command_line_is_named(lake: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
     output = tmp_path / "out"
     assert words in fail("export_all_history", *arguments, "--datastore-path", lake, "-o", output)
     assert_nothing_was_written(output)
@@ -281,8 +281,8 @@ def test_an_output_that_is_a_folder_is_named(lake: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_export_leaves_nothing(lake: Path, tmp_path: Path, number: signal.Signals) -> None:
-    """The output's folder is there while rows are written aside; a pipe in the lake's place keeps it in mid-work."""
+def test_a_stopped_export_leaves_no_file(lake: Path, tmp_path: Path, number: signal.Signals) -> None:
+    """Rows go to temporary files while the output's folder exists; a pipe as the lake keeps the export busy."""
     own = Path(shutil.copytree(lake, tmp_path / "lake"))
     path = ledger_file(own, 30)
     path.unlink()
@@ -304,7 +304,7 @@ def mkfifo(path: Path) -> None:
     os.mkfifo(path)
 
 
-def test_help_and_version() -> None:
+def test_help_and_version_are_printed() -> None:
     assert succeed("version").stdout.splitlines()[0] == f"stellar-etl {__version__}"
     text = succeed("export_all_history", "--help").stdout
     for option in ("--start-ledger", "--types", "--file-names", "--datastore-path", "--cloud-storage-bucket"):

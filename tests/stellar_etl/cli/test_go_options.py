@@ -24,7 +24,7 @@ def test_history_is_written_in_batches_into_a_folder(lake: Path, tmp_path: Path)
     assert [(file["start_ledger"], file["end_ledger"]) for file in manifest["files"]] == [(3, 18), (19, 34), (35, 42)]
 
 
-def test_batches_of_token_transfers_have_the_go_program_s_name(lake: Path, tmp_path: Path) -> None:
+def test_batches_of_token_transfers_have_the_go_programs_name(lake: Path, tmp_path: Path) -> None:
     succeed("export_token_transfer", "-s", 3, "-e", 4, "--datastore-path", lake, "-o", tmp_path, "--batch-size", 9)
     assert {path.name for path in tmp_path.iterdir()} == {"3-4-token_transfer.txt", "3-4-manifest.json"}
 
@@ -57,14 +57,14 @@ def test_a_short_switch_may_have_a_value_too(lake: Path, tmp_path: Path) -> None
     assert {path.name for path in tmp_path.glob("*.txt")} == {"20-20-offers.txt", "20-20-ttl.txt"}
 
 
-def test_a_switch_with_another_value_is_refused(lake: Path, tmp_path: Path) -> None:
+def test_a_switch_with_an_invalid_value_is_refused(lake: Path, tmp_path: Path) -> None:
     arguments = ("-s", 3, "-e", 3, "--datastore-path", lake, "-o", tmp_path / "rows.txt")
     done = run("export_ledgers", *arguments, "--testnet=perhaps")
     assert done.returncode == 1
     assert "--testnet: ignored explicit argument 'perhaps'" in done.stderr
 
 
-def test_places_alone_have_no_effect(lake: Path, tmp_path: Path) -> None:
+def test_options_for_unused_outputs_have_no_effect(lake: Path, tmp_path: Path) -> None:
     arguments = ("-s", 3, "-e", 3, "--datastore-path", lake, "-o", tmp_path / "rows.txt")
     succeed("export_ledgers", *arguments, "--parquet-output", tmp_path / "p", "--cloud-storage-bucket", "a-bucket")
     assert {path.name for path in tmp_path.iterdir()} == {"rows.txt", "rows.txt.manifest.json"}
@@ -74,7 +74,7 @@ def test_changes_without_an_end_follow_the_network(lake: Path, tmp_path: Path) -
     arguments = ("-s", "27", "-b", "8", "--datastore-path", str(lake), "-o", str(tmp_path), "-f")
     followed = subprocess.Popen([PROGRAM, "export_ledger_entry_changes", *arguments], stderr=subprocess.PIPE, text=True)
     try:
-        # The lake ends with ledger 42: the batch that follows, from 43 on, is waited for.
+        # The lake ends with ledger 42: the export waits for the next batch, which begins at 43.
         wanted = {f"{span}-{name}" for span in ("27-34", "35-42") for name in ("offers.txt", "manifest.json")}
         deadline = time.monotonic() + 90
         while {path.name for path in tmp_path.iterdir()} != wanted and time.monotonic() < deadline:
@@ -94,7 +94,7 @@ def test_a_shell_completes_commands_and_options(shell: str) -> None:
     assert "--extra-fields" in script
 
 
-def test_bash_takes_the_script(tmp_path: Path) -> None:
+def test_bash_accepts_the_script(tmp_path: Path) -> None:
     script = succeed("completion", "bash").stdout
     (tmp_path / "completion").write_text(script)
     words = 'COMP_WORDS=(stellar-etl export_ledgers --strict); COMP_CWORD=2; _stellar_etl; echo "${COMPREPLY[*]}"'

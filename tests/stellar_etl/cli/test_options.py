@@ -1,4 +1,4 @@
-"""Values of options that need care: CSV records, times at the edges of the calendar, and which line they end in."""
+"""Values of options that need care: CSV records, times at the edges of the calendar, and their error lines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOT_YET = 75
         ("", {}),
     ],
 )
-def test_extra_fields_come_as_text(lake: Path, tmp_path: Path, text: str, expected: dict[str, str]) -> None:
+def test_extra_fields_are_written_as_text(lake: Path, tmp_path: Path, text: str, expected: dict[str, str]) -> None:
     export = ("export_transactions", "-s", 5, "-e", 6, "--datastore-path", lake, "-o")
     succeed(*export, tmp_path / "plain.txt")
     succeed(*export, tmp_path / "more.txt", "-u", text)
@@ -33,7 +33,7 @@ def test_extra_fields_come_as_text(lake: Path, tmp_path: Path, text: str, expect
     assert rows(tmp_path / "more.txt") == [row | expected for row in rows(tmp_path / "plain.txt")]
 
 
-def test_keys_are_in_order_and_markup_is_escaped(lake: Path, tmp_path: Path) -> None:
+def test_keys_are_sorted_and_markup_is_escaped(lake: Path, tmp_path: Path) -> None:
     export = ("export_ledgers", "-s", 5, "-e", 5, "--datastore-path", lake, "-o", tmp_path / "l.txt")
     succeed(*export, "-u", "aaa=<a href='x'>&</a>,zzz=1")
     line = (tmp_path / "l.txt").read_text()
@@ -59,7 +59,9 @@ def test_keys_are_in_order_and_markup_is_escaped(lake: Path, tmp_path: Path) -> 
         ("--num-workers", "many", "--num-workers"),
     ],
 )
-def test_a_wrong_value_is_one_line(lake: Path, tmp_path: Path, option: str, text: str | None, words: str) -> None:
+def test_an_invalid_value_is_reported_in_one_line(
+    lake: Path, tmp_path: Path, option: str, text: str | None, words: str
+) -> None:
     output = tmp_path / "out"
     arguments = (option,) if text is None else (option, text)
     line = fail("export_all_history", "-s", 5, "-e", 6, "--datastore-path", lake, "-o", output, *arguments)
@@ -71,7 +73,7 @@ def test_a_wrong_value_is_one_line(lake: Path, tmp_path: Path, option: str, text
 @pytest.mark.parametrize(
     "text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-02-30T00:00:00Z", "1767225600", ""]
 )
-def test_an_invalid_time_is_one_line(lake: Path, tmp_path: Path, option: str, text: str) -> None:
+def test_an_invalid_time_is_reported_in_one_line(lake: Path, tmp_path: Path, option: str, text: str) -> None:
     times = {"--start-time": "2026-01-01T00:00:00Z", "--end-time": "2026-01-01T00:01:00Z"} | {option: text}
     given = [part for pair in times.items() for part in pair]
     output = tmp_path / "out" / "range.txt"
@@ -90,12 +92,12 @@ def test_both_times_past_the_network_head_are_not_reached_yet(lake: Path) -> Non
     ("start", "end", "expected"),
     [
         ("0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", {"start": 3, "end": 3}),
-        # Ledgers close at whole seconds: a part of a second more is after them.
+        # Ledgers close at whole seconds: a time with a fraction is after them.
         ("2026-01-01T00:00:00.000001Z", "2026-01-01T00:00:05.5Z", {"start": 4, "end": 5}),
         ("2025-12-31T19:00:05-05:00", "2026-01-01T05:30:10+05:30", {"start": 4, "end": 5}),
     ],
 )
-def test_times_in_every_form(lake: Path, start: str, end: str, expected: dict[str, int]) -> None:
+def test_times_are_read_in_every_form(lake: Path, start: str, end: str, expected: dict[str, int]) -> None:
     done = succeed("get_ledger_range_from_times", "-s", start, "-e", end, "--datastore-path", lake, "-o", "")
     assert done.stdout.endswith("}\n")
     assert json.loads(done.stdout) == expected
@@ -104,14 +106,14 @@ def test_times_in_every_form(lake: Path, start: str, end: str, expected: dict[st
 @pytest.mark.parametrize(
     "command", ["export_effect", "export_token_transfers", "export_everything", "export", "ledgers", "export_ledger"]
 )
-def test_a_command_that_is_not_there_is_one_line_with_those_that_are(command: str) -> None:
+def test_an_unknown_command_is_reported_in_one_line_with_the_known_ones(command: str) -> None:
     line = fail(command, "-s", 5, "-e", 6)
     assert repr(command) in line
     assert "export_ledgers" in line
     assert "get_ledger_range_from_times" in line
 
 
-def test_the_options_of_the_go_program_are_taken(lake: Path, tmp_path: Path) -> None:
+def test_the_options_of_the_go_program_are_accepted(lake: Path, tmp_path: Path) -> None:
     succeed(
         *("export_ledgers", "--start-ledger", 5, "--end-ledger", 6, "--output", tmp_path / "l.txt"),
         *("--datastore-path", lake, "--captive-core", "--buffer-size", 1, "--num-workers", 2, "--retry-limit", 3),
@@ -121,12 +123,12 @@ def test_the_options_of_the_go_program_are_taken(lake: Path, tmp_path: Path) -> 
     assert [row["sequence"] for row in rows(tmp_path / "l.txt")] == [5, 6]
 
 
-def test_an_option_is_not_guessed_from_its_beginning(lake: Path, tmp_path: Path) -> None:
-    """A shortened option would change its meaning when another is added."""
+def test_an_option_cannot_be_abbreviated(lake: Path, tmp_path: Path) -> None:
+    """An abbreviation would change its meaning when another option is added."""
     arguments = ("--end-ledger", 6, "--datastore-path", lake, "-o", tmp_path / "l.txt")
     assert "--start 5" in fail("export_ledgers", "--start", 5, *arguments)
 
 
-def test_a_type_of_entries_that_the_go_program_lacks_has_an_option_of_its_name() -> None:
+def test_a_type_of_entries_that_the_go_program_lacks_has_an_option_with_its_name() -> None:
     assert entry_options([*STATE, "soroban_nonces"]) == {**ENTRY_OPTIONS, "export-soroban-nonces": ("soroban_nonces",)}
     assert sorted(type_ for types in ENTRY_OPTIONS.values() for type_ in types) == sorted(STATE)

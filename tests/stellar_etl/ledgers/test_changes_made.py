@@ -1,4 +1,4 @@
-"""What several changes of one entry in one ledger come to, who signs, and what contracts write of assets."""
+"""Several changes of one entry in one ledger, signers, and contracts' records of assets."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ CREATED, UPDATED, REMOVED, RESTORED = 0, 1, 2, 4
 
 
 def acting(*each: Changes, **more: Any) -> Tx:
-    """A transaction with an operation for each list of changes."""
+    """Return a transaction with an operation per list of changes."""
     return Tx([BumpSequence(1)] * max(len(each), 1), changes=each or [[]], **more)
 
 
 def exported(folder: Path, *ledgers: bytes, strict: bool = True) -> dict[str, list[Row]]:
-    """The rows of ledgers; of those whose results were tampered with too."""
+    """Return the rows of ledgers, also of ledgers with modified results."""
     return export(folder, ledgers, PASSPHRASE, *STATE, strict=strict, verify=False).rows
 
 
 def altered(made: bytes, **fields: Any) -> bytes:
-    """A ledger with other fields in its meta."""
+    """Return a ledger with changed fields in its meta."""
     meta = xdr.LedgerCloseMeta.from_xdr_bytes(made)
     close = meta.v2 or meta.v1
     for name, value in fields.items():
@@ -79,13 +79,13 @@ def alice(stroops: int) -> xdr.LedgerEntry:
         ([(None, 1), (1, None)], []),
         ([(None, 1), (1, None), (None, 2)], [(CREATED, 2)]),
         ([(1, 2), (2, 3)], [(UPDATED, 3)]),
-        # The row of what is gone shows the state before the ledger, not before the removal.
+        # The row of a removed entry shows the state before the ledger, not before the removal.
         ([(1, 2), (2, None)], [(REMOVED, 1)]),
         ([(1, None), (None, 2)], [(UPDATED, 2)]),
         ([(1, None), (None, 2), (2, None)], [(REMOVED, 1)]),
     ],
 )
-def test_changes_of_one_entry_come_to_one(
+def test_changes_of_one_entry_become_one_row(
     tmp_path: Path, steps: list[tuple[int | None, int | None]], expected: list[tuple[int, int]]
 ) -> None:
     def entry(units: int | None) -> xdr.LedgerEntry | None:
@@ -114,7 +114,9 @@ def test_each_ledger_has_its_own_rows(tmp_path: Path) -> None:
         ("the second's refund", "an upgrade"),
     ],
 )
-def test_fees_come_first_then_transactions_then_refunds_then_upgrades(tmp_path: Path, earlier: str, later: str) -> None:
+def test_changes_are_ordered_by_fees_transactions_refunds_and_upgrades(
+    tmp_path: Path, earlier: str, later: str
+) -> None:
     steps = {earlier: change(alice(1), alice(2)), later: change(alice(2), alice(3))}
 
     def step(name: str) -> list[xdr.LedgerEntryChange]:
@@ -134,7 +136,7 @@ def test_fees_come_first_then_transactions_then_refunds_then_upgrades(tmp_path: 
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 3, 4])
-def test_every_version_of_meta(tmp_path: Path, version: int) -> None:
+def test_every_version_of_meta_has_rows(tmp_path: Path, version: int) -> None:
     after = change(alice(3), alice(4)) if version > 1 else []
     tx = acting(change(alice(2), alice(3)), fee_changes=change(alice(1), alice(2)), meta=version, after=after)
     for close in (0, 1, 2):
@@ -143,7 +145,7 @@ def test_every_version_of_meta(tmp_path: Path, version: int) -> None:
 
 
 @pytest.mark.parametrize(("protocol", "left"), [(12, 2), (13, 4)])
-def test_old_internal_errors_undid_what_they_recorded(tmp_path: Path, protocol: int, left: int) -> None:
+def test_internal_errors_of_old_protocols_undo_their_changes(tmp_path: Path, protocol: int, left: int) -> None:
     tx = acting(change(alice(2), alice(3)), fee_changes=change(alice(1), alice(2)), after=change(alice(3), alice(4)))
     meta = xdr.LedgerCloseMeta.from_xdr_bytes(ledger(tx, protocol=protocol))
     assert meta.v1 is not None
@@ -160,7 +162,7 @@ def test_data_entries_have_no_table(tmp_path: Path) -> None:
 
 
 def stored(value: xdr.SCVal, key: xdr.SCVal | None = None, contract: bytes = bytes(32)) -> xdr.LedgerEntry:
-    """An entry of a contract."""
+    """Return an entry of a contract."""
     address = xdr.SCAddress(xdr.SCAddressType.SC_ADDRESS_TYPE_CONTRACT, contract_id=xdr.ContractID(xdr.Hash(contract)))
     persistent = xdr.ContractDataDurability.PERSISTENT
     content = xdr.ContractDataEntry(NO_EXTENSION, address, key or scval.to_symbol("key"), persistent, value)
@@ -185,7 +187,7 @@ STATE_OF_ONE = change(ONE, TWO)[:1]
         ([change(None, ONE), [*STATE_OF_ONE, *restored(TWO)]], [(CREATED, 2)]),
     ],
 )
-def test_restored_entries(tmp_path: Path, steps: list[Changes], expected: list[tuple[int, int]]) -> None:
+def test_restored_entries_have_rows(tmp_path: Path, steps: list[Changes], expected: list[tuple[int, int]]) -> None:
     found = exported(tmp_path, ledger(acting(*steps)))
     assert [(kind, shown["u32"]) for kind, shown in became(found["contract_data"], "val_decoded")] == expected
     key = ledger_key(ONE).to_xdr()
@@ -202,13 +204,13 @@ def test_restored_entries(tmp_path: Path, steps: list[Changes], expected: list[t
 
 
 def test_the_longest_of_several_extensions_counts(tmp_path: Path) -> None:
-    # Transactions that are applied side by side begin with the same state.
+    # Transactions that run in parallel begin with the same state.
     tx = acting(change(ttl(1, 500), ttl(1, 900)), change(ttl(1, 500), ttl(1, 700)), change(ttl(2, 5), ttl(2, 6)))
     found = exported(tmp_path, ledger(tx))["ttl"]
     assert became(found, "live_until_ledger_seq") == [(UPDATED, 900), (UPDATED, 6)]
 
 
-def test_evicted_entries_are_gone_and_only_their_keys_are_known(tmp_path: Path) -> None:
+def test_evicted_entries_are_removed_and_only_their_keys_are_known(tmp_path: Path) -> None:
     code = xdr.LedgerKey(
         xdr.LedgerEntryType.CONTRACT_CODE, contract_code=xdr.LedgerKeyContractCode(xdr.Hash(bytes([9]) * 32))
     )
@@ -254,7 +256,7 @@ def signed(*signers: tuple[str, int, str | None], master: int = 1) -> xdr.Ledger
         (signed((BOB, 2, CAROL)), None, [(REMOVED, ALICE, 1, None), (REMOVED, BOB, 2, CAROL)]),
     ],
 )
-def test_signers_have_rows_when_any_of_them_changes(
+def test_signers_have_rows_if_one_of_them_changes(
     tmp_path: Path,
     before: xdr.LedgerEntry | None,
     after: xdr.LedgerEntry | None,
@@ -272,7 +274,7 @@ def test_signers_have_rows_when_any_of_them_changes(
 
 
 def instance(name: str, code: str, issuer: str) -> xdr.SCVal:
-    """What an asset's own contract holds of itself."""
+    """Return the instance data of an asset's own contract."""
     info = {
         scval.to_symbol("asset_code"): scval.to_string(code),
         scval.to_symbol("issuer"): scval.to_bytes(StrKey.decode_ed25519_public_key(issuer)),
@@ -307,7 +309,7 @@ NO_ASSET = ("", "", "")
         (NATIVE, itself({"AssetInfo": scval.to_vec([scval.to_symbol("Native")])}), NO_ASSET),
     ],
 )
-def test_an_asset_s_own_contract_names_it(
+def test_an_assets_own_contract_is_recognized(
     tmp_path: Path, contract: Asset, value: xdr.SCVal, expected: tuple[str, str, str]
 ) -> None:
     entry = stored(value, INSTANCE, contract_of(contract))
@@ -336,23 +338,23 @@ HOLDER = StrKey.encode_contract(bytes([7]) * 32)
         (ALICE, balance(scval.to_int128(1)), ("", "")),
     ],
 )
-def test_a_contract_s_balance(tmp_path: Path, holder: str, value: xdr.SCVal, expected: tuple[str, str]) -> None:
+def test_a_contracts_balance_has_a_row(
+    tmp_path: Path, holder: str, value: xdr.SCVal, expected: tuple[str, str]
+) -> None:
     key = scval.to_vec([scval.to_symbol("Balance"), scval.to_address(holder)])
     entry = stored(value, key, contract_of(USD))
     (row,) = exported(tmp_path, ledger(acting(change(None, entry))))["contract_data"]
     assert (row["balance_holder"], row["balance"]) == expected
 
 
-def test_nonces_are_left_out(tmp_path: Path) -> None:
+def test_nonces_have_no_row(tmp_path: Path) -> None:
     nonce = xdr.SCVal(xdr.SCValType.SCV_LEDGER_KEY_NONCE, nonce_key=xdr.SCNonceKey(xdr.Int64(5)))
     changes = [change(None, stored(scval.to_void(), nonce)), change(None, ONE)]
     found = exported(tmp_path, ledger(acting(*changes)))
     assert [row["key_decoded"] for row in found["contract_data"]] == [{"symbol": "key"}]
 
 
-def test_an_entry_that_is_no_contract_s_is_counted_as_failed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_invalid_contract_entry_is_counted_as_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entry = stored(scval.to_void())
     assert entry.data.contract_data is not None
     entry.data.contract_data.contract = scval.from_address(scval.to_address(ALICE)).to_xdr_sc_address()

@@ -1,7 +1,7 @@
-"""Every sequence of changes of one entry that the protocol permits in a ledger, against a model of the entry's life.
+"""Every sequence of changes of one entry that the protocol permits in a ledger, compared with a model.
 
-The model keeps the whole history of an entry and of its time to live, and derives from the history what the rows must
-say. The exporter joins changes two by two instead. Each sequence is recorded in several ways: in one operation, in the
+The model keeps the whole history of an entry and of its time to live, and derives the rows from the history. The
+exporter combines changes two by two instead. Each sequence is recorded in several ways: in one operation, in the
 operations of one transaction, in several transactions, and in the order of stellar-core 23.0.0rc4.
 """
 
@@ -23,15 +23,15 @@ from tests.stellar_etl.made import ttl as ttl_entry
 from tests.stellar_etl.program import Row
 
 LONGEST = 4
-"""The most operations of one ledger that touch an entry here."""
+"""The maximum number of operations of one ledger that touch an entry here."""
 
 CREATED, UPDATED, REMOVED, RESTORED = 0, 1, 2, 4
 EXPIRED, LIVE = 50, 150
-"""Until when an entry lives that has expired before the ledger, and one that has not."""
+"""The last ledgers of an entry that has expired before the ledger, and of one that has not."""
 
 
 class Value(NamedTuple):
-    """What an entry holds, and until when it lives."""
+    """The content of an entry, and the last ledger of its life."""
 
     value: int
     until: int
@@ -42,9 +42,9 @@ class Life:
     """The history of one entry in one ledger.
 
     Attributes:
-        before: the state before the ledger, None if the ledger has no such entry or keeps it in the hot archive.
+        before: the state before the ledger, None if the entry is missing or in the hot archive.
         archived: whether the entry is persistent and has expired before the ledger.
-        steps: what each operation made of the entry: the state after it.
+        steps: the state of the entry after each operation.
         restored: the number of the operation that restored the entry, None if there is none.
         recorded: the changes that each operation records.
         evicted: whether the ledger evicts the entry in the end.
@@ -59,7 +59,7 @@ class Life:
 
     @property
     def now(self) -> Value | None:
-        """The state after the operations so far; None if no transaction can read the entry."""
+        """Return the state after the operations so far; None if no transaction can read the entry."""
         if self.steps:
             return self.steps[-1]
         return None if self.archived or (self.before and self.before.until == EXPIRED) else self.before
@@ -75,7 +75,7 @@ class Life:
 
 
 def next_lives(life: Life) -> Iterator[Life]:
-    """Yield what the next operation may do with an entry."""
+    """Yield the possible next operations on an entry."""
     step = len(life.steps) + 2
     value, until = step, LIVE + 10 * step
     if life.archived and life.restored is None:
@@ -88,7 +88,7 @@ def next_lives(life: Life) -> Iterator[Life]:
         return
     now = life.now
     if now is None:
-        # An expired temporary entry is still there until it is evicted: creating it again is an update.
+        # An expired temporary entry exists until it is evicted: creating it again is an update.
         there = life.before if not life.steps else None
         new = Value(value, until)
         yield life.then(new, ("change", there, new))
@@ -96,13 +96,13 @@ def next_lives(life: Life) -> Iterator[Life]:
     for after in (Value(value, now.until), Value(now.value, until), Value(value, until), None):
         yield life.then(after, ("change", now, after))
     if life.before is not None and now.until > LIVE and life.before.until == LIVE and None not in life.steps:
-        # A transaction that is applied side by side with others does not see their extensions.
+        # A transaction that runs in parallel with others does not see their extensions.
         seen, shorter = Value(now.value, LIVE), Value(now.value, LIVE + 1)
         yield life.then(Value(now.value, max(now.until, LIVE + 1)), ("change", seen, shorter))
 
 
 def lives() -> Iterator[Life]:
-    """Yield every history of up to `LONGEST` operations, from each state that an entry may have before the ledger."""
+    """Yield every history of up to `LONGEST` operations, from each possible state before the ledger."""
     begin = [
         Life(None),
         Life(Value(1, LIVE)),
@@ -119,16 +119,16 @@ def lives() -> Iterator[Life]:
 
 
 Shown = tuple[int, int | None]
-"""A row's `ledger_entry_change`, and what it shows of the entry, None if the ledger records the key only."""
+"""A row's `ledger_entry_change`, and its state of the entry, None if the ledger records only the key."""
 
 
 def expected_row(life: Life, part: Callable[[Value], int], kinds: Sequence[bool]) -> Shown | None:
-    """Return what the row of the entry, or of its time to live, must say; None for no row.
+    """Return the expected row of the entry, or of its time to live; None for no row.
 
     Args:
         life: the history.
-        part: what of a state the row shows.
-        kinds: for each operation, whether it changed this part at all.
+        part: the part of a state that the row shows.
+        kinds: for each operation, whether it changed this part.
     """
     if life.evicted:
         return REMOVED, None
@@ -142,7 +142,7 @@ def expected_row(life: Life, part: Callable[[Value], int], kinds: Sequence[bool]
             return RESTORED, part(after)
         if after is not None:
             return UPDATED, part(after)
-        # The state before the first removal: of an entry that is restored and removed at once what was restored.
+        # The state before the first removal: if an entry is restored and removed at once, the restored state.
         shown = life.steps[gone - 1] if gone else life.recorded[0][0][2]
         assert shown is not None
         return REMOVED, part(shown)
@@ -156,11 +156,11 @@ def changes_part(record: tuple[str, Value | None, Value | None], part: Callable[
     return kind == "restore" or before is None or after is None or part(before) != part(after)
 
 
-# Recorded as a node records it -------------------------------------------------------------------------------------
+# Changes as a node records them ------------------------------------------------------------------------------------
 
 
 def stored(name: str, value: int) -> xdr.LedgerEntry:
-    """An entry of a contract."""
+    """Return an entry of a contract."""
     contract = xdr.SCAddress(
         xdr.SCAddressType.SC_ADDRESS_TYPE_CONTRACT, contract_id=xdr.ContractID(xdr.Hash(bytes(32)))
     )
@@ -198,7 +198,7 @@ class Recorded:
         return entry
 
     def operation(self, number: int) -> list[xdr.LedgerEntryChange]:
-        """What one operation records: of the entry, then of its time to live, where either changes."""
+        """Return the changes of one operation: of the entry, then of its time to live."""
         if number >= len(self.life.steps):
             return []
         found = []
@@ -210,12 +210,12 @@ class Recorded:
                     found += restored(entry(after))
                     continue
                 made = change(before and entry(before), after and entry(after))
-                # A restored entry stands for the state before its next change.
+                # A restored entry is the state before its next change.
                 found += made[-1:] if place and records[place - 1][0] == "restore" else made
         return found
 
     def late(self, number: int) -> list[xdr.LedgerEntryChange]:
-        """The same as stellar-core 23.0.0rc4 recorded it: restored entries at the end."""
+        """Return the changes as stellar-core 23.0.0rc4 recorded them: restored entries at the end."""
         made = self.operation(number)
         return [one for one in made if one.restored is None] + [one for one in made if one.restored is not None]
 
@@ -253,7 +253,7 @@ def restored_last(all_: Sequence[Recorded]) -> list[Tx]:
 
 
 @pytest.mark.parametrize("layout", [transactions, operations, one_operation, restored_last])
-def test_every_sequence_of_changes_comes_to_what_its_history_says(tmp_path: Path, layout: Layout) -> None:
+def test_every_sequence_of_changes_gives_the_row_of_its_history(tmp_path: Path, layout: Layout) -> None:
     all_ = [Recorded(f"k{number}", life) for number, life in enumerate(lives())]
     assert len(all_) > 900
     meta = xdr.LedgerCloseMeta.from_xdr_bytes(ledger(*layout(all_), version=2, protocol=23))
@@ -286,7 +286,7 @@ def test_every_sequence_of_changes_comes_to_what_its_history_says(tmp_path: Path
     assert not times
 
 
-def test_the_model_holds_every_kind_of_change() -> None:
+def test_the_model_has_every_kind_of_change() -> None:
     kinds = {
         expected_row(life, part, [True] * len(life.steps))
         for life in lives()
@@ -297,7 +297,7 @@ def test_the_model_holds_every_kind_of_change() -> None:
 
 
 def classic(step: int) -> list[list[int | None]]:
-    """Every sequence of balances of an account, None where there is no account."""
+    """Return every sequence of balances of an account, None for no account."""
     if not step:
         return [[None], [1]]
     return [
@@ -308,7 +308,7 @@ def classic(step: int) -> list[list[int | None]]:
 
 
 @pytest.mark.parametrize("together", [False, True])
-def test_every_sequence_of_an_account_comes_to_its_first_and_its_last_state(tmp_path: Path, together: bool) -> None:
+def test_every_sequence_of_an_account_gives_its_first_and_last_state(tmp_path: Path, together: bool) -> None:
     from stellar_sdk import Keypair
 
     histories = [history for length in range(1, LONGEST + 2) for history in classic(length)]

@@ -1,4 +1,4 @@
-"""FarmHash's Fingerprint64: values that others computed, for every length class of the function."""
+"""FarmHash's Fingerprint64: values of other implementations, for every length class of the function."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SENTENCE = (
     ("text", "expected"),
     [("1footrue", -1541654101129638711), ("2applefalse", 2794438866806483259), ("3true", -4880158226897771312)],
 )
-def test_it_is_bigquerys_farm_fingerprint(text: str, expected: int) -> None:
-    """The examples of BigQuery's documentation of FARM_FINGERPRINT."""
+def test_it_equals_bigquerys_farm_fingerprint(text: str, expected: int) -> None:
+    """The examples come from BigQuery's documentation of FARM_FINGERPRINT."""
     assert signed_fingerprint64(text.encode()) == expected
 
 
@@ -36,8 +36,8 @@ def test_it_is_bigquerys_farm_fingerprint(text: str, expected: int) -> None:
         ("abcdefgh", 0xFEE9D22990C82909),
     ],
 )
-def test_short_texts(text: str, expected: int) -> None:
-    """Values that the ports of FarmHash to other languages have in their own tests."""
+def test_short_texts_have_the_published_values(text: str, expected: int) -> None:
+    """The values come from the tests of FarmHash's ports to other languages."""
     assert fingerprint64(text.encode()) == expected
 
 
@@ -61,23 +61,23 @@ def test_short_texts(text: str, expected: int) -> None:
         (133, 0xB3DC56F0B5EDF66E),
     ],
 )
-def test_both_ends_of_every_length_class(size: int, expected: int) -> None:
-    """Computed with Google's C++ code (the package pyfarmhash 0.5.1)."""
+def test_both_ends_of_every_length_class_have_googles_values(size: int, expected: int) -> None:
+    """Google's C++ code computed them (the package pyfarmhash 0.5.1)."""
     assert fingerprint64(SENTENCE[:size]) == expected
 
 
-def test_every_length_up_to_300() -> None:
+def test_every_length_up_to_300_has_googles_value() -> None:
     """One digest over 300 values, computed with Google's C++ code (the package pyfarmhash 0.5.1)."""
     data = bytes(33 + (index * index + 7 * index) % 94 for index in range(300))
     values = b"".join(fingerprint64(data[:size]).to_bytes(8, "little") for size in range(300))
     assert hashlib.sha256(values).hexdigest() == "585369055fbff9f2457c27ac97147624b7bd617f5b66a31ca82185dc73adbb7b"
 
 
-def test_lumens_have_the_id_that_everyone_knows() -> None:
+def test_lumens_have_their_well_known_id() -> None:
     assert signed_fingerprint64(b"native") == -5706705804583548011
 
 
-def test_the_sign_is_that_of_the_highest_bit() -> None:
+def test_the_highest_bit_is_the_sign() -> None:
     for size in range(len(SENTENCE)):
         value, signed = fingerprint64(SENTENCE[:size]), signed_fingerprint64(SENTENCE[:size])
         assert -(2**63) <= signed < 2**63

@@ -1,4 +1,4 @@
-"""Ledgers and transactions of every form that the network has had are exported as the same rows."""
+"""Ledgers and transactions in every historical form give the same rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def paying(**attributes: object) -> Tx:
 
 @pytest.mark.parametrize("version", [0, 1, 2])
 @pytest.mark.parametrize("meta", [0, 1, 2, 3])
-def test_all_types_but_token_transfers_need_no_newer_meta(tmp_path: Path, version: int, meta: int) -> None:
+def test_all_types_except_token_transfers_can_be_read_from_older_meta(tmp_path: Path, version: int, meta: int) -> None:
     old = export(tmp_path / "old", [ledger(paying(meta=meta), version=version)], PASSPHRASE, *OTHERS).rows
     new = export(tmp_path / "new", [ledger(paying(meta=4), version=1)], PASSPHRASE, *OTHERS).rows
     assert [(row["type_string"], row["details"]["amount"]) for row in old["effects"]] == [
@@ -41,7 +41,7 @@ def test_all_types_but_token_transfers_need_no_newer_meta(tmp_path: Path, versio
 
 
 @pytest.mark.parametrize("meta", [0, 1, 2, 3])
-def test_token_transfers_of_older_meta_are_missing_and_said_to_be(
+def test_token_transfers_of_older_meta_are_missing_and_reported(
     tmp_path: Path, meta: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = export(tmp_path / "counted", [ledger(paying(meta=meta))], PASSPHRASE, "token_transfers", strict=False)
@@ -52,14 +52,14 @@ def test_token_transfers_of_older_meta_are_missing_and_said_to_be(
         export(tmp_path / "strict", [ledger(paying(meta=meta))], PASSPHRASE, "token_transfers")
 
 
-def test_token_transfers_are_missing_too_where_a_node_records_no_classic_events(tmp_path: Path) -> None:
+def test_token_transfers_are_missing_if_a_node_records_no_classic_events(tmp_path: Path) -> None:
     made = export(tmp_path, [ledger(paying(fees=[]))], PASSPHRASE, "token_transfers", strict=False)
     assert made.rows["token_transfers"] == []
     assert made.statistics.failed == 1
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
-def test_the_oldest_envelopes(tmp_path: Path, version: int) -> None:
+def test_the_oldest_envelopes_have_rows(tmp_path: Path, version: int) -> None:
     made = export(tmp_path, [ledger(paying(envelope_v0=True, meta=2), version=version)], PASSPHRASE, *OTHERS).rows
     assert [row["account"] for row in made["transactions"]] == [ALICE]
     assert made["transactions"][0]["successful"] is True
@@ -69,7 +69,7 @@ def test_the_oldest_envelopes(tmp_path: Path, version: int) -> None:
 
 @pytest.mark.parametrize("failed", [False, True])
 @pytest.mark.parametrize("version", [0, 1, 2])
-def test_fee_bumps(tmp_path: Path, version: int, failed: bool) -> None:
+def test_fee_bumps_have_rows(tmp_path: Path, version: int, failed: bool) -> None:
     bumped = ledger(paying(fee_source=CAROL, failed=failed), version=version)
     made = export(tmp_path, [bumped], PASSPHRASE).rows
     (row,) = made["transactions"]
@@ -81,6 +81,6 @@ def test_fee_bumps(tmp_path: Path, version: int, failed: bool) -> None:
     assert made["operations"][0]["operation_trace_code"] == "PaymentResultCodePaymentSuccess"
 
 
-def test_a_ledger_without_transactions(tmp_path: Path) -> None:
+def test_a_ledger_without_transactions_has_no_transaction_rows(tmp_path: Path) -> None:
     made = export(tmp_path, [ledger(version=0)], PASSPHRASE).rows
     assert {type_: len(rows) for type_, rows in made.items() if rows} == {"ledgers": 1}

@@ -1,4 +1,4 @@
-"""Readable keys: the examples of SEP-23, and what the SDK's own StrKey writes."""
+"""Readable keys: the examples of SEP-23, and the output of the SDK's own StrKey."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY = bytes.fromhex("3f0c34bf93ad0d9971d04ccc90f705511c838aad9734a4a2fb0d7a03fc7
 """The key of SEP-23's examples."""
 
 PAYLOAD_OF_KEY = "PA7QYNF7SOWQ3GLR2BGMZEHXAVIRZA4KVWLTJJFC7MGXUA74P7UJUAAAAA"
-"""How each signed payload of this key begins."""
+"""The beginning of each signed payload of this key."""
 
 KEYS = [bytes(32), b"\xff" * 32, *(hashlib.sha256(str(number).encode()).digest() for number in range(200))]
 
@@ -32,7 +32,7 @@ KEYS = [bytes(32), b"\xff" * 32, *(hashlib.sha256(str(number).encode()).digest()
     ],
     ids=["account", "muxed account 0", "muxed account 2^63", "contract", "liquidity pool", "claimable balance"],
 )
-def test_the_examples_of_the_standard(ours: str, expected: str) -> None:
+def test_keys_equal_the_examples_of_the_standard(ours: str, expected: str) -> None:
     assert ours == expected
 
 
@@ -49,7 +49,7 @@ def test_a_signed_payload_is_padded(size: int, expected: str) -> None:
     assert signer_key(key) == expected
 
 
-def test_keys_are_those_of_the_sdk() -> None:
+def test_keys_equal_the_sdks() -> None:
     for key in KEYS:
         assert strkey.account(key) == StrKey.encode_ed25519_public_key(key)
         assert strkey.contract(key) == StrKey.encode_contract(key)
@@ -61,22 +61,22 @@ def test_keys_are_those_of_the_sdk() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1, 420, 2**32, 2**63 - 1, 2**63, 2**64 - 1])
-def test_muxed_accounts_are_those_of_the_sdk(number: int) -> None:
+def test_muxed_accounts_equal_the_sdks(number: int) -> None:
     for key in KEYS:
         account = StrKey.encode_ed25519_public_key(key)
         assert strkey.muxed_account(key, number) == MuxedAccount(account, number).account_muxed
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 31, 63, 64])
-def test_signed_payloads_of_any_length_are_those_of_the_sdk(size: int) -> None:
+def test_signed_payloads_of_any_length_equal_the_sdks(size: int) -> None:
     payload = hashlib.shake_128(str(size).encode()).digest(size)
     key = (names.SIGNER_KEY_TYPE_ED25519_SIGNED_PAYLOAD, {"ed25519": KEY, "payload": payload})
     raw = KEY + size.to_bytes(4, "big") + payload + bytes(-size % 4)
     assert signer_key(key) == StrKey.encode_ed25519_signed_payload(raw)
 
 
-def test_a_different_key_is_a_different_text() -> None:
-    """The keys are remembered between calls; one must never stand for another."""
+def test_different_keys_have_different_texts() -> None:
+    """The keys are cached between calls; the cache must never return another key's text."""
     assert len({strkey.account(key) for key in KEYS}) == len(KEYS)
     assert len({strkey.muxed_account(KEY, number) for number in range(1000)}) == 1000
     assert strkey.account(KEYS[0]) == StrKey.encode_ed25519_public_key(KEYS[0])

@@ -1,4 +1,4 @@
-"""Parquet files hold the rows of the NDJSON files beside them, with the columns and types of BigQuery's tables."""
+"""Parquet files have the rows of the NDJSON files beside them, with the columns and types of BigQuery's tables."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ARROW = {
 
 
 def table_fields(type_: str) -> list[Mapping[str, Any]]:
-    """The columns of a type's table, except those that a load adds."""
+    """Return the columns of a type's table, except those that a load adds."""
     return [field for field in schema(type_) if field["name"] not in BATCH_COLUMNS]
 
 
@@ -66,7 +66,7 @@ def described(fields: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def in_order(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The order inside a record means nothing."""
+    """Sort, because the order inside a record has no meaning."""
     return sorted(fields, key=lambda field: field["name"])
 
 
@@ -77,13 +77,13 @@ def test_every_type_has_columns() -> None:
 
 
 @pytest.mark.parametrize("type_", LOADED)
-def test_the_columns_are_those_of_the_table(type_: str) -> None:
+def test_the_columns_equal_the_tables(type_: str) -> None:
     assert as_schema(TYPES[type_].columns) == described(table_fields(type_))
 
 
 @pytest.mark.parametrize(("type_", "record"), [("operations", "claimants.predicate"), ("effects", "predicate")])
-def test_predicates_have_the_order_that_files_had_before_schemas_were_read(type_: str, record: str) -> None:
-    """Readers of many files hold their schemas against each other, order included."""
+def test_predicates_keep_their_earlier_order_in_files(type_: str, record: str) -> None:
+    """Readers of many files compare their schemas including the order."""
     kind = parquet_schema(TYPES[type_].columns).field("details").type
     for name in record.split("."):
         kind = kind.field(name).type
@@ -123,7 +123,7 @@ def sorted_type(kind: pa.DataType) -> pa.DataType:
 
 
 def expected(value: Any, field: Mapping[str, Any]) -> Any:
-    """What Parquet should hold for a value of an NDJSON row; no field is left out, and no list is null."""
+    """Return Parquet's value for a value of an NDJSON row, with all fields and without null lists."""
     if field["mode"] == "REPEATED":
         single = {**field, "mode": "NULLABLE"}
         items = value if isinstance(value, list) else [] if value is None else [value]
@@ -166,7 +166,7 @@ def assert_same_rows(type_: str, parquet: Path, ndjson: Path) -> list[Row]:
 
 
 def described_ledger_transaction() -> list[Mapping[str, Any]]:
-    """It is loaded into no table: its columns are those of its rows."""
+    """It has no table, so its columns come from its rows."""
     kinds = {"ledger_sequence": "INTEGER", "closed_at": "TIMESTAMP"}
     names = ("ledger_sequence", "tx_envelope", "tx_result", "tx_meta", "tx_fee_meta", "tx_ledger_history", "closed_at")
     return [{"name": name, "type": kinds.get(name, "STRING"), "mode": "NULLABLE"} for name in names]
@@ -180,7 +180,7 @@ def exported(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("type_", HISTORY)
-def test_parquet_holds_the_rows_beside_it(exported: Path, type_: str) -> None:
+def test_parquet_has_the_rows_of_the_file_beside_it(exported: Path, type_: str) -> None:
     found = assert_same_rows(type_, exported / f"3-42-{type_}.parquet", exported / f"3-42-{type_}.txt")
     assert found or type_ == "trades"  # the sample network has none
 
@@ -194,7 +194,7 @@ def test_parquet_holds_the_rows_beside_it(exported: Path, type_: str) -> None:
         ("operations", "operations-all_operation_types"),
     ],
 )
-def test_parquet_holds_rows_with_every_nested_column(tmp_path: Path, type_: str, slug: str) -> None:
+def test_parquet_has_rows_with_every_nested_column(tmp_path: Path, type_: str, slug: str) -> None:
     cases = json.loads((VECTORS / "vectors.json").read_text())
     sequence = next(case["ledger_sequence"] for case in cases if case["slug"] == slug)
     succeed(
@@ -229,7 +229,7 @@ def test_a_single_export_writes_a_file_beside_its_output(lake: Path, tmp_path: P
     }
 
 
-def test_parquet_output_names_the_file_and_of_several_types_the_folder(lake: Path, tmp_path: Path) -> None:
+def test_parquet_output_names_the_file_or_the_folder_for_several_types(lake: Path, tmp_path: Path) -> None:
     span = ("-s", 3, "-e", 6, "--datastore-path", lake, "--write-parquet", "--parquet-output")
     succeed("export_ledgers", *span, tmp_path / "p" / "l.pq", "-o", tmp_path / "l.txt")
     assert pq.read_metadata(tmp_path / "p" / "l.pq").num_rows == 4
@@ -262,7 +262,7 @@ def test_the_manifest_lists_parquet_files_under_a_separate_key(exported: Path) -
         assert (file["rows"], file["bytes"], file["crc32c"]) == (beside["rows"], len(data), checksum)
 
 
-def test_without_the_option_there_is_neither_file_nor_key(lake: Path, tmp_path: Path) -> None:
+def test_without_the_option_there_is_no_file_and_no_key(lake: Path, tmp_path: Path) -> None:
     succeed("export_ledgers", "-s", 3, "-e", 6, "--datastore-path", lake, "-o", tmp_path / "l.txt")
     assert {path.name for path in tmp_path.iterdir()} == {"l.txt", "l.txt.manifest.json"}
     assert "parquet_files" not in json.loads((tmp_path / "l.txt.manifest.json").read_text())
@@ -274,7 +274,7 @@ def server(tmp_path: Path) -> Iterator[emulators.Server]:
         yield server
 
 
-def test_parquet_objects_are_the_files(lake: Path, exported: Path, server: emulators.Server) -> None:
+def test_parquet_objects_equal_the_files(lake: Path, exported: Path, server: emulators.Server) -> None:
     succeed(
         *("export_all_history", "-s", 3, "-e", 42, "--datastore-path", lake, "-o", "run/1", "--write-parquet"),
         *("--cloud-provider", "gcp", "--cloud-storage-bucket", emulators.BUCKET),
@@ -291,7 +291,7 @@ def test_parquet_objects_are_the_files(lake: Path, exported: Path, server: emula
 
 
 def test_many_rows_are_written_in_groups(tmp_path: Path) -> None:
-    """What is held in memory does not grow with the file: by rows, and by text where rows are large."""
+    """Memory does not grow with the file: groups are limited by rows, and by text if rows are large."""
     row = {"ledger_sequence": 5, "tx_meta": "x", "closed_at": "2026-01-01T00:00:00Z"}
     for name, text, count, groups in (("short", "x", 25_000, 3), ("long", "x" * (1 << 20), 20, 3)):
         file = ParquetFile(name, tmp_path / name, TYPES["ledger_transaction"].columns, ())
@@ -302,7 +302,7 @@ def test_many_rows_are_written_in_groups(tmp_path: Path) -> None:
         assert (metadata.num_rows, metadata.num_row_groups) == (count, groups)
 
 
-# What can't be done ---------------------------------------------------------------------------------------------
+# Errors ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_a_row_that_does_not_fit_is_refused_by_name(tmp_path: Path, type_: str, 
         (("--write-parquet", "--file-names", "ledgers=ledgers.parquet"), "a file of its own"),
     ],
 )
-def test_a_wrong_command_line_is_named(lake: Path, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_an_invalid_command_line_is_named(lake: Path, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
     export = ("export_all_history", "-s", 5, "-e", 6, "--datastore-path", lake, "-o", tmp_path / "out")
     assert words in fail(*export, *arguments)
     assert not list(tmp_path.iterdir())
@@ -348,7 +348,7 @@ def test_a_missing_library_is_named(lake: Path, tmp_path: Path) -> None:
     assert not list((tmp_path / "out").glob("*"))
 
 
-def test_a_failed_export_leaves_no_parquet(lake: Path, tmp_path: Path) -> None:
+def test_a_failed_export_leaves_no_parquet_file(lake: Path, tmp_path: Path) -> None:
     export = ("export_all_history", "-s", 40, "-e", 43, "--datastore-path", lake, "-o", tmp_path, "--write-parquet")
     fail(*export, status=NOT_YET)
     assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from tests.stellar_etl.program import fail, succeed
 CLOUD = ("--cloud-provider", "gcp", "--cloud-storage-bucket", emulators.BUCKET)
 
 
-def test_objects_are_the_files(lake: Path, tmp_path: Path, server: emulators.Server, storage: gcs.Client) -> None:
+def test_objects_equal_the_files(lake: Path, tmp_path: Path, server: emulators.Server, storage: gcs.Client) -> None:
     span = ("export_all_history", "-s", 5, "-e", 12, "--datastore-path", lake)
     succeed(*span, "-o", tmp_path)
     succeed(*span, "-o", "run/1", *CLOUD, STORAGE_EMULATOR_HOST=server.url)

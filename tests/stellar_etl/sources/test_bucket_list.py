@@ -45,7 +45,7 @@ OTHER = "Test SDF Network ; September 2015"
 
 
 def exported(archive: Path, output: Path, *options: object, **environment: str) -> dict[str, list[Row]]:
-    """The rows of each type that one pass writes; BigQuery would take them all."""
+    """Return the rows of each type from one pass, all of them valid for BigQuery."""
     succeed("export_bucket_list", "-e", CHECKPOINT, "--history-archive-path", archive, "-o", output, *options)
     paths = output.glob("*.txt")
     return {path.stem.removeprefix(f"{CHECKPOINT}-{CHECKPOINT}-"): rows(path) for path in paths}
@@ -61,7 +61,7 @@ def refused(archive: Path, output: Path, *options: object, status: int = 1) -> s
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An entry of each type in each of two buckets, of which the newer one's show."""
+    """Two buckets with an entry of each type; the newer bucket's entries count."""
     older = [contract_code(9, 4), setting(1), contract_data(1), pool(1, 1, 1), account(ALICE, 1)]
     buckets: list[Bucket] = [[], [meta(), *map(live, EVERY_TYPE)], [], [meta(), *map(init, older)]]
     return write_archive(tmp_path_factory.mktemp("archive"), buckets, hot=[b""])
@@ -77,8 +77,8 @@ def output(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Rows -----------------------------------------------------------------------------------------------------------
 
 
-def test_every_type_has_the_rows_of_its_creation(output: Path, tmp_path: Path) -> None:
-    """A ledger that creates the same entries has the same rows."""
+def test_every_type_has_the_rows_of_a_creation(output: Path, tmp_path: Path) -> None:
+    """A ledger that creates the same entries gives the same rows."""
     changes = [change(None, entry) for entry in EVERY_TYPE]
     created = ledger(Tx([BumpSequence(1)] * len(changes), changes=changes), sequence=CHECKPOINT)
     write_lake(tmp_path / "lake", [created], PASSPHRASE)
@@ -94,7 +94,7 @@ def test_every_type_has_the_rows_of_its_creation(output: Path, tmp_path: Path) -
     assert not (output / f"{CHECKPOINT}-{CHECKPOINT}-restored_key.txt").exists()
 
 
-def test_signers_come_out_of_accounts(output: Path) -> None:
+def test_signers_come_from_accounts(output: Path) -> None:
     found = rows(output / f"{CHECKPOINT}-{CHECKPOINT}-signers.txt")
     assert [(row["account_id"] == ALICE, row["weight"], row["deleted"]) for row in found] == [
         (True, 1, False),
@@ -119,7 +119,7 @@ def test_the_manifest_names_the_checkpoint(output: Path, archive: Path) -> None:
 
 
 @pytest.mark.parametrize("type_", CHECKPOINT_TYPES)
-def test_the_command_of_one_type_writes_what_one_pass_does(
+def test_the_command_of_one_type_writes_the_file_of_one_pass(
     archive: Path, output: Path, tmp_path: Path, type_: str
 ) -> None:
     command = {"liquidity_pools": "export_pools"}.get(type_, f"export_{type_}")
@@ -130,7 +130,7 @@ def test_the_command_of_one_type_writes_what_one_pass_does(
     assert manifest["start_ledger"] == manifest["end_ledger"] == CHECKPOINT
 
 
-# What hides what ------------------------------------------------------------------------------------------------
+# Newer and older buckets ----------------------------------------------------------------------------------------
 
 Step = tuple[Callable[[xdr.LedgerEntry], xdr.BucketEntry], int] | None
 
@@ -171,7 +171,7 @@ def test_newer_buckets_hide_older_ones(tmp_path: Path, protocol: int) -> None:
 
 
 def test_keys_of_each_type_are_distinguished(tmp_path: Path) -> None:
-    """Each entry is gone by a newer bucket, and no other is."""
+    """A newer bucket removes one entry at a time, and no other entry disappears."""
     for entry in EVERY_TYPE:
         gone = write_archive(tmp_path / "gone", [[dead(entry)], list(map(live, EVERY_TYPE))])
         without = write_archive(tmp_path / "without", [[live(other) for other in EVERY_TYPE if other is not entry]])
@@ -179,7 +179,7 @@ def test_keys_of_each_type_are_distinguished(tmp_path: Path) -> None:
 
 
 def rows_in_process(archive: Path) -> dict[str, list[object]]:
-    """What the transforms make of an archive, without a process of its own."""
+    """Return the rows of an archive without a separate process."""
     found: dict[str, list[object]] = {type_: [] for type_ in CHECKPOINT_TYPES}
     entry_types = [transform.entry_type for transform in CHECKPOINT_TYPES.values()]
     for part in open_archive(str(archive), "pubnet", entry_types).read(CHECKPOINT, CHECKPOINT):
@@ -194,12 +194,12 @@ def test_an_archive_without_entries_has_files_without_rows(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("hot", [None, [b""], [b"", b"what was evicted"]])
-def test_the_hash_of_evicted_entries_counts(tmp_path: Path, hot: list[bytes] | None) -> None:
+def test_the_hash_of_evicted_entries_is_checked(tmp_path: Path, hot: list[bytes] | None) -> None:
     made = write_archive(tmp_path / "archive", [[live(EVERY_TYPE[0])]], hot=hot)
     assert len(rows_in_process(made)["accounts"]) == 1
 
 
-def test_buckets_and_headers_decode_as_the_sdk_has_them() -> None:
+def test_buckets_and_headers_decode_as_in_the_sdk() -> None:
     entries = [make(entry) for entry in EVERY_TYPE for make in (live, init, dead)]
     hot = xdr.BucketMetadata(xdr.Uint32(23), xdr.BucketMetadataExt(1, xdr.BucketListType.HOT_ARCHIVE))
     entries += [meta(), xdr.BucketEntry(xdr.BucketEntryType.METAENTRY, meta_entry=hot)]
@@ -213,12 +213,12 @@ def test_buckets_and_headers_decode_as_the_sdk_has_them() -> None:
 
 
 @pytest.mark.parametrize("end", [CHECKPOINT, CHECKPOINT + 1, CHECKPOINT + 63])
-def test_the_newest_checkpoint_at_or_before_the_end(archive: Path, tmp_path: Path, end: int) -> None:
+def test_the_newest_checkpoint_at_or_before_the_end_is_read(archive: Path, tmp_path: Path, end: int) -> None:
     succeed("export_ttl", "-e", end, "--history-archive-path", archive, "-o", tmp_path / "ttl.txt")
     assert [row["ledger_sequence"] for row in rows(tmp_path / "ttl.txt")] == [CHECKPOINT]
 
 
-def test_a_checkpoint_that_is_not_reached_is_not_yet(archive: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_beyond_the_network_head_is_not_reached_yet(archive: Path, tmp_path: Path) -> None:
     export = ("export_bucket_list", "-e", CHECKPOINT + 64, "--history-archive-path", archive, "-o", tmp_path / "out")
     line = fail(*export, status=NOT_YET)
     assert f"the checkpoint {CHECKPOINT + 64} is not in {archive} yet: its newest one is {CHECKPOINT}" in line
@@ -226,13 +226,13 @@ def test_a_checkpoint_that_is_not_reached_is_not_yet(archive: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("end", [-1, 0, 62])
-def test_before_the_first_checkpoint_there_is_nothing(archive: Path, tmp_path: Path, end: int) -> None:
+def test_an_end_before_the_first_checkpoint_is_an_error(archive: Path, tmp_path: Path, end: int) -> None:
     line = fail("export_ttl", "-e", end, "--history-archive-path", archive, "-o", tmp_path / "ttl.txt")
     assert f"--end-ledger {end}" in line
     assert "63 first" in line
 
 
-def test_types_names_fields_and_parquet(archive: Path, tmp_path: Path) -> None:
+def test_types_names_fields_and_parquet_can_be_chosen(archive: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     succeed(
         *("export_bucket_list", "-e", CHECKPOINT, "-o", output, "--types", "accounts,ttl", "--write-parquet"),
@@ -256,7 +256,9 @@ def test_types_names_fields_and_parquet(archive: Path, tmp_path: Path) -> None:
         (("--start-ledger", 5), "--start-ledger"),
     ],
 )
-def test_a_wrong_option_is_one_line(archive: Path, tmp_path: Path, options: Sequence[object], words: str) -> None:
+def test_an_invalid_option_is_reported_in_one_line(
+    archive: Path, tmp_path: Path, options: Sequence[object], words: str
+) -> None:
     assert words in refused(archive, tmp_path / "out", *options)
 
 
@@ -272,11 +274,11 @@ def test_progress_names_buckets_and_rows(archive: Path, tmp_path: Path) -> None:
     assert values[-1]["attempted_transforms"] == 2
 
 
-# What hashes prove ----------------------------------------------------------------------------------------------
+# Checks of hashes -----------------------------------------------------------------------------------------------
 
 
 class Altered:
-    """An archive of one bucket, whose files are altered."""
+    """An archive with one bucket, whose files are modified."""
 
     def __init__(self, folder: Path) -> None:
         self.content = bucket_bytes([meta(), *map(live, EVERY_TYPE)])
@@ -287,7 +289,7 @@ class Altered:
         self.headers = path_of(folder, "ledger", f"{CHECKPOINT:08x}")
 
     def bucket_holds(self, content: bytes) -> None:
-        """Put another bucket in its place, with hashes as if it were right."""
+        """Replace the bucket and update all hashes."""
         write_archive(self.folder, [content])
         self.bucket = path_of(self.folder, "bucket", sha256(content).hexdigest())
 
@@ -395,7 +397,7 @@ ALTERATIONS: dict[str, tuple[Callable[[Altered], object], str, str]] = {
 
 
 @pytest.mark.parametrize("name", ALTERATIONS)
-def test_what_is_not_as_it_should_be_is_refused(altered: Altered, tmp_path: Path, name: str) -> None:
+def test_a_modified_archive_is_refused(altered: Altered, tmp_path: Path, name: str) -> None:
     alter, file, words = ALTERATIONS[name]
     alter(altered)
     line = refused(altered.folder, tmp_path / "out")
@@ -404,19 +406,19 @@ def test_what_is_not_as_it_should_be_is_refused(altered: Altered, tmp_path: Path
     assert words in line
 
 
-def test_gzip_files_that_follow_one_another_are_one(altered: Altered) -> None:
+def test_concatenated_gzip_files_are_one_file(altered: Altered) -> None:
     halves = altered.content[:300], altered.content[300:]
     altered.bucket.write_bytes(b"".join(map(gzip.compress, halves)))
     assert len(rows_in_process(altered.folder)["ttl"]) == 1
 
 
-def test_without_checks_hashes_may_be_others(altered: Altered, tmp_path: Path) -> None:
+def test_without_checks_hashes_may_differ(altered: Altered, tmp_path: Path) -> None:
     altered.header()
     altered.bucket.write_bytes(gzip.compress(altered.content + record(live(account(CAROL, 1)).to_xdr_bytes())))
     assert len(exported(altered.folder, tmp_path / "out", "--no-verify")["accounts"]) == 3
 
 
-def test_only_the_types_that_are_asked_for_are_decoded(altered: Altered, tmp_path: Path) -> None:
+def test_only_requested_types_are_decoded(altered: Altered, tmp_path: Path) -> None:
     odd = record(live(EVERY_TYPE[0]).to_xdr_bytes()[:-8])
     altered.bucket_holds(odd + altered.content)
     assert "BucketEntry" in refused(altered.folder, tmp_path / "no", "--types", "signers")
@@ -434,7 +436,7 @@ def test_only_the_types_that_are_asked_for_are_decoded(altered: Altered, tmp_pat
         (None, ("--network-passphrase", OTHER), ""),
     ],
 )
-def test_the_network_is_the_one_that_is_asked_for(
+def test_the_network_must_be_the_requested_one(
     tmp_path: Path, told: str | None, options: Sequence[object], words: str
 ) -> None:
     made = write_archive(tmp_path / "archive", [], passphrase=told)

@@ -1,4 +1,4 @@
-"""Buckets of any size: over HTTP that breaks off, from a bucket of Cloud Storage, and in little memory."""
+"""Buckets of any size: from an interrupted HTTP connection, from Cloud Storage, and in little memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODES = 400
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Buckets that do not come in one piece: what is in them can't be compressed."""
+    """Buckets that arrive in several pieces, because their content cannot be compressed."""
     entries = [contract_code(number, 4096) for number in range(CODES)]
     any_bytes = random.Random(1)
     for entry in entries:
@@ -49,7 +49,7 @@ def export(path: object, output: Path) -> tuple[object, ...]:
     return ("export_contract_code", "-e", CHECKPOINT, "--history-archive-path", path, "-o", output / "code.txt")
 
 
-def test_a_bucket_that_breaks_off_is_read_from_there_on(objects: Files, server: Server, tmp_path: Path) -> None:
+def test_an_interrupted_bucket_is_read_from_the_interruption_on(objects: Files, server: Server, tmp_path: Path) -> None:
     name, size = largest(objects), len(objects.held[largest(objects)])
     server.faults[name] = ["cut", 503, "cut"]
     succeed(*export(server.url, tmp_path))
@@ -63,7 +63,7 @@ def test_a_bucket_that_breaks_off_is_read_from_there_on(objects: Files, server: 
 def test_received_bytes_of_a_bucket_that_is_sent_again_are_skipped(
     objects: Files, server: Server, tmp_path: Path
 ) -> None:
-    """The service has another version now, which begins as the one before."""
+    """The service now has another version with the same beginning."""
     name = largest(objects)
 
     def change() -> None:
@@ -75,7 +75,7 @@ def test_received_bytes_of_a_bucket_that_is_sent_again_are_skipped(
     assert [int(row["contract_code_hash"], 16) for row in rows(tmp_path / "code.txt")] == list(range(CODES))
 
 
-def test_a_bucket_that_changes_while_it_is_read_is_refused(objects: Files, server: Server, tmp_path: Path) -> None:
+def test_a_bucket_that_changes_during_the_read_is_refused(objects: Files, server: Server, tmp_path: Path) -> None:
     name = largest(objects)
 
     def change() -> None:
@@ -87,16 +87,14 @@ def test_a_bucket_that_changes_while_it_is_read_is_refused(objects: Files, serve
 
 
 @pytest.mark.parametrize(("fault", "words"), [(404, "does not exist"), (403, "HTTP 403"), (500, "HTTP 500")])
-def test_a_bucket_that_can_not_be_read_is_named(
-    objects: Files, server: Server, tmp_path: Path, fault: int, words: str
-) -> None:
+def test_an_unreadable_bucket_is_named(objects: Files, server: Server, tmp_path: Path, fault: int, words: str) -> None:
     server.faults[largest(objects)] = [fault, ...]
     line = fail(*export(server.url, tmp_path), STELLAR_ETL_PATIENCE_SECONDS="0.5")
     assert largest(objects) in line
     assert words in line
 
 
-def test_an_archive_in_a_bucket_is_the_archive_in_the_folder(archive: Path, tmp_path: Path) -> None:
+def test_an_archive_in_a_bucket_gives_the_rows_of_the_archive_in_the_folder(archive: Path, tmp_path: Path) -> None:
     with emulators.running(emulators.bucket(tmp_path / "storage")) as server:
         bucket = emulators.storage_client(server).bucket(emulators.BUCKET)
         for path in archive.rglob("*.*"):
@@ -117,7 +115,7 @@ def test_an_invalid_path_names_its_option(tmp_path: Path, path: str) -> None:
 
 
 def peak(*arguments: object) -> int:
-    """The most memory that an export had, in kilobytes; `ru_maxrss` would count that of who starts it too."""
+    """Return the peak memory of an export in kilobytes; `ru_maxrss` would include the memory of its parent."""
     told = "import sys; from stellar_etl.cli import main; main(sys.argv[1:]); print(open('/proc/self/status').read())"
     run = [sys.executable, "-c", told, *map(str, arguments)]
     status = subprocess.run(run, capture_output=True, text=True, check=True).stdout
@@ -125,7 +123,7 @@ def peak(*arguments: object) -> int:
 
 
 def test_memory_does_not_grow_with_a_bucket(tmp_path: Path) -> None:
-    """150 MB that gzip makes tiny, where a process has 25: a part of them alone is there at once."""
+    """The bucket has 150 MB of well compressible data, while a process uses 25: only a part is in memory at once."""
 
     def made(name: str, count: int) -> Path:
         codes = [live(contract_code(number, 60_000)) for number in range(count)]

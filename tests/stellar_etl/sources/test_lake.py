@@ -1,4 +1,4 @@
-"""Lakes in all their layouts, and lakes that contradict themselves."""
+"""Lakes in all layouts, and lakes that contradict themselves."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from tests.shared import REPO
 from tests.stellar_etl.program import as_set, fail, rows, succeed
 
 FIRST, LAST = 3, 42
-"""The ledgers of the lake; 3 closed at 2026-01-01T00:00:00Z, then one each five seconds."""
+"""The ledgers of the lake; 3 closed at 2026-01-01T00:00:00Z, then one every five seconds."""
 
 NOT_YET = 75
 
 
 @pytest.fixture
 def own_lake(lake: Path, tmp_path: Path) -> Path:
-    """A copy of the lake, to change."""
+    """A copy of the lake, for changes."""
     return Path(shutil.copytree(lake, tmp_path / "lake"))
 
 
 @pytest.fixture(scope="module")
 def other_chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake of the same network whose ledgers are others."""
+    """A lake of the same network with other ledgers."""
     folder = tmp_path_factory.mktemp("other") / "lake"
     subprocess.run(
         [
@@ -53,12 +53,12 @@ def content(lake: Path, sequence: int) -> bytes:
 
 
 def repacked(lake: Path, into: Path, per_object: int, per_partition: int, ending: str) -> Path:
-    """The same ledgers, several in an object, and in partitions that are soon full."""
+    """The same ledgers, several per object, and in small partitions."""
     into.mkdir()
     shutil.copy(lake / ".config.json", into)
     for first in range(FIRST, LAST + 1, per_object):
         last = min(first + per_object - 1, LAST)
-        # A batch is its first ledger, its last, their number, and then the ledgers.
+        # A batch has its first ledger, its last, their number, and then the ledgers.
         ledgers = [content(lake, sequence)[12:] for sequence in range(first, last + 1)]
         batch = b"".join(number.to_bytes(4, "big") for number in (first, last, len(ledgers))) + b"".join(ledgers)
         begin = first // per_partition * per_partition
@@ -71,7 +71,7 @@ def repacked(lake: Path, into: Path, per_object: int, per_partition: int, ending
 
 
 def ledger_range(lake: Path, start: int, end: int) -> dict[str, int]:
-    """The ledgers between two times, in seconds since the first ledger closed."""
+    """Return the ledgers between two times, in seconds since the first ledger closed."""
     times = [f"2026-01-01T00:{second // 60:02d}:{second % 60:02d}Z" for second in (start, end)]
     done = succeed(
         *("get_ledger_range_from_times", "-s", times[0], "-e", times[1]), *("--datastore-path", lake, "-o", "")
@@ -107,14 +107,14 @@ def test_a_layout_changes_neither_rows_nor_ranges(
         assert found == {"start": first, "end": last}, (start, end)
 
 
-def test_a_hole_that_is_a_whole_partition_is_named(lake: Path, tmp_path: Path) -> None:
+def test_a_missing_partition_is_named(lake: Path, tmp_path: Path) -> None:
     other = repacked(lake, tmp_path / "other", 3, 12, "zst")
     shutil.rmtree(next(other.glob("*--12-23")))
     line = fail("export_ledgers", "-s", 5, "-e", 30, "--datastore-path", other, "-o", tmp_path / "l.txt")
     assert "lacks ledgers 12-23" in line
 
 
-def test_a_new_partition_without_ledgers_is_not_the_network_head(own_lake: Path, tmp_path: Path) -> None:
+def test_a_new_empty_partition_is_not_the_network_head(own_lake: Path, tmp_path: Path) -> None:
     (own_lake / "FFFF05FF--64000-127999").mkdir()
     export = ("export_ledgers", "--datastore-path", own_lake, "-o", tmp_path / "l.txt", "-s", 40)
     succeed(*export, "-e", LAST)
@@ -122,7 +122,7 @@ def test_a_new_partition_without_ledgers_is_not_the_network_head(own_lake: Path,
     assert ledger_range(own_lake, 195, 195) == {"start": LAST, "end": LAST}
 
 
-def test_a_file_that_is_still_being_written_is_no_ledger(own_lake: Path, tmp_path: Path) -> None:
+def test_an_incomplete_file_is_not_read_as_a_ledger(own_lake: Path, tmp_path: Path) -> None:
     path = ledger_file(own_lake, LAST)
     path.with_name(f"FFFFFFD4--{LAST + 1}.xdr.zst.tmp").write_bytes(path.read_bytes()[:100])
     export = ("export_ledgers", "--datastore-path", own_lake, "-o", tmp_path / "l.txt", "-s", 40)
@@ -130,7 +130,7 @@ def test_a_file_that_is_still_being_written_is_no_ledger(own_lake: Path, tmp_pat
     succeed(*export, "-e", LAST)
 
 
-def test_a_folder_that_holds_a_lake_for_each_network(lake: Path, tmp_path: Path) -> None:
+def test_a_folder_may_have_a_lake_per_network(lake: Path, tmp_path: Path) -> None:
     shutil.copytree(lake, tmp_path / "lakes" / "testnet")
     export = ("export_ledgers", "-s", 5, "-e", 6, "--datastore-path", tmp_path / "lakes", "-o", tmp_path / "l.txt")
     succeed(*export, "--testnet")
@@ -139,7 +139,7 @@ def test_a_folder_that_holds_a_lake_for_each_network(lake: Path, tmp_path: Path)
     assert "is not a lake" in fail(*export, "--futurenet")
 
 
-def test_a_file_url_is_the_folder(lake: Path, tmp_path: Path) -> None:
+def test_a_file_url_names_the_folder(lake: Path, tmp_path: Path) -> None:
     succeed("export_ledgers", "-s", 5, "-e", 6, "--datastore-path", f"file://{lake}", "-o", tmp_path / "l.txt")
     assert [row["sequence"] for row in rows(tmp_path / "l.txt")] == [5, 6]
 
@@ -157,7 +157,7 @@ def test_a_lake_without_configuration_needs_its_passphrase(own_lake: Path, tmp_p
     assert manifest["network_passphrase"] == passphrase
 
 
-def test_ledgers_of_another_network_than_the_lake_says_are_refused(own_lake: Path, tmp_path: Path) -> None:
+def test_ledgers_of_another_network_than_the_lakes_are_refused(own_lake: Path, tmp_path: Path) -> None:
     (own_lake / ".config.json").write_text('{"networkPassphrase": "Test SDF Network ; September 2015"}')
     export = ("export_transactions", "-s", 5, "-e", 6, "--datastore-path", own_lake, "-o", tmp_path / "out" / "t.txt")
     for extra in ((), ("--no-verify",)):
@@ -166,7 +166,7 @@ def test_ledgers_of_another_network_than_the_lake_says_are_refused(own_lake: Pat
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "no json"])
-def test_a_configuration_that_says_nothing_is_named(own_lake: Path, tmp_path: Path, text: str) -> None:
+def test_an_invalid_configuration_is_named(own_lake: Path, tmp_path: Path, text: str) -> None:
     (own_lake / ".config.json").write_text(text)
     line = fail("export_ledgers", "-s", 5, "-e", 6, "--datastore-path", own_lake, "-o", tmp_path / "l.txt")
     assert ".config.json can't be read" in line
@@ -191,7 +191,7 @@ def test_a_ledger_of_another_chain_is_refused(own_lake: Path, tmp_path: Path, ot
     assert "ledger 13" in refused(own_lake, tmp_path, first=12)
 
 
-def test_a_ledger_under_the_name_of_another_is_refused(own_lake: Path, tmp_path: Path) -> None:
+def test_a_ledger_with_another_ledgers_name_is_refused(own_lake: Path, tmp_path: Path) -> None:
     path = ledger_file(own_lake, 12)
     shutil.copy(ledger_file(own_lake, 13), path)
     assert path.name in refused(own_lake, tmp_path)
@@ -226,8 +226,8 @@ def test_a_changed_bit_is_refused(own_lake: Path, tmp_path: Path, change: Callab
     assert words in line
 
 
-def test_a_transaction_that_is_another_is_refused_even_unverified(own_lake: Path, tmp_path: Path) -> None:
-    """No row can be made of a result whose transaction is not there."""
+def test_a_result_of_another_transaction_is_refused_even_without_verification(own_lake: Path, tmp_path: Path) -> None:
+    """A result without its transaction gives no row."""
 
     def of_first_transaction(meta: dict) -> bytes:
         return next(
@@ -243,8 +243,8 @@ def test_a_transaction_that_is_another_is_refused_even_unverified(own_lake: Path
     assert "ledger 12" in fail(*export, "--no-verify")
 
 
-def test_a_change_outside_the_range_is_not_noticed(own_lake: Path, lake: Path, tmp_path: Path) -> None:
-    """A damaged ledger stops the ranges that hold it, and no other."""
+def test_a_change_outside_the_range_is_not_checked(own_lake: Path, lake: Path, tmp_path: Path) -> None:
+    """A damaged ledger stops only the ranges that contain it."""
     ledger_file(own_lake, 31).write_bytes(b"damaged")
     for place, name in ((own_lake, "own"), (lake, "whole")):
         succeed("export_operations", "-s", 5, "-e", 30, "--datastore-path", place, "-o", tmp_path / f"{name}.txt")

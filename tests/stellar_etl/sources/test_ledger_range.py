@@ -1,4 +1,4 @@
-"""From times to ledgers in lakes as large as the public one, by requests that a server counts."""
+"""From times to ledgers in lakes as large as the public one; a server counts the requests."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.stellar_etl.web_lake import Pretended, Server, served
 
 NOT_YET = 75
 
-# From this ledger on, so many seconds from one to the next: about what the public network did.
+# Seconds between ledgers from this ledger on, close to the public network's.
 PACES = [(0, 4.73), (22_343_679, 5.47), (25_811_356, 5.2), (30_000_000, 5.6), (36_000_000, 5.9), (45_000_000, 5.65)]
 PACES += [(52_000_000, 6.0), (57_000_000, 5.75)]
 HALTS = [(23_918_000, 4020), (41_000_000, 1800), (55_555_555, 900)]
-"""After this ledger the network stood still for so many seconds."""
+"""Seconds for which the network stopped after this ledger."""
 
 BEGUN = [1_443_633_300.0]
 for (first, pace), (following, _) in pairwise(PACES):
@@ -31,7 +31,7 @@ for (first, pace), (following, _) in pairwise(PACES):
 
 
 def closed(sequence: int) -> int:
-    """When a ledger closed: eras, slow and fast waves, halts, and two seconds of chance."""
+    """Return the close time of a ledger, with eras, slow and fast waves, stops, and two seconds of randomness."""
     era = bisect_right(PACES, (sequence, math.inf)) - 1
     first, pace = PACES[era]
     waves = 40_000 * math.sin(sequence / 400_000) + 300 * math.sin(sequence / 9_000)
@@ -40,7 +40,7 @@ def closed(sequence: int) -> int:
 
 
 def expected(lake: Pretended, seconds: int) -> int:
-    """The smallest ledger that closed at or after a time, by halving."""
+    """Return the first ledger that closed at or after a time, by binary search."""
     ledgers = range(lake.oldest, lake.newest + 1)
     return ledgers[bisect_left(ledgers, seconds, key=lake.closed)]
 
@@ -50,14 +50,14 @@ def moment(seconds: float) -> datetime:
 
 
 def assert_found(server: Server, lake: Pretended, start: int, end: int) -> None:
-    """The range between two times is right; leaves the server's counts of this search alone."""
+    """Check the range between two times; the server has the counts of this search."""
     server.reads.clear()
     server.listings.clear()
     found = ledger_range(open_lake(server.url, "pubnet"), moment(start), moment(end))
     assert found == {"start": expected(lake, start), "end": expected(lake, end)}, (start, end)
 
 
-def test_a_range_of_a_large_lake_takes_a_dozen_reads_and_one_listing() -> None:
+def test_a_range_of_a_large_lake_needs_a_dozen_reads_and_one_listing() -> None:
     chance = random.Random(1)
     lake = Pretended(closed)
     reads = []
@@ -76,7 +76,7 @@ def test_a_range_of_a_large_lake_takes_a_dozen_reads_and_one_listing() -> None:
     assert max(reads) <= 24
 
 
-def test_the_program_finds_it_too() -> None:
+def test_the_program_finds_the_range_too() -> None:
     lake = Pretended(closed)
     start = closed(59_876_543)
     with served(lake) as server:
@@ -89,7 +89,7 @@ def test_the_program_finds_it_too() -> None:
 
 
 @pytest.mark.parametrize("oldest", [1, 2, 3, 1_000, 63_999, 64_000, 44_444_444, 59_999_999, 60_000_000])
-def test_both_ends_of_a_lake(oldest: int) -> None:
+def test_both_ends_of_a_lake_are_found(oldest: int) -> None:
     lake = Pretended(closed, oldest=oldest)
     first, last = closed(oldest), closed(lake.newest)
     with served(lake) as server:
@@ -102,7 +102,7 @@ def test_both_ends_of_a_lake(oldest: int) -> None:
 
 
 def test_fractions_of_a_second_omit_no_ledger() -> None:
-    """All pairs of times around close times, some a second apart, against all ledgers one by one."""
+    """All pairs of times around close times, some a second apart, are compared with all ledgers."""
     closes = [1_767_225_600 + offset for offset in (0, 1, 2, 7, 12)]
     lake = Pretended(lambda sequence: closes[sequence - 3], oldest=3, newest=2 + len(closes))
     microseconds = (0, 1, 500_000, 999_999)
@@ -119,7 +119,7 @@ def test_fractions_of_a_second_omit_no_ledger() -> None:
             assert list(range(found["start"], found["end"])) == within, (start, end)
 
 
-def test_a_time_after_the_newest_ledger_is_not_yet() -> None:
+def test_a_time_after_the_newest_ledger_is_not_reached_yet() -> None:
     lake = Pretended(closed)
     with served(lake) as server:
         line = fail(
@@ -144,7 +144,7 @@ def test_a_time_after_the_newest_ledger_is_not_yet() -> None:
     ],
     ids=["fast", "slow", "a leap", "ever slower", "ever faster", "a wall"],
 )
-def test_whatever_the_distribution_reads_are_logarithmic(strange: object) -> None:
+def test_reads_are_logarithmic_for_any_distribution(strange: object) -> None:
     lake = Pretended(strange)  # type: ignore[arg-type]
     chance = random.Random(2)
     with served(lake) as server:
@@ -167,8 +167,8 @@ def test_a_layout_changes_no_range(layout: LakeLayout, configured: bool) -> None
             assert_found(server, lake, start, min(start + 1, closed(lake.newest)))
 
 
-def test_a_hole_is_searched_around() -> None:
-    """What is missing does not matter to times; an export of the range names it."""
+def test_the_search_works_around_a_gap() -> None:
+    """A missing ledger does not change the range of times; an export of the range names it."""
     missing = range(29_000_000, 40_000_000)
     lake = Pretended(lambda sequence: 5 * sequence, missing=missing)
     with served(lake) as server:

@@ -1,6 +1,6 @@
-"""Rows against the reference exporter's: of crafted ledgers, of stellar-core's own tests, and of the project's own kit.
+"""Rows compared with the reference exporter's: for crafted ledgers, stellar-core's tests, and the project's own kit.
 
-A row is equal, or differs as `docs/differences.md` says.
+A row is equal, or differs as `docs/differences.md` describes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def cases() -> list[str]:
 
 @needs_shared
 @pytest.mark.parametrize("name", cases())
-def test_a_crafted_ledger_has_the_reference_s_rows_or_the_right_ones(name: str) -> None:
+def test_a_crafted_ledger_has_the_references_rows_or_the_right_ones(name: str) -> None:
     (stream,) = (stream for stream in streams.cases() if stream.name == name)
     result = compare(stream, read())
     assert result.compared
@@ -34,7 +34,7 @@ def test_a_crafted_ledger_has_the_reference_s_rows_or_the_right_ones(name: str) 
 
 
 @needs_shared
-def test_ledgers_of_stellar_core_s_own_tests_have_the_reference_s_rows() -> None:
+def test_ledgers_of_stellar_cores_tests_have_the_references_rows() -> None:
     differences, total = read(), Result()
     for _, some in groupby(streams.core_tests(), lambda stream: stream.name.split("/")[0]):
         for stream in some:
@@ -44,7 +44,7 @@ def test_ledgers_of_stellar_core_s_own_tests_have_the_reference_s_rows() -> None
 
 
 @needs_shared
-def test_effects_of_unified_events_of_an_asset_s_contract(tmp_path: Path) -> None:
+def test_unified_events_of_an_assets_contract_have_effects(tmp_path: Path) -> None:
     (stream,) = (stream for stream in streams.cases() if stream.name == "sac_events_cap67")
     made = export(tmp_path, stream.ledgers, stream.passphrase, "effects", verify=False)
     giver, taker = (
@@ -64,13 +64,13 @@ def test_effects_of_unified_events_of_an_asset_s_contract(tmp_path: Path) -> Non
         ("account_credited", taker, "0.0000005", "mint"),
         ("account_debited", taker, "0.0000006", "burn"),
         ("account_debited", taker, "0.0000007", "clawback"),
-        # The forms from before protocol 23, which name the administrator.
+        # The forms before protocol 23, which name the administrator.
         ("account_credited", taker, "0.0000008", "mint"),
         ("account_debited", taker, "0.0000009", "clawback"),
     ]
 
 
-def test_the_project_s_own_kit_has_no_other_difference() -> None:
+def test_the_projects_own_kit_has_no_other_difference() -> None:
     differences, total = read(), Result()
     for stream in streams.kit():
         total.add(compare(stream, differences))
@@ -79,7 +79,7 @@ def test_the_project_s_own_kit_has_no_other_difference() -> None:
     assert not list(map(str, total.problems[:20]))
 
 
-def test_every_difference_has_a_meaning_and_a_test() -> None:
+def test_every_difference_has_a_definition_and_a_test() -> None:
     differences = read()
     assert {difference.id for difference in differences} == set(MEANINGS)
     for difference in differences:
@@ -90,7 +90,7 @@ def test_every_difference_has_a_meaning_and_a_test() -> None:
 
 
 @needs_shared
-def test_every_difference_occurs_and_any_other_would_be_seen() -> None:
+def test_every_difference_occurs_and_others_are_detected() -> None:
     differences, found = read(), Counter[str]()
     for stream in streams.cases():
         found += compare(stream, differences).used

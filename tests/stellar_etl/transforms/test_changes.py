@@ -1,4 +1,4 @@
-"""`export_ledger_entry_changes`: which files it writes, what they hold, and what its manifest says of them."""
+"""`export_ledger_entry_changes`: its files, their content, and its manifest."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def files(types: list[str], *spans: str) -> set[str]:
     return {f"{span}-{type_}.txt" for span in spans for type_ in types}
 
 
-def test_there_is_a_file_of_each_type_for_each_batch_and_one_manifest(lake: Path, tmp_path: Path) -> None:
+def test_there_is_one_file_per_type_and_batch_and_one_manifest(lake: Path, tmp_path: Path) -> None:
     manifest = export(lake, tmp_path, "--batch-size", 16)
     spans = ("3-18", "19-34", "35-42")
     assert names(tmp_path) == files(TYPES, *spans) | {"3-42-manifest.json"}
@@ -75,7 +75,7 @@ def test_there_is_a_file_of_each_type_for_each_batch_and_one_manifest(lake: Path
     assert manifest.items() >= ledgers.items()
 
 
-def test_how_ledgers_are_batched_changes_no_row(lake: Path, tmp_path: Path) -> None:
+def test_the_batch_size_changes_no_row(lake: Path, tmp_path: Path) -> None:
     sizes = (1, 7, 40, 1000)
     for size in sizes:
         export(lake, tmp_path / str(size), "-b", size)
@@ -88,12 +88,12 @@ def test_how_ledgers_are_batched_changes_no_row(lake: Path, tmp_path: Path) -> N
         assert all(other == together for other in others), type_
 
 
-def test_a_batch_has_64_ledgers_if_not_said_otherwise(lake: Path, tmp_path: Path) -> None:
+def test_a_batch_has_64_ledgers_by_default(lake: Path, tmp_path: Path) -> None:
     export(lake, tmp_path)
     assert names(tmp_path) == files(TYPES, "3-42") | {"3-42-manifest.json"}
 
 
-def test_one_ledger_is_a_range_too_and_files_may_be_empty(lake: Path, tmp_path: Path) -> None:
+def test_a_range_may_have_one_ledger_and_files_may_be_empty(lake: Path, tmp_path: Path) -> None:
     manifest = export(lake, tmp_path, first=7, last=7)
     assert names(tmp_path) == files(TYPES, "7-7") | {"7-7-manifest.json"}
     assert rows(tmp_path / "7-7-accounts.txt")
@@ -127,7 +127,7 @@ def test_types_are_chosen_by_options(lake: Path, tmp_path: Path, options: list[s
     assert names(tmp_path) == files(types, "20-21") | {"20-21-manifest.json"}
 
 
-def test_a_choice_writes_the_rows_that_all_types_together_have(lake: Path, tmp_path: Path) -> None:
+def test_a_choice_of_types_writes_the_same_rows(lake: Path, tmp_path: Path) -> None:
     export(lake, tmp_path / "all")
     export(lake, tmp_path / "some", "--export-restored-keys", "-a")
     for type_ in ("accounts", "signers", "restored_key"):
@@ -143,7 +143,7 @@ def test_rows_have_the_columns_of_their_type_and_extra_fields(lake: Path, tmp_pa
             assert (row["batch_id"], row["number"]) == ("x", "7")
 
 
-def test_the_last_line_says_how_many_rows_were_tried(lake: Path, tmp_path: Path) -> None:
+def test_the_last_line_has_the_number_of_rows(lake: Path, tmp_path: Path) -> None:
     done = run("export_ledger_entry_changes", "-s", 3, "-e", 42, "--datastore-path", lake, "-o", tmp_path, "-b", 9)
     written = sum(len(rows(path)) for path in tmp_path.glob("*.txt"))
     assert done.stdout == ""
@@ -167,7 +167,7 @@ def test_parquet_files_hold_the_same_rows(lake: Path, tmp_path: Path) -> None:
     assert pq.read_schema(tmp_path / "p" / "3-22-accounts.parquet").names == list(STATE["accounts"].columns)
 
 
-def test_objects_of_all_batches_come_before_the_manifest(lake: Path, server: emulators.Server) -> None:
+def test_objects_of_all_batches_are_written_before_the_manifest(lake: Path, server: emulators.Server) -> None:
     arguments = ("-s", 5, "-e", 9, "--datastore-path", lake, "-o", "changes", "-b", 3, "-f", "--export-ttl")
     succeed("export_ledger_entry_changes", *arguments, *CLOUD, STORAGE_EMULATOR_HOST=server.url)
     blobs = list(emulators.storage_client(server).list_blobs(emulators.BUCKET, prefix="changes/"))
@@ -176,14 +176,14 @@ def test_objects_of_all_batches_come_before_the_manifest(lake: Path, server: emu
     assert found[-1] == "changes/5-9-manifest.json"
 
 
-def test_nothing_is_left_of_a_range_that_is_not_there_yet(lake: Path, tmp_path: Path) -> None:
+def test_a_range_beyond_the_network_head_leaves_no_file(lake: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     arguments = ("-s", 40, "-e", 43, "--datastore-path", lake, "-o", output, "-b", 1)
     assert "ledger 43 has not closed yet" in fail("export_ledger_entry_changes", *arguments, status=NOT_YET)
     assert not output.exists() or not names(output)
 
 
-def test_a_later_batch_that_fails_leaves_no_earlier_one(lake: Path, tmp_path: Path) -> None:
+def test_a_later_batch_that_fails_removes_the_earlier_ones(lake: Path, tmp_path: Path) -> None:
     damaged = Path(shutil.copytree(lake, tmp_path / "lake"))
     next(damaged.rglob("*--20.xdr.zst")).write_bytes(b"damaged")
     output = tmp_path / "out"
@@ -200,12 +200,14 @@ def test_a_later_batch_that_fails_leaves_no_earlier_one(lake: Path, tmp_path: Pa
         (("--limit", 5), "unrecognized arguments: --limit"),
     ],
 )
-def test_wrong_options_are_one_line(lake: Path, tmp_path: Path, options: tuple[object, ...], words: str) -> None:
+def test_invalid_options_are_reported_in_one_line(
+    lake: Path, tmp_path: Path, options: tuple[object, ...], words: str
+) -> None:
     arguments = ("-s", 3, "-e", 4, "--datastore-path", lake, "-o", tmp_path / "out", *options)
     assert words in fail("export_ledger_entry_changes", *arguments)
 
 
-def test_an_export_may_have_more_files_than_a_process_may_have_open(lake: Path, tmp_path: Path) -> None:
+def test_an_export_may_have_more_files_than_the_limit_of_open_files(lake: Path, tmp_path: Path) -> None:
     allowed = 64
     limits = (allowed, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     arguments = ("-s", FIRST, "-e", LAST, "--datastore-path", lake, "-o", tmp_path, "-b", 1)

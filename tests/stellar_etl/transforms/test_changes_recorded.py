@@ -1,4 +1,4 @@
-"""Rows of ledger entries as the reference exporter writes them: stated by its unit tests, and recorded from mainnet."""
+"""Rows of ledger entries of the reference exporter: stated by its unit tests, and recorded from mainnet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXAMPLES = SHARED / "golden" / "format-examples"
 KINDS = {"accounts", "signers", "trustlines", "offers", "contract_code", "ttl", "config_settings"}
 
 NEVER_NULL = {"sequence_ledger": 0, "sequence_time": 0}
-"""What the program that read the vectors took for null: the reference exporter writes 0 for it."""
+"""Values that the reader of the vectors returned as null: the reference exporter writes 0 for them."""
 
 
 def cases() -> list[dict[str, Any]]:
@@ -47,11 +47,11 @@ def test_an_export_writes_the_stated_rows(tmp_path: Path, case: dict[str, Any]) 
     assert kept(written, case["ignore_columns"]) == kept(stated, case["ignore_columns"])
 
 
-def test_the_kinds_that_are_stated() -> None:
+def test_all_kinds_of_changes_are_stated() -> None:
     assert {case["kind"] for case in cases()} == KINDS
 
 
-# Recorded rows whose ledgers are not at hand: an entry is put together from the row, and must give the row again -----
+# Recorded rows without their ledgers: each entry is built from its row, and must give the row again ------------------
 
 
 def recorded(type_: str) -> list[Row]:
@@ -158,7 +158,7 @@ def changes(type_: str, row: Row) -> Sequence[xdr.LedgerEntryChange]:
 
 
 @pytest.mark.parametrize("type_", MAKERS)
-def test_recorded_rows_come_out_as_they_went_in(tmp_path: Path, type_: str) -> None:
+def test_an_entry_built_from_a_recorded_row_gives_that_row(tmp_path: Path, type_: str) -> None:
     found = recorded(type_)
     assert found
     for number, row in enumerate(found):
@@ -181,7 +181,7 @@ def sample(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("type_", [*MAKERS, "config_settings"])
-def test_every_column_has_the_type_that_was_recorded(sample: Path, type_: str) -> None:
+def test_every_column_has_the_recorded_type(sample: Path, type_: str) -> None:
     written, examples = rows(sample / f"3-42-{type_}.txt"), recorded(type_)
     assert written
     recorded_types: dict[str, set[str]] = {}

@@ -1,7 +1,7 @@
-"""Rows of ledger entries against a second telling of the same ledgers, by the SDK's own decoder.
+"""Rows of ledger entries, compared with a second computation by the SDK's own decoder.
 
-Of every ledger at hand: each row is there and none else, with what the entry holds; a state that the network records
-before a change is the last one known; no lumen is made or lost.
+For all available ledgers: exactly these rows exist, with the entry's content; a state that the network records before a
+change is the last known one; the total of lumens is constant.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from tests.stellar_etl.xdr.test_decoder import decompressed, recorded_streams
 
 @pytest.fixture(autouse=True)
 def quick() -> Iterator[None]:
-    """The SDK makes millions of objects, and the collector looks at all of them again and again."""
+    """Switch the collector off: the SDK creates millions of objects, which it would visit repeatedly."""
     gc.disable()
     yield
     gc.enable()
 
 
 def check(made: dict[str, list[Row]], ledgers: Sequence[bytes], passphrase: str, name: str) -> Counter[str]:
-    """Compare the rows of some ledgers with them; return the counts."""
+    """Compare the rows of some ledgers; return the counts."""
     counts: Counter[str] = Counter()
     replay = Replay()
     moved = []
@@ -59,10 +59,10 @@ def check(made: dict[str, list[Row]], ledgers: Sequence[bytes], passphrase: str,
 
 
 @needs_shared
-def test_ledgers_of_core_s_own_tests_and_of_a_load_test(tmp_path: Path) -> None:
+def test_rows_agree_for_cores_own_tests_and_a_load_test(tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
     for number, (name, (passphrase, recorded)) in enumerate(recorded_streams().items()):
-        # The load test's ledgers are large, and all of one kind: the SDK reads a few of them.
+        # The load test's ledgers are large and similar: the SDK reads a few of them.
         ledgers = recorded[:2] if name == "load test" else recorded
         made = export(tmp_path / str(number), ledgers, passphrase, *STATE)
         counts += check(made.rows, ledgers, passphrase, name)
@@ -73,7 +73,7 @@ def test_ledgers_of_core_s_own_tests_and_of_a_load_test(tmp_path: Path) -> None:
 
 
 @needs_shared
-def test_mainnet_ledgers(tmp_path: Path) -> None:
+def test_rows_agree_for_mainnet_ledgers(tmp_path: Path) -> None:
     alone, *following = batches(SHARED / "ledgers" / "pubnet")
     for number, ledgers in enumerate(([alone], following)):
         made = export(tmp_path / str(number), ledgers, PUBNET, *STATE)
@@ -82,12 +82,12 @@ def test_mainnet_ledgers(tmp_path: Path) -> None:
         assert counts["offers"]
 
 
-# The sample network, which also has its final state -----------------------------------------------------------------
+# The sample network, whose final state is known, too ----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ledgers 3 to 122 of the sample network, long enough for all that happens there."""
+    """Ledgers 3 to 122 of the sample network, which contain all its kinds of changes."""
     folder = tmp_path_factory.mktemp("wide") / "lake"
     arguments = ("--out", str(folder), "--ledgers", "120")
     subprocess.run([sys.executable, "-m", "local.sample_network", *arguments], cwd=REPO, check=True)
@@ -105,7 +105,7 @@ def exported(wide: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     }
 
 
-def test_the_sample_network_s_ledgers(wide: Path, exported: dict[str, list[Row]]) -> None:
+def test_rows_agree_for_the_sample_network(wide: Path, exported: dict[str, list[Row]]) -> None:
     ledgers = []
     for path in sorted(wide.rglob("*.zst"), reverse=True):
         (meta,) = xdr.LedgerCloseMetaBatch.from_xdr_bytes(decompressed(path)).ledger_close_metas
@@ -114,12 +114,12 @@ def test_the_sample_network_s_ledgers(wide: Path, exported: dict[str, list[Row]]
     passphrase = json.loads((wide / ".config.json").read_text())["networkPassphrase"]
     counts = check(exported, ledgers, passphrase, "sample")
     assert all(counts[type_] for type_ in STATE)
-    # Whatever became of an entry happens there.
+    # The sample network has every kind of change.
     kinds = {(type_, row["ledger_entry_change"]) for type_ in ("contract_data", "ttl") for row in exported[type_]}
     assert kinds == {(type_, kind) for type_ in ("contract_data", "ttl") for kind in (0, 1, 2, 4)}
 
 
-def test_replayed_rows_are_what_the_sample_network_holds_in_the_end(wide: Path, exported: dict[str, list[Row]]) -> None:
+def test_replayed_rows_equal_the_sample_networks_final_state(wide: Path, exported: dict[str, list[Row]]) -> None:
     held: dict[str, dict[Any, Row]] = {type_: {} for type_ in STATE}
     for group in json.loads((wide / "state.json").read_text())["entries"].values():
         for one in group:
@@ -133,7 +133,7 @@ def test_replayed_rows_are_what_the_sample_network_holds_in_the_end(wide: Path, 
         compare({id_: row for id_, row in last.items() if not row["deleted"]}, held[type_], type_)
 
 
-def test_replayed_signers_are_those_of_the_sample_network_s_accounts(
+def test_replayed_signers_equal_those_of_the_sample_networks_accounts(
     wide: Path, exported: dict[str, list[Row]]
 ) -> None:
     # The network's first account is older than its first ledger here, and its signers never change.

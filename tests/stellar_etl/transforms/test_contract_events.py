@@ -1,4 +1,4 @@
-"""What smart contracts publish and how they are called: events of each kind of meta, and values of each type."""
+"""Events and calls of smart contracts: each version of meta, and each type of value."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def invoke(*arguments: xdr.SCVal) -> InvokeHostFunction:
 
 
 def calling(*arguments: xdr.SCVal, **attributes: Any) -> Tx:
-    """A transaction that calls a contract."""
+    """Return a transaction that calls a contract."""
     operation = invoke(*arguments)
     result = succeeded(operation.to_xdr_object(), xdr.Hash(bytes(32)))
     return Tx([operation], results=[result], soroban=True, **attributes)
@@ -65,7 +65,7 @@ DIAGNOSTIC = [
 ]
 
 
-def test_events_of_meta_v3_are_the_first_operation_s(tmp_path: Path) -> None:
+def test_events_of_meta_v3_belong_to_the_first_operation(tmp_path: Path) -> None:
     made = rows(
         tmp_path, "contract_events", calling(meta=3, events=[[named("own"), named("sys", 0)]], diagnostic=DIAGNOSTIC)
     )
@@ -84,7 +84,7 @@ def test_events_of_meta_v3_are_the_first_operation_s(tmp_path: Path) -> None:
     assert [row["contract_id"] for row in made] == [CONTRACT, CONTRACT, "", CONTRACT]
 
 
-def test_events_of_meta_v4_are_the_transaction_s_then_each_operation_s_then_diagnostic_ones(tmp_path: Path) -> None:
+def test_events_of_meta_v4_are_ordered_by_transaction_operations_and_diagnostics(tmp_path: Path) -> None:
     payment = Payment(BOB, USD, "1")
     events = [[token_event("transfer", ALICE, BOB, amount=1)], [], [token_event("mint", BOB, amount=2)]]
     fees = [fee_event(ALICE, 300), fee_event(ALICE, -1)]
@@ -105,14 +105,14 @@ def test_events_of_meta_v4_are_the_transaction_s_then_each_operation_s_then_diag
     }
 
 
-def test_events_of_failed_transactions_have_rows_and_are_marked(tmp_path: Path) -> None:
+def test_events_of_failed_transactions_have_rows_with_a_mark(tmp_path: Path) -> None:
     made = rows(tmp_path, "contract_events", calling(failed=True, diagnostic=DIAGNOSTIC))
     assert [(row["topics_decoded"][0]["symbol"], row["successful"]) for row in made] == [
         ("fee", False),
         ("done", False),
         ("own", False),
     ]
-    # A failed transaction undid its calls; only for diagnostic events the meta records it.
+    # A failed transaction undid its calls; the meta records them for diagnostic events only.
     assert [row["in_successful_contract_call"] for row in made] == [
         False,
         *(one.in_successful_contract_call for one in DIAGNOSTIC),
@@ -120,7 +120,7 @@ def test_events_of_failed_transactions_have_rows_and_are_marked(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("meta", [3, 4])
-def test_every_event_of_a_transaction_has_an_index_of_its_own(tmp_path: Path, meta: int) -> None:
+def test_every_event_of_a_transaction_has_a_unique_index(tmp_path: Path, meta: int) -> None:
     transfer = token_event("transfer", ALICE, BOB, amount=1, asset=NATIVE)
     copies = [diagnostic(transfer), diagnostic(transfer)]
     tx = calling(meta=meta, events=[[transfer, transfer]], diagnostic=copies, fees=[fee_event(ALICE, 1)])
@@ -129,7 +129,7 @@ def test_every_event_of_a_transaction_has_an_index_of_its_own(tmp_path: Path, me
     expected = list(enumerate([*own, "operation", "operation", "diagnostic", "diagnostic"]))
     each = [(row["event_index"], row["event_source"]) for row in made["contract_events"]]
     assert each == expected * 2
-    # A row of a token's movement has the index of its event.
+    # A token transfer's row has the index of its event.
     by_index = {(row["transaction_id"], row["event_index"]): row for row in made["contract_events"]}
     for row in made["token_transfers"]:
         same = by_index[row["transaction_id"], row["event_index"]]
@@ -171,7 +171,7 @@ VALUES: list[tuple[xdr.SCVal, str, str]] = [
     (scval.to_uint64(2**64 - 1), "U64", "18446744073709551615"),
     (scval.to_int64(-(2**63)), "I64", "-9223372036854775808"),
     (scval.to_timepoint(1714979289), "Timepoint", "2024-05-06 07:08:09 +0000 UTC"),
-    # Past the calendar's end Go goes on counting; what is beyond its own 63 bits is before 1970.
+    # After the end of the calendar Go continues to count; a value beyond its 63 bits is before 1970.
     (scval.to_timepoint(253402300800), "Timepoint", "10000-01-01 00:00:00 +0000 UTC"),
     (scval.to_timepoint(2**63 - 1), "Timepoint", "292277026596-12-04 15:30:07 +0000 UTC"),
     (scval.to_timepoint(2**64 - 1), "Timepoint", "1969-12-31 23:59:59 +0000 UTC"),
@@ -211,7 +211,7 @@ VALUES: list[tuple[xdr.SCVal, str, str]] = [
 
 
 def as_json(value: xdr.SCVal) -> Any:
-    """What the SDK makes of it; the SDK takes no absent vector and no absent map, which SEP-51 writes as null."""
+    """Return the SDK's JSON; the SDK refuses an absent vector or map, which SEP-51 writes as null."""
     if value.type == xdr.SCValType.SCV_VEC and value.vec is None:
         return {"vec": None}
     if value.type == xdr.SCValType.SCV_MAP and value.map is None:
@@ -219,7 +219,7 @@ def as_json(value: xdr.SCVal) -> Any:
     return value.to_json_dict()
 
 
-def test_values_of_every_type(tmp_path: Path) -> None:
+def test_values_of_every_type_equal_the_sdks_json(tmp_path: Path) -> None:
     assert {value.type for value, _, _ in VALUES} == set(xdr.SCValType)
     held = [value for value, _, _ in VALUES]
     published = event(OWN, held, scval.to_vec(held))
@@ -231,7 +231,7 @@ def test_values_of_every_type(tmp_path: Path) -> None:
     assert row["contract_event_xdr"] == diagnostic(published).to_xdr()
     (operation,) = rows(tmp_path / "calls", "operations", calling(*held))
     details = operation["details"]
-    # The contract and its function come first.
+    # The contract and its function are first.
     assert details["parameters"][2:] == [{"type": arm, "value": value.to_xdr()} for value, arm, _ in VALUES]
     assert details["parameters_decoded"][2:] == [{"type": arm, "value": text} for _, arm, text in VALUES]
     assert details["parameters_json"][2:] == [value.to_xdr() for value in held]
@@ -239,7 +239,7 @@ def test_values_of_every_type(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("meta", [3, 4])
-def test_a_call_s_balance_changes_are_read_from_the_diagnostic_events(tmp_path: Path, meta: int) -> None:
+def test_a_calls_balance_changes_come_from_the_diagnostic_events(tmp_path: Path, meta: int) -> None:
     told = [
         token_event("transfer", ALICE, CONTRACT, amount=1, asset=NATIVE),
         token_event("mint", ISSUER, BOB, amount=2),

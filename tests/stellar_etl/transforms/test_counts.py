@@ -1,4 +1,4 @@
-"""Rows are as many, and amount to as much, as the SDK's own decoder finds in every ledger at hand."""
+"""Numbers and amounts of rows agree with the SDK's own decoder in all available ledgers."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ pytestmark = needs_shared
 LEDGERS = SHARED / "ledgers"
 PUBNET = "Public Global Stellar Network ; September 2015"
 WITHOUT_UNIFIED_EVENTS = [type_ for type_ in HISTORY if type_ != "token_transfers"]
-"""The types that need none."""
+"""The types that can be exported without unified events."""
 
 Balances = Counter[tuple[str, str]]
-"""How much of an asset each holder gained: accounts, claimable balances and pools; contracts keep their own books."""
+"""The gain of each asset per holder: accounts, claimable balances and pools; contracts have separate balances."""
 
 
 @dataclass
 class Transaction:
-    """One transaction as the SDK has it."""
+    """One transaction as the SDK decodes it."""
 
     envelope: xdr.TransactionEnvelope
     outcome: Any
@@ -71,11 +71,11 @@ class Transaction:
 
     @property
     def has_unified_events(self) -> bool:
-        """Whether the fee has an event: then all movements have."""
+        """Return whether the fee has an event: then all movements have one."""
         return any(event.event.body.v0.topics[0].sym is not None for event in self.meta.events)
 
     def claims(self) -> Iterator[Any]:
-        """What each claim atom holds, of those that exchange anything."""
+        """Return the content of each claim atom that exchanges an amount."""
         for result in self.operation_results if self.successful else ():
             tr = result.tr
             offered = tr.manage_sell_offer_result or tr.manage_buy_offer_result or tr.create_passive_sell_offer_result
@@ -87,7 +87,7 @@ class Transaction:
                     yield claim
 
     def events(self) -> int:
-        """How many events its meta holds, of all kinds."""
+        """Return the number of its meta's events, of all kinds."""
         meta = self.outcome.tx_apply_processing
         if meta.v == 3:
             soroban = meta.v3.soroban_meta
@@ -98,7 +98,7 @@ class Transaction:
         return 0
 
     def changes(self) -> Iterator[xdr.LedgerEntryChange]:
-        """All changes: the fee's, the transaction's, its operations', the refund's."""
+        """Yield all changes: the fee's, the transaction's, its operations', the refund's."""
         meta = self.meta
         lists = [self.outcome.fee_processing, meta.tx_changes_before]
         lists += [operation.changes for operation in meta.operations]
@@ -108,7 +108,7 @@ class Transaction:
             yield from some.ledger_entry_changes
 
     def balances(self) -> Balances:
-        """What its changes did to balances."""
+        """Return the effect of its changes on balances."""
         found: Balances = Counter()
         last = None
         for change in self.changes():
@@ -117,7 +117,7 @@ class Transaction:
                 found.subtract(held(entry))
             elif entry is not None:
                 found.update(held(entry))
-            assert change.removed is None or last is not None, "a state comes before a removal"
+            assert change.removed is None or last is not None, "a removal needs a state before it"
             last = change.state
         return nonzero(found)
 
@@ -132,7 +132,7 @@ def canonical(asset: Any) -> str:
 
 
 def held(entry: xdr.LedgerEntry) -> dict[tuple[str, str], int]:
-    """Who holds how much by a ledger entry."""
+    """Return the holdings by ledger entry."""
     content = entry.data
     if content.account is not None:
         key = content.account.account_id.account_id.ed25519.uint256
@@ -156,7 +156,7 @@ def held(entry: xdr.LedgerEntry) -> dict[tuple[str, str], int]:
 
 
 def transactions(ledger: bytes, passphrase: str) -> list[Transaction]:
-    """A ledger's transactions as the SDK reads them, in the order they were applied."""
+    """Yield a ledger's transactions as the SDK reads them, in the order of application."""
     meta = xdr.LedgerCloseMeta.from_xdr_bytes(ledger)
     close = meta.v0 or meta.v1 or meta.v2
     by_hash = {}
@@ -182,7 +182,7 @@ def envelopes(tx_set: Any) -> Iterator[xdr.TransactionEnvelope]:
 
 
 def told(transfers: Iterable[dict[str, Any]]) -> dict[str, Balances]:
-    """What token transfers did to balances, by transaction."""
+    """Return the effect of token transfers on balances, by transaction."""
     found: dict[str, Balances] = {}
     for transfer in transfers:
         balances = found.setdefault(transfer["transaction_hash"], Counter())
@@ -220,7 +220,7 @@ def check(made: dict[str, list[Row]], found: list[Transaction]) -> Counter[str]:
 
 @pytest.fixture(autouse=True)
 def quick() -> Iterator[None]:
-    """The SDK makes millions of objects, and the collector looks at all of them again and again."""
+    """Switch the collector off: the SDK creates millions of objects, which it would visit repeatedly."""
     gc.disable()
     yield
     gc.enable()
@@ -231,7 +231,7 @@ def decompressed(path: Path) -> bytes:
 
 
 def batches(folder: Path) -> list[bytes]:
-    """The ledgers of a recorded lake, which has one an object, oldest first."""
+    """Yield the ledgers of a recorded lake with one ledger per object, oldest first."""
     found = []
     for path in sorted(folder.rglob("*.zst"), reverse=True):
         (meta,) = xdr.LedgerCloseMetaBatch.from_xdr_bytes(decompressed(path)).ledger_close_metas
@@ -239,14 +239,14 @@ def batches(folder: Path) -> list[bytes]:
     return found
 
 
-def test_mainnet_ledgers(tmp_path: Path) -> None:
+def test_counts_agree_for_mainnet_ledgers(tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
     alone, *following = batches(LEDGERS / "pubnet")
     for number, ledgers in enumerate(([alone], following)):
         made = export(tmp_path / str(number), ledgers, PUBNET)
         assert made.statistics.failed == 0
         counts += check(made.rows, [one for ledger in ledgers for one in transactions(ledger, PUBNET)])
-    # Each transaction of the public lake has unified events, and each adds up.
+    # Each transaction of the public lake has unified events with the right sum.
     assert counts["balanced"] == counts["transactions"] == 341
 
 
@@ -261,15 +261,15 @@ def ledgers_of(case: Path) -> list[bytes]:
     return list(records(case.read_bytes() if case.suffix == ".xdr" else decompressed(case)))
 
 
-def test_ledgers_of_core_s_own_tests(tmp_path: Path) -> None:
+def test_counts_agree_for_cores_own_tests(tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
     for number, case in enumerate(cases()):
         ledgers = ledgers_of(case)
         found = [one for ledger in ledgers for one in transactions(ledger, CORE)]
         made = export(tmp_path / f"{number}", ledgers, CORE, *WITHOUT_UNIFIED_EVENTS)
         transfers = export(tmp_path / f"{number}-transfers", ledgers, CORE, "token_transfers", strict=False)
-        # Most of these tests ran a node that records no unified events: such a transaction's fee is missing, and said
-        # to be. Nothing else is left out.
+        # Most of these tests ran a node without unified events: such a transaction's fee is missing, and reported.
+        # Nothing else is omitted.
         assert transfers.statistics.failed == sum(not one.has_unified_events for one in found), case
         counts += check(made.rows | transfers.rows, found)
         counts["ledgers"] += len(ledgers)
@@ -283,7 +283,7 @@ def test_ledgers_of_core_s_own_tests(tmp_path: Path) -> None:
     }
 
 
-def test_the_program_exports_core_s_own_tests(tmp_path: Path) -> None:
+def test_the_program_exports_cores_own_tests(tmp_path: Path) -> None:
     by_folder = {case.parent.name: case for case in cases()}
     assert len(by_folder) > 5
     for name, case in by_folder.items():
@@ -304,16 +304,16 @@ def test_the_program_exports_core_s_own_tests(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("count", "in_all"), [(4, 1968), pytest.param(30, 14760, marks=pytest.mark.slow)], ids=["four", "all"]
 )
-def test_ledgers_of_a_load_test(tmp_path: Path, count: int, in_all: int) -> None:
+def test_counts_agree_for_a_load_test(tmp_path: Path, count: int, in_all: int) -> None:
     ledgers = ledgers_of(LEDGERS / "load-test-ledgers-v27.xdr.zstd")[:count]
-    # No unified events there either.
+    # These ledgers have no unified events either.
     made = export(tmp_path, ledgers, "Apply Load", *WITHOUT_UNIFIED_EVENTS)
     assert len(made.rows["ledgers"]) == len(ledgers) == count
     headers = made.rows["ledgers"]
     in_sets = sum(row["successful_transaction_count"] + row["failed_transaction_count"] for row in headers)
     assert len(made.rows["transactions"]) == in_sets == in_all
     assert len(made.rows["operations"]) == sum(int(row["tx_set_operation_count"]) for row in headers)
-    # The ledgers are large and all of one kind: the SDK reads a few of them.
+    # The ledgers are large and similar: the SDK reads a few of them.
     last = made.rows["ledgers"][3]["sequence"]
     some = {
         type_: [row for row in of_type if "ledger_sequence" not in row or row["ledger_sequence"] <= last]

@@ -1,4 +1,4 @@
-"""Rows of recorded mainnet ledgers are those that the reference exporter wrote: all of them, and none else."""
+"""Rows of recorded mainnet ledgers are exactly those that the reference exporter wrote."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LAKE = SHARED / "ledgers" / "pubnet"
 
 
 def recorded_columns(path: Path) -> list[Row]:
-    """The rows of a file without the columns that only this exporter writes, which are never null."""
+    """Return the rows of a file without the columns that only this exporter writes; these are never null."""
     written, added = rows(path), added_columns()
     assert all(row[column] is not None for row in written for column in added & row.keys())
     return [{column: value for column, value in row.items() if column not in added} for row in written]

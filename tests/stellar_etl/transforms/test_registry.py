@@ -1,4 +1,4 @@
-"""The registry names every module that makes rows, and the command line imports none of them before it is used."""
+"""The registry names every module that creates rows; the command line imports each only when it is used."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PACKAGE = REPO / "stellar_etl" / "transforms"
 
 
 def test_every_module_is_a_registered_type() -> None:
-    """`effects` is a package; what several tables share is in `shared`."""
+    """`effects` is a package; `shared` has the common code of several tables."""
     entries = {path.stem for path in PACKAGE.iterdir() if path.name != "__pycache__"}
     assert entries - {"__init__", "registry", "shared"} == TYPES.keys()
     assert len(TYPES) == len(HISTORY) + len(STATE)
 
 
-def test_the_types_of_a_checkpoint_say_which_entries_they_are_made_of() -> None:
+def test_the_types_of_a_checkpoint_name_their_entries() -> None:
     assert STATE.keys() - CHECKPOINT_TYPES.keys() == {"restored_key"}
     found = {type_: transform.entry_type for type_, transform in CHECKPOINT_TYPES.items()}
     assert found.keys() - {"signers"} == {
@@ -30,12 +30,12 @@ def test_the_types_of_a_checkpoint_say_which_entries_they_are_made_of() -> None:
 
 
 def plain(type_: str) -> str:
-    """A type's name as the name of its entries is: in the singular."""
+    """Return a type's name in the singular, as its entries are named."""
     singular = type_ if type_ in ("contract_data", "contract_code", "ttl") else type_.removesuffix("s")
     return singular.replace("_", "")
 
 
-def test_the_command_line_starts_without_any_transform(tmp_path: Path) -> None:
+def test_the_command_line_starts_without_importing_a_transform(tmp_path: Path) -> None:
     program = """
 import sys
 from stellar_etl.cli import main

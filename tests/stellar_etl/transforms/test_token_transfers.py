@@ -1,4 +1,4 @@
-"""Token transfers, from the unified events of transactions that were put together."""
+"""Token transfers from unified events of crafted transactions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.stellar_etl.program import Row
 PAYMENT = Payment(BOB, USD, "1")
 TRANSACTION_ID = SEQUENCE << 32 | 1 << 12
 OWN = b"\5" * 32
-"""The id of a contract that is no asset's."""
+"""The id of a contract that is not an asset's."""
 
 
 def transfers(folder: Path, *transactions: Tx, protocol: int = 22) -> list[Row]:
@@ -44,7 +44,7 @@ def transfers(folder: Path, *transactions: Tx, protocol: int = 22) -> list[Row]:
 
 
 def of(folder: Path, *events: xdr.ContractEvent) -> list[Row]:
-    """The rows of an operation's events."""
+    """Return the rows of an operation's events."""
     fee, *rest = transfers(folder, Tx([PAYMENT], events=[events]))
     assert fee["event_topic"] == "fee"
     return rest
@@ -59,7 +59,7 @@ def contract(asset: Asset) -> str:
     return StrKey.encode_contract(contract_of(asset))
 
 
-def test_a_transfer_and_its_fee(tmp_path: Path) -> None:
+def test_a_transfer_and_its_fee_have_rows(tmp_path: Path) -> None:
     fee, row = transfers(tmp_path, Tx([PAYMENT], events=[[token_event("transfer", ALICE, BOB, amount=100)]]))
     assert row == {
         "transaction_hash": fee["transaction_hash"],
@@ -105,7 +105,7 @@ def test_a_transfer_and_its_fee(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("asset", [NATIVE, USD, LONG], ids=["native", "short", "long"])
-def test_events_of_an_asset_s_own_contract(
+def test_events_of_an_assets_own_contract_have_rows(
     tmp_path: Path, name: str, parties: Sequence[str], sender: str | None, receiver: str | None, asset: Asset
 ) -> None:
     (row,) = of(tmp_path, token_event(name, *parties, amount=7, asset=asset))
@@ -120,14 +120,16 @@ def test_events_of_an_asset_s_own_contract(
     [
         (scval.to_uint64(2**64 - 1), muxed(BOB, 2**64 - 1), str(2**64 - 1)),
         (scval.to_uint64(0), muxed(BOB, 0), "0"),
-        # A memo that is no number is no account's id.
+        # A memo that is not a number is not an account's id.
         (scval.to_bytes(b"\1" * 32), None, None),
         (scval.to_string("memo"), None, None),
         (None, None, None),
     ],
     ids=["number", "zero", "hash", "text", "none"],
 )
-def test_receivers_with_an_id(tmp_path: Path, muxed_id: xdr.SCVal, address: str | None, number: str | None) -> None:
+def test_receivers_with_an_id_have_a_muxed_address(
+    tmp_path: Path, muxed_id: xdr.SCVal, address: str | None, number: str | None
+) -> None:
     (row,) = of(tmp_path, token_event("transfer", ALICE, BOB, amount=data(7, muxed_id)))
     assert (row["to"], row["to_muxed"], row["to_muxed_id"], row["amount_raw"]) == (BOB, address, number, "7")
 
@@ -138,7 +140,7 @@ def test_a_contract_has_no_muxed_address(tmp_path: Path) -> None:
     assert (row["to"], row["to_muxed"], row["to_muxed_id"]) == (to, "", "1")
 
 
-def test_other_holders_than_accounts_and_contracts(tmp_path: Path) -> None:
+def test_holders_may_be_neither_accounts_nor_contracts(tmp_path: Path) -> None:
     balance, pool = StrKey.encode_claimable_balance(b"\0" + b"\6" * 32), StrKey.encode_liquidity_pool(b"\7" * 32)
     (row,) = of(tmp_path, token_event("transfer", balance, pool, amount=7))
     assert (row["from"], row["to"]) == (balance, pool)
@@ -151,7 +153,7 @@ def token(name: str, *topics: Any, content: xdr.SCVal | None = None, kind: int =
 WHO = scval.to_address(ALICE)
 
 
-def test_tokens_that_are_no_assets(tmp_path: Path) -> None:
+def test_tokens_without_an_asset_have_rows(tmp_path: Path) -> None:
     claim = scval.to_string(f"USD:{ISSUER}")
     large = scval.to_int128(2**100)
     made = of(tmp_path, token("transfer", WHO, WHO), token("mint", WHO, claim), token("burn", WHO, content=large))
@@ -202,7 +204,7 @@ FEES = [("fee", ALICE), ("fee", CAROL)]
         ),
     ],
 )
-def test_a_refund_is_a_negative_fee_after_the_transaction_or_after_all(
+def test_a_refund_is_a_negative_fee_after_the_transaction_or_after_all_transactions(
     tmp_path: Path, protocol: int, order: list[tuple[str, str]]
 ) -> None:
     made = transfers(tmp_path, refunded(ALICE), refunded(CAROL), protocol=protocol)
@@ -211,7 +213,7 @@ def test_a_refund_is_a_negative_fee_after_the_transaction_or_after_all(
     assert sorted(fees) == [("-400", None)] * 2 + [("500", None)] * 2
 
 
-def test_a_failed_transaction_has_only_the_event_of_its_fee(tmp_path: Path) -> None:
+def test_a_failed_transaction_has_only_its_fee_event(tmp_path: Path) -> None:
     undone = token_event("transfer", ALICE, BOB, amount=1)
     made = transfers(tmp_path, Tx([PAYMENT], failed=True, events=[[undone]]))
     assert [(row["event_topic"], row["amount_raw"]) for row in made] == [("fee", "100")]

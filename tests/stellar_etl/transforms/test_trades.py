@@ -1,4 +1,4 @@
-"""Trades with offers and pools, in all the forms that the network has recorded them."""
+"""Trades with offers and pools, in all forms that the network has recorded."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ MAX_INT64 = 2**63 - 1
 PRICE = Price(2, 1)
 RECEIVE = PathPaymentStrictReceive(CAROL, NATIVE, "9", USD, "0.0000003", [])
 SEND = PathPaymentStrictSend(CAROL, NATIVE, "0.0000006", USD, "0.0000001", [])
-# Bob's offer of USD for lumens, of which 3 are taken for 6.
+# Bob's offer of USD for lumens; the trade takes 3 USD for 6 lumens.
 TAKEN = change(offer(BOB, 77, USD, NATIVE, 10, 13, 7), offer(BOB, 77, USD, NATIVE, 7, 13, 7))
 
 
@@ -83,7 +83,7 @@ def offering(operation: Operation, claims: list[xdr.ClaimAtom], left: Any = None
 
 @pytest.mark.parametrize("version", [0, 1, 2])
 @pytest.mark.parametrize(("make", "meta"), [(claim_v0, 0), (claim_v0, 1), (claim_v0, 2), (claim, 3), (claim, 4)])
-def test_a_trade_with_an_offer(tmp_path: Path, make: Any, meta: int, version: int) -> None:
+def test_a_trade_with_an_offer_has_a_row(tmp_path: Path, make: Any, meta: int, version: int) -> None:
     tx = offering(
         ManageSellOffer(NATIVE, USD, "1", PRICE), [make(BOB, 77, USD, 3, NATIVE, 6)], meta=meta, source=muxed(ALICE, 4)
     )
@@ -103,7 +103,7 @@ def test_a_trade_with_an_offer(tmp_path: Path, make: Any, meta: int, version: in
         "buying_asset_type": "native",
         "buying_asset_id": NATIVE_ID,
         "buying_amount": 6e-07,
-        # The offer's price, not the amounts'.
+        # The offer's price, not that of the amounts.
         "price_n": 13,
         "price_d": 7,
         "selling_offer_id": 77,
@@ -124,11 +124,11 @@ def test_a_trade_with_an_offer(tmp_path: Path, make: Any, meta: int, version: in
         (ManageSellOffer(NATIVE, USD, "1", PRICE), None),
         (ManageBuyOffer(NATIVE, USD, "1", PRICE), None),
         (CreatePassiveSellOffer(NATIVE, USD, "1", PRICE), None),
-        # As stellar-core once recorded it.
+        # An old form of stellar-core.
         (CreatePassiveSellOffer(NATIVE, USD, "1", PRICE), "MANAGE_SELL_OFFER"),
     ],
 )
-def test_an_offer_that_stays_gives_the_buyer_s_side_its_id(
+def test_a_remaining_offer_gives_its_id_to_the_buyers_side(
     tmp_path: Path, operation: Operation, odd: str | None
 ) -> None:
     left = offer_content(ALICE, 99, NATIVE, USD, 5, 2, 1)
@@ -146,7 +146,7 @@ def test_claims_of_nothing_keep_their_place_in_the_order(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("operation", "exact"), [(RECEIVE, True), (SEND, False)])
-def test_path_payments_through_offers(tmp_path: Path, operation: Operation, exact: bool) -> None:
+def test_path_payments_through_offers_have_rows(tmp_path: Path, operation: Operation, exact: bool) -> None:
     claims = [claim(BOB, 77, USD, 3, NATIVE, 6), claim(BOB, 80, LONG, 1, USD, 3)]
     second = change(offer(BOB, 80, LONG, USD, 1, 3, 1), None)
     made = trades(tmp_path, path_payment(operation, claims, [*TAKEN, *second]))
@@ -159,26 +159,26 @@ def test_path_payments_through_offers(tmp_path: Path, operation: Operation, exac
 @pytest.mark.parametrize(
     ("operation", "claimed", "slippage"),
     [
-        # 6 into a pool of 1000 to 1000, of which 0.3 % are the fee: 5.9464 came out as 5, which is 15 % less.
+        # 6 into a pool of 1000 to 1000, with a fee of 0.3 %: 5.9464 is rounded to 5, which is 15 % less.
         (SEND, claim_pool(USD, 5, NATIVE, 6), 15),
         (SEND, claim_pool(NATIVE, 5, USD, 6), 15),
-        # 5 out of it: 5.0402 went in as 6, which is 19 % more; and 1.0040 as 2, which is 99 % more.
+        # 5 out of it: 5.0402 is rounded to 6, which is 19 % more; and 1.0040 to 2, which is 99 % more.
         (RECEIVE, claim_pool(USD, 5, NATIVE, 6), 19),
         (RECEIVE, claim_pool(USD, 1, NATIVE, 2), 99),
-        # A pool that would be emptied can't say how much goes in: the largest number stands for no answer.
+        # A trade that would empty the pool has no exact amount: the largest number marks it.
         (RECEIVE, claim_pool(USD, 1000, NATIVE, 2), MAX_INT64),
-        # And the smallest one where nothing would come out.
+        # The smallest number marks a trade without an output.
         (SEND, claim_pool(USD, 1, NATIVE, 1), -MAX_INT64 - 1),
     ],
 )
-def test_path_payments_through_a_pool(
+def test_path_payments_through_a_pool_have_rows(
     tmp_path: Path, operation: Operation, claimed: xdr.ClaimAtom, slippage: int
 ) -> None:
     through = change(pool(1000, 1000, 1000), pool(1006, 995, 1000))
     (row,) = trades(tmp_path, path_payment(operation, [claimed], through))
     content = claimed.liquidity_pool
     assert row["rounding_slippage"] == slippage
-    # A pool has no price: the amounts are.
+    # A pool has no price: the amounts give it.
     assert (row["price_n"], row["price_d"]) == (content.amount_bought.int64, content.amount_sold.int64)
     assert row["selling_liquidity_pool_id"] == POOL_ID.hex()
     assert row["selling_liquidity_pool_id_strkey"] == StrKey.encode_liquidity_pool(POOL_ID)
@@ -188,15 +188,15 @@ def test_path_payments_through_a_pool(
     assert row["seller_is_exact"] is isinstance(operation, PathPaymentStrictReceive)
 
 
-def test_an_uneven_pool_is_read_the_right_way_round(tmp_path: Path) -> None:
-    # 100 lumens into 10000 lumens and 500 USD: 4.9358 USD came out as 4. The other way round it would be
-    # 1662.49 as 1662, which is 0 %.
+def test_an_uneven_pool_is_read_in_the_right_direction(tmp_path: Path) -> None:
+    # 100 lumens into 10000 lumens and 500 USD: 4.9358 USD is rounded to 4. In the other direction it would be 1662.49
+    # rounded to 1662, which is 0 %.
     through = change(pool(10000, 500, 1000), pool(10100, 496, 1000))
     (row,) = trades(tmp_path, path_payment(SEND, [claim_pool(USD, 4, NATIVE, 100)], through))
     assert row["rounding_slippage"] == 18
 
 
-def test_a_trade_whose_state_before_is_not_recorded_keeps_its_row(tmp_path: Path) -> None:
+def test_a_trade_without_a_recorded_previous_state_has_a_row(tmp_path: Path) -> None:
     (row,) = trades(tmp_path / "offer", path_payment(SEND, [claim(BOB, 77, USD, 3, NATIVE, 6)], []))
     assert (row["price_n"], row["price_d"], row["selling_offer_id"], row["selling_amount"]) == (None, None, 77, 3e-07)
     (row,) = trades(tmp_path / "pool", path_payment(SEND, [claim_pool(USD, 3, NATIVE, 6)], []))
@@ -205,7 +205,7 @@ def test_a_trade_whose_state_before_is_not_recorded_keeps_its_row(tmp_path: Path
 
 
 def brute_force(deposited: int, disbursed: int, amount: int, fee: int, *, received: bool) -> int | None:
-    """The slippage by exact fractions: how much the rounded amount differs from the exact one, in percent."""
+    """Return the slippage by exact fractions: the difference of the rounded amount from the exact one, in percent."""
     f = Fraction(10_000 - fee, 10_000)
     if received:
         if amount >= disbursed:
@@ -219,12 +219,12 @@ def brute_force(deposited: int, disbursed: int, amount: int, fee: int, *, receiv
         rounded = floor(exact)
         if amount > MAX_INT64 - deposited or rounded < 1:
             return None
-    shown = floor(exact * 10_000)  # with four places
+    shown = floor(exact * 10_000)  # four decimal places
     return abs(shown - rounded * 10_000) * 10_000 // shown // 100 if exact.denominator > 1 and shown else 0
 
 
 @pytest.mark.parametrize("fee", [0, 30, 9_999])
-def test_slippage_is_that_of_exact_fractions(fee: int) -> None:
+def test_slippage_equals_exact_fractions(fee: int) -> None:
     amounts = (1, 2, 3, 7, 100, 9_999, 10**9, MAX_INT64 - 1, MAX_INT64)
     for deposited, disbursed, amount in product(amounts, repeat=3):
         paid = payout_slippage(deposited, disbursed, amount, fee)
@@ -247,6 +247,6 @@ def test_failed_transactions_have_no_trades_and_fee_bumps_do(tmp_path: Path) -> 
     ],
     ids=["negative"],
 )
-def test_a_trade_that_can_t_be_determined_is_an_error_that_names_it(tmp_path: Path, tx: Tx, problem: str) -> None:
+def test_an_undeterminable_trade_is_an_error_that_names_it(tmp_path: Path, tx: Tx, problem: str) -> None:
     with pytest.raises(ExportError, match=f"trades of ledger {SEQUENCE}, transaction .*, operation 1: .*{problem}"):
         trades(tmp_path, tx)

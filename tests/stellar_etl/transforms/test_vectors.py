@@ -1,6 +1,6 @@
-"""Rows that the reference exporter's own unit tests state, for ledgers that were put together from their inputs.
+"""Rows stated by the reference exporter's own unit tests, for ledgers built from their inputs.
 
-One of the cases holds every type of operation but one: `end_sponsoring_future_reserves`.
+One of the cases has every type of operation except `end_sponsoring_future_reserves`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def test_an_export_writes_the_stated_rows(tmp_path: Path, case: dict[str, Any]) 
     succeed(
         *(command(case["kind"]), "-s", sequence, "-e", sequence, "-o", output),
         *("--datastore-path", VECTORS / "lake" / case["slug"]),
-        # The inputs are literals of unit tests: nothing made their hashes match. A row that can't be made is an error.
+        # The inputs are literals of unit tests, so their hashes do not match. A row that cannot be created is an error.
         *("--no-verify", "--strict-export"),
     )
     stated = [{**row, **right(row)} for row in case["expected_in_lake"]]
@@ -55,14 +55,14 @@ def test_an_export_writes_the_stated_rows(tmp_path: Path, case: dict[str, Any]) 
 
 
 def right(row: Row) -> Row:
-    """The right values of a row where the reference's are wrong on purpose, see `docs/differences.md`."""
+    """Return the right values of a row where the reference's are deliberately different, see `docs/differences.md`."""
     if row.get("seller_is_exact") and row["trade_type"] == 2:
-        # 1 stroop out of a pool of 10,000 for 100,000: 10.03 go in, as 11.
+        # 1 stroop out of a pool of 10,000 for 100,000: 10.03 is rounded to 11.
         return {"rounding_slippage": 9}
     return {}
 
 
-def test_every_kind_is_there_and_every_operation_type_but_one() -> None:
+def test_the_cases_have_every_kind_and_every_operation_type_except_one() -> None:
     assert {case["kind"] for case in cases()} == set(KINDS)
     types = {row["type"] for case in cases() if case["kind"] == "operations" for row in case["expected_in_lake"]}
     assert types == set(names.OperationType) - {names.END_SPONSORING_FUTURE_RESERVES}

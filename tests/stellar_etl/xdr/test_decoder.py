@@ -1,4 +1,4 @@
-"""The generated decoder reads what the SDK's own decoder reads."""
+"""The generated decoder returns the values of the SDK's own decoder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CORE_TESTS = SHARED / "ledgers" / "core-tests"
 LOAD_TEST = SHARED / "ledgers" / "load-test-ledgers-v27.xdr.zstd"
 
 
-def test_the_decoder_is_what_its_generator_writes() -> None:
+def test_the_decoder_equals_its_generators_output() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "stellar_etl.xdr.generate", "--check"], cwd=REPO, capture_output=True, check=False
     )
@@ -30,7 +30,7 @@ def test_the_decoder_is_what_its_generator_writes() -> None:
 
 @cache
 def fields(kind: type) -> list[str]:
-    """A struct's fields, in the order of its XDR definition."""
+    """Return a struct's fields, in the order of its XDR definition."""
     names = kind.__init__.__code__.co_varnames
     return list(names[1 : kind.__init__.__code__.co_argcount])
 
@@ -55,7 +55,7 @@ def assert_same_object(ours: Any, theirs: Any, place: str) -> None:
     names = fields(type(theirs))
     first = getattr(theirs, names[0])
     if isinstance(ours, dict):
-        # `nodeID` here is `node_id` there; the bytes that are kept beside the values have no counterpart.
+        # The decoder's `nodeID` is the SDK's `node_id`; the SDK has no counterpart of the bytes kept beside the values.
         values = {key: value for key, value in ours.items() if key != "raw" and not key.endswith("_raw")}
         kept = {key.replace("_", "").lower(): value for key, value in values.items()}
         by_name = {name.replace("_", "").lower(): name for name in names}
@@ -77,7 +77,7 @@ def decompressed(path: Path) -> bytes:
 
 
 def recorded_streams() -> dict[str, tuple[str, list[bytes]]]:
-    """Passphrase and ledgers of each recorded stream, by its name."""
+    """Return passphrase and ledgers of each recorded stream, by its name."""
     found = {"load test": ("Apply Load", list(records(decompressed(LOAD_TEST))))}
     for path in sorted(CORE_TESTS.rglob("*.xdr*")):
         data = path.read_bytes() if path.suffix == ".xdr" else decompressed(path)
@@ -87,10 +87,10 @@ def recorded_streams() -> dict[str, tuple[str, list[bytes]]]:
 
 @needs_shared
 @pytest.mark.parametrize("each", [5, pytest.param(1, marks=pytest.mark.slow)], ids=["every fifth", "all"])
-def test_core_and_load_test_ledgers_decode_as_the_sdk_has_them(each: int) -> None:
+def test_core_and_load_test_ledgers_decode_as_in_the_sdk(each: int) -> None:
     count = 0
     for name, (_, ledgers) in recorded_streams().items():
-        # The load test's ledgers are large, and all of one kind: the SDK would take half a minute for all of them.
+        # The load test's ledgers are large and similar: the SDK would take half a minute for all of them.
         for ledger in ledgers[:3:each] if name == "load test" else ledgers[::each]:
             assert_same(decode_ledger(ledger), sdk.LedgerCloseMeta.from_xdr_bytes(ledger), name)
             count += 1
@@ -98,7 +98,7 @@ def test_core_and_load_test_ledgers_decode_as_the_sdk_has_them(each: int) -> Non
 
 
 @needs_shared
-def test_mainnet_batches_decode_as_the_sdk_has_them() -> None:
+def test_mainnet_batches_decode_as_in_the_sdk() -> None:
     paths = sorted((SHARED / "ledgers" / "pubnet").rglob("*.zst"))
     assert len(paths) == 6
     for path in paths:
@@ -106,13 +106,13 @@ def test_mainnet_batches_decode_as_the_sdk_has_them() -> None:
         assert_same(decode_batch(data), sdk.LedgerCloseMetaBatch.from_xdr_bytes(data), path.name)
 
 
-def test_sample_batches_decode_as_the_sdk_has_them(lake: Path) -> None:
+def test_sample_batches_decode_as_in_the_sdk(lake: Path) -> None:
     for path in sorted(lake.rglob("*.zst")):
         data = decompressed(path)
         assert_same(decode_batch(data), sdk.LedgerCloseMetaBatch.from_xdr_bytes(data), path.name)
 
 
-def test_a_difference_would_be_seen(lake: Path) -> None:
+def test_a_difference_is_detected(lake: Path) -> None:
     data = decompressed(next(lake.rglob("*.zst")))
     decoded = decode_batch(data)
     header = decoded["ledgerCloseMetas"][0][1]["ledgerHeader"]["header"]

@@ -33,7 +33,7 @@ def remote(lake: Path, storage: gcs.Client) -> str:
     return f"gs://{emulators.BUCKET}/lakes/sample"
 
 
-def test_a_lake_in_a_bucket_is_the_lake_in_the_folder(
+def test_a_lake_in_a_bucket_gives_the_rows_of_the_lake_in_the_folder(
     lake: Path, tmp_path: Path, server: emulators.Server, remote: str
 ) -> None:
     span = ("export_operations", "-s", 5, "-e", 30)
@@ -45,7 +45,7 @@ def test_a_lake_in_a_bucket_is_the_lake_in_the_folder(
     assert json.loads(done.stdout) == {"start": 5, "end": 15}
 
 
-def test_a_lake_in_a_bucket_ends_and_has_holes(
+def test_the_end_and_gaps_of_a_lake_in_a_bucket_are_found(
     tmp_path: Path, server: emulators.Server, storage: gcs.Client, remote: str
 ) -> None:
     export = ("export_ledgers", "--datastore-path", remote, "-o", tmp_path / "out" / "l.txt")
@@ -62,7 +62,7 @@ def test_a_lake_in_a_bucket_ends_and_has_holes(
     assert json.loads(done.stdout) == {"start": 13, "end": 15}
 
 
-def test_a_service_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_an_unreachable_service_is_named(tmp_path: Path) -> None:
     line = fail(
         *("export_ledgers", "-s", 5, "-e", 6, "--datastore-path", "gs://bucket/lake", "-o", tmp_path / "l.txt"),
         STORAGE_EMULATOR_HOST=f"http://127.0.0.1:{emulators.free_port()}",

@@ -1,4 +1,4 @@
-"""Lakes on the web: the same rows as from a folder, few requests, and a service that fails in every way."""
+"""Lakes on the web: the same rows as from a folder, few requests, and every failure of the service."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def export(server: Server, output: Path, first: int = 5, last: int = 30, *option
 
 @pytest.fixture(scope="module")
 def expected(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an export from the folder gives."""
+    """Return the output of an export from the folder."""
     output = tmp_path_factory.mktemp("expected")
     succeed("export_all_history", "-s", 5, "-e", 30, "--datastore-path", lake, "-o", output)
     return output
@@ -60,14 +60,14 @@ def refused(server: Server, tmp_path: Path, status: int = 1, patience: float = 0
 # Requests -------------------------------------------------------------------------------------------------------
 
 
-def test_the_rows_of_a_folder_by_one_request_for_each_object(server: Server, tmp_path: Path, expected: Path) -> None:
+def test_one_request_per_object_gives_the_rows_of_a_folder(server: Server, tmp_path: Path, expected: Path) -> None:
     succeed(*export(server, tmp_path / "out"))
     assert_same_rows(tmp_path / "out", expected)
     assert [query["prefix"] for query in server.listings] == ["v1.1/ledgers/pubnet/"]
     assert len(server.reads) == len(set(server.reads)) == 1 + 26
 
 
-def test_workers_read_at_the_same_time(objects: Files, server: Server, tmp_path: Path, expected: Path) -> None:
+def test_workers_read_in_parallel(objects: Files, server: Server, tmp_path: Path, expected: Path) -> None:
     together = threading.Barrier(10)
 
     def wait() -> None:
@@ -80,7 +80,7 @@ def test_workers_read_at_the_same_time(objects: Files, server: Server, tmp_path:
     assert server.most_busy == 10
 
 
-def test_a_lake_below_its_network(objects: Files, server: Server, tmp_path: Path, expected: Path) -> None:
+def test_a_lake_below_its_network_is_found(objects: Files, server: Server, tmp_path: Path, expected: Path) -> None:
     above = server.url.removesuffix("/pubnet")
     succeed(*export(server, tmp_path / "out"), "--datastore-path", above)
     assert_same_rows(tmp_path / "out", expected)
@@ -97,7 +97,7 @@ def test_names_are_listed_if_no_configuration_has_the_layout(
     assert len(server.listings) == 3
 
 
-def test_names_are_listed_where_the_configuration_is_another(
+def test_names_are_listed_if_they_differ_from_the_configuration(
     objects: Files, server: Server, tmp_path: Path, expected: Path
 ) -> None:
     objects.held[".config.json"] = objects.held[".config.json"].replace(b"64000", b"1000")
@@ -105,23 +105,23 @@ def test_names_are_listed_where_the_configuration_is_another(
     assert_same_rows(tmp_path / "out", expected)
 
 
-def test_older_names_end_otherwise(objects: Files, server: Server, tmp_path: Path, expected: Path) -> None:
+def test_older_names_have_another_suffix(objects: Files, server: Server, tmp_path: Path, expected: Path) -> None:
     objects.held = {name.replace(".xdr.zst", ".xdr.zstd"): data for name, data in objects.held.items()}
     succeed(*export(server, tmp_path / "out"))
     assert_same_rows(tmp_path / "out", expected)
     assert len(server.listings) == 1
 
 
-def test_a_range_of_a_large_lake_is_not_listed(tmp_path: Path) -> None:
+def test_a_range_of_a_large_lake_is_read_without_a_listing(tmp_path: Path) -> None:
     with served(Pretended(lambda sequence: 6 * sequence)) as server:
         span = ("-s", 40_000_000, "-e", 40_000_104, "--datastore-path", server.url, "-o", tmp_path / "l.txt")
-        succeed("export_ledgers", *span, "--no-verify")  # its ledgers are no chain
+        succeed("export_ledgers", *span, "--no-verify")  # its ledgers are not chained
         assert [row["sequence"] for row in rows(tmp_path / "l.txt")] == list(range(40_000_000, 40_000_105))
         assert server.requests == 1 + 1 + 105
 
 
 @pytest.mark.parametrize(("workers", "buffer"), [(1, 200), (3, 200), (10, 2), (1, 1)])
-def test_workers_and_buffer_bound_what_is_on_its_way(
+def test_workers_and_buffer_limit_the_bytes_in_transit(
     objects: Files, server: Server, tmp_path: Path, workers: int, buffer: int
 ) -> None:
     for name in objects.held:
@@ -132,7 +132,7 @@ def test_workers_and_buffer_bound_what_is_on_its_way(
 
 
 @pytest.mark.parametrize("option", ["--num-workers", "--buffer-size"])
-def test_a_window_has_room_for_one(server: Server, tmp_path: Path, option: str) -> None:
+def test_a_window_must_have_room_for_one_object(server: Server, tmp_path: Path, option: str) -> None:
     assert option in fail(*export(server, tmp_path / "out"), option, 0)
     assert not server.requests
 
@@ -144,8 +144,8 @@ def test_a_window_has_room_for_one(server: Server, tmp_path: Path, option: str) 
     ("window", "most"),
     [(Window(4, 7, 1 << 30), 7), (Window(4, 200, 10_000), 10), (Window(4, 200, 10), 2), (Window(1, 1, 10), 1)],
 )
-def test_the_window_is_bounded_by_objects_and_by_bytes(window: Window, most: int) -> None:
-    """Of an endless source no more is taken than the window holds, beside what has been used."""
+def test_the_window_is_limited_by_objects_and_by_bytes(window: Window, most: int) -> None:
+    """From an endless source the reader takes only the objects of the window."""
     taken: list[int] = []
 
     def source() -> Iterator[int]:
@@ -161,7 +161,7 @@ def test_the_window_is_bounded_by_objects_and_by_bytes(window: Window, most: int
     assert len(taken) > 50
 
 
-def test_an_error_comes_in_its_turn() -> None:
+def test_an_error_is_raised_in_its_turn() -> None:
     def read(item: int) -> bytes:
         if item == 3:
             raise FileNotFoundError("3")
@@ -174,7 +174,7 @@ def test_an_error_comes_in_its_turn() -> None:
     assert found == [0, 1, 2]
 
 
-# What passes ----------------------------------------------------------------------------------------------------
+# Temporary errors -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_an_error_comes_in_its_turn() -> None:
     [[500], [503, 429, 502], [408], ["cut"], ["cut", 500, "cut"], ["hang"]],
     ids=["500", "several", "408", "cut", "cut and 500", "hang"],
 )
-def test_what_passes_is_tried_again(
+def test_temporary_errors_are_retried(
     objects: Files, server: Server, tmp_path: Path, expected: Path, faults: list[object]
 ) -> None:
     for name in (objects.name_of(12), "?"):
@@ -192,7 +192,7 @@ def test_what_passes_is_tried_again(
     assert not any(server.faults.values())
 
 
-def test_an_object_that_breaks_off_is_read_from_there_on(
+def test_an_interrupted_object_is_read_from_the_interruption_on(
     objects: Files, server: Server, tmp_path: Path, expected: Path
 ) -> None:
     name = objects.name_of(12)
@@ -204,7 +204,7 @@ def test_an_object_that_breaks_off_is_read_from_there_on(
     assert_same_rows(tmp_path / "out", expected)
 
 
-def test_an_object_that_changes_while_it_is_read_is_read_again(
+def test_an_object_that_changes_during_the_read_is_read_again(
     objects: Files, server: Server, tmp_path: Path, expected: Path
 ) -> None:
     name = objects.name_of(12)
@@ -222,7 +222,7 @@ def test_an_object_that_changes_while_it_is_read_is_read_again(
     assert_same_rows(tmp_path / "out", expected)
 
 
-# What does not --------------------------------------------------------------------------------------------------
+# Permanent errors -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_an_object_that_changes_while_it_is_read_is_read_again(
         (b"no zstd", "can't be read"),
     ],
 )
-def test_an_object_that_can_not_be_read_is_named(
+def test_an_unreadable_object_is_named(
     objects: Files, server: Server, tmp_path: Path, fault: object, words: str
 ) -> None:
     server.faults[objects.name_of(12)] = [fault, ...]
@@ -246,12 +246,12 @@ def test_an_object_that_can_not_be_read_is_named(
     assert words in line
 
 
-def test_an_object_that_is_truncated_is_named(objects: Files, server: Server, tmp_path: Path) -> None:
+def test_a_truncated_object_is_named(objects: Files, server: Server, tmp_path: Path) -> None:
     objects.held[objects.name_of(12)] = objects.held[objects.name_of(12)][:-20]
     assert objects.name_of(12) in refused(server, tmp_path)
 
 
-def test_another_ledger_than_its_name_is_named(objects: Files, server: Server, tmp_path: Path) -> None:
+def test_a_ledger_that_differs_from_its_objects_name_is_named(objects: Files, server: Server, tmp_path: Path) -> None:
     objects.held[objects.name_of(12)] = objects.held[objects.name_of(13)]
     assert "does not hold the ledgers of its name" in refused(server, tmp_path)
 
@@ -261,7 +261,7 @@ def test_ledgers_of_another_network_are_refused(objects: Files, server: Server, 
     assert "another network" in refused(server, tmp_path)
 
 
-def test_a_hole_names_all_the_missing_ledgers(objects: Files, server: Server, tmp_path: Path) -> None:
+def test_a_gap_names_all_missing_ledgers(objects: Files, server: Server, tmp_path: Path) -> None:
     for sequence in (11, 12, 20):
         del objects.held[objects.name_of(sequence)]
     assert "lacks ledgers 11-12, 20" in refused(server, tmp_path)
@@ -296,7 +296,9 @@ def test_ledgers_beyond_the_network_head_are_not_reached_yet(server: Server, tmp
         (".config.json", b'{"networkPassphrase": "x", "ledgersPerBatch": 0, "batchesPerPartition": 1}', "at least 1"),
     ],
 )
-def test_what_is_no_lake_is_named(server: Server, tmp_path: Path, name: str, fault: object, words: str) -> None:
+def test_an_address_without_a_lake_is_named(
+    server: Server, tmp_path: Path, name: str, fault: object, words: str
+) -> None:
     if isinstance(fault, bytes) and fault.endswith(b"</NextContinuationToken>"):
         fault, words = fault + b"</ListBucketResult>", "the same next page twice"
     server.faults[name] = [fault, ...]
@@ -305,7 +307,7 @@ def test_what_is_no_lake_is_named(server: Server, tmp_path: Path, name: str, fau
     assert words in line
 
 
-def test_a_service_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_an_unreachable_service_is_named(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -336,14 +338,14 @@ def test_an_invalid_path_is_named(tmp_path: Path, path: str, words: str) -> None
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "inf", "nan"])
-def test_a_patience_that_is_no_time_is_named(server: Server, tmp_path: Path, text: str) -> None:
+def test_an_invalid_patience_is_named(server: Server, tmp_path: Path, text: str) -> None:
     line = fail(*export(server, tmp_path / "out"), **{PATIENCE: text})
     assert PATIENCE in line
     assert text in line
 
 
 @pytest.mark.parametrize("network", ["testnet", "futurenet"])
-def test_the_default_lake_is_of_the_public_network_alone(tmp_path: Path, network: str) -> None:
+def test_the_default_lake_is_the_public_networks_only(tmp_path: Path, network: str) -> None:
     line = fail("export_ledgers", "-s", 5, "-e", 6, "-o", tmp_path / "l.txt", f"--{network}")
     assert f"--{network} needs --datastore-path" in line
 

@@ -1,4 +1,4 @@
-"""Operations that no recorded ledger holds, and their effects as an export writes them."""
+"""Operations that no recorded ledger has, and their effects as an export writes them."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ ALL_FOUR = ["trade", "offer_updated", "offer_removed", "offer_created"]
 
 
 class Effects:
-    """Exports effects, and remembers which types it has seen."""
+    """Export effects, and record their types."""
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
 
     def __call__(self, folder: Path, *transactions: Tx, version: int = 1) -> list[Effect]:
-        """Whom each effect befell, its type and its details; the rest of the row is checked here."""
+        """Return the account, type and details of each effect; the rest of the row is checked here."""
         made = export(folder, [ledger(*transactions, version=version)], PASSPHRASE, "effects").rows["effects"]
         of_operation: dict[int, int] = {}
         for row in made:
@@ -62,7 +62,7 @@ class Effects:
         return [(row["address_muxed"] or row["address"], row["type_string"], row["details"]) for row in made]
 
     def assert_seen(self, types: frozenset[str], request: pytest.FixtureRequest) -> None:
-        """Check that the tests of a file have seen these types and no others, if all of them ran."""
+        """Check that the tests of a file saw exactly these types, if all of them ran."""
         tests = {name for name in vars(request.module) if name.startswith("test_")}
         ran = {
             item.originalname
@@ -75,7 +75,7 @@ class Effects:
 
 
 def one(operation: Operation, *changed: Sequence[xdr.LedgerEntryChange], content: Any = None, **attributes: Any) -> Tx:
-    """A transaction of one operation: what it changed, and what its result holds."""
+    """Return a transaction with one operation, its changes, and the content of its result."""
     changes = [[entry for some in changed for entry in some]]
     result = succeeded(operation.to_xdr_object(), content)
     return Tx([operation], results=[result], changes=changes, **attributes)
@@ -105,7 +105,7 @@ def balance_hex(number: int) -> str:
 
 
 def sides(seller: str, buyer: str, buyer_details: dict[str, Any], types: Sequence[str]) -> list[Effect]:
-    """Both sides' effects of one claim of 3 USD for 6 lumens, in stroops."""
+    """Return both sides' effects of one claim of 3 USD for 6 lumens, in stroops."""
     usd = {"asset_type": "credit_alphanum4", "asset_code": "USD", "asset_issuer": ISSUER}
     bought = {f"bought_{key}": value for key, value in usd.items()}
     sold = {f"sold_{key}": value for key, value in usd.items()}

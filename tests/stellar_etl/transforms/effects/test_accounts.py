@@ -59,7 +59,7 @@ FAMILY = frozenset(
 """The types of effects that the tests of this file see."""
 
 
-def test_create_account_by_a_muxed_source(tmp_path: Path) -> None:
+def test_create_account_by_a_muxed_source_has_effects(tmp_path: Path) -> None:
     assert effects(tmp_path, one(CreateAccount(BOB, "10"), source=ALICE_7)) == [
         (BOB, "account_created", {"starting_balance": "10.0000000"}),
         (ALICE_7, "account_debited", {"asset_type": "native", "amount": "10.0000000"}),
@@ -67,7 +67,7 @@ def test_create_account_by_a_muxed_source(tmp_path: Path) -> None:
     ]
 
 
-def test_account_merge(tmp_path: Path) -> None:
+def test_account_merge_has_effects(tmp_path: Path) -> None:
     tx = one(AccountMerge(muxed(BOB, 9)), content=xdr.Int64(12345678), source=ALICE_7)
     money = {"amount": "1.2345678", "asset_type": "native"}
     assert effects(tmp_path, tx) == [
@@ -77,7 +77,7 @@ def test_account_merge(tmp_path: Path) -> None:
     ]
 
 
-def test_inflation(tmp_path: Path) -> None:
+def test_inflation_has_effects(tmp_path: Path) -> None:
     payouts = [xdr.InflationPayout(account_id(BOB), xdr.Int64(5)), xdr.InflationPayout(account_id(CAROL), xdr.Int64(6))]
     assert effects(tmp_path, one(Inflation(), content=payouts)) == [
         (BOB, "account_credited", {"amount": "0.0000005", "asset_type": "native"}),
@@ -85,7 +85,7 @@ def test_inflation(tmp_path: Path) -> None:
     ]
 
 
-def test_bump_sequence(tmp_path: Path) -> None:
+def test_bump_sequence_has_effects(tmp_path: Path) -> None:
     tx = one(BumpSequence(9), change(account(seq=5), account(seq=9)))
     assert effects(tmp_path, tx) == [(ALICE, "sequence_bumped", {"new_seq": 9})]
 
@@ -94,7 +94,7 @@ def test_bump_sequence(tmp_path: Path) -> None:
     ("before", "after", "outcome", "value"),
     [(None, b"new", "created", "bmV3"), (b"old", b"new", "updated", "bmV3"), (b"old", None, "removed", None)],
 )
-def test_manage_data(
+def test_manage_data_has_effects(
     tmp_path: Path, before: bytes | None, after: bytes | None, outcome: str, value: str | None
 ) -> None:
     entries = [None if held is None else data("name", held) for held in (before, after)]
@@ -102,7 +102,7 @@ def test_manage_data(
     assert effects(tmp_path, one(ManageData("name", after), change(*entries))) == [(ALICE, f"data_{outcome}", details)]
 
 
-def test_set_options_of_all_kinds(tmp_path: Path) -> None:
+def test_set_options_has_effects_of_all_kinds(tmp_path: Path) -> None:
     keys = sorted((hash_x(1), hash_x(2), hash_x(3)), key=text_of)
     payload = SignerKey.ed25519_signed_payload(SignedPayloadSigner(BOB, b"hello")).to_xdr_object()
     before = account(master=1, signers=[(keys[0], 1, None), (keys[1], 2, None)])
@@ -126,7 +126,7 @@ def test_set_options_of_all_kinds(tmp_path: Path) -> None:
         (ALICE_7, "account_thresholds_updated", {"low_threshold": 0, "high_threshold": 9}),
         (ALICE_7, "account_flags_updated", flags),
         (ALICE_7, "account_inflation_destination_updated", {"inflation_destination": CAROL}),
-        # What was there in the order of its text, then what is new.
+        # First existing signers in the order of their text, then new ones.
         (ALICE_7, "signer_updated", {"public_key": ALICE, "weight": 5}),
         (ALICE_7, "signer_removed", {"public_key": text_of(keys[0])}),
         (ALICE_7, "signer_updated", {"public_key": text_of(keys[1]), "weight": 9}),

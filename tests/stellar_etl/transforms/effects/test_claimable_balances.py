@@ -49,7 +49,7 @@ FAMILY = frozenset(
 """The types of effects that the tests of this file see."""
 
 
-def test_create_claimable_balance_keeps_the_operation_s_relative_times(tmp_path: Path) -> None:
+def test_create_claimable_balance_keeps_the_operations_relative_times(tmp_path: Path) -> None:
     relative = Claimant(BOB, ClaimPredicate.predicate_before_relative_time(60))
     absolute = Claimant(BOB, ClaimPredicate.predicate_before_absolute_time(1714979349)).to_xdr_object()
     tx = one(
@@ -67,7 +67,7 @@ def test_create_claimable_balance_keeps_the_operation_s_relative_times(tmp_path:
     ]
 
 
-def test_claim_claimable_balance(tmp_path: Path) -> None:
+def test_claim_claimable_balance_has_effects(tmp_path: Path) -> None:
     tx = one(
         ClaimClaimableBalance(balance_hex(7)),
         change(claimable_balance(7, NATIVE, 50, sponsor=CAROL, clawback=True), None),
@@ -85,7 +85,7 @@ def test_claim_claimable_balance(tmp_path: Path) -> None:
     ]
 
 
-def test_clawback_of_a_claimable_balance(tmp_path: Path) -> None:
+def test_clawback_of_a_claimable_balance_has_effects(tmp_path: Path) -> None:
     tx = one(ClawbackClaimableBalance(balance_hex(7)), change(claimable_balance(7, USD, 50), None), source=ISSUER)
     assert effects(tmp_path, tx) == [
         (ISSUER, "claimable_balance_clawed_back", {"balance_id": balance_hex(7)}),

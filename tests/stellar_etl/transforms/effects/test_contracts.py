@@ -63,14 +63,14 @@ INVOKE = InvokeHostFunction(
 
 
 @pytest.mark.parametrize("meta", [3, 4])
-def test_events_of_an_asset_s_own_contract(tmp_path: Path, meta: int) -> None:
+def test_events_of_an_assets_own_contract_have_effects(tmp_path: Path, meta: int) -> None:
     events = [
         token_event("transfer", BOB, CONTRACT, amount=1),
         token_event("transfer", CONTRACT, BOB, amount=2, asset=NATIVE),
         token_event("mint", ISSUER, BOB, amount=3),
         token_event("clawback", ISSUER, BOB, amount=4),
         token_event("burn", CONTRACT, amount=5),
-        # Another contract may name an asset, but it isn't the asset's; and approval moves nothing.
+        # Another contract may name an asset, but it is not the asset's contract; and approval moves nothing.
         event(b"\5" * 32, token_event("burn", BOB, amount=9).body.v0.topics, scval.to_int128(9)),
         token_event("approve", BOB, CONTRACT, amount=6),
     ]
@@ -91,7 +91,7 @@ def test_events_of_an_asset_s_own_contract(tmp_path: Path, meta: int) -> None:
     ]
 
 
-def test_events_in_the_form_since_protocol_23(tmp_path: Path) -> None:
+def test_events_in_the_form_since_protocol_23_have_effects(tmp_path: Path) -> None:
     def to_muxed(amount: int) -> xdr.SCVal:
         memo = {scval.to_symbol("to_muxed_id"): scval.to_uint64(7)}
         return scval.to_map({scval.to_symbol("amount"): scval.to_int128(amount), **memo})
@@ -101,7 +101,7 @@ def test_events_in_the_form_since_protocol_23(tmp_path: Path) -> None:
         token_event("mint", BOB, amount=to_muxed(2)),
         token_event("transfer", BOB, CAROL, amount=to_muxed(3)),
         token_event("clawback", CONTRACT, amount=4),
-        # Neither is in one of the forms of an asset's own contract.
+        # Neither has a form of an asset's own contract.
         token_event("transfer", BOB, amount=5),
         token_event("mint", BOB, amount=scval.to_uint64(6)),
     ]
@@ -119,7 +119,7 @@ def test_events_in_the_form_since_protocol_23(tmp_path: Path) -> None:
     ]
 
 
-def test_footprints(tmp_path: Path) -> None:
+def test_footprint_operations_have_effects(tmp_path: Path) -> None:
     def key(number: int) -> str:
         key_ttl = xdr.LedgerKeyTtl(xdr.Hash(bytes([number]) * 32))
         return xdr.LedgerKey(xdr.LedgerEntryType.TTL, ttl=key_ttl).to_xdr()

@@ -1,4 +1,4 @@
-"""Effects of operations that no recorded ledger holds, as the reference exporter would write them."""
+"""Effects of operations that no recorded ledger has, as the reference exporter would write them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_effects_are_numbered_per_operation_and_a_failed_transaction_has_none(tm
 
 
 def test_the_families_of_operations_have_every_type() -> None:
-    """Each family's tests see the types that they name."""
+    """The tests of each family see the types that they name."""
     families = (
         test_accounts,
         test_payments,

@@ -43,9 +43,9 @@ FAMILY = frozenset(
 """The types of effects that the tests of this file see."""
 
 
-def test_trust_in_a_pool_s_shares_makes_the_pool_and_its_removal_ends_it(tmp_path: Path) -> None:
+def test_a_trust_line_for_pool_shares_creates_the_pool_and_its_removal_removes_it(tmp_path: Path) -> None:
     line = change(None, trust_line(asset=POOL_ID))
-    # The line for the pool's asset counts one more pool that uses it: that is no effect.
+    # The trust line for the pool's asset counts one more pool: that is no effect.
     asset_line = change(trust_line(), trust_line())
     shares = {
         "asset_type": "liquidity_pool_shares",
@@ -68,7 +68,7 @@ def test_trust_in_a_pool_s_shares_makes_the_pool_and_its_removal_ends_it(tmp_pat
     ]
 
 
-def test_deposit_and_withdrawal(tmp_path: Path) -> None:
+def test_deposit_and_withdrawal_have_effects(tmp_path: Path) -> None:
     deposit = LiquidityPoolDeposit(POOL.liquidity_pool_id, "1", "1", Price(1, 2), Price(2, 1))
     both = [{"asset": "native", "amount": "0.0000010"}, {"asset": USD_NAME, "amount": "0.0000020"}]
     tx = one(deposit, change(pool(100, 200, 140), pool(110, 220, 154)), source=ALICE_7)

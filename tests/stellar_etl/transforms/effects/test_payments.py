@@ -55,7 +55,7 @@ FAMILY = frozenset(
 """The types of effects that the tests of this file see."""
 
 
-def test_payment_between_muxed_accounts(tmp_path: Path) -> None:
+def test_payment_between_muxed_accounts_has_effects(tmp_path: Path) -> None:
     money = {"amount": "0.0000001", **USD_PARTS}
     tx = one(Payment(muxed(BOB, 8), USD, "0.0000001", source=ALICE_7), source=CAROL)
     assert effects(tmp_path, tx) == [
@@ -64,7 +64,7 @@ def test_payment_between_muxed_accounts(tmp_path: Path) -> None:
     ]
 
 
-def test_a_path_payment_through_an_offer_and_a_pool(tmp_path: Path) -> None:
+def test_a_path_payment_through_an_offer_and_a_pool_has_effects(tmp_path: Path) -> None:
     change_of_pool = change(pool(1000, 1000, 1000), pool(1006, 995, 1000))
     claims = [claim_pool(USD, 5, NATIVE, 6), claim(BOB, 77, USD, 3, NATIVE, 6)]
     receive = PathPaymentStrictReceive(muxed(CAROL, 1), NATIVE, "9", USD, "0.0000008", [])
@@ -86,25 +86,25 @@ def test_a_path_payment_through_an_offer_and_a_pool(tmp_path: Path) -> None:
         (CAROL, "account_credited", {"amount": "0.0000008", **USD_PARTS}),
         (ALICE, "account_debited", {"amount": "0.0000012", "asset_type": "native"}),
         (ALICE, "liquidity_pool_trade", traded),
-        # Of a strict send alone no offer is said to have been created.
+        # Only for a strict send no offer is reported as created.
         *sides(BOB, ALICE, {"seller": ALICE}, ALL_FOUR[:3]),
     ]
 
 
-def test_a_strict_receive_through_two_hops_debits_the_first_one(tmp_path: Path) -> None:
+def test_a_strict_receive_through_two_hops_debits_the_first_hop(tmp_path: Path) -> None:
     claims = [claim(BOB, 1, USD, 3, NATIVE, 6), claim(BOB, 2, USD, 3, NATIVE, 7), claim(BOB, 3, LONG, 9, USD, 6)]
     receive = PathPaymentStrictReceive(CAROL, NATIVE, "9", LONG, "0.0000009", [USD])
     success = paid(xdr.PathPaymentStrictReceiveResultSuccess, claims, LONG, 9, CAROL)
     made = effects(tmp_path / "two", one(receive, content=success))
     assert made[1] == (ALICE, "account_debited", {"amount": "0.0000013", "asset_type": "native"})
-    # Without a claim the asset itself was paid.
+    # Without a claim the payment used the asset itself.
     direct = PathPaymentStrictReceive(CAROL, LONG, "9", LONG, "0.0000009", [])
     success = paid(xdr.PathPaymentStrictReceiveResultSuccess, [], LONG, 9, CAROL)
     made = effects(tmp_path / "none", one(direct, content=success))
     assert [details["amount"] for _, _, details in made] == ["0.0000009", "0.0000009"]
 
 
-def test_clawback_of_a_muxed_account(tmp_path: Path) -> None:
+def test_clawback_of_a_muxed_account_has_effects(tmp_path: Path) -> None:
     money = {"amount": "2.0000000", **USD_PARTS}
     assert effects(tmp_path, one(Clawback(USD, muxed(BOB, 3), "2"), source=ISSUER)) == [
         (ISSUER, "account_credited", money),

@@ -74,7 +74,7 @@ HANDOVERS = {
 
 
 @pytest.mark.parametrize("sponsors", HANDOVERS, ids=lambda sponsors: HANDOVERS[sponsors][0])
-def test_sponsorships_of_every_kind(tmp_path: Path, sponsors: tuple[str | None, str | None]) -> None:
+def test_sponsorships_of_every_kind_have_effects(tmp_path: Path, sponsors: tuple[str | None, str | None]) -> None:
     former, new = sponsors
     outcome, told = HANDOVERS[sponsors]
     key = hash_x(1)
@@ -98,13 +98,13 @@ def test_sponsorships_of_every_kind(tmp_path: Path, sponsors: tuple[str | None, 
             f"trustline_sponsorship_{outcome}",
             {"asset_type": "liquidity_pool", "liquidity_pool_id": POOL_ID.hex(), **told},
         ),
-        # The last two concern the operation's source, regardless of the entry's owner.
+        # The last two concern the operation's source, and not the entry's owner.
         (ALICE_7, f"data_sponsorship_{outcome}", {"data_name": "name", **told}),
         (ALICE_7, f"claimable_balance_sponsorship_{outcome}", {"balance_id": balance_hex(7), **told}),
     ]
 
 
-def test_sponsorships_of_new_and_removed_entries(tmp_path: Path) -> None:
+def test_sponsorships_of_new_and_removed_entries_have_effects(tmp_path: Path) -> None:
     begin = BeginSponsoringFutureReserves(BOB, source=CAROL)
     create = CreateAccount(BOB, "0", source=CAROL)
     end = EndSponsoringFutureReserves(source=BOB)

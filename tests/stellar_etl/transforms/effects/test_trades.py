@@ -46,13 +46,13 @@ FAMILY = frozenset(
 
 @pytest.mark.parametrize("make", [claim, claim_v0])
 @pytest.mark.parametrize("type_", ["sell", "buy", "passive", "passive as core once recorded it"])
-def test_offers(tmp_path: Path, make: Any, type_: str) -> None:
+def test_offers_have_effects(tmp_path: Path, make: Any, type_: str) -> None:
     price = Price(2, 1)
     operation: Operation = {
         "sell": ManageSellOffer(NATIVE, USD, "1", price),
         "buy": ManageBuyOffer(NATIVE, USD, "1", price),
     }.get(type_, CreatePassiveSellOffer(NATIVE, USD, "1", price))
-    # A claim of nothing for nothing is no trade.
+    # A claim of nothing for nothing is not a trade.
     claims = offers_claimed([make(BOB, 78, USD, 0, NATIVE, 0), make(BOB, 77, USD, 3, NATIVE, 6)])
     odd = "MANAGE_SELL_OFFER" if type_.endswith("it") else None
     result = succeeded(operation.to_xdr_object(), claims, odd)

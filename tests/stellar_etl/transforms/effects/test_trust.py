@@ -57,7 +57,7 @@ FAMILY = frozenset(
 
 
 @pytest.mark.parametrize("outcome", ["created", "updated", "removed"])
-def test_change_trust(tmp_path: Path, outcome: str) -> None:
+def test_change_trust_has_effects(tmp_path: Path, outcome: str) -> None:
     before = None if outcome == "created" else trust_line(asset=LONG)
     after = None if outcome == "removed" else trust_line(asset=LONG)
     details = {
@@ -71,11 +71,11 @@ def test_change_trust(tmp_path: Path, outcome: str) -> None:
     ]
 
 
-def test_an_issuer_s_trust_in_itself_changes_nothing(tmp_path: Path) -> None:
+def test_an_issuers_trust_line_to_itself_has_no_effect(tmp_path: Path) -> None:
     assert effects(tmp_path, one(ChangeTrust(USD, "3"), source=ISSUER)) == []
 
 
-@pytest.mark.filterwarnings("ignore:Use .*SetTrustLineFlags:DeprecationWarning")  # it is what old ledgers hold
+@pytest.mark.filterwarnings("ignore:Use .*SetTrustLineFlags:DeprecationWarning")  # old ledgers have such trust lines
 @pytest.mark.parametrize(
     ("allowed", "flags"),
     [
@@ -84,7 +84,7 @@ def test_an_issuer_s_trust_in_itself_changes_nothing(tmp_path: Path) -> None:
         (Allowed.UNAUTHORIZED_FLAG, {"authorized_flag": False, "authorized_to_maintain_liabilites": False}),
     ],
 )
-def test_allow_trust(tmp_path: Path, allowed: Any, flags: dict[str, bool]) -> None:
+def test_allow_trust_has_effects(tmp_path: Path, allowed: Any, flags: dict[str, bool]) -> None:
     details = {"trustor": BOB, **USD_PARTS}
     source = muxed(ISSUER, 1)
     assert effects(tmp_path, one(AllowTrust(BOB, "USD", allowed), source=source)) == [
@@ -93,7 +93,7 @@ def test_allow_trust(tmp_path: Path, allowed: Any, flags: dict[str, bool]) -> No
     ]
 
 
-def test_set_trust_line_flags(tmp_path: Path) -> None:
+def test_set_trust_line_flags_has_effects(tmp_path: Path) -> None:
     operation = SetTrustLineFlags(
         BOB,
         USD,
@@ -110,18 +110,18 @@ def test_set_trust_line_flags(tmp_path: Path) -> None:
     ]
 
 
-def test_set_trust_line_flags_without_a_flag(tmp_path: Path) -> None:
+def test_set_trust_line_flags_without_a_flag_has_no_effect(tmp_path: Path) -> None:
     assert effects(tmp_path, one(SetTrustLineFlags(BOB, USD), source=ISSUER)) == [
         (ISSUER, "trustline_flags_updated", {"trustor": BOB, **USD_PARTS})
     ]
 
 
-def test_a_withdrawn_authorization_takes_assets_out_of_a_pool(tmp_path: Path) -> None:
+def test_a_revoked_authorization_withdraws_assets_from_a_pool(tmp_path: Path) -> None:
     always = xdr.ClaimPredicate(xdr.ClaimPredicateType.CLAIM_PREDICATE_UNCONDITIONAL)
     owner = Claimant(BOB, ClaimPredicate.from_xdr_object(always)).to_xdr_object()
     tx = one(
         SetTrustLineFlags(BOB, USD, clear_flags=TrustLineFlags.AUTHORIZED_FLAG),
-        # In no certain order: effects go by the asset, lumens first.
+        # The order of changes is undefined: effects are sorted by asset, lumens first.
         change(None, claimable_balance(1, USD, 20, [owner], sponsor=BOB, clawback=True)),
         change(None, claimable_balance(2, NATIVE, 10, [owner], sponsor=BOB)),
         change(pool(110, 220, 150, 2), pool(100, 200, 140, 1)),

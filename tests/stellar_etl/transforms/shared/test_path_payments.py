@@ -1,4 +1,4 @@
-"""What a strict receive took from its source."""
+"""The amount that a strict receive took from its source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.stellar_etl.lakes import export
 
 
 def success(*claims: tuple[str, int], received: int = 1) -> dict[str, Any]:
-    """A result whose claims bought so much of each asset from the path payment."""
+    """Return a result whose claims bought these amounts of each asset from the path payment."""
     offers = [(1, {"assetBought": asset, "amountBought": stroops}) for asset, stroops in claims]
     return {"offers": offers, "last": {"amount": received}}
 
@@ -30,7 +30,7 @@ def success(*claims: tuple[str, int], received: int = 1) -> dict[str, Any]:
     ],
     ids=["no hop", "one claim", "several claims of the first hop", "a later hop buys the asset again"],
 )
-def test_the_claims_of_the_first_hop_are_what_was_sent(result: dict[str, Any], sent: int) -> None:
+def test_the_claims_of_the_first_hop_are_the_sent_amount(result: dict[str, Any], sent: int) -> None:
     assert amount_sent(result) == sent
 
 

@@ -1,1 +1,1 @@
-"""BigQuery through its client: datasets, tables, jobs. Knows no Airflow."""
+"""BigQuery through its client: datasets, tables and jobs. Independent of Airflow."""

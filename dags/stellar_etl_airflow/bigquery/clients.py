@@ -9,6 +9,6 @@ from google.cloud import bigquery
 
 
 def client_of(project: str) -> bigquery.Client:
-    """Return a client with the credentials that Google's libraries find; without any for an emulator."""
+    """Return a client with the credentials that Google's libraries find, or anonymous credentials for an emulator."""
     emulated = "BIGQUERY_EMULATOR_HOST" in os.environ
     return bigquery.Client(project, credentials=AnonymousCredentials() if emulated else None)

@@ -1,4 +1,4 @@
-"""BigQuery jobs as values: their configuration, and ids that a retry finds again."""
+"""Values for BigQuery jobs: their configuration, and ids that a retry finds again."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ FINGERPRINT_LABEL = "stellar_fingerprint"
 """The job label by which a retry recognizes a job with the same work."""
 
 TARGET_LABEL = "stellar_target"
-"""The job label that holds `target_label` of the one table that the job writes; a job that writes none has no label."""
+"""The job label with `target_label` of the table that the job writes; missing if it writes none."""
 
 LOOKED_AT_LABEL = "stellar_looked_at"
-"""The job label that holds when the tables were read that the job was planned by, in milliseconds since 1970."""
+"""The job label with the time when the tables were read to plan the job, in milliseconds since 1970."""
 
 TASK_LABEL = "stellar_task_instance"
-"""The job label that holds `task_label` of the task that started the job."""
+"""The job label with `task_label` of the task that started the job."""
 
 BATCH_PARAMETERS = frozenset({"first_closed_at", "last_closed_at"})
-"""The parameters that name the partitions of a batch."""
+"""The parameters that limit a statement to the partitions of a batch."""
 
 _WRITES = re.compile(r"\s*(?:MERGE|DELETE FROM|INSERT INTO|UPDATE|TRUNCATE TABLE)\s+`([^`]+)`")
 _READS = re.compile(r"\s*(?:SELECT|WITH|CREATE OR REPLACE TABLE FUNCTION)\b")
-"""A table function reads tables when it is called; making it writes none."""
+"""Statements that write no table. A table function reads tables only when it is called."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Job:
     """One BigQuery job of a task.
 
     Attributes:
-        label: what it does, in a few characters; a part of the job's id.
+        label: its purpose in a few characters, a part of the job's id.
         configuration: the `configuration` of a job resource
             (https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfiguration).
-        looked_at: when the table that it writes was read to plan it, by BigQuery's clock; None if it was not.
+        looked_at: when its target table was read to plan it, by BigQuery's clock; None if it was not.
     """
 
     label: str
@@ -48,7 +48,7 @@ class Job:
 
     @property
     def is_bounded(self) -> bool:
-        """Whether the ledgers and close times of a batch, as constants, bound what the job reads; a load is free."""
+        """Whether constants of a batch limit what the job reads: its ledgers and close times. Load jobs are free."""
         parameters = self.configuration.get("query", {}).get("queryParameters", ())
         return "query" not in self.configuration or {one["name"] for one in parameters} >= BATCH_PARAMETERS
 
@@ -57,7 +57,7 @@ class Job:
         """The table that the job writes, as `project.dataset.table`; None if it only reads.
 
         Raises:
-            ValueError: a statement of another kind; which table it writes is not known.
+            ValueError: the statement is of an unknown kind.
         """
         if "extract" in self.configuration:
             return None
@@ -68,12 +68,12 @@ class Job:
         if _READS.match(sql):
             return None
         if (found := _WRITES.match(sql)) is None:
-            raise ValueError(f"it is not known which table this statement writes: {sql[:100]}")
+            raise ValueError(f"cannot find the table that this statement writes: {sql[:100]}")
         return found[1]
 
 
 def query_job(label: str, statement: Statement, maximum_bytes_billed: int) -> Job:
-    """A job that runs one statement with its parameters."""
+    """Return a job that runs one statement with its parameters."""
     return Job(
         label,
         {
@@ -89,7 +89,7 @@ def query_job(label: str, statement: Statement, maximum_bytes_billed: int) -> Jo
 
 
 def _resource(parameter: AnyParameter) -> dict[str, Any]:
-    """A parameter as https://cloud.google.com/bigquery/docs/reference/rest/v2/QueryParameter has it."""
+    """Return a parameter in the format of https://cloud.google.com/bigquery/docs/reference/rest/v2/QueryParameter."""
     type_: dict[str, Any]
     value: dict[str, Any]
     match parameter:
@@ -108,9 +108,9 @@ def _resource(parameter: AnyParameter) -> dict[str, Any]:
 
 
 def job_id_base(dag_id: str, run_id: str, task_id: str, label: str) -> str:
-    """What the ids of a task's jobs have in common; a counter follows it.
+    """Return the common prefix of the ids of a task's jobs. A counter follows it.
 
-    Readable as far as a job id's characters allow, with a hash that keeps two different tasks apart.
+    The prefix is readable as far as a job id's characters allow, and has a hash that makes it unique.
     """
     parts = (dag_id, run_id, task_id, label)
     readable = "_".join(re.sub(r"[^A-Za-z0-9-]+", "_", part) for part in parts)
@@ -119,15 +119,15 @@ def job_id_base(dag_id: str, run_id: str, task_id: str, label: str) -> str:
 
 
 def target_label(table: str) -> str:
-    """A label value that is the same for all jobs that write a table, given as `project.dataset.table`."""
+    """Return a label value for all jobs that write a table, given as `project.dataset.table`."""
     return hashlib.sha256(table.encode()).hexdigest()[:40]
 
 
 def task_label(dag_id: str, run_id: str, task_id: str) -> str:
-    """A label value that is the same for all jobs of a task, of all its tries."""
+    """Return a label value for all jobs of a task, including all its tries."""
     return hashlib.sha256(json.dumps((dag_id, run_id, task_id)).encode()).hexdigest()[:40]
 
 
 def fingerprint(configuration: dict[str, Any]) -> str:
-    """A label value that is the same for the same work."""
+    """Return a label value that is the same for the same work."""
     return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:40]

@@ -1,4 +1,4 @@
-"""Datasets and tables through BigQuery's API: made, grown, guarded. Takes a client; knows no Airflow."""
+"""Datasets and tables through BigQuery's API: create, extend, guard. Takes a client; independent of Airflow."""
 
 from __future__ import annotations
 
@@ -19,32 +19,31 @@ from stellar_etl_airflow.model.tables import BATCH_COLUMNS
 log = logging.getLogger(__name__)
 
 BASE_LABEL = "base_ledger"
-"""The label of a table that keeps a full load; it holds the load's ledger, once the load is whole."""
+"""The label of a base table with the ledger of its full load. It is set when the load is complete."""
 
 MOST_CLUSTER_FIELDS = 4
-"""BigQuery clusters by four columns at most (https://cloud.google.com/bigquery/docs/clustered-tables#limitations)."""
+"""BigQuery clusters by at most four columns (https://cloud.google.com/bigquery/docs/clustered-tables#limitations)."""
 
 _RACES = 5
 
 
 class WarehouseError(RuntimeError):
-    """A dataset or table is not as it must be; the message says which, and what to do."""
+    """A dataset or table is in a wrong state; the message names it and the remedy."""
 
 
 @dataclass(frozen=True)
 class TableLayout:
-    """How a table is made.
+    """How a table is created.
 
     Attributes:
-        fields: the schema, as `schema.read_schema` gives it.
-        partition_type: DAY and so on, None for a table without partitions.
+        fields: the schema, as `schema.read_schema` returns it.
+        partition_type: DAY and so on; None for a table without partitions.
         partition_field: the column of the partition.
-        partition_days: how many days after its time BigQuery deletes a partition; 0 for never, None to leave it to
-            those who own the table.
+        partition_days: days after which BigQuery deletes a partition; 0 for never, None to leave it unchanged.
         cluster_fields: the columns it is clustered by.
-        needed: columns that a table that is there must have; others are added.
-        expires: when BigQuery may delete it, None for never.
-        description: what the table is.
+        needed: columns that an existing table must have; others are added.
+        expires: when BigQuery may delete it; None for never.
+        description: the table's description.
     """
 
     fields: Sequence[Mapping[str, Any]]
@@ -58,17 +57,17 @@ class TableLayout:
 
 
 def check_partition(table_id: str, field: str, closed_at_column: str) -> None:
-    """Refuses a partition by anything but the ledger's close time.
+    """Reject a partition by any column except the ledger's close time.
 
     Raises:
-        WarehouseError: naming the Variable and the reason.
+        WarehouseError: the column is wrong; the message names the Variable and the reason.
     """
     if field == closed_at_column:
         return
     reason = (
-        "a batch column describes the load and not the row: the same row loaded twice would lie in two partitions"
+        "a batch column describes the load, not the row: the same row loaded twice would be in two partitions"
         if field in BATCH_COLUMNS
-        else "the batch's rows are found, and reading is paid for, by the ledger's close time"
+        else "queries select the rows of a batch by the ledger's close time, and should read only its partitions"
     )
     raise WarehouseError(
         f"Airflow Variable 'partition_fields' partitions {table_id} by {field!r}; it must be "
@@ -91,28 +90,28 @@ def read_dataset(client: bigquery.Client, dataset_id: str, variable: str = "bq_d
         return client.get_dataset(dataset_id)
     except NotFound:
         raise WarehouseError(
-            f"dataset {dataset_id} does not exist: make it in the location of the bucket, or correct the "
+            f"dataset {dataset_id} does not exist: create it in the location of the bucket, or correct the "
             f"Airflow Variables 'bq_project' and '{variable}'"
         ) from None
 
 
 def guard_network(client: bigquery.Client, dataset_id: str, passphrase: str) -> None:
-    """Labels the dataset with its network at the first load, and refuses another network's rows after that.
+    """Label the dataset with its network at the first load, and reject rows of another network from then on.
 
     Args:
         client: a BigQuery client.
         dataset_id: `project.dataset`.
-        passphrase: the passphrase of the network that the rows come from.
+        passphrase: the passphrase of the rows' network.
 
     Raises:
-        WarehouseError: the dataset is missing, or holds another network's ledgers.
+        WarehouseError: the dataset does not exist, or has ledgers of another network.
     """
     ours = network_hash(passphrase)
 
     def refusal(label: str) -> str:
         return (
-            f"dataset {dataset_id} holds the ledgers of another network (its label {NETWORK_LABEL} is {label}, "
-            f"and {passphrase!r} gives {ours}): load into another dataset. A test network that was reset is "
+            f"dataset {dataset_id} has the ledgers of another network (its label {NETWORK_LABEL} is {label}, "
+            f"but {passphrase!r} has {ours}): load into another dataset. A test network that was reset is "
             f"another network too"
         )
 
@@ -120,23 +119,23 @@ def guard_network(client: bigquery.Client, dataset_id: str, passphrase: str) -> 
 
 
 def guard_deployment(client: bigquery.Client, dataset_id: str, ours: str) -> bigquery.Dataset:
-    """Label the dataset with the deployment that first writes it, and refuse another deployment after that.
+    """Label the dataset with the deployment that first writes it, and reject other deployments from then on.
 
     Returns the dataset's metadata.
 
     Args:
         client: a BigQuery client.
         dataset_id: `project.dataset`.
-        ours: this deployment, as `deployment_name` gives it.
+        ours: this deployment, as `deployment_name` returns it.
 
     Raises:
-        WarehouseError: the dataset is missing, belongs to another deployment, or may not be labelled.
+        WarehouseError: the dataset does not exist, belongs to another deployment, or cannot be labelled.
     """
 
     def refusal(label: str) -> str:
         command = _set_label(dataset_id, DEPLOYMENT_LABEL, ours)
         return (
-            f"dataset {dataset_id} is written by the deployment {label!r} (its label {DEPLOYMENT_LABEL}), and this is "
+            f"dataset {dataset_id} is written by the deployment {label!r} (its label {DEPLOYMENT_LABEL}), but this is "
             f"{ours!r}: two deployments would write the same rows. To hand the dataset over, pause the DAGs of the "
             f"other deployment, wait until its runs have ended, and run: {command}"
         )
@@ -145,7 +144,7 @@ def guard_deployment(client: bigquery.Client, dataset_id: str, ours: str) -> big
 
 
 def _set_label(dataset_id: str, key: str, value: str) -> str:
-    """The command that sets a label of a dataset."""
+    """Return the command that sets a label of a dataset."""
     project, _, dataset = dataset_id.rpartition(".")
     return f"bq update --set_label {key}:{value} {project}:{dataset}"
 
@@ -153,10 +152,10 @@ def _set_label(dataset_id: str, key: str, value: str) -> str:
 def _claim(
     client: bigquery.Client, dataset_id: str, key: str, ours: str, refusal: Callable[[str], str]
 ) -> bigquery.Dataset:
-    """Set a label of a dataset without that key; return the dataset.
+    """Set a label of a dataset that lacks it; return the dataset.
 
     Raises:
-        WarehouseError: the label has another value; `refusal` says it. Or this account may not set it.
+        WarehouseError: the label has another value, with the message of `refusal`; or this account may not set it.
     """
     for _ in range(_RACES):
         dataset = read_dataset(client, dataset_id)
@@ -169,20 +168,20 @@ def _claim(
         try:
             return client.update_dataset(dataset, ["labels"])
         except PreconditionFailed:
-            continue  # somebody changed the dataset since it was read: read it again
+            continue  # the dataset was changed since it was read: read it again
         except Forbidden:
             raise WarehouseError(
-                f"dataset {dataset_id} has no label {key}, and this account may not set it: have an owner of the "
-                f"dataset run {_set_label(dataset_id, key, ours)}"
+                f"dataset {dataset_id} has no label {key}, and this account may not set it: ask an owner of the "
+                f"dataset to run {_set_label(dataset_id, key, ours)}"
             ) from None
-    raise WarehouseError(f"dataset {dataset_id} changed {_RACES} times while its label {key} was being set: try again")
+    raise WarehouseError(f"dataset {dataset_id} changed {_RACES} times while its label {key} was set: try again")
 
 
 def forget_network(client: bigquery.Client, dataset_id: str) -> None:
-    """Take the network's label off a dataset, so that it may hold another one."""
+    """Remove the network label of a dataset, so that it can be used for another network."""
     dataset = client.get_dataset(dataset_id)
     if NETWORK_LABEL in dataset.labels:
-        dataset.labels = {**dataset.labels, NETWORK_LABEL: None}  # None deletes it
+        dataset.labels = {**dataset.labels, NETWORK_LABEL: None}  # None deletes the label
         client.update_dataset(dataset, ["labels"])
 
 
@@ -192,10 +191,10 @@ def ensure_table(client: bigquery.Client, name: str, layout: TableLayout) -> lis
     Args:
         client: a BigQuery client.
         name: `project.dataset.table`.
-        layout: how the table is made.
+        layout: how the table is created.
 
     Raises:
-        WarehouseError: the table is partitioned or clustered in another way, or lacks columns that it needs.
+        WarehouseError: the table has another partition or other clusters, or lacks columns that it needs.
         SchemaError: a column has another type than in the schema file.
     """
     for _ in range(_RACES):
@@ -205,8 +204,8 @@ def ensure_table(client: bigquery.Client, name: str, layout: TableLayout) -> lis
             try:
                 client.create_table(_new_table(name, layout))
             except Conflict:
-                continue  # another task made it first: it may lack columns of ours
-            log.info("made table %s", name)
+                continue  # another task created it first, maybe without all columns
+            log.info("created table %s", name)
             return [dict(field) for field in layout.fields]
         existing, fields = _grown(name, table, layout)
         changes = []
@@ -224,14 +223,14 @@ def ensure_table(client: bigquery.Client, name: str, layout: TableLayout) -> lis
         try:
             client.update_table(table, changes)
         except PreconditionFailed:
-            continue  # somebody changed the table since it was read
+            continue  # the table was changed since it was read
         log.info("changed %s of table %s", " and ".join(changes), name)
         return fields
-    raise WarehouseError(f"table {name} changed {_RACES} times while it was being made ready: try again")
+    raise WarehouseError(f"table {name} changed {_RACES} times while it was prepared: try again")
 
 
 def _grown(name: str, table: bigquery.Table, layout: TableLayout) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return a table's schema as it is, and as `ensure_table` makes it."""
+    """Return a table's current schema, and the schema that `ensure_table` gives it."""
     _check_existing(table, layout)
     existing = [field.to_api_repr() for field in table.schema]
     try:
@@ -241,14 +240,14 @@ def _grown(name: str, table: bigquery.Table, layout: TableLayout) -> tuple[list[
 
 
 def growth(client: bigquery.Client, name: str, layout: TableLayout) -> list[str] | None:
-    """Return what `ensure_table` would change in a table that exists, None if there is no table.
+    """Return the changes that `ensure_table` would make to a table; None if it does not exist.
 
     Returns:
-        The columns that the table lacks, nested ones by their path, and those that would no longer be REQUIRED.
+        The missing columns, nested ones by their path, and columns that would no longer be REQUIRED.
 
     Raises:
-        WarehouseError: as `ensure_table`.
-        SchemaError: as `ensure_table`.
+        WarehouseError: see `ensure_table`.
+        SchemaError: see `ensure_table`.
     """
     try:
         table = client.get_table(name)
@@ -260,7 +259,7 @@ def growth(client: bigquery.Client, name: str, layout: TableLayout) -> list[str]
 
 
 def stored_query(client: bigquery.Client, name: str) -> str | None:
-    """Return the query of a view, None if there is no view of that name."""
+    """Return the query of a view; None if it does not exist."""
     try:
         found = client.get_table(name)
     except NotFound:
@@ -272,7 +271,7 @@ def is_view(client: bigquery.Client, name: str) -> bool:
     """Return whether a view exists.
 
     Raises:
-        WarehouseError: there is a table of that name.
+        WarehouseError: a table has this name.
     """
     try:
         _check_view(name, client.get_table(name))
@@ -282,10 +281,10 @@ def is_view(client: bigquery.Client, name: str) -> bool:
 
 
 def make_view(client: bigquery.Client, name: str, query: str) -> None:
-    """Make a view, unless there is one: that stays as it is.
+    """Create a view, unless it exists. An existing view is not changed.
 
     Raises:
-        WarehouseError: there is a table of that name.
+        WarehouseError: a table has this name.
     """
     view = bigquery.Table(name)
     view.view_query = query
@@ -294,21 +293,21 @@ def make_view(client: bigquery.Client, name: str, query: str) -> None:
     except Conflict:
         _check_view(name, client.get_table(name))
     else:
-        log.info("made view %s", name)
+        log.info("created view %s", name)
 
 
 def ensure_view(client: bigquery.Client, name: str, query: str) -> None:
     """Create a view if it is missing, and replace its query if it differs.
 
     Raises:
-        WarehouseError: there is a table of that name.
+        WarehouseError: a table has this name.
     """
     for _ in range(_RACES):
         try:
             found = client.get_table(name)
         except NotFound:
             make_view(client, name, query)
-            continue  # another task may have made it, with another query
+            continue  # another task may have created it with another query
         _check_view(name, found)
         if found.view_query == query:
             return
@@ -316,18 +315,18 @@ def ensure_view(client: bigquery.Client, name: str, query: str) -> None:
         try:
             client.update_table(found, ["view_query"])
         except PreconditionFailed:
-            continue  # somebody changed the view since it was read
+            continue  # the view was changed since it was read
         return
-    raise WarehouseError(f"view {name} changed {_RACES} times while it was being written: try again")
+    raise WarehouseError(f"view {name} changed {_RACES} times while it was written: try again")
 
 
 def _check_view(name: str, found: bigquery.Table) -> None:
     if found.table_type != "VIEW":
-        raise WarehouseError(f"{name} is not a view: rename the table of that name, then the view is created again")
+        raise WarehouseError(f"{name} is not a view: rename the table of that name, so that the view can be created")
 
 
 def base_ledger(client: bigquery.Client, name: str) -> int:
-    """The ledger of the full load that a table keeps, 0 if it keeps none, or is not there."""
+    """Return the ledger of the full load in a base table; 0 if it has none or does not exist."""
     try:
         return int(client.get_table(name).labels.get(BASE_LABEL, 0))
     except NotFound:
@@ -335,7 +334,7 @@ def base_ledger(client: bigquery.Client, name: str) -> int:
 
 
 def note_base_ledger(client: bigquery.Client, name: str, ledger: int) -> None:
-    """Notes the ledger of the full load that a table keeps."""
+    """Record the ledger of the full load in a base table."""
     table = client.get_table(name)
     table.labels = {**table.labels, BASE_LABEL: str(ledger)}
     client.update_table(table, ["labels"])
@@ -357,7 +356,7 @@ def _new_table(name: str, layout: TableLayout) -> bigquery.Table:
 
 
 def _expiration(layout: TableLayout) -> int | None:
-    """How long a partition is kept, in milliseconds; None for ever."""
+    """Return how long a partition is kept, in milliseconds; None for forever."""
     return (layout.partition_days or 0) * 86_400_000 or None
 
 
@@ -368,22 +367,22 @@ def _check_existing(table: bigquery.Table, layout: TableLayout) -> None:
     want = (layout.partition_type, layout.partition_field)
     if have != want:
         raise WarehouseError(
-            f"table {name} is partitioned by {_spelt(have)}, and the Airflow "
-            f"Variable 'partition_fields' says {_spelt(want)}; BigQuery can't change that: correct the Variable, or "
-            f"copy the table into a new one that is partitioned so"
+            f"table {name} is partitioned by {_spelt(have)}, but the Airflow "
+            f"Variable 'partition_fields' has {_spelt(want)}; BigQuery can't change that: correct the Variable, or "
+            f"copy the table into a new one with this partition"
         )
     clustered, wanted = tuple(table.clustering_fields or ()), layout.cluster_fields
     if clustered != wanted:
         raise WarehouseError(
-            f"table {name} is clustered by {', '.join(clustered) or 'nothing'}, and the Airflow Variable "
-            f"'cluster_fields' says {', '.join(wanted) or 'nothing'}: correct the Variable, or change the table by "
+            f"table {name} is clustered by {', '.join(clustered) or 'nothing'}, but the Airflow Variable "
+            f"'cluster_fields' has {', '.join(wanted) or 'nothing'}: correct the Variable, or change the table with "
             f"bq update --clustering_fields={','.join(wanted)} {name}"
         )
     missing = sorted(set(layout.needed) - {field.name for field in table.schema})
     if missing:
         raise WarehouseError(
             f"table {name} lacks {', '.join(missing)}, without which its rows can't be identified by ledger: another "
-            f"deployment made it. Load into another dataset, and take its rows over as docs/production.md says"
+            f"deployment created it. Load into another dataset, and copy its rows as docs/production.md describes"
         )
 
 

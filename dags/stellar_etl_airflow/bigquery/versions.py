@@ -1,4 +1,4 @@
-"""The versions of one change log in one target: the table, its labels, its views, and the steps that change them."""
+"""The versions of one change log in one target: the table, its labels and views, and the steps that change them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from stellar_etl_airflow.sql.versions import (
 log = logging.getLogger(__name__)
 
 OLD_SUFFIX = "_state"
-"""The point-in-time tables of releases before this one: `<table>_state`, merged by key."""
+"""Suffix of the point-in-time tables of earlier releases: `<table>_state`, merged by key."""
 
 
 class Versions:
@@ -74,18 +74,18 @@ class Versions:
         return self._full_id(versions_table_id(self.changes_id))
 
     def ensure(self) -> None:
-        """Make the table of versions and its views, or add the columns that the table lacks.
+        """Create the table of versions and its views, or add missing columns.
 
-        Views that are there stay as they are: only a task that holds the table's pool knows which mark they need.
+        Existing views are not changed: only a task with a slot of the table's pool knows their mark.
 
         Raises:
-            WarehouseError: the target has a point-in-time table of an earlier release, or a table of a view's name.
+            WarehouseError: the target has a point-in-time table of an earlier release, or a table has a view's name.
         """
         missing = [name for name in self.view_ids() if not is_view(self.warehouse.client, self._full_id(name))]
         if missing and self.warehouse.has(self.old_id, self.target):
             raise WarehouseError(
                 f"{self._full_id(self.old_id)} is a point-in-time table of an earlier release: run "
-                f"python -m stellar_etl_airflow.upgrade, which makes {self.full_id} in its place"
+                f"python -m stellar_etl_airflow.upgrade, which creates {self.full_id} instead"
             )
         self.make_table()
         if missing:
@@ -103,12 +103,12 @@ class Versions:
         self.warehouse.client.delete_routine(self._full_id(at_function_id(self.changes_id)), not_found_ok=True)
 
     def make_table(self) -> None:
-        """Make the table of versions, or add the columns that it lacks."""
+        """Create the table of versions, or add missing columns."""
         ensure_table(self.warehouse.client, self.full_id, self.warehouse.versions_layout(self.table))
 
     @property
     def old_id(self) -> str:
-        """The name of the point-in-time table that earlier releases kept."""
+        """The name of the point-in-time table of earlier releases."""
         return f"{self.changes_id}{OLD_SUFFIX}"
 
     def view_ids(self) -> tuple[str, str]:
@@ -119,8 +119,8 @@ class Versions:
         """Read the mark.
 
         Raises:
-            NotFound: there is no table of versions.
-            WarehouseError: its labels do not say the mark.
+            NotFound: the table of versions does not exist.
+            WarehouseError: its labels have no valid mark.
         """
         try:
             return Folded.from_labels(self.warehouse.client.get_table(self.full_id).labels)
@@ -130,18 +130,18 @@ class Versions:
             ) from None
 
     def names(self) -> Log:
-        """The change log and its versions without columns, for questions that need none but keys and ledgers."""
+        """Return the change log and its versions without columns, for queries that only need keys and ledgers."""
         changes = self.warehouse.published(self.table, self.target)
         return Log(self.table, changes, self.warehouse.name(versions_table_id(self.changes_id), self.target), {})
 
     def log(self) -> Log:
-        """The change log and its versions, with the columns as both tables have them now."""
+        """Return the change log and its versions with the tables' current columns."""
         names = self.names()
         fields = (self.warehouse.fields(name) for name in (names.changes, names.versions))
         return replace(names, columns=self.warehouse.moved(self.table, *fields))
 
     def queries(self, folded: Folded) -> dict[str, str]:
-        """The queries of the views with a mark, by the views' names."""
+        """Return the queries of the views for a mark, by the views' names."""
         pair = self.log()
         current, history = self.view_ids()
         return {current: current_view(pair, folded), history: history_view(pair, folded)}
@@ -151,40 +151,40 @@ class Versions:
         return self.warehouse.has(versions_table_id(self.changes_id), self.target)
 
     def views(self) -> dict[str, str]:
-        """The queries of the views as they have to be now, by `project.dataset.view`."""
+        """Return the current queries of the views, by `project.dataset.view`."""
         return {self._full_id(name): query for name, query in self.queries(self.folded()).items()}
 
     def do(self, step: Step) -> None:
-        """Do a step that is no statement: write the labels, or the views."""
+        """Do a step that is not a statement: write the labels, or the views."""
         client = self.warehouse.client
         match step:
             case Note():
                 table = client.get_table(self.full_id)
-                table.labels = {**table.labels, **step.folded.to_labels()}  # None deletes one
+                table.labels = {**table.labels, **step.folded.to_labels()}  # None deletes a label
                 client.update_table(table, ["labels"])
                 log.info("%s: folded up to ledger %d", self.full_id, step.folded.ledger - 1)
             case Show():
                 queries = {self._full_id(name): query for name, query in self.queries(step.folded).items()}
                 stale = [name for name, query in queries.items() if stored_query(client, name) != query]
-                if stale:  # the function first: where the views are up to date, it is too
+                if stale:  # the function first, so that it is up to date if the views are
                     self._write_function(step.folded)
                 for name in stale:
                     ensure_view(client, name, queries[name])
             case _:
-                raise TypeError(f"{step} is a job's work")
+                raise TypeError(f"{step} must run as a job")
 
     def wait_for_changes(self) -> None:
-        """Wait until no job of a task that died writes the change log: a fold must see what it writes."""
+        """Wait until no job of a killed task writes the change log, because a fold must include those changes."""
         label = target_label(self._full_id(self.changes_id))
         wait_for_writers(self.warehouse.client, self.warehouse.project, label)
 
     def set_back(self, ledgers: LedgerRange, first_closed_at: datetime, most: timedelta = MOST_SET_BACK) -> None:
-        """Set the mark back, and the views with it, before ledgers of the change log are replaced.
+        """Set the mark and the views back, before ledgers of the change log are replaced.
 
         Args:
             ledgers: the ledgers.
-            first_closed_at: when the first one closed, or earlier.
-            most: how far the mark may go back at once.
+            first_closed_at: the close time of the first ledger, or earlier.
+            most: the maximum time that the mark may move back.
         """
         before = self.folded()
         for step in steps_of_set_back(before, before.set_back(ledgers.start, ledgers.end, first_closed_at, most)):
@@ -193,7 +193,7 @@ class Versions:
     def set_back_to_delete(self, ledgers: LedgerRange) -> None:
         """Set the mark back, however far, before changes of some ledgers are deleted."""
         if not self.exists():
-            return  # and no views
+            return  # without versions there are no views
         (row,) = self.warehouse.query(first_change(self.names(), ledgers), table=self.table.table_id)
         if row["ledger"] is not None:
             self.set_back(LedgerRange(row["ledger"], ledgers.end), row["closed_at"], timedelta.max)
@@ -201,14 +201,14 @@ class Versions:
     def plan(
         self, before: Folded, start: Folded, to_ledger: int = OPEN_LEDGER, *, begins: bool = False, folds: bool = True
     ) -> Plan:
-        """Look what is to be folded from a mark on.
+        """Plan a fold from a mark on.
 
         Args:
-            before: the mark as the labels have it.
-            start: the mark to work from.
+            before: the mark in the labels.
+            start: the mark to start from.
             to_ledger: the last ledger to fold.
-            begins: whether the versions begin with the full load that is kept.
-            folds: whether changes are folded.
+            begins: whether the versions begin with the stored full load.
+            folds: whether to fold changes.
         """
         pair, table_id = self.names(), self.table.table_id
         rows = self.warehouse.query(days_to_fold(pair, start, to_ledger), table=table_id) if folds else []
@@ -217,7 +217,7 @@ class Versions:
         return Plan.of(before, start, days, closing, datetime.now(UTC), begins=begins)
 
     def steps(self, plan: Plan) -> list[Step]:
-        """The steps of a plan."""
+        """Return the steps of a plan."""
         pair = self.log()
         if not plan.begins:
             return steps_of(plan, pair)
@@ -226,9 +226,9 @@ class Versions:
         return steps_of(plan, pair, base, columns)
 
     def migrate(self) -> None:
-        """Make the versions of a deployment that has a point-in-time table of an earlier release, and drop that table.
+        """Create the versions from a point-in-time table of an earlier release, and drop that table.
 
-        Nothing reads the versions before the last step writes the views, so that it can be repeated.
+        This can be repeated: nothing reads the versions before the last step writes the views.
         """
         warehouse = self.warehouse
         self.make_table()
@@ -248,10 +248,10 @@ class Versions:
         warehouse.client.delete_table(self._full_id(self.old_id), not_found_ok=True)
 
     def old_differences(self) -> dict[str, int]:
-        """Count the entries in which the point-in-time table of an earlier release is wrong, by kind.
+        """Count the wrong entries of the point-in-time table of an earlier release, by kind.
 
         Returns:
-            `missing`, `extra` and `different`: against the changes and the full load that are kept.
+            `missing`, `extra` and `different`, compared with the stored changes and full load.
         """
         warehouse = self.warehouse
         ledger = warehouse.base_ledger(self.table, self.target)
@@ -268,12 +268,12 @@ class Versions:
 
 
 def versions_of(warehouse: Warehouse, table: Table) -> list[Versions]:
-    """The versions of a table in each target; none of a table that is no change log of ledger entries."""
+    """Return the versions of a table in each target; empty if it is not a change log."""
     return [Versions(warehouse, table, target) for target in warehouse.config.targets if table.entry_keys]
 
 
 def ensure_versions(warehouse: Warehouse, table: Table) -> None:
-    """Make the tables of versions of a change log, and their views, in each target."""
+    """Create the tables of versions of a change log, and their views, in each target."""
     for versions in versions_of(warehouse, table):
         versions.ensure()
 

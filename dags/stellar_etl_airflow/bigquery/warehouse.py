@@ -77,7 +77,7 @@ log = logging.getLogger(__name__)
 
 
 class Warehouse:
-    """The dataset that a task works in: its names, its client, its tables."""
+    """The datasets of a deployment: names, client and tables."""
 
     def __init__(
         self, client: bigquery.Client, config: WarehouseSettings, labels: Mapping[str, str] | None = None
@@ -95,7 +95,7 @@ class Warehouse:
 
     @property
     def label(self) -> str:
-        """The value of the label `stellar_dataset`, which all jobs of this dataset have."""
+        """The value of the label `stellar_dataset` of all jobs on this dataset."""
         return label_value(self.dataset_id)
 
     @cached_property
@@ -111,20 +111,21 @@ class Warehouse:
         """Read a job of this project.
 
         Raises:
-            NotFound: it does not exist.
+            NotFound: the job does not exist.
         """
         return self.client.get_job(job_id, project=self.project, location=self.location)
 
     def resume_job(self, base: str, work: str, retry: Any = DEFAULT_RETRY) -> tuple[Any | None, str]:
         """Find the job of an earlier try, or the id of the next one.
 
-        The ids of the tries are `base` with a counter. A running job that does the same work is the one to wait for. A
-        running job that does other work is waited for here, however it ends: two writers of one table must not overlap.
+        The ids of the tries are `base` with a counter. If a job with the same work is running, it is returned. If a job
+        with
+        other work is running, this method waits for its end, because two writers of one table must not overlap.
 
         Args:
-            base: what the ids have in common, as `job_id_base` makes it.
+            base: the common prefix of the ids, as `job_id_base` returns it.
             work: the `fingerprint` of the job's configuration.
-            retry: how the client asks for the end of a job.
+            retry: the client's retry while it waits for a job.
 
         Returns:
             The running job and its id, or None and the id of the next job.
@@ -137,7 +138,7 @@ class Warehouse:
                 log.info("job %s of an earlier try is still running: waiting for it", last.job_id)
                 return last, last.job_id
             log.info("job %s of an earlier try does other work: waiting until it ends", last.job_id)
-            wait_for_end(last, retry)  # its work is done again
+            wait_for_end(last, retry)  # its result does not matter, because the work is repeated
         return None, f"{base}_{number}"
 
     def _find_job(self, job_id: str) -> Any | None:
@@ -147,12 +148,12 @@ class Warehouse:
             return None
 
     def job_labels(self, job: Job, work: str = "", /, **parts: str) -> dict[str, str]:
-        """The labels of a job: the task's, the table that it writes, when that was read, and the work's fingerprint.
+        """Return the labels of a job: the task's, its target, the time of planning, and the fingerprint.
 
         Args:
             job: the job.
             work: the `fingerprint` of its configuration.
-            parts: what else is known, such as `table`.
+            parts: further labels, such as `table`.
         """
         target = {TARGET_LABEL: target_label(job.target)} if job.target else {}
         own = cost_labels(dataset=self.dataset_id, **parts)
@@ -161,22 +162,22 @@ class Warehouse:
         return {**self.labels, **own, **target, **looked, **known}
 
     def claim(self, deployment: str) -> None:
-        """Make sure that this deployment is the one that writes the targets, and that one job can reach them.
+        """Check that this deployment is the writer of all targets, and that all targets are in one location.
 
         Raises:
-            WarehouseError: another deployment writes one of them, or it lies in another location.
+            WarehouseError: another deployment writes a target, or a target is in another location.
         """
         for target in self.config.targets:
             found = guard_deployment(self.client, target.dataset_id, deployment)
             if found.location != self.location:
                 raise WarehouseError(
-                    f"dataset {target.dataset_id} lies in {found.location}, and {self.dataset_id} in {self.location}: "
-                    f"BigQuery reads and writes in one location. Make the dataset in {self.location}, or correct the "
+                    f"dataset {target.dataset_id} is in {found.location}, but {self.dataset_id} is in {self.location}: "
+                    f"a BigQuery job runs in one location. Create the dataset in {self.location}, or correct the "
                     f"Airflow Variables 'public_project' and 'public_dataset'"
                 )
 
     def wait_for_writers(self, job: Job) -> None:
-        """Wait until no other job writes the table that a job is about to write."""
+        """Wait until no other job writes the target table of a job."""
         if job.target:
             self.wait_for_writers_of(job.target)
 
@@ -185,22 +186,22 @@ class Warehouse:
         wait_for_writers(self.client, self.project, target_label(table.strip("`")))
 
     def drop(self, table: str) -> None:
-        """Delete a table, given as `project.dataset.table`, once no job writes it; one that is gone is no error."""
+        """Delete a table, given as `project.dataset.table`, when no job writes it. A missing table is not an error."""
         self.wait_for_writers_of(table)
         self.client.delete_table(table, not_found_ok=True)
 
     def gives_way(self, job: Any, retry: Any = DEFAULT_RETRY) -> bool:
-        """Whether a job's work has to be done again, after an earlier job that writes the same table at the same time.
+        """Whether a job must run again because an earlier job wrote the same table at the same time.
 
-        A job that gives way and still runs is cancelled, and has ended when this returns.
+        If so, and the job is still running, it is cancelled, and has ended when this returns.
 
         Args:
-            job: a job as BigQuery has it, running or done.
-            retry: how the client asks for the end of a job.
+            job: a BigQuery job, running or done.
+            retry: the client's retry while it waits for a job.
         """
         earlier = earlier_writers(self.client, self.project, job)
         if earlier:
-            log.info("job %s runs again after %s, which write the same table", job.job_id, ", ".join(earlier))
+            log.info("job %s must run again after %s, which write the same table", job.job_id, ", ".join(earlier))
             if job.state != "DONE":
                 self.cancel(job.job_id, retry)
         return bool(earlier)
@@ -213,19 +214,20 @@ class Warehouse:
         """Cancel the jobs of a task that are pending or running, and wait until they have ended.
 
         Args:
-            label: the task, as `task_label` gives it.
-            retry: how the client asks for the end of a job.
+            label: the task, as `task_label` returns it.
+            retry: the client's retry while it waits for a job.
         """
         for job in running_jobs(self.client, self.project, TASK_LABEL, label):
             self.cancel(job.job_id, retry)
 
     def run(self, job: Job, base: str = "", **parts: str) -> Any:
-        """Run a query job to its end, as the only one that writes its table.
+        """Run a query job to its end, as the only writer of its table.
 
         Args:
-            job: the job, as `query_job` makes it.
-            base: what the ids of this work have in common, as `job_id_base` makes it: a job that an earlier call left
-                running is then waited for. Empty: the client makes an id.
+            job: the job, as `query_job` returns it.
+            base: the common prefix of the job ids, as `job_id_base` returns it. A running job of an earlier call is
+                then
+                found and waited for. If empty, the client chooses an id.
             parts: labels of the job, such as `table`.
 
         Raises:
@@ -244,7 +246,7 @@ class Warehouse:
             except GoogleAPICallError:
                 if found is None:
                     raise
-                continue  # one that failed leaves its place to the next number
+                continue  # after a failed job, use the next number
             if not self.gives_way(running):
                 return running
 
@@ -252,11 +254,11 @@ class Warehouse:
         resource = {**job.configuration, "labels": self.job_labels(job, work, **parts)}
         config = cast("bigquery.QueryJobConfig", bigquery.QueryJobConfig.from_api_repr(resource))
         sql = job.configuration["query"]["query"]
-        retry = None if job_id else DEFAULT_JOB_RETRY  # a job that failed cannot run again under its own id
+        retry = None if job_id else DEFAULT_JOB_RETRY  # a failed job cannot run again under its own id
         return self.client.query(sql, config, job_id=job_id, location=self.location, job_retry=retry)
 
     def query(self, statement: Statement, **parts: str) -> list[Any]:
-        """The rows of a small query.
+        """Return the rows of a small query.
 
         Args:
             statement: the query and its parameters.
@@ -265,7 +267,7 @@ class Warehouse:
         return list(self.ask(statement, **parts).result())
 
     def ask(self, statement: Statement, **parts: str) -> Any:
-        """Run a small query, and return its job, which has ended and knows when it began.
+        """Run a small query, and return its job, which has ended and has its creation time.
 
         Args:
             statement: the query and its parameters.
@@ -274,22 +276,22 @@ class Warehouse:
         return self.run(query_job("query", statement, self.config.maximum_bytes_billed), **parts)
 
     def schema_of(self, statement: Statement, **parts: str) -> list[bigquery.SchemaField]:
-        """Return the columns that a query would give; it does not run, and costs nothing.
+        """Return the columns of a query's result, from a dry run, which is free.
 
         Args:
             statement: the query and its parameters.
             parts: labels of the job, such as `table`.
 
         Raises:
-            GoogleAPICallError: BigQuery refuses the query.
+            GoogleAPICallError: BigQuery rejects the query.
         """
         job = query_job("schema", statement, self.config.maximum_bytes_billed)
         return list(self._dry_run(job, **parts).schema or ())
 
     def bytes_to_read(self, job: Job) -> int:
-        """Return how many bytes a statement would read, as BigQuery estimates them; it does not run, and costs nothing.
+        """Return the bytes that a statement would read, estimated by a dry run, which is free.
 
-        What reads a table that is not there yet, reads what an earlier statement of its task writes: it counts nothing.
+        If a table does not exist yet, an earlier statement of the task writes it, and the result is 0.
         """
         try:
             return int(self._dry_run(job).total_bytes_processed or 0)
@@ -303,21 +305,21 @@ class Warehouse:
         return self.client.query(sql, config, location=self.location, job_retry=None)
 
     def name(self, table_id: str, target: Target | None = None) -> str:
-        """A table's name between backticks, for SQL: in the dataset of the work, or in a target."""
+        """Return a table's name in backticks: in the default dataset, or in a target."""
         if target is not None:
             return table_name(target.project, target.dataset, table_id)
         return table_name(self.project, self.dataset, table_id)
 
     def published(self, table: Table, target: Target | None = None) -> str:
-        """A published table's name between backticks."""
+        """Return a published table's name in backticks."""
         return self.name(self.config.table_id(table.data_type), target)
 
     def holds(self, table: Table, target: Target | None = None) -> bool:
-        """Whether a published table is there."""
+        """Whether a published table exists."""
         return self.has(self.config.table_id(table.data_type), target)
 
     def has(self, table_id: str, target: Target | None = None) -> bool:
-        """Whether a table is there."""
+        """Whether a table exists."""
         dataset_id = target.dataset_id if target else self.dataset_id
         try:
             self.client.get_table(f"{dataset_id}.{table_id}")
@@ -326,63 +328,63 @@ class Warehouse:
         return True
 
     def fields(self, name: str) -> list[dict[str, Any]]:
-        """The schema of a table as it is now, which may hold its nested columns in another order than the schema file.
+        """Return the current schema of a table. Its nested columns may have another order than in the schema file.
 
         Args:
-            name: the table's name between backticks.
+            name: the table's name in backticks.
 
         Raises:
-            NotFound: it does not exist.
+            NotFound: the table does not exist.
         """
         return [field.to_api_repr() for field in self.client.get_table(name.strip("`")).schema]
 
     def moved(self, table: Table, source: Sequence[Field], target: Sequence[Field]) -> Columns:
-        """The columns of the table's schema file, from one table into another: both have them.
+        """Return the columns of the table's schema file, copied from one table to another. Both tables have them.
 
         Args:
             table: the table of the registry.
-            source: the schema of the table whose rows move, as `fields` gives it.
-            target: the schema of the table that they move into.
+            source: the schema of the source table, as `fields` returns it.
+            target: the schema of the target table.
         """
         return moved(source, target, self.columns(table.table_id))
 
     def has_columns(self, table_id: str, columns: Iterable[str], target: Target | None = None) -> bool:
-        """Whether a table has columns: one that was made by an older release gets new ones with its next load."""
+        """Whether a table has columns. Tables of an older release get new columns with their next load."""
         dataset_id = target.dataset_id if target else self.dataset_id
         return {*columns} <= {field.name for field in self.client.get_table(f"{dataset_id}.{table_id}").schema}
 
     def jobs(
         self, label: str, statement: Callable[[Target], Statement], targets: Iterable[Target] | None = None
     ) -> list[Job]:
-        """A job for each target, each under a label of its own.
+        """Return a job per target, each with its own label.
 
         Args:
-            label: what the jobs do.
-            statement: gives a target's statement.
-            targets: some of the targets; all if none are given.
+            label: the purpose of the jobs.
+            statement: returns a target's statement.
+            targets: some of the targets; None for all.
         """
         limit = self.config.maximum_bytes_billed
         chosen = self.config.targets if targets is None else targets
         return [query_job(f"{label}_{target.label}", statement(target), limit) for target in chosen]
 
     def reference(self, table_id: str) -> dict[str, str]:
-        """The table's name as job configurations spell it."""
+        """Return the table reference for job configurations."""
         return {"projectId": self.project, "datasetId": self.dataset, "tableId": table_id}
 
     def schema(self, table_id: str) -> list[dict[str, Any]]:
-        """The fields of the table's schema file."""
+        """Return the fields of the table's schema file."""
         return read_schema(self.config.schema_filepath, table_id)
 
     def columns(self, table_id: str) -> list[str]:
-        """The columns of the table's schema file."""
+        """Return the columns of the table's schema file."""
         return column_names(self.schema(table_id))
 
     def table_dataset(self, table_id: str, described: Table | str, target: Target | None = None) -> Dataset:
-        """A table as lineage names it: in the dataset of the work, or in a target.
+        """Return the lineage dataset of a table: in the default dataset, or in a target.
 
         Args:
             table_id: its name.
-            described: what names the schema file with its columns.
+            described: the table, or the name of the schema file, with the columns.
             target: the target.
         """
         schema_id = described if isinstance(described, str) else described.table_id
@@ -390,31 +392,31 @@ class Warehouse:
         return table_at(f"{target.dataset_id if target else self.dataset_id}.{table_id}", schema)
 
     def published_dataset(self, table: Table, target: Target | None = None) -> Dataset:
-        """A published table as lineage names it."""
+        """Return the lineage dataset of a published table."""
         return self.table_dataset(self.config.table_id(table.data_type), table, target)
 
     def versions_dataset(self, table: Table, target: Target) -> Dataset:
-        """A table of versions as lineage names it."""
+        """Return the lineage dataset of a table of versions."""
         return self.table_dataset(versions_table_id(self.config.table_id(table.data_type)), table, target)
 
     def base_dataset(self, table: Table, target: Target) -> Dataset:
-        """The table that keeps a full load, as lineage names it."""
+        """Return the lineage dataset of a base table, which stores a full load."""
         return self.table_dataset(base_table_id(self.config.table_id(table.data_type)), table, target)
 
     def ensure_batch_stats(self) -> None:
-        """Make the table of batch stats, or add the columns that it lacks."""
+        """Create the table of batch stats, or add missing columns."""
         ensure_table(self.client, f"{self.dataset_id}.{BATCH_STATS_TABLE_ID}", self.batch_stats_layout())
 
     def batch_stats_layout(self) -> TableLayout:
-        """Return how the table of batch stats is made."""
+        """Return the layout of the table of batch stats."""
         return TableLayout(self.schema(BATCH_STATS_TABLE_ID), cluster_fields=("table_id", "start_ledger"))
 
     def ensure_coverage(self) -> None:
-        """Make the table of what coverage checks found, or add the columns that it lacks."""
+        """Create the table of findings, or add missing columns."""
         ensure_table(self.client, f"{self.dataset_id}.{COVERAGE_TABLE_ID}", self.coverage_layout())
 
     def ensure_watermarks(self) -> None:
-        """Make the tables and views that say which ledgers are complete, or bring them up to date."""
+        """Create or update the tables and views of complete ledgers."""
         self.ensure_batch_stats()
         self.ensure_coverage()
         ensure_table(self.client, f"{self.dataset_id}.{LEDGER_BATCHES_TABLE_ID}", self.batches_layout())
@@ -422,13 +424,13 @@ class Warehouse:
             ensure_view(self.client, f"{self.dataset_id}.{view_id}", query)
 
     def ensure_audits(self) -> None:
-        """Make the table of audits, or add the columns that it lacks."""
+        """Create the table of audits, or add missing columns."""
         ensure_table(self.client, f"{self.dataset_id}.{LEDGER_AUDITS_TABLE_ID}", self.audits_layout())
 
     def watermark_views(self) -> dict[str, str]:
-        """Return the queries of the views of complete ranges and of watermarks, in the order in which they are made.
+        """Return the queries of the views of complete ranges and of watermarks, in the order of creation.
 
-        Derived tables are left out: they follow what is loaded.
+        Derived tables are left out, because they follow the loaded tables.
         """
         stats, coverage = self.name(BATCH_STATS_TABLE_ID), self.name(COVERAGE_TABLE_ID)
         ids = [self.config.table_id(table.data_type) for table in PUBLISHED.values() if not table.derivation]
@@ -442,17 +444,17 @@ class Warehouse:
         }
 
     def ensure_compatibility(self, table: Table) -> None:
-        """Make the view on a loaded table that Hubble's public dbt project reads, if there is a dataset for such views.
+        """Create the view on a loaded table for Hubble's public dbt project, if `compatibility_dataset` is set.
 
         Raises:
-            WarehouseError: the dataset does not exist, or holds tables of this deployment.
+            WarehouseError: the dataset does not exist, or is a dataset of published tables.
         """
         dataset = self.config.compatibility_dataset
         if not dataset or table.derivation:
             return
         if any((target.project, target.dataset) == (self.project, dataset) for target in self.config.targets):
             raise WarehouseError(
-                f"Airflow Variable 'compatibility_dataset': {dataset} holds the tables themselves; name another dataset"
+                f"Airflow Variable 'compatibility_dataset': {dataset} has the published tables; choose another dataset"
             )
         read_dataset(self.client, f"{self.project}.{dataset}", "compatibility_dataset")
         name = self.published(table)
@@ -460,7 +462,7 @@ class Warehouse:
         ensure_view(self.client, f"{self.project}.{dataset}.{compatibility_view_id(table)}", query)
 
     def batches_layout(self) -> TableLayout:
-        """Return how the table of batches is made."""
+        """Return the layout of the table of batches."""
         return TableLayout(
             self.schema(LEDGER_BATCHES_TABLE_ID),
             partition_type="DAY",
@@ -470,7 +472,7 @@ class Warehouse:
         )
 
     def audits_layout(self) -> TableLayout:
-        """Return how the table of audits is made."""
+        """Return the layout of the table of audits."""
         return TableLayout(
             self.schema(LEDGER_AUDITS_TABLE_ID),
             partition_type="DAY",
@@ -480,7 +482,7 @@ class Warehouse:
         )
 
     def coverage_layout(self) -> TableLayout:
-        """Return how the table of what coverage checks found is made."""
+        """Return the layout of the table of findings."""
         return TableLayout(
             self.schema(COVERAGE_TABLE_ID),
             partition_type="DAY",
@@ -493,7 +495,7 @@ class Warehouse:
         """Create or extend a published table in each target from the Variables; return its schema in the first.
 
         Raises:
-            WarehouseError: the partition is not by close time, or not as the table has it.
+            WarehouseError: the partition is not by close time, or differs from the existing table's.
             SchemaError: a column has another type than in the schema file.
         """
         table_id = self.config.table_id(table.data_type)
@@ -504,7 +506,7 @@ class Warehouse:
         return made[0]
 
     def published_layout(self, table: Table) -> TableLayout:
-        """Return how a published table is made, as the Variables say.
+        """Return the layout of a published table according to the Variables.
 
         Raises:
             WarehouseError: the partition is not by close time.
@@ -521,7 +523,7 @@ class Warehouse:
         )
 
     def versions_layout(self, table: Table) -> TableLayout:
-        """Return how the table of versions beside a change log is made."""
+        """Return the layout of a table of versions."""
         table_id = self.config.table_id(table.data_type)
         return TableLayout(
             [*self.schema(table.table_id), *ENDS],
@@ -535,10 +537,10 @@ class Warehouse:
         )
 
     def check_partitions(self, table: Table, first_closed_at: str, last_closed_at: str) -> None:
-        """Refuses a batch that spans more partitions than one statement may change.
+        """Reject a batch that spans more partitions than one statement may change.
 
         Raises:
-            WarehouseError: naming the table and what to do.
+            WarehouseError: there are too many partitions; the message names the table and the remedy.
         """
         partition = self.config.partition(table)
         if partition is None:
@@ -546,18 +548,18 @@ class Warehouse:
         count = spanned(partition.type, *map(datetime.fromisoformat, (first_closed_at, last_closed_at)))
         if count > MOST_PARTITIONS:
             raise WarehouseError(
-                f"ledgers that closed from {first_closed_at} to {last_closed_at} lie in {count} partitions of "
-                f"{self.config.table_id(table.data_type)} ({partition.type}), and a statement changes at most "
+                f"ledgers that closed from {first_closed_at} to {last_closed_at} are in {count} partitions of "
+                f"{self.config.table_id(table.data_type)} ({partition.type}), but a statement changes at most "
                 f"{MOST_PARTITIONS}: load them in smaller ranges"
             )
 
     def delete_jobs(self, table: Table, ledgers: LedgerRange, until: datetime, target: Target) -> list[Job]:
-        """The jobs that delete a ledger range from a target's table: one, or several where one would change too much.
+        """Return the jobs that delete a ledger range in a target: several if one would change too many partitions.
 
         Args:
             table: the table.
             ledgers: the ledgers.
-            until: when the newest ledger closed, or later; the same at each call within a try.
+            until: the close time of the latest ledger, or later; the same for each call within a try.
             target: the target.
         """
         partition, published = self.config.partition(table), self.published(table, target)
@@ -570,16 +572,16 @@ class Warehouse:
         ]
 
     def base(self, table: Table, target: Target) -> str:
-        """The name between backticks of the table that keeps the full load of a table of changes."""
+        """Return the name in backticks of the base table, which stores the full load of a table of changes."""
         return self.name(base_table_id(self.config.table_id(table.data_type)), target)
 
     def ensure_base(self, table: Table) -> None:
-        """Create or extend the table that keeps the full load, in each target."""
+        """Create or extend the base table in each target."""
         for target in self.config.targets:
             ensure_table(self.client, self._base_id(table, target), self.base_layout(table))
 
     def base_layout(self, table: Table) -> TableLayout:
-        """Return how the table that keeps a full load is made."""
+        """Return the layout of a base table."""
         return TableLayout(
             self.schema(table.table_id),
             cluster_fields=table.entry_keys[:MOST_CLUSTER_FIELDS],
@@ -588,7 +590,7 @@ class Warehouse:
         )
 
     def layouts(self) -> Iterator[tuple[str, TableLayout]]:
-        """Yield each table that the DAGs keep, as `project.dataset.table`, with how it is made.
+        """Yield each table of the DAGs, as `project.dataset.table`, with its layout.
 
         Raises:
             WarehouseError: a partition is not by close time.
@@ -607,11 +609,11 @@ class Warehouse:
                     yield self._base_id(table, target), self.base_layout(table)
 
     def base_ledger(self, table: Table, target: Target) -> int:
-        """The ledger of the full load that is kept, 0 if none is."""
+        """Return the ledger of the stored full load; 0 without one."""
         return base_ledger(self.client, self._base_id(table, target))
 
     def note_base_ledger(self, table: Table, target: Target, ledger: int) -> None:
-        """Note that the full load of a ledger is kept."""
+        """Record the ledger of the stored full load."""
         note_base_ledger(self.client, self._base_id(table, target), ledger)
 
     def _base_id(self, table: Table, target: Target) -> str:

@@ -1,19 +1,22 @@
 """One writer per table: the BigQuery jobs that write a table, from any source. Takes a client; independent of Airflow.
 
-A pool of Airflow is free again while the job of a lost, timed-out or cleared task still runs, and BigQuery lets merges
-that only insert run at the same time: two of them would double rows. So the jobs themselves are the lock. Each job
-that writes a table carries the table's label, and a writer
+A pool slot of Airflow is released while the job of a lost, timed-out or cleared task is still running. BigQuery runs
+merges that only insert at the same time, and two of them would duplicate rows. So the jobs themselves are the lock.
+Each
+job that writes a table has the table's label, and a writer
 
-1. waits until no other job on its table is pending or running (`wait_for_writers`), then starts its own;
-2. lists the jobs again, once its own is running and once it has ended (`earlier_writers`): of jobs that overlapped,
-   each but the first gives way. It is cancelled, and its work begins again at 1. If the job ended before it could be
+1. waits until no other job on its table is pending or running (`wait_for_writers`), then starts its own job;
+2. lists the jobs again, when its own job is running and when it has ended (`earlier_writers`). Of jobs that overlapped,
+   all but the first give way: they are cancelled, and their work begins again at 1. If a job ended before it could be
    cancelled, the repeated work replaces the same rows.
 
-A job that was planned by what its table held (which ledgers a newer export has published) carries the time of that look
-as a label. It gives way also to a job that ended between the look and its own creation, and is planned again.
+A job that was planned from the content of its table (the ledgers that a newer export has published) has the time of
+that
+check as a label. It also gives way to a job that ended between the check and its own creation, and is planned again.
 
-The order is that of the creation times, then of the ids: all writers see the same, so exactly one of them goes on.
-No clock of a worker takes part: the times are BigQuery's.
+Jobs are ordered by creation time, then by id. All writers see the same order, so exactly one of them continues. The
+times
+are BigQuery's; no worker's clock is used.
 """
 
 from __future__ import annotations
@@ -35,21 +38,23 @@ from stellar_etl_airflow.bigquery.tables import WarehouseError
 log = logging.getLogger(__name__)
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between two lists of the jobs that are waited for; the last one repeats."""
+"""Seconds between two lists of the jobs to wait for; the last value repeats."""
 
 MOST_DELAY = timedelta(hours=1)
-"""How long after a list of the running jobs the job that it precedes may be created: the client repeats an insert for
-ten minutes at most (`google.cloud.bigquery.retry.DEFAULT_RETRY`)."""
+"""Maximum time from listing the running jobs to creating the next job: the client repeats an insert for at most ten
+minutes (`google.cloud.bigquery.retry.DEFAULT_RETRY`)."""
 
 
 def running_jobs(client: bigquery.Client, project: str, label: str, value: str) -> list[Any]:
-    """Return the pending and running jobs of a project that carry a label, of all users.
+    """Return the pending and running jobs of a project with a label, of all users.
 
-    The API filters by no label (https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/list). Pending jobs come
+    The API has no filter by label (https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/list). Pending jobs
+    are
+    listed first: a job that starts between the two requests is in the second list.
     first: a job that starts between the two requests is in the second list.
 
     Raises:
-        WarehouseError: the account may not list the jobs of others.
+        WarehouseError: the account may not list jobs of other users.
     """
     found = chain.from_iterable(_listed(client, project, state_filter=state) for state in ("pending", "running"))
     return [job for job in found if job.labels.get(label) == value]
@@ -61,7 +66,7 @@ def wait_for_writers(client: bigquery.Client, project: str, target: str) -> None
     Args:
         client: a BigQuery client.
         project: the project of the jobs.
-        target: the table's label, as `target_label` makes it.
+        target: the table's label, as `target_label` returns it.
     """
     pauses = chain(PAUSES, repeat(PAUSES[-1]))
     while jobs := running_jobs(client, project, TARGET_LABEL, target):
@@ -70,14 +75,14 @@ def wait_for_writers(client: bigquery.Client, project: str, target: str) -> None
 
 
 def earlier_writers(client: bigquery.Client, project: str, job: Any) -> list[str]:
-    """Return the ids of earlier jobs that write the same table and ran at the same time as a job, or since its look.
+    """Return the ids of earlier jobs that wrote the same table at the same time as a job, or since it was planned.
 
-    Jobs that failed are left out: they changed nothing.
+    Failed jobs are ignored, because they changed nothing.
 
     Args:
         client: a BigQuery client.
         project: the project of the jobs.
-        job: the job, running or done; a job that writes no table has none.
+        job: the job, running or done. The result is empty if it writes no table.
     """
     target = job.labels.get(TARGET_LABEL)
     if target is None:
@@ -96,16 +101,16 @@ def earlier_writers(client: bigquery.Client, project: str, job: Any) -> list[str
 
 
 def _began(job: Any) -> datetime:
-    """When a job's work began: at its creation, or at the look that it was planned by."""
+    """Return when a job's work began: at its creation, or when its table was read to plan it."""
     if (looked_at := job.labels.get(LOOKED_AT_LABEL)) is None:
         return job.created  # type: ignore[no-any-return]
     return datetime.fromtimestamp(int(looked_at) / 1000, UTC)
 
 
 def cancel(client: bigquery.Client, project: str, location: str, job_id: str, retry: Any) -> None:
-    """Cancel a job and wait until it has ended; a job that does not exist is no error.
+    """Cancel a job and wait until it has ended. A missing job is not an error.
 
-    BigQuery cancels in its own time, and a job may succeed in between
+    BigQuery does not cancel immediately, and a job may succeed in between
     (https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/cancel).
     """
     try:
@@ -117,7 +122,7 @@ def cancel(client: bigquery.Client, project: str, location: str, job_id: str, re
 
 
 def wait_for_end(job: Any, retry: Any) -> None:
-    """Wait until a job has ended, well or not."""
+    """Wait until a job has ended, successful or not."""
     with suppress(GoogleAPICallError):
         job.result(retry=retry)
 
@@ -130,7 +135,8 @@ def _listed(client: bigquery.Client, project: str, **filters: Any) -> Iterator[A
         yield from client.list_jobs(project, all_users=True, page_size=1000, **filters)
     except Forbidden as error:
         raise WarehouseError(
-            f"the jobs of project {project} cannot be listed, so no write is safe from another one on the same table: "
+            f"the jobs of project {project} cannot be listed, so another job may write the same table at the same "
+            f"time: "
             f"grant the account of Airflow the permission bigquery.jobs.listAll on the project, which the role "
-            f"roles/bigquery.resourceViewer has. BigQuery says: {error.message}"
+            f"roles/bigquery.resourceViewer has. BigQuery's message: {error.message}"
         ) from None

@@ -1,1 +1,1 @@
-"""What is exported: the exporter's arguments, its manifest, where its files lie."""
+"""Exports: the exporter's arguments, its manifest, and where its files are stored."""

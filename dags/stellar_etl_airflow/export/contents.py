@@ -1,7 +1,7 @@
-"""What exported files hold, where no manifest says it: rows per ledger, and the rows that others make certain. Pure.
+"""The content of exported files without a manifest: rows per ledger, and rows whose existence other rows prove. Pure.
 
-Headers count transactions and operations. Other types have no count there, but a successful payment has two effects,
-and a transaction changes the account that pays its fee: a file that has fewer rows than that is not whole.
+Headers count transactions and operations. They have no counts of other types, but a successful payment has two effects,
+and a transaction changes the account that pays its fee. A file with fewer rows than that is incomplete.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from stellar_etl_airflow.model.tables import ACCOUNTS, EFFECTS, LEDGERS, OPERATI
 Row = Mapping[str, Any]
 
 LEAST_EFFECTS = {0: 3, 1: 2, 2: 2, 8: 3, 13: 2, 14: 3, 15: 2, 19: 2, 22: 1, 23: 1}
-"""By type of operation, how many effects one has at least that succeeded
-(https://developers.stellar.org/docs/data/apis/horizon/api-reference/resources/effects/types). Others may have none."""
+"""Minimum number of effects of a successful operation, by type of operation
+(https://developers.stellar.org/docs/data/apis/horizon/api-reference/resources/effects/types); 0 for other types."""
 
 PATH_PAYMENTS = (2, 13)
 
@@ -32,8 +32,8 @@ class RowCounter:
     """Counts the rows of NDJSON that is written to it.
 
     Attributes:
-        rows: the lines so far.
-        torn: whether the last one has no end.
+        rows: the number of lines so far.
+        torn: whether the last line is incomplete.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class RowCounter:
         self.torn = False
 
     def write(self, chunk: bytes) -> int:
-        """Take the next bytes."""
+        """Process the next bytes."""
         if chunk:
             self.rows += chunk.count(b"\n")
             self.torn = not chunk.endswith(b"\n")
@@ -49,7 +49,7 @@ class RowCounter:
 
 
 class RowReader(RowCounter):
-    """Counts the rows, and hands each to a function."""
+    """Counts the rows, and passes each to a function."""
 
     def __init__(self, data_type: str, read: Callable[[Row], None]) -> None:
         super().__init__()
@@ -58,10 +58,10 @@ class RowReader(RowCounter):
         self._begun = b""
 
     def write(self, chunk: bytes) -> int:
-        """Take the next bytes.
+        """Process the next bytes.
 
         Raises:
-            ContentsError: a row is no JSON object, or lacks a column.
+            ContentsError: a row is not a JSON object, or lacks a column.
         """
         *lines, self._begun = (self._begun + chunk).split(b"\n")
         for number, line in enumerate(lines, self.rows + 1):
@@ -73,12 +73,12 @@ class RowReader(RowCounter):
 
 
 class Contents:
-    """The files of an export that writes no manifest. Read transactions before operations.
+    """The files of an export without a manifest. Read transactions before operations.
 
     Attributes:
-        counters: for each type, the counter of its file.
-        rows: for each type that is compared with others, the number of rows of each ledger.
-        certain: for each type without a count in the headers, how many rows each ledger has at least.
+        counters: the counter of each type's file.
+        rows: the number of rows per ledger, for each type that is compared with others.
+        certain: the minimum number of rows per ledger, for each type without a count in the headers.
     """
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class Contents:
         return made
 
     def header(self, row: Row) -> None:
-        """Take a ledger's row: each transaction changes the account that pays its fee."""
+        """Process a ledger's row: each transaction changes the account that pays its fee."""
         if int(row["successful_transaction_count"]) + int(row["failed_transaction_count"]):
             self.certain[ACCOUNTS.data_type][int(row["sequence"])] = 1
 
@@ -115,7 +115,7 @@ class Contents:
             self._failed.add(int(row["id"]))
 
     def _operation(self, row: Row) -> None:
-        # Without the transactions nothing says which operations succeeded.
+        # Without the transactions it is unknown which operations succeeded.
         if TRANSACTIONS.data_type not in self.counters or int(row["transaction_id"]) in self._failed:
             return
         type_, ledger = int(row["type"]), int(row["ledger_sequence"])
@@ -123,7 +123,7 @@ class Contents:
         self.certain[TRADES.data_type][ledger] += type_ in PATH_PAYMENTS and _converts(row["details"])
 
     def lacking(self) -> dict[str, Counter[int]]:
-        """Return, by type and ledger, how many of the certain rows are not there."""
+        """Return the number of missing rows whose existence is certain, by type and ledger."""
         return {
             data_type: least - self.rows[data_type]
             for data_type, least in self.certain.items()
@@ -132,11 +132,11 @@ class Contents:
 
 
 def _converts(details: Row) -> bool:
-    """Whether a path payment pays in one asset and arrives in another, which takes a trade."""
+    """Whether a path payment converts assets, which requires a trade."""
     return any(details.get(f"source_{part}") != details.get(part) for part in _ASSET)
 
 
 def reading_order(data_types: Mapping[str, str]) -> list[str]:
-    """Return the types of files to read, transactions first; the ledgers' headers are read whole, and left out."""
+    """Return the types of the files to read, transactions first, without ledgers, whose headers are read as a whole."""
     others = [data_type for data_type in data_types if data_type != LEDGERS.data_type]
     return sorted(others, key=lambda data_type: data_type != TRANSACTIONS.data_type)

@@ -1,7 +1,8 @@
-"""What an export runs: its pods' command lines, and the files that they leave. Pure.
+"""The content of an export: its pods' command lines, and the files that they write. Pure.
 
-`one_pass` reads each ledger once, for all tables, in one pod; `per_type` runs a pod for each table in turn, with the
-single commands that the Go program has too (https://github.com/stellar/stellar-etl). A pod writes to the bucket, or to
+`one_pass` reads each ledger once, for all tables, in one pod. `per_type` runs one pod per table, one after the other,
+with the commands that the Go program has too (https://github.com/stellar/stellar-etl). A pod writes to the bucket, or
+to
 a volume, under the same names.
 """
 
@@ -18,16 +19,16 @@ from stellar_etl_airflow.model.tables import CHANGES, LEDGERS
 from stellar_etl_airflow.settings.export import ExportSettings
 
 ALL_TYPES = "all"
-"""The name of the one step of a `one_pass` export."""
+"""The name of the only step of a `one_pass` export."""
 
 CHANGES_STEP = "changes"
 """The name of the step that exports all changes of ledger entries."""
 
 FULL_LOAD_STEP = "bucket_list"
-"""The name of the one step of a full load."""
+"""The name of the only step of a full load."""
 
 _COMMANDS = {"token_transfers": "export_token_transfer"}
-"""The commands that are not called `export_{type}`."""
+"""The commands that are not named `export_{type}`."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class Step:
 
     Attributes:
         name: a data type, `ALL_TYPES`, `CHANGES_STEP` or `FULL_LOAD_STEP`.
-        arguments: what stands behind `stellar-etl` on the command line.
-        leaves: the names of the objects that show that it is done: the manifest, which is written last, or the rows.
-        manifests: the names of the manifests that it writes.
+        arguments: the arguments after `stellar-etl`.
+        leaves: the objects that show that the step is done: the manifest, which is written last, or the data files.
+        manifests: the manifests that it writes.
     """
 
     name: str
@@ -49,13 +50,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Export:
-    """What a run exports, whichever attempt it is.
+    """The export of a run, independent of the attempt.
 
     Attributes:
         settings: the Variables.
         data_types: the tables' types.
         ledgers: the range.
-        fields: what every row says of the run, beside the start of the attempt.
+        fields: the columns of every row that describe the run, without the start of the attempt.
     """
 
     settings: ExportSettings
@@ -65,12 +66,13 @@ class Export:
 
     @property
     def file_names(self) -> dict[str, str]:
-        """The file name for each exported type.
+        """The file name of each exported type.
 
-        A derived manifest needs the ledgers' headers, which say how many rows there must be: they are exported with
-        tables that lack them, and loaded into none.
+        A derived manifest needs the ledgers' headers, which have the expected row counts. If the tables do not include
+        ledgers,
+        the headers are exported too, but not loaded.
         """
-        # The program names the files of changes itself.
+        # The program chooses the names of the files of changes.
         changes = {data_type: f"{data_type}.txt" for data_type in self.data_types if data_type in CHANGES}
         return changes | {data_type: self.settings.file_name(data_type) for data_type in self._history}
 
@@ -84,19 +86,19 @@ class Export:
 
     @property
     def source(self) -> str:
-        """What the ledgers are read from."""
+        """The source of the ledgers."""
         return self.settings.txmeta_datastore_path
 
     def manifests(self, attempt: ExportAttempt) -> list[str]:
-        """The names of the manifests that the pods write, none if the manifest is derived."""
+        """Return the names of the manifests that the pods write; empty if the manifest is derived."""
         return [name for step in self.steps(attempt) for name in step.manifests]
 
     def leaves(self, attempt: ExportAttempt) -> list[str]:
-        """The names of all that the pods write, the manifests last."""
+        """Return the names of all files that the pods write, the manifests last."""
         return [*map(attempt.object_name, self.file_names.values()), *self.manifests(attempt)]
 
     def steps(self, attempt: ExportAttempt) -> list[Step]:
-        """The pods of an attempt, in the order in which they run."""
+        """Return the pods of an attempt, in the order in which they run."""
         steps = []
         history = self._history
         if len(history) < len(self.file_names):
@@ -108,19 +110,19 @@ class Export:
         return steps
 
     def _history_step(self, attempt: ExportAttempt, types: Sequence[str]) -> Step:
-        """All types of what happened, in one pod that reads each ledger once."""
+        """Return the step for all history types, in one pod that reads each ledger once."""
         names = {data_type: self.file_names[data_type] for data_type in types}
         command = ("export_all_history", "--types", ",".join(names), "--file-names", extra_fields(names))
         return self._step(ALL_TYPES, attempt, command, attempt.prefix, names, attempt.manifest_object)
 
     def _type_step(self, attempt: ExportAttempt, data_type: str) -> Step:
-        """One type of what happened."""
+        """Return the step for one history type."""
         file_name = self.file_names[data_type]
         name, command = attempt.object_name(file_name), _COMMANDS.get(data_type, f"export_{data_type}")
         return self._step(data_type, attempt, (command,), name, {data_type: file_name}, f"{name}.manifest.json")
 
     def _changes_step(self, attempt: ExportAttempt) -> Step:
-        """All types of changes, in one pod: no command writes one of them alone. One batch, so one file a type."""
+        """Return the step for all types of changes, which one command writes. One batch yields one file per type."""
         names = {data_type: name for data_type, name in self.file_names.items() if data_type in CHANGES}
         size = self.ledgers.end - self.ledgers.start + 1
         command = ("export_ledger_entry_changes", "--batch-size", str(size))
@@ -142,7 +144,7 @@ class Export:
 
     @property
     def _root(self) -> str:
-        """What stands before an object's name in a pod."""
+        """The prefix of an object's name in a pod."""
         return f"{self.settings.image_output_path.rstrip('/')}/" if self.settings.volume_config else ""
 
     @property
@@ -164,12 +166,12 @@ class Export:
             *self._common_options(attempt),
             "--datastore-path", settings.txmeta_datastore_path,
             *(["--captive-core"] if settings.use_captive_core else []),
-            # Without a manifest nothing says how many rows were left out.
+            # Without a manifest, the number of skipped rows would be unknown.
             *(["--strict-export"] if settings.manifest == "derived" and not settings.max_failed_transforms else []),
         ]  # fmt: skip
 
     def fingerprint(self, image: str) -> str:
-        """The same for the same work: files that other settings or another image made are not gone on with."""
+        """Return a hash of the work: attempts with other settings or another image are not continued."""
         steps = self.steps(ExportAttempt(self.ledgers, "", ""))
         work = [image, self.settings.manifest, [step.arguments for step in steps]]
         return hashlib.sha256(json.dumps(work).encode()).hexdigest()[:12]
@@ -177,23 +179,23 @@ class Export:
 
 @dataclass(frozen=True)
 class FullLoad(Export):
-    """All ledger entries that there are at one ledger, out of a history archive: in one pod.
+    """All ledger entries at one ledger, from a history archive, in one pod.
 
-    Only our exporter reads bucket lists, and it always writes a manifest, whatever `export_mode` and `manifest` say.
+    Only our exporter reads bucket lists. It always writes a manifest, whatever `export_mode` and `manifest` are.
     """
 
     @property
     def file_names(self) -> dict[str, str]:
-        """The file name for each type, as that of its changes."""
+        """The file name of each type, the same as for its changes."""
         return {data_type: f"{data_type}.txt" for data_type in self.data_types}
 
     @property
     def source(self) -> str:
-        """The history archive, empty if it is the network's own."""
+        """The history archive; empty for the network's own."""
         return self.settings.history_archive_path
 
     def steps(self, attempt: ExportAttempt) -> list[Step]:
-        """The one pod of an attempt."""
+        """Return the only pod of an attempt."""
         names, archive = self.file_names, self.source
         arguments = (
             "export_bucket_list",
@@ -208,28 +210,28 @@ class FullLoad(Export):
 
 
 def network_arguments(settings: ExportSettings) -> list[str]:
-    """The arguments that name the network; none for the public one."""
+    """Return the arguments that name the network; none for the public network."""
     return ["--testnet"] if settings.use_testnet else ["--futurenet"] if settings.use_futurenet else []
 
 
 def attempt_suffix(fingerprint: str, token: str) -> str:
-    """The end of an attempt's name: what it does, and what makes it one of a kind."""
+    """Return the end of an attempt's name: its fingerprint, and a unique token."""
     return f"{fingerprint}-{token}"
 
 
 def does(attempt: ExportAttempt, fingerprint: str) -> bool:
-    """Whether an attempt does the work that has this fingerprint."""
+    """Whether an attempt has this fingerprint."""
     return attempt.name.split("-")[1:2] == [fingerprint]
 
 
 def to_do(steps: Sequence[Step], names: Collection[str]) -> list[Step]:
-    """The steps from the first on that has not left its files."""
+    """Return the steps from the first one whose files are missing."""
     undone = (number for number, step in enumerate(steps) if not step.leaves <= set(names))
     return list(steps[next(undone, len(steps)) :])
 
 
 def attempts_below(folder: str, names: Iterable[str], ledgers: LedgerRange) -> list[ExportAttempt]:
-    """The attempts that left files below a run's folder, the newest first."""
+    """Return the attempts with files below a run's folder, latest first."""
     depth = folder.count("/") + 2
     prefixes = {"/".join(name.split("/")[:depth]) for name in names if name.count("/") >= depth}
     attempts = []
@@ -237,14 +239,14 @@ def attempts_below(folder: str, names: Iterable[str], ledgers: LedgerRange) -> l
         try:
             attempts.append(ExportAttempt.at(ledgers, prefix))
         except ValueError:
-            continue  # somebody else's folder
+            continue  # a folder of another program
     return attempts
 
 
 def extra_fields(fields: Mapping[str, str]) -> str:
-    """The value of the exporter's `--extra-fields`.
+    """Return the value of the exporter's `--extra-fields`.
 
-    `k=v,k=v` read as one CSV record, so a pair that holds a comma, a quote or a line break is quoted
+    `k=v,k=v` is read as one CSV record. Pairs with a comma, a quote or a line break are therefore quoted
     (https://pkg.go.dev/github.com/spf13/pflag#StringToString).
     """
 

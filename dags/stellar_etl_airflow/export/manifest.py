@@ -1,7 +1,7 @@
-"""The manifest of an export against what lies in the bucket: what was promised, and whether it is there. Pure.
+"""Verification of the files in the bucket with the manifest of their export. Pure.
 
-The exporter writes a manifest as its last act; of several, one for each table, one is made. For an exporter that
-writes none, it is derived: from the rows themselves, and from the ledgers' headers, which say how many there must be.
+The exporter writes its manifest last. Several manifests, one per table, are combined. If an exporter writes none, the
+manifest is derived from the rows and from the ledgers' headers, which have the expected row counts.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ VERSION = 1
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
-_AGAIN = "Clear the export task and what follows it: it exports the range again, below a prefix of its own"
+_AGAIN = "Clear the export task with its downstream tasks: it exports the range again, below its own prefix"
 
 
 class ManifestError(ValueError):
-    """The manifest is unusable, or the files aren't what it says; the message lists every difference."""
+    """The manifest is unusable, or the files differ from it; the message lists every difference."""
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object as the bucket shows it: its size in bytes and its CRC32C, base64 of the big-endian value."""
+    """An object's metadata in the bucket: size in bytes, and CRC32C as base64 of the big-endian value."""
 
     size: int
     crc32c: str
 
 
 class RefusedExportError(ManifestError):
-    """The files exist, and their content must not be published: a retry finds the same."""
+    """The files exist, but their content must not be published. A retry finds the same."""
 
 
 def read_manifest(text: str, name: str) -> dict[str, Any]:
-    """A manifest's content.
+    """Return a manifest's content.
 
     Raises:
-        ManifestError: it is not a manifest.
+        ManifestError: the text is not a manifest.
     """
     try:
         manifest = json.loads(text)
@@ -68,14 +68,14 @@ _COMMON = (
     "first_closed_at",
     "last_closed_at",
 )
-"""What the manifests of one range have in common."""
+"""The keys that all manifests of one range have in common."""
 
 
 def combined_manifest(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """One manifest for all types of a range, of which each pod wrote its own.
+    """Return one manifest for all types of a range, from one manifest per pod.
 
     Args:
-        manifests: the manifests by their names.
+        manifests: the manifests by name.
 
     Raises:
         ManifestError: they are of different ledgers.
@@ -85,7 +85,7 @@ def combined_manifest(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, A
         different = [key for key in _COMMON if manifest.get(key) != first.get(key)]
         if different:
             raise ManifestError(
-                f"the manifests {first_name} and {name} are not of the same ledgers: they differ in "
+                f"the manifests {first_name} and {name} are of different ledgers: they differ in "
                 f"{', '.join(different)}. {_AGAIN}"
             )
     try:
@@ -107,23 +107,25 @@ def derived_manifest(
     file_names: Mapping[str, str],
     objects: Mapping[str, StoredObject],
 ) -> dict[str, Any]:
-    """The manifest of an export that wrote none.
+    """Return the manifest of an export that wrote none.
 
-    Its `left_out` are the transactions and operations that the headers promise and the files lack, and rows of other
-    types that are certain and lacking. With `max_failed_transforms` 0 those exports run with `--strict-export`, and end
-    where a row can't be made.
+    Its `left_out` are the transactions and operations that the headers count and the files lack, and rows of other
+    types
+    that certainly exist and are missing. With `max_failed_transforms` 0 those exports run with `--strict-export`, and
+    fail at a row that cannot be made.
 
     Args:
         attempt: the attempt that wrote the files.
-        passphrase: the network's.
+        passphrase: the network's passphrase.
         headers: the rows of the ledgers, NDJSON.
-        contents: what was read in the file of each other type.
-        file_names: the file name for each type.
+        contents: the content of the files of all other types.
+        file_names: the file name of each type.
         objects: the files by name.
 
     Raises:
-        RefusedExportError: a file is torn or empty where it must have rows, or the ledgers are not those of the range,
-            each once and in a chain.
+        RefusedExportError: a file is cut off, or is empty but must have rows; or the ledgers are not exactly those of
+            the
+            range in an unbroken chain.
     """
     ledgers = RowCounter()
     ledgers.write(headers.encode())
@@ -131,7 +133,7 @@ def derived_manifest(
     torn = [attempt.object_name(file_names[type_]) for type_, counter in counters.items() if counter.torn]
     if torn:
         raise RefusedExportError(
-            f"the export {attempt.prefix} is not whole: {', '.join(torn)} end within a row. {_AGAIN}"
+            f"the export {attempt.prefix} is incomplete: {', '.join(torn)} end within a row. {_AGAIN}"
         )
     name = attempt.object_name(file_names[LEDGERS.data_type])
     try:
@@ -143,8 +145,9 @@ def derived_manifest(
         for type_, ledgers_lacking in lacking.items():
             if ledgers_lacking and not counters[type_].rows:
                 raise RefusedExportError(
-                    f"the export {attempt.prefix} is not whole: {attempt.object_name(file_names[type_])} is empty, and "
-                    f"must have {ledgers_lacking.total()} {type_} at least. {_AGAIN}"
+                    f"the export {attempt.prefix} is incomplete: {attempt.object_name(file_names[type_])} is empty, "
+                    f"but "
+                    f"must have at least {ledgers_lacking.total()} {type_}. {_AGAIN}"
                 )
         left_out = [
             {"type": type_, "ledger": ledger, "rows": count}
@@ -182,7 +185,7 @@ def derived_manifest(
 def _lacking_by_headers(
     attempt: ExportAttempt, headers: Sequence[Mapping[str, Any]], contents: Contents
 ) -> dict[str, Counter[int]]:
-    """By type and ledger, how many rows the headers promise and the files lack.
+    """Return the number of rows that the headers count and the files lack, by type and ledger.
 
     Raises:
         RefusedExportError: a file has more rows.
@@ -202,23 +205,23 @@ def _lacking_by_headers(
         if more := found - promised[type_]:
             total, ledger = promised[type_].total(), min(more)
             raise RefusedExportError(
-                f"the export {attempt.prefix} is not whole: it has {found.total()} {type_}, and the ledgers' headers "
-                f"say {total}; of ledger {ledger} it has {found[ledger]}, not {promised[type_][ledger]}. {_AGAIN}"
+                f"the export {attempt.prefix} is invalid: it has {found.total()} {type_}, but the ledgers' headers "
+                f"have {total}; for ledger {ledger} it has {found[ledger]}, not {promised[type_][ledger]}. {_AGAIN}"
             )
         lacking[type_] = promised[type_] - found
     return lacking
 
 
 def _check_chain(rows: list[dict[str, Any]], ledgers: LedgerRange, name: str) -> None:
-    """Sort the rows of ledgers, and make sure that they are the range's, each following the one before it."""
+    """Sort the rows of ledgers, and check that they are exactly the range's and form an unbroken chain."""
     rows.sort(key=lambda row: int(row["sequence"]))
     found, wanted = [int(row["sequence"]) for row in rows], range(ledgers.start, ledgers.end + 1)
     if found != list(wanted):
         missing = sorted(set(wanted) - set(found))
         others = sorted(set(found) - set(wanted))
         raise RefusedExportError(
-            f"{name} must hold ledgers {ledgers.start} to {ledgers.end}, each once, and has {len(found)} rows; "
-            f"missing: {_some(missing)}; not of the range: {_some(others)}. {_AGAIN}"
+            f"{name} must have ledgers {ledgers.start} to {ledgers.end}, each once, but has {len(found)} rows; "
+            f"missing: {_some(missing)}; outside the range: {_some(others)}. {_AGAIN}"
         )
     for before, row in pairwise(rows):
         if row["previous_ledger_hash"] != before["ledger_hash"]:
@@ -240,42 +243,44 @@ def verified_batch(
     max_failed_transforms: int = 0,
     passphrase: str = "",
 ) -> Batch:
-    """Compare a manifest with what was asked for and with the files.
+    """Compare a manifest with the requested export and with the files.
 
     Args:
         manifest: the manifest.
         attempt: the attempt that should have written it.
         bucket: the bucket's name.
-        file_names: the file name for each data type that was asked for.
-        objects: the files below the attempt's prefix, by the name that they have in the bucket.
-        max_failed_transforms: how many rows may be left out.
-        passphrase: the network's, empty for any.
+        file_names: the file name of each requested data type.
+        objects: the files below the attempt's prefix, by their name in the bucket.
+        max_failed_transforms: the maximum number of skipped rows.
+        passphrase: the network's passphrase; empty for any.
 
     Raises:
-        ManifestError: naming everything that doesn't match.
+        ManifestError: there are differences; the message lists all.
     """
     try:
         files = {file["type"]: file for file in manifest["files"]}
         problems = "; ".join(_differences(manifest, files, attempt, file_names, objects))
         if problems:
             one_line = " ".join(problems.split())  # whatever the manifest holds
-            raise ManifestError(f"the export {attempt.prefix} is not whole: {one_line}. {_AGAIN}")
+            raise ManifestError(f"the export {attempt.prefix} is incomplete: {one_line}. {_AGAIN}")
         if passphrase and manifest["network_passphrase"] != passphrase:
             raise RefusedExportError(
-                f"the export {attempt.prefix} is of the network {manifest['network_passphrase']!r}, and the Variable "
-                f"'network_passphrase' says {passphrase!r}: correct it, or 'txmeta_datastore_path'"
+                f"the export {attempt.prefix} is of the network {manifest['network_passphrase']!r}, but the Variable "
+                f"'network_passphrase' is {passphrase!r}: correct it, or 'txmeta_datastore_path'"
             )
         left_out = _left_out(manifest, attempt.ledgers)
         if (failed := _count(manifest["failed_transforms"])) > max_failed_transforms:
-            limit = f"The Variable 'max_failed_transforms' says how many may be ({max_failed_transforms})"
+            limit = f"The Variable 'max_failed_transforms' allows {max_failed_transforms}"
             if manifest.get("derived"):
                 raise RefusedExportError(
-                    f"{failed} rows are missing in the export {attempt.prefix}: {_counted(left_out)}. The headers "
-                    f"promise them, or other rows make them certain: the exporter left them out, which the export "
-                    f"pod's log says, or its files are not whole. {limit}. {_AGAIN}"
+                    f"{failed} rows are missing in the export {attempt.prefix}: {_counted(left_out)}. The headers or "
+                    f"other "
+                    f"rows show that they exist. Either the exporter skipped them, see the export pod's log, or its "
+                    f"files "
+                    f"are incomplete. {limit}. {_AGAIN}"
                 )
             raise RefusedExportError(
-                f"{failed} rows of the export {attempt.prefix} could not be made, and were left out: the export pod's "
+                f"{failed} rows of the export {attempt.prefix} could not be made and were skipped; the export pod's "
                 f"log names each. {limit}"
             )
         return Batch(
@@ -302,20 +307,20 @@ def verified_batch(
 
 
 def _left_out(manifest: Mapping[str, Any], ledgers: LedgerRange) -> defaultdict[str, Counter[int]]:
-    """By type and ledger, the rows that were left out; nothing of a manifest that does not list them.
+    """Return the skipped rows, by type and ledger; empty if the manifest does not list them.
 
     Raises:
-        ValueError: they are not as many as the manifest counts, or of other ledgers.
+        ValueError: their number differs from the manifest's count, or they are of other ledgers.
     """
     found: defaultdict[str, Counter[int]] = defaultdict(Counter)
     if "left_out" not in manifest:
         return found
     for one in manifest["left_out"]:
         if not ledgers.start <= _count(one["ledger"]) <= ledgers.end:
-            raise ValueError(f"rows of ledger {one['ledger']} can't have been left out")
+            raise ValueError(f"rows of ledger {one['ledger']} can't have been skipped")
         found[one["type"]][one["ledger"]] += _count(one["rows"])
     if (listed := sum(one.total() for one in found.values())) != manifest["failed_transforms"]:
-        raise ValueError(f"{listed} rows are listed as left out, and {manifest['failed_transforms']} counted")
+        raise ValueError(f"{listed} rows are listed as skipped, but {manifest['failed_transforms']} are counted")
     return found
 
 
@@ -345,11 +350,11 @@ def _differences(
     objects: Mapping[str, StoredObject],
 ) -> Iterable[str]:
     if manifest.get("version") != VERSION:
-        yield f"its manifest has version {manifest.get('version')!r}, and {VERSION} is understood"
+        yield f"its manifest has version {manifest.get('version')!r}, but only {VERSION} is supported"
     ledgers = attempt.ledgers
     if (manifest["start_ledger"], manifest["end_ledger"]) != (ledgers.start, ledgers.end):
         yield (
-            f"it holds ledgers {manifest['start_ledger']} to {manifest['end_ledger']}, "
+            f"it has ledgers {manifest['start_ledger']} to {manifest['end_ledger']}, "
             f"not {ledgers.start} to {ledgers.end}"
         )
     if manifest["ledgers"] != ledgers.end - ledgers.start + 1:
@@ -361,10 +366,10 @@ def _differences(
             yield f"{file['name']} ({data_type}) was not requested"
             continue
         name = attempt.object_name(file_names[data_type])
-        if not f"/{file['name']}".endswith(f"/{name}"):  # on a volume, the pod's folder stands before it
+        if not f"/{file['name']}".endswith(f"/{name}"):  # on a volume, the pod's folder precedes it
             yield f"{data_type} are in {file['name']}, not in {name}"
         elif name not in objects:
-            yield f"{name} is not there"
+            yield f"{name} does not exist"
         elif objects[name] != (promised := StoredObject(_count(file["bytes"]), file["crc32c"])):
             stored = objects[name]
             yield (

@@ -1,4 +1,4 @@
-"""How long exported files stay in the bucket: what its lifecycle rules say, and what they should say. Pure."""
+"""Retention of exported files: the lifecycle rules of the bucket, and what they should be. Pure."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 UNDERSTOOD = frozenset({"age", "matchesPrefix"})
-"""Conditions that are compared; each other one may leave out some of the exported files
+"""Conditions that are compared. Any other condition may exclude some of the exported files
 (https://cloud.google.com/storage/docs/lifecycle#conditions)."""
 
 
 def deleted_after(rules: Sequence[Mapping[str, Any]], prefix: str) -> int | None:
-    """Return after how many days a bucket deletes all objects below a prefix; None if it keeps some for ever.
+    """Return the days after which a bucket deletes all objects below a prefix; None if it keeps some forever.
 
     Args:
-        rules: its lifecycle rules, as Cloud Storage's API gives them.
-        prefix: what the objects' names begin with.
+        rules: its lifecycle rules, in the format of Cloud Storage's API.
+        prefix: the prefix of the objects' names.
     """
     days = [
         int(rule["condition"]["age"])
@@ -29,21 +29,21 @@ def deleted_after(rules: Sequence[Mapping[str, Any]], prefix: str) -> int | None
 
 
 def retention_problem(bucket: str, prefix: str, rules: Sequence[Mapping[str, Any]], days: int) -> str | None:
-    """Return what is wrong with the lifecycle rules of the bucket of exports; None if they are as they should be.
+    """Return the problem of the lifecycle rules of the bucket of exports; None if they are correct.
 
     Args:
         bucket: its name.
-        prefix: what the names of exported files begin with.
-        rules: its lifecycle rules, as Cloud Storage's API gives them.
-        days: after how many days the Variable `export_days` says that files are deleted.
+        prefix: the prefix of the names of exported files.
+        rules: its lifecycle rules, in the format of Cloud Storage's API.
+        days: the Variable `export_days`.
     """
     found = deleted_after(rules, prefix)
     if found == days:
         return None
-    what = "deletes no old exports, so that they are kept and paid for"
+    what = "deletes no old exports, which cost storage"
     if found is not None:
         what = f"deletes exports after {found} days"
     return (
-        f"bucket gs://{bucket} {what}, and Airflow Variable 'export_days' says {days}: run scripts/bootstrap_gcp.sh "
+        f"bucket gs://{bucket} {what}, but Airflow Variable 'export_days' is {days}: run scripts/bootstrap_gcp.sh "
         "with --export-days, which sets both, or correct the Variable"
     )

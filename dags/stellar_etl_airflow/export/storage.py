@@ -1,4 +1,4 @@
-"""Where exported files lie: the bucket, or the folder of a volume that the workers see. Names are the objects'."""
+"""Storage of exported files: the bucket, or the folder of a volume on the workers. Names are those of the objects."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class ExportStorage(Protocol):
     """Exported files by name."""
 
     def stored(self, folder: str) -> dict[str, StoredObject]:
-        """What lies below a folder, by name."""
+        """Return the files below a folder, by name."""
 
     def text(self, name: str) -> str:
-        """A small file's text."""
+        """Return a small file's text."""
 
     def read(self, name: str, counter: RowCounter) -> None:
-        """Read a file of rows into a counter."""
+        """Read a data file into a counter."""
 
 
 class Bucket:
@@ -37,38 +37,38 @@ class Bucket:
         self._bucket = client.bucket(name)
 
     def names(self, folder: str) -> set[str]:
-        """The names below a folder."""
+        """Return the names below a folder."""
         return set(self.stored(folder))
 
     def stored(self, folder: str) -> dict[str, StoredObject]:
-        """What lies below a folder, by name."""
+        """Return the objects below a folder, by name."""
         blobs = self._bucket.client.list_blobs(self._bucket, prefix=f"{folder}/")
         return {blob.name: StoredObject(blob.size, blob.crc32c) for blob in blobs}
 
     def crc32c(self, name: str) -> str | None:
-        """An object's CRC32C as it is now, None if it is gone."""
+        """Return an object's current CRC32C; None if it does not exist."""
         blob = self._bucket.get_blob(name)
         return blob.crc32c if blob else None
 
     def text(self, name: str) -> str:
-        """A small object's text."""
+        """Return a small object's text."""
         return str(self._bucket.blob(name).download_as_text())
 
     def read(self, name: str, counter: RowCounter) -> None:
-        """Read an object of rows as a stream into a counter; the client library checks its checksum."""
+        """Stream an object of rows into a counter. The client library verifies its checksum."""
         self._bucket.blob(name).download_to_file(counter, raw_download=True)
 
     def upload(self, name: str, path: Path) -> None:
-        """Upload a file whole under its name; the service checks its CRC32C."""
+        """Upload a file under its name. The service verifies its CRC32C."""
         kind = "application/json" if name.endswith(".json") else "application/x-ndjson"
         self._bucket.blob(name).upload_from_filename(str(path), content_type=kind, checksum="crc32c")
 
     def write(self, name: str, text: str) -> None:
-        """Write a small object of JSON, over the one of its name."""
+        """Write a small JSON object, replacing the one of the same name."""
         self._bucket.blob(name).upload_from_string(text, content_type="application/json", checksum="crc32c")
 
     def delete(self, names: Iterable[str]) -> None:
-        """Delete objects; one that is gone already is no error."""
+        """Delete objects. A missing object is not an error."""
         self._bucket.delete_blobs([self._bucket.blob(name) for name in names], on_error=lambda _blob: None)
 
 
@@ -79,28 +79,28 @@ class Folder:
         self.root = Path(root)
 
     def path(self, name: str) -> Path:
-        """Where a file lies."""
+        """Return the path of a file."""
         return self.root / name
 
     def names(self, folder: str) -> set[str]:
-        """The names of the files below a folder; what is still written has a hidden name."""
+        """Return the names of the files below a folder. Files that are still written have hidden names."""
         found = (path.relative_to(self.root) for path in (self.root / folder).rglob("*") if path.is_file())
         return {path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts)}
 
     def missing(self, names: Collection[str]) -> list[str]:
-        """Those of the names that are no files."""
+        """Return the names without a file."""
         return sorted(name for name in names if not self.path(name).is_file())
 
     def stored(self, folder: str) -> dict[str, StoredObject]:
-        """What lies below a folder, by name."""
+        """Return the files below a folder, by name."""
         return {name: self._stored(name) for name in self.names(folder)}
 
     def text(self, name: str) -> str:
-        """A small file's text."""
+        """Return a small file's text."""
         return self.path(name).read_text()
 
     def read(self, name: str, counter: RowCounter) -> None:
-        """Read a file of rows into a counter."""
+        """Read a data file into a counter."""
         with self.path(name).open("rb") as file:
             while chunk := file.read(CHUNK):
                 counter.write(chunk)

@@ -81,7 +81,7 @@ def test_a_different_column_type_is_refused_by_name(client):
 
 @pytest.mark.parametrize(
     ("field", "reason"),
-    [("batch_run_date", "describes the load and not the row"), ("sequence", "close time")],
+    [("batch_run_date", "describes the load, not the row"), ("sequence", "close time")],
 )
 def test_a_partition_by_a_column_other_than_the_close_time_is_refused_with_the_reason(field, reason):
     with pytest.raises(WarehouseError, match=f"history_x by '{field}'; it must be 'closed_at', because .*{reason}"):
@@ -93,7 +93,7 @@ def test_a_dataset_accepts_one_network(client):
     guard_network(client, "local.stellar", "one network")
     guard_network(client, "local.stellar", "one network")
     assert list(client.get_dataset("local.stellar").labels) == ["stellar_network"]
-    with pytest.raises(WarehouseError, match="holds the ledgers of another network.*'another network' gives"):
+    with pytest.raises(WarehouseError, match="has the ledgers of another network.*'another network' has"):
         guard_network(client, "local.stellar", "another network")
 
 

@@ -257,7 +257,9 @@ def test_a_target_in_another_location_is_refused(table, make_context, client, wa
     dataset.location = "EU"
     client.create_dataset(dataset)
     warehouse_environment(public_dataset="elsewhere")
-    with pytest.raises(AirflowFailException, match="local.elsewhere lies in EU, and local.stellar in US.*one location"):
+    with pytest.raises(
+        AirflowFailException, match="local.elsewhere is in EU, but local.stellar is in US.*one location"
+    ):
         run(make_context, "located-1")
     assert table() == 0
 

@@ -108,7 +108,7 @@ def test_the_checks_of_every_column_are_accepted(analyzer, table):
 
 def test_a_statement_with_an_unknown_table_is_refused():
     """Its job would have no label, and no other writer would wait for it."""
-    with pytest.raises(ValueError, match="not known which table this statement writes: CREATE OR REPLACE TABLE"):
+    with pytest.raises(ValueError, match="cannot find the table that this statement writes: CREATE OR REPLACE TABLE"):
         query_job("job", Statement("CREATE OR REPLACE TABLE `my-project.stellar.t` AS SELECT 1 AS one"), 1).target  # noqa: B018
 
 

@@ -121,7 +121,7 @@ def test_without_the_variable_there_are_no_views_and_an_invalid_dataset_is_named
     warehouse_environment(compatibility_dataset="")
     Warehouse(client, settings(WarehouseSettings)).ensure_compatibility(TRANSACTIONS)
     assert list(client.list_tables("hubble")) == []
-    for dataset, words in (("stellar", "holds the tables themselves"), ("nowhere", "'compatibility_dataset'")):
+    for dataset, words in (("stellar", "has the published tables"), ("nowhere", "'compatibility_dataset'")):
         warehouse_environment(compatibility_dataset=dataset)
         with pytest.raises(WarehouseError, match=words):
             Warehouse(client, settings(WarehouseSettings)).ensure_compatibility(TRANSACTIONS)

@@ -58,7 +58,7 @@ def test_datasets_and_bucket_must_exist_and_belong_to_the_network(
     with pytest.raises(AirflowFailException) as found:
         run("check_datasets_and_bucket")
     assert "3 problems" in str(found.value)
-    assert "dataset local.stellar holds the ledgers of another network" in str(found.value)
+    assert "dataset local.stellar has ledgers of another network" in str(found.value)
     assert "dataset local.not_there does not exist" in str(found.value)
     assert "bucket gs://nowhere does not exist" in str(found.value)
 

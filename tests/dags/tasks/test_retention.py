@@ -28,7 +28,7 @@ def test_export_days_sets_when_the_bucket_must_delete_files(bucket, warehouse_en
         task.execute(context)
 
     check(rule(age=20))
-    with pytest.raises(AirflowFailException, match="deletes exports after 30 days, .*'export_days' says 20"):
+    with pytest.raises(AirflowFailException, match="deletes exports after 30 days, .*'export_days' is 20"):
         check(rule(age=30))
     with pytest.raises(AirflowFailException, match="deletes no old exports"):
         check(rule("SetStorageClass", age=20))

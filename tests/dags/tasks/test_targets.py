@@ -151,7 +151,7 @@ def test_a_worker_with_a_clock_an_hour_off_loses_and_duplicates_no_row(client, r
 
 def test_the_public_dataset_is_checked_too(client, public, run):
     guard_network(client, "local.public", "another network")
-    with pytest.raises(WarehouseError, match="dataset local.public holds the ledgers of another network"):
+    with pytest.raises(WarehouseError, match="dataset local.public has the ledgers of another network"):
         run()
     assert [table.table_id for table in client.list_tables("public")] == []
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stellar_etl_airflow.model.ranges import LedgerRange, TimeRange, chunks, joined, without
+from stellar_etl_airflow.model.tables import Table, sources_of
 
 LEDGERS_A_UNIT = 20_000
 """Maximum number of ledgers that one run derives: slightly more than a day of the network."""
@@ -117,3 +118,24 @@ def inside(publications: Iterable[Publication], ledgers: LedgerRange, read_at: d
         if ledgers.start <= one.ledgers.start and one.ledgers.end <= ledgers.end and one.moment <= read_at
     }
     return [LedgerRange(*one) for one in sorted(found)]
+
+
+def needed_ranges(table: Table, ledgers: LedgerRange, first: Mapping[Table, int]) -> dict[Table, LedgerRange]:
+    """Return which ledgers of which tables decide what a derived table says of some ledgers.
+
+    Of a source with a chain of rows per entry, and of its own sources, these are all ledgers from the first on: an
+    entry's row says how much there was before, which is wrong if a ledger in between is missing.
+
+    Args:
+        table: the derived table.
+        ledgers: the ledgers.
+        first: the first ledger of each source that has a chain.
+    """
+    needed: dict[Table, LedgerRange] = {}
+    for source in sources_of(table).values():
+        if source.chain:
+            since_first = LedgerRange(first[source], ledgers.end)
+            needed |= dict.fromkeys((source, *sources_of(source).values()), since_first)
+        else:
+            needed.setdefault(source, ledgers)
+    return needed

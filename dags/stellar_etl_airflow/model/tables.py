@@ -49,6 +49,8 @@ class Derivation:
         definition: the content of the table, in sentences.
         against_sources: what the query `dags/queries/checks/<table_id>.sql` finds in staged rows, as text. Rows of the
             query keep the batch from being published. Empty without such a query.
+        against_complete: whether these rows keep the batch from being published only if the sources are complete, as
+            `model.derived.needed_ranges` describes. Otherwise the task logs them and publishes the batch.
         chain: only for the kind ENTRY: the columns that identify an entry. Its rows form a chain in the order of
             ledgers.
     """
@@ -59,6 +61,7 @@ class Derivation:
     definition: str
     chain: tuple[str, ...] = ()
     against_sources: str = ""
+    against_complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -408,11 +411,14 @@ ASSET_SUPPLY = Table(
         (("t", "token_transfers"), ("b", "balances"), ("l", "ledgers")),
         title="Changes of the supply of assets per day",
         definition="One row per asset and UTC day on which its supply or a balance changed: the changes according to "
-        "token "
-        "events, and the changes of balances per kind of holder. `difference` is 0 for every asset of the network if "
-        "all ledgers up to the end of the day are loaded and derived without a gap. Lumens paid as fees leave the "
-        "accounts. The two need not agree for tokens of other contracts, which may store balances in another "
-        "format. Shares of liquidity pools have no events and no rows.",
+        "token events, and the changes of balances per kind of holder. `difference` is 0 for every asset of the "
+        "network if all ledgers up to the end of the day are loaded and derived without a gap: then the check refuses "
+        "a day with a difference. Before that, the check logs the difference. Lumens paid as fees leave the accounts. "
+        "The two need not agree for tokens of other contracts, which may store balances in another format. Shares of "
+        "liquidity pools have no events and no rows.",
+        against_sources="assets whose supply according to token events differs from their balances, or lumens that "
+        "differ from the ledger headers",
+        against_complete=True,
     ),
 )
 

@@ -43,6 +43,7 @@ class Rule:
         count: SQL over the staging table's rows; 0 if there is no fault.
         rows: a query that shows the invalid rows.
         parameters: the parameters of `count` and `rows`, in addition to the batch's.
+        refuses: whether the batch is not published if there are any; otherwise the task logs them.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Rule:
     count: str
     rows: str
     parameters: tuple[Parameter | ArrayParameter, ...] = ()
+    refuses: bool = True
 
 
 def check_staging(
@@ -156,7 +158,9 @@ def own_rules(table: Table, staging: str, loaded: Loaded, left_out: Sequence[int
     return rules
 
 
-def against_sources(query: str, table: Table, names: Mapping[Table, str], staging: str) -> Rule:
+def against_sources(
+    query: str, table: Table, names: Mapping[Table, str], staging: str, *, refuses: bool = True
+) -> Rule:
     """Return the rule of a derived table's own check query.
 
     Args:
@@ -164,10 +168,11 @@ def against_sources(query: str, table: Table, names: Mapping[Table, str], stagin
         table: the derived table.
         names: the quoted name of each source.
         staging: the quoted name of the staging table.
+        refuses: whether the batch is not published if the query returns rows.
     """
     assert table.derivation is not None
-    rows = in_names(query, table, names, staging=staging)
-    return Rule("against_sources", table.derivation.against_sources, f"(SELECT COUNT(*) FROM (\n{rows}))", rows)
+    rows, meaning = in_names(query, table, names, staging=staging), table.derivation.against_sources
+    return Rule("against_sources", meaning, f"(SELECT COUNT(*) FROM (\n{rows}))", rows, refuses=refuses)
 
 
 def _rows_rule(

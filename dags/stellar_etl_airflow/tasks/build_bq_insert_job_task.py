@@ -22,15 +22,18 @@ from stellar_etl_airflow.model.derived import (
     closed_between,
     first_unit,
     inside,
+    needed_ranges,
     pending_ranges,
     units_of,
 )
 from stellar_etl_airflow.model.lineage import Lineage, selected_columns
 from stellar_etl_airflow.model.network import native_contract
-from stellar_etl_airflow.model.ranges import LedgerRange, TimeRange, has_range_params
+from stellar_etl_airflow.model.ranges import LedgerRange, TimeRange, has_range_params, without
 from stellar_etl_airflow.model.tables import (
     BATCH_STATS_TABLE_ID,
+    COVERAGE_TABLE_ID,
     LEDGERS,
+    RANGES_VIEW_ID,
     VIEWS,
     DerivedKind,
     Table,
@@ -53,6 +56,7 @@ from stellar_etl_airflow.sql.derived import (
 from stellar_etl_airflow.sql.publish import Attempt, replace_range
 from stellar_etl_airflow.sql.records import moved
 from stellar_etl_airflow.sql.statement import Parameter, asked_parameters, batch_parameters
+from stellar_etl_airflow.sql.summary import complete_ranges
 from stellar_etl_airflow.sql.versions import current_view_id
 from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import PublishOperator
 from stellar_etl_airflow.tasks.build_trigger_tasks import PlannedRun, run_of
@@ -120,6 +124,55 @@ def _publication(row: Any) -> Publication:
     )
 
 
+def read_publications(warehouse: Warehouse, table: Table) -> tuple[dict[str, list[Publication]], list[Publication]]:
+    """Read from the batch stats what decides which ledgers of a derived table are pending.
+
+    Args:
+        warehouse: the warehouse.
+        table: the derived table.
+
+    Returns:
+        What was published of each source, by its name in the batch stats; and what was derived.
+    """
+    source_ids = [warehouse.config.table_id(source.data_type) for source in sources_of(table).values()]
+    own_id, stats = warehouse.config.table_id(table.data_type), warehouse.name(BATCH_STATS_TABLE_ID)
+    found: dict[str, list[Publication]] = {table_id: [] for table_id in (*source_ids, own_id)}
+    for row in warehouse.query(publications(stats, source_ids, own_id)):
+        found[row["table_id"]].append(_publication(row))
+    own = found.pop(own_id)
+    return found, own
+
+
+def are_complete(warehouse: Warehouse, table: Table, ledgers: LedgerRange) -> bool:
+    """Whether the sources of a derived table hold all that decides what it says of some ledgers.
+
+    Their loads have no gap, no coverage check speaks against one, and sources that are derived are up to date.
+
+    Args:
+        warehouse: the warehouse.
+        table: the derived table.
+        ledgers: the ledgers.
+    """
+    if not warehouse.has(COVERAGE_TABLE_ID) or not warehouse.has(RANGES_VIEW_ID):
+        return False
+    stats, chains = warehouse.name(BATCH_STATS_TABLE_ID), [one for one in sources_of(table).values() if one.chain]
+    ids = {warehouse.config.table_id(one.data_type): one for one in chains}
+    first = {ids[row["table_id"]]: int(row["start_ledger"]) for row in warehouse.query(newest_loaded(stats, list(ids)))}
+    if len(first) < len(chains):
+        return False
+    ranges, coverage, dataset = warehouse.name(RANGES_VIEW_ID), warehouse.name(COVERAGE_TABLE_ID), warehouse.dataset_id
+    complete: dict[str, list[LedgerRange]] = {}
+    for row in warehouse.query(complete_ranges(ranges, stats, coverage, {dataset: None}, list(ids))):
+        if row["dataset"] == dataset:
+            one = LedgerRange(int(row["complete_from"]), int(row["complete_through"]))
+            complete.setdefault(row["table_id"], []).append(one)
+    for source, needed in needed_ranges(table, ledgers, first).items():
+        if without(needed, complete.get(warehouse.config.table_id(source.data_type), ())):
+            return False
+    pending = (one for source in chains for one in pending_ranges(*read_publications(warehouse, source)))
+    return all(one.start > ledgers.end for one in pending)
+
+
 class CheckSourcesOperator(TableJobsOperator):
     """Finds the ledgers to derive, and checks that the sources have all their rows.
 
@@ -137,13 +190,7 @@ class CheckSourcesOperator(TableJobsOperator):
             AirflowSkipException: no ledgers are pending.
         """
         warehouse.ensure_batch_stats()
-        ids = {warehouse.config.table_id(source.data_type): source for source in sources_of(self.table).values()}
-        own_id, stats = warehouse.config.table_id(self.table.data_type), warehouse.name(BATCH_STATS_TABLE_ID)
-        rows = warehouse.query(publications(stats, list(ids), own_id))
-        found: dict[str, list[Publication]] = {table_id: [] for table_id in (*ids, own_id)}
-        for row in rows:
-            found[row["table_id"]].append(_publication(row))
-        own = found.pop(own_id)
+        found, own = read_publications(warehouse, self.table)
         pending = pending_ranges(found, own)
         units, asked = units_of(pending), self._asked(context)
         if asked is None or context["params"].get(PENDING_PARAM):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 from datetime import UTC, datetime, timedelta
 
 import google.cloud.bigquery as bq
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from stellar_etl_airflow.bigquery.versions import Versions
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
@@ -294,18 +295,68 @@ def test_an_assets_supply_equals_its_balances_and_lumens_equal_the_headers(
         assert minted == found, asset
 
 
-def test_a_supply_that_differs_from_the_balances_is_shown_with_the_difference(
+def lose_a_mint(network):
+    """Remove one token event that mints an asset; give the asset and the amount."""
+    lost = next(row for row in network.rows["token_transfers"] if row["event_topic"] == "mint" and row["asset_code"])
+    network.rows["token_transfers"].remove(lost)
+    return f"{lost['asset_code']}:{lost['asset_issuer']}", int(lost["amount_raw"])
+
+
+def supply_rows(network, where="difference <> 0"):
+    sql = f"SELECT asset, CAST(difference AS INT64) FROM local.stellar.asset_supply_daily WHERE {where}"
+    return [tuple(row.values()) for row in network.client.query(sql).result()]
+
+
+def test_a_day_whose_supply_differs_from_the_balances_is_refused_if_its_sources_are_complete(
     client, warehouse_server, warehouse_environment, make_context, exported
 ):
     network = Network(client, warehouse_server[1], exported, make_context)
-    lost = next(row for row in network.rows["token_transfers"] if row["event_topic"] == "mint" and row["asset_code"])
-    network.rows["token_transfers"].remove(lost)
+    asset, amount = lose_a_mint(network)
     network.publish(LedgerRange(FIRST, LAST))
-    for table in (BALANCES, ASSET_SUPPLY):
-        assert network.run(table)
-    found = client.query(
-        "SELECT asset, CAST(difference AS INT64) AS difference FROM local.stellar.asset_supply_daily "
-        "WHERE asset_type <> 'native' AND difference <> 0"
+    assert network.run(BALANCES)
+    with pytest.raises(AirflowFailException, match="1 assets whose supply according to token events differs") as error:
+        network.run(ASSET_SUPPLY)
+    assert supply_rows(network, "TRUE") == []
+    (query,) = re.findall(r"shows them:\n(.*)", str(error.value), re.DOTALL)
+    (row,) = client.query(query).result()
+    assert (row.asset, int(row.held_changed_by - row.changed_by)) == (asset, amount)
+
+
+def test_a_day_whose_lumens_differ_from_the_headers_is_refused_however_large_the_accounts_are(
+    client, warehouse_server, warehouse_environment, make_context, exported
+):
+    network = Network(client, warehouse_server[1], exported, make_context)
+    for header in network.rows["ledgers"]:
+        if header["sequence"] >= LAST - 5:
+            header["total_coins"] += 10_000
+    network.publish(LedgerRange(FIRST, LAST))
+    assert network.run(BALANCES)
+    with pytest.raises(AirflowFailException, match="1 assets .* or lumens that differ from the ledger headers"):
+        network.run(ASSET_SUPPLY, {"start_ledger": LAST, "end_ledger": LAST})
+    assert supply_rows(network, "TRUE") == []
+
+
+def test_a_difference_is_published_while_ledgers_before_or_later_corrections_are_missing(
+    client, warehouse_server, warehouse_environment, make_context, exported
+):
+    network = Network(client, warehouse_server[1], exported, make_context)
+    asset, amount = lose_a_mint(network)
+    middle = LedgerRange(FIRST + 10, FIRST + 12)
+    network.publish(LedgerRange(FIRST, middle.start - 1))
+    network.publish(LedgerRange(middle.end + 1, LAST))
+    network.publish(middle, tuple(data_type for data_type in SOURCES if data_type != "trustlines"))
+    while network.run(BALANCES):
+        pass
+    assert network.run(ASSET_SUPPLY, {"start_ledger": FIRST, "end_ledger": LAST})
+    assert (asset, -amount) in supply_rows(network)
+    network.publish(middle, ("trustlines",))
+    assert network.run(ASSET_SUPPLY, {"start_ledger": FIRST, "end_ledger": LAST}), "the balances are not up to date"
+    while network.run(BALANCES):
+        pass
+    with pytest.raises(AirflowFailException, match="1 assets whose supply"):
+        network.run(ASSET_SUPPLY, {"start_ledger": FIRST, "end_ledger": LAST})
+    client.query(
+        "INSERT INTO local.stellar.ledger_coverage (table_id, fault, start_ledger, end_ledger, checked_at) "
+        f"VALUES ('token_transfers_raw', 'lost_rows', {LAST}, {LAST}, CURRENT_TIMESTAMP())"
     ).result()
-    asset = f"{lost['asset_code']}:{lost['asset_issuer']}"
-    assert [tuple(row.values()) for row in found] == [(asset, -int(lost["amount_raw"]))]
+    assert network.run(ASSET_SUPPLY, {"start_ledger": FIRST, "end_ledger": LAST}), "a coverage check speaks against it"

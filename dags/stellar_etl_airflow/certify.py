@@ -1,7 +1,7 @@
-"""Writes a certificate of a range of ledgers from the warehouse: `python -m stellar_etl_airflow.certify`.
+"""Write a certificate of a range of ledgers from the warehouse: `python -m stellar_etl_airflow.certify`.
 
-The file holds the headers' hash chain, counts by header, and a digest of the rows of each table. Anybody who has the
-lake verifies it by `stellar-etl verify-certificate`, without the warehouse. Docs: `docs/certificates.md`.
+The file has the headers' hash chain, counts from the headers, and a digest of the rows of each table. Anybody with the
+lake can verify it with `stellar-etl verify-certificate`, without the warehouse. Docs: `docs/certificates.md`.
 """
 
 from __future__ import annotations
@@ -37,51 +37,53 @@ from stellar_etl_airflow.sql.statement import Parameter, range_parameters
 FORMAT = "stellar-ledger-certificate/1"
 
 MOST_LEDGERS = 100_000
-"""How many ledgers a certificate may be of: the digest of each is part of one text in BigQuery."""
+"""Maximum number of ledgers in a certificate: the digests of all ledgers form one text in BigQuery."""
 
 CERTIFIED: dict[str, Table] = {
     data_type: table for data_type, table in {**TABLES, **CHANGES}.items() if table is not ASSETS
 }
-"""The tables of a certificate: all exported ones except assets, whose rows no single range determines."""
+"""The tables of a certificate: all exported ones except assets, whose rows depend on other ranges."""
 
 
 class CertificateError(RuntimeError):
-    """The range can't be certified; the message says why."""
+    """The range cannot be certified; the message names the reason."""
 
 
 def parse_ledgers(text: str) -> LedgerRange:
-    """Read `A-B`.
+    """Parse `A-B`.
 
     Raises:
-        CertificateError: it is no range, or too long.
+        CertificateError: the text is not a range, or the range is too long.
     """
     found = re.fullmatch(r"(\d{1,10})-(\d{1,10})", text)
     ledgers = LedgerRange(*map(int, found.groups())) if found else None
     if ledgers is None or not 1 <= ledgers.start <= ledgers.end:
         raise CertificateError(f"--ledgers {text!r} is not a range of ledgers; write it like 100-199")
     if (size := ledgers.end - ledgers.start + 1) > MOST_LEDGERS:
-        raise CertificateError(f"--ledgers {text} are {size} ledgers; a certificate is of {MOST_LEDGERS} at most")
+        raise CertificateError(f"--ledgers {text} has {size} ledgers; a certificate has at most {MOST_LEDGERS}")
     return ledgers
 
 
 def chain(links: Sequence[Mapping[str, Any]], ledgers: LedgerRange) -> dict[str, str]:
-    """The part `headers` of a certificate.
+    """Return the part `headers` of a certificate.
 
     Args:
         links: the rows of `header_links`.
         ledgers: the range.
 
     Raises:
-        CertificateError: a ledger is missing or there twice, or does not name the hash of the one before.
+        CertificateError: a ledger is missing or duplicated, or its previous hash differs from the ledger before.
     """
     sequences = [row["sequence"] for row in links]
     if sequences != list(range(ledgers.start, ledgers.end + 1)):
         raise CertificateError(
-            f"of ledgers {ledgers.start} to {ledgers.end} the table has {len(set(sequences))}, in {len(sequences)} rows"
+            f"the table has {len(set(sequences))} of ledgers {ledgers.start} to {ledgers.end}, in {len(sequences)} rows"
         )
     for before, row in pairwise(links):
         if row["previous_ledger_hash"] != before["ledger_hash"]:
-            raise CertificateError(f"ledger {row['sequence']} does not name the hash of the ledger before")
+            raise CertificateError(
+                f"the previous hash in ledger {row['sequence']} is not the hash of the ledger before"
+            )
     hashes = [row["ledger_hash"] for row in links]
     return {
         "previous_hash": links[0]["previous_ledger_hash"],
@@ -103,23 +105,23 @@ class Certifier:
         self.warehouse, self.target = warehouse, target
 
     def parameters(self, ledgers: LedgerRange) -> tuple[Parameter, ...]:
-        """The range, with the close times of its ends.
+        """Return the parameters of a range, with the close times of its ends.
 
         Raises:
-            CertificateError: no ledger of it is there.
+            CertificateError: none of its ledgers are loaded.
         """
         headers = self.warehouse.published(LEDGERS, self.target)
         (row,) = self.warehouse.query(closed_between(headers, ledgers.start, ledgers.end))
         if row["start_time"] is None:
-            raise CertificateError(f"of ledgers {ledgers.start} to {ledgers.end} none is loaded")
+            raise CertificateError(f"none of ledgers {ledgers.start} to {ledgers.end} are loaded")
         times = (row[name].astimezone(UTC).isoformat() for name in ("start_time", "end_time"))
         return range_parameters(ledgers.start, ledgers.end, *times)
 
     def certify(self, ledgers: LedgerRange) -> dict[str, Any]:
-        """The certificate of a range.
+        """Return the certificate of a range.
 
         Raises:
-            CertificateError: the range is not whole.
+            CertificateError: the range is incomplete.
         """
         parameters = self.parameters(ledgers)
         links = self.warehouse.query(header_links(self.warehouse.published(LEDGERS, self.target), parameters))
@@ -137,10 +139,10 @@ class Certifier:
         }
 
     def differences(self, other: Target, ledgers: LedgerRange) -> list[str]:
-        """Compare the rows of a range with those of another target: one line per ledger and table that differs.
+        """Compare the rows of a range with those of another target. Return a line per ledger and table that differ.
 
         Raises:
-            CertificateError: no ledger of the range is there.
+            CertificateError: none of the ledgers are loaded.
         """
         parameters, lines = self.parameters(ledgers), []
         for table in CERTIFIED.values():
@@ -149,7 +151,7 @@ class Certifier:
             statement = differing_ledgers(table, ours, theirs, fields, parameters)
             lines += [
                 f"{self.warehouse.config.table_id(table.data_type)}, ledger {row['sequence']}: {row['found']} rows in "
-                f"{self.target.dataset_id} and {row['found_there']} in {other.dataset_id} are not the same"
+                f"{self.target.dataset_id} and {row['found_there']} in {other.dataset_id} differ"
                 for row in self.warehouse.query(statement, table=table.table_id)
             ]
         return lines
@@ -163,23 +165,23 @@ class Certifier:
 
 
 def chosen_target(config: WarehouseSettings, dataset: str | None) -> Target:
-    """The target of a name, the private one by default.
+    """Return the target of a name; None is the private one.
 
     Raises:
-        CertificateError: there is no such target.
+        CertificateError: the target does not exist.
     """
     targets = {target.dataset_id: target for target in config.targets}
     name = dataset or f"{config.bq_project}.{config.bq_dataset}"
     if name not in targets:
-        raise CertificateError(f"--dataset {name!r} is none of {', '.join(targets)}")
+        raise CertificateError(f"--dataset {name!r} is not one of {', '.join(targets)}")
     return targets[name]
 
 
 def main() -> int:
-    """Exit status 0, or 1 with one line that says why."""
+    """Run the command. Return 0, or 1 after printing an error in one line."""
     parser = argparse.ArgumentParser(
         prog="python -m stellar_etl_airflow.certify",
-        description="Writes a certificate of ledgers, which stellar-etl verify-certificate recomputes from the lake.",
+        description="Write a certificate of ledgers, which stellar-etl verify-certificate recomputes from the lake.",
     )
     parser.add_argument("--ledgers", required=True, metavar="A-B", help=f"the range, at most {MOST_LEDGERS} ledgers")
     parser.add_argument(
@@ -188,13 +190,13 @@ def main() -> int:
         type=Path,
         required=True,
         metavar="FILE",
-        help="files of Airflow Variables, in the order of import: they name the datasets",
+        help="files of Airflow Variables in the order of import; they name the datasets",
     )
     parser.add_argument("--dataset", metavar="PROJECT.DATASET", help="one of the datasets (default: the private one)")
     parser.add_argument(
         "--against",
         metavar="PROJECT.DATASET",
-        help="another of the datasets: compare the rows of each ledger with it, and write no certificate",
+        help="another one of the datasets: compare the rows of each ledger with it, and write no certificate",
     )
     parser.add_argument("--output", default="-", metavar="FILE", help="default: standard output")
     arguments = parser.parse_args()

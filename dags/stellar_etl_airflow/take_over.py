@@ -1,8 +1,9 @@
-"""Takes over the tables of another deployment, whose layout is another one: `python -m stellar_etl_airflow.take_over`.
+"""Copy tables of another deployment with another layout: `python -m stellar_etl_airflow.take_over`.
 
-Their tables are read, and never written. What they hold is copied range by range, each by the one statement that
-publishes a batch too, and noted in the batch stats; so it can be stopped and started at any time, and what is noted is
-not copied again. Docs: `docs/production.md`.
+The other deployment's tables are only read. Rows are copied range by range, each by the statement that also publishes a
+batch, and recorded in the batch stats. The command can therefore be interrupted and repeated at any time; recorded
+ranges
+are not copied again. Docs: `docs/production.md`.
 """
 
 from __future__ import annotations
@@ -43,21 +44,21 @@ from stellar_etl_airflow.sql.statement import Parameter, Statement, range_parame
 from stellar_etl_airflow.sql.take_over import LOADS, bounds, copy, count, count_published, ledgers_held, misfits
 
 CHUNK = 100_000
-"""Ledgers that one statement copies: about six days, which are as many partitions."""
+"""Ledgers per statement: about six days, and so about six partitions."""
 
 NAME = "take_over"
 
 TAKEN = {**TABLES, **CHANGES}
-"""The tables that can be taken over, by data type, ledgers first; derived tables are derived again."""
+"""The tables that can be copied, by data type, ledgers first. Derived tables are derived again."""
 
 
 class TakeOverError(RuntimeError):
-    """The tables can't be taken over as they are; the message says why."""
+    """The tables cannot be copied; the message names the reason."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Ledgers without a hole, and when the first and the last of them closed."""
+    """A contiguous range of ledgers, with the close times of its first and last ledger."""
 
     ledgers: LedgerRange
     first_closed_at: datetime
@@ -65,7 +66,7 @@ class Piece:
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Those that name it in a query."""
+        """The parameters of the piece in a query."""
         times = (self.first_closed_at.isoformat(), self.last_closed_at.isoformat())
         return range_parameters(self.ledgers.start, self.ledgers.end, *times)
 
@@ -75,14 +76,14 @@ class Source:
     """A table of the other deployment.
 
     Attributes:
-        table: what it is here.
-        name: its name between backticks.
+        table: the corresponding table of the registry.
+        name: its name in backticks.
         fields: its schema.
-        columns: those that it has and we have too.
+        columns: the columns that both tables have.
         loads: the columns that distinguish its loads.
-        missing: columns that only we have, nested ones too: they stay empty.
-        extra: columns that only it has, nested ones too: they are left behind.
-        misfits: why it can't be copied.
+        missing: columns that only our table has, including nested ones; they stay empty.
+        extra: columns that only the other table has, including nested ones; they are not copied.
+        misfits: the reasons why it cannot be copied.
     """
 
     table: Table
@@ -96,7 +97,7 @@ class Source:
 
 
 class TakeOver:
-    """The work: another deployment's dataset, and the one of ours that its rows go into."""
+    """A copy from another deployment's dataset to ours."""
 
     def __init__(
         self,
@@ -118,36 +119,36 @@ class TakeOver:
         self.chunk = chunk
         self.say = say
 
-    # What there is ---------------------------------------------------------------------------------------------
+    # Inspect -----------------------------------------------------------------------------------------------------
 
     def check_places(self) -> None:
-        """See that both datasets are there, in one location, and are two.
+        """Check that both datasets exist, are different and are in one location.
 
         Raises:
-            TakeOverError: they are not.
+            TakeOverError: one of these is not the case.
         """
         config, client = self.warehouse.config, self.warehouse.client
         if self.source in [target.dataset_id for target in config.targets]:
-            raise TakeOverError(f"the Variables say to publish in {self.source}: take over from another dataset")
+            raise TakeOverError(f"the Variables name {self.source} as our dataset: copy from another dataset")
         try:
             theirs = client.get_dataset(self.source).location
         except NotFound:
-            raise TakeOverError(f"there is no dataset {self.source}, or it may not be read") from None
+            raise TakeOverError(f"dataset {self.source} does not exist or is not accessible") from None
         if theirs != self.location:
             raise TakeOverError(
-                f"{self.source} lies in {theirs}, and {self.warehouse.dataset_id} in {self.location}: "
-                "BigQuery reads across locations no more than it writes; make the dataset in theirs"
+                f"{self.source} is in {theirs}, but {self.warehouse.dataset_id} is in {self.location}: "
+                "a BigQuery job runs in one location; create our dataset in theirs"
             )
 
     def sources(self, data_types: Sequence[str]) -> list[Source]:
-        """The tables of these types that the other deployment has.
+        """Return the tables of these types that the other deployment has.
 
         Raises:
-            TakeOverError: it has no ledgers, so that the ledgers of its tables are unknown.
+            TakeOverError: it has no table of ledgers, so the ledgers of its tables are unknown.
         """
         found = [self._source(TAKEN[data_type]) for data_type in data_types]
         if self._source(LEDGERS) is None:
-            raise TakeOverError(f"{self.source} has no table {LEDGERS.table_id}, which says what was loaded")
+            raise TakeOverError(f"{self.source} has no table {LEDGERS.table_id}, which is needed to find its ledgers")
         return [one for one in found if one is not None]
 
     def _source(self, table: Table) -> Source | None:
@@ -170,7 +171,7 @@ class TakeOver:
         )
 
     def pieces(self) -> list[Piece]:
-        """What ledgers the other deployment has, in pieces of a statement each: found by chunks, too."""
+        """Return the other deployment's ledgers, in pieces for one statement each, read chunk by chunk."""
         headers = self._headers()
         (row,) = self._rows("bounds", LEDGERS, bounds(LEDGERS, headers))
         if row["first_ledger"] is None:
@@ -187,7 +188,7 @@ class TakeOver:
         return table_name(project, dataset, LEDGERS.table_id)
 
     def _pieces_of(self, source: Source, pieces: Sequence[Piece], held: Sequence[LedgerRange]) -> Iterator[Piece]:
-        """The pieces between a table's first and last ledger that are not held yet."""
+        """Yield the pieces between a table's first and last ledger that are not copied yet."""
         (row,) = self._rows("bounds", source.table, bounds(source.table, source.name))
         if row["first_ledger"] is None:
             return
@@ -201,7 +202,7 @@ class TakeOver:
         (row,) = self._rows("times", LEDGERS, closed_between(self._headers(), ledgers.start, ledgers.end))
         return Piece(ledgers, row["start_time"], row["end_time"])
 
-    # What is said of it ----------------------------------------------------------------------------------------
+    # Report ------------------------------------------------------------------------------------------------------
 
     def report(self, source: Source, pieces: Sequence[Piece]) -> None:
         """Print a table's content, and what a copy would do."""
@@ -212,13 +213,13 @@ class TakeOver:
         where = f"ledgers {spans[0].start} to {spans[-1].end}" if spans else "no ledgers"
         self.say(f"{source.table.table_id}: {rows} rows, {where}, {in_range - good} duplicates")
         for before, after in itertools.pairwise(spans):
-            self.say(f"  ledgers {before.end + 1} to {after.start - 1} are missing there")
+            self.say(f"  ledgers {before.end + 1} to {after.start - 1} are missing in the source")
         if rows > in_range:
-            self.say(f"  {rows - in_range} rows have another close time than their ledger: they are left behind")
+            self.say(f"  {rows - in_range} rows have another close time than their ledger: they are not copied")
         if source.missing:
             self.say(f"  columns that it lacks, which stay empty: {', '.join(source.missing)}")
         if source.extra:
-            self.say(f"  columns that are left behind: {', '.join(source.extra)}")
+            self.say(f"  columns that are not copied: {', '.join(source.extra)}")
         for misfit in source.misfits:
             self.say(f"  can't be copied: {misfit}; load its ledgers again instead")
 
@@ -226,17 +227,17 @@ class TakeOver:
         (row,) = self._rows("count", source.table, count(source.table, source.name, source.loads, piece.parameters))
         return dict(row.items())
 
-    # What is done ----------------------------------------------------------------------------------------------
+    # Copy --------------------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Labels the datasets with the deployment and the network, and makes the table of batch stats."""
+        """Label the datasets with the deployment and the network, and create the table of batch stats."""
         self.warehouse.claim(self.deployment)
         for target in self.warehouse.config.targets:
             guard_network(self.warehouse.client, target.dataset_id, self.passphrase)
         self.warehouse.ensure_batch_stats()
 
     def take(self, source: Source, pieces: Sequence[Piece]) -> None:
-        """Copy what is not noted yet of a table, piece by piece; point-in-time views show each at once."""
+        """Copy the pieces of a table that are not recorded yet. Point-in-time views show each piece immediately."""
         table, warehouse = source.table, self.warehouse
         warehouse.ensure_published(table)
         ensure_versions(warehouse, table)
@@ -269,7 +270,7 @@ class TakeOver:
         return [LedgerRange(row["start_ledger"], row["end_ledger"]) for row in rows]
 
     def _note(self, table: Table, piece: Piece, jobs: Sequence[Any]) -> None:
-        """Write the batch stats of a piece, last: from then on it is not copied again."""
+        """Write the batch stats of a piece after its copy, so that it is not copied again."""
         warehouse, now = self.warehouse, datetime.now(UTC).isoformat()
         (row,) = self._rows("count", table, count_published(table, warehouse.published(table), piece.parameters))
         read = bytes_of(jobs)
@@ -292,21 +293,21 @@ class TakeOver:
         warehouse.query(statement, task="note", table=table.table_id)
 
     def _rows(self, label: str, table: Table, statement: Statement) -> list[Any]:
-        """The rows of a query."""
+        """Return the rows of a query."""
         return self.warehouse.query(statement, task=label, table=table.table_id)
 
     def _write(self, label: str, table: Table, statement: Statement) -> Any:
-        """Run a merge to its end, or wait for the same merge that an earlier call of this program left running."""
+        """Run a merge to its end, or wait for the same merge of an earlier call that is still running."""
         job = query_job(label, statement, self.warehouse.config.maximum_bytes_billed)
         base = job_id_base(NAME, self.source, table.table_id, f"{label}_{fingerprint(job.configuration)}")
         return self.warehouse.run(job, base, task=label, table=table.table_id)
 
 
 def main() -> int:
-    """Exit status 0, or 1 with one line that says why."""
+    """Run the command. Return 0, or 1 after printing an error in one line."""
     parser = argparse.ArgumentParser(
         prog=f"python -m stellar_etl_airflow.{NAME}",
-        description="Copies tables of another deployment into ours. Prints what it would copy; copies it with --go.",
+        description="Copy tables of another deployment to ours. Prints the tables to copy, and copies them with --go.",
     )
     parser.add_argument("source", metavar="PROJECT.DATASET", help="the other deployment's dataset, which is only read")
     parser.add_argument(
@@ -315,7 +316,7 @@ def main() -> int:
         type=Path,
         required=True,
         metavar="FILE",
-        help="files of Airflow Variables, in the order of import: they name the datasets",
+        help="files of Airflow Variables in the order of import; they name our datasets",
     )
     parser.add_argument(
         "--tables",
@@ -325,7 +326,7 @@ def main() -> int:
         metavar="TYPE",
         help="data types (default: all)",
     )
-    parser.add_argument("--chunk", type=int, default=CHUNK, help=f"ledgers that a statement copies (default: {CHUNK})")
+    parser.add_argument("--chunk", type=int, default=CHUNK, help=f"ledgers per statement (default: {CHUNK})")
     parser.add_argument("--go", action="store_true", help="copy; without it nothing is written")
     arguments = parser.parse_args()
     if arguments.chunk < 1:
@@ -343,10 +344,10 @@ def main() -> int:
 
 
 def take_over(work: TakeOver, data_types: Sequence[str], go: bool) -> None:
-    """Says what the tables of some types hold; copies them, if asked to.
+    """Print the content of the other deployment's tables; copy them if `go` is true.
 
     Raises:
-        TakeOverError: nothing can be copied, or a table can't.
+        TakeOverError: a table cannot be copied.
     """
     work.check_places()
     sources, pieces = work.sources(data_types), work.pieces()
@@ -355,7 +356,7 @@ def take_over(work: TakeOver, data_types: Sequence[str], go: bool) -> None:
             work.report(source, pieces)
         return
     if unfit := [f"{one.table.table_id}: {misfit}" for one in sources for misfit in one.misfits]:
-        raise TakeOverError("; ".join([*unfit, "leave these tables out by --tables, and load their ledgers again"]))
+        raise TakeOverError("; ".join([*unfit, "exclude these tables by --tables, and load their ledgers again"]))
     if pieces:
         work.prepare()
         for source in sources:

@@ -147,9 +147,9 @@ def test_without_go_the_command_reports_and_writes_nothing(client, work):
     assert "history_ledgers: 65 rows, ledgers 11 to 70, 10 duplicates" in said
     assert "history_trades: 130 rows, ledgers 11 to 70, 20 duplicates" in said
     assert "token_transfers_raw: 130 rows, ledgers 11 to 70, 20 duplicates" in said
-    assert "ledgers 41 to 45 are missing there" in said
+    assert "ledgers 41 to 45 are missing in the source" in said
     assert "columns that it lacks, which stay empty: sponsor" in said
-    assert "columns that are left behind: of_theirs" in said
+    assert "columns that are not copied: of_theirs" in said
 
 
 def test_the_rows_equal_a_fresh_load_also_after_a_repeat(client, work, held, variables):
@@ -243,7 +243,7 @@ def test_nested_columns_in_another_order_are_copied_by_name(client, variables, w
     said = []
     work = TakeOver(client, variables.get, nested, say=said.append)
     take_over(work, list(rows), go=False)
-    assert "  columns that are left behind: claimants.of_an_older_release" in "\n".join(said)
+    assert "  columns that are not copied: claimants.of_an_older_release" in "\n".join(said)
     assert "  columns that it lacks, which stay empty: claimants.destination" in "\n".join(said)
     take_over(work, list(rows), go=True)
     (row,) = client.query("SELECT claimants FROM local.stellar.claimable_balances").result()
@@ -253,7 +253,7 @@ def test_nested_columns_in_another_order_are_copied_by_name(client, variables, w
 
 
 def test_a_dataset_of_another_network_or_of_this_deployment_is_refused(client, variables, theirs):
-    with pytest.raises(TakeOverError, match="the Variables say to publish in local.stellar"):
+    with pytest.raises(TakeOverError, match="the Variables name local.stellar as our dataset"):
         take_over(TakeOver(client, variables.get, "local.stellar"), TYPES, go=False)
-    with pytest.raises(TakeOverError, match="there is no dataset local.nowhere"):
+    with pytest.raises(TakeOverError, match="dataset local.nowhere does not exist"):
         take_over(TakeOver(client, variables.get, "local.nowhere"), TYPES, go=False)

@@ -1,1 +1,1 @@
-"""Operate a deployment from outside: Airflow's REST API, and reports on what is loaded."""
+"""Operate a deployment from outside: Airflow's REST API, and reports on loaded ledgers."""

@@ -28,7 +28,7 @@ from stellar_etl_airflow.sql.statement import Statement
 
 
 def status(deployment: Deployment, arguments: argparse.Namespace) -> int:
-    """Print DAGs, tables and stages, and what needs an operator; status 1 if something does."""
+    """Print DAGs, tables, stages and required actions. Return 1 if an action is required."""
     since, warehouse = datetime.now(UTC) - timedelta(days=arguments.days), deployment.warehouse
     runs, tasks = deployment.airflow.runs_since(since), deployment.airflow.tasks_since(since)
     print_table(reports.dag_rows(deployment.airflow.dags(), runs))
@@ -52,7 +52,7 @@ def status(deployment: Deployment, arguments: argparse.Namespace) -> int:
 
 
 def in_dataset(warehouse: Warehouse) -> Callable[[str], list[dict[str, Any]]]:
-    """Return a function that runs a query in the dataset: tables need no prefix."""
+    """Return a function that runs a query with the dataset as default, so that tables need no prefix."""
 
     def query(sql: str) -> list[dict[str, Any]]:
         job = query_job("coverage", Statement(sql), warehouse.config.maximum_bytes_billed)
@@ -63,7 +63,7 @@ def in_dataset(warehouse: Warehouse) -> Callable[[str], list[dict[str, Any]]]:
 
 
 def show_coverage(deployment: Deployment, arguments: argparse.Namespace) -> int:
-    """Print which ledgers are loaded, a bar for each table, and what they cost; status 1 if a table lacks some."""
+    """Print the loaded ledgers as a bar per table, and their cost. Return 1 if a table has gaps."""
     warehouse = deployment.warehouse
     names = {data_type: warehouse.config.table_id(data_type) for data_type in PUBLISHED}
     loaded = coverage.read_coverage(in_dataset(warehouse), names)
@@ -78,19 +78,19 @@ def show_coverage(deployment: Deployment, arguments: argparse.Namespace) -> int:
 
 
 def costs(deployment: Deployment, arguments: argparse.Namespace) -> int:
-    """Print what loads cost, by day and DAG."""
+    """Print the cost of loads by day and DAG."""
     print_table(_rows(deployment.warehouse, costs_by_day, arguments.days))
     return 0
 
 
 def _rows(warehouse: Warehouse, statement: Callable[[str, datetime], Statement], days: int) -> list[dict[str, Any]]:
-    """The rows of a report on the batch stats of the last days."""
+    """Return the rows of a report on the batch stats of the last days."""
     since = datetime.now(UTC) - timedelta(days=days)
     return [dict(row.items()) for row in warehouse.query(statement(warehouse.name(BATCH_STATS_TABLE_ID), since))]
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     common = argparse.ArgumentParser(add_help=False)
     add_airflow_option(common)
     common.add_argument(
@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"files of values for Variables that Airflow hides; later ones override earlier ones and {DEFAULT_FILE}",
     )
     made = argparse.ArgumentParser(
-        prog="python -m stellar_etl_airflow.ops", description="Reports on a deployment. It changes nothing."
+        prog="python -m stellar_etl_airflow.ops", description="Report on a deployment, without changing it."
     )
     commands = made.add_subparsers(required=True, metavar="COMMAND")
 
@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     days = {"type": int, "default": 1, "metavar": "N", "help": "runs of the last N days (default: 1)"}
     add("status", status, "show DAGs, tables, stages and required actions").add_argument("--days", **days)  # type: ignore[arg-type]
     drawn = add("coverage", show_coverage, "draw the loaded ledgers, and show the cost of each table")
-    drawn.add_argument("--svg", type=Path, metavar="FILE", help="write the picture to FILE too")
+    drawn.add_argument("--svg", type=Path, metavar="FILE", help="also write the picture to FILE")
     days |= {"default": 7, "help": "loads of the last N days (default: 7)"}
     drawn.add_argument("--days", **days)  # type: ignore[arg-type]
     add("costs", costs, "show costs of loads by day and DAG").add_argument("--days", **days)  # type: ignore[arg-type]
@@ -122,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status 0; 1 if something needs an operator, or with what is wrong on stderr."""
+    """Run the command. Return 0; or 1 if an action is required or an error was printed to standard error."""
     arguments = parser().parse_args(argv)
     try:
         new = read_variables(CHECKOUT / DEFAULT_FILE, *arguments.variables)

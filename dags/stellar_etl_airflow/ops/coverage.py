@@ -1,4 +1,4 @@
-"""A picture of what is loaded: a bar a table over the ledgers, gaps marked; as text, and as SVG."""
+"""A picture of the loaded ledgers: one bar per table, with gaps marked; as text, and as SVG."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from stellar_etl_airflow.sql.coverage import header_islands, noted_ranges
 Query = Callable[[str], list[dict[str, Any]]]
 
 NEEDED = frozenset({LEDGERS.table_id, BATCH_STATS_TABLE_ID})
-"""The tables that say what is loaded; the first load makes them."""
+"""The tables with the loaded ledgers. The first load creates them."""
 
 WIDTH = 60
-"""Characters of a bar."""
+"""Width of a bar in characters."""
 
 LOADED, GAP, PART = "█", "·", "▒"
-"""All ledgers of a character's are loaded, none, or some."""
+"""The characters for ledgers that are all, not at all, or partly loaded."""
 
 ROW, LABEL, BAR = 22, 230, 640
-"""Of the SVG, in pixels: a table's height, and the width of its name and of its bar."""
+"""The SVG's sizes in pixels: height of a table, width of its name, width of its bar."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """What is loaded, and what is not.
+    """The loaded ledgers of each table.
 
     Attributes:
-        whole: from the lowest to the highest ledger that any table has.
-        held: by table, the ranges that it has.
+        whole: from the lowest to the highest ledger of any table.
+        held: the loaded ranges by table.
     """
 
     whole: LedgerRange
     held: Mapping[str, Sequence[LedgerRange]]
 
     def gaps(self, table: str) -> list[LedgerRange]:
-        """What a table lacks of what others have."""
+        """Return the ledgers that a table lacks and another table has."""
         return without(self.whole, self.held[table])
 
 
 def read_coverage(query: Query, table_ids: Mapping[str, str] | None = None) -> Coverage | None:
-    """What the batch stats and the ledgers' own table say, None if nothing is loaded.
+    """Return the loaded ledgers from the batch stats and the table of ledgers; None if nothing is loaded.
 
     Args:
         query: runs SQL in the dataset.
-        table_ids: the names of published tables by data type; those of the registry if none are given.
+        table_ids: the names of published tables by data type; None for those of the registry.
     """
     names = table_ids or {data_type: table.table_id for data_type, table in PUBLISHED.items()}
     headers = names[LEDGERS.data_type]
@@ -56,7 +56,7 @@ def read_coverage(query: Query, table_ids: Mapping[str, str] | None = None) -> C
     for row in query(noted_ranges(f"`{BATCH_STATS_TABLE_ID}`").sql):
         if row["table_id"] in names.values() and row["table_id"] != headers:
             held.setdefault(row["table_id"], []).append(LedgerRange(row["start_ledger"], row["end_ledger"]))
-    # Of the ledgers a row each is there, or it is not.
+    # The table of ledgers has one row per ledger.
     if runs := query(header_islands(f"`{headers}`").sql):
         held[headers] = [LedgerRange(row["first"], row["last"]) for row in runs]
     ranges = [one for ranges in held.values() for one in ranges]
@@ -80,19 +80,19 @@ def _bar(coverage: Coverage, table: str) -> str:
 
 
 def as_text(coverage: Coverage) -> str:
-    """A line a table: its name, its bar, how many ledgers it lacks and where the first gaps are."""
+    """Return a line per table: its name, its bar, the number of missing ledgers and the first gaps."""
     width = max(map(len, coverage.held))
     lines = [f"{'ledgers':{width}}  {coverage.whole.start} to {coverage.whole.end}"]
     for table in coverage.held:
         gaps = coverage.gaps(table)
         lacks = sum(one.end - one.start + 1 for one in gaps)
         first = ", ".join(f"{one.start}-{one.end}" for one in gaps[:3]) + (", …" if len(gaps) > 3 else "")
-        lines.append(f"{table:{width}}  {_bar(coverage, table)}  {f'lacks {lacks}: {first}' if gaps else 'whole'}")
+        lines.append(f"{table:{width}}  {_bar(coverage, table)}  {f'lacks {lacks}: {first}' if gaps else 'complete'}")
     return "\n".join(lines)
 
 
 def as_svg(coverage: Coverage) -> str:
-    """The same as a picture."""
+    """Return the same as a picture."""
     size = coverage.whole.end - coverage.whole.start + 1
 
     def rectangle(one: LedgerRange, top: int, colour: str, title: str) -> str:

@@ -1,4 +1,4 @@
-"""One deployment as commands see it from outside: its Airflow, its Variables and its tables."""
+"""One deployment as commands access it from outside: its Airflow, its Variables and its tables."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ class Deployment:
 
     Attributes:
         airflow: its Airflow.
-        new: the values of Variables that are not set, or that Airflow hides: those of this release, or of the user's
-            files.
+        new: the values of Variables that are not set or that Airflow hides, from this release or the user's files.
         command: the name of the command, for the labels of its jobs.
     """
 
@@ -45,15 +44,15 @@ class Deployment:
 
     @cached_property
     def variables(self) -> dict[str, Any]:
-        """The Variables as they will be: what users set, and new values for the rest.
+        """The Variables after an upgrade: the values that users set, and new values for the others.
 
         Airflow hides values whose keys look like a secret's, such as `network_passphrase`, and `token_transfers` within
-        `table_ids`. In their place this has the new values, which are never written.
+        `table_ids`. Here the new values replace them. They are never written.
         """
         return {**self.new, **{key: revealed(text, self.new.get(key)) for key, text in self.stored().items()}}
 
     def hidden(self) -> list[str]:
-        """Return the keys of Variables of which Airflow hides a part."""
+        """Return the keys of Variables that Airflow hides, as a whole or in part."""
         return sorted(key for key, text in self.stored().items() if MASKED in text)
 
     @cached_property
@@ -65,7 +64,7 @@ class Deployment:
 
 
 def revealed(text: str, new: Any) -> Any:
-    """Return a Variable's value, with what Airflow hides replaced by what stands in the same place of a new value."""
+    """Return a Variable's value, with hidden parts replaced by the same parts of a new value."""
     if MASKED not in text:
         return text
     try:

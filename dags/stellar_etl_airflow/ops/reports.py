@@ -16,11 +16,11 @@ HEALTHY = "healthy"
 
 
 def dag_rows(dags: Mapping[str, Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]) -> Rows:
-    """Return a row for each DAG: whether it is paused, its newest run, and how many runs are in which state.
+    """Return a row per DAG: whether it is paused, its latest run, and the number of runs by state.
 
     Args:
-        dags: the DAGs by id, as Airflow's API gives them.
-        runs: their runs, newest first.
+        dags: the DAGs by id, in the format of Airflow's API.
+        runs: their runs, latest first.
     """
     rows = []
     for dag_id, dag in dags.items():
@@ -41,7 +41,7 @@ def dag_rows(dags: Mapping[str, Mapping[str, Any]], runs: Sequence[Mapping[str, 
 
 
 def problems(airflow: AirflowApi, missing_variables: Sequence[str], runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each thing that needs an operator."""
+    """Return a line per required action."""
     parts = [f"{part} is {state}" for part, state in airflow.health().items() if state not in (HEALTHY, "unknown")]
     files = [f"{name} can't be imported: {error}" for name, error in airflow.import_errors().items()]
     pools = [f"pool {name} is missing: run the command upgrade" for name in POOLS if name not in airflow.pools()]

@@ -1,4 +1,4 @@
-"""Rows on a terminal."""
+"""Tables on a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def as_text(value: Any) -> str:
-    """A value as people read it."""
+    """Return a value as text for display."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, (dict, list)):
@@ -20,13 +20,13 @@ def as_text(value: Any) -> str:
 
 
 def bar(done: int, total: int, width: int = 20) -> str:
-    """How much of something is done, as a bar."""
+    """Return a progress bar."""
     full = width * done // total
     return f"[{'#' * full}{'.' * (width - full)}]"
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Rows as a table with columns in line; numbers to the right."""
+    """Print rows as a table with aligned columns; numbers are right-aligned."""
     if not rows:
         print("(no rows)")
         return

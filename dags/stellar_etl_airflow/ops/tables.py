@@ -1,4 +1,4 @@
-"""What is in the tables and how long the tasks took: the laptop's report on a job, and that on a deployment."""
+"""Reports on the content of tables and the duration of tasks, for the laptop and for a deployment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STAGES = {
     "batch_stats": "batch stats",
     "delete_staging": "delete staging",
 }
-"""Tasks, without the table's name before the dot, in the order of a batch."""
+"""Task names, without the group, in the order of a batch, with their description."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,14 @@ class TableReport:
 
     Attributes:
         table: its name.
-        rows: how many it has.
-        first_ledger: its lowest ledger, None if it is empty.
+        rows: its number of rows.
+        first_ledger: its lowest ledger; None if it is empty.
         last_ledger: its highest ledger.
-        gaps: ledgers that are missing, or whose rows are not as many as the ledger's header says; None where no
-            header says.
-        not_loaded: ledgers that were asked for, and that no load has brought into this table; None for a table that is
-            made of others.
-        duplicates: rows beyond the first of their key; None where rows may be identical.
-        failed_checks: how many runs of its check task failed.
+        gaps: the number of ledgers that are missing or whose row count differs from the header; None if headers have no
+            count for this table.
+        not_loaded: the number of requested ledgers that were never loaded into this table; None for a derived table.
+        duplicates: the number of rows beyond the first of their key; None if rows may be identical.
+        failed_checks: the number of failed runs of its check task.
     """
 
     table: str
@@ -66,7 +65,7 @@ class TableReport:
 
     @property
     def good(self) -> bool:
-        """Whether it is whole and clean. Nothing may have happened that a table would hold."""
+        """Whether the table has no problem. It may be empty if the ledgers have no rows for it."""
         return not (self.gaps or self.not_loaded or self.duplicates or self.failed_checks)
 
 
@@ -82,7 +81,7 @@ class StageReport:
 
 
 def not_loaded(query: Query, table: Table, asked: LedgerRange, names: Names = NO_NAMES) -> int:
-    """Return how many ledgers of a range a table lacks: by its rows if it has one per ledger, or by its loads."""
+    """Return how many ledgers of a range a table lacks: by its rows if it has one per ledger, or else by its loads."""
     if table is LEDGERS:
         return asked.end - asked.start + 1 - int(query(held_sql(asked, names))[0]["held"])
     rows = query(loads_sql(table, names))
@@ -91,7 +90,7 @@ def not_loaded(query: Query, table: Table, asked: LedgerRange, names: Names = NO
 
 
 def stage_reports(task_instances: Sequence[Mapping[str, Any]]) -> list[StageReport]:
-    """Report on every stage, in the order of a batch."""
+    """Return a report per stage, in the order of a batch."""
     seconds: dict[str, list[float]] = {}
     for task in task_instances:
         if task["start_date"] and task["end_date"]:
@@ -112,7 +111,7 @@ def stage_reports(task_instances: Sequence[Mapping[str, Any]]) -> list[StageRepo
 
 
 def failed_checks(table: Table, task_instances: Sequence[Mapping[str, Any]]) -> int:
-    """Return how many runs of a table's check failed, of those that Airflow's REST API gives."""
+    """Return the number of failed runs of a table's check task among task instances."""
     check = f"{table.data_type}.check"
     return sum(task["task_id"] == check and task["state"] in ("failed", "up_for_retry") for task in task_instances)
 
@@ -120,13 +119,13 @@ def failed_checks(table: Table, task_instances: Sequence[Mapping[str, Any]]) -> 
 def newest_reports(
     query: Query, names: Names, days: int, task_instances: Sequence[Mapping[str, Any]]
 ) -> list[TableReport]:
-    """Report on each table that a deployment has, over the last days whose ledgers are loaded.
+    """Return a report per table of a deployment, over the last days whose ledgers are loaded.
 
     Args:
         query: runs SQL in the dataset.
-        names: the names of the tables that are there, by data type.
-        days: how many days; only their partitions are read.
-        task_instances: tasks, as Airflow's REST API gives them.
+        names: the names of the existing tables, by data type.
+        days: the number of days; only their partitions are read.
+        task_instances: tasks in the format of Airflow's REST API.
     """
     if LEDGERS.data_type not in names:
         return []

@@ -20,28 +20,28 @@ from stellar_etl_airflow.upgrade.steps import STEPS, Step
 
 
 class UpgradeError(RuntimeError):
-    """The deployment can't be upgraded as it is; the message says what to do first."""
+    """The deployment cannot be upgraded in its current state; the message says what to do first."""
 
 
 def upgrade(deployment: Deployment, go: bool, steps: Sequence[Step] = STEPS, say: Callable[[str], None] = print) -> int:
-    """Print what each step changes, and change it if asked to.
+    """Print the changes of each step, and make them if `go` is true.
 
     Args:
         deployment: the deployment.
         go: whether to make the changes.
-        steps: what to bring up to date.
+        steps: the steps.
         say: prints a line.
 
     Returns:
         The number of changes.
 
     Raises:
-        UpgradeError: a Variable's value is refused, a DAG must be paused first, or a change left something to change.
+        UpgradeError: a Variable is invalid, a DAG must be paused first, or a step left changes after it ran.
     """
     if wrong := deployment.problems():
         raise UpgradeError("\n".join([*wrong, "correct these Variables first; nothing was changed"]))
     if hidden := deployment.hidden():
-        say(f"Airflow hides parts of {', '.join(hidden)}: values of the files stand for them here, and are not written")
+        say(f"Airflow hides parts of {', '.join(hidden)}: values of the files are used here, and are not written")
     planned = [(step, list(step.changes(deployment))) for step in steps]
     if busy := [message for step, changes in planned if changes for message in deployment.busy(step.paused)]:
         if go:
@@ -57,17 +57,17 @@ def upgrade(deployment: Deployment, go: bool, steps: Sequence[Step] = STEPS, say
                 change.make()
         count += len(changes)
         if go and (left := [change.text for change in step.changes(deployment)]):
-            raise UpgradeError(f"{step.name}: still to be done: {'; '.join(left)}")
-    say(f"{count} changes" + ("" if go or not count else "; none was made: --go makes them"))
+            raise UpgradeError(f"{step.name}: changes are left: {'; '.join(left)}")
+    say(f"{count} changes" + ("" if go or not count else "; nothing was changed, use --go to make them"))
     return count
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status 0, or 1 with what is wrong on stderr."""
+    """Run the command. Return 0, or 1 after printing an error to standard error."""
     parser = argparse.ArgumentParser(
         prog=f"python -m stellar_etl_airflow.{NAME}",
-        description="Brings a deployment from any earlier release to this one: new Variables and pools, new columns, "
-        "migrations. Values that are set stay. Prints what it would change; changes it with --go.",
+        description="Upgrade a deployment from any earlier release to this one: new Variables and pools, new columns, "
+        "migrations. Existing values are kept. Prints its changes, and makes them with --go.",
     )
     add_airflow_option(parser)
     parser.add_argument(
@@ -76,8 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         default=[],
         metavar="FILE",
-        help=f"files of values for Variables that are not set, and for those that Airflow hides; over {DEFAULT_FILE}, "
-        "the later win",
+        help=f"files of values for Variables that are not set, and for those that Airflow hides; later files override "
+        f"earlier ones and {DEFAULT_FILE}",
     )
     parser.add_argument("--go", action="store_true", help="make the changes")
     arguments = parser.parse_args(argv)

@@ -1,8 +1,9 @@
 """The registry of upgrade steps, in the order in which they run.
 
-A new step is a function from the deployment to its changes, and a line in `STEPS`. The function only looks; each
-`Change` says in a line what it does, and does it when it is called. The function must return nothing once its changes
-are made.
+A new step is a function from the deployment to its changes, and a line in `STEPS`. The function only reads. Each
+`Change`
+describes one change in a line, and makes it when it is called. After its changes are made, the function must return
+nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from stellar_etl_airflow.settings.groups import known_keys, shown
 from stellar_etl_airflow.upgrade.deployment import Deployment
 
 LONGEST = 60
-"""Characters of a new Variable's value that a line shows."""
+"""Maximum length of a new Variable's value in a line."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Change:
     """One change of a deployment.
 
     Attributes:
-        text: what it does, in a line.
-        make: does it; safe to repeat.
+        text: its description, in one line.
+        make: makes the change; can be repeated.
     """
 
     text: str
@@ -40,8 +41,8 @@ class Step:
     """One part of an upgrade.
 
     Attributes:
-        name: what it brings up to date.
-        changes: looks at a deployment, and gives what is to be changed.
+        name: the objects that it upgrades.
+        changes: returns the changes for a deployment.
         paused: the DAGs that must be paused, without active runs, while the changes are made.
     """
 
@@ -61,16 +62,16 @@ def new_variables(deployment: Deployment) -> Iterator[Change]:
 
 
 def new_pools(deployment: Deployment) -> Iterator[Change]:
-    """Make the pools that are missing; slots that users set stay."""
+    """Create missing pools. The slots of existing pools are kept."""
     held: Mapping[str, Any] = deployment.airflow.pools()
     for name, pool in POOLS.items():
         if name not in held:
             slots = "1 slot" if pool["slots"] == 1 else f"{pool['slots']} slots"
-            yield Change(f"make pool {name} with {slots}", partial(deployment.airflow.add_pool, name, pool))
+            yield Change(f"create pool {name} with {slots}", partial(deployment.airflow.add_pool, name, pool))
 
 
 def new_columns(deployment: Deployment) -> Iterator[Change]:
-    """Add the columns that tables lack; a table that is missing is made by the load that needs it."""
+    """Add missing columns to existing tables. Missing tables are created by the load that needs them."""
     warehouse = deployment.warehouse
     for name, layout in warehouse.layouts():
         if columns := growth(warehouse.client, name, layout):
@@ -78,9 +79,9 @@ def new_columns(deployment: Deployment) -> Iterator[Change]:
 
 
 def old_states(deployment: Deployment) -> Iterator[Change]:
-    """Make versions in place of the point-in-time tables of earlier releases, which `<table>_state` names.
+    """Replace the point-in-time tables of earlier releases, `<table>_state`, by versions.
 
-    Each line says in how many entries the old table is wrong: a load of corrected ledgers did not repair it.
+    Each line has the number of wrong entries in the old table, which reloading corrected ledgers did not repair.
     """
     for versions in every_version(deployment.warehouse):
         if deployment.warehouse.has(versions.old_id, versions.target):
@@ -93,7 +94,7 @@ def old_states(deployment: Deployment) -> Iterator[Change]:
 
 
 def new_views(deployment: Deployment) -> Iterator[Change]:
-    """Give views the queries of this release."""
+    """Update the queries of views to this release."""
     warehouse = deployment.warehouse
     for versions in every_version(warehouse):
         if warehouse.has(versions.old_id, versions.target) or not versions.exists():
@@ -111,4 +112,4 @@ STEPS = (
     Step("point-in-time tables", old_states, (STATE_TABLES, "bucket_list_export", "state_fold", "state_rebuild")),
     Step("views", new_views),
 )
-"""Every step. Variables come first: later steps work with the values that are set then."""
+"""All steps. Variables are first, because later steps use their values."""

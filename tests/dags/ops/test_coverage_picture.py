@@ -19,7 +19,7 @@ COVERAGE = Coverage(
 def test_each_table_has_a_bar_with_its_gaps() -> None:
     heading, ledgers, operations = as_text(COVERAGE).splitlines()
     assert heading.split() == ["ledgers", "1", "to", "600"]
-    assert ledgers.split() == ["history_ledgers", LOADED * 60, "whole"]
+    assert ledgers.split() == ["history_ledgers", LOADED * 60, "complete"]
     bar = LOADED * 30 + GAP + PART + LOADED * 27 + GAP
     assert operations.split(maxsplit=2) == ["history_operations", bar, "lacks 25: 301-315, 591-600"]
 

@@ -110,7 +110,7 @@ def test_coverage_and_costs_come_from_the_deployments_tables(run, loaded, tmp_pa
     _, ledgers, operations, _, _, _, cost = printed.splitlines()
     parts = ["2", "2.0", "0.5000", "0.2500", "0.1250", "0.8750"]
     assert cost.split() == ["history_operations", *parts]
-    assert ledgers.split()[0::2] == ["our_ledgers", "whole"]
+    assert ledgers.split()[0::2] == ["our_ledgers", "complete"]
     assert operations.endswith("lacks 10: 31-40")
     assert "31 to 40: missing" in (tmp_path / "picture.svg").read_text()
     status, printed = run("costs")

@@ -298,7 +298,7 @@ def test_a_check_of_a_window_covers_that_window_only(client, whole, faults):
     assert faults(start_ledger=21, end_ledger=30) == found
     times = {"start_time": closed_at(21).isoformat(), "end_time": closed_at(31).isoformat()}
     assert faults(**times) == found
-    with pytest.raises(AirflowFailException, match="900 to 901 none is loaded"):
+    with pytest.raises(AirflowFailException, match="none of ledgers 900 to 901 are loaded"):
         faults(start_ledger=900, end_ledger=901)
 
 

@@ -259,7 +259,7 @@ def test_a_table_without_these_ledgers_is_skipped(stats, published, do, make_con
     ("params", "message"),
     [
         ({"start_ledger": 1, "end_ledger": 5001}, "are 5001, but an audit compares at most 5000"),
-        ({"start_ledger": 900, "end_ledger": 901}, "of ledgers 900 to 901 none is loaded"),
+        ({"start_ledger": 900, "end_ledger": 901}, "none of ledgers 900 to 901 are loaded"),
         ({"start_ledger": 5}, "start_ledger"),
     ],
 )

@@ -116,7 +116,7 @@ def test_a_deployment_of_an_older_release_is_upgraded(release, airflow_api, airf
     rows, before = rows_of(client, release), (stored(folder), api.pools())
     assert all(rows.values())
     planned = run()
-    assert planned[-1].endswith("none was made: --go makes them")
+    assert planned[-1].endswith("nothing was changed, use --go")
     assert '  set runbook_url to ""' in planned
     assert "  make pool write_history_archives_dag_runs with 1 slot" in planned
     assert "  local.stellar.history_contract_events: add event_index, event_source" in planned
@@ -158,7 +158,7 @@ def test_a_value_that_this_release_refuses_stops_the_upgrade(airflow_api, deploy
 
 def test_an_incomplete_step_is_an_error(deployment):
     never = Step("columns", lambda _: iter([Change("add a column", lambda: None)]))
-    with pytest.raises(UpgradeError, match="columns: still to be done: add a column"):
+    with pytest.raises(UpgradeError, match="columns: changes are left: add a column"):
         upgrade(deployment, go=True, steps=[never], say=lambda line: None)
 
 
@@ -181,7 +181,7 @@ def test_a_migration_waits_until_its_dags_are_paused(airflow_api, client):
     upgrade(deployment, go=False, steps=[step], say=said.append)
     assert [line for line in said if line.startswith("before --go")] == [
         "before --go: DAG a is not paused: airflow dags pause -y a",
-        "before --go: DAG b has runs that have not ended: wait for run_1",
+        "before --go: DAG b has active runs: wait for run_1",
     ]
     with pytest.raises(UpgradeError, match="airflow dags pause -y a"):
         upgrade(deployment, go=True, steps=[step], say=said.append)
@@ -204,7 +204,7 @@ def test_values_that_airflow_hides_come_from_the_files(airflow_api, client):
 
 
 def test_an_invalid_address_is_named(airflow_api):
-    with pytest.raises(AirflowApiError, match="does not answer"):
+    with pytest.raises(AirflowApiError, match="does not respond"):
         AirflowApi("http://127.0.0.1:9").variables()
     with pytest.raises(AirflowApiError, match="AIRFLOW_API_TOKEN"):
         AirflowApi("http://airflow.example.com").variables()

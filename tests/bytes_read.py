@@ -1,4 +1,4 @@
-"""How many bytes of its tables BigQuery reads for a statement: of partitioned tables the days that constants name."""
+"""The bytes that BigQuery reads for a statement: of partitioned tables only the days between its constants."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from sqlglot import exp
 from tests.dags.sql.test_sql_as_bigquery import PARTITION_COLUMNS, unbound
 
 Query = Callable[[str, Mapping[str, str]], Iterable[Mapping[str, Any]]]
-"""Run a query with parameters that are times, by name; return its rows."""
+"""Run a query with time parameters, by name; return its rows."""
 
 
 def bytes_read(sql: str, times: Mapping[str, str], query: Query) -> int:
-    """The bytes of the rows that a statement reads, at their size as JSON.
+    """Return the bytes of the rows that a statement reads, at their size as JSON.
 
-    A table that is partitioned by close time counts with the days from `@first_closed_at` to `@last_closed_at`, if the
-    statement binds the close time to them; any other table counts as a whole. Of a view of versions those count that
-    were valid at `@first_closed_at` or later: its table is partitioned by the end of each version.
+    A table partitioned by close time counts with the days from `@first_closed_at` to `@last_closed_at`, if the
+    statement compares the close time with them; any other table counts completely. Of a view of versions only those
+    valid at `@first_closed_at` or later count, because its table is partitioned by the end of each version.
 
     Args:
         sql: the statement.

@@ -1,5 +1,7 @@
-"""What all tests share: an Airflow home of their own, no Variable, connection or emulator of the developer's, and a
-small sample lake."""
+"""Common setup of all tests: a separate Airflow home, and a small sample lake.
+
+The developer's Variables, connections and emulators are not used.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,13 @@ from hypothesis import HealthCheck, settings
 from tests.schedule import READY_FILE, Lanes, Stack
 from tests.summary import Summary
 
-# A shell's background job ignores Ctrl-C, and so would the programs that tests start from one.
+# A shell's background job ignores Ctrl-C, and programs that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# These tests start hundreds of Python processes. Each one would compile all modules that it imports (Airflow and the
+# These tests start hundreds of Python processes. Each process would compile all imported modules (Airflow and the
 # Google clients: 15 s) and discard the result.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-# Before anything imports Airflow: it reads these once.
+# Set before the first import of Airflow, which reads these once.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 os.environ.setdefault(READY_FILE, str(Path(os.environ["AIRFLOW_HOME"]) / "stack-is-ready"))  # workers inherit it
@@ -39,12 +41,12 @@ for name in set(os.environ) - {"STELLAR_ETL_SCREENSHOTS"}:
     ):
         del os.environ[name]
 
-# How long an example takes says more about the machine's other work than about the code.
+# The duration of an example depends more on the machine's load than on the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 END_TO_END_SECONDS = 3600
-"""How long a test on a stack may take, with the wait for the stack: only a hang takes longer."""
+"""The time limit of a test on a stack, including the wait for the stack: only a hang exceeds it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the tests that need a stack last, and skip slow ones unless they are asked for."""
+    """Put the tests that need a stack last, and skip slow ones unless they are requested."""
     items.sort(key=lambda item: Stack.of(item.nodeid).value)
     for item in items:
         if item.get_closest_marker("slow") and not config.getoption("--all"):
@@ -80,13 +82,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
-    """How tests are dealt out to the workers."""
+    """Return the scheduler that distributes tests to the workers."""
     return Lanes(config, log)
 
 
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ledgers 3 to 42 of the sample network; 3 closed at 2026-01-01T00:00:00Z, then one each five seconds."""
+    """Ledgers 3 to 42 of the sample network; 3 closed at 2026-01-01T00:00:00Z, then one every five seconds."""
     folder = tmp_path_factory.mktemp("lake") / "sample"
     subprocess.run(
         [

@@ -2,7 +2,7 @@
 
 A document lists an API's methods, their parameters, and the schemas of their bodies
 (https://developers.google.com/discovery/v1/reference/apis). `problems` returns what Google's servers would refuse or
-ignore: unknown paths, parameters and fields, wrong types, unknown enum values, and what is required and missing.
+ignore: unknown paths, parameters and fields, wrong types, unknown enum values, and missing required values.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ APIS = {
     "dataflow": "dataflow.v1b3",
     "monitoring": "monitoring.v3",
 }
-"""The document of each service that a record names."""
+"""The document of each service in a record."""
 
 VALUES_IN_TEXT = frozenset(
     {
@@ -53,7 +53,7 @@ VALUES_IN_TEXT = frozenset(
         "TimePartitioning.type",
     }
 )
-"""Enumerations whose values BigQuery's document lists in the description alone."""
+"""Enumerations whose values only the description in BigQuery's document lists."""
 
 BOUNDS = {
     "int32": (-(1 << 31), (1 << 31) - 1),
@@ -71,8 +71,10 @@ FLOATS_OF_GOOGLES_LIBRARY = re.compile(
     r"bigquery\.jobs\.insert: 'configuration\.query\.queryParameters\S*\.value' must be of type string, "
     r"not -?\d+(\.\d+(e[+-]?\d+)?|e[+-]?\d+)"
 )
-"""How `google-cloud-bigquery` 3.47.0 sends each FLOAT64 parameter, whatever it is given: as a number
-(`_helpers._float_to_json`). BigQuery's document asks for a text."""
+"""`google-cloud-bigquery` 3.47.0 sends each FLOAT64 parameter as a number (`_helpers._float_to_json`).
+
+BigQuery's document requires a text.
+"""
 OF_GOOGLES_LIBRARY = frozenset(
     {
         "bigquery.jobs.cancel: unknown parameter 'projection'",
@@ -81,8 +83,11 @@ OF_GOOGLES_LIBRARY = frozenset(
         "bigquery.jobs.getQueryResults: parameter 'formatOptions.useInt64Timestamp' must be true or false, not 'True'",
     }
 )
-"""What `google-cloud-bigquery` 3.47.0 sends against the document, in every deployment (`Client.cancel_job`, `get_job`,
-`list_jobs`, `_query_results`): BigQuery takes it, and no code of ours chooses it."""
+"""Deviations of `google-cloud-bigquery` 3.47.0 from the document, in every deployment.
+
+They come from `Client.cancel_job`, `get_job`, `list_jobs`, `_query_results`. BigQuery accepts them, and no code of the
+project chooses them.
+"""
 
 UPLOAD_TYPES = ("media", "multipart", "resumable")
 
@@ -116,7 +121,7 @@ class Method:
         return re.compile("".join(_group(part) if part.startswith("{") else re.escape(part) for part in parts))
 
     def values(self, path: str) -> dict[str, str] | None:
-        """The path's parameters, None if the path is not this method's."""
+        """Return the path's parameters, None if the path is not this method's."""
         found = self._pattern.fullmatch(path)
         if found is None:
             return None
@@ -126,7 +131,7 @@ class Method:
 
 
 def _group(part: str) -> str:
-    """The pattern of `{name}`, one segment of a path, or of `{+name}`, which may have several."""
+    """Return the pattern of `{name}`, one segment of a path, or of `{+name}`, which may have several."""
     return f"(?P<{part[2:-1]}>.+)" if part.startswith("{+") else f"(?P<{part[1:-1]}>[^/]+)"
 
 
@@ -142,18 +147,18 @@ class Api:
     @staticmethod
     @cache
     def of(service: str) -> Api:
-        """The API of a service that a record names."""
+        """Return the API of a service in a record."""
         return Api(json.loads((DOCUMENTS / f"{APIS[service]}.json").read_text()))
 
     def find(self, request: Request) -> tuple[Method, dict[str, str]] | None:
-        """The method of a request and its path's parameters, None if the API has no such method."""
+        """Return the method of a request and its path's parameters, None if the API has no such method."""
         for method in self.methods:
             if method.http_method == request.method and (values := method.values(request.path)) is not None:
                 return method, values
         return None
 
     def problems(self, request: Request) -> list[str]:
-        """Return what is wrong with a request; empty for a right one."""
+        """Return the problems of a request; empty for a valid one."""
         found = self.find(request)
         if found is None:
             return [f"{self.name} has no method {request.method} {request.path}"]
@@ -201,7 +206,7 @@ class Api:
             yield from self._value(method, method.body, request.body, "")
 
     def _value(self, method: Method, schema: Schema, value: Any, where: str) -> Iterator[str]:
-        """What is wrong with a value at a place of the body."""
+        """Return the problems of a value at a place of the body."""
         if "$ref" in schema:
             name = schema["$ref"]
             yield from self._object(method, {**self.schemas[name], "id": name}, value, where)
@@ -249,7 +254,7 @@ class Api:
 
 
 def _methods(document: Mapping[str, Any], base: str) -> Iterator[Method]:
-    """The methods of a document or of one of its resources, with those of the resources below."""
+    """Yield the methods of a document or of one of its resources, with those of the resources below."""
     for described in document.get("methods", {}).values():
         parameters, body = described.get("parameters", {}), described.get("request")
         addresses = [(f"{base}{described['path']}", False)]
@@ -259,21 +264,21 @@ def _methods(document: Mapping[str, Any], base: str) -> Iterator[Method]:
         addresses += [(protocol["path"], True) for protocol in protocols.values()]
         for template, is_upload in addresses:
             yield Method(described["id"], described["httpMethod"], template, parameters, body, is_upload)
-            if is_upload:  # the content of a resumable upload goes to its session
+            if is_upload:  # the content of a resumable upload is sent to its session
                 yield Method(described["id"], "PUT", template, parameters, body, is_upload)
     for resource in document.get("resources", {}).values():
         yield from _methods(resource, base)
 
 
 def _is_required(field: Schema, method: Method) -> bool:
-    """Whether a method needs a field of its body."""
+    """Return whether a method needs a field of its body."""
     if "annotations" in field:
         return method.id in field["annotations"].get("required", ())
     return re.match(r"\[?Required\b(?! (?:if|for)\b)", field.get("description", "")) is not None
 
 
 def _with_values(name: str, field: Schema) -> Schema:
-    """A field with the values that its description lists."""
+    """Return a field with the values that its description lists."""
     if name not in VALUES_IN_TEXT:
         return field
     values = values_in_text(field["description"])
@@ -283,12 +288,12 @@ def _with_values(name: str, field: Schema) -> Schema:
 
 
 def values_in_text(description: str) -> list[str]:
-    """The values of an enumeration that a description lists: in quotes, or as words in capitals."""
+    """Return the values of an enumeration in a description: in quotes, or as words in capitals."""
     return re.findall(r'"([A-Z][A-Z0-9_]+)"', description) or re.findall(r"\b[A-Z][A-Z0-9_]+\b", description)
 
 
 def _text(parameter: Schema, value: str, where: str) -> Iterator[str]:
-    """What is wrong with a parameter of the path or query, whose values are texts."""
+    """Return the problems of a parameter of the path or query, whose values are texts."""
     match parameter["type"]:
         case "boolean" if value not in ("true", "false"):
             yield f"{where} must be true or false, not {value!r}"
@@ -301,7 +306,7 @@ def _text(parameter: Schema, value: str, where: str) -> Iterator[str]:
 
 
 def _scalar(schema: Schema, value: Any, where: str) -> Iterator[str]:
-    """What is wrong with a text, number or boolean. A 64-bit integer may be a number or a text of digits."""
+    """Return the problems of a text, number or boolean. A 64-bit integer may be a number or a text of digits."""
     kind, form = schema["type"], schema.get("format", "")
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if form in BOUNDS:
@@ -337,7 +342,7 @@ def _is_base64(text: str) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """A value in an error message."""
+    """Return a value for an error message."""
     text = json.dumps(value)
     return text if len(text) <= 80 else f"{text[:77]}…"
 
@@ -348,19 +353,19 @@ def problems(request: Request) -> list[str]:
 
 
 def read_record(folder: Path) -> list[Request]:
-    """The requests that the stand-ins recorded in a folder, per process in the order in which they arrived."""
+    """Return the requests that the stand-ins recorded in a folder, per process in the order of arrival."""
     lines = [line for path in sorted(folder.glob("*.ndjson")) for line in path.read_text().splitlines()]
     return [Request(**json.loads(line)) for line in lines]
 
 
 def methods_of(requests: Sequence[Request]) -> Counter[str]:
-    """How many requests each method got."""
+    """Return the number of requests per method."""
     found = (Api.of(request.service).find(request) for request in requests)
     return Counter(method.id for method, _ in filter(None, found))
 
 
 def assert_right(requests: Sequence[Request]) -> None:
-    """Fail if a request is wrong, with each kind of problem once and how many requests have it."""
+    """Fail if a request is invalid; list each kind of problem once with the number of requests."""
     count = Counter(problem for request in requests for problem in problems(request))
     lines = [f"{times} requests: {problem}" for problem, times in count.most_common()]
     assert not lines, "\n".join(["requests that Google's APIs refuse or ignore:", *lines])

@@ -1,4 +1,4 @@
-"""The graph of lineage read back from events, and what it has to be."""
+"""The graph of lineage from events, and the expected graph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXPORTED = {table.table_id: table.data_type for table in PUBLISHED.values() if t
 
 
 def made_of(events: Iterable[dict]) -> dict[str, set[str]]:
-    """By dataset what it is made of, straight."""
+    """Return the direct sources of each dataset."""
     found: dict[str, set[str]] = {}
     for event in events:
         for output in event["outputs"]:
@@ -23,7 +23,7 @@ def made_of(events: Iterable[dict]) -> dict[str, set[str]]:
 
 
 def _paths(name: str, sources: dict[str, set[str]]) -> Iterator[tuple[str, ...]]:
-    """All ways to a dataset from what has no source."""
+    """Return all paths to a dataset from datasets without a source."""
     if not sources.get(name):
         yield (name,)
     for source in sources.get(name, ()):
@@ -32,7 +32,7 @@ def _paths(name: str, sources: dict[str, set[str]]) -> Iterator[tuple[str, ...]]
 
 
 def assert_each_table_comes_from_the_lake(events: Iterable[dict], lake: str, runs: int) -> None:
-    """By an object and a staging table of its own in each run, and by no other way."""
+    """Check that each run leads through a separate object and staging table, and that there is no other path."""
     sources = made_of(events)
     for table, data_type in EXPORTED.items():
         found = list(_paths(f"{DATASET}.{table}", sources))

@@ -1,4 +1,4 @@
-"""Airflow's OpenLineage listener, called for a task like from Airflow's task runner."""
+"""Airflow's OpenLineage listener, called for a task as Airflow's task runner does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def options(monkeypatch: Any, **changes: Any) -> None:
 
 
 def instance_of(task: Any, context: Context) -> RuntimeTaskInstance:
-    """A task's instance as a worker has it, in a DAG of its own."""
+    """Return a task's instance as a worker has it, in a separate DAG."""
     ti, asked = context["ti"], context["dag_run"]
     with DAG(ti.dag_id, schedule=None, start_date=NOW) as dag:
         dag.add_task(task)

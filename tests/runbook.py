@@ -1,4 +1,4 @@
-"""The runbook as tests read it: its procedures, and the commands of each one."""
+"""The runbook as data: its procedures, and the commands of each one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.shared import REPO
 
 FILE = REPO / "docs" / "runbook.md"
 FIRST = "first"
-"""The name of what stands before the first heading: what to do for any alert."""
+"""The name of the part before the first heading: the steps for any alert."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Procedure:
 
     Attributes:
         heading: as GitHub spells it in links.
-        text: all of it.
-        blocks: its commands, one list for each block.
+        text: its whole text.
+        blocks: its commands, one list per block.
     """
 
     heading: str
@@ -28,7 +28,7 @@ class Procedure:
 
     @property
     def commands(self) -> list[str]:
-        """All its commands."""
+        """Return all commands of the part."""
         return [command for block in self.blocks for command in block]
 
 

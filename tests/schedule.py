@@ -1,8 +1,8 @@
-"""Which worker runs which tests. Two workers share a machine of two cores, and stacks take minutes to start.
+"""The distribution of tests to workers. Two workers share a machine of two cores, and stacks take minutes to start.
 
-The first worker begins the stack that end-to-end tests share when its session starts. Until that stack is ready it
-runs other tests, then the end-to-end tests, then what is left. The second worker begins with the tests that start
-stacks of their own. All other files go to the worker that is free.
+The first worker starts the stack that end-to-end tests share when its session starts. Until that stack is ready it runs
+other tests, then the end-to-end tests, then the remaining tests. The second worker starts with the tests that start
+separate stacks. All other files go to the next free worker.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OWN_STACKS = {
     "tests/end_to_end/test_secrets_backend.py": "a secrets backend is in its processes' environment",
     "tests/local/stack/test_stack.py": "each service is killed, then the supervisor",
 }
-"""Tests that start stacks of their own, and why; the others of `STACK_TESTS` share one."""
+"""Tests that start separate stacks, with the reason; the others of `STACK_TESTS` share one."""
 STACK_WORKER = "gw0"
 
 
@@ -32,7 +32,7 @@ READY_FILE = "SHARED_STACK_READY_FILE"
 
 
 class Stack(Enum):
-    """What a test needs of the stack; without workers tests run in this order."""
+    """The stack that a test needs; without workers tests run in this order."""
 
     NONE = 0
     SHARED = 1
@@ -40,14 +40,14 @@ class Stack(Enum):
 
     @classmethod
     def of(cls, nodeid: str) -> Stack:
-        """Return what a test needs, by its node id or by its file."""
+        """Return the stack that a test needs, by its node id or by its file."""
         if nodeid.startswith(tuple(OWN_STACKS)):
             return cls.OWN
         return cls.SHARED if nodeid.startswith(STACK_TESTS) else cls.NONE
 
 
 def stack_is_ready() -> bool:
-    """Return whether the worker of the shared stack has said that it is ready."""
+    """Return whether the worker of the shared stack has reported that it is ready."""
     return Path(os.environ[READY_FILE]).exists()
 
 
@@ -57,13 +57,13 @@ def runs_shared_tests() -> bool:
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]
-    """Deals out test files, one at a time, so that workers wait for no stack while there is other work."""
+    """Assign test files, one at a time, so that no worker waits for a stack while there is other work."""
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid.partition("::")[0]
 
     def _next(self, node: Any) -> str | None:
-        """Return the file that a worker runs next, None if nothing is left for it."""
+        """Return the next file for a worker, None if nothing is left for it."""
         workers = {other.gateway.id for other in self.nodes}
         has_stack = node.gateway.id == STACK_WORKER or STACK_WORKER not in workers
         return next(self._candidates(has_stack, alone=len(workers) == 1), None)

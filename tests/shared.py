@@ -1,4 +1,4 @@
-"""Where recorded ledgers and rows lie on a developer's machine, and how a test skips without them."""
+"""The location of recorded ledgers and rows on a developer's machine, and the mark that skips tests without them."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ import pytest
 
 SLOWEST = 20
 MINIMUM_SECONDS = 1.0
-"""Tests that took less are not listed."""
+"""Tests that took less time are not listed."""
 
 
 class Summary:
-    """Adds up how long each test took, with its fixtures, and prints the figures at the end."""
+    """Add up the time of each test with its fixtures, and print the figures at the end."""
 
     def __init__(self) -> None:
         self.begun = time.monotonic()
@@ -46,7 +46,7 @@ def slowest(seconds: dict[str, float]) -> list[str]:
 
 
 def per_folder(seconds: dict[str, float], ran: set[str]) -> list[str]:
-    """Return a line for each folder and one for all: seconds of all workers, and tests that ran."""
+    """Return a line per folder and one for all: seconds of all workers, and tests that ran."""
     took: defaultdict[str, float] = defaultdict(float)
     count: defaultdict[str, int] = defaultdict(int)
     for nodeid, each in seconds.items():

@@ -1,4 +1,4 @@
-"""The code keeps to docs/architecture.md: packages, their private names, and what the exporter may import."""
+"""The code follows docs/architecture.md: packages, their private names, and the imports of the exporter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def files() -> list[Path]:
 
 
 def imports(path: Path) -> list[tuple[str, str]]:
-    """What a file imports, as (module, name); a whole module has an empty name."""
+    """Return the imports of a file, as (module, name); a whole module has an empty name."""
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -28,7 +28,7 @@ def imports(path: Path) -> list[tuple[str, str]]:
     return found
 
 
-def test_packages_import_as_their_contracts_say() -> None:
+def test_packages_import_only_what_their_contracts_allow() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     path = f"{REPO}:{REPO / 'dags'}"
     done = subprocess.run(
@@ -52,7 +52,7 @@ def test_no_module_imports_a_private_name() -> None:
     assert private == []
 
 
-def test_the_exporter_knows_no_bigquery() -> None:
+def test_the_exporter_does_not_import_bigquery() -> None:
     users = [path for path in (REPO / "stellar_etl").rglob("*.py") for module, name in imports(path)
              if f"{module}.{name}".startswith("google.cloud.bigquery")]  # fmt: skip
     assert users == []
@@ -63,7 +63,7 @@ def test_the_package_of_the_dags_has_few_entries() -> None:
     assert len(entries) <= 12, entries
 
 
-def test_each_package_says_what_it_holds() -> None:
+def test_each_package_has_a_description() -> None:
     page = (REPO / "docs" / "architecture.md").read_text()
     for package in ("dags/stellar_etl_airflow", "stellar_etl"):
         folders = [path.parent.name for path in (REPO / package).glob("*/__init__.py")]

@@ -1,4 +1,4 @@
-"""The judge of requests: what Google's documents allow passes, and each kind of fault is found."""
+"""The comparison with Google's documents accepts valid requests, and finds each kind of fault."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def request(method: str, path: str, body: Any = None, service: str = "warehouse"
 
 
 def load(**changes: Any) -> Request:
-    """A load job as the DAGs send it, with changes; None leaves a field out."""
+    """Return a load job as the DAGs send it, with changes; None omits a field."""
     described = {name: value for name, value in {**LOAD, **changes}.items() if value is not None}
     return request("POST", JOBS, {"configuration": {"load": described}})
 
@@ -48,7 +48,7 @@ TINY = bigquery.ScalarQueryParameter("n", "FLOAT64", 1e-05).to_api_repr()
 
 
 def number(kind: str, value: Any) -> dict[str, Any]:
-    """A query with one parameter, as its text or number."""
+    """Return a query with one parameter, as its text or number."""
     parameter = {"name": "n", "parameterType": {"type": kind}, "parameterValue": {"value": value}}
     return {"configuration": {"query": {**QUERY, "queryParameters": [parameter]}}}
 
@@ -81,7 +81,7 @@ RIGHT = [
 
 
 @pytest.mark.parametrize("right", RIGHT, ids=lambda one: f"{one.method} {one.path}")
-def test_a_request_that_the_documents_allow_passes(right: Request) -> None:
+def test_a_valid_request_passes(right: Request) -> None:
     assert problems(right) == []
     assert methods_of([right]).total() == 1
 
@@ -141,7 +141,7 @@ def test_a_fault_is_found(wrong: Request, expected: str) -> None:
         assert_right([wrong])
 
 
-def test_a_problem_is_shown_once_with_its_number() -> None:
+def test_a_problem_is_listed_once_with_its_number_of_requests() -> None:
     with pytest.raises(AssertionError, match="3 requests: bigquery.jobs.insert: unknown field"):
         assert_right([*RIGHT, *[load(unheardOf=1)] * 3])
 
@@ -152,7 +152,7 @@ def test_descriptions_list_the_values(name: str) -> None:
     assert len(set(values_in_text(Api.of("warehouse").schemas[schema]["properties"][field]["description"]))) >= 2
 
 
-def test_a_record_holds_no_credential_and_no_health_check(tmp_path, monkeypatch) -> None:
+def test_a_record_has_no_credential_and_no_health_check(tmp_path, monkeypatch) -> None:
     assert recorder_of("bucket") is None
     monkeypatch.setenv(RECORD_VARIABLE, str(tmp_path / "requests"))
     recorder = recorder_of("bucket")

@@ -1,5 +1,8 @@
-"""The exporter's image, as far as it can be made without a container engine: the Dockerfile's own steps, run in a
-folder, with the locked packages and nothing else; then what a pod runs in it, not as root where that can be."""
+"""The exporter's image, built without a container engine.
+
+The Dockerfile's own steps run in a folder, with the locked packages and nothing else. Then the tests run the pods'
+commands in it, as another user than root if possible.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ VARIABLES = json.loads((REPO / "airflow_variables.json").read_text())
 
 
 def stages():
-    """The instructions of each stage, as (name, rest)."""
+    """Return the instructions of each stage, as (name, rest)."""
     text = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", "")
     instructions = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
     starts = [number for number, (name, _) in enumerate(instructions) if name == "FROM"]
@@ -66,7 +69,7 @@ def image():
 
 
 def can_be_another():
-    """Whether another user may start the Python that runs this: one below /root may not be."""
+    """Return whether another user may start this Python: not if it is below /root."""
     python = Path(sys.executable).resolve()
     return os.geteuid() == 0 and all(folder.stat().st_mode & 0o001 for folder in (python, *python.parents))
 
@@ -91,18 +94,18 @@ def run(image, *arguments, **options):
     )
 
 
-def test_the_entry_point_is_what_pods_call():
+def test_the_entry_point_is_the_command_of_pods():
     (entry,) = (json.loads(rest) for name, rest in stages()[1] if name == "ENTRYPOINT")
     assert entry == [PROGRAM]
 
 
-def test_both_stages_have_one_base_pinned_to_an_exact_version():
+def test_both_stages_have_one_base_image_pinned_to_an_exact_version():
     bases = {stage[0][1].removesuffix(" AS build") for stage in stages()}
     assert len(bases) == 1
     assert re.fullmatch(r"python:3\.11\.\d+-slim-\w+(@sha256:[0-9a-f]{64})?", bases.pop())
 
 
-def test_it_holds_the_locked_packages_and_no_others(image):
+def test_the_image_has_exactly_the_locked_packages(image):
     found = {
         path.name.split("-")[0].lower().replace("_", "-")
         for path in Path(image("/opt/stellar-etl")).rglob("*.dist-info")
@@ -113,7 +116,7 @@ def test_it_holds_the_locked_packages_and_no_others(image):
 
 @pytest.mark.parametrize("lock", ["exporter.txt", "tests.txt"])
 def test_a_lock_has_the_versions_of_the_stack(lock):
-    """The image holds what the tests run with, and the tests run with what the stack runs with."""
+    """The image, the tests and the stack have the same versions."""
 
     def versions(name):
         return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (REPO / "requirements" / name).read_text(), re.MULTILINE))
@@ -123,13 +126,13 @@ def test_a_lock_has_the_versions_of_the_stack(lock):
     assert lock != "exporter.txt" or locked.keys() <= stack.keys()
 
 
-def test_it_says_how_it_is_used(image):
+def test_the_image_prints_its_help(image):
     done = run(image, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "export_all_history" in done.stdout
 
 
-def test_it_exports_the_same_for_a_pod_s_arguments_as_the_checkout(image, lake, tmp_path):
+def test_the_image_exports_the_same_as_the_checkout_for_a_pods_arguments(image, lake, tmp_path):
     shutil.copytree(lake, image("/lake"), dirs_exist_ok=True)
     output = Path(image("/output"))
     output.mkdir()
@@ -161,7 +164,7 @@ def test_it_exports_the_same_for_a_pod_s_arguments_as_the_checkout(image, lake, 
         assert not can_be_another() or path.stat().st_uid != 0
 
 
-def test_it_holds_the_schema_files(image, lake, tmp_path):
+def test_the_image_has_the_schema_files(image, lake, tmp_path):
     """Rows of `config_settings` have all columns of the table's schema."""
     shutil.copytree(lake, image("/lake"), dirs_exist_ok=True)
     output = Path(image("/settings"))

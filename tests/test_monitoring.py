@@ -1,4 +1,4 @@
-"""The alert policies are what Google's Monitoring API takes, and ask for metrics that the DAGs send."""
+"""The alert policies are valid for Google's Monitoring API, and query metrics that the DAGs send."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def wrong(policy: dict) -> list[str]:
 
 
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
-def test_a_policy_is_one_that_the_api_takes(path):
+def test_the_api_accepts_each_policy(path):
     policy = json.loads(path.read_text())
     assert wrong(policy) == []
     (condition,) = policy["conditions"]
@@ -37,15 +37,17 @@ def test_a_policy_is_one_that_the_api_takes(path):
     assert f"`{path.name}`" in PAGE
 
 
-def test_a_policy_that_the_api_would_refuse_is_found():
+def test_an_invalid_policy_is_found():
     policy = json.loads(POLICIES[0].read_text())
     assert wrong({**policy, "combiner": "SOME"})
     assert wrong({**policy, "threshold": 3})
 
 
-def test_each_name_in_promql_is_that_of_the_collector():
-    """The first slash becomes a colon, all other characters an underscore
-    (https://cloud.google.com/monitoring/promql/promql-mapping)."""
+def test_each_name_in_promql_is_the_collectors():
+    """The first slash becomes a colon, and all other characters an underscore.
+
+    See https://cloud.google.com/monitoring/promql/promql-mapping.
+    """
     collector = yaml.safe_load((FOLDER / "collector.yaml").read_text())
     domain = collector["exporters"]["googlecloud"]["metric"]["prefix"]
     for path in POLICIES:

@@ -1,4 +1,4 @@
-"""poststart.sh as a worker runs it: only finished files move, none over another, and a crash loses nothing."""
+"""poststart.sh as a worker runs it: it moves finished files only, overwrites none, and a crash loses nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROWS = b'{"sequence": 3}\n' * 1000
 
 
 class Mover:
-    """The script between two folders; `quiet` is how long a file must not have changed, in seconds."""
+    """The script between two folders; `quiet` is the time in seconds for which a file must not have changed."""
 
     def __init__(self, source: Path, target: Path, log: Path) -> None:
         self.source, self.target, self.log = source, target, log
@@ -53,7 +53,7 @@ class Mover:
         wait_until(lambda: self.files(self.target).keys() >= set(names), lambda: f"{names} did not come: {self.said()}")
 
     def hold(self) -> None:
-        """Wait until the script has looked at everything again: a file that is put there last has come."""
+        """Wait until the script has checked everything again, that is until it has moved a file that was added last."""
         (self.source / "marker").write_bytes(b"")
         wait_until(lambda: not (self.source / "marker").exists(), lambda: f"the marker stayed: {self.said()}")
 
@@ -64,7 +64,7 @@ both = pytest.mark.parametrize("mover", [SAME, ANOTHER], indirect=True)
 
 @pytest.fixture
 def mover(request, tmp_path):
-    """Two folders, the second on another file system if a test asks for it and the machine has one for everybody."""
+    """Two folders, the second on another file system if a test requests it and the machine has a writable one."""
     source, target = tmp_path / "local", tmp_path / "output"
     elsewhere = Path("/dev/shm")
     if getattr(request, "param", SAME) == ANOTHER:
@@ -102,7 +102,7 @@ def test_finished_files_move_with_their_folders(mover):
     assert "moved" in mover.said()
 
 
-def test_what_has_a_hidden_name_stays(mover):
+def test_files_with_hidden_names_stay(mover):
     put(mover.source, "a/.stellar-etl-1234/0-ledgers.txt")
     put(mover.source, "a/.hidden")
     mover.start()
@@ -110,8 +110,8 @@ def test_what_has_a_hidden_name_stays(mover):
     assert mover.files(mover.target).keys() == {"marker"}
 
 
-def test_a_slow_writer_is_waited_for(mover):
-    """As the Go program writes, on a node whose processes can't be seen from here: the file is not open in between."""
+def test_a_file_of_a_slow_writer_is_not_moved_early(mover):
+    """The Go program writes so, on a node with invisible processes: the file is closed between writes."""
     path = put(mover.source, "a/slow.txt", b"")
     mover.start(quiet=2)
     for _ in range(12):
@@ -123,7 +123,7 @@ def test_a_slow_writer_is_waited_for(mover):
     assert mover.files(mover.target)["a/slow.txt"] == b"row\n" * 12
 
 
-def test_a_file_that_is_open_stays_however_quiet_it_is(mover):
+def test_an_open_file_stays_even_if_it_does_not_change(mover):
     path = put(mover.source, "open.txt")
     with path.open("ab") as file:
         mover.start()
@@ -146,7 +146,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def busy_machine():
-    """Processes that hold 12 000 open descriptors."""
+    """Run processes with 12 000 open descriptors."""
     holders = [
         subprocess.Popen([sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         for _ in range(3)
@@ -158,13 +158,13 @@ def busy_machine():
 
 
 def processor_seconds() -> float:
-    """Of processes that this one started and that ended, with those that they started."""
+    """Return the processor time of child processes that have ended, and of their children."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def test_many_files_among_many_open_descriptors_take_little_processor_time(mover, busy_machine):
-    """1.5 s; the script took 8 s when it compared each file with each descriptor."""
+def test_many_files_and_many_open_descriptors_need_little_processor_time(mover, busy_machine):
+    """It takes 1.5 s; comparing each file with each descriptor took 8 s."""
     names = [f"{number}.txt" for number in range(50)]
     for name in names:
         put(mover.source, name)
@@ -175,7 +175,7 @@ def test_many_files_among_many_open_descriptors_take_little_processor_time(mover
     assert processor_seconds() - before < 4
 
 
-def test_a_file_that_dates_from_long_ago_is_waited_for_too(mover):
+def test_a_new_file_with_an_old_date_is_not_moved_early(mover):
     """Another machine's clock may be behind."""
     path = put(mover.source, "old.txt")
     os.utime(path, (0, 0))
@@ -185,7 +185,7 @@ def test_a_file_that_dates_from_long_ago_is_waited_for_too(mover):
 
 
 @both
-def test_nothing_is_moved_over_another_file(mover):
+def test_no_file_is_overwritten(mover):
     put(mover.target, "a/rows.txt", b"older")
     put(mover.source, "a/rows.txt", b"newer")
     mover.start()
@@ -198,8 +198,8 @@ def test_nothing_is_moved_over_another_file(mover):
 
 
 @both
-def test_a_move_that_was_cut_off_is_finished(mover):
-    """Killed between the two names, or in the middle of a copy."""
+def test_an_interrupted_move_is_completed(mover):
+    """The script is killed between the two names, or in the middle of a copy."""
     put(mover.source, "copied.txt")
     put(mover.target, "copied.txt")
     put(mover.target, ".half.txt.part", ROWS[:100])
@@ -212,7 +212,7 @@ def test_a_move_that_was_cut_off_is_finished(mover):
 
 
 @both
-def test_killed_again_and_again_every_file_arrives_whole(mover):
+def test_every_file_arrives_complete_after_repeated_kills(mover):
     contents = {f"{number % 3}/{number}.txt": os.urandom(200_000) for number in range(60)}
     for name, content in contents.items():
         put(mover.source, name, content)
@@ -229,8 +229,8 @@ def test_killed_again_and_again_every_file_arrives_whole(mover):
 
 
 @both
-def test_a_file_that_changes_while_it_is_copied_is_not_moved(mover, tmp_path):
-    """A `cp` that is slow, as on a large file, and a writer who goes on meanwhile."""
+def test_a_file_that_changes_during_its_copy_is_not_moved(mover, tmp_path):
+    """`cp` is slow, as on a large file, while the writer continues."""
     programs = tmp_path / "bin"
     slow = put(programs, "cp", b'#!/bin/bash\n/usr/bin/cp "$@" || exit 1\ntouch "$BEGUN"; sleep 0.5\n')
     slow.write_text(slow.read_text().replace("$BEGUN", str(tmp_path / "begun")))
@@ -246,7 +246,7 @@ def test_a_file_that_changes_while_it_is_copied_is_not_moved(mover, tmp_path):
     assert mover.files(mover.target) == {"rows.txt": ROWS + b"more\n"}
 
 
-def test_sigterm_stops_it(mover):
+def test_sigterm_stops_the_script(mover):
     mover.start()
     mover.hold()
     assert mover.stop() == 0
@@ -261,13 +261,13 @@ def test_sigterm_stops_it(mover):
         (["a", "a/b"], "into itself"),
     ],
 )
-def test_wrong_folders_are_refused(folders, message, tmp_path):
+def test_invalid_folders_are_refused(folders, message, tmp_path):
     done = subprocess.run(["bash", str(SCRIPT), *folders], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert message in done.stderr
 
 
-def test_it_needs_nothing_but_bash_and_coreutils(tmp_path):
+def test_the_script_needs_only_bash_and_coreutils(tmp_path):
     programs = tmp_path / "bin"
     programs.mkdir()
     coreutils = "cp date ln mkdir mktemp mv realpath rm rmdir sha256sum sleep stat sync touch"
@@ -286,8 +286,8 @@ def example_pod() -> dict[str, Any]:
     return yaml.safe_load((REPO / "example_airflow_worker_config.yaml").read_text())["spec"]
 
 
-def test_the_example_pod_has_no_privilege_and_nothing_of_its_node():
-    """Volumes and container settings by which a container could become its node, or Docker's master."""
+def test_the_example_pod_has_no_privilege_and_no_access_to_its_node():
+    """The test covers volumes and container settings that give control of the node or of Docker."""
     spec = example_pod()
     assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
     assert spec["securityContext"]["runAsNonRoot"] is True
@@ -300,17 +300,19 @@ def test_the_example_pod_has_no_privilege_and_nothing_of_its_node():
     assert "docker" not in (REPO / "example_airflow_worker_config.yaml").read_text().lower()
 
 
-def test_the_example_starts_the_script_on_folders_that_it_mounts():
+def test_the_example_starts_the_script_on_mounted_folders():
     (container,) = example_pod()["containers"]
     shell, option, line = container["lifecycle"]["postStart"]["exec"]["command"]
     words = shlex.split(line)
     folders = words[words.index("/opt/stellar-etl/poststart.sh") + 1 :][:2]
     assert {*folders, "/opt/stellar-etl"} == {mount["mountPath"] for mount in container["volumeMounts"]}
-    assert (shell, option) == ("/bin/bash", "-c") and words[-1] == "&", "the container starts once this has returned"
+    assert (shell, option) == ("/bin/bash", "-c") and words[-1] == "&", (
+        "the container starts after the hook has returned"
+    )
 
 
 @both
-def test_started_again_after_sigterm_it_goes_on(mover):
+def test_the_script_continues_after_a_restart(mover):
     put(mover.source, "first.txt")
     mover.start()
     mover.wait_for("first.txt")
@@ -322,7 +324,7 @@ def test_started_again_after_sigterm_it_goes_on(mover):
 
 
 @pytest.mark.parametrize("days", ["30", "0"])
-def test_exported_files_are_deleted_after_some_days_and_nothing_else_is(mover: Mover, days: str) -> None:
+def test_only_old_exported_files_are_deleted(mover: Mover, days: str) -> None:
     old = time.time() - 31 * 24 * 3600
     files = {
         "run-1/attempt-1/3-122-ledgers.txt": old,

@@ -1,4 +1,4 @@
-"""The validator takes what BigQuery takes, and names the column of what it refuses."""
+"""The validator accepts what BigQuery accepts, and names the column of a refused value."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def each(cases: list[tuple[str, list[Any]]]) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize(("kind", "value"), each(TAKEN))
-def test_what_fits_is_taken(kind: str, value: Any) -> None:
+def test_a_fitting_value_is_accepted(kind: str, value: Any) -> None:
     assert list(problems({"a": value}, [field(kind)])) == []
     if value is not None:
         assert list(problems({"a": [value]}, [field(kind, "REPEATED")])) == []
 
 
 @pytest.mark.parametrize(("kind", "value"), each(REFUSED))
-def test_what_does_not_fit_is_named(kind: str, value: Any) -> None:
+def test_a_value_that_does_not_fit_is_named(kind: str, value: Any) -> None:
     (problem,) = problems({"a": value}, [field(kind, "NULLABLE", *([field("STRING", name="b")] * (kind == "RECORD")))])
     assert problem.startswith("a: ")
 
@@ -69,12 +69,12 @@ def test_what_does_not_fit_is_named(kind: str, value: Any) -> None:
         ([], ["row: [] is no record"]),
     ],
 )
-def test_modes_and_nested_fields(row: Any, expected: list[str]) -> None:
+def test_modes_and_nested_fields_are_checked(row: Any, expected: list[str]) -> None:
     fields = [field("RECORD", "REQUIRED", field("INTEGER", "REPEATED", name="c"))]
     assert list(problems(row, fields)) == expected
 
 
-def test_recorded_forms_are_taken_at_their_columns_alone() -> None:
+def test_recorded_forms_are_accepted_in_their_columns_only() -> None:
     inner = field("RECORD", "REPEATED", field("STRING", name="x"), name="predicate")
     other = field("RECORD", "REPEATED", field("STRING", name="x"), name="path")
     fields = [field("RECORD", "NULLABLE", inner, other, field("STRING", name="to_muxed_id"), name="details")]

@@ -1,10 +1,9 @@
-"""Rows as BigQuery judges them when it loads newline-delimited JSON without leave for bad rows or unknown fields.
+"""Checks rows as BigQuery does when it loads newline-delimited JSON without bad rows or unknown fields.
 
-What its pages say (https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json, and
-https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types) is held to the letter. Where they are silent:
-a REPEATED field that is null is an empty list, and numbers and booleans may come as text. Two forms that the recorded
-tables were filled from, although the pages mention neither, are taken at the columns of `RECORD_FOR_LIST` and
-`NUMBER_FOR_TEXT` and nowhere else.
+The checks follow BigQuery's pages exactly (https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json, and
+https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types). Where the pages are silent, a REPEATED field
+that is null is an empty list, and numbers and booleans may be texts. The recorded tables were loaded with two further
+forms, which the pages do not mention. They are accepted only in the columns of `RECORD_FOR_LIST` and `NUMBER_FOR_TEXT`.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ Field = Mapping[str, Any]
 RECORD_FOR_LIST = re.compile(
     r"(details\.|(details\.)?claimants\.)predicate(\..*)?|details\.(min|max)_price_r|details\.(bought|sold)"
 )
-"""Columns that are lists of records, where the reference exporter writes one record by itself."""
+"""Columns of lists of records, where the reference exporter writes a single record."""
 
 NUMBER_FOR_TEXT = re.compile(r"details\..*_muxed_id")
-"""Columns that are text, where the reference exporter writes a number."""
+"""Text columns, where the reference exporter writes a number."""
 
 JSON_DEPTH = 500
 NUMERIC_BEFORE, NUMERIC_AFTER = 29, 9
@@ -40,7 +39,7 @@ _TIMESTAMP = re.compile(rf"{_DATE.pattern}(?:{_TIME})?(?:{_ZONE})?")
 
 
 def problems(row: Any, fields: Sequence[Field], at: str = "") -> Iterator[str]:
-    """What BigQuery would refuse of a row, or of a record in it: each with the column's name."""
+    """Return the reasons for which BigQuery would refuse a row or a record in it, each with the column's name."""
     if not isinstance(row, dict):
         yield f"{at.rstrip('.') or 'row'}: {_shown(row)} is no record"
         return
@@ -170,4 +169,4 @@ FITS: dict[str, Callable[[Any], bool]] = {
     "BYTES": _fits_bytes,
     "JSON": _fits_json,
 }
-"""For each type whether a value can be loaded into it."""
+"""For each type, whether a value can be loaded into it."""

@@ -1,6 +1,6 @@
-"""HashiCorp Vault's HTTP API on loopback, as far as clients of the KV engine, version 2, need it to read and write.
+"""HashiCorp Vault's HTTP API on loopback: the parts that clients of the KV engine, version 2, use to read and write.
 
-https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2. No package that tests may install has Vault itself.
+See https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2. No package that tests may install contains Vault.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Vault:
     def __init__(self, url: str) -> None:
         self.url = url
         self.secrets: dict[str, list[dict[str, Any]]] = {}
-        """By path, all versions."""
+        """All versions, by path."""
         self.asked: list[str] = []
         """The paths that were read."""
 

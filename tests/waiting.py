@@ -1,4 +1,4 @@
-"""Waits for a state. The bound is far beyond what a busy machine takes: only a hang exceeds it."""
+"""Waits for a state. The limit is far beyond the time on a busy machine: only a hang exceeds it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def wait_until(
     """Return the condition's value once it is true.
 
     Raises:
-        AssertionError: `what`, the text or the function's, after so many seconds.
+        AssertionError: after this number of seconds, with the text `what` or the function's.
     """
     deadline = time.monotonic() + seconds
     while not (found := condition()):

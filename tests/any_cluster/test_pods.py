@@ -1,7 +1,6 @@
-"""What the DAGs rely on in pods, on any cluster: the laptop's own, or the one of `--kubeconfig FILE`.
+"""Features of pods that the DAGs use, on any cluster: the laptop's own, or the one of `--kubeconfig FILE`.
 
-The laptop's cluster answers as Kubernetes does only as far as these tests hold both to the same table. Nothing here
-looks at a pod but through the API.
+These tests ensure that the laptop's cluster answers as Kubernetes does. They read pods through the API only.
 """
 
 from __future__ import annotations
@@ -53,19 +52,19 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         own.stop()
 
 
-def test_a_pod_runs_and_ends_well(cluster: Shell) -> None:
+def test_a_pod_runs_and_succeeds(cluster: Shell) -> None:
     name = cluster.script("echo begun; sleep 3; echo done")
     cluster.wait(name, lambda pod: pod.status.phase == "Running")
     assert (cluster.ended(name).exit_code, cluster.ended(name).reason) == (0, "Completed")
     assert cluster.log(name) == "begun\ndone\n"
 
 
-def test_a_failure_has_its_status_and_its_last_words(cluster: Shell) -> None:
+def test_a_failure_has_its_status_and_its_last_output(cluster: Shell) -> None:
     terminated = cluster.ended(cluster.script("echo ledger 7 is missing >&2; exit 75"))
     assert (terminated.exit_code, terminated.reason, terminated.message) == (75, "Error", "ledger 7 is missing\n")
 
 
-def test_arguments_arrive_as_they_are_and_dollars_are_escaped(cluster: Shell) -> None:
+def test_arguments_arrive_unchanged_and_dollars_are_escaped(cluster: Shell) -> None:
     texts = ["a b", "'; exit 3 #", "$$(HOME)", "$(MADE)", "line\nbreak", ""]
     script = 'for one in "$@"; do printf "%s|" "$one"; done; echo'
     name = cluster.script(script, *texts, container={"env": [{"name": "MADE", "value": "x"}]})
@@ -73,18 +72,18 @@ def test_arguments_arrive_as_they_are_and_dollars_are_escaped(cluster: Shell) ->
     assert cluster.log(name) == "a b|'; exit 3 #|$(HOME)|x|line\nbreak||\n"
 
 
-def test_a_deleted_pod_gets_sigterm_and_is_gone(cluster: Shell) -> None:
+def test_a_deleted_pod_receives_sigterm_and_disappears(cluster: Shell) -> None:
     name = cluster.script("trap 'echo asked to end; exit 0' TERM; echo ready; while :; do sleep 0.2; done")
     cluster.wait(name, lambda pod: pod.status.phase == "Running" and "ready" in cluster.log(name))
     cluster.api.delete_namespaced_pod(name, cluster.namespace)
     wait_until(lambda: cluster.is_gone(name), "the pod is still there", PATIENCE)
 
 
-def test_a_pod_that_does_not_listen_is_killed_after_its_grace(cluster: Shell) -> None:
+def test_a_pod_that_ignores_sigterm_is_killed_after_its_grace_period(cluster: Shell) -> None:
     name = cluster.script("trap '' TERM; echo ready; while :; do sleep 0.2; done", terminationGracePeriodSeconds=2)
     cluster.wait(name, lambda pod: pod.status.phase == "Running" and "ready" in cluster.log(name))
     cluster.api.delete_namespaced_pod(name, cluster.namespace)
-    assert cluster.pod(name).metadata.deletion_timestamp, "it is there, and being deleted"
+    assert cluster.pod(name).metadata.deletion_timestamp, "the pod is being deleted"
     wait_until(lambda: cluster.is_gone(name), "the pod is still there", PATIENCE)
 
 
@@ -94,7 +93,7 @@ def test_a_deadline_ends_a_pod(cluster: Shell) -> None:
     assert pod.status.reason == "DeadlineExceeded"
 
 
-def test_an_image_that_is_missing_leaves_the_pod_pending_with_a_reason(cluster: Shell) -> None:
+def test_a_missing_image_leaves_the_pod_pending_with_a_reason(cluster: Shell) -> None:
     name = cluster.script("true", container={"image": "registry.invalid/none:1", "imagePullPolicy": "IfNotPresent"})
 
     def waiting(pod: Any) -> Any:
@@ -104,7 +103,7 @@ def test_an_image_that_is_missing_leaves_the_pod_pending_with_a_reason(cluster: 
     assert pod.status.phase == "Pending"
 
 
-def test_a_name_is_taken_once(cluster: Shell) -> None:
+def test_a_name_can_be_used_once(cluster: Shell) -> None:
     name = cluster.script("sleep 1")
     with pytest.raises(client.ApiException) as raised:
         cluster.script("sleep 1", metadata={"name": name})

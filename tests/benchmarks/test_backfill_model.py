@@ -1,4 +1,4 @@
-"""The simulated backfill keeps to the limits that it is about."""
+"""The simulated backfill respects its limits."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def hours(dags=(DAG,), rates=RATES, ledgers=36_000, chunk=1000, pods=1, active_r
 def test_pods_share_the_exports():
     assert hours().elapsed == hours().pods == pytest.approx(1)
     assert hours(pods=4).elapsed == pytest.approx(1 / 4)
-    assert hours(pods=500).elapsed == pytest.approx(1 / 36)  # no more than there are chunks
+    assert hours(pods=500).elapsed == pytest.approx(1 / 36)  # there are no more chunks
 
 
-def test_no_more_runs_are_active_than_are_allowed():
+def test_active_runs_stay_within_their_limit():
     assert hours(pods=8, active_runs=2).elapsed == pytest.approx(1 / 2)
 
 
@@ -33,7 +33,7 @@ def test_a_table_has_one_writer_at_a_time():
     assert found.elapsed == pytest.approx(found.writer + 100 / HOUR)
 
 
-def test_dags_share_the_pods_and_not_the_tables():
+def test_dags_share_pods_and_not_tables():
     slow = replace(RATES, merge=(100, 0))
     assert hours(dags=[DAG, DAG], pods=2).elapsed == pytest.approx(1)
     assert hours(dags=[DAG, DAG], rates=slow, pods=500).elapsed == hours(rates=slow, pods=500).elapsed
@@ -42,13 +42,13 @@ def test_dags_share_the_pods_and_not_the_tables():
 CHANGES = Dag(10, [Table(1, has_state=True)])
 
 
-def test_views_are_looked_at_under_the_pool_of_their_changes():
+def test_views_are_checked_in_the_pool_of_their_changes():
     slow = replace(RATES, merge=(100, 0), views=50)
     assert hours([CHANGES], slow, pods=500).writer == pytest.approx(36 * 250 / HOUR)
     assert hours([DAG], slow, pods=500).writer == pytest.approx(36 * 200 / HOUR)
 
 
-def test_changes_are_folded_at_the_end_and_once_an_hour_before():
+def test_changes_are_folded_once_an_hour_and_at_the_end():
     slow = replace(RATES, fold=(600, 1 / 100))
     assert hours([DAG], slow).elapsed == pytest.approx(1)
     at_the_end = (600 + 36_000 / 100) / HOUR
@@ -63,7 +63,7 @@ def test_a_load_waits_for_the_fold_of_its_table():
     assert found.elapsed == pytest.approx(found.writer + 100 / HOUR)
 
 
-def test_slow_statements_want_larger_chunks():
+def test_slow_statements_need_larger_chunks():
     slow = replace(RATES, merge=(100, 0))
     assert best([DAG], RATES, 36_000, [100, 1000, 10_000], pods=360)[0] == 100
     assert best([DAG], slow, 36_000, [100, 1000, 10_000], pods=360)[0] == 10_000

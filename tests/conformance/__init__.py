@@ -1,1 +1,1 @@
-"""Rows of this exporter against rows of the reference exporter: ledgers, rows, and where they differ on purpose."""
+"""Comparison of this exporter's rows with the reference exporter's: ledgers, rows, and deliberate differences."""

@@ -1,7 +1,7 @@
 """Compare this exporter's rows with the reference exporter's: `python -m tests.conformance`.
 
-Prints how many rows were compared, are equal, differ on purpose and differ otherwise. The exit status is 1 if any row
-differs otherwise.
+Prints the numbers of compared rows, equal rows, deliberate differences and other differences. The exit status is 1 if
+there are other differences.
 """
 
 from __future__ import annotations

@@ -44,14 +44,14 @@ _KEYS = {
     "ttl": ("ledger_sequence", "key_hash"),
     "restored_key": ("ledger_sequence", "ledger_key_hash"),
 }
-"""The columns by which a row finds its counterpart."""
+"""The columns by which a row is matched with its counterpart."""
 
 _EVENTS = {b"transfer", b"mint", b"clawback"}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One column of one row that is not as it must be; the column is `WHOLE_ROW` for a row."""
+    """One wrong column of one row; the column is `WHOLE_ROW` for a row."""
 
     stream: str
     type: str
@@ -64,14 +64,14 @@ class Problem:
 
 @dataclass
 class Result:
-    """What the comparison of a stream found.
+    """The result of comparing a stream.
 
     Attributes:
-        compared: how many rows were compared, of both exporters; a row and its counterpart count once.
-        equal: how many are equal.
-        deliberate: how many differ on purpose only.
-        used: how many columns and rows each deliberate difference explains.
-        problems: what differs otherwise.
+        compared: the number of compared rows of both exporters; a row and its counterpart count once.
+        equal: the number of equal rows.
+        deliberate: the number of rows with deliberate differences only.
+        used: the number of columns and rows that each deliberate difference explains.
+        problems: the other differences.
     """
 
     compared: int = 0
@@ -82,11 +82,11 @@ class Result:
 
     @property
     def different(self) -> int:
-        """How many rows differ, and not on purpose."""
+        """Return the number of rows with other differences."""
         return self.compared - self.equal - self.deliberate
 
     def add(self, other: Result) -> None:
-        """Add what another comparison found."""
+        """Add the result of another comparison."""
         self.compared += other.compared
         self.equal += other.equal
         self.deliberate += other.deliberate
@@ -95,7 +95,7 @@ class Result:
 
 
 def compare(stream: Stream, differences: Sequence[Difference]) -> Result:
-    """Export a stream's ledgers, and compare the rows with the reference's and with the values known to be right."""
+    """Export a stream's ledgers, and compare the rows with the reference's and with the known right values."""
     with tempfile.TemporaryDirectory() as folder:
         made = export(Path(folder), stream.ledgers, stream.passphrase, *TYPES, strict=False, verify=False)
     facts, result = _facts(stream), Result()
@@ -125,7 +125,7 @@ def _facts(stream: Stream) -> Facts:
 
 
 def _is_unified(body: Mapping[str, Any]) -> bool:
-    """Whether an event of an asset's contract has a form that it has from CAP-67 on only."""
+    """Return whether an event of an asset's contract has a form that exists since CAP-67."""
     topics, data = body["topics"], body["data"]
     name = topics[0][1] if topics and topics[0][0] == names.SCV_SYMBOL else None
     return name in _EVENTS and (data[0] == names.SCV_MAP or (name != b"transfer" and len(topics) == 3))
@@ -140,7 +140,7 @@ def _has_text_memo(body: Mapping[str, Any]) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A JSON value in one form, 1.0 as 1; without decoded columns, which the reference's runs did not make."""
+    """Return a JSON value in one form, 1.0 as 1, without decoded columns, which the reference's runs lack."""
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items() if not key.endswith("_decoded") or key in _KEPT}
     if isinstance(value, list):
@@ -149,7 +149,7 @@ def _plain(value: Any) -> Any:
 
 
 _KEPT = {"parameters_decoded"}
-"""What is text, and not the JSON of a contract's value."""
+"""Columns that are text, and not the JSON of a contract's value."""
 
 
 def _compare(
@@ -186,7 +186,7 @@ def _compare(
 
 
 def _paired(type_: str, ours: Sequence[Row], reference: Sequence[Row]) -> Iterator[tuple[Row | None, Row | None]]:
-    """Yield each row with its counterpart, equal ones first where several have the same key."""
+    """Yield each row with its counterpart; of several rows with the same key, equal ones first."""
     waiting: defaultdict[str, list[Row]] = defaultdict(list)
     for row in reference:
         waiting[_key(type_, row)].append(row)
@@ -228,7 +228,7 @@ def _mismatches(ours: Row | None, reference: Row | None) -> Iterator[tuple[str, 
 
 
 def _leaves(row: Row, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The columns of a row; of `details` and `details_json` each field by itself."""
+    """Return the columns of a row; of `details` and `details_json` each field separately."""
     for column, value in row.items():
         if isinstance(value, dict) and value:
             yield from _leaves(value, f"{prefix}{column}.")
@@ -249,16 +249,16 @@ def _problem(stream: str, mismatch: Mismatch) -> Problem:
     return Problem(stream, mismatch.type, mismatch.column, f"ledger {mismatch.ledger}, {key}: {text}")
 
 
-# Values that are known to be right ---------------------------------------------------------------------------------
+# Known right values ------------------------------------------------------------------------------------------------
 
 
 def _selects(type_: str, right: Row, row: Row) -> bool:
-    """Whether right values are those of a row: all columns of its key that they name are the row's."""
+    """Return whether right values belong to a row: all key columns that they name are equal."""
     return all(right[column] == row.get(column) for column in _KEYS[type_] if column in right)
 
 
 def _known(type_: str, row: Row, column: str, right: Sequence[Row]) -> bool:
-    """Whether the right value of a row's column is stated: then `_wrong` compares it, and not the reference's."""
+    """Return whether the right value of a row's column is known: `_wrong` compares it instead of the reference's."""
     return any(
         _selects(type_, one, row) and any(_names(key, column) for key in one if key not in _KEYS[type_])
         for one in right
@@ -271,7 +271,7 @@ def _names(stated: str, column: str) -> bool:
 
 
 def _wrong(stream: str, type_: str, rows: Sequence[Row], right: Sequence[Row]) -> list[Problem]:
-    """Return where rows are not as is known to be right."""
+    """Return the places where rows differ from the known right values."""
     problems = []
     for one in right:
         found = [row for row in rows if _selects(type_, one, row)]

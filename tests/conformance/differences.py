@@ -1,4 +1,4 @@
-"""The deliberate differences from the reference exporter: the table in `docs/differences.md`, and what each means."""
+"""The deliberate differences from the reference exporter: the table in `docs/differences.md`, and their definitions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PAGE = REPO / "docs" / "differences.md"
 Row = Mapping[str, Any]
 
 WHOLE_ROW = "*"
-"""The column of a difference in whether there is a row at all."""
+"""The column of a difference that concerns the existence of a row."""
 
 NO_COLUMN = "no such column"
-"""What the table says of the reference where this exporter adds a column: such columns are not compared."""
+"""The table's text for the reference if this exporter adds a column: such columns are not compared."""
 
 ABSENT = "absent"
-"""Stands for the value of a column that a row does not have."""
+"""Represents the value of a column that a row does not have."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Difference:
         id: its name.
         types: the data types whose rows differ.
         columns: the columns that differ; `details.x` is a field of a column; `WHOLE_ROW` for rows.
-        ours: what this exporter writes.
-        reference: what the reference exporter writes.
-        reason: why.
-        report: the public report, or what in the ledger proves it.
-        test: the test that holds it.
+        ours: the value that this exporter writes.
+        reference: the value that the reference exporter writes.
+        reason: the reason.
+        report: the public report, or the proof in the ledger.
+        test: the test of the difference.
     """
 
     id: str
@@ -50,15 +50,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a stream of ledgers says that no single row does.
+    """Facts of a stream of ledgers that no single row has.
 
     Attributes:
         protocols: the protocol version of each ledger.
         unread: the ledgers that the reference exporter could not read.
-        lacks: the types of which the reference exporter wrote no rows, because it failed.
-        unified_operations: the operations of which an event of an asset's contract is in the form of CAP-67.
+        lacks: the types without rows of the reference exporter, because it failed.
+        unified_operations: the operations with an event of an asset's contract in the form of CAP-67.
         text_memos: the events whose memo is a text or a hash, each by its transaction's id and its index.
-        without_fee_events: the ledgers with a transaction that paid a fee of which no event is recorded.
+        without_fee_events: the ledgers with a transaction whose fee has no recorded event.
     """
 
     protocols: Mapping[int, int]
@@ -75,12 +75,12 @@ class Mismatch:
 
     Attributes:
         type: the data type.
-        column: the column, `WHOLE_ROW` if there is no row on one side.
+        column: the column, `WHOLE_ROW` if one side has no row.
         ours: this exporter's row, None if there is none.
         reference: the reference exporter's row, None if there is none.
         values: the column's values: this exporter's and the reference's.
         ledger: the ledger.
-        stream: facts of the stream that shows them.
+        stream: facts of the row's stream.
     """
 
     type: str
@@ -96,7 +96,7 @@ def read() -> list[Difference]:
     """Return the lines of the table.
 
     Raises:
-        ValueError: a line has not the table's number of cells, or an id comes twice.
+        ValueError: a line has a wrong number of cells, or an id appears twice.
     """
     lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
     found = []
@@ -121,7 +121,7 @@ def added_columns() -> frozenset[str]:
 
 
 def explains(difference: Difference, mismatch: Mismatch) -> bool:
-    """Whether a mismatch is this difference: of its type and column, and of the values that it describes."""
+    """Return whether a mismatch is this difference: by type, column and values."""
     return (
         mismatch.type in difference.types
         and any(_within(mismatch.column, column) for column in difference.columns)
@@ -178,4 +178,4 @@ MEANINGS: dict[str, Callable[[Mismatch], bool]] = {
     "lacking-type": lambda it: _only_ours(it) and it.type in it.stream.lacks,
     "new-settings": lambda it: it.values[1] in (None, 0, ABSENT),
 }
-"""For each difference which values it describes."""
+"""The values that each difference describes."""

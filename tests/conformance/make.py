@@ -1,7 +1,7 @@
-"""Make the conformance kit out of the ledgers and rows beside the project: `python -m tests.conformance.make`.
+"""Make the conformance kit from the ledgers and rows beside the project: `python -m tests.conformance.make`.
 
-All mainnet ledgers and all crafted ones are in the kit. Of stellar-core's tests it has streams that together show
-everything that their rows show: each kind of operation with each of its results, each effect, each kind of change.
+The kit has all mainnet ledgers and all crafted ones. Of stellar-core's tests it has streams that together show every
+feature of their rows: each kind of operation with each of its results, each effect, each kind of change.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.conformance.streams import DATA, Row, Stream
 
 LEVEL = 19
 MARK = 1 << 31
-"""The bit that says that a record is whole."""
+"""The bit that marks a record as complete."""
 
 SHOWN = {
     "operations": ("type_string", "operation_result_code", "operation_trace_code"),
@@ -31,11 +31,11 @@ SHOWN = {
     "contract_data": ("ledger_entry_change", "contract_key_type", "contract_durability", "asset_type"),
     "restored_key": ("ledger_entry_type",),
 }
-"""The columns whose values the kit shows all; of other types it shows each kind of change."""
+"""The columns of which the kit shows all values; of other types it shows each kind of change."""
 
 
 def features(stream: Stream) -> set[Hashable]:
-    """Return what a stream shows."""
+    """Return the features of a stream."""
     found: set[Hashable] = {("unread", bool(stream.unread))}
     for type_, rows in stream.rows.items():
         for row in rows:
@@ -45,7 +45,7 @@ def features(stream: Stream) -> set[Hashable]:
 
 
 def chosen(all_: Iterable[Stream]) -> list[Stream]:
-    """Return streams that together show all that streams show, the most telling for its size first."""
+    """Return streams that together show all features, the most informative for their size first."""
     waiting = [(stream, features(stream), len(encoded(stream)[1])) for stream in all_]
     missing = set(chain.from_iterable(shown for _, shown, _ in waiting))
     found = []

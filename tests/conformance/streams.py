@@ -1,7 +1,8 @@
-"""Streams of ledgers with the rows that the reference exporter wrote of them: the project's own, and those beside it.
+"""Streams of ledgers with the reference exporter's rows: the project's own, and those beside it.
 
-The project's own lie in `tests/data`: `NAME.xdr.zst` holds the ledgers as records (RFC 5531), `NAME.jsonl.zst` a first
-line with the network's passphrase, and then a line for each row and each fact. `../shared` has the same in other files.
+The project's own are in `tests/data`: `NAME.xdr.zst` has the ledgers as records (RFC 5531). `NAME.jsonl.zst` has a
+first line with the network's passphrase, and then a line per row and per fact. `../shared` has other files of the same
+kind.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Stream:
-    """Ledgers that follow one another, and what the reference exporter wrote of them.
+    """Consecutive ledgers, and the reference exporter's rows for them.
 
     Attributes:
         name: its name.
@@ -42,9 +43,8 @@ class Stream:
         rows: the reference's rows by data type.
         types: the types that the reference exported.
         unread: the ledgers that the reference exporter could not read.
-        lacks: the types of which it wrote no rows, because it failed.
-        right: for each type the right values of some rows where the reference's are wrong: columns that identify the
-            row, and others.
+        lacks: the types without rows, because the reference exporter failed.
+        right: by type, the right values of rows where the reference's are wrong: key columns and others.
     """
 
     name: str
@@ -91,7 +91,7 @@ def _stream(
 
 
 def _unread(problem: str | int) -> int:
-    """The ledger that a message of the reference's run names."""
+    """Return the ledger in a message of the reference's run."""
     found = re.match(r"DECODE \S*/(\d+)\.raw:", str(problem))
     if isinstance(problem, int):
         return problem
@@ -104,7 +104,7 @@ def _decompressed(path: Path) -> bytes:
 
 
 def cases() -> Iterator[Stream]:
-    """Yield the crafted ledgers that lie beside the project."""
+    """Yield the crafted ledgers beside the project."""
     for folder in sorted((SHARED / "golden" / "cases").glob("*/")):
         path = folder / "expected.json"
         stated = json.loads(path.read_text()) if path.exists() else {}
@@ -123,12 +123,12 @@ def cases() -> Iterator[Stream]:
 
 
 def _columns(rows: Sequence[Row]) -> list[Row]:
-    """The right values that name columns; the others are for readers."""
+    """Return the right values that name columns; the others are comments."""
     return [row for row in rows if not any(" " in name for name in row)]
 
 
 def core_tests() -> Iterator[Stream]:
-    """Yield the ledgers of stellar-core's own tests that lie beside the project."""
+    """Yield the ledgers of stellar-core's own tests beside the project."""
     folder = SHARED / "golden" / "core-tests"
     for path in sorted(folder.rglob("*.jsonl.gz")):
         name = path.relative_to(folder).as_posix().removesuffix(".jsonl.gz")
@@ -138,7 +138,7 @@ def core_tests() -> Iterator[Stream]:
 
 
 def mainnet() -> Iterator[Stream]:
-    """Yield the mainnet ledgers that lie beside the project."""
+    """Yield the mainnet ledgers beside the project."""
     lake = SHARED / "ledgers" / "pubnet"
     for first, last, name in ((30820015, 30820015, "30820015"), (30822015, 30822019, "30822015-30822019")):
         ledgers = []

@@ -1,4 +1,4 @@
-"""docs/faults.md names faults that are made, and tests that are there."""
+"""docs/faults.md lists existing faults and existing tests."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tests.faults.table import FAULTS
 from tests.shared import REPO
 
 
-def test_every_row_is_of_a_fault_that_is_made():
+def test_every_row_has_a_fault_of_the_table():
     assert {row[:2] for row in kept()} <= {(fault.name, fault.where) for fault in FAULTS}
 
 
-def test_every_fault_beside_a_batch_is_in_the_document_and_has_its_test():
+def test_every_fault_with_a_separate_test_is_on_the_page_and_the_test_exists():
     text = FILE.read_text()
     for fault, what, test in OTHERS:
         assert f"| {fault} | {what} | `{test}` |" in text

@@ -1,4 +1,4 @@
-"""Links between pages lead to files and headings that exist; the README stays short."""
+"""Links between pages lead to existing files and headings; the README stays short."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub gives the headings of a page."""
+    """Return GitHub's anchors of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", CODE.sub("", page.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def links(page: Path) -> list[str]:
-    """The links of a page to files of this repository."""
+    """Return the links of a page to files of this repository."""
     found = LINK.findall(CODE.sub("", page.read_text()))
     return [link for link in found if not re.match(r"[a-z]+:", link)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPO)))
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     for link in links(page):
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page

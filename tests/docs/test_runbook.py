@@ -1,4 +1,4 @@
-"""The runbook has what alerts link to, and commands that exist."""
+"""The runbook has the headings that alerts link to, and its commands exist."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_each_procedure_has_symptoms_a_fix_and_a_verification():
             assert word in PROCEDURES[heading].text, heading
 
 
-def test_every_task_leads_somewhere_and_what_its_dag_says_of_failures_names_tasks_and_dags_that_there_are(dags):
+def test_every_task_has_a_procedure_and_hints_of_dags_name_existing_tasks_and_dags(dags):
     for dag in dags.values():
         names = {task_id.rpartition(".")[2] for task_id in dag.task_ids}
         assert {anchor_of(task_id, "") for task_id in dag.task_ids} <= HEADINGS
@@ -50,10 +50,10 @@ def test_every_task_leads_somewhere_and_what_its_dag_says_of_failures_names_task
 
 
 NO_TASKS = {"auto_heal"}
-"""What those hints name beside tasks: params."""
+"""Other names in those hints: params."""
 
 
-def test_commands_of_airflow_and_of_the_stack_are_understood(dags):
+def test_commands_of_airflow_and_of_the_stack_are_valid(dags):
     known = 0
     for command in COMMANDS:
         match shlex.split(command):

@@ -1,4 +1,4 @@
-"""docs/tables.md: every published table, and a query of each that runs and reads one partition."""
+"""docs/tables.md has every published table, and a query of each that runs and reads one partition."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SECTIONS = {section.partition("\n")[0]: section for section in DOCUMENT.split("\
 QUERIES = {name: re.search(r"```sql\n(.*?)```", section, re.DOTALL)[1] for name, section in SECTIONS.items()}
 
 
-def test_each_published_table_has_a_section_and_nothing_else_has():
+def test_exactly_the_published_tables_have_a_section():
     assert SECTIONS.keys() == {table.table_id for table in PUBLISHED.values()} | VIEWS.keys()
 
 
-def test_the_page_is_what_the_registry_says():
+def test_the_page_equals_the_registry():
     done = subprocess.run(
         [sys.executable, str(REPO / "scripts" / "generate.py"), "--check"], capture_output=True, text=True, check=False
     )

@@ -200,7 +200,7 @@ OTHERS = (
     (
         "the findings can't be recorded",
         "they are still reported and healed",
-        "tests/docs/test_dag_docs.py::test_findings_are_reported_and_healed_though_they_could_not_be_recorded",
+        "tests/docs/test_dag_docs.py::test_findings_are_reported_and_healed_if_their_record_fails",
     ),
     (
         "kill -9 of a fold, between its statements, before and after labels and views are written",

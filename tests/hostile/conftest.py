@@ -10,7 +10,7 @@ from tests.stellar_etl.archives import EVERY_TYPE, live, write_archive
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Before test modules are imported, whose decorators ask for it."""
+    """Set the number before test modules are imported, because their decorators read it."""
     if config.getoption("--all"):
         inputs.EFFORT = 5
 

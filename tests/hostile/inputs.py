@@ -1,4 +1,4 @@
-"""Hostile values: JSON of any shape, texts that other languages take for commands, bytes that were tampered with."""
+"""Hostile values: JSON of any shape, texts that other languages interpret as commands, modified bytes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from stellar_etl.cli import commands as cli
 from tests.stellar_etl.program import PROGRAM
 
 EFFORT = 1
-"""By how much `--all` multiplies the examples."""
+"""The factor by which `--all` multiplies the examples."""
 
 
 def tried(times: int) -> settings:
-    """The same examples each time, so that a failure is one for everybody."""
+    """Use the same examples in each run, so that a failure is reproducible."""
     return settings(
         max_examples=times * EFFORT,
         derandomize=True,
@@ -44,14 +44,14 @@ class Tally:
     outcomes: Counter[str] = field(default_factory=Counter)
     slowest: float = 0
     memory: float = 0
-    """The most that one process had, in MiB; 0 where it was not measured."""
+    """The peak memory of one process in MiB; 0 if it was not measured."""
 
 
 TALLIES: defaultdict[str, Tally] = defaultdict(Tally)
 
 
 def outcome(target: str, call: Callable[[], Any], *errors: type[Exception]) -> Any:
-    """What a call gives, or the error that it raises; any but these goes through, and so does one of several lines."""
+    """Return the result of a call, or its error. Other errors, and errors of several lines, are raised."""
     tally, start = TALLIES[target], time.perf_counter()
     try:
         result = call()
@@ -109,18 +109,18 @@ anything = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=12
 )
 DEEP = "[" * 100_000 + "]" * 100_000
-"""JSON that is nested deeper than Python's parser goes."""
+"""JSON that is nested deeper than Python's parser supports."""
 
 
 def paths_of(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Where the parts of a JSON value are."""
+    """Return the paths of the parts of a JSON value."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(found for key, part in parts for found in paths_of(part, (*path, key)))]
 
 
 @st.composite
 def tampered(draw: Any, sound: Any, values: Any = anything) -> Any:
-    """A JSON value of which some parts are gone or others."""
+    """Draw a JSON value with some parts removed or replaced."""
     value = copy.deepcopy(sound)
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from(paths_of(value)))
@@ -149,7 +149,7 @@ LENGTHS = [0, 1, 2, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x00FFFFFF, 3, 16]
 
 @st.composite
 def damaged(draw: Any, sound: bytes) -> bytes:
-    """Bytes of which some are others, gone, doubled, or a length of nearly anything."""
+    """Draw bytes with parts replaced, removed or repeated, or with almost any length field."""
     data = bytearray(sound)
     for _ in range(draw(st.integers(1, 3))):
         place = draw(st.integers(0, max(len(data) - 1, 0)))
@@ -191,7 +191,7 @@ def exporter(target: str, *arguments: object) -> str:
     tally = TALLIES[target]
     tally.outcomes[f"status {status}"] += 1
     tally.slowest = max(tally.slowest, time.perf_counter() - start)
-    # What was counted as left out is logged, in JSON.
+    # The rows counted as omitted are logged in JSON.
     lines = [line for line in told.getvalue().splitlines() if not line.startswith(("{", "time="))]
     assert status in (0, 1, 75), told.getvalue()
     assert len(lines) == (status != 0), told.getvalue()
@@ -200,7 +200,7 @@ def exporter(target: str, *arguments: object) -> str:
 
 @dataclass(frozen=True)
 class Ended:
-    """How the program ended: its status, its last line, and the most memory it had, in MiB."""
+    """The end of the program: its status, its last line, and its peak memory in MiB."""
 
     status: int
     line: str
@@ -212,11 +212,11 @@ import resource, subprocess, sys
 status = subprocess.run(sys.argv[1:]).returncode
 print(status, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
-"""A small process between: what Linux counts for a program begins with the memory of the process that started it."""
+"""A small process between: Linux counts the memory of the parent process for a new program."""
 
 
 def measured(target: str, *arguments: object) -> Ended:
-    """Run `stellar-etl` in a process of its own."""
+    """Run `stellar-etl` in a separate process."""
     start = time.perf_counter()
     command = [sys.executable, "-c", _MEASURE, PROGRAM, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

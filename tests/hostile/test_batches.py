@@ -1,4 +1,4 @@
-"""Params, run ids, manifests, schema files and job ids of any content: right, or refused in one line."""
+"""Params, run ids, manifests, schema files and job ids of any content are valid, or refused in one line."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ ledgers = st.integers(-1, 200)
 @example({"checkpoint_ledger": "x"})
 @example({"start_ledger": 3.9, "end_ledger": 4})
 @example({"start_ledger": 1e999, "end_ledger": 1e999})
-def test_asked_ranges(params):
+def test_requested_ranges_are_valid_or_refused(params):
     asked = outcome("params", lambda: asked_range(params, TimeRange(START, END)), RangeError)
     if isinstance(asked, TimeRange):
         assert asked.start < asked.end
     elif isinstance(asked, LedgerRange):
         assert 1 <= asked.start <= asked.end
-        assert {asked.start, asked.end} <= set(params.values()), "another number than was given"
+        assert {asked.start, asked.end} <= set(params.values()), "the number differs from the param"
 
 
 @tried(200)
@@ -78,7 +78,7 @@ def test_asked_ranges(params):
 )
 @example({"what": "range", "start_ledger": 3.9, "end_ledger": 4})
 @example({"what": "table", "data_type": ["ledgers"]})
-def test_asked_removals(params):
+def test_requested_removals_are_valid_or_refused(params):
     removal = outcome("removals", lambda: asked_removal(params), RangeError)
     if isinstance(removal, Removal):
         assert set(removal.data_types) <= PUBLISHED.keys()
@@ -91,7 +91,7 @@ def test_asked_removals(params):
 @given(st.fixed_dictionaries({}, optional={"start": ledgers | anything, "end": ledgers | anything}) | anything)
 @example({"start": 1e999, "end": 5})
 @example({"start": 3.9, "end": 5})
-def test_what_the_time_pod_left(value):
+def test_results_of_the_time_pod_are_valid_or_refused(value):
     found = outcome("time pod's results", lambda: LedgerRange.from_half_open(value), RangeError)
     if isinstance(found, LedgerRange):
         assert found.start == int(value["start"]) == float(value["start"])
@@ -100,7 +100,7 @@ def test_what_the_time_pod_left(value):
 
 # Names -------------------------------------------------------------------------------------------------------------
 
-run_ids = texts.filter(lambda text: not re.search("[\ud800-\udfff]", text))  # no database keeps half a character
+run_ids = texts.filter(lambda text: not re.search("[\ud800-\udfff]", text))  # no database stores a single surrogate
 
 
 @tried(200)
@@ -125,7 +125,7 @@ def test_run_ids_stay_within_their_folder(run_id, other):
 
 @tried(200)
 @given(texts)
-def test_names_of_attempts(name):
+def test_names_of_attempts_are_valid_or_refused(name):
     attempt = outcome("attempts", lambda: ExportAttempt.at(LedgerRange(3, 9), f"exports/run/{name}"), ValueError)
     if isinstance(attempt, ExportAttempt):
         assert datetime.fromisoformat(attempt.started_at).tzinfo
@@ -134,7 +134,7 @@ def test_names_of_attempts(name):
 @tried(200)
 @given(texts, texts, texts, texts)
 @example("a", "b_c", "a_b", "c")
-def test_tables_and_jobs_of_their_own(dag_id, run_id, other_dag, other_run):
+def test_tables_and_jobs_have_unique_valid_names(dag_id, run_id, other_dag, other_run):
     tables = {staging_table_id("accounts", *ids) for ids in ((dag_id, run_id), (other_dag, other_run))}
     jobs = {job_id_base(*ids, "merge", "load") for ids in ((dag_id, run_id), (other_dag, other_run))}
     assert len(tables) == len(jobs) == len({(dag_id, run_id), (other_dag, other_run)})
@@ -146,7 +146,7 @@ def test_tables_and_jobs_of_their_own(dag_id, run_id, other_dag, other_run):
 
 @tried(200)
 @given(st.dictionaries(run_ids.filter(lambda key: key and "=" not in key), run_ids, max_size=3))
-def test_fields_for_all_rows_come_through_the_command_line(fields):
+def test_fields_for_all_rows_pass_the_command_line_unchanged(fields):
     assert outcome("extra fields", lambda: pairs("-u")(extra_fields(fields))) == fields
 
 
@@ -185,7 +185,7 @@ SOUND = verify(MANIFEST)
 
 
 def check_batch(batch):
-    """What later tasks make parameters and conditions of."""
+    """Check the values from which later tasks create parameters and conditions."""
     assert batch.network_passphrase == "net" and batch.ledgers == 3 and batch.range == LedgerRange(3, 5)
     assert batch.files.keys() == FILE_NAMES.keys()
     for data_type, file in batch.files.items():
@@ -210,7 +210,7 @@ def check_batch(batch):
 @example({**MANIFEST, "files": [{**file, "rows": 1e999} for file in MANIFEST["files"]]})
 @example({**MANIFEST, "files": [{**file, "rows": -1} for file in MANIFEST["files"]]})
 @example({**MANIFEST, "files": [{**file, "bytes": 100.9} for file in MANIFEST["files"]]})
-def test_manifests(manifest):
+def test_manifests_are_valid_or_refused(manifest):
     def read():
         return verify(read_manifest(json.dumps(manifest), "m.json"))
 
@@ -221,7 +221,7 @@ def test_manifests(manifest):
 
 @tried(300)
 @given(tampered(MANIFEST), tampered(MANIFEST))
-def test_manifests_of_several_pods(first, second):
+def test_manifests_of_several_pods_are_combined_or_refused(first, second):
     def combined():
         read = {str(number): read_manifest(json.dumps(one), "m") for number, one in enumerate((first, second))}
         return combined_manifest(read)
@@ -234,7 +234,7 @@ def test_manifests_of_several_pods(first, second):
 
 
 @pytest.mark.parametrize("text", [*NASTY, DEEP, '{"files": ' + DEEP + "}", "9" * 5000])
-def test_invalid_manifests(text):
+def test_invalid_manifests_are_refused(text):
     assert isinstance(outcome("manifests", lambda: verify(read_manifest(text, "m.json")), ManifestError), ManifestError)
 
 
@@ -273,7 +273,7 @@ TRANSACTION_ROWS = [{"ledger_sequence": n, "id": n << 32, "successful": True} fo
 
 @tried(300)
 @given(tampered(TRANSACTION_ROWS), tampered(OPERATION_ROWS))
-def test_rows_that_a_derived_manifest_counts(transactions, operations):
+def test_rows_for_a_derived_manifest_are_counted_or_refused(transactions, operations):
     def counted():
         rows = [value if isinstance(value, list) else [value] for value in (transactions, operations)]
         return contents_of(transactions=rows[0], operations=rows[1], effects=[])
@@ -288,7 +288,7 @@ def test_rows_that_a_derived_manifest_counts(transactions, operations):
 @example([{**header, "tx_set_operation_count": 1e999} for header in HEADERS])
 @example([{**HEADERS[0], "closed_at": [1]}, *HEADERS[1:]])
 @example([{**HEADERS[0], "closed_at": "' OR 1=1 --"}, *HEADERS[1:]])
-def test_rows_of_ledgers_that_a_manifest_is_made_of(headers):
+def test_rows_of_ledgers_for_a_manifest_are_read_or_refused(headers):
     lines = headers if isinstance(headers, list) else [headers]
 
     def derived():
@@ -300,11 +300,11 @@ def test_rows_of_ledgers_that_a_manifest_is_made_of(headers):
 
 
 @pytest.mark.parametrize("text", [DEEP + "\n", "9" * 5000 + "\n", "\0\n", "\n\n\n", "{}\n{}\n{}\n"])
-def test_invalid_rows_of_ledgers(text):
+def test_invalid_rows_of_ledgers_are_refused(text):
     assert isinstance(outcome("derived manifests", lambda: derive(text), *REFUSALS), ManifestError)
 
 
-def test_the_sound_manifests_pass():
+def test_valid_manifests_pass():
     check_batch(SOUND)
     check_batch(verify(derive("".join(json.dumps(line) + "\n" for line in HEADERS))))
 
@@ -325,7 +325,7 @@ SCHEMA = [
 @example(SCHEMA, [{**SCHEMA[0], "type": "\x1e"}])
 @example(SCHEMA, [{**SCHEMA[0], "mode": "\n"}])
 @example([{"name": "details", "type": "RECORD", "fields": 5}], SCHEMA)
-def test_schema_files(tmp_path_factory, first, second):
+def test_schema_files_are_valid_or_refused(tmp_path_factory, first, second):
     folder = tmp_path_factory.getbasetemp() / "schemas"
     folder.mkdir(exist_ok=True)
 
@@ -344,12 +344,12 @@ def test_schema_files(tmp_path_factory, first, second):
 
 
 @pytest.mark.parametrize("content", [DEEP.encode(), b"\xff\xfe", b"", b"9" * 5000, b"[1]", b'[{"name": "a"}]'])
-def test_invalid_schema_files(tmp_path, content):
+def test_invalid_schema_files_are_refused(tmp_path, content):
     (tmp_path / "t_schema.json").write_bytes(content)
     assert isinstance(outcome("schema files", lambda: read_schema(str(tmp_path), "t"), SchemaError), SchemaError)
 
 
-def test_a_schema_file_that_cannot_be_opened(tmp_path):
+def test_an_unreadable_schema_file_is_refused(tmp_path):
     (tmp_path / "t_schema.json").mkdir()
     for folder in (str(tmp_path), f"{tmp_path}/t_schema.json/x", "\0", "x" * 5000):
         assert isinstance(outcome("schema files", lambda f=folder: read_schema(f, "t"), SchemaError), SchemaError)

@@ -1,4 +1,4 @@
-"""Requests to the local cluster of any content: an answer, no fault of the server, and no shell that reads them."""
+"""Requests of any content to the local cluster have a reply, cause no server error, and reach no shell."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ask(cluster):
-    """Send a request; return its status, which is no fault of the server."""
+    """Send a request; return its status, which must not be a server error."""
     with requests.Session() as session:
         session.headers.update({"Authorization": f"Bearer {cluster.token}", "Content-Type": "application/json"})
 
@@ -74,7 +74,7 @@ def ask(cluster):
 @example({**POD, "metadata": {"name": "x", "deletionTimestamp": "soon", "deletionGracePeriodSeconds": "x"}})
 @example({**POD, "spec": {**POD["spec"], "terminationGracePeriodSeconds": 10**30}})
 @example({**POD, "spec": {**POD["spec"], "containers": [{"name": [], "image": IMAGE}]}})
-def test_pods(ask, pod):
+def test_pods_of_any_content_get_a_reply(ask, pod):
     name = f"p{secrets.token_hex(6)}"
     if isinstance(pod, dict) and isinstance(pod.get("metadata"), dict) and pod["metadata"].get("name") == "x":
         pod = {**pod, "metadata": {**pod["metadata"], "name": name}}
@@ -84,13 +84,13 @@ def test_pods(ask, pod):
 
 @tried(100)
 @given(st.sampled_from(["secrets", "configmaps", "events"]), anything | tampered({**POD, "data": {"a": "b"}}))
-def test_other_objects(ask, plural, obj):
+def test_other_objects_of_any_content_get_a_reply(ask, plural, obj):
     ask("POST", f"{SPACE}/{plural}", data=json.dumps(obj))
 
 
 @pytest.mark.parametrize("body", [DEEP, "\xff\xfe", "", "9" * 5000, "nul", "[" * 5])
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=nonsense", "text/plain"])
-def test_bodies(cluster, ask, body, kind):
+def test_bodies_of_any_content_get_a_reply(cluster, ask, body, kind):
     name = cluster.create("true")
     data = body.encode("latin-1")
     for method, path in (
@@ -103,7 +103,7 @@ def test_bodies(cluster, ask, body, kind):
 
 @tried(100)
 @given(tampered({"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}))
-def test_patches(cluster, ask, patch):
+def test_patches_of_any_content_get_a_reply(cluster, ask, patch):
     name = getattr(cluster, "patched", None) or cluster.create("true")
     cluster.patched = name
     ask("PATCH", f"{SPACE}/pods/{name}", data=json.dumps(patch))
@@ -125,7 +125,7 @@ words = texts.filter(lambda text: "\ud800" not in text) | st.sampled_from(
 )
 @example("GET", "/pods", "", {"watch": "1", "timeoutSeconds": "nan"})
 @example("GET", "/pods", "", {"watch": "1", "resourceVersion": "x", "timeoutSeconds": "1"})
-def test_paths_and_queries(cluster, ask, method, path, name, query):
+def test_paths_and_queries_of_any_content_get_a_reply(cluster, ask, method, path, name, query):
     known = getattr(cluster, "asked", None) or cluster.create("true")
     cluster.asked = known
     if "watch" in query:
@@ -136,14 +136,14 @@ def test_paths_and_queries(cluster, ask, method, path, name, query):
 
 
 @pytest.mark.parametrize("header", [b"\xff\xfe", b"Bearer \xc3\xa9", b"Bearer", b""])
-def test_tokens(cluster, header):
+def test_tokens_of_any_content_get_a_reply(cluster, header):
     answer = requests.get(f"{cluster.url}/version", headers={"Authorization": header}, timeout=PATIENCE)
     assert answer.status_code == 401
 
 
 def test_no_shell_reads_the_arguments_of_pods(cluster, tmp_path):
     marker = tmp_path / "owned"
-    # No argument has a NUL, logs end lines at each \r, and Kubernetes itself reads $(…) and $$.
+    # Arguments have no NUL, logs end lines at each \r, and Kubernetes itself replaces $(…) and $$.
     told = [text for text in (*NASTY, f"`touch {marker}`", f"; touch {marker};") if not set(text) & set("\0\r\ud800$")]
     env = [{"name": f"TEXT_{number}", "value": text} for number, text in enumerate(told)]
     name = cluster.create("printf", "%s\n", *told, container={"env": env})
@@ -153,7 +153,7 @@ def test_no_shell_reads_the_arguments_of_pods(cluster, tmp_path):
 
 
 @pytest.mark.parametrize("part", ["../../../../escaped", "/escaped", "a/../../../../../escaped"])
-def test_volumes_are_not_left(cluster, tmp_path, part):
+def test_paths_cannot_leave_a_volume(cluster, tmp_path, part):
     data = {"a": base64.b64encode(b"x").decode()}
     name = f"s{secrets.token_hex(4)}"
     cluster.api.create_namespaced_secret(NAMESPACE, {"metadata": {"name": name}, "data": data})
@@ -177,6 +177,6 @@ def test_volumes_are_not_left(cluster, tmp_path, part):
 
         wait_until(waiting, "the pod was started")
         cluster.api.delete_namespaced_pod(pod, NAMESPACE, grace_period_seconds=0)
-    # Not by rglob: the pods' folders may go while it looks.
+    # Without rglob: the pods' folders may disappear during the search.
     found = [name for _, folders, files in os.walk(cluster.root) for name in (*folders, *files)]
     assert not [name for name in found if name.startswith("escaped")]

@@ -1,4 +1,4 @@
-"""Lakes and archives that were tampered with: rows, or one line and nothing written, in bounded memory."""
+"""Modified lakes and archives give rows, or one line without any output, in bounded memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def size(lake, span):
 
 @pytest.fixture
 def tampered_lake(tmp_path_factory, lake, ledger):
-    """Put bytes in place of the ledger's object; return the lake."""
+    """Replace the bytes of the ledger's object; return the lake."""
     folder = tmp_path_factory.mktemp("tampered") / "lake"
     (folder / ledger[0].name).parent.mkdir(parents=True)
     shutil.copy(lake / ".config.json", folder)
@@ -52,7 +52,7 @@ def tampered_lake(tmp_path_factory, lake, ledger):
 
 
 def export(target, folder, sequence, *options):
-    """Export one ledger, and make sure that either all files are there, or none."""
+    """Export one ledger, and check that either all files exist, or none."""
     output = folder.parent / "out"
     line = exporter(
         target,
@@ -60,7 +60,7 @@ def export(target, folder, sequence, *options):
     )
     written = [path for path in output.rglob("*") if path.is_file()] if output.exists() else []
     assert bool(written) != bool(line), (line, written)
-    assert not list(output.glob(".*")), "what was written aside is left"
+    assert not list(output.glob(".*")), "a temporary file is left"
     shutil.rmtree(output, ignore_errors=True)
     return line
 
@@ -70,7 +70,7 @@ def export(target, folder, sequence, *options):
 
 @tried(100)
 @given(data=st.data())
-def test_ledgers_of_damaged_xdr(data, ledger, tampered_lake):
+def test_ledgers_of_damaged_xdr_are_exported_or_refused(data, ledger, tampered_lake):
     span, content = ledger
     folder = tampered_lake(zstandard.compress(data.draw(damaged(content)), 1))
     options = data.draw(st.sampled_from([(), ("--no-verify",), ("--no-verify", "--strict-export")]))
@@ -80,7 +80,7 @@ def test_ledgers_of_damaged_xdr(data, ledger, tampered_lake):
 
 @tried(100)
 @given(data=st.data())
-def test_damaged_zstd_frames(data, ledger, lake, tampered_lake):
+def test_damaged_zstd_frames_are_exported_or_refused(data, ledger, lake, tampered_lake):
     span, _ = ledger
     folder = tampered_lake(data.draw(damaged((lake / span.name).read_bytes()) | st.binary(max_size=40)))
     line = export("zstd frames", folder, span.first)
@@ -102,7 +102,7 @@ def test_any_bytes_are_decoded_or_refused(data):
 
 
 def rle_frame(size):
-    """A zstd frame of so many zeros, at least; 128 KiB take four bytes of it (RFC 8878, section 3.1.1)."""
+    """Return a zstd frame of at least this many zeros; 128 KiB need four bytes of it (RFC 8878, section 3.1.1)."""
     block = 128 << 10
     blocks = -(-size // block)
     return (
@@ -113,33 +113,33 @@ def rle_frame(size):
     )
 
 
-def test_the_bomb_is_a_frame():
+def test_the_bomb_is_a_valid_frame():
     assert decompress(rle_frame(1 << 20)) == bytes(1 << 20)
 
 
 @pytest.mark.parametrize("told", [None, 10 << 30])
-def test_a_bomb_of_zstd_takes_little_memory(tmp_path, lake, ledger, tampered_lake, told):
+def test_a_zstd_bomb_needs_little_memory(tmp_path, lake, ledger, tampered_lake, told):
     span, _ = ledger
     arguments = ("export_all_history", "-s", span.first, "-e", span.first, "-o", tmp_path / "out", "--datastore-path")
     sound = measured("sound ledgers", *arguments, lake)
     frame = rle_frame(10 << 30)
-    if told:  # the header may say how much it is
+    if told:  # the header may have the size
         frame = frame[:4] + b"\xc0\x38" + told.to_bytes(8, "little") + frame[6:]
     shutil.rmtree(tmp_path / "out")
     bomb = measured("bombs of zstd", *arguments, tampered_lake(frame))
     assert (sound.status, bomb.status) == (0, 1)
     assert span.name in bomb.line and "larger" in bomb.line
-    assert bomb.memory < 8 * sound.memory  # what is always taken, and one piece more, beside the program itself
+    assert bomb.memory < 8 * sound.memory  # the minimum, one piece more, and the program itself
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
 
 
-def test_a_frame_that_needs_a_window_of_gigabytes(ledger, tampered_lake):
+def test_a_frame_with_a_window_of_gigabytes_is_refused(ledger, tampered_lake):
     frame = b"\x28\xb5\x2f\xfd\x00\xf8" + b"\x01\x00\x00"
     assert "can't be read" in export("zstd frames", tampered_lake(frame), ledger[0].first)
 
 
-def test_names_that_promise_more_ledgers_than_there_can_be(ledger, tmp_path, lake):
-    """The newest name says how far the lake goes; it must not be believed at the cost of memory."""
+def test_names_with_an_impossible_number_of_ledgers_are_refused(ledger, tmp_path, lake):
+    """The newest name shows the end of the lake; a wrong one must not cost memory."""
     span, content = ledger
     for last in (span.first + (1 << 31), 0xFFFFFFFF, 10**19):
         folder = tmp_path / f"lake{last}"
@@ -160,14 +160,14 @@ INT, SYMBOL = b"\0\0\0\x03\0\0\0\x08", b"\0\0\0\x10\0\0\0\x01"
 
 
 def nested_vectors(depth):
-    """A contract's data: a vector of a vector of a vector…, each an SCVal (type 16, present, one value)."""
+    """Return a contract's data: nested vectors, each an SCVal (type 16, present, one value)."""
     sound = contract_data(8).to_xdr_bytes()
     assert sound.count(INT) == 1
     return sound.replace(INT, (SYMBOL + b"\0\0\0\x01") * depth + INT)
 
 
 def nested_predicates(depth):
-    """A claimable balance whose claim predicate is not not not… unconditional (types 3 and 0)."""
+    """Return a claimable balance with nested claim predicates: NOT … unconditional (types 3 and 0)."""
     claimant = xdr.Claimant(
         xdr.ClaimantType.CLAIMANT_TYPE_V0,
         xdr.ClaimantV0(account_id(BOB), xdr.ClaimPredicate(xdr.ClaimPredicateType.CLAIM_PREDICATE_UNCONDITIONAL)),
@@ -183,8 +183,8 @@ OWNER = Keypair.from_public_key(BOB).raw_public_key()
 
 @pytest.mark.parametrize("make", [nested_vectors, nested_predicates])
 @pytest.mark.parametrize("depth", [1, 100, 200, 255, 300, 500, 980, 5000, 200_000])
-def test_values_that_are_nested_deeply(tmp_path, make, depth):
-    """Rows that JSON can't hold are left out and counted; what the decoder does not go down to is refused."""
+def test_deeply_nested_values_are_omitted_or_refused(tmp_path, make, depth):
+    """Rows that JSON cannot represent are omitted and counted; values too deep for the decoder are refused."""
     content = record(bytes(4) + make(depth))
     outcome("decoders", lambda: decode_bucket_entry(content[4:]), XdrError)
     folder = write_archive(tmp_path / "archive", [content])
@@ -235,7 +235,7 @@ def content_of(archive, kind):
 
 @tried(60)
 @given(data=st.data())
-def test_damaged_files_of_an_archive(data, archive, tampered_archive, tmp_path):
+def test_damaged_files_of_an_archive_are_read_or_refused(data, archive, tampered_archive, tmp_path):
     kind = data.draw(st.sampled_from(["bucket", "ledger"]))
     damage = data.draw(damaged(content_of(archive, kind)))
     packed = gzip.compress(damage, 1)
@@ -259,7 +259,7 @@ STATE = {
 @example({**STATE, "currentLedger": 1e999}, ".well-known/stellar-history.json")
 @example({**STATE, "networkPassphrase": 5}, ".well-known/stellar-history.json")
 @example({**STATE, "networkPassphrase": "\ud800"}, ".well-known/stellar-history.json")
-def test_state_files_of_any_json(tmp_path_factory, archive, state, name):
+def test_state_files_of_any_json_are_read_or_refused(tmp_path_factory, archive, state, name):
     folder = tmp_path_factory.getbasetemp() / "states"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(archive, folder / "archive")
@@ -269,7 +269,7 @@ def test_state_files_of_any_json(tmp_path_factory, archive, state, name):
 
 
 @pytest.mark.parametrize("text", [DEEP, "", "9" * 5000, "\ufeff{}", "NaN"])
-def test_invalid_state_files(tmp_path, archive, text):
+def test_invalid_state_files_are_refused(tmp_path, archive, text):
     folder = shutil.copytree(archive, tmp_path / "archive")
     (folder / ".well-known/stellar-history.json").write_text(text)
     assert "stellar-history.json can't be read" in export_state("state files", folder, tmp_path / "out")
@@ -280,15 +280,15 @@ def test_invalid_state_files(tmp_path, archive, text):
 @example([b"\xff\xff\xff\xff", b"x"])
 @example([b"\x7f\xff\xff\xff"])
 @example([b"\x80\x00\x00\x00" * 3])
-def test_record_marks(pieces):
+def test_invalid_record_marks_are_refused(pieces):
     found = outcome("records", lambda: [one for some in records(pieces) for one in some], XdrError)
     if isinstance(found, list):
         assert b"".join(map(record, found)) == b"".join(pieces)
     outcome("gunzipped", lambda: list(gunzipped(pieces)), zlib.error)
 
 
-def test_a_bomb_of_gzip_takes_little_memory(tmp_path, archive):
-    """A bucket of records as large as they may be, of a type that is not asked for: they are passed over."""
+def test_a_gzip_bomb_needs_little_memory(tmp_path, archive):
+    """The bucket has records of the maximum size and of a type that is not requested: they are skipped."""
     options = ("--types", "accounts", "-o", tmp_path / "out")
     sound = measured(
         "sound archives", "export_bucket_list", "-e", CHECKPOINT, "--history-archive-path", archive, *options
@@ -318,7 +318,7 @@ def test_a_bomb_of_gzip_takes_little_memory(tmp_path, archive):
     )
     assert path.stat().st_size * 100 < 16 * len(skipped)
     assert (sound.status, bomb.status) == (0, 0), bomb
-    assert bomb.memory < 6 * sound.memory  # a few copies of the largest record, beside the program itself
+    assert bomb.memory < 6 * sound.memory  # a few copies of the largest record, and the program itself
 
 
 # Configurations and options ----------------------------------------------------------------------------------------
@@ -330,30 +330,30 @@ CONFIG = {"networkPassphrase": "net", "ledgersPerBatch": 1, "batchesPerPartition
 @given(tampered(CONFIG) | anything)
 @example({**CONFIG, "networkPassphrase": "\ud800"})
 @example({**CONFIG, "ledgersPerBatch": 1e999})
-def test_configurations_of_any_json(lake, ledger, tampered_lake, config):
+def test_configurations_of_any_json_are_read_or_refused(lake, ledger, tampered_lake, config):
     span, content = ledger
     folder = tampered_lake(zstandard.compress(content, 1))
     (folder / ".config.json").write_text(json.dumps(config))
     line = export("configurations", folder, span.first)
-    assert line  # the network is another, or none
+    assert line  # the network is different or missing
 
 
 @pytest.mark.parametrize("text", [DEEP, "", "\xff", "9" * 5000])
-def test_invalid_configurations(lake, ledger, tampered_lake, text):
+def test_invalid_configurations_are_refused(lake, ledger, tampered_lake, text):
     span, content = ledger
     folder = tampered_lake(zstandard.compress(content, 1))
     (folder / ".config.json").write_bytes(text.encode("latin-1"))
     assert ".config.json can't be read" in export("configurations", folder, span.first)
 
 
-def test_a_configuration_that_is_a_folder(ledger, tampered_lake):
+def test_a_configuration_that_is_a_folder_is_refused(ledger, tampered_lake):
     folder = tampered_lake(b"")
     (folder / ".config.json").unlink()
     (folder / ".config.json").mkdir()
     assert ".config.json" in export("configurations", folder, ledger[0].first)
 
 
-arguments = texts.filter(lambda text: "\0" not in text)  # the kernel passes none
+arguments = texts.filter(lambda text: "\0" not in text)  # the kernel accepts none in arguments
 
 
 @tried(100)
@@ -362,7 +362,7 @@ arguments = texts.filter(lambda text: "\0" not in text)  # the kernel passes non
 @example("a=\udcff")
 @example("a=b,a=c,sequence=' OR 1=1 --")
 @example('"a=b')
-def test_extra_fields(lake, ledger, tmp_path_factory, text):
+def test_extra_fields_of_any_content_are_written_or_refused(lake, ledger, tmp_path_factory, text):
     folder = tmp_path_factory.getbasetemp() / "extra"
     folder.mkdir(exist_ok=True)
     output = folder / "out"
@@ -427,14 +427,14 @@ def test_file_names_stay_in_the_folder(lake, tmp_path_factory, text):
 
 @pytest.mark.parametrize("value", ["\udcff", "a\nb", "x" * 5000])
 @pytest.mark.parametrize("option", ["--datastore-path", "-o", "--network-passphrase", "--types", "--cloud-provider"])
-def test_other_texts(lake, tmp_path, monkeypatch, option, value):
+def test_options_of_any_text_are_used_or_refused(lake, tmp_path, monkeypatch, option, value):
     monkeypatch.chdir(tmp_path)
     given_ = {"--datastore-path": lake, "-o": tmp_path / "out", option: value}
     exporter("options", "export_all_history", "-s", 3, "-e", 3, *(part for pair in given_.items() for part in pair))
 
 
 @pytest.mark.parametrize("end", [0xFFFFFFFF, 10**30])
-def test_ranges_that_no_machine_holds(lake, tmp_path, end):
+def test_ranges_too_large_for_memory_are_refused(lake, tmp_path, end):
     ended = measured(
         "ranges",
         *("export_ledger_entry_changes", "-s", 3, "-e", end, "-b", 1, "--datastore-path", lake, "-o", tmp_path / "out"),
@@ -445,15 +445,15 @@ def test_ranges_that_no_machine_holds(lake, tmp_path, end):
 
 @tried(100)
 @given(texts.filter(lambda text: "\0" not in text) | st.just("0001-01-01T00:00:00+23:59"))
-def test_times(lake, text):
+def test_times_of_any_text_are_read_or_refused(lake, text):
     exporter(
         "times",
         *("get_ledger_range_from_times", f"-s={text}", "-e=2026-01-01T00:00:30Z", "--datastore-path", lake, "-o="),
     )
 
 
-def test_close_times_beyond_the_calendar(ledger, tampered_lake, lake):
-    """For a ledger whose hash is not checked: the newest one, with which times are compared."""
+def test_close_times_beyond_the_calendar_are_refused(ledger, tampered_lake, lake):
+    """The newest ledger's hash is not checked when times are compared with it."""
     span, content = ledger
     header = decode_batch(content)["ledgerCloseMetas"][0][1]["ledgerHeader"]["header"]
     moment = header["scpValue"]["txSetHash"] + header["scpValue"]["closeTime"].to_bytes(8, "big")

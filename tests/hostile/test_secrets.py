@@ -1,4 +1,4 @@
-"""Secrets that a worker knows, and where they must not turn up."""
+"""Secrets of a worker, and the places where they must not appear."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ POD_SECRETS = {"AN_API_TOKEN": {"secret": "exporter", "key": "token"}}
 
 @pytest.fixture
 def planted(start, airflow_environment, monkeypatch, tmp_path, cluster):
-    """A secret in the Google connection and `sentry_dsn`, which a secrets backend alone knows, in a key file, in the
-    worker's environment, and in two Kubernetes secrets."""
+    """Place a secret in the Google connection and `sentry_dsn` of a secrets backend, and in other sources.
+
+    The other sources are a key file, the worker's environment, and two Kubernetes secrets.
+    """
     key = tmp_path / "key.json"
     key.write_text(json.dumps({"type": "service_account", "private_key": SECRET}))
     google, kubernetes = "GOOGLE_CLOUD_PLATFORM_CONNECTION", "KUBERNETES_DEFAULT"
@@ -65,12 +67,12 @@ def rendered(task):
 
 
 def lineage_told(folder):
-    """What OpenLineage's events say."""
+    """Return the text of OpenLineage's events."""
     return [path.read_text() for path in folder.glob("event-*.json")]
 
 
 @pytest.mark.parametrize("path", [None, "/nowhere"])
-def test_secrets_stay_where_they_are(
+def test_secrets_appear_nowhere_else(
     planted,
     start,
     airflow_environment,
@@ -83,7 +85,7 @@ def test_secrets_stay_where_they_are(
     tmp_path,
     path,
 ):
-    """In a run that goes well, and in one whose pods fail; lineage says all that it can say of a task."""
+    """The runs are one that succeeds, and one whose pods fail; lineage has all its optional facets."""
     transport = {"type": "file", "log_file_path": str(tmp_path / "event"), "debug_mode": True}
     policy = [{"scope": {}, "controls": {"include_full_task_info": True}}]
     listener.options(monkeypatch, transport=transport, emission_policy=policy, debug_mode="True")
@@ -111,9 +113,9 @@ def test_secrets_stay_where_they_are(
     events = [json.dumps(event.to_dict(), default=str) for event in cluster.api.list_namespaced_event(NAMESPACE).items]
     told = capfd.readouterr()
     assert len(watched) == 2 and events and (path or written)
-    assert all("AN_API_TOKEN" in pod for pod in watched), "the pods' specs are looked at"
+    assert all("AN_API_TOKEN" in pod for pod in watched), "the pods' specs are checked"
     assert path or any(blob.name.startswith(f"{PREFIX}/") for blob in objects.list_blobs())
-    assert len(lineage_told(tmp_path)) == (4 if path else 6), "a beginning and an end of each task"
+    assert len(lineage_told(tmp_path)) == (4 if path else 6), "each task has a start and an end event"
     places = {
         "logs": [caplog.text, told.out, told.err],
         "pods": watched,

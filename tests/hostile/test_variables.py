@@ -1,4 +1,4 @@
-"""Variables and checks of any content: a valid model or a SettingsError; SQL that holds checked names alone."""
+"""Variables and checks of any content give a valid model or a SettingsError; SQL contains only checked names."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ KEYS = sorted(known_keys())
 @tried(600)
 @given(st.sampled_from(KEYS), anything, st.booleans())
 @example("checks", [{"table": "accounts", "kind": "range", "column": "balance", "minimum": float("nan")}], True)
-def test_any_value_of_any_key(key, value, as_text):
-    """As `airflow variables import` gives it, and as the text that Airflow keeps."""
+def test_any_value_of_any_key_is_valid_or_refused(key, value, as_text):
+    """The value has the form of `airflow variables import`, and the text form of Airflow's database."""
     variables = SHIPPED | {key: json.dumps(value) if as_text else value}
     for group in GROUPS:
         if key in group.model_fields:
@@ -40,7 +40,7 @@ def test_any_value_of_any_key(key, value, as_text):
 
 @tried(150)
 @given(data=st.data())
-def test_shipped_values_that_were_tampered_with(data):
+def test_modified_shipped_values_are_valid_or_refused(data):
     key = data.draw(st.sampled_from(sorted(key for key, value in SHIPPED.items() if isinstance(value, (dict, list)))))
     variables = SHIPPED | {key: data.draw(tampered(SHIPPED[key]))}
     for message in outcome("files of Variables", lambda: check(variables)):
@@ -48,11 +48,11 @@ def test_shipped_values_that_were_tampered_with(data):
 
 
 @pytest.mark.parametrize("text", [DEEP, '{"a":' * 50_000, "9" * 5000])
-def test_text_that_no_parser_takes(text):
+def test_unparsable_text_is_refused(text):
     for key, group in [(key, some) for some in GROUPS for key in some.model_fields]:
         get = (SHIPPED | {key: text}).get
         result = outcome("Variables", lambda g=group, v=get: load(g, v), SettingsError, MissingError)
-        assert not isinstance(result, SettingsError) or len(str(result)) < 10_000, "the message repeats it all"
+        assert not isinstance(result, SettingsError) or len(str(result)) < 10_000, "the message repeats the whole text"
 
 
 # Checks ------------------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ checks = st.fixed_dictionaries(
     },
 )
 WORDS = re.compile(r"`[A-Za-z_]\w*`|@check_\d+_\d+|[A-Za-z_]+\w*|\d+|[\s(),.<>=!*-]")
-"""All that a rule's SQL may be made of."""
+"""The parts from which a rule's SQL may be built."""
 
 
 @tried(800)
@@ -96,7 +96,7 @@ WORDS = re.compile(r"`[A-Za-z_]\w*`|@check_\d+_\d+|[A-Za-z_]+\w*|\d+|[\s(),.<>=!
 @example({"table": "t", "kind": "range", "column": "amount", "minimum": 1 << 80})
 @example({"table": "t", "kind": "range", "column": "price", "minimum": 10**400})
 @example({"table": "t", "kind": "accepted_values", "column": "name", "values": ["a"]})
-def test_checks_become_sql_of_checked_names_and_parameters(written):
+def test_checks_give_sql_of_checked_names_and_parameters(written):
     settings = outcome("checks", lambda: load(CheckSettings, {"checks": [written]}.get), SettingsError, MissingError)
     if isinstance(settings, SettingsError):
         return
@@ -120,7 +120,7 @@ def test_checks_become_sql_of_checked_names_and_parameters(written):
 
 @tried(200)
 @given(texts, st.sampled_from(list(Kind)))
-def test_checks_that_were_not_read_from_variables(column, kind):
+def test_invalid_checks_of_other_sources_are_refused(column, kind):
     outcome(
         "checks",
         lambda: column_rules([Check(kind, column)], "`p.d.t`", [{"name": column, "type": "STRING"}]),
@@ -131,7 +131,7 @@ def test_checks_that_were_not_read_from_variables(column, kind):
 
 @tried(300)
 @given(texts | st.from_regex(r"[a-z`.'-]{1,9}"), texts)
-def test_names_in_sql(name, other):
+def test_names_in_sql_are_checked(name, other):
     for made in (
         outcome("names", lambda: identifier(name), ValueError),
         outcome("names", lambda: table_name("project", name, other), ValueError),

@@ -1,4 +1,4 @@
-"""Rows of any content into the local warehouse: loaded as they are, or an error of the job; the server lives on."""
+"""Rows of any content are loaded unchanged into the local warehouse or fail the job, and the server survives."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory):
-    """Load a file's bytes into a table of its own; return the rows' ids and names that are there after it."""
+    """Load a file's bytes into a separate table; return the ids and names of its rows."""
     folder = tmp_path_factory.mktemp("warehouse")
     with running(warehouse(folder)) as server:
         client = bigquery_client(server)
@@ -77,7 +77,7 @@ def load(tmp_path_factory):
 
 
 def refused_or_right(load, content, name="rows.txt"):
-    """Return the rows, or the error, which must be one of the job and not of the server."""
+    """Return the rows, or the error, which must be the job's and not the server's."""
     try:
         rows = load(content, name)
     except BadRequest as error:
@@ -96,7 +96,7 @@ def refused_or_right(load, content, name="rows.txt"):
 @example({**ROW, "name": "\ud800"})
 @example({**ROW, "parts": {"amount": "x"}})
 @example({**ROW, "'); DROP TABLE t; --": 1})
-def test_rows(load, row):
+def test_rows_are_loaded_or_refused(load, row):
     found = refused_or_right(load, json.dumps(row).encode() + b"\n")
     if isinstance(found, list) and isinstance(row, dict) and isinstance(row.get("name"), str):
         assert found == [(int(row["id"]), row["name"])]
@@ -104,13 +104,13 @@ def test_rows(load, row):
 
 @tried(40)
 @given(damaged(b"".join(json.dumps({**ROW, "id": number}).encode() + b"\n" for number in range(3))))
-def test_damaged_files(load, content):
+def test_damaged_files_are_loaded_or_refused(load, content):
     refused_or_right(load, content)
 
 
 @tried(30)
 @given(st.binary(max_size=100) | anything.map(lambda value: json.dumps(value).encode()))
-def test_bytes_of_any_kind(load, content):
+def test_any_bytes_are_loaded_or_refused(load, content):
     refused_or_right(load, content)
 
 
@@ -118,18 +118,18 @@ def test_bytes_of_any_kind(load, content):
     "content",
     [DEEP.encode(), b'{"id": 1, "details_json": ' + DEEP.encode() + b"}", b'{"id": ' + b"9" * 100_000 + b"}", b"\0\n"],
 )
-def test_rows_that_no_parser_takes(load, content):
+def test_unparsable_rows_are_refused(load, content):
     refused_or_right(load, content)
 
 
 @pytest.mark.parametrize("name", [text for text in NASTY if "\ud800" not in text and "\0" not in text and text])
-def test_names_of_files(load, name):
-    """None but those of the bucket, and none made of SQL."""
+def test_names_of_files_stay_in_the_bucket(load, name):
+    """A name reaches no file outside the bucket, and no SQL."""
     with pytest.raises(Exception, match=r"(?i)not found|400|404|invalid"):
         load(json.dumps(ROW).encode(), name)
 
 
 @tried(40)
 @given(texts.filter(lambda text: "\ud800" not in text))
-def test_texts_come_back_as_they_are(load, text):
+def test_texts_are_returned_unchanged(load, text):
     assert refused_or_right(load, json.dumps({"id": 1, "name": text}).encode() + b"\n") == [(1, text)]

@@ -1,8 +1,8 @@
-"""A partner's HTTP API on loopback that honours idempotency keys, with the faults that a test asks for.
+"""A partner's HTTP API on loopback that supports idempotency keys, with faults on request.
 
-Which batch has which fault follows from its number, so that a test can count: `--faults throttle=5:1,lost=7:2`
-throttles the first try of batches 1, 6, 11, … and loses the answer of the first try of batches 2, 9, …. What was
-applied is in a journal, so that a receiver that is killed and started again knows the keys that it has seen.
+A batch's number determines its fault, so that a test can count: `--faults throttle=5:1,lost=7:2` throttles the first
+try of batches 1, 6, 11, … and loses the reply of the first try of batches 2, 9, …. A journal records applied batches,
+so that a restarted receiver has the keys of earlier requests.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from tests.shared import REPO
 
 KINDS = ("throttle", "unavailable", "lost", "slow", "reject", "reset", "broken", "error")
 ONCE = frozenset(KINDS) - {"reject", "broken"}
-"""Faults of a batch's first try only."""
+"""Faults that affect only a batch's first try."""
 
 
 @dataclass
 class State:
-    """What the receiver has seen."""
+    """The received batches."""
 
     journal: Path
     faults: dict[str, tuple[int, int]]
@@ -154,7 +154,7 @@ def main() -> None:
 
 
 class Receiver(Server):
-    """The receiver as a process: it can be killed and started again with what it has applied."""
+    """The receiver as a process: a test can kill it and start it again with its applied batches."""
 
     @property
     def address(self) -> str:
@@ -166,7 +166,7 @@ class Receiver(Server):
 
 @contextlib.contextmanager
 def receiving(folder: Path, **options: object) -> Iterator[Receiver]:
-    """A receiver with faults, for as long as the block lasts."""
+    """Run a receiver with faults during the block."""
     arguments = ["tests.outbound.receiver", "--journal", str(folder / "journal.ndjson")]
     for name, value in options.items():
         arguments += [f"--{name.replace('_', '-')}", str(value)]
@@ -180,7 +180,7 @@ def receiving(folder: Path, **options: object) -> Iterator[Receiver]:
 
 
 def certificate_of_another(folder: Path) -> Path:
-    """A certificate that no authority signed, for another host."""
+    """Create a certificate that no authority signed, for another host."""
     path, key = folder / "certificate.pem", folder / "key.pem"
     subject = "/CN=another.example"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", subject]
@@ -193,12 +193,12 @@ PYTHON = REPO / ".venv-outbound" / "bin" / "python"
 
 
 def worker_environment(storage_url: str) -> dict[str, str]:
-    """The environment of a worker of exports on a laptop."""
+    """Return the environment of a worker of exports on a laptop."""
     return {**os.environ, "STORAGE_EMULATOR_HOST": storage_url, "PYTHONPATH": str(REPO), "NO_GCE_CHECK": "true"}
 
 
 def make_python() -> Path:
-    """The environment with Beam, made on first use."""
+    """Return the Python of the environment with Beam, created on first use."""
     subprocess.run([str(REPO / "scripts" / "make_venv.sh"), "outbound"], check=True)
     return PYTHON
 

@@ -1,4 +1,4 @@
-"""The pipeline as a process: 1 GB of batches needs no more memory than a tenth of it."""
+"""The pipeline as a process: 1 GB of batches needs at most a tenth of that in memory."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tests.local import emulators
 from tests.outbound.receiver import make_python, receiving, worker_environment
 
 BATCHES = 1100
-"""Of a megabyte each, as the benchmark writes them: 5,000 rows of 200 bytes."""
+"""Batches of a megabyte each, as the benchmark writes them: 5,000 rows of 200 bytes."""
 
 
 @pytest.mark.slow
-def test_a_gigabyte_needs_no_more_memory_than_a_tenth_of_it(tmp_path):
+def test_a_gigabyte_needs_at_most_a_tenth_of_it_in_memory(tmp_path):
     make_python()
     peaks, place = [], f"gs://{emulators.BUCKET}/{FOLDER}"
     with emulators.running(emulators.bucket(tmp_path)) as bucket, receiving(tmp_path) as receiver:

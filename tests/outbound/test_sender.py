@@ -1,4 +1,4 @@
-"""How one batch is sent, against a receiver with every fault: what is applied, what is repeated, what is recorded."""
+"""Sending of one batch to a receiver with every fault: applied rows, retries, and the recorded outcome."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def reference(number):
 
 
 def send(url, number, pauses=None, **changes):
-    """Send one batch of the series; each test takes another series, for the receiver remembers tries."""
+    """Send one batch of the series; each test uses another series, because the receiver records tries."""
     terms = Terms(**{"url": url, "tries": 3, "timeout": 0.75, "hold": False, **changes})
     with closing(Sender(terms, sleep=(pauses if pauses is not None else []).append)) as sender:
         return sender.send(reference(number), BODY)
@@ -49,7 +49,7 @@ def applied(receiver, number):
 
 
 @pytest.mark.parametrize("kind", ["throttle", "unavailable", "lost", "reset", "error", "slow"])
-def test_a_batch_is_applied_once_whatever_fault_the_first_try_meets(receiver, kind):
+def test_a_batch_is_applied_once_for_every_fault_of_the_first_try(receiver, kind):
     number = FAULTS[kind] + EVERY
     outcome = send(receiver.address, number)
     assert (outcome.ending, outcome.status) == (Ending.DELIVERED, 200)
@@ -58,7 +58,7 @@ def test_a_batch_is_applied_once_whatever_fault_the_first_try_meets(receiver, ki
     assert receiver.stats()["conflicts"] == 0
 
 
-def test_a_lost_answer_is_a_replay_with_the_same_key(receiver):
+def test_a_lost_reply_causes_a_replay_with_the_same_key(receiver):
     before = receiver.stats()["replays"]
     send(receiver.address, FAULTS["lost"] + 2 * EVERY)
     assert receiver.stats()["replays"] == before + 1
@@ -72,7 +72,7 @@ def test_retry_after_is_honoured_and_counted(receiver):
 
 
 @pytest.mark.parametrize(("kind", "status", "tries"), [("reject", 422, 1), ("broken", 500, 3)])
-def test_what_the_receiver_refuses_or_fails_on_is_a_dead_letter(receiver, kind, status, tries):
+def test_a_refused_or_repeatedly_failed_batch_becomes_a_dead_letter(receiver, kind, status, tries):
     outcome = send(receiver.address, FAULTS[kind] + 3 * EVERY)
     assert (outcome.ending, outcome.status, outcome.tries) == (Ending.DEAD, status, tries)
 
@@ -83,17 +83,17 @@ def test_hold_leaves_a_batch_in_doubt_after_one_request(receiver, kind):
     assert (outcome.ending, outcome.tries) == (Ending.IN_DOUBT, 1)
 
 
-def test_hold_sends_again_what_was_surely_not_applied(receiver):
+def test_hold_retries_batches_that_were_certainly_not_applied(receiver):
     assert send(receiver.address, FAULTS["throttle"] + 5 * EVERY, hold=True).ending is Ending.DELIVERED
 
 
-def test_a_receiver_that_is_not_there_fails_the_job_and_makes_no_dead_letter():
+def test_an_unreachable_receiver_fails_the_job_without_a_dead_letter():
     for hold in (False, True):
         with pytest.raises(ReceiverError, match="stays outstanding"):
             send(f"http://127.0.0.1:{free_port()}/v1/batches", 9, hold=hold)
 
 
-def test_a_wrong_certificate_stops_before_anything_is_sent(tmp_path):
+def test_an_invalid_certificate_stops_the_job_before_the_first_batch(tmp_path):
     port = free_port()
     server = HTTPServer(("127.0.0.1", port), BaseHTTPRequestHandler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -116,7 +116,7 @@ def test_a_lane_keeps_its_pace(receiver):
     ("value", "seconds"),
     [("7", 7), ("Thu, 01 Jan 2026 00:00:30 GMT", 30), ("Wed, 31 Dec 2025 00:00:00 GMT", 0), ("soon", 0), (None, 0)],
 )
-def test_retry_after_is_seconds_or_a_date(value, seconds):
+def test_retry_after_may_be_seconds_or_a_date(value, seconds):
     assert retry_after(value, datetime(2026, 1, 1, tzinfo=UTC)) == seconds
 
 
@@ -133,7 +133,7 @@ def serving(server):
 
 
 class Vault(BaseHTTPRequestHandler):
-    """Vault's and Secret Manager's answers."""
+    """The replies of Vault and Secret Manager."""
 
     def do_GET(self):
         known = {
@@ -153,7 +153,7 @@ class Vault(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_secret_is_read_from_secret_manager_or_vault_and_nowhere_else(monkeypatch):
+def test_a_secret_is_read_from_secret_manager_or_vault_only(monkeypatch):
     with serving(HTTPServer(("127.0.0.1", 0), Vault)) as server:
         address = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setenv("VAULT_ADDR", address)

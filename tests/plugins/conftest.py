@@ -1,4 +1,4 @@
-"""Airflow's own API server with the plugin, users of three kinds, and the bucket that holds the summary."""
+"""Airflow's own API server with the plugin, users of three kinds, and the bucket with the summary."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.local.airflow_server import airflow
 from tests.shared import REPO
 
 USERS = {"admin": "admin", "reader": "viewer", "stranger": ""}
-"""Users by name, and their roles: the last has none, and may see nothing."""
+"""Users by name, and their roles: the last one has no role, and no access."""
 
 PREFIX = "dag-exported"
 OBJECT = f"coverage_page/{PREFIX}/summary.json"
@@ -31,14 +31,14 @@ class Answer:
 
 @dataclass
 class Page:
-    """The server, as a client of HTTP sees it."""
+    """The server, for an HTTP client."""
 
     url: str
     bucket: Bucket
     tokens: dict[str, str] = field(default_factory=dict)
 
     def ask(self, path, user="", method="GET", body=None) -> Answer:
-        """One request, with the cookie that Airflow's UI would send for a user."""
+        """Send one request, with the cookie that Airflow's UI would send for a user."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, method=method)
         if data:
@@ -69,7 +69,7 @@ def page_server(tmp_path_factory):
     passwords.write_text(json.dumps({user: f"{user}'s" for user in USERS}))
     dags = folder / "dags"
     dags.mkdir()
-    shutil.copy(REPO / "dags/history_backfill_dag.py", dags)  # the one that the form starts
+    shutil.copy(REPO / "dags/history_backfill_dag.py", dags)  # the DAG that the form triggers
     connection = {"conn_type": "google_cloud_platform", "extra": {"project": "local", "is_anonymous": True}}
     with emulators.running(emulators.bucket(folder / "gcs")) as bucket:
         environment = {
@@ -90,7 +90,7 @@ def page_server(tmp_path_factory):
 
 @pytest.fixture
 def page(page_server):
-    """The server; no summary is left of other tests."""
+    """The server, without a summary of earlier tests."""
     for blob in page_server.bucket.list_blobs(prefix="coverage_page/"):
         blob.delete()
     return page_server

@@ -1,4 +1,4 @@
-"""Summaries for the page, made by the code that the task uses."""
+"""Summaries for the page, created by the task's code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def closed_at(ledger, head):
 
 
 def watermark(dataset, table_id, through, head):
-    """A row of `ledger_watermarks`."""
+    """Return a row of `ledger_watermarks`."""
     return {
         "network": "0123456789abcdef" * 2,
         "dataset": dataset,
@@ -39,19 +39,19 @@ def watermark(dataset, table_id, through, head):
 
 
 def without(first, last, *holes):
-    """The ranges that are left of one."""
+    """Return the remaining ranges of one."""
     starts = [first, *(end + 1 for _, end in holes)]
     ends = [*(start - 1 for start, _ in holes), last]
     return [(start, end) for start, end in zip(starts, ends, strict=True) if start <= end]
 
 
 def made(head, gaps=None, dirty=None, repairs=(), tables=TABLES, datasets=DATASETS, last=None):
-    """The document of tables that are loaded from 3 on, except gaps and dirty ranges, each by table.
+    """Return the document of tables that are loaded from 3 on, except gaps and dirty ranges, by table.
 
     Args:
         head: the network's latest ledger.
-        gaps: by table, ranges that no load has brought, in order.
-        dirty: by table, ranges that a check found wrong, in order and apart from gaps.
+        gaps: by table, ranges without a load, in order.
+        dirty: by table, ranges that a check found wrong, in order and separate from gaps.
         repairs: runs that load ledgers again.
         tables: the tables.
         datasets: the datasets.
@@ -164,7 +164,7 @@ HEAD = 60_000_000
 
 
 def large_summary(holes=300):
-    """Sixty million ledgers of every table of two datasets: hundreds of gaps and dirty ranges in each."""
+    """Return a summary of sixty million ledgers of every table of two datasets, each with hundreds of findings."""
     chance = random.Random(22)
 
     def scattered():

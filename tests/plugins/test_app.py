@@ -1,4 +1,4 @@
-"""The app behind the page: nothing without a login and the permission, nothing but reading, and quick answers."""
+"""The app behind the page: it requires login and permission, only reads, and answers quickly."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from tests.plugins.summaries import large_summary
 from tests.shared import REPO
 
 ROUTES = make_app().routes
-"""All that the app answers: a new route is requested here by itself."""
+"""All routes of the app: these tests request a new route automatically."""
 
 FILES = sorted(path.name for path in STATIC.iterdir())
 
 
 def addresses(route):
-    """A route's addresses; a part that varies takes each of the page's files."""
+    """Return a route's addresses; a parameter takes each of the page's files."""
     return [PATH + route.path.replace("{name}", name) for name in (FILES if "{" in route.path else [""])]
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
-def test_every_route_refuses_users_who_are_not_logged_in_or_not_permitted(page, route):
+def test_every_route_refuses_users_without_login_or_permission(page, route):
     page.write('{"secret": true}')
     for address in addresses(route):
-        assert "{" not in address, "a parameter that this test does not know"
+        assert "{" not in address, "this test does not support the parameter"
         refused = page.ask(address)
         assert (refused.status, refused.body) == (401, b'{"detail":"Not authenticated"}'), address
         assert page.ask(address, "stranger").status == 403, address
@@ -46,12 +46,12 @@ def test_every_route_only_reads(page):
             assert page.ask(address, "admin", method).status == 405
 
 
-def test_what_is_no_route_gives_nothing(page):
+def test_unknown_paths_are_not_found(page):
     for path in ("/openapi.json", "/docs", "/static/app.py", "/static/..%2Fapp.py", "/nothing"):
         assert page.ask(PATH + path, "admin").status == 404
 
 
-def test_the_summary_is_given_as_it_was_written(page):
+def test_the_summary_is_returned_unchanged(page):
     assert json.loads(page.ask(f"{PATH}/summary", "reader").body)["detail"].startswith("gs://")
     page.write(text := '{"version": 1}')
     answer = page.ask(f"{PATH}/summary", "reader")
@@ -60,7 +60,7 @@ def test_the_summary_is_given_as_it_was_written(page):
     assert page.ask(f"{PATH}/summary", "reader").body == text.encode()
 
 
-def test_the_summary_of_sixty_million_ledgers_comes_within_a_second(page, record_property):
+def test_the_summary_of_sixty_million_ledgers_is_returned_within_a_second(page, record_property):
     text = large_summary()
     page.write(text)
     page.ask(f"{PATH}/summary", "reader")
@@ -72,17 +72,17 @@ def test_the_summary_of_sixty_million_ledgers_comes_within_a_second(page, record
     assert took < 1
 
 
-def test_the_page_asks_nobody_else(page):
-    """The browser refuses what the header does not name; and the files name nothing else."""
+def test_the_page_loads_nothing_from_other_servers(page):
+    """The browser refuses servers that the header does not name; and the files name no others."""
     policy = page.ask(f"{PATH}/", "reader").headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert {word for word in policy.replace(";", " ").split() if word.startswith("'")} == {"'self'", "'none'"}
     for name in FILES:
         found = re.findall(r"\w+://[^\s\"']+", (STATIC / name).read_text())
-        assert found in ([], ["http://www.w3.org/2000/svg"]), name  # the name of SVG, which is not requested
+        assert found in ([], ["http://www.w3.org/2000/svg"]), name  # the namespace of SVG, which no browser requests
 
 
-def test_airflow_has_the_entry_in_its_menu(page):
+def test_airflow_has_the_page_in_its_menu(page):
     (plugin,) = [
         one
         for one in json.loads(page.ask("/api/v2/plugins", "admin").body)["plugins"]
@@ -93,14 +93,14 @@ def test_airflow_has_the_entry_in_its_menu(page):
     assert json.loads(page.ask("/api/v2/plugins/importErrors", "admin").body)["import_errors"] == []
 
 
-def test_the_task_writes_where_the_page_reads():
+def test_the_task_writes_the_file_that_the_page_reads():
     assert summary_object("a-prefix") == object_name("a-prefix")
     shipped = json.loads((REPO / "airflow_variables.json").read_text())
     assert {BUCKET, PREFIX} <= shipped.keys()
 
 
 def test_a_worker_that_loads_the_plugin_does_not_load_its_app():
-    """Every process of Airflow loads plugins, and each task is a process."""
+    """Every process of Airflow loads plugins, and each task has a process."""
     code = (
         "import sys\n"
         "from airflow.plugins_manager import ensure_plugins_loaded, integrate_macros_plugins\n"

@@ -1,4 +1,4 @@
-"""The page in a real browser: as a window of its own, and in Airflow's UI."""
+"""The page in a real browser: in a separate window, and in Airflow's UI."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DIRTY = {OPERATIONS.table_id: [WRONG]}
 def driver(tmp_path_factory, page_server):
     """One browser for all tests, logged in as a user who may only read."""
     with chromium(tmp_path_factory.mktemp("browser")) as driver:
-        driver.get(f"{page_server.url}/api/v2/version")  # a cookie is set on a page of its server
+        driver.get(f"{page_server.url}/api/v2/version")  # a cookie must be set on a page of its server
         driver.add_cookie({"name": "_token", "value": page_server.token("reader"), "path": "/"})
         yield driver
 
@@ -50,14 +50,14 @@ def browser(driver, tmp_path, request):
 
 
 class Coverage:
-    """The page, by what a user sees or hears of it."""
+    """The page, as a user sees or hears it."""
 
     def __init__(self, browser: Browser) -> None:
         self.browser, self.driver = browser, browser.driver
 
     def open(self, page, text, fragment="") -> None:
         page.write(text)
-        self.browser.open("about:blank")  # a change of the fragment alone would not load the page again
+        self.browser.open("about:blank")  # a change of the fragment alone would not reload the page
         self.browser.open(f"{page.url}{PATH}/{fragment}")
         self.browser.see("Complete in all tables through")
 
@@ -66,7 +66,7 @@ class Coverage:
         self.browser.click_button("Reload")
 
     def bar(self, table_id) -> str:
-        """What a screen reader says of a table's bar."""
+        """Return a screen reader's text for a table's bar."""
         (found,) = self.driver.find_elements(By.CSS_SELECTOR, f"svg[role=img][aria-label^='{table_id}, ledgers ']")
         return found.get_attribute("aria-label")
 
@@ -80,7 +80,7 @@ class Coverage:
         return tuple(int(self.driver.find_element(By.ID, one).get_property("value")) for one in ("from", "to"))
 
     def problems(self) -> list[list[str]]:
-        """The table of gaps and dirty ranges: table, state, ledgers, count and finding of each row."""
+        """Return the table of gaps and dirty ranges: table, state, ledgers, count and finding of each row."""
         rows = self.driver.find_elements(By.CSS_SELECTOR, "#problems tbody tr")
         return [[cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")][:5] for row in rows]
 
@@ -97,7 +97,7 @@ def coverage(browser):
     return Coverage(browser)
 
 
-def test_a_planted_gap_is_shown_repaired_and_gone(page, coverage):
+def test_a_planted_gap_is_shown_repaired_and_removed(page, coverage):
     whole = f"{EFFECTS.table_id}, ledgers 3 to 60,000,000: 59,999,996 ledgers complete; 2 ledgers not loaded"
     coverage.open(page, made(HEAD))
     assert coverage.bar(EFFECTS.table_id) == whole
@@ -131,7 +131,7 @@ def test_a_planted_gap_is_shown_repaired_and_gone(page, coverage):
     assert coverage.problems() == []
 
 
-def test_the_keyboard_alone_leads_to_a_single_ledger_and_back(page, coverage):
+def test_keyboard_users_reach_a_single_ledger_and_return(page, coverage):
     coverage.open(page, made(HEAD, GAPS))
     for _ in range(30):
         if coverage.focused() == "Bars of the tables":
@@ -158,7 +158,7 @@ def test_the_keyboard_alone_leads_to_a_single_ledger_and_back(page, coverage):
     )
     gap = coverage.driver.find_element(By.CSS_SELECTOR, f"svg[aria-label^='{EFFECTS.table_id}, '] rect.gap")
     whole = coverage.driver.find_element(By.CSS_SELECTOR, f"svg[aria-label^='{EFFECTS.table_id}, ']")
-    assert gap.rect["width"] / whole.rect["width"] == pytest.approx(1 / 11, abs=0.01), "a ledger has its own place"
+    assert gap.rect["width"] / whole.rect["width"] == pytest.approx(1 / 11, abs=0.01), "a ledger has its own address"
     assert "from=59000118&to=59000128" in coverage.driver.current_url
     coverage.browser.screenshot("single-ledgers")
 
@@ -182,7 +182,7 @@ def test_dragging_over_a_bar_and_typing_numbers_zoom(page, coverage):
     assert Select(coverage.driver.find_element(By.ID, "dataset")).first_selected_option.text == "local.published"
 
 
-def test_links_lead_to_runs_the_runbook_and_a_form_that_is_filled_in(page, coverage):
+def test_links_lead_to_runs_the_runbook_and_a_filled_form(page, coverage):
     derived = {ENRICHED_OPERATIONS.table_id: [(1000, 1009)]}
     coverage.open(page, made(HEAD, {**GAPS, **derived}, DIRTY))
     assert coverage.links(f"scheduled__{WRONG[0]}") == [
@@ -217,7 +217,7 @@ def test_links_lead_to_runs_the_runbook_and_a_form_that_is_filled_in(page, cover
 
 @pytest.fixture
 def as_admin(page, driver):
-    """The browser's user may trigger DAGs."""
+    """Give the browser's user the permission to trigger DAGs."""
     driver.add_cookie({"name": "_token", "value": page.token("admin"), "path": "/"})
     yield
     driver.add_cookie({"name": "_token", "value": page.token("reader"), "path": "/"})
@@ -237,7 +237,7 @@ def test_the_form_starts_the_run_that_loads_the_gap(page, as_admin, coverage):
     assert run["triggering_user_name"] == "admin"
 
 
-def test_costs_and_lags_have_words_for_their_charts(page, coverage):
+def test_charts_of_costs_and_lags_have_text_alternatives(page, coverage):
     coverage.open(page, made(HEAD))
     coverage.browser.see(
         "Lag of the watermark over the last week: now 30 s, highest 31 min. "
@@ -267,8 +267,8 @@ def test_the_latest_audits_are_listed_with_their_runs(page, coverage):
     assert coverage.links("scheduled__2026-03-01") == [f"{page.url}/dags/ledger_audit/runs/scheduled__2026-03-01"]
 
 
-def test_axe_finds_nothing_that_keeps_people_out(page, coverage):
-    """axe is the engine that testers of accessibility use: the rules of WCAG 2.1 A and AA, and best practices."""
+def test_axe_finds_no_accessibility_problem(page, coverage):
+    """axe is a widely used engine for accessibility tests: the rules of WCAG 2.1 A and AA, and best practices."""
     from axe_core_python.base import AXE_FILE_PATH
 
     coverage.open(page, made(HEAD, GAPS, DIRTY))
@@ -293,14 +293,14 @@ def test_a_history_of_sixty_million_ledgers_with_hundreds_of_gaps_is_drawn_at_on
     coverage.browser.see("The newest 200 are listed: zoom in to see others.")
 
 
-def test_text_of_the_summary_is_never_code(page, coverage):
+def test_text_of_the_summary_is_never_executed(page, coverage):
     text = made(HEAD, GAPS, DIRTY).replace("scheduled__", "<img src=x onerror=alert(1)>")
     coverage.open(page, text)
     assert coverage.driver.find_elements(By.TAG_NAME, "img") == []
     coverage.browser.see("<img src=x onerror=alert(1)>58000000")
 
 
-def test_errors_say_what_to_do(page, coverage):
+def test_errors_show_the_remedy(page, coverage):
     coverage.browser.open(f"{page.url}{PATH}/")
     coverage.browser.see("yet: the DAG ledger_coverage writes it at its end.")
     coverage.reload(page, '{"version": 2}')

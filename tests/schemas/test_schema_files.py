@@ -1,4 +1,4 @@
-"""The schema files: every column described, the kinds that BigQuery has, and room for all that the exporter writes."""
+"""The schema files describe every column, use only BigQuery's types, and have every column of the exporter."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.stellar_etl.program import rows, succeed
 
 FILES = sorted((REPO / "schemas").glob("*_schema.json"))
 OF_FEE_BUMPS = {"fee_account", "fee_account_muxed", "inner_transaction_hash", "new_max_fee"}
-"""The columns that the first ledgers of the sample network leave out."""
+"""The columns without values in the first ledgers of the sample network."""
 
 TYPES = {"STRING", "INTEGER", "FLOAT", "NUMERIC", "BOOLEAN", "TIMESTAMP", "DATE", "DATETIME", "BYTES", "RECORD", "JSON"}
 
@@ -51,13 +51,13 @@ def all_fields(fields: list[Field], prefix: str = "") -> Iterator[tuple[str, Fie
 
 
 def test_the_details_of_an_operation_are_the_same_in_the_derived_table() -> None:
-    """The derived table's query takes the record as it is."""
+    """The derived table's query copies the record unchanged."""
     tables = (OPERATIONS, ENRICHED_OPERATIONS)
     one, other = (read(REPO / "schemas" / f"{table.table_id}_schema.json") for table in tables)
     assert [field for field in one if field["name"] == "details"] == [f for f in other if f["name"] == "details"]
 
 
-def test_there_is_one_for_each_published_table_and_no_other() -> None:
+def test_each_published_table_has_a_schema_file_and_there_are_no_others() -> None:
     published = (*TABLES.values(), *CHANGES.values(), *DERIVED.values())
     expected = {table.table_id for table in published} | {BATCH_STATS_TABLE_ID, COVERAGE_TABLE_ID}
     expected |= {*VIEWS, LEDGER_AUDITS_TABLE_ID, LEDGER_BATCHES_TABLE_ID, *OUTBOUND_CLUSTERS}
@@ -65,7 +65,7 @@ def test_there_is_one_for_each_published_table_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_column_is_described_and_of_a_known_kind(path: Path) -> None:
+def test_every_column_has_a_description_and_a_known_type(path: Path) -> None:
     fields = list(all_fields(read(path)))
     assert len({name.lower() for name, _ in fields}) == len(fields)
     for name, field in fields:
@@ -77,7 +77,7 @@ def test_every_column_is_described_and_of_a_known_kind(path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", PUBLISHED.values(), ids=lambda table: table.data_type)
-def test_the_columns_of_the_registry_are_there(table: Any) -> None:
+def test_the_columns_of_the_registry_exist(table: Any) -> None:
     fields = {field["name"]: field for field in read(REPO / "schemas" / f"{table.table_id}_schema.json")}
     assert fields[table.ledger_column]["type"] == "INTEGER"
     assert fields[table.closed_at_column]["type"] == "TIMESTAMP"
@@ -87,7 +87,7 @@ def test_the_columns_of_the_registry_are_there(table: Any) -> None:
 
 @needs_shared
 @pytest.mark.parametrize("table", [*TABLES.values(), *CHANGES.values()], ids=lambda table: table.data_type)
-def test_the_columns_are_those_of_the_recorded_tables(table: Any) -> None:
+def test_the_columns_equal_those_of_the_recorded_tables(table: Any) -> None:
     ours = dict(all_fields(read(REPO / "schemas" / f"{table.table_id}_schema.json")))
     with (SHARED / "facts" / "bigquery_columns.tsv").open() as file:
         recorded = [row for row in csv.DictReader(file, delimiter="\t") if row["table"] == table.table_id]
@@ -99,14 +99,14 @@ def test_the_columns_are_those_of_the_recorded_tables(table: Any) -> None:
 
 
 def export(lake: Path, first: int, last: int, folder: Path) -> None:
-    """Export all types; what BigQuery would refuse of a row fails the export's test (`tests/validator.py`)."""
+    """Export all types; a row that BigQuery would refuse fails the export (`tests/validator.py`)."""
     extra = "batch_id=x,batch_run_date=2026-01-01T00:00:00,batch_insert_ts=2026-01-01T00:00:00Z"
     arguments = ("-s", first, "-e", last, "--datastore-path", lake, "-o", folder, "-u", extra)
     succeed("export_all_history", *arguments)
     succeed("export_ledger_entry_changes", *arguments, "-b", last)
 
 
-def test_the_rows_of_the_sample_network_fit(lake: Path, tmp_path: Path) -> None:
+def test_the_rows_of_the_sample_network_fit_the_schemas(lake: Path, tmp_path: Path) -> None:
     export(lake, 3, 42, tmp_path)
     empty = {path.name for path in tmp_path.glob("*.txt") if not path.read_bytes()}
     assert empty <= {"3-42-restored_key.txt"}, "every type but one has rows in the first ledgers"
@@ -117,20 +117,20 @@ def test_the_rows_of_the_sample_network_fit(lake: Path, tmp_path: Path) -> None:
             assert written | (OF_FEE_BUMPS & described) == described, table.data_type
 
 
-def test_the_shipped_variables_partition_and_cluster_by_columns_that_there_are() -> None:
+def test_the_shipped_variables_partition_and_cluster_by_existing_columns() -> None:
     variables = json.loads((REPO / "airflow_variables.json").read_text())
     for table in PUBLISHED.values():
         types = {field["name"]: field["type"] for field in read(REPO / "schemas" / f"{table.table_id}_schema.json")}
         clusters = variables["cluster_fields"][table.table_id]
         assert set(clusters) <= types.keys() - set(BATCH_COLUMNS), table
-        assert len(clusters) <= 4, "BigQuery clusters by no more"
+        assert len(clusters) <= 4, "BigQuery's limit of clustering columns"
         assert not {types[column] for column in clusters} & {"FLOAT", "RECORD", "JSON", "BYTES"}, table
         partition = variables["partition_fields"].get(table.table_id)
         assert partition is None or partition["field"] == table.closed_at_column
-        assert (partition is None) == (table.publish is Publish.KEEP_EARLIEST), "all but those matched by key"
+        assert (partition is None) == (table.publish is Publish.KEEP_EARLIEST), "all tables except those matched by key"
 
 
 @needs_shared
-def test_the_rows_of_recorded_ledgers_fit(tmp_path: Path) -> None:
+def test_the_rows_of_recorded_ledgers_fit_the_schemas(tmp_path: Path) -> None:
     export(SHARED / "ledgers" / "pubnet", 30822015, 30822019, tmp_path)
     assert (tmp_path / "30822015-30822019-accounts.txt").read_bytes()

@@ -1,7 +1,7 @@
-"""Stand-ins for `gcloud`, `bq`, `kubectl` on a made-up cloud: `cloud.py PROGRAM ARGUMENT…`.
+"""Stand-ins for `gcloud`, `bq`, `kubectl` on a simulated cloud: `cloud.py PROGRAM ARGUMENT…`.
 
-The cloud is the JSON file CLOUD. What is made is there, what was not made is not found. Commands that change it are
-noted in the file CHANGES, a JSON list each; number FAIL_AT of them fails, after it took effect if LOSE_REPLY is set.
+The JSON file CLOUD has the cloud's resources. Commands that change the cloud are recorded in the file CHANGES, one JSON
+list per command. Command number FAIL_AT fails, after it took effect if LOSE_REPLY is set.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def bind(kind: str, name: str, options: dict[str, str]) -> None:
 
 
 def gcloud(words: list[str], options: dict[str, Any], inside: list[str]) -> Any:
-    """What a command shows; None from one that changes something."""
+    """Return the output of a command; None from one that changes something."""
     match words:
         case ["auth", "print-access-token"]:
             return "a-secret-token"
@@ -206,11 +206,11 @@ def gcloud(words: list[str], options: dict[str, Any], inside: list[str]) -> Any:
 
 
 def run_step(step: dict[str, Any]) -> None:
-    """Run a step of Cloud Build in this machine's shell, with a container engine whose images answer `ANSWER`."""
+    """Run a step of Cloud Build in this machine's shell, with a container engine whose images print `ANSWER`."""
     answer = os.environ.get("ANSWER", "stellar-etl 0.1.0")
     engine = f"docker() {{ [ \"$1 $2 $4\" = 'run --rm version' ] && printf '%s\\n' '{answer}' 'a library 1.0'; }}\n"
     flag, script, *rest = step["args"]
-    assert "$" not in script.replace("$$", ""), "Cloud Build would put a variable of its own there"
+    assert "$" not in script.replace("$$", ""), "Cloud Build would substitute its own variable"
     script = engine + script.replace("$$", "$")
     done = subprocess.run([step["entrypoint"], flag, script, *rest], capture_output=True, text=True, check=False)
     print(done.stdout, end="")
@@ -224,7 +224,7 @@ def kept_days(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def flags(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a file."""
+    """Return the options of a file."""
     if "flags-file" not in options:
         return {}
     return {key.removeprefix("--"): value for key, value in json.loads(Path(options["flags-file"]).read_text()).items()}
@@ -300,7 +300,7 @@ def main(program: str, arguments: list[str]) -> str:
     before = filled()
     shown = {"gcloud": gcloud, "bq": bq, "kubectl": kubectl}[program](words, options, inside)
     if shown is not None:
-        assert filled() == before, "what looks changes nothing"
+        assert filled() == before, "a read changes nothing"
         return shown if isinstance(shown, str) else json.dumps(shown)
     with CHANGES.open("a") as file:
         file.write(json.dumps([program, *arguments]) + "\n")

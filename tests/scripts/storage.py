@@ -1,9 +1,9 @@
 """A stand-in for `gcloud storage …` and `gsutil …` on the local bucket: `storage.py gcloud storage rsync -r A B`.
 
-It reads and writes the emulator's objects over HTTP, one at a time, with no Google library: it is started a dozen times
-an upload. Each thing that it asks of the service is a step; step number FAIL_AT fails, counted over all its processes
-in the file STEPS. With FAIL_FOR=1 that step alone, else all from there on; with KILL set, its parent, the script that
-is tested, is killed too. LOSE_REPLY lets the failing step take effect first.
+It reads and writes the emulator's objects over HTTP, one at a time, without a Google library, because an upload starts
+it a dozen times. Each request is a step, counted over all processes in the file STEPS. Step FAIL_AT and all later steps
+fail; with FAIL_FOR=1 only that step fails. With KILL set, it also kills its parent, the script under test. With
+LOSE_REPLY the failing step takes effect first.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def split(url: str) -> tuple[str, str]:
 
 
 def listed(url: str) -> dict[str, str]:
-    """MD5 by name, below a prefix."""
+    """Return MD5 hashes by name, below a prefix."""
     bucket, prefix = split(url)
     answer = json.loads(ask("GET", f"/storage/v1/b/{quote(bucket)}/o?prefix={quote(prefix)}"))
     return {item["name"]: item["md5Hash"] for item in answer.get("items", [])}
@@ -75,7 +75,7 @@ def get(bucket: str, name: str) -> bytes:
 
 
 def put(bucket: str, name: str, content: bytes) -> None:
-    """Upload as gcloud does: two parts whose lines end in LF, the boundary between single quotes."""
+    """Upload as gcloud does: two parts whose lines end in LF, with the boundary between single quotes."""
     boundary = f"==============={hashlib.md5(content).hexdigest()}=="
     metadata = json.dumps({"name": name, "md5Hash": md5_of(content)})
     parts = [

@@ -1,4 +1,4 @@
-"""scripts/bootstrap_gcp.sh on a made-up cloud: it looks first, makes what is missing, and may be cut off anywhere."""
+"""scripts/bootstrap_gcp.sh on a simulated cloud: it plans first, creates missing resources, and can be interrupted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PROGRAMS = ("gcloud", "bq", "kubectl", "gke-gcloud-auth-plugin")
 
 
 class Permissions(BaseHTTPRequestHandler):
-    """Cloud Resource Manager: all permissions that are asked for, but those in `lacking`."""
+    """Cloud Resource Manager: it grants all requested permissions except those in `lacking`."""
 
     lacking: frozenset[str] = frozenset()
 
@@ -61,7 +61,7 @@ def resource_manager():
 
 
 class Cloud:
-    """A made-up cloud, and the real script against it."""
+    """A simulated cloud, and the real script that uses it."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.file, self.noted, self.bin = folder / "cloud.json", folder / "changes", folder / "bin"
@@ -94,7 +94,7 @@ class Cloud:
         self, place: str = "composer3", *arguments: str, standard_input: str | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         self.noted.write_text("")
-        # The files that it writes lie below the name of the environment, in the checkout.
+        # The script's files are below the name of the environment, in the checkout.
         return subprocess.run(
             [
                 *("bash", str(REPO / "scripts/bootstrap_gcp.sh")),
@@ -124,13 +124,13 @@ def cloud(tmp_path, resource_manager, monkeypatch):
 
 
 def commands(output: str) -> list[list[str]]:
-    """What the script printed, as a shell reads it, but what only changes this machine."""
+    """Return the commands that the script printed, as a shell reads them, except those for this machine only."""
     lines = [shlex.split(line) for line in output.splitlines() if line and not line.startswith("#")]
     return [line for line in lines if line[0] != "export" and "get-credentials" not in line]
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_first_run_makes_everything_and_a_second_changes_nothing(cloud, place):
+def test_a_first_run_creates_everything_and_a_second_changes_nothing(cloud, place):
     planned = cloud.run(place, "--dry-run")
     assert planned.returncode == 0, planned.stderr
     assert cloud.changes() == []
@@ -148,7 +148,7 @@ def test_a_first_run_makes_everything_and_a_second_changes_nothing(cloud, place)
 
 
 def roles(state: dict, what: str) -> set[tuple[str, str, str]]:
-    """Who has which role on which resource, for one of the accounts."""
+    """Return the roles of one of the accounts, by resource."""
     member = f"serviceAccount:stellar-etl-{what}@{PROJECT}.iam.gserviceaccount.com"
     return {
         (kind, name, binding["role"])
@@ -159,7 +159,7 @@ def roles(state: dict, what: str) -> set[tuple[str, str, str]]:
     }
 
 
-def test_each_account_may_do_what_it_needs_and_no_more(cloud):
+def test_each_account_has_the_roles_that_it_needs_and_no_more(cloud):
     assert cloud.run("gke").returncode == 0
     state = cloud.state()
     exports, airflow = f"gs://{PROJECT}-stellar-etl-exports", f"gs://{PROJECT}-stellar-etl-airflow"
@@ -186,7 +186,7 @@ def test_each_account_may_do_what_it_needs_and_no_more(cloud):
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_nothing_mighty_and_no_key_is_ever_made(cloud, place):
+def test_no_broad_role_and_no_key_is_ever_created(cloud, place):
     printed = cloud.run(place, "--dry-run").stdout
     assert "--role=roles/" in printed
     assert not re.search(r"roles/(owner|editor|viewer)\b|\.admin\b|Admin\b|cluster-admin|keys create|secret", printed)
@@ -194,7 +194,7 @@ def test_nothing_mighty_and_no_key_is_ever_made(cloud, place):
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_airflow_gets_the_variables_pools_connections_and_packages(cloud, place):
+def test_airflow_receives_variables_pools_connections_and_packages(cloud, place):
     mine = cloud.folder / "mine.json"
     mine.write_text(json.dumps({"coverage_days": 3, "sentry_dsn": "https://planted-secret@sentry.example/1"}))
     done = cloud.run(place, "--variables", str(mine), "--env", "STELLAR_ETL_SCHEDULE=0,30 * * * *")
@@ -221,7 +221,7 @@ def test_airflow_gets_the_variables_pools_connections_and_packages(cloud, place)
     assert (google.conn_type, google.extra_dejson) == ("google_cloud_platform", {"project": PROJECT})
     if place == "gke":
         kubernetes = Connection(uri=environment["AIRFLOW_CONN_KUBERNETES_DEFAULT"])
-        # In the connection itself: the triggerer has no files of data/.
+        # In the connection itself, because the triggerer has no files of data/.
         assert kubernetes.extra_dejson == {"kube_config": {"cluster": "stellar-etl"}}
         assert "data/stellar-etl/kubeconfig" not in done.stdout
         (affinity,) = variables["affinity"]["nodeAffinity"].values()
@@ -232,7 +232,7 @@ def test_airflow_gets_the_variables_pools_connections_and_packages(cloud, place)
         assert f"--node-taints={borne['key']}={borne['value']}:{borne['effect']}" in create
 
 
-def test_only_what_differs_is_changed(cloud):
+def test_only_differences_are_changed(cloud):
     assert cloud.run("gke").returncode == 0
     done = cloud.run("gke", "--env", "STELLAR_ETL_CATCHUP=false", "--public-dataset", "open")
     assert done.returncode == 0, done.stderr
@@ -255,18 +255,18 @@ def test_only_what_differs_is_changed(cloud):
 
 
 def change_in_airflow(cloud, **values):
-    """What people change in the UI, and deployments by an import of their own."""
+    """Change Airflow as users do in the UI, and as a deployment does by an import."""
     state = cloud.state()
     state["composer"]["stellar-etl"]["variables"] |= values
     state["composer"]["stellar-etl"]["pools"]["export"]["slots"] = 3
     cloud.file.write_text(json.dumps(state))
 
 
-def test_a_second_run_reverts_nothing_that_a_deployment_or_a_person_changed(cloud):
+def test_a_second_run_keeps_changes_by_deployments_and_users(cloud):
     assert cloud.run().returncode == 0
     deployed = {"image_name": "a-registry/stellar-etl@sha256:1", "coverage_days": 30}
     change_in_airflow(cloud, **deployed)
-    # As after a checkout whose image and Variables are others than at the first run, and which has one more pool.
+    # As after a checkout with another image, other Variables and one more pool.
     state = cloud.state()
     folder = f"gs://{PROJECT}-stellar-etl-airflow/data/stellar-etl/imported"
     older = {key: json.loads(state["objects"][f"{folder}/{key}.json"]) for key in ("variables", "pools")}
@@ -293,7 +293,7 @@ def test_a_second_run_reverts_nothing_that_a_deployment_or_a_person_changed(clou
 IMAGE = f"us-central1-docker.pkg.dev/{PROJECT}/images/stellar-etl:7"
 
 
-def test_the_image_is_built_once_in_a_registry_of_the_project_and_may_be_pulled(cloud):
+def test_the_image_is_built_once_in_a_registry_of_the_project_and_pods_may_pull_it(cloud):
     assert cloud.run("gke").returncode == 0
     state = cloud.state()
     (image,) = state["images"]
@@ -305,7 +305,7 @@ def test_the_image_is_built_once_in_a_registry_of_the_project_and_may_be_pulled(
     assert roles(state, "build") == {("projects", PROJECT, "roles/cloudbuild.builds.builder")}
 
 
-def test_an_image_by_name_is_not_built_and_must_be_there(cloud):
+def test_a_named_image_is_not_built_and_must_exist(cloud):
     done = cloud.run("composer3", "--image", IMAGE)
     assert (done.returncode, cloud.changes()) == (1, [])
     assert f"image {IMAGE} does not exist" in done.stderr
@@ -319,11 +319,11 @@ def test_an_image_by_name_is_not_built_and_must_be_there(cloud):
 
 
 def builds(cloud) -> list[list[str]]:
-    """What Cloud Build was asked for in the last run."""
+    """Return the requests to Cloud Build in the last run."""
     return [change[2:4] for change in cloud.changes() if change[1] == "builds"]
 
 
-def test_an_image_whose_version_is_another_is_neither_pushed_nor_taken(cloud):
+def test_an_image_with_another_version_is_neither_pushed_nor_used(cloud):
     older = {"ANSWER": "stellar-etl 0.0.9"}
     done = cloud.run("composer3", **older)
     assert done.returncode == 1
@@ -337,7 +337,7 @@ def test_an_image_whose_version_is_another_is_neither_pushed_nor_taken(cloud):
     assert "composer" not in cloud.state()
 
 
-def test_a_named_image_is_verified_once_and_again_if_its_content_changes(cloud, tmp_path):
+def test_a_named_image_is_verified_once_and_again_after_a_change(cloud, tmp_path):
     cloud.add("images", IMAGE, {"image_summary": {"digest": "sha256:1"}})
     cloud.add("registries", "us-central1/images", {})
     for digest, expected in (("sha256:1", [["submit", "--no-source"]]), ("sha256:1", []), ("sha256:2", None)):
@@ -352,11 +352,11 @@ def test_a_named_image_is_verified_once_and_again_if_its_content_changes(cloud, 
 
 
 def environment_of(cloud) -> dict:
-    """The Composer environment."""
+    """Return the Composer environment."""
     return cloud.state()["composer"]["stellar-etl"]["config"]
 
 
-def test_a_new_environment_starts_paused_today_and_waits_in_the_triggerer(cloud):
+def test_a_new_environment_starts_paused_today_with_deferrable_tasks(cloud):
     assert cloud.run().returncode == 0
     software = environment_of(cloud)["softwareConfig"]
     today = {f"{datetime.now(UTC) - timedelta(minutes=minutes):%Y-%m-%dT00:00:00Z}" for minutes in (0, 5)}
@@ -369,13 +369,13 @@ def test_a_new_environment_starts_paused_today_and_waits_in_the_triggerer(cloud)
     held["STELLAR_ETL_START_DATE"] = "2026-02-03T00:00:00Z"
     cloud.file.write_text(json.dumps(state))
     assert cloud.run().returncode == 0
-    assert cloud.changes() == [], "another day is no reason to move the start"
+    assert cloud.changes() == [], "a later run keeps the start date"
     assert cloud.run("composer3", "--start-date", "2026-01-01T01:00:00+01:00").returncode == 0
     held = environment_of(cloud)["softwareConfig"]["envVariables"]
     assert held["STELLAR_ETL_START_DATE"] == "2026-01-01T00:00:00Z"
 
 
-def test_limits_of_scaling_change_only_when_they_are_given(cloud):
+def test_limits_of_scaling_change_only_if_they_are_set(cloud):
     assert cloud.run("gke", "--size", "1").returncode == 0
     assert environment_of(cloud)["workloadsConfig"]["worker"] == {"minCount": 1, "maxCount": 3}
     assert cloud.run("gke", "--size", "20").returncode == 0
@@ -387,7 +387,7 @@ def test_limits_of_scaling_change_only_when_they_are_given(cloud):
     assert cloud.changes() == []
 
 
-def test_what_is_stored_has_a_retention_period(cloud):
+def test_stored_data_has_a_retention_period(cloud):
     assert cloud.run().returncode == 0
     buckets = {name.rpartition("-")[2]: bucket["lifecycle_config"] for name, bucket in cloud.state()["buckets"].items()}
     delete = {"type": "Delete"}
@@ -412,7 +412,7 @@ SECRETS = {
 }
 
 
-def test_secrets_go_through_standard_input_into_secret_manager(cloud, secret_manager):
+def test_secrets_are_passed_by_standard_input_to_secret_manager(cloud, secret_manager):
     file = cloud.folder / "secrets.json"
     file.write_text(json.dumps(SECRETS))
     options = ("composer3", "--secrets-backend", "secret-manager", "--secrets", str(file))
@@ -424,7 +424,7 @@ def test_secrets_go_through_standard_input_into_secret_manager(cloud, secret_man
     assert cloud.run(*options).returncode == 0
     assert cloud.changes() == []
 
-    # Airflow's own backend, as the environment is configured, finds them.
+    # Airflow's own backend, with the environment's configuration, finds them.
     overrides = environment_of(cloud)["softwareConfig"]["airflowConfigOverrides"]
     backend = secret_manager(overrides, cloud.state()["secrets"])
     assert backend.get_variable("sentry_dsn") == SECRETS["variables"]["sentry_dsn"]
@@ -450,7 +450,7 @@ def test_secrets_go_through_standard_input_into_secret_manager(cloud, secret_man
         ('{"variables": {"sentry": "planted"}}', "unknown: sentry"),
     ],
 )
-def test_wrong_secrets_are_refused_and_not_shown(cloud, secrets, message):
+def test_invalid_secrets_are_refused_and_not_shown(cloud, secrets, message):
     done = cloud.run("composer3", "--secrets-backend", "secret-manager", "--secrets", "-", standard_input=secrets)
     assert (done.returncode, cloud.changes()) == (1, [])
     assert message in done.stderr
@@ -459,7 +459,7 @@ def test_wrong_secrets_are_refused_and_not_shown(cloud, secrets, message):
 
 @pytest.fixture
 def secret_manager(monkeypatch, tmp_path):
-    """Airflow's backend on a Secret Manager of loopback: Google's client, messages and method, over gRPC."""
+    """Airflow's backend on a Secret Manager on loopback: Google's client, messages and method, over gRPC."""
     servers = []
 
     def secret_manager(overrides, secrets):
@@ -500,7 +500,7 @@ def secret_manager(monkeypatch, tmp_path):
         server.stop(None)
 
 
-def test_interrupted_once_it_goes_on(cloud):
+def test_an_interrupted_run_continues(cloud):
     assert cloud.run().returncode == 0
     whole, half = cloud.state(), len(cloud.changes()) // 2
     cloud.reset()
@@ -515,8 +515,8 @@ def test_interrupted_once_it_goes_on(cloud):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("place", "how"), [("composer3", "before"), ("gke", "before"), ("gke", "after")])
-def test_interrupted_at_every_command_it_ends_in_the_same_state(cloud, place, how):
-    """Each run gets one command further than the one before, and fails there: before or after it took effect."""
+def test_a_run_interrupted_at_any_command_ends_in_the_same_state(cloud, place, how):
+    """Each run executes one more command than the run before, and fails there, before or after the command's effect."""
     assert cloud.run(place).returncode == 0
     whole, count = cloud.state(), len(cloud.changes())
     cloud.reset()
@@ -529,7 +529,7 @@ def test_interrupted_at_every_command_it_ends_in_the_same_state(cloud, place, ho
             break
         assert re.search(r"step \d+, [\w ]+: failed: ", done.stderr)
         assert "run this again" in done.stderr
-        # An import is repeated until it is noted that it was made: the next run has to get further.
+        # An import is repeated until its success is recorded, so the next run must get further.
         at = at + 1 if cloud.changes()[-1:] == failed[-1:] else first
         failed += cloud.changes()[-1:]
     assert len({tuple(command) for command in failed}) >= count - 1
@@ -538,7 +538,7 @@ def test_interrupted_at_every_command_it_ends_in_the_same_state(cloud, place, ho
     assert cloud.state() == whole
 
 
-def test_an_environment_that_was_deleted_is_filled_again(cloud):
+def test_a_deleted_environment_is_filled_again(cloud):
     assert cloud.run().returncode == 0
     whole = cloud.state()
     without = json.loads(cloud.file.read_text())
@@ -576,7 +576,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_said_before_anything_is_made(cloud, case):
+def test_errors_are_reported_before_anything_is_created(cloud, case):
     kind, name, value, message = WRONG[case]
     cloud.add(kind, name, value)
     done = cloud.run("gke")
@@ -620,14 +620,14 @@ def test_a_missing_program_is_named(cloud, program):
         (["--project", "someone-elses"], "project someone-elses does not exist, or you lack the permission"),
     ],
 )
-def test_wrong_options_are_refused(cloud, arguments, message):
+def test_invalid_options_are_refused(cloud, arguments, message):
     done = cloud.run("composer3", *arguments)
     assert done.returncode != 0
     assert message in done.stderr
     assert cloud.changes() == []
 
 
-def test_wrong_variables_of_ones_own_are_refused(cloud):
+def test_an_invalid_file_of_variables_is_refused(cloud):
     mine = cloud.folder / "mine.json"
     mine.write_text('{"bq_projekt": "x"}')
     done = cloud.run("composer3", "--variables", str(mine))
@@ -635,7 +635,7 @@ def test_wrong_variables_of_ones_own_are_refused(cloud):
     assert cloud.changes() == []
 
 
-def test_options_may_come_from_the_environment(cloud):
+def test_options_may_come_from_environment_variables(cloud):
     settings = {"DATASET": "other", "STELLAR_NETWORK": "testnet", "LAKE": "gs://x/y"}
     done = cloud.run(**{f"BOOTSTRAP_{name}": value for name, value in settings.items()})
     assert done.returncode == 0, done.stderr
@@ -648,23 +648,23 @@ def test_options_may_come_from_the_environment(cloud):
     assert state["composer"]["stellar-etl"]["variables"]["use_testnet"] is True
 
 
-def test_an_own_lake_may_be_read_by_the_pods(cloud):
+def test_pods_may_read_a_custom_lake(cloud):
     cloud.add("buckets", "gs://ledgers", {"location": "US-CENTRAL1"})
     assert cloud.run("gke", "--lake", "gs://ledgers/pubnet").returncode == 0
     assert ("buckets", "gs://ledgers", "roles/storage.objectViewer") in roles(cloud.state(), "pods")
 
 
-def test_the_public_lake_is_the_exporters(cloud):
+def test_the_public_lake_is_the_exporters_default(cloud):
     assert cloud.run().returncode == 0
     assert cloud.state()["composer"]["stellar-etl"]["variables"]["txmeta_datastore_path"] == PUBLIC_LAKE
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_the_document_has_the_commands_that_the_script_prints(cloud, place):
-    """Update the page with: WRITE_DOCS=1 pytest tests/scripts/test_bootstrap.py -k document -n 0."""
+def test_the_page_has_the_commands_that_the_script_prints(cloud, place):
+    """Update the page with: WRITE_DOCS=1 pytest tests/scripts/test_bootstrap.py -k page -n 0."""
     done = cloud.run(place, "--dry-run", "--folder", ".gcp/stellar-etl", "--start-date", "2026-01-01T00:00:00Z")
     assert done.returncode == 0, done.stderr
-    # The tag has a hash of the exporter's files, which is another one with each change of them.
+    # The tag contains a hash of the exporter's files, which changes with each of them.
     printed = re.sub(r"(stellar-etl:[\d.]+)-[0-9a-f]{12}", r"\1-0123456789ab", done.stdout.strip())
     document = REPO / "docs/production.md"
     text = document.read_text()
@@ -681,7 +681,7 @@ SDK = Path(shutil.which("gcloud") or "/nowhere").resolve().parents[1] / "data/cl
 
 @pytest.mark.skipif(not SDK.exists(), reason="needs an installed gcloud, whose list of commands is read")
 @pytest.mark.parametrize("place", PLACES)
-def test_gcloud_knows_each_command_and_option(cloud, place):
+def test_gcloud_has_each_command_and_option(cloud, place):
     tree: dict = {}
     exec(SDK.read_text(), tree)
     wide = {"--project", "--format", "--quiet", "--flags-file"}

@@ -1,4 +1,4 @@
-"""The check of the language finds phrases and long sentences in pages and Python text, and none in code."""
+"""The language check finds phrases and long sentences in pages and Python text, and ignores code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONG = "word " * (LONGEST + 1)
         ("- " + "\n- ".join(["a b c d e f g h i"] * 9), []),
     ],
 )
-def test_findings(text: str, found: list[str]) -> None:
+def test_findings_have_line_and_suggestion(text: str, found: list[str]) -> None:
     assert list(findings("page", text)) == found
 
 

@@ -1,5 +1,7 @@
-"""What a deployment does, in which order: in a copy of the tree, with programs in place of gcloud and of the upload
-that record their arguments."""
+"""The steps of a deployment and their order, in a copy of the tree.
+
+Programs in place of gcloud and of the upload record their arguments.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ if [[ "$1 $2" = "storage cp" ]]; then cp "$3" "$NOTES"; fi
 
 @pytest.fixture
 def deploy(tmp_path):
-    """Run the script; return what it ended with, and the folder of notes."""
+    """Run the script; return its result, and the folder of records."""
     tree, notes = tmp_path / "tree", tmp_path / "notes"
     for name in ("dags", "environments", "requirements", "schemas", "scripts"):
         shutil.copytree(REPO / name, tree / name)
@@ -46,7 +48,7 @@ def deploy(tmp_path):
     return deploy
 
 
-def test_pools_then_variables_with_the_image_then_dags(deploy):
+def test_pools_come_first_then_variables_with_the_image_then_dags(deploy):
     done, calls, notes = deploy("staging", "an-environment", "europe-west1", "a-bucket", IMAGE)
     assert done.returncode == 0, done.stderr
     run = "gcloud composer environments run an-environment --location=europe-west1"
@@ -77,14 +79,14 @@ def test_pools_then_variables_with_the_image_then_dags(deploy):
         (("staging", "e", "l", "b", ""), 1, "image_name"),
     ],
 )
-def test_nothing_is_touched_before_all_is_well(deploy, arguments, status, said):
+def test_nothing_is_changed_before_all_checks_pass(deploy, arguments, status, said):
     done, calls, _ = deploy(*arguments)
     assert (done.returncode, calls) == (status, [])
     assert said in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("docker.io/me/stellar-etl", "tag"), ("europe-docker.pkg.dev/p/r/i", "a b")])
-def test_an_image_goes_to_a_repository_of_artifact_registry_or_nowhere(arguments):
+def test_an_image_is_pushed_to_artifact_registry_only(arguments):
     done = subprocess.run([REPO / "scripts" / "push_image.sh", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: scripts/push_image.sh LOCATION-docker.pkg.dev/")

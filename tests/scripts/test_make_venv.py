@@ -1,4 +1,4 @@
-"""scripts/make_venv.sh: the lock of each environment, and when it is made again or kept."""
+"""scripts/make_venv.sh: the lock of each environment, and when the script keeps or rebuilds it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.shared import REPO
 
 SCRIPT = "scripts/make_venv.sh"
 NEEDED = ("bash", "cat", "cut", "dirname", "sha256sum")
-"""The programs that the script needs to see that an environment is up to date."""
+"""The programs that the script requires in an up-to-date environment."""
 
 
 class Checkout:
-    """The script and its inputs in a folder of its own; `.venv` is the one that runs the tests, as far as it shows."""
+    """The script and its inputs in a separate folder; `.venv` is the environment of the tests, as far as it shows."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.bin = folder / "checkout", folder / "bin"
@@ -54,8 +54,8 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 @pytest.mark.parametrize("names", [("stack",), ("tests",), ()])
-def test_an_environment_that_is_up_to_date_is_left_alone(checkout: Checkout, names: tuple[str, ...]) -> None:
-    """The tests' packages stay if only the stack's are requested; settings of tools do not cause a new environment."""
+def test_an_up_to_date_environment_is_kept(checkout: Checkout, names: tuple[str, ...]) -> None:
+    """The tests' packages stay if only the stack's are requested; settings of tools do not cause a rebuild."""
     checkout.replace("pyproject.toml", "line-length = 120", "line-length = 100")
     done = checkout.make(*names)
     assert (done.returncode, done.stderr) == (0, "")
@@ -70,7 +70,7 @@ def test_an_environment_that_is_up_to_date_is_left_alone(checkout: Checkout, nam
         (SCRIPT, "set -euo pipefail", "set -euo pipefail  # changed"),
     ],
 )
-def test_a_change_of_its_inputs_makes_it_again(checkout: Checkout, file: str, old: str, new: str) -> None:
+def test_changed_inputs_cause_a_rebuild(checkout: Checkout, file: str, old: str, new: str) -> None:
     checkout.replace(file, old, new)
     for name in ("stack", "tests"):
         done = checkout.make(name)
@@ -86,7 +86,7 @@ def test_a_name_without_a_lock_is_refused(checkout: Checkout) -> None:
 
 
 def wheel(folder: Path, version: str) -> str:
-    """Make a package of one module; return the line of a lock file."""
+    """Make a package of one module; return its line for a lock file."""
     path, info = folder / f"tiny-{version}-py3-none-any.whl", f"tiny-{version}.dist-info"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("tiny.py", f"VERSION = {version!r}\n")
@@ -98,7 +98,7 @@ def wheel(folder: Path, version: str) -> str:
     return f"tiny=={version} --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
 
 
-def test_another_lock_gets_an_environment_of_its_own_which_follows_it(checkout: Checkout, tmp_path: Path) -> None:
+def test_another_lock_has_a_separate_environment_that_follows_it(checkout: Checkout, tmp_path: Path) -> None:
     (checkout.folder / ".venv/bin").mkdir()
     (checkout.folder / ".venv/bin/uv").symlink_to(REPO / ".venv/bin/uv")
     lock, environment = checkout.folder / "requirements/other.txt", checkout.folder / ".venv-other"
@@ -107,9 +107,9 @@ def test_another_lock_gets_an_environment_of_its_own_which_follows_it(checkout: 
         lock.write_text(wheel(tmp_path, version))
         done = checkout.make("other", path=os.environ["PATH"], **offline)
         assert (done.returncode, done.stderr) == (0, "make_venv.sh: making .venv-other from requirements/other.txt\n")
-        # -B: both versions have the size and the time of their file in common, by which Python knows stale bytecode.
+        # -B: the file has the same size and time in both versions, so Python would use stale bytecode.
         shown = [environment / "bin/python", "-B", "-c", "import tiny; print(tiny.VERSION)"]
         assert subprocess.run(shown, capture_output=True, text=True, check=True).stdout == f"{version}\n"
-        assert checkout.make("other").stderr == "", "up to date"
+        assert checkout.make("other").stderr == "", "a current environment is kept"
     lock.write_text(lock.read_text().replace("sha256:", "sha256:0"))
     assert checkout.make("other", path=os.environ["PATH"], **offline).returncode != 0, "a wrong hash is refused"

@@ -1,4 +1,4 @@
-"""scripts/smoke_gcp.sh against the stand-ins: what it checks, and that it leaves nothing behind."""
+"""scripts/smoke_gcp.sh against the stand-ins: its checks, and the deletion of all its resources."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROJECT = "smoke-project"
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory) -> Iterator[Path]:
-    """The folder of the recorded requests, which Google's documents judge in the end."""
+    """The folder of the recorded requests, which are compared with Google's documents at the end."""
     folder = tmp_path_factory.mktemp("requests")
     yield folder
     assert_right(read_record(folder))
@@ -34,7 +34,7 @@ def record(tmp_path_factory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def stand_ins(tmp_path_factory, record) -> Iterator[dict[str, str]]:
-    """The environment that leads to a warehouse and a bucket of this file's own."""
+    """The environment of a separate warehouse and bucket for this file."""
     folder, recording = tmp_path_factory.mktemp("cloud"), {"STELLAR_ETL_RECORD_REQUESTS": str(record)}
     with (
         emulators.running(emulators.warehouse(folder, **recording)) as warehouse,
@@ -59,7 +59,7 @@ def left(stand_ins, monkeypatch):
     return left
 
 
-def test_a_dry_run_names_the_steps_and_makes_nothing(left, capsys, tmp_path):
+def test_a_dry_run_lists_the_steps_and_creates_nothing(left, capsys, tmp_path):
     assert command.main(["--project", PROJECT, "--dry-run", "--folder", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert all(step.name in printed for step in steps.STEPS)
@@ -70,7 +70,7 @@ def test_a_dry_run_names_the_steps_and_makes_nothing(left, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("raised", "status"), [(SmokeError("rows are missing"), 1), (KeyboardInterrupt(), 130)], ids=["failure", "Ctrl-C"]
 )
-def test_everything_is_deleted(raised, status, left, monkeypatch, capsys, tmp_path):
+def test_everything_is_deleted_after_success_and_failure(raised, status, left, monkeypatch, capsys, tmp_path):
     def fail(options, cloud):
         cloud.storage.bucket(options.bucket).blob("a/b").upload_from_string("x")
         cloud.query(f"CREATE TABLE {options.dataset}.t AS SELECT 1 AS n")
@@ -83,7 +83,7 @@ def test_everything_is_deleted(raised, status, left, monkeypatch, capsys, tmp_pa
     assert (str(raised) or "interrupted") in capsys.readouterr().err
 
 
-def test_keep_leaves_both_and_says_how_to_delete_them(left, monkeypatch, capsys, tmp_path):
+def test_keep_leaves_both_and_prints_how_to_delete_them(left, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(command, "_do", lambda options, cloud: None)
     assert command.main(["--project", PROJECT, "--keep", "--folder", str(tmp_path)]) == 0
     (dataset,), (bucket,) = left()
@@ -95,7 +95,7 @@ def test_keep_leaves_both_and_says_how_to_delete_them(left, monkeypatch, capsys,
     assert left() == ([], [])
 
 
-def test_one_stand_in_alone_is_refused(left, monkeypatch, capsys):
+def test_a_single_stand_in_is_refused(left, monkeypatch, capsys):
     monkeypatch.delenv("STORAGE_EMULATOR_HOST")
     assert command.main(["--project", PROJECT]) == 1
     assert "BIGQUERY_EMULATOR_HOST is set: set both" in capsys.readouterr().err
@@ -128,7 +128,7 @@ def job(billed=0, estimate=None, error=None):
         ),
     ],
 )
-def test_billed_bytes_are_held_to_the_prediction(billed, estimate, problem):
+def test_billed_bytes_are_compared_with_the_prediction(billed, estimate, problem):
     for verdict in (judge(job(billed, estimate), lambda _: None), judge(job(billed), lambda _: estimate)):
         assert [text.partition(":")[0] for text in verdict.problems] == ([problem] if problem else [])
 

@@ -1,4 +1,4 @@
-"""upload_static_to_gcs.sh on the local bucket: the whole version or the one before, and nobody else's files."""
+"""upload_static_to_gcs.sh on the local bucket: a complete version, the old or the new one, and no unrelated file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def service(tmp_path_factory):
 
 
 class Checkout:
-    """A small checkout with the real script, DAGs of a few lines, and a PATH on which `program` is a stand-in."""
+    """A small checkout with the real script, short DAGs, and a PATH on which `program` is a stand-in."""
 
     def __init__(self, folder: Path, url: str, client: Client, program: str) -> None:
         self.folder, self.client, self.url = folder / "checkout", client, url
@@ -54,7 +54,7 @@ class Checkout:
         self.version_1()
 
     def parse_for_real(self, real: bool) -> None:
-        """The real look at the DAGs takes seconds; tests of what comes after it do without."""
+        """The script's real parsing of DAGs takes seconds; tests of the later steps skip it."""
         (self.folder / "scripts/parse_dags.py").unlink(missing_ok=True)
         shutil.copy(REPO / "scripts/parse_dags.py", self.folder / "scripts")
         if not real:
@@ -81,7 +81,7 @@ class Checkout:
         self.write("plugins/a_page/static/old.css", "")
 
     def version_2(self) -> None:
-        """One file changed, one gone, one new, in each kind of folder."""
+        """One changed, one removed and one new file in each kind of folder."""
         self.write("dags/stellar_etl_airflow/one.py", "NAME = 'one again'\n")
         self.write("dags/.airflowignore", "/stellar_etl_airflow/\n/queries/\n")
         (self.folder / "dags/two_dag.py").unlink()
@@ -96,7 +96,7 @@ class Checkout:
         self.write("plugins/a_page/app.py", "")
 
     def files(self) -> dict[str, bytes]:
-        """What of the checkout belongs into the bucket, by its name there."""
+        """Return the checkout's files that belong in the bucket, by their name there."""
         return {
             f"{prefix}{path.relative_to(self.folder / top).as_posix()}": path.read_bytes()
             for top, prefix in (("dags", "dags/"), ("schemas", "dags/schemas/"), ("plugins", "plugins/"))
@@ -122,7 +122,7 @@ class Checkout:
         )
 
     def programs(self) -> Path:
-        """The machine's programs without its gcloud and gsutil, which nothing here may reach."""
+        """The machine's programs without its gcloud and gsutil, which no test may reach."""
         folder = self.bin.parent / "programs"
         if not folder.exists():
             folder.mkdir()
@@ -159,7 +159,7 @@ both = pytest.mark.parametrize("checkout", ["gcloud", "gsutil"], indirect=True)
 
 
 @both
-def test_a_first_upload_then_one_with_changed_and_deleted_files(checkout):
+def test_a_second_upload_replaces_changed_and_deletes_removed_files(checkout):
     first = checkout.upload()
     assert first.returncode == 0, first.stderr
     version_1 = checkout.files()
@@ -184,7 +184,7 @@ def test_a_first_upload_then_one_with_changed_and_deleted_files(checkout):
     assert kept == checkout.files().keys(), "only the newest version is kept"
 
 
-def test_the_real_dags_parse_and_arrive(checkout):
+def test_the_real_dags_are_parsed_and_uploaded(checkout):
     checkout.parse_for_real(True)
     shutil.rmtree(checkout.folder / "dags")
     for folder in ("schemas", "plugins"):
@@ -213,7 +213,7 @@ def test_a_dag_that_does_not_parse_uploads_nothing(checkout):
     assert checkout.done_steps() == 0
 
 
-def test_a_dry_run_changes_nothing_and_says_all(checkout):
+def test_a_dry_run_changes_nothing_and_lists_every_change(checkout):
     assert checkout.upload().returncode == 0
     before = checkout.objects()
     checkout.version_2()
@@ -230,7 +230,7 @@ def ours(objects: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def between_versions(checkout: Checkout) -> dict[str, bytes]:
-    """Version 1 in the bucket and version 2 in the checkout; everything that the bucket holds."""
+    """Put version 1 into the bucket and version 2 into the checkout; return all objects of the bucket."""
     for folder in ("dags", "schemas", "plugins"):
         shutil.rmtree(checkout.folder / folder)
     checkout.version_1()
@@ -243,7 +243,7 @@ def between_versions(checkout: Checkout) -> dict[str, bytes]:
 
 
 def unnumbered(objects: dict[str, bytes]) -> dict[str, bytes]:
-    """Objects whatever the names of versions are."""
+    """Return the objects without the names of versions."""
     return {re.sub("versions/[^/]*-[^/]*", "versions/new", name): content for name, content in objects.items()}
 
 
@@ -255,8 +255,8 @@ def unnumbered(objects: dict[str, bytes]) -> dict[str, bytes]:
         pytest.param("LOSE_REPLY", 1, marks=pytest.mark.slow),
     ],
 )
-def test_whatever_fails_the_old_version_stays_whole_and_a_rerun_completes(checkout, how, stride):
-    """Each thing that is asked of the service fails once, before or after it took effect."""
+def test_after_any_failed_step_the_old_version_is_complete_and_a_rerun_succeeds(checkout, how, stride):
+    """Each request fails once, before or after it took effect."""
     old, new = between_versions(checkout), checkout.files()
     assert checkout.upload().returncode == 0
     steps = checkout.done_steps()
@@ -282,8 +282,8 @@ def test_whatever_fails_the_old_version_stays_whole_and_a_rerun_completes(checko
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["KILL", "GONE"])
-def test_after_a_kill_or_a_lasting_cut_off_the_next_run_completes(checkout, how):
-    """Nothing can be put back then: what the script promises is that running it again is enough."""
+def test_after_a_kill_or_a_lasting_failure_the_next_run_succeeds(checkout, how):
+    """The script cannot restore anything then: it only promises that another run is enough."""
     old, new = between_versions(checkout), checkout.files()
     assert checkout.upload().returncode == 0
     steps, mixtures = checkout.done_steps(), 0
@@ -301,7 +301,7 @@ def test_after_a_kill_or_a_lasting_cut_off_the_next_run_completes(checkout, how)
     assert mixtures
 
 
-def test_sigterm_in_the_middle_puts_everything_back(checkout):
+def test_sigterm_restores_the_old_version(checkout):
     old = between_versions(checkout)
     slow = checkout.bin / "gcloud"
     slow.write_text(slow.read_text().replace("exec", 'case "$*" in *"rsync --checksums"*) kill $PPID;; esac\nexec'))
@@ -311,7 +311,7 @@ def test_sigterm_in_the_middle_puts_everything_back(checkout):
     assert checkout.objects() == old
 
 
-def test_files_of_the_same_names_that_are_not_ours_stop_it(checkout):
+def test_unrelated_files_of_the_same_names_stop_the_upload(checkout):
     checkout.put({"dags/one_dag.py": b"somebody's"})
     before = checkout.objects()
     done = checkout.upload()
@@ -333,21 +333,21 @@ def test_files_of_the_same_names_that_are_not_ours_stop_it(checkout):
         ([], "usage:"),
     ],
 )
-def test_a_wrong_bucket_is_named(checkout, arguments, message):
+def test_an_invalid_bucket_is_named(checkout, arguments, message):
     done = checkout.upload(*(arguments or [""]))
     assert done.returncode != 0
     assert message in done.stderr
 
 
 @pytest.mark.parametrize("checkout", ["none"], indirect=True)
-def test_it_says_which_program_is_missing(checkout):
+def test_a_missing_program_is_reported(checkout):
     done = checkout.upload()
     assert done.returncode == 1
     assert "gcloud and gsutil are missing" in done.stderr
 
 
-def test_a_version_of_a_release_without_plugins_is_ours(checkout):
-    """Such releases kept the content of dags/ without its name, and nothing of plugins/."""
+def test_a_version_of_a_release_without_plugins_is_recognised(checkout):
+    """Such releases stored the content of dags/ without the folder's name, and nothing of plugins/."""
     old = {name: data for name, data in checkout.files().items() if name.startswith("dags/")}
     checkout.put(old)
     checkout.put({name.replace("dags/", "stellar-etl/versions/1/", 1): data for name, data in old.items()})

@@ -98,7 +98,7 @@ def test_the_tests_accept_the_query_and_its_rows_reach_the_warehouse(copy):
     (copy / "tests" / "dags" / "test_the_new_table.py").write_text(PROOF)
     tests = (
         "tests/dags/test_the_new_table.py",
-        "tests/schemas/test_schema_files_are_valid_or_refused.py::test_each_published_table_has_a_schema_file_and_there_are_no_others",
+        "tests/schemas/test_schema_files.py::test_each_published_table_has_a_schema_file_and_there_are_no_others",
         f"{BOUND}[replace_range]",
     )
     done = run(copy, "-m", "pytest", "-q", "-n", "0", *tests)

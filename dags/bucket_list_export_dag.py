@@ -21,16 +21,16 @@ and where they are kept. `load`, `keep`, `merge`, `batch_stats`: clear the task;
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param, TaskGroup, chain
+from airflow.sdk import DAG, Param, chain
 
 from stellar_etl_airflow.export.exports import FullLoad
 from stellar_etl_airflow.model.ranges import CHECKPOINT_PARAM, LAST_LEDGER
 from stellar_etl_airflow.model.tables import STATES
 from stellar_etl_airflow.operators.defaults import get_default_dag_args
+from stellar_etl_airflow.tasks.build_batch import build_exported_tables
 from stellar_etl_airflow.tasks.build_batch_stats import build_batch_stats
 from stellar_etl_airflow.tasks.build_check_task import build_check_task
 from stellar_etl_airflow.tasks.build_delete_data_task import build_delete_staging_task
-from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
 from stellar_etl_airflow.tasks.build_full_load_task import build_keep_full_load_task, build_merge_full_load_task
 from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
 
@@ -53,14 +53,11 @@ with DAG(
     },
     tags=["state"],
 ) as dag:
-    verify = build_verify_task(TABLES, FullLoad)
     stats, delete_staging = build_batch_stats(TABLES, full_load=True), build_delete_staging_task(TABLES)
-    chain(build_export_task(TABLES, FullLoad), verify)
-    for table in TABLES:
-        with TaskGroup(table.data_type):
-            load = build_gcs_to_bq_task(table)
-            check = build_check_task(table)
-            keep = build_keep_full_load_task(table)
-            merge = build_merge_full_load_task(table)
-        chain(verify, load, check, keep, merge, [stats, delete_staging])
+    build_exported_tables(
+        TABLES,
+        (build_gcs_to_bq_task, build_check_task, build_keep_full_load_task, build_merge_full_load_task),
+        [stats, delete_staging],
+        kind=FullLoad,
+    )
     chain(stats, delete_staging)

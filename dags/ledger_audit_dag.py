@@ -2,9 +2,9 @@
 # Audit published rows against a new export
 
 Proves on a sample that the tables hold what the network's ledgers say. Each run chooses a random range of complete
-ledgers, exports it again with the same pods as the loading DAGs, loads the rows into staging, checks them, and compares
-them row by row with each published table of each dataset: missing rows, extra rows, and rows that differ, with the
-columns in which they differ. The tables are only read.
+ledgers, exports it again in two pods (one for history, one for changes of ledger entries), loads the rows into staging,
+checks them, and compares them row by row with each published table of each dataset: missing rows, extra rows, and rows
+that differ, with the columns in which they differ. The tables are only read.
 
 The run's id is the seed of the choice, and each complete ledger is chosen with the same probability. The Variable
 `audit_ledgers` is the length of the range; the schedule says how many ranges there are. The log of `report` states how
@@ -17,7 +17,9 @@ point-in-time views, which are made of audited tables; `ledger_coverage` checks 
 
 Each finding is a row of `ledger_coverage` (`missing_rows`, `extra_rows`, `different_rows`), lowers the watermark until
 the ledgers are published again, and is an event in Sentry. Each run is one row per table and dataset in
-`ledger_audits`.
+`ledger_audits`. A load inserts and corrects rows of `history_assets`, and deletes none: later ledgers may have the same
+asset. So an extra row of that table is the finding `kept_rows`, which lowers the watermark until a later audit of these
+ledgers does not find it.
 
 **Who runs it**: the schedule, every hour (`STELLAR_ETL_LEDGER_AUDIT_SCHEDULE`); or a user, with the params
 `start_ledger` and `end_ledger`, for a range of at most 5,000 ledgers. With the param `auto_heal`, or the Variable
@@ -26,15 +28,15 @@ the ledgers are published again, and is an event in Sentry. Each run is one row 
 **When it fails**: `report` fails on purpose: its message names tables, ledgers, counts and columns. The rows of the new
 export stay in staging for 7 days, so that you can compare them. Find out who changed the rows, then publish the ledgers
 again: the message has the params. A new release of the exporter may make other rows than an older one: load these
-ledgers again. The table of assets keeps rows that are extra or differ: correct them by hand. Other tasks: clear the
-first failed task with its downstream tasks; the run keeps its ledgers unless you clear its first task.
+ledgers again. Rows that loads keep: delete them, then audit the ledgers again. Other tasks: clear the first failed task
+with its downstream tasks; the run keeps its ledgers unless you clear its first task.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, TaskGroup, chain
+from airflow.sdk import DAG, chain
 
 from stellar_etl_airflow.operators.defaults import (
     LEDGER_AUDIT_SCHEDULE,
@@ -44,10 +46,10 @@ from stellar_etl_airflow.operators.defaults import (
     get_schedule,
     get_schedule_args,
 )
+from stellar_etl_airflow.tasks.build_batch import build_exported_tables
 from stellar_etl_airflow.tasks.build_check_task import build_check_task
 from stellar_etl_airflow.tasks.build_coverage_tasks import HEAL_PARAM, build_plan_healing_task, get_heal_param
 from stellar_etl_airflow.tasks.build_delete_data_task import build_delete_staging_task
-from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
 from stellar_etl_airflow.tasks.build_ledger_audit_tasks import (
     AUDITED,
     build_choose_range_task,
@@ -81,15 +83,13 @@ with DAG(
         "max_active_runs": 1,
     },
 ) as dag:
-    verify = build_verify_task(TABLES)
     look, report, plan = build_collect_audit_task(), build_report_audit_task(), build_plan_healing_task()
-    chain(build_choose_range_task(get_period(LEDGER_AUDIT_SCHEDULE)), build_export_task(TABLES), verify)
-    for table in TABLES:
-        with TaskGroup(table.data_type):
-            load = build_load_audited_task(table)
-            check = build_check_task(table)
-            compare = build_compare_rows_task(table)
-        chain(verify, load, check, compare, look)
+    build_exported_tables(
+        TABLES,
+        (build_load_audited_task, build_check_task, build_compare_rows_task),
+        [look],
+        first=build_choose_range_task(get_period(LEDGER_AUDIT_SCHEDULE)),
+    )
     # The rows of the new export stay where findings are not healed.
     chain(look, build_record_audit_task(), report, build_delete_staging_task(TABLES))
     chain(look, plan)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, TaskGroup, chain
+from airflow.sdk import DAG, chain
 
 from stellar_etl_airflow.export.exports import FullLoad
 from stellar_etl_airflow.model.ranges import CHECKPOINT_PARAM
@@ -35,6 +35,7 @@ from stellar_etl_airflow.operators.defaults import (
     get_schedule_args,
 )
 from stellar_etl_airflow.tasks.build_audit_tasks import build_checkpoint_task, build_collect_task, build_compare_task
+from stellar_etl_airflow.tasks.build_batch import build_exported_tables
 from stellar_etl_airflow.tasks.build_check_task import build_check_task
 from stellar_etl_airflow.tasks.build_coverage_tasks import (
     HEAL_PARAM,
@@ -44,7 +45,6 @@ from stellar_etl_airflow.tasks.build_coverage_tasks import (
     get_heal_param,
 )
 from stellar_etl_airflow.tasks.build_delete_data_task import build_delete_staging_task
-from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
 from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
 from stellar_etl_airflow.tasks.build_trigger_tasks import build_trigger_tasks
 
@@ -72,15 +72,14 @@ with DAG(
         "deadline": None,  # reading the public network's bucket list takes longer
     },
 ) as dag:
-    verify = build_verify_task(TABLES, FullLoad)
     look, plan, delete_staging = build_collect_task(), build_plan_healing_task(), build_delete_staging_task(TABLES)
-    chain(build_checkpoint_task(), build_export_task(TABLES, FullLoad), verify)
-    for table in TABLES:
-        with TaskGroup(table.data_type):
-            load = build_gcs_to_bq_task(table)
-            check = build_check_task(table)
-            compare = build_compare_task(table)
-        chain(verify, load, check, compare, [look, delete_staging])
+    build_exported_tables(
+        TABLES,
+        (build_gcs_to_bq_task, build_check_task, build_compare_task),
+        [look, delete_staging],
+        first=build_checkpoint_task(),
+        kind=FullLoad,
+    )
     chain(look, build_record_task(), build_report_task())
     chain(look, plan)
     loads = build_trigger_tasks("load_again", plan, "loads")

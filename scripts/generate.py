@@ -186,7 +186,7 @@ def table_page(published: Table) -> str:
         ),
     ]
     if published.publish is Publish.KEEP_EARLIEST:
-        facts.append(("a repeated key", "the row of the oldest ledger is kept"))
+        facts.append(("a repeated key", "the row of the oldest ledger is kept; a load corrects rows of its ledgers"))
     if published.entry_keys:
         facts.append(("views", f"`{published.table_id}_current`, `{published.table_id}_history`"))
     columns = table(

@@ -154,9 +154,10 @@ def _files_of_several(
     for type_ in [*types, *arguments.file_names]:
         if type_ not in known:
             raise ExportError(f"--types: unknown type {type_!r}; known types are {', '.join(known)}")
-    for name in arguments.file_names.values():
+    names = dict.fromkeys(arguments.file_names.values(), "--file-names")
+    for name, option in (names | {arguments.manifest_name: "--manifest-name"}).items():
         if ".." in Path(name).parts:
-            raise ExportError(f"--file-names: {name!r} is outside the folder that --output names")
+            raise ExportError(f"{option}: {name!r} is outside the folder that --output names")
     stem, parquet_stem = _stems(arguments, start, end)
     file_set = FileSet(
         start,
@@ -164,7 +165,7 @@ def _files_of_several(
         {type_: f"{stem}-{arguments.file_names.get(type_, f'{type_}.txt')}" for type_ in types},
         {type_: f"{parquet_stem}-{type_}.parquet" for type_ in types},
     )
-    return file_set, f"{stem}-manifest.json"
+    return file_set, f"{stem}-{arguments.manifest_name}"
 
 
 def _export_changes(arguments: argparse.Namespace) -> None:
@@ -261,7 +262,7 @@ def _export(
     written = [name for file_set in file_sets for name in (*file_set.names.values(), *file_set.parquet_names.values())]
     if not written or len({*written, manifest_name}) <= len(written):
         raise ExportError(
-            "--types and --file-names must give at least one type, and each a file of its own, not manifest.json; "
+            "--types and --file-names must give at least one type, and each a file of its own, not the manifest's; "
             f"with --output and --parquet-output they give {', '.join([*written, manifest_name])}"
         )
     if arguments.cloud_provider and not arguments.cloud_storage_bucket:

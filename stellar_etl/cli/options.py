@@ -296,6 +296,13 @@ def _several_options(parser: argparse.ArgumentParser, types: Iterable[str], outp
         metavar="T=NAME,…",
         help=f"the file of each type, written as {start}-{{NAME}} (default: {{type}}.txt)",
     )
+    parser.add_argument(
+        "--manifest-name",
+        default="manifest.json",
+        metavar="NAME",
+        help=f"the file of the manifest, written as {start}-{{NAME}} (default: manifest.json); exports into one folder "
+        "need a name each",
+    )
     _limit_option(parser)
     _export_options(parser, "DIR", "the folder for it (default: that of --output)")
 

@@ -29,6 +29,7 @@ from local.stack import Stack
 from local.stack.layout import BUCKET, PROJECT
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID
 from tests.end_to_end.rows import as_set, published
+from tests.faults.claims import Claim, false_claims
 from tests.faults.proxy import Proxy
 from tests.local.cluster_server import is_alive
 from tests.waiting import RUN_PATIENCE, wait_until
@@ -145,27 +146,20 @@ class Stage:
             for table, ledger in NUMBERS.items()
         }
 
-    def claims(self) -> list[tuple[str, int, int]]:
-        """Return the ranges that the watermark reports as complete, per table, and for the whole dataset under ""."""
+    def claims(self) -> list[Claim]:
+        """Return the ranges that the watermark reports as complete."""
         rows = self.stack.query(
             "SELECT COALESCE(table_id, '') AS name, complete_from, complete_through FROM ledger_ranges ORDER BY 1, 2"
         )
         return [(row["name"], row["complete_from"], row["complete_through"]) for row in rows]
 
     def false_claims(self) -> list[str]:
-        """Return ledgers that the watermark reports as complete although their number of rows is wrong.
+        """Return the claims of the watermark that the rows of a table contradict.
 
         The claims are read first: ledgers that were complete then have their rows now.
         """
-        claims, now = self.claims(), self.rows_per_ledger()
-        return [
-            f"the watermark of {claimed or 'the dataset'} claims ledger {ledger}, and {table} has not all its rows"
-            for claimed, first, last in claims
-            for table, expected in self.counts.items()
-            if claimed in ("", table)
-            for ledger, count in expected.items()
-            if first <= ledger <= last and now[table].get(ledger, 0) != count
-        ]
+        claims = self.claims()
+        return false_claims(claims, (ALL["start_ledger"], ALL["end_ledger"]), self.counts, self.rows_per_ledger())
 
     def _note(self, table: str, first: int, last: int) -> None:
         """Record the finding of a coverage check in advance: the watermark must exclude these ledgers."""

@@ -75,12 +75,14 @@ LOOK_SECONDS = 1.0
 @contextmanager
 def watched(stage: Stage, outcome: Outcome) -> Iterator[None]:
     """Read the watermark repeatedly: it must not include a ledger whose rows are missing."""
-    ended, false = threading.Event(), dict[str, None]()
+    ended, false, looks = threading.Event(), dict[str, None](), 0
 
     def look() -> None:
+        nonlocal looks
         while not ended.wait(LOOK_SECONDS):
             with suppress(Exception):  # the fault may have stopped the warehouse
                 false.update(dict.fromkeys(stage.false_claims()))
+                looks += 1
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -89,7 +91,7 @@ def watched(stage: Stage, outcome: Outcome) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-        outcome.problems += list(false)[:5]
+        outcome.problems += list(false)[:5] if looks else ["the watermark could not be read once during the fault"]
 
 
 def spring(batch: Batch, fault: Fault) -> Iterator[str]:

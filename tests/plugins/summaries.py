@@ -141,7 +141,7 @@ def made(head, gaps=None, dirty=None, repairs=(), tables=TABLES, datasets=DATASE
         ],
     )
     summary = Summary(found, tables, repairs)
-    places = sorted({problem.place for problem in summary.problems()})
+    places = sorted({problem.place for problem in summary.problems})
     names = ("table_id", "start_ledger", "end_ledger")
     keys = [dict(zip(names, place, strict=True)) for place in places]
     loads = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -298,6 +298,22 @@ def test_text_of_the_summary_is_never_executed(page, coverage):
     coverage.open(page, text)
     assert coverage.driver.find_elements(By.TAG_NAME, "img") == []
     coverage.browser.see("<img src=x onerror=alert(1)>58000000")
+
+
+def test_the_age_of_an_old_summary_is_a_warning(page, coverage):
+    coverage.open(page, made(HEAD))
+    coverage.browser.see("That is more than a day: see whether that DAG is paused or its runs fail.")
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    coverage.reload(page, made(HEAD).replace('"made_at":"2026-03-01T00:00:00Z"', f'"made_at":"{now}"'))
+    coverage.browser.see(" s ago, when ledger_coverage last wrote its summary.")
+    assert "more than a day" not in coverage.browser.text()
+
+
+@pytest.mark.parametrize("address", ["http://", "docs/runbook.md", "javascript:alert(1)"])
+def test_an_invalid_address_of_the_runbook_becomes_no_link(page, coverage, address):
+    coverage.open(page, made(HEAD, GAPS).replace("https://example.com/runbook.md", address))
+    coverage.browser.see("docs/runbook.md")
+    assert coverage.links("Runbook") == []
 
 
 def test_errors_show_the_remedy(page, coverage):

@@ -1,9 +1,8 @@
 """The content of an export: its pods' command lines, and the files that they write. Pure.
 
-`one_pass` reads each ledger once, for all tables, in one pod. `per_type` runs one pod per table, one after the other,
-with the commands that the Go program has too (https://github.com/stellar/stellar-etl). A pod writes to the bucket, or
-to
-a volume, under the same names.
+`one_pass` reads each ledger once, for all tables, in one pod. An export of both history and changes has one pod for each.
+`per_type` runs one pod per table, one after the other, with the commands that the Go program has too
+(https://github.com/stellar/stellar-etl). A pod writes to the bucket, or to a volume, under the same names.
 """
 
 from __future__ import annotations
@@ -19,13 +18,16 @@ from stellar_etl_airflow.model.tables import CHANGES, LEDGERS
 from stellar_etl_airflow.settings.export import ExportSettings
 
 ALL_TYPES = "all"
-"""The name of the only step of a `one_pass` export."""
+"""The name of the step that exports all types of history in one pass."""
 
 CHANGES_STEP = "changes"
 """The name of the step that exports all changes of ledger entries."""
 
 FULL_LOAD_STEP = "bucket_list"
 """The name of the only step of a full load."""
+
+HISTORY_MANIFEST = "history-manifest.json"
+"""The manifest of the history pod in an export that has a pod for changes too, which writes the usual manifest."""
 
 _COMMANDS = {"token_transfers": "export_token_transfer"}
 """The commands that are not named `export_{type}`."""
@@ -103,7 +105,7 @@ class Export:
         history = self._history
         if len(history) < len(self.file_names):
             steps.append(self._changes_step(attempt))
-        if history and self.settings.export_mode == "one_pass" and not steps:
+        if history and self.settings.export_mode == "one_pass":
             steps.append(self._history_step(attempt, history))
         else:
             steps += [self._type_step(attempt, data_type) for data_type in history]
@@ -112,8 +114,12 @@ class Export:
     def _history_step(self, attempt: ExportAttempt, types: Sequence[str]) -> Step:
         """Return the step for all history types, in one pod that reads each ledger once."""
         names = {data_type: self.file_names[data_type] for data_type in types}
-        command = ("export_all_history", "--types", ",".join(names), "--file-names", extra_fields(names))
-        return self._step(ALL_TYPES, attempt, command, attempt.prefix, names, attempt.manifest_object)
+        command, manifest = ["export_all_history", "--types", ",".join(names)], attempt.manifest_object
+        command += ["--file-names", extra_fields(names)]
+        if len(names) < len(self.file_names) and self.settings.manifest == "required":
+            command += ["--manifest-name", HISTORY_MANIFEST]
+            manifest = attempt.object_name(HISTORY_MANIFEST)
+        return self._step(ALL_TYPES, attempt, tuple(command), attempt.prefix, names, manifest)
 
     def _type_step(self, attempt: ExportAttempt, data_type: str) -> Step:
         """Return the step for one history type."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from stellar_etl_airflow.model.ranges import LedgerRange, chunks, joined, without
-from stellar_etl_airflow.model.tables import DERIVED, PUBLISHED, STATES, Publish
+from stellar_etl_airflow.model.tables import DERIVED, PUBLISHED, STATES
 
 LEDGERS_A_RUN = 5000
 """The number of ledgers per run that reloads missing ledgers: about eight hours of the network."""
@@ -44,7 +44,9 @@ class Fault(StrEnum):
     REMOVED = "removed"
     MISSING_ROWS = "missing_rows"
     EXTRA_ROWS = "extra_rows"
+    KEPT_ROWS = "kept_rows"
     DIFFERENT_ROWS = "different_rows"
+    AUDITED = "audited"
 
 
 MEANINGS = {
@@ -66,7 +68,9 @@ MEANINGS = {
     Fault.REMOVED: "ledgers were removed by a run of dataset_reset",
     Fault.MISSING_ROWS: "rows of a new export are missing",
     Fault.EXTRA_ROWS: "rows are not in a new export",
+    Fault.KEPT_ROWS: "rows are not in a new export, and loads keep them: delete them, then audit these ledgers again",
     Fault.DIFFERENT_ROWS: "rows differ from a new export",
+    Fault.AUDITED: "ledgers were compared with a new export",
 }
 
 
@@ -83,10 +87,18 @@ OF_BLOCKS = (
 )
 """The faults that are found per block."""
 
-OF_AUDITS = (Fault.MISSING_ROWS, Fault.EXTRA_ROWS, Fault.DIFFERENT_ROWS)
+OF_AUDITS = (Fault.MISSING_ROWS, Fault.EXTRA_ROWS, Fault.KEPT_ROWS, Fault.DIFFERENT_ROWS)
 """The faults that an audit finds. It exports ledgers again and compares all rows."""
 
-NO_FAULTS = (Fault.LAG, Fault.UNIDENTIFIED, Fault.DIRTY, Fault.UNCOUNTED, Fault.LOOKED_AT, Fault.REMOVED)
+NO_FAULTS = (
+    Fault.LAG,
+    Fault.UNIDENTIFIED,
+    Fault.DIRTY,
+    Fault.UNCOUNTED,
+    Fault.LOOKED_AT,
+    Fault.AUDITED,
+    Fault.REMOVED,
+)
 """Findings that are recorded, and neither fail a run nor cause a reload: the schedule resolves them, a load cannot
 change them, or a user caused them."""
 
@@ -143,12 +155,6 @@ class Finding:
         behind = f", {self.lag_seconds} s" if self.lag_seconds is not None else ""
         columns = f", in the columns {self.columns}" if self.columns else ""
         return f"{where}: {self.count} {MEANINGS[self.fault]}{behind}{columns}"
-
-    @property
-    def is_kept_by_loads(self) -> bool:
-        """Whether a reload leaves the rows unchanged: tables that keep the earliest row of a key replace none."""
-        kept = PUBLISHED[self.data_type].publish is Publish.KEEP_EARLIEST
-        return kept and self.fault in (Fault.EXTRA_ROWS, Fault.DIFFERENT_ROWS)
 
 
 def whole(findings: Iterable[Finding]) -> list[Finding]:
@@ -266,8 +272,8 @@ def healing(findings: Sequence[Finding]) -> Healing:
             continue
         if finding.fault is Fault.LUMENS:
             continue  # it names no ledgers; `state_audit` does
-        if finding.is_kept_by_loads:
-            continue
+        if finding.fault is Fault.KEPT_ROWS:
+            continue  # a load does not delete them
         table, found = PUBLISHED[finding.data_type], LedgerRange(finding.start_ledger, finding.end_ledger)
         ranges[table.dag_id].append(found)
     audited = {finding.data_type for finding in findings if finding.fault is Fault.NOT_AS_ARCHIVE}

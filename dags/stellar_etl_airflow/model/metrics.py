@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from stellar_etl_airflow.model.coverage import NO_FAULTS, OF_AUDITS, Fault, Finding
 
@@ -72,6 +73,20 @@ def of_coverage(findings: Sequence[Finding], table_ids: Mapping[str, str]) -> It
     for fault in Fault:
         if fault not in (*NO_FAULTS, *OF_AUDITS):
             yield Measurement("findings", found[fault], {"fault": fault})
+
+
+def of_loads(loads: Iterable[Mapping[str, Any]], table_ids: Iterable[str]) -> Iterator[Measurement]:
+    """The values of the loads of a day, of every table: 0 for a table without a load.
+
+    Args:
+        loads: `table_id`, `row_count`, `byte_count` and `cost` of each table with loads.
+        table_ids: the names of all tables.
+    """
+    loaded = {row["table_id"]: row for row in loads}
+    for table_id in table_ids:
+        for name, column in (("day_rows", "row_count"), ("day_bytes", "byte_count"), ("day_cost", "cost")):
+            value = loaded[table_id][column] if table_id in loaded else 0
+            yield Measurement(name, float(value), {"table": table_id})
 
 
 def of_audit(findings: Iterable[Finding], rows: int) -> Iterator[Measurement]:

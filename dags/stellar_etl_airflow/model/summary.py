@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from stellar_etl_airflow.model.coverage import MEANINGS, Fault
@@ -260,8 +261,9 @@ class Summary:
             loaded[row["table_id"]].append(_span(row))
         for row in self.found.complete:
             complete[row["dataset"], row["table_id"]].append(_span(row, "complete_from", "complete_through"))
+        checked_at = self.checked_at
         for row in self.found.findings:
-            standing = self.checked_at is None or row["last_seen"] >= self.checked_at
+            standing = checked_at is None or row["last_seen"] >= checked_at
             if row["fault"] in POINT_IN_TIME and standing:
                 doubted[row["dataset"], row["table_id"]].append(_span(row))
         first = min((int(row["start_ledger"]) for row in self.found.loaded), default=self.whole.end)
@@ -272,6 +274,7 @@ class Summary:
                 found = segments(self.whole, first, loaded[table_id], complete[place], doubted[place], repaired)
                 yield Bar(dataset, table_id, self.whole.end, found)
 
+    @cached_property
     def problems(self) -> list[Problem]:
         """Return the gaps and dirty ranges with details, latest ledgers first."""
         every = [problem for bar in self.bars for problem in bar.problems()]
@@ -355,7 +358,7 @@ class Summary:
                 "closed": closed.get(problem.place, [None, None]),
                 **_reasons(problem, findings[problem.table_id]),
             }
-            for problem in self.problems()
+            for problem in self.problems
         ]
 
     def _repairing(self, problem: Problem) -> list[list[str]]:

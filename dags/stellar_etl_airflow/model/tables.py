@@ -19,7 +19,7 @@ class Publish(Enum):
     """Replace all rows of the batch's ledgers, in one statement."""
 
     KEEP_EARLIEST = "keep_earliest"
-    """Insert a key if it is missing; replace its row only by a row of an older ledger."""
+    """Insert a key if it is missing; replace its row only by a row of the same or an older ledger."""
 
 
 class DerivedKind(Enum):

@@ -88,7 +88,9 @@ def compare_rows(
         f"{exact_form(field, 't.' + identifier(field['name']))} AS {name}"
         for name, field in zip(names, compared, strict=True)
     )
-    source = exported if table.publish is Publish.REPLACE_RANGE else _earliest(table, published, exported)
+    source, extra = exported, Fault.EXTRA_ROWS
+    if table.publish is Publish.KEEP_EARLIEST:
+        source, extra = _earliest(table, published, exported), Fault.KEPT_ROWS
     own = {field["name"]: columns[field["name"]] for field in compared}
     differs = ",\n    ".join(
         f"MIN(IF(copies > 0, {name}, NULL)) <> MIN(IF(copies < 0, {name}, NULL)) "
@@ -128,10 +130,10 @@ by_ledger AS (
   GROUP BY ledger
 ),
 by_fault AS (
-  SELECT fault, b.*, CASE fault WHEN '{Fault.MISSING_ROWS}' THEN b.missing WHEN '{Fault.EXTRA_ROWS}' THEN b.extra
+  SELECT fault, b.*, CASE fault WHEN '{Fault.MISSING_ROWS}' THEN b.missing WHEN '{extra}' THEN b.extra
     ELSE b.different END AS row_count
   FROM by_ledger AS b
-  CROSS JOIN UNNEST(['{Fault.MISSING_ROWS}', '{Fault.EXTRA_ROWS}', '{Fault.DIFFERENT_ROWS}']) AS fault
+  CROSS JOIN UNNEST(['{Fault.MISSING_ROWS}', '{extra}', '{Fault.DIFFERENT_ROWS}']) AS fault
 )
 SELECT fault, MIN(ledger) AS start_ledger, MAX(ledger) AS end_ledger, SUM(row_count) AS found,
   NULLIF(ARRAY_TO_STRING([{named}], ', '), '') AS differing_columns

@@ -111,17 +111,30 @@ WHEN NOT MATCHED AND {ledgers_predicate(table, "S")} THEN INSERT ({column_list(c
 
 
 def keep_earliest(
-    table: Table, target: str, staging: str, columns: Columns, parameters: tuple[Parameter, ...] = ()
+    table: Table,
+    target: str,
+    staging: str,
+    columns: Columns,
+    parameters: tuple[Parameter, ...] = (),
+    attempt: Attempt | None = None,
 ) -> Statement:
-    """Insert staged keys that are missing. An existing row is replaced only by a row of an older ledger.
+    """Insert staged keys that are missing. An existing row is replaced by a row of an older ledger.
 
-    Nothing is deleted by range, because the row of a key may be of any batch.
+    With an attempt, a row of the same ledger also replaces it, unless a newer attempt exported it: a load corrects the
+    rows of its ledgers. Nothing is deleted by range: a key that the batch lacks may be in later ledgers, whose loads
+    found it already published.
     """
     ledger = identifier(table.ledger_column)
     match = " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.keys)
     update = ", ".join(
         f"{identifier(column)} = S.{identifier(column)}" for column in columns if column not in table.keys
     )
+    gives_way = f"S.{ledger} < T.{ledger}"
+    if attempt:
+        exported_at = f"T.{identifier(EXPORTED_AT)}"
+        older = f"({exported_at} <= @exported_at OR {exported_at} IS NULL)"
+        gives_way = f"({gives_way} OR S.{ledger} = T.{ledger} AND {older})"
+        parameters += (Parameter("exported_at", "TIMESTAMP", attempt.started_at),)
     sql = f"""\
 MERGE {target} AS T
 USING (
@@ -131,7 +144,7 @@ USING (
   QUALIFY ROW_NUMBER() OVER (PARTITION BY {column_list(table.keys)} ORDER BY {ledger}) = 1
 ) AS S
 ON {match}
-WHEN MATCHED AND S.{ledger} < T.{ledger} THEN UPDATE SET {update}
+WHEN MATCHED AND {gives_way} THEN UPDATE SET {update}
 WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns, "S")})"""
     return Statement(sql, parameters)
 
@@ -146,10 +159,11 @@ def publish(
 ) -> Statement:
     """Return the statement that publishes a staging table, by the method of the registry.
 
-    Rows that newer attempts have published stay. If the table keeps the earliest row of a key, they are never replaced.
+    Rows that newer attempts have published stay.
     """
     if table.publish is Publish.KEEP_EARLIEST:
-        return keep_earliest(table, target, staging, columns, tuple(one for one in parameters if one.name == RUN_DATE))
+        dated = tuple(one for one in parameters if one.name == RUN_DATE)
+        return keep_earliest(table, target, staging, columns, dated, attempt)
     if table.chain and attempt:
         return replace_chain(table, target, staging, columns, parameters, attempt)
     return replace_range(table, target, staging, columns, parameters, attempt)

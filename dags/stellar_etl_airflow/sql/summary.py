@@ -14,7 +14,7 @@ from stellar_etl_airflow.sql.statement import (
     listed,
     table_parameters,
 )
-from stellar_etl_airflow.sql.watermarks import REFUTED_BY_LOOKS, UNTIL_LOADED, before, ranges_view
+from stellar_etl_airflow.sql.watermarks import AGAINST_LEDGERS, before, ranges_view
 
 MOST_FOUND = 5000
 """Maximum number of findings that are read, latest first."""
@@ -22,7 +22,7 @@ MOST_FOUND = 5000
 RUNS_EACH = 3
 """Maximum number of runs per gap or dirty range: the latest that loaded its ledgers."""
 
-_NAMED = (*REFUTED_BY_LOOKS, *UNTIL_LOADED, Fault.NOT_LOADED, Fault.STATE_BEHIND, Fault.DIRTY, Fault.LUMENS)
+_NAMED = (*AGAINST_LEDGERS, Fault.NOT_LOADED, Fault.STATE_BEHIND, Fault.DIRTY, Fault.LUMENS)
 
 
 def all_watermarks(watermarks: str) -> Statement:

@@ -1,8 +1,9 @@
 """The SQL of watermarks: the complete ledgers of each table and dataset, computed from loads and findings. Pure.
 
 A ledger is complete in a table if a load has published it and no finding is open. A finding is open until its ledgers
-are exported and published again, or until a later coverage check of the same ledgers does not find it again. The
-queries compare ranges of ledgers and read no published rows.
+are exported and published again, or until a later coverage check of the same ledgers does not find it again. A finding
+of rows that loads keep is open until a later audit does not find it again. The queries compare ranges of ledgers and
+read no published rows.
 """
 
 from __future__ import annotations
@@ -24,8 +25,14 @@ REFUTED_BY_LOOKS = (
 )
 """Faults that a later coverage check of the same ledgers would find again if they still existed."""
 
-UNTIL_LOADED = (Fault.NOT_AS_ARCHIVE, Fault.REMOVED, *OF_AUDITS)
+UNTIL_AUDITED = (Fault.KEPT_ROWS,)
+"""Faults that only a later audit resolves, because loads do not correct these rows."""
+
+UNTIL_LOADED = tuple(one for one in (Fault.NOT_AS_ARCHIVE, Fault.REMOVED, *OF_AUDITS) if one not in UNTIL_AUDITED)
 """Faults that only a new load resolves, because no coverage check looks for them."""
+
+AGAINST_LEDGERS = (*REFUTED_BY_LOOKS, *UNTIL_LOADED, *UNTIL_AUDITED)
+"""All faults that make ledgers incomplete."""
 
 _OF_WATERMARK = ("network", "dataset", "complete_from", "complete_through", "complete_through_closed_at")
 
@@ -72,8 +79,8 @@ def ranges_view(stats: str, coverage: str, networks: Mapping[str, str | None], t
         networks: the network label of each target, by `project.dataset`.
         table_ids: the names of the tables in the batch stats.
     """
-    fault = "f.dataset, f.table_id, f.until_loaded, f.first_ledger, f.last_ledger"
-    of_fault = "dataset, table_id, until_loaded, first_ledger, last_ledger"
+    fault = "f.dataset, f.table_id, f.ended_by, f.first_ledger, f.last_ledger"
+    of_fault = "dataset, table_id, ended_by, first_ledger, last_ledger"
     overlap = "{0}.end_ledger >= f.first_ledger AND {0}.start_ledger <= f.last_ledger"
     return f"""\
 WITH targets AS (
@@ -88,17 +95,21 @@ spans AS (
   SELECT table_id, MIN(start_ledger) AS first_ledger, MAX(end_ledger) AS last_ledger FROM loads GROUP BY table_id
 ),
 looks AS (
-  SELECT dataset, table_id, start_ledger, end_ledger, checked_at FROM {coverage} WHERE fault = '{Fault.LOOKED_AT}'
+  SELECT dataset, table_id, start_ledger, end_ledger, checked_at,
+    IF(fault = '{Fault.AUDITED}', 'audit', 'look') AS ended_by
+  FROM {coverage}
+  WHERE fault IN ('{Fault.LOOKED_AT}', '{Fault.AUDITED}')
 ),
 faults AS (
   SELECT {of_fault}, MAX(since) AS since
   FROM (
-    SELECT t.dataset, c.table_id, c.fault IN ({_listed(UNTIL_LOADED)}) AS until_loaded, c.checked_at AS since,
+    SELECT t.dataset, c.table_id, CASE WHEN c.fault IN ({_listed(UNTIL_AUDITED)}) THEN 'audit'
+        WHEN c.fault IN ({_listed(UNTIL_LOADED)}) THEN 'load' ELSE 'look' END AS ended_by, c.checked_at AS since,
       c.start_ledger - IF(c.fault = '{Fault.BROKEN_LINK}', 1, 0) AS first_ledger, c.end_ledger AS last_ledger
     FROM {coverage} AS c CROSS JOIN targets AS t
-    WHERE c.fault IN ({_listed((*REFUTED_BY_LOOKS, *UNTIL_LOADED))}) AND COALESCE(c.dataset, '') IN ('', t.dataset)
+    WHERE c.fault IN ({_listed(AGAINST_LEDGERS)}) AND COALESCE(c.dataset, '') IN ('', t.dataset)
     UNION ALL
-    SELECT t.dataset, l.table_id, TRUE AS until_loaded, l.loaded_at AS since,
+    SELECT t.dataset, l.table_id, 'load' AS ended_by, l.loaded_at AS since,
       SAFE_CAST(one AS INT64) AS first_ledger, SAFE_CAST(one AS INT64) AS last_ledger
     FROM loads AS l CROSS JOIN UNNEST(SPLIT(l.left_out)) AS one CROSS JOIN targets AS t
   )
@@ -109,11 +120,12 @@ cures AS (
   SELECT {fault}, l.start_ledger, l.end_ledger
   FROM faults AS f JOIN loads AS l
   ON l.table_id = f.table_id AND l.loaded_at > f.since AND {overlap.format("l")}
+  WHERE f.ended_by <> 'audit'
   UNION ALL
   SELECT {fault}, k.start_ledger, k.end_ledger
   FROM faults AS f JOIN looks AS k
-  ON k.dataset = f.dataset AND k.table_id = f.table_id AND k.checked_at > f.since AND {overlap.format("k")}
-  WHERE NOT f.until_loaded
+  ON k.dataset = f.dataset AND k.table_id = f.table_id AND k.ended_by = f.ended_by AND k.checked_at > f.since
+    AND {overlap.format("k")}
   UNION ALL
   SELECT {fault}, f.last_ledger + 1 AS start_ledger, f.last_ledger + 1 AS end_ledger FROM faults AS f
 ),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from airflow.sdk import TaskGroup, chain
+from airflow.sdk import BaseOperator, TaskGroup, chain
 
+from stellar_etl_airflow.export.exports import Export
 from stellar_etl_airflow.model.tables import Table
 from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
 from stellar_etl_airflow.tasks.build_batch_stats import build_batch_stats
@@ -28,22 +29,38 @@ that `batch_stats` also records its table.
 """Part of the documentation of all loading DAGs."""
 
 
+def build_exported_tables(
+    tables: Sequence[Table],
+    builders: Sequence[Callable[[Table], BaseOperator]],
+    then: Sequence[BaseOperator],
+    *,
+    first: BaseOperator | None = None,
+    kind: type[Export] = Export,
+) -> None:
+    """Add the tasks to the DAG around it: export, verify, and a group of tasks per table.
+
+    Args:
+        tables: the tables to export.
+        builders: builders of each group's tasks, in their order.
+        then: the tasks after all groups.
+        first: the task that finds the ledgers; None if the run's params always name them.
+        kind: what the pods export.
+    """
+    export, verify = build_export_task(tables, kind), build_verify_task(tables, kind)
+    chain(*([first] if first else []), export, verify)
+    for table in tables:
+        with TaskGroup(table.data_type):
+            own = [build(table) for build in builders]
+        chain(verify, *own, then)
+
+
 def build_batch(tables: Sequence[Table]) -> None:
     """Add the tasks to the surrounding DAG: find the ledgers, export, verify; a group per table; record; clean up.
 
     The group of a table loads the export into staging, checks it and merges it. `batch_stats` runs once for all tables,
     even if some failed. If none failed, `delete_staging` runs and the run succeeds.
     """
-    verify, stats, delete_staging = (
-        build_verify_task(tables),
-        build_batch_stats(tables),
-        build_delete_staging_task(tables),
-    )
-    chain(build_time_task(), build_export_task(tables), verify)
-    for table in tables:
-        with TaskGroup(table.data_type):
-            load = build_gcs_to_bq_task(table)
-            check = build_check_task(table)
-            merge = build_apply_gcs_changes_to_bq_task(table)
-        chain(verify, load, check, merge, [stats, delete_staging])
+    stats, delete_staging = build_batch_stats(tables), build_delete_staging_task(tables)
+    builders = (build_gcs_to_bq_task, build_check_task, build_apply_gcs_changes_to_bq_task)
+    build_exported_tables(tables, builders, [stats, delete_staging], first=build_time_task())
     chain(stats, delete_staging)

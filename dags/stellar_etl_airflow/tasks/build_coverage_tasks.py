@@ -37,7 +37,7 @@ from stellar_etl_airflow.model.coverage import (
     whole,
 )
 from stellar_etl_airflow.model.lineage import Lineage, dataset_at
-from stellar_etl_airflow.model.metrics import Measurement, of_coverage
+from stellar_etl_airflow.model.metrics import Measurement, of_coverage, of_loads
 from stellar_etl_airflow.model.network import native_contract
 from stellar_etl_airflow.model.ranges import LedgerRange, RangeError, TimeRange, asked_range, has_range_params
 from stellar_etl_airflow.model.schedule import loaded_by_run, overdue
@@ -457,7 +457,8 @@ class ReportOperator(SettingsAtRunTime, BaseOperator):
                 self.log.warning("%s", finding.text)
                 report_finding(context, finding.text, {"table": finding.data_type, "fault": finding.fault})
             reported += 1
-            if late or finding.is_kept_by_loads or not (heals_any if finding.fault is Fault.LUMENS else heal):
+            healed = heal and finding.fault is not Fault.KEPT_ROWS and (heals_any or finding.fault is not Fault.LUMENS)
+            if late or not healed:
                 wrong.append(finding.text)
         if wrong:
             advice = self.advice(context, heal=heal)
@@ -474,12 +475,10 @@ class ReportOperator(SettingsAtRunTime, BaseOperator):
         """
         if has_range_params(context["params"]) or "looks" not in pull_result(context, LOOK_TASK):
             return
-        yield from of_coverage(findings, {data_type: warehouse.config.table_id(data_type) for data_type in PUBLISHED})
+        ids = {data_type: warehouse.config.table_id(data_type) for data_type in PUBLISHED}
+        yield from of_coverage(findings, ids)
         since = datetime.now(UTC) - timedelta(days=1)
-        for row in warehouse.query(loads_by_table(warehouse.name(BATCH_STATS_TABLE_ID), since)):
-            tags = {"table": row["table_id"]}
-            for name, value in (("rows", row["row_count"]), ("bytes", row["byte_count"]), ("cost", row["cost"])):
-                yield Measurement(f"day_{name}", float(value), tags)
+        yield from of_loads(warehouse.query(loads_by_table(warehouse.name(BATCH_STATS_TABLE_ID), since)), ids.values())
 
     def advice(self, context: Context, *, heal: bool) -> str:
         """Return the remedy that follows the number of findings."""

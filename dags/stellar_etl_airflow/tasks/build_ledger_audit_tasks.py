@@ -24,6 +24,7 @@ from stellar_etl_airflow.model.tables import (
     PUBLISHED,
     RANGES_VIEW_ID,
     TABLES,
+    Publish,
     Table,
 )
 from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
@@ -185,7 +186,10 @@ class CompareRowsOperator(StagedTableOperator):
 
 
 class CollectAuditOperator(SettingsAtRunTime, BaseOperator):
-    """Collects the findings of the comparisons, in the format of a coverage check."""
+    """Collects the findings of the comparisons, in the format of a coverage check.
+
+    Its `findings` name the compared ledgers of tables whose rows loads may keep.
+    """
 
     builder = "build_ledger_audit_tasks"
 
@@ -199,7 +203,17 @@ class CollectAuditOperator(SettingsAtRunTime, BaseOperator):
         looks = [look for result in compared.values() if result for look in result["looks"]]
         if not looks:
             raise AirflowSkipException("no table was compared")
-        return {"checked_at": datetime.now(UTC).isoformat(), "looks": looks, "findings": []}
+        ledgers = batch_of(context).range
+        findings = [
+            Finding(data_type, Fault.AUDITED, ledgers.start, ledgers.end, batch_of(context).ledgers, dataset=dataset)
+            for dataset, data_type, _ in looks
+            if AUDITED[data_type].publish is Publish.KEEP_EARLIEST  # elsewhere loads correct what audits find
+        ]
+        return {
+            "checked_at": datetime.now(UTC).isoformat(),
+            "looks": looks,
+            "findings": [one.to_json() for one in findings],
+        }
 
 
 def _sample(context: Context) -> Sample | None:
@@ -214,9 +228,9 @@ def _rows(context: Context) -> dict[str, int]:
 
 
 _COUNTS = {
-    Fault.MISSING_ROWS: "missing_rows",
-    Fault.EXTRA_ROWS: "extra_rows",
-    Fault.DIFFERENT_ROWS: "different_rows",
+    "missing_rows": (Fault.MISSING_ROWS,),
+    "extra_rows": (Fault.EXTRA_ROWS, Fault.KEPT_ROWS),
+    "different_rows": (Fault.DIFFERENT_ROWS,),
 }
 
 
@@ -241,7 +255,7 @@ def audit_rows(
             "dataset": dataset,
             "table_id": table_ids[data_type],
             "row_count": str(rows[data_type]),
-            **{name: str(sum(one.count for one in own if one.fault is fault)) for fault, name in _COUNTS.items()},
+            **{name: str(sum(one.count for one in own if one.fault in faults)) for name, faults in _COUNTS.items()},
             "differing_columns": ", ".join(columns) or None,
         }
 
@@ -306,7 +320,7 @@ class ReportAuditOperator(ReportOperator):
         staging = f"{config.bq_project}.{config.bq_dataset}.{staging_table_id('TABLE', ti.dag_id, ti.run_id)}"
         kept = f"the rows of the new export are kept {STAGING_DAYS} days in {staging}"
         if heal:
-            return f" in tables that loads do not change: correct or delete these rows; {kept}"
+            return f" that loads do not correct; {kept}"
         ledgers = batch_of(context).range
         again = f'{{"start_ledger": {ledgers.start}, "end_ledger": {ledgers.end}, "{HEAL_PARAM}": true}}'
         return (

@@ -126,7 +126,7 @@ class SummaryOperator(BigQueryJobsOperator):
         rows = {name: [dict(row.items()) for row in job.result()] for name, job in zip(self.names, jobs, strict=True)}
         ids = {warehouse.config.table_id(data_type): table for data_type, table in PUBLISHED.items()}
         summary = Summary(Found(**rows), ids, self._repairs(context))
-        places = sorted({problem.place for problem in summary.problems()})
+        places = sorted({problem.place for problem in summary.problems})
         stats = warehouse.name(BATCH_STATS_TABLE_ID)
         loads = warehouse.query(sql.loads_of(stats, places)) if places else []
         times = warehouse.query(sql.times_of(stats, places)) if places else []

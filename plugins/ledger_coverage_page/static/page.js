@@ -336,11 +336,13 @@ function followPointer() {
 
 // Problems ---------------------------------------------------------------------------------------------------------
 
-// The run that loads ledgers again: a backfill loads what no load has brought, the table's own DAG what is wrong.
+// The run that loads ledgers again: a backfill loads what no load has brought, the table's own DAG what is wrong. Rows
+// that loads keep are deleted by a user; then an audit ends the finding.
 function repairOf({ id, state, start, end, faults }) {
   const table = summary.table.get(id), range = { start_ledger: start, end_ledger: end };
   const only = (fault) => state === "dirty" && faults.length > 0 && faults.every((one) => one === fault);
   if (only("dirty")) return { dag: "state_fold", conf: { table: table.type } };
+  if (only("kept_rows")) return { dag: AUDIT_DAG, conf: range };
   if (only("state_behind")) return { dag: "state_rebuild", conf: { table: table.type } };
   if (state === "gap" && !table.derived) return { dag: BACKFILL_DAG, conf: { ...range, dag: table.dag } };
   return { dag: table.dag, conf: range };
@@ -372,7 +374,7 @@ function row(problem) {
   const place = `${id}, ledgers ${range}`;
   const what = faults.map((fault) => summary.faults[fault]).join("; ") ||
     { gap: "these ledgers were never loaded", repairing: "a run loads them again" }[state] || "";
-  const runbook = summary.links.runbook
+  const runbook = /^https?:/.test(summary.links.runbook) && URL.canParse(summary.links.runbook)
     ? link(`${summary.links.runbook}#gap-found`, "Runbook", `Runbook for ${place}`)
     : make("span", {}, "docs/runbook.md");
   return make("tr", {},
@@ -533,12 +535,20 @@ function showAll() {
   showAudits();
 }
 
+// The age of the summary; an old one says so, because everything on the page may have changed since.
+function showAge() {
+  const status = byId("status"), seconds = Math.max(0, Math.round((Date.now() - Date.parse(summary.made_at)) / 1000));
+  const old = seconds > DAY / 1000;
+  status.classList.toggle("error", old);
+  status.textContent = `As of ${moment(summary.made_at)}, ${duration(seconds)} ago, when ledger_coverage last wrote its ` +
+    `summary.${old ? " That is more than a day: see whether that DAG is paused or its runs fail." : ""}`;
+}
+
 async function reload() {
   const status = byId("status");
   try {
     summary = prepare(await read());
-    status.classList.remove("error");
-    status.textContent = `As of ${moment(summary.made_at)}, when ledger_coverage last wrote its summary.`;
+    showAge();
     choices("dataset", summary.datasets.map(({ id }) => id));
     choices("lag-table", Object.keys(summary.lags), "the watermark");
     choices("cost-table", [...new Set(summary.costs.map((one) => one[1]))].sort(), "all tables");

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from stellar_etl_airflow.model.coverage import Fault, Finding
-from stellar_etl_airflow.model.metrics import METRICS, Measurement, of_audit, of_coverage
+from stellar_etl_airflow.model.metrics import METRICS, Measurement, of_audit, of_coverage, of_loads
 from stellar_etl_airflow.model.tables import PUBLISHED
 from tests.shared import REPO
 
@@ -162,17 +163,32 @@ def test_a_coverage_check_sends_a_value_per_table_and_fault():
     assert json.dumps(["findings", "lag"]) not in found
 
 
+def test_a_table_without_a_load_in_a_day_has_zero_and_not_the_value_of_the_day_before():
+    loads = [{"table_id": "a", "row_count": 7, "byte_count": 70, "cost": Decimal("0.5")}]
+    assert values(of_loads(loads, ["a", "b"])) == {
+        '["day_rows", "a"]': 7,
+        '["day_bytes", "a"]': 70,
+        '["day_cost", "a"]': 0.5,
+        '["day_rows", "b"]': 0,
+        '["day_bytes", "b"]': 0,
+        '["day_cost", "b"]': 0,
+    }
+
+
 def test_an_audit_counts_rows_by_fault():
     rows = [Finding("ledgers", Fault.MISSING_ROWS, 1, 9, 4), Finding("effects", Fault.MISSING_ROWS, 1, 9, 3)]
     assert values(of_audit(rows, 500)) == {
         '["audited_rows"]': 500,
         '["audit_findings", "missing_rows"]': 7,
         '["audit_findings", "extra_rows"]': 0,
+        '["audit_findings", "kept_rows"]': 0,
         '["audit_findings", "different_rows"]': 0,
     }
 
 
-@pytest.mark.parametrize("made", [of_coverage(FINDINGS, IDS), of_audit([], 0)], ids=["coverage", "audit"])
+@pytest.mark.parametrize(
+    "made", [of_coverage(FINDINGS, IDS), of_loads([], ["a"]), of_audit([], 0)], ids=["coverage", "loads", "audit"]
+)
 def test_every_metric_is_registered(made):
     assert {one.name for one in made} <= METRICS.keys()
     assert Measurement("x", 1).tags == {}

@@ -24,6 +24,7 @@ from stellar_etl_airflow.settings.pods import PodSettings
 from stellar_etl_airflow.tasks.build_coverage_tasks import build_newest_ledger_task
 from stellar_etl_airflow.tasks.build_dbt_task import build_dbt_task
 from stellar_etl_airflow.tasks.build_export_task import ExportOperator, build_export_task
+from stellar_etl_airflow.tasks.build_ledger_audit_tasks import AUDITED
 from stellar_etl_airflow.tasks.build_preflight_tasks import build_preflight_tasks
 from stellar_etl_airflow.tasks.build_time_task import build_time_task
 from tests.dags.operators.test_pod_places import COMPOSER, TAINT, VOLUME
@@ -41,6 +42,7 @@ TASKS = {
     "image": (lambda: build_preflight_tasks()[-1], {}),
     "dbt": (lambda: build_dbt_task(["tag:stellar"]), {}),
     "full load": (lambda: build_export_task(tuple(STATES.values()), FullLoad), CHECKPOINT),
+    "audit": (lambda: build_export_task(tuple(AUDITED.values())), {}),
     **{dag_id: (lambda dag_id=dag_id: build_export_task(loaded_by(dag_id)), {}) for dag_id in LOADING_DAGS},
 }
 """The builders of all tasks that start pods, with params of their run."""

@@ -226,6 +226,43 @@ def test_export_mode_per_type_runs_one_pod_per_table_in_sequence(pod_of, airflow
 
 
 @pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, {"changes": ["3-4-manifest.json"], "all": ["3-4-history-manifest.json"]}),
+        ({"manifest": "derived"}, {"changes": [], "all": []}),
+        (
+            {"export_mode": "per_type"},
+            {
+                "changes": ["3-4-manifest.json"],
+                "ledgers": ["3-4-ledgers.txt.manifest.json"],
+                "operations": ["3-4-operations.txt.manifest.json"],
+            },
+        ),
+    ],
+)
+def test_history_and_changes_are_exported_by_a_pod_each_with_a_manifest_each(
+    variables, expected, pod_of, airflow_environment
+):
+    airflow_environment(**variables)
+    task = build_export_task((LEDGERS, ACCOUNTS, OPERATIONS))
+    pod_of(task, {"start_ledger": 3, "end_ledger": 4})
+    steps = {step.name: step for step in task.export.steps(task.attempt)}
+    assert {name: [path.split("/")[-1] for path in step.manifests] for name, step in steps.items()} == expected
+    if history := steps.get("all"):
+        assert history.arguments[0] == "export_all_history"
+        assert option(history.arguments, "--types") == "ledgers,operations"
+        assert ("--manifest-name" in history.arguments) == bool(history.manifests)
+
+
+def test_an_export_of_history_alone_names_no_manifest(pod_of):
+    task = build_export_task((LEDGERS, OPERATIONS))
+    pod_of(task)
+    (step,) = task.export.steps(task.attempt)
+    assert "--manifest-name" not in step.arguments
+    assert step.manifests == (task.attempt.manifest_object,)
+
+
+@pytest.mark.parametrize(
     ("manifest", "allowed", "strict"), [("required", 0, False), ("derived", 0, True), ("derived", 1, False)]
 )
 def test_manifest_derived_stops_the_exporter_at_a_row_that_cannot_be_exported(

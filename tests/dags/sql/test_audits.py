@@ -190,7 +190,7 @@ def test_older_rows_are_correct_in_a_table_that_keeps_the_earliest_row(laptop):
     expected = [
         found("different_rows", 13, 13, 1, "amount"),
         found("missing_rows", 14, 14, 2),
-        found("extra_rows", 16, 16, 1),
+        found("kept_rows", 16, 16, 1),
     ]
     assert reference_of(given).query(comparison(KEPT)) == expected
     assert laptop(given).query(comparison(KEPT)) == expected

@@ -9,7 +9,7 @@ from stellar_etl_airflow.bigquery.jobs import query_job
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import Publish, Table
 from stellar_etl_airflow.sql.batch_stats import stats_row, upsert_stats
-from stellar_etl_airflow.sql.publish import delete_range, publish
+from stellar_etl_airflow.sql.publish import Attempt, delete_range, publish
 from stellar_etl_airflow.sql.records import unchanged
 from stellar_etl_airflow.sql.statement import identifier, range_parameters, table_name
 
@@ -93,6 +93,28 @@ def test_an_asset_is_replaced_only_by_an_older_ledger_and_never_deleted(client, 
     expected = [("A", 9, "two"), ("B", 10, "one"), ("C", 10, "one"), ("D", 12, "two")]
     assert publish_assets(client, target, staging) == expected
     assert publish_assets(client, target, staging) == expected
+
+
+def test_a_load_corrects_assets_of_its_own_ledgers_unless_a_newer_attempt_exported_them(client, make):
+    columns = [*ASSET_COLUMNS, ("batch_insert_ts", "TIMESTAMP")]
+
+    def row(code, ledger, batch, minute):
+        return f"'{code}','i',{ledger},'{batch}',TIMESTAMP '2026-01-01 00:{minute}:00+00'"
+
+    published = [row("A", 10, "wrong", 10), row("B", 10, "newer", 40), row("C", 9, "older ledger", 10)]
+    published += ["'D','i',10,'unknown',NULL", row("E", 11, "newer", 40)]
+    target = make("assets", columns, published)
+    staging = make("assets_staging", columns, [row(code, 10, "again", 30) for code in "ABCDE"])
+    attempt = Attempt("2026-01-01T00:30:00Z")
+    for _ in range(2):
+        run(client, publish(ASSETS, target, staging, unchanged(column for column, _ in columns), (), attempt))
+        assert rows(client, f"SELECT code, ledger_sequence, batch_id FROM {target} ORDER BY 1") == [
+            ("A", 10, "again"),
+            ("B", 10, "newer"),
+            ("C", 9, "older ledger"),
+            ("D", 10, "again"),
+            ("E", 10, "again"),
+        ]
 
 
 def test_the_older_ledger_wins_if_an_asset_is_staged_twice(client, make):

@@ -189,6 +189,7 @@ MERGES = {
         Attempt("2026-01-01T02:30:00Z", [LedgerRange(11, 12), LedgerRange(18, 40)]),
     ),
     "keep_earliest": publish(ASSETS, INTO, FROM, MOVED, BATCH),
+    "keep_earliest of an attempt": publish(ASSETS, INTO, FROM, MOVED, BATCH, Attempt("2026-01-01T02:30:00Z")),
     "replace_base": replace_base(INTO, BASE, MOVED),
     "fold": fold(LOG, MARK, 14, CLOSED[14]),
     "fold of everything": fold(LOG, Folded(), 19, CLOSED[19]),

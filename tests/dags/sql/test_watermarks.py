@@ -323,6 +323,29 @@ def test_the_laptops_warehouse_agrees_with_the_reference_for_every_example(steps
     judge(play(steps), by_laptop)
 
 
+def test_only_a_later_audit_ends_a_finding_of_rows_that_loads_keep():
+    """Neither a load of the ledgers nor a coverage check corrects these rows or looks for them."""
+    everything, table = set(range(1, LAST + 1)), "history_ledgers"
+
+    def complete(model):
+        (rows,) = by_reference(model, f"SELECT * FROM {RANGES} WHERE table_id = '{table}'")
+        return ledgers_of(rows)[PRIVATE, table]
+
+    model = play([WHOLE])
+    audited_at = model.tick()
+    model.find(audited_at, table, Fault.KEPT_ROWS, 7, 9, PRIVATE)
+    model.find(audited_at, table, Fault.AUDITED, 1, LAST, PRIVATE)
+    assert complete(model) == everything - {7, 8, 9}
+    model.publish(model.export(table, (1, LAST)))
+    model.look(PRIVATE, table, (1, LAST))
+    assert complete(model) == everything - {7, 8, 9}
+    model.find(model.tick(), table, Fault.AUDITED, 8, 20, PRIVATE)
+    assert complete(model) == everything - {7}
+    model.find(model.tick(), table, Fault.MISSING_ROWS, 12, 12, PRIVATE)
+    model.find(model.tick(), table, Fault.AUDITED, 1, LAST, PRIVATE)
+    assert complete(model) == everything - {12}, "what loads correct stands until a load"
+
+
 def test_a_broken_link_makes_both_of_its_ledgers_incomplete():
     model = play([WHOLE])
     model.find(model.tick(), "history_ledgers", Fault.BROKEN_LINK, 9, 9, PRIVATE)

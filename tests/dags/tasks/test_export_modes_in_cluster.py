@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskD
 
 from stellar_etl_airflow.export.manifest import ManifestError
 from stellar_etl_airflow.model.batch import ExportAttempt
-from stellar_etl_airflow.model.tables import BATCH_COLUMNS, LEDGERS, OPERATIONS
+from stellar_etl_airflow.model.tables import BATCH_COLUMNS, LEDGERS, OFFERS, OPERATIONS
 from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.tasks import build_export_task as module
 from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
@@ -118,6 +118,21 @@ def test_all_settings_give_the_same_rows(variables, run, airflow_environment, ma
         expected["ledgers"][-1]["closed_at"],
     )
     wait_until(lambda: not pods(), "pods are left")
+
+
+@pytest.mark.parametrize("variables", MODES)
+def test_history_and_changes_of_one_attempt_become_one_batch(
+    variables, run, airflow_environment, make_context, objects, expected
+):
+    airflow_environment(**variables)
+    tables = (*TABLES, OFFERS)
+    run(build_export_task(tables))
+    batch = run(build_verify_task(tables))
+    found = rows(objects, attempt_left(make_context), tables)
+    assert {name: found[name] for name in expected} == expected
+    assert {name: file["rows"] for name, file in batch["files"].items()} == {
+        name: len(some) for name, some in found.items()
+    }
 
 
 @pytest.mark.parametrize("mode", ["one_pass", "per_type"])

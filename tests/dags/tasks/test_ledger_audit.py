@@ -83,7 +83,7 @@ def do(make_context, warehouse_server, warehouse_environment):
 def published(client, do):
     """Load offers of all ledgers by one batch."""
 
-    def publish(table=OFFERS):
+    def publish(table=OFFERS, published_at="2026-01-01T01:00:00Z"):
         do.export(table, FIRST, LAST)
         for build in (build_gcs_to_bq_task, build_check_task, build_apply_gcs_changes_to_bq_task):
             do(build(table), run_id="load")
@@ -91,7 +91,7 @@ def published(client, do):
             "INSERT INTO stellar.history_archives_dag_runs "
             "(table_id, start_ledger, end_ledger, row_count, first_closed_at, last_closed_at, published_at) "
             f"VALUES ('{table.table_id}', {FIRST}, {LAST}, 60, TIMESTAMP '{closed_at(FIRST)}', "
-            f"TIMESTAMP '{closed_at(LAST)}', TIMESTAMP '2026-01-01T01:00:00Z')"
+            f"TIMESTAMP '{closed_at(LAST)}', TIMESTAMP '{published_at}')"
         ).result()
 
     return publish
@@ -225,23 +225,40 @@ def test_with_auto_heal_only_ledgers_with_findings_are_reloaded(damaged, audit, 
     ]
 
 
-def test_assets_that_loads_do_not_change_are_reported_with_auto_heal_too(
+ASSET_RANGES = "SELECT complete_from, complete_through FROM stellar.ledger_ranges WHERE table_id = 'history_assets'"
+
+
+def test_loads_correct_assets_and_a_user_deletes_those_of_other_ledgers(
     stats, published, audit, do, sql, warehouse_environment
 ):
-    """Loads restore deleted rows. A person must correct changed rows."""
     warehouse_environment(coverage_auto_heal=True)
     published(ASSETS)
     sql("UPDATE stellar.history_assets SET asset_id = 0 WHERE ledger_sequence = 12 AND asset_code = 'A12N1'")
     sql("DELETE FROM stellar.history_assets WHERE ledger_sequence = 20")
+    sql("UPDATE stellar.history_assets SET asset_code = 'GHOST' WHERE ledger_sequence = 30 AND asset_code = 'A30N1'")
     audit(ASSETS, params=ALL)
     with pytest.raises(AirflowFailException) as failed:
         do(build_report_audit_task(), params=ALL)
-    assert "1 findings in tables that loads do not change: correct or delete these rows" in str(failed.value)
-    assert "ledgers 12 to 12: 1 rows differ from a new export, in the columns asset_id" in str(failed.value)
+    assert str(failed.value).startswith("1 findings that loads do not correct; the rows of the new export are kept 7")
+    assert (
+        "history_assets, ledgers 30 to 30: 1 rows are not in a new export, and loads keep them: delete them, then "
+        "audit these ledgers again"
+    ) in str(failed.value)
     planned = do(build_plan_healing_task(), params=ALL)["loads"]
     assert [(run["trigger_dag_id"], run["conf"]) for run in planned] == [
-        (WITHOUT_CAPTIVE_CORE, {"start_ledger": 20, "end_ledger": 20})
+        (WITHOUT_CAPTIVE_CORE, {"start_ledger": 12, "end_ledger": 12}),
+        (WITHOUT_CAPTIVE_CORE, {"start_ledger": 20, "end_ledger": 20}),
+        (WITHOUT_CAPTIVE_CORE, {"start_ledger": 30, "end_ledger": 30}),
     ]
+    published(ASSETS, "2999-01-01T00:00:00Z")
+    assert sql(ASSET_RANGES) == [(11, 29), (31, 40)], "loads corrected all but one row"
+    audit(ASSETS, "again", params=ALL)
+    assert [row[:4] for row in sql(FINDINGS.format("again"))] == [("audited", 11, 40, 30), ("kept_rows", 30, 30, 1)]
+    assert sql(AUDITS.format("again"))[0][5:8] == (0, 1, 0)
+    sql("DELETE FROM stellar.history_assets WHERE asset_code = 'GHOST'")
+    audit(ASSETS, "last", params=ALL)
+    do(build_report_audit_task(), "last", params=ALL)
+    assert sql(ASSET_RANGES) == [(11, 40)], "a later audit of these ledgers ends the finding"
 
 
 def test_a_table_without_these_ledgers_is_skipped(stats, published, do, make_context):

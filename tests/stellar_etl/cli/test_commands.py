@@ -16,6 +16,7 @@ import pytest
 import zstandard
 
 from stellar_etl import __version__
+from stellar_etl.transforms.registry import STATE
 from tests.stellar_etl.program import PROGRAM, as_set, fail, rows, run, succeed
 from tests.waiting import PATIENCE, wait_until
 
@@ -112,6 +113,17 @@ def assert_manifest_is_true(folder: Path, manifest: dict[str, Any]) -> None:
         data = (folder / Path(file["name"]).name).read_bytes()
         checksum = base64.b64encode(google_crc32c.Checksum(data).digest()).decode()
         assert (file["rows"], file["bytes"], file["crc32c"]) == (data.count(b"\n"), len(data), checksum)
+
+
+def test_passes_into_one_folder_write_a_manifest_each(lake: Path, tmp_path: Path) -> None:
+    span = ("-s", 10, "-e", 20, "--datastore-path", lake, "-o", tmp_path)
+    succeed("export_ledger_entry_changes", *span, "--batch-size", 11)
+    succeed("export_all_history", *span, "--types", "ledgers,assets", "--manifest-name", "history.json")
+    types = {
+        name: {file["type"] for file in json.loads((tmp_path / f"10-20-{name}").read_text())["files"]}
+        for name in ("manifest.json", "history.json")
+    }
+    assert types == {"manifest.json": set(STATE), "history.json": {"ledgers", "assets"}}
 
 
 def test_the_manifest_describes_the_written_files(lake: Path, tmp_path: Path) -> None:
@@ -256,7 +268,9 @@ def test_a_lake_of_another_network_is_refused(lake: Path, tmp_path: Path) -> Non
         (["-s", "5"], "-e/--end-ledger"),
         (["-s", "5", "-e", "6", "--types", "ledgers,trades_of_mars"], "trades_of_mars"),
         (["-s", "5", "-e", "6", "--file-names", "ledgers=x.txt,operations=x.txt"], "a file of its own"),
-        (["-s", "5", "-e", "6", "--file-names", "ledgers=manifest.json"], "not manifest.json"),
+        (["-s", "5", "-e", "6", "--file-names", "ledgers=manifest.json"], "not the manifest's"),
+        (["-s", "5", "-e", "6", "--manifest-name", "ledgers.txt"], "not the manifest's"),
+        (["-s", "5", "-e", "6", "--manifest-name", "../m.json"], "--manifest-name: '../m.json' is outside the folder"),
         (["-s", "5", "-e", "6", "-u", "novalue"], "'novalue' must look like key=value"),
         (["-s", "5", "-e", "6", "--cloud-provider", "gcp"], "needs --cloud-storage-bucket"),
     ],

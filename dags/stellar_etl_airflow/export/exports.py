@@ -1,6 +1,6 @@
 """The content of an export: its pods' command lines, and the files that they write. Pure.
 
-`one_pass` reads each ledger once, for all tables, in one pod. An export of both history and changes has one pod for each.
+`one_pass` reads each ledger once, for all tables, in one pod; an export of both history and changes has a pod for each.
 `per_type` runs one pod per table, one after the other, with the commands that the Go program has too
 (https://github.com/stellar/stellar-etl). A pod writes to the bucket, or to a volume, under the same names.
 """

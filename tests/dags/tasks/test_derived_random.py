@@ -6,6 +6,9 @@ import itertools
 import json
 import random
 import re
+import subprocess
+import sys
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import google.cloud.bigquery as bq
@@ -18,6 +21,7 @@ from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import ASSET_SUPPLY, BALANCES, BATCH_COLUMNS, DERIVED, sources_of
 from stellar_etl_airflow.operators.runtime import settings
 from stellar_etl_airflow.settings.warehouse import WarehouseSettings
+from stellar_etl_airflow.tasks.build_bq_insert_job_task import are_complete
 from tests.bytes_read import bytes_read
 from tests.dags.tasks.derived_chain import run_chain
 from tests.shared import REPO
@@ -44,21 +48,25 @@ def ledger_of(table, row):
     return row[table.ledger_column] >> table.ledger_shift
 
 
-@pytest.fixture(scope="module")
-def exported(lake, tmp_path_factory):
-    """By data type the rows of the sample network, whose ledgers are spread over three days."""
-    folder = tmp_path_factory.mktemp("export")
-    arguments = ("-s", FIRST, "-e", LAST, "--datastore-path", lake, "-o", folder)
+def export(lake, folder, last):
+    """Return the rows of the sample network's ledgers up to `last` by data type, with close times far apart."""
+    arguments = ("-s", FIRST, "-e", last, "--datastore-path", lake, "-o", folder)
     succeed("export_all_history", *arguments)
-    succeed("export_ledger_entry_changes", *arguments, "-b", LAST)
+    succeed("export_ledger_entry_changes", *arguments, "-b", last)
     found = {}
     for data_type, table in SOURCES.items():
         found[data_type] = [
             {**row, **BATCH, table.closed_at_column: closed_at(ledger_of(table, row))}
-            for row in rows(folder / f"{FIRST}-{LAST}-{data_type}.txt")
+            for row in rows(folder / f"{FIRST}-{last}-{data_type}.txt")
         ]
         assert found[data_type], data_type
     return found
+
+
+@pytest.fixture(scope="module")
+def exported(lake, tmp_path_factory):
+    """By data type the rows of the sample network, whose ledgers are stretched over three days."""
+    return export(lake, tmp_path_factory.mktemp("export"), LAST)
 
 
 class Network:
@@ -293,6 +301,73 @@ def test_an_assets_supply_equals_its_balances_and_lumens_equal_the_headers(
         f"{totals} FROM local.stellar.asset_supply WHERE asset <> 'native'"
     ).result():
         assert minted == found, asset
+
+
+def held_at_the_end(rows):
+    """Sum what is held of each credit asset by trust lines, claimable balances, pools and contracts, in stroops.
+
+    Args:
+        rows: the changes of ledger entries by data type, in the order of ledgers.
+    """
+    latest = {
+        (data_type, row[key]): row
+        for data_type, key in (
+            ("trustlines", "ledger_key"),
+            ("claimable_balances", "balance_id"),
+            ("liquidity_pools", "liquidity_pool_id"),
+            ("contract_data", "ledger_key_hash"),
+        )
+        for row in sorted(rows[data_type], key=lambda row: row["ledger_sequence"])
+        if data_type != "contract_data" or row["balance"]  # an evicted balance stays with its holder
+    }
+    contracts = {row["contract_id"]: row["asset"] for row in rows["token_transfers"] if row["asset_code"]}
+    held = Counter()
+    for (data_type, _), row in latest.items():
+        if row["deleted"]:
+            continue
+        if data_type == "trustlines" and row["asset_type"] != "pool_share":
+            held[row["asset_code"], row["asset_issuer"]] += round(row["balance"] * 10**7)
+        elif data_type == "claimable_balances" and row["asset_type"] != "native":
+            held[row["asset_code"], row["asset_issuer"]] += round(row["asset_amount"] * 10**7)
+        elif data_type == "liquidity_pools":
+            for side in ("a", "b"):
+                asset = (row[f"asset_{side}_code"], row[f"asset_{side}_issuer"])
+                held[asset] += round(row[f"asset_{side}_amount"] * 10**7)
+        elif data_type == "contract_data" and row["contract_id"] in contracts:
+            held[tuple(contracts[row["contract_id"]].split(":")[-2:])] += int(row["balance"])
+    return {":".join(asset): amount for asset, amount in held.items() if asset[0]}
+
+
+def test_the_supply_of_every_asset_of_the_sample_network_is_what_its_holders_have(
+    client, warehouse_server, warehouse_environment, make_context, tmp_path, record_property
+):
+    """The network as `./run_local.sh` makes it, ledger by ledger over a month, with the balances derived in parts."""
+    subprocess.run(
+        [sys.executable, "-m", "local.sample_network", "--out", str(tmp_path / "lake")],
+        cwd=REPO,
+        check=True,
+        capture_output=True,
+    )
+    last = FIRST + 399
+    exported = export(tmp_path / "lake", tmp_path, last)
+    network = Network(client, warehouse_server[1], exported, make_context)
+    network.publish(LedgerRange(FIRST, last))
+    middle = (FIRST + last) // 2
+    for ledgers in (LedgerRange(middle, last), LedgerRange(FIRST, middle - 1)):
+        assert network.run(BALANCES, {"start_ledger": ledgers.start, "end_ledger": ledgers.end})
+    assert network.run(ASSET_SUPPLY)
+    assert are_complete(network.warehouse, ASSET_SUPPLY, LedgerRange(FIRST, last)), "so that the check refuses"
+    supply = client.query(
+        "SELECT asset, CAST(SUM(supply_change) AS INT64), CAST(SUM(difference) AS INT64), SUM(inexact_changes) "
+        "FROM local.stellar.asset_supply_daily WHERE asset_type NOT IN ('native', 'contract') GROUP BY asset"
+    ).result()
+    found = {asset: rest for asset, *rest in (row.values() for row in supply)}
+    held = held_at_the_end(exported)
+    record_property("assets", len(found))
+    print(f"{sum(amount == held.get(asset, 0) for asset, (amount, _, _) in found.items())} of {len(found)} assets")
+    assert len(found) > 50
+    assert found.keys() >= held.keys()
+    assert {asset: (held.get(asset, 0), 0, 0) for asset in found} == {key: tuple(rest) for key, rest in found.items()}
 
 
 def lose_a_mint(network):

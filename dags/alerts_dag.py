@@ -1,16 +1,16 @@
 """
-# Report failures to chat and email
+# Report failures to Slack and email
 
 Sends one message with all tasks that exhausted their retries and all runs that missed their deadline, to Slack
-(Variable `slack_connection`) and to the addresses of `alert_email_to`. The message names what failed, the error's first
-line, the ledgers, the run, its log, and the part of the runbook that applies. After a message the DAG sends nothing for
+(Variable `slack_connection`) and to the addresses of `alert_email_to`. The message names what failed, the first line of
+the error, the ledgers, the run, its log, and the section of the runbook. After a message the DAG sends nothing for
 `alert_window` seconds; the next message counts the alerts that were held back. Sentry receives each failure
 immediately, without this DAG.
 
 **Who runs it**: the schedule, every five minutes (`STELLAR_ETL_ALERT_SCHEDULE`). It is the only DAG that is created
-unpaused. Pause it to silence the alerts; they are sent once it is unpaused. Without a channel it has nothing to send.
+unpaused. Pause it to silence the alerts; after you unpause it, it sends them. Without a channel it sends nothing.
 
-**When it fails**: `slack` or `email`: the message says what is wrong with the connection. The other channel and Sentry
+**When it fails**: `slack` or `email`: the message describes the problem of the connection. The other channel and Sentry
 have received the alerts. Alerts that could not be sent wait for the next run.
 """
 
@@ -32,9 +32,9 @@ from stellar_etl_airflow.tasks.build_alert_tasks import build_alert_tasks
 
 with DAG(
     ALERTS,
-    description="Reports failures to chat and email, many in one message",
+    description="Reports failures to Slack and email, combined in one message",
     doc_md=__doc__,
-    # A failed alert would raise an alert that fails in the same way; and the next run must not wait long for this one.
+    # Alerts about this DAG would fail in the same way, and a long retry would delay the next run.
     default_args={
         **get_default_dag_args(),
         "on_failure_callback": report_failure_to_sentry,

@@ -1,17 +1,18 @@
 """
 # Load all ledger entries at a checkpoint
 
-Starts the point-in-time views with a full load: all accounts, signers, trust lines, offers, liquidity pools, claimable
+Begins the point-in-time views with a full load: all accounts, signers, trust lines, offers, liquidity pools, claimable
 balances, contract data and code, network settings and times to live at one checkpoint. One pod reads them from a
-history archive's bucket list. In each type's group the rows are loaded into staging, checked, kept as `<table>_base`,
-and merged into `<table>_versions`: at that ledger, versions that the load lacks end, and versions that it has begin.
-Equal versions and newer versions stay. After that the views ignore changes up to that ledger. The change logs stay
-unchanged.
+history archive's bucket list. Each type has a group of tasks. It loads the rows into staging, checks them, stores them
+as
+`<table>_base`, and merges them into `<table>_versions`: at that ledger, versions that the load lacks end, and versions
+that it has begin. Equal versions and newer versions are kept. From then on, the views ignore changes up to that ledger.
+The change logs are not changed.
 
-**Who runs it**: a user, rarely: once, to have the current state without loading every ledger since the network began,
-or where changes are lost. `airflow dags trigger bucket_list_export --conf '{"checkpoint_ledger": 63}'`; every 64th
-ledger is a checkpoint. `state_table_export` continues from the next ledger, and may also have run before. A load older
-than the one that a table starts with changes nothing. The image must be this project's exporter: the Go program no
+**Who runs it**: a user, rarely: once, to get the current state without loading every ledger since the network began,
+or if changes are lost. `airflow dags trigger bucket_list_export --conf '{"checkpoint_ledger": 63}'`; every 64th
+ledger is a checkpoint. `state_table_export` continues from the next ledger, and may also have run before. If a table
+begins with a later load, an older load changes nothing. The image must be this project's exporter: the Go program no
 longer reads bucket lists.
 
 **When it fails**: find the first failed task. `export` or `verify_export`: clear it with its downstream tasks; the

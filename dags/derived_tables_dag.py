@@ -24,7 +24,7 @@ for table in DERIVED.values():
             PENDING_PARAM: Param(False, type="boolean", description="skip a range that is not pending"),
         },
         tags=["derived"],
-        dagrun_timeout=timedelta(days=2),  # the run waits for those of the sources
+        dagrun_timeout=timedelta(days=2),  # the run waits for the runs of the sources
         **{**get_schedule_args(), "catchup": False, "max_active_runs": 1},
     ) as dag:
         build_derived(table)

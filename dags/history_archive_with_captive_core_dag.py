@@ -7,8 +7,8 @@ table is loaded into staging, checked, published by one statement, and recorded 
 is historical: these rows once needed a captive stellar-core, and now come from the lake of ledgers.
 
 **Who runs it**: the schedule, every ten minutes; for past intervals `airflow backfill create --dag-id
-history_archive_with_captive_core …`; a user, with the params `start_time` and `end_time`, or `start_ledger` and
-`end_ledger`, for a range. You can repeat any run, in any order: rows are replaced by ledger, never added twice.
+history_archive_with_captive_core …`; or a user, with the params `start_time` and `end_time`, or `start_ledger` and
+`end_ledger`, for a range. Runs can be repeated in any order: rows are replaced by ledger, never duplicated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from stellar_etl_airflow.tasks.build_batch import WHEN_A_BATCH_FAILS, build_batc
 
 with DAG(
     WITH_CAPTIVE_CORE,
-    description="Transactions, operations, effects, trades and events of each interval, into BigQuery",
+    description="Loads transactions, operations, effects, trades and events of each interval into BigQuery",
     doc_md=__doc__ + WHEN_A_BATCH_FAILS,
     default_args=get_default_dag_args(),
     params=get_range_params(),

@@ -7,8 +7,8 @@ staging, checked, published by one statement, and recorded in `history_archives_
 range. An asset has one row, with the oldest loaded ledger that contains it.
 
 **Who runs it**: the schedule, every ten minutes; for past intervals `airflow backfill create --dag-id
-history_archive_without_captive_core …`; a user, with the params `start_time` and `end_time`, or `start_ledger` and
-`end_ledger`, for a range. You can repeat any run, in any order: rows are replaced by ledger, never added twice.
+history_archive_without_captive_core …`; or a user, with the params `start_time` and `end_time`, or `start_ledger` and
+`end_ledger`, for a range. Runs can be repeated in any order: rows are replaced by ledger, never duplicated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from stellar_etl_airflow.tasks.build_batch import WHEN_A_BATCH_FAILS, build_batc
 
 with DAG(
     WITHOUT_CAPTIVE_CORE,
-    description="Ledgers and assets of each interval, into BigQuery",
+    description="Loads ledgers and assets of each interval into BigQuery",
     doc_md=__doc__ + WHEN_A_BATCH_FAILS,
     default_args=get_default_dag_args(),
     params=get_range_params(),

@@ -1,20 +1,21 @@
 """
-# Load a long range in pieces
+# Backfill a long range in pieces
 
-Loads all ledgers of a range that are not loaded yet. It reads from the batch stats what each table has and starts runs
-of the loading DAGs for the missing ledgers: `chunk` ledgers each, `parallel` at a time, oldest first. It continues with
-another run of itself until nothing is missing. You can stop and start it at any time: loaded ledgers are not loaded
-again. The DAGs of derived tables then derive what was loaded. Prefer large chunks: BigQuery queues at most 20 changes
-of a table, and each table has one writer at a time.
+Loads all ledgers of a range that are not loaded yet. It reads the loaded ledgers of each table from the batch stats and
+triggers runs of the loading DAGs for the missing ones: `chunk` ledgers per run, `parallel` runs at a time, oldest
+first.
+It continues with another run of itself until nothing is missing. You can interrupt and restart it at any time: loaded
+ledgers are not loaded again. The DAGs of derived tables then derive the new ledgers. Prefer large chunks: BigQuery
+queues at most 20 changes of a table, and each table has one writer at a time.
 
 **Who runs it**: a user, for instance `airflow dags trigger history_backfill --conf '{"start_ledger": 3, "end_ledger":
 500000, "chunk": 20000, "parallel": 8}'`, or with `start_time` and `end_time`. `dag` selects one of the loading DAGs.
-These must be unpaused. Their `max_active_runs` limits how many run at a time (3, or `STELLAR_ETL_ACTIVE_RUNS`).
-Airflow's own `airflow backfill create` instead creates runs for a DAG's own intervals.
+These must be unpaused. Their `max_active_runs` limits the concurrent runs (3, or `STELLAR_ETL_ACTIVE_RUNS`).
+In contrast, `airflow backfill create` creates runs for a DAG's own intervals.
 
-**When it fails**: `load`: find the run that it started and fix what failed there. Then clear the task,
-which clears that run if it failed, or start a new backfill over the same range. `plan`: clear it. A round that is not
-done after seven days fails, and the runs that it started continue: start a new backfill.
+**When it fails**: `load`: find the run that it triggered and fix the cause there. Then clear the task, which clears
+that run if it failed, or start a new backfill of the same range. `plan`: clear it. A round times out after seven days,
+and the runs that it triggered continue: start a new backfill.
 """
 
 from __future__ import annotations
@@ -36,19 +37,19 @@ from stellar_etl_airflow.tasks.build_trigger_tasks import build_trigger_tasks
 
 with DAG(
     "history_backfill",
-    description="Loads a long range in pieces, only what is not loaded yet",
+    description="Loads missing ledgers of a long range in pieces",
     doc_md=__doc__,
     default_args=get_default_dag_args(),
     schedule=None,
-    # Of one round: a task that waits for another DAG's run heeds no time-out of its own.
+    # For one round. A task that waits for another DAG's run ignores its own timeout.
     dagrun_timeout=timedelta(days=7),
     max_active_runs=1,
     params={
         **get_range_params(),
         DAG_PARAM: Param(
-            None, type=["null", "string"], enum=[None, *LOADING_DAGS], description="only one of the loading DAGs"
+            None, type=["null", "string"], enum=[None, *LOADING_DAGS], description="only this loading DAG; null: all"
         ),
-        CHUNK_PARAM: Param(7200, type="integer", minimum=1, maximum=1_000_000, description="ledgers of one run"),
+        CHUNK_PARAM: Param(7200, type="integer", minimum=1, maximum=1_000_000, description="ledgers per run"),
         PARALLEL_PARAM: Param(3, type="integer", minimum=1, maximum=100, description="concurrent runs"),
     },
     tags=["maintenance"],

@@ -1,44 +1,53 @@
 """
 # Check loaded history
 
-Looks for what is missing or wrong in all tables: ledgers that are missing or don't name the hash of the one before;
-transactions and operations that are more or fewer than the headers say; ledgers that were never loaded into a table, or
-whose rows are not as many as were loaded; rows of another close time than their ledger's; duplicates; entries of
-point-in-time tables that are behind their changes. And how far each table is behind the network, by its own lake. Each
-finding is a row of `ledger_coverage`; the first 100 of a run are events in Sentry and in the message of `report`.
+Checks all tables for missing and wrong ledgers. Each finding is a row of `ledger_coverage`. The first 100 findings of a
+run are also events in Sentry and lines in the message of `report`. The checks find:
 
-Events whose `event_index` is NULL cannot be checked for duplicates: rows of older releases, and of the Go image. Their
-number is a row of `ledger_coverage` too (`unidentified`), which alerts nobody and loads nothing again.
+- ledgers that are missing, or whose previous hash is not the hash of the ledger before;
+- transactions and operations whose number differs from the header;
+- ledgers that were never loaded into a table, or whose row count differs from the load's;
+- rows with another close time than their ledger, and duplicates;
+- versions of ledger entries that differ from their changes;
+- the lag of each table behind the network's latest ledger in the lake.
 
-The first scheduled run of a day, and each manual run without a range, also adds up the lumens of all entries at the
-newest ledger that all tables have: of accounts, claimable balances, liquidity pools and contracts, with those that were
-evicted. If the sum is not `total_coins - fee_pool` of the ledger's header, there is a finding `lumens` of `accounts`,
-with the difference in stroops. It does not say which entries are wrong: load gaps first, then run `state_audit`. The
-tables must have all entries, from the network's first ledgers or from a full load. Lumens that were evicted before a
-full load are in no table: as many may be missing as the full load lacked.
+Rows without `event_index`, of older releases and of the Go image, cannot be checked for duplicates. Their number is
+recorded in `ledger_coverage` too (`unidentified`). This causes no alert and no reload.
 
-And whether the DAGs that are not paused still make runs: no run has no failure, and no deadline. And whether the
-bucket deletes exported files when the Variable `export_days` says.
+The first scheduled run of a day, and each manual run without a range, also sums the lumens of all entries at the latest
+ledger that all tables have: accounts, claimable balances, liquidity pools and contracts, including evicted entries. If
+the sum differs from `total_coins - fee_pool` in the ledger's header, there is a finding `lumens` of `accounts`, with
+the
+difference in stroops. It does not name the wrong entries: load gaps first, then run `state_audit`. The tables must have
+all entries, from the network's first ledgers or from a full load. Lumens that were evicted before a full load are in no
+table: the amount that the full load lacked may be missing.
 
-It looks at all loads, as the batch stats have them, and at the rows of the last days that were loaded (Variable
-`coverage_days`), of the private dataset and of the public one; or at the window that a run's params name. Rows are
-compared with the last load of each ledger. A look reads keys, ledgers and close times of the window's partitions alone.
+`check_schedules` checks that DAGs that are not paused still create runs, because a missing run has no failure and no
+deadline alert. `check_retention` checks that the bucket deletes exported files after `export_days`.
 
-`summarize` writes the summary that the page *Ledger coverage* of Airflow's UI shows, after each check and whatever it
-found; `summarize_repairs` writes it while ledgers are loaded again.
+The run checks all loads in the batch stats, and the rows of the last loaded days (Variable `coverage_days`), in the
+private and the public dataset; or the window in the run's params. Rows are compared with the last load of each ledger.
+The queries read only keys, ledgers and close times of the window's partitions.
 
-**Who runs it**: the schedule, every hour (`STELLAR_ETL_COVERAGE_SCHEDULE`); a person, with the params `start_time` and
+`summarize` writes the summary for the page *Ledger coverage* of Airflow's UI after each check, whatever its result.
+`summarize_repairs` writes it while ledgers are reloaded.
+
+**Who runs it**: the schedule, every hour (`STELLAR_ETL_COVERAGE_SCHEDULE`); or a user, with the params `start_time` and
 `end_time`, or `start_ledger` and `end_ledger`. With the param `auto_heal`, or the Variable `coverage_auto_heal`,
-exactly the ledgers that findings name are loaded or derived again; a DAG that is paused is waited for. What is made of
-ledgers that were loaded again is pending for the DAGs of derived tables, whose next runs derive it.
+exactly
+the ledgers of the findings are loaded or derived again; the run waits for a paused DAG. Reloaded ledgers are pending
+for
+the DAGs of derived tables, whose next runs derive them.
 
-**When it fails**: `report` fails on purpose: its message says what is wrong in which ledgers. Load them again, by
-`auto_heal` or by runs of your own, then clear the run: it checks again. A lag: see whether the DAG that loads the table
-is paused or failing, or the lake stands still. `check_schedules`: a DAG that is not paused has made no run for two
-intervals; the message says which, and the runbook what to do. `check_retention`: set the bucket's lifecycle rule or
-the Variable, as the message says. `load_again`, `rebuild_again`, `derive_again`: see the run that it started, and fix
-what failed there. Then clear the task, which clears that run if it failed. A run that is not through after a day fails,
-and the runs that it triggered continue; the next run checks again.
+**When it fails**: `report` fails on purpose: its message names the problems and their ledgers. Reload them with
+`auto_heal` or by manual runs. Then clear the run: it checks again. For a lag: check whether the DAG that loads the
+table
+is paused or failing, and whether the lake is stalled. `check_schedules`: a DAG that is not paused has created no run
+for
+two intervals; the message names it, and the runbook has the remedy. `check_retention`: set the bucket's lifecycle rule
+or the Variable, as the message says. `load_again`, `rebuild_again`, `derive_again`: find the run that it triggered, and
+fix the cause there. Then clear the task, which clears that run if it failed. A run times out after a day, and the runs
+that it triggered continue; the next run checks again.
 """
 
 from __future__ import annotations
@@ -73,7 +82,7 @@ from stellar_etl_airflow.tasks.build_trigger_tasks import build_trigger_tasks
 
 with DAG(
     "ledger_coverage",
-    description="Finds missing and wrong ledgers in loaded history, and its lag",
+    description="Finds missing and wrong ledgers in loaded history, and the lag",
     doc_md=__doc__,
     default_args=get_default_dag_args(),
     params={
@@ -81,7 +90,7 @@ with DAG(
         HEAL_PARAM: get_heal_param(),
     },
     tags=["maintenance"],
-    # A task that waits for another DAG's run heeds no time-out of its own, and would keep the next looks from starting.
+    # A task that waits for another DAG's run ignores its own timeout, and would block the next checks.
     dagrun_timeout=timedelta(days=1),
     **{
         **get_schedule_args(),

@@ -1,18 +1,18 @@
 """
-# Outbound export: a table's rows, sent to another system
+# Outbound export: send a table's rows to another system
 
-Sends the rows of one export of `dags/outbound/` to its receiver: `snapshot` freezes the rows, `count` makes and checks
-the batches, `export` writes what is outstanding into files, and a Dataflow job sends them. `load_receipts` and `check`
-compare what was sent with the snapshot batch by batch; `report` records the delivery in `outbound_runs`. An export of
-files has no job: its files and their manifest are the delivery.
+Sends the rows of one export of `dags/outbound/` to its receiver. `snapshot` takes a snapshot of the rows, `count` makes
+and checks the batches, `export` writes outstanding batches into files, and a Dataflow job sends them. `load_receipts`
+and `check` compare the sent batches with the snapshot; `report` records the delivery in `outbound_runs`. An export of
+files needs no job: its files and their manifest are the delivery.
 
-**Who runs it**: the DAG `outbound_schedule`, for exports that declare a `schedule`; anyone, manually: `airflow dags
+**Who runs it**: the DAG `outbound_schedule`, for exports that declare a `schedule`; or a user: `airflow dags
 trigger outbound_export --conf '{"export": "asset_holders"}'`. With `"dry_run": true` a run stops after `count`, whose
-log shows the first batch. Runs follow one another: a newer snapshot must not overtake an older one.
+log shows the first batch. Only one run is active at a time, so that a newer snapshot never overtakes an older one.
 
-**When it fails**: the message names the export and says what to do. Nothing is sent before `start`. Clear `export` with
-what follows it to send the batches that have no receipt; batches with a receipt are never sent again. Batches that the
-receiver refused: correct the cause, then run the DAG outbound_redeliver. See docs/outbound.md.
+**When it fails**: the message names the export and the remedy. Nothing is sent before `start`. Clear `export` with its
+downstream tasks to send the batches without a receipt; batches with a receipt are never sent again. If the receiver
+rejected batches: correct the cause, then run the DAG outbound_redeliver. See docs/outbound.md.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(days=3),
     params={
-        EXPORT_PARAM: Param(type="string", enum=[*declared()], description="the export, as its file is named"),
-        DRY_RUN_PARAM: Param(False, type="boolean", description="stop after the batches are made, and show the first"),
+        EXPORT_PARAM: Param(type="string", enum=[*declared()], description="the export, by the name of its file"),
+        DRY_RUN_PARAM: Param(False, type="boolean", description="stop after making the batches, and show the first"),
     },
     tags=["outbound"],
 ) as dag:

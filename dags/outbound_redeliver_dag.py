@@ -1,15 +1,15 @@
 """
-# Outbound batches, sent again
+# Send outbound batches again
 
-Sends batches of an earlier snapshot again, with the same bytes and keys: those that the param `batches` names, or all
-that the receiver refused and has not taken since.
+Sends batches of an earlier snapshot again, with the same bytes and keys: those in the param `batches`, or all batches
+that the receiver rejected and did not accept later.
 
-**Who runs it**: anyone, manually, once the cause is corrected: `airflow dags trigger outbound_redeliver --conf
+**Who runs it**: a user, after correcting the cause: `airflow dags trigger outbound_redeliver --conf
 '{"export": "asset_holders", "snapshot": "20260101t001000_ab12cd34"}'`; `outbound_runs` has the names of snapshots. A
-receiver that honours idempotency keys applies a batch that it has already only once. Batches in doubt are sent only if
+receiver that supports idempotency keys applies each batch only once. Batches with an unknown outcome are sent only if
 they are named: ask the receiver for their keys first.
 
-**When it fails**: the message says what to do, as in runs of the export itself; clear `export` with what follows it.
+**When it fails**: the message has the remedy, as for the export itself; clear `export` with its downstream tasks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from stellar_etl_airflow.tasks.build_outbound_tasks import (
 
 with DAG(
     "outbound_redeliver",
-    description="Sends refused or named batches of an outbound export again",
+    description="Sends rejected or selected batches of an outbound export again",
     doc_md=__doc__,
     default_args=get_default_dag_args(),
     schedule=None,
@@ -39,13 +39,13 @@ with DAG(
     params={
         EXPORT_PARAM: Param(type="string", enum=[*declared()], description="the export"),
         SNAPSHOT_PARAM: Param(
-            type="string", pattern=r"^\d{8}t\d{6}_[0-9a-f]{8}$", description="the snapshot, as outbound_runs has it"
+            type="string", pattern=r"^\d{8}t\d{6}_[0-9a-f]{8}$", description="the snapshot, see outbound_runs"
         ),
         BATCHES_PARAM: Param(
             None,
             type=["null", "array"],
             items={"type": "integer", "minimum": 1},
-            description="the numbers of the batches; none for all that were refused and not delivered since",
+            description="the numbers of the batches; null: all batches that were rejected and not delivered later",
         ),
     },
     tags=["outbound"],

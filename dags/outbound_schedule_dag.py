@@ -1,14 +1,15 @@
 """
-# Outbound exports, started when they are due
+# Run outbound exports when they are due
 
-Starts a run of `outbound_export` for each export whose `schedule` has come due: one run per time of the schedule, the
-latest one of an interval.
+Triggers a run of `outbound_export` for each export whose `schedule` is due: one run per time of the schedule, and only
+the latest time of an interval.
 
-**Who runs it**: the schedule, every ten minutes (`STELLAR_ETL_SCHEDULE`). Unpause it, and `outbound_export`, to have
-exports with a schedule sent. A manual run starts what was due in its data interval.
+**Who runs it**: the schedule, every ten minutes (`STELLAR_ETL_SCHEDULE`). Unpause it and `outbound_export` to send
+exports with a schedule. A manual run triggers the exports that were due in its data interval.
 
-**When it fails**: `plan`: a declaration is wrong; its message names the file (`python -m stellar_etl_airflow.settings
-check` finds it before). Clear the task. `start_export`: clear it; the run it starts has the same name each time.
+**When it fails**: `plan`: a declaration is invalid; its message names the file (`python -m stellar_etl_airflow.settings
+check` reports it earlier). Clear the task. `start_export`: clear it; the run that it triggers has the same id each
+time.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from stellar_etl_airflow.tasks.build_trigger_tasks import build_trigger_tasks
 
 with DAG(
     "outbound_schedule",
-    description="Starts the outbound exports that are due",
+    description="Triggers the outbound exports that are due",
     doc_md=__doc__,
     default_args=get_default_dag_args(),
     tags=["outbound"],

@@ -1,15 +1,15 @@
 """
 # Check a deployment before its first run
 
-Checks what the loading DAGs need, and loads nothing. Each task checks one part and names everything that is missing:
+Checks the requirements of the loading DAGs, and loads nothing. Each task checks one part and names every problem:
 `check_variables` reads every Airflow Variable. `check_datasets_and_bucket` reads the network and location of
 datasets, and the location and lifecycle rule of the bucket. `check_triggerer` runs in the triggerer, where it imports
 the function that reports missed deadlines and opens the Kubernetes connection. `run_image` runs `stellar-etl version`
 in a pod; its log shows the version.
 
-**Who runs it**: you, after set-up and after an upgrade: `airflow dags trigger preflight`.
+**Who runs it**: a user, after set-up and after an upgrade: `airflow dags trigger preflight`.
 
-**When it fails**: the log of the failed task names each problem and what to do. Fix them, then clear the task.
+**When it fails**: the log of the failed task names each problem and its remedy. Fix them, then clear the task.
 `ModuleNotFoundError` in `check_triggerer`: the triggerer does not have the folder `dags/`; upload the DAGs, and restart
 it.
 """
@@ -23,7 +23,7 @@ from stellar_etl_airflow.tasks.build_preflight_tasks import build_preflight_task
 
 with DAG(
     "preflight",
-    description="Checks what the loading DAGs need before their first run",
+    description="Checks the requirements of the loading DAGs before their first run",
     doc_md=__doc__,
     default_args=get_default_dag_args(),
     schedule=None,

@@ -1,19 +1,19 @@
 """
-# Entries compared with a history archive
+# Compare ledger entries with a history archive
 
-Compares the views `<table>_history` at a checkpoint of the network with all ledger entries that a history archive has
-there: entry by entry, in all columns that say what an entry is, in each dataset. Each difference names the ledgers to
-load again, as rows of `ledger_coverage` (`not_as_archive`) and events in Sentry.
+Compares the views `<table>_history` at a checkpoint of the network with all ledger entries of a history archive: entry
+by entry, in all columns that describe the entry, in each dataset. Each difference names the ledgers to reload. It is a
+row of `ledger_coverage` (`not_as_archive`) and an event in Sentry.
 
 One pod reads the archive's bucket list; each type is loaded into staging, checked and compared. The tables are only
-read. With the param `auto_heal`, or the Variable `coverage_auto_heal`, the ledgers that differences name are loaded
-again, and their types are folded.
+read. With the param `auto_heal`, or the Variable `coverage_auto_heal`, the ledgers of the differences are reloaded, and
+their types are folded.
 
-**Who runs it**: the schedule, every week (`STELLAR_ETL_AUDIT_SCHEDULE`), for the newest checkpoint that all tables of
-changes have; or a user, with the param `checkpoint_ledger`. The exporter must be this project's.
+**Who runs it**: the schedule, every week (`STELLAR_ETL_AUDIT_SCHEDULE`), for the latest checkpoint that all tables of
+changes have; or a user, with the param `checkpoint_ledger`. The image must be this project's exporter.
 
-**When it fails**: `report` fails on purpose: its message says which ledgers changed entries that differ. Load them
-again, by `auto_heal` or by runs of your own. What differs after that changed in ledgers that were never loaded: close
+**When it fails**: `report` fails on purpose: its message names the ledgers of entries that differ. Reload them
+with `auto_heal` or by manual runs. Entries that still differ changed in ledgers that were never loaded: close
 the gaps that `ledger_coverage` reports, or begin with `bucket_list_export`. Other tasks: clear the first failed task
 with its downstream tasks.
 """
@@ -57,12 +57,12 @@ with DAG(
     default_args=get_default_dag_args(),
     params={
         CHECKPOINT_PARAM: get_ledger_param(
-            "the ledger of the checkpoint: 63, 127, 191 and so on; none: the newest that is loaded", minimum=63
+            "the ledger of the checkpoint: 63, 127, 191 and so on; null: the latest loaded checkpoint", minimum=63
         ),
         HEAL_PARAM: get_heal_param(),
     },
     tags=["state"],
-    # A task that waits for another DAG's run heeds no time-out of its own.
+    # A task that waits for another DAG's run ignores its own timeout.
     dagrun_timeout=timedelta(days=1),
     **{
         **get_schedule_args(),

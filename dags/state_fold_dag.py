@@ -1,18 +1,19 @@
 """
-# Changes folded into versions
+# Fold changes into versions
 
-Brings the changes of ledger entries into `<table>_versions`, one row per version of an entry. The views
-`<table>_current` and `<table>_history` are right before, during and after a fold: they read versions up to a ledger and
-the change log from there on. A fold moves that ledger forward, so that queries of the views read few changes.
+Folds the changes of ledger entries into `<table>_versions`, one row per version of an entry. The views
+`<table>_current` and `<table>_history` are correct before, during and after a fold: they read versions up to a ledger
+and the change log from there on. A fold moves that ledger forward, so that queries of the views read few changes.
 
-Each table is folded if its views read more than `state_tail_hours` hours of changes, or if ledgers much older than the
-last fold were published again and have waited for a day (`ledger_coverage` reports them as `dirty`). A long range is
-folded in pieces of at most 2,000 days, oldest first. Loads of the same table wait until a fold is done.
+A table is folded if its views read more than `state_tail_hours` hours of changes. It is also folded if ledgers much
+older
+than the last fold were published again and have waited for a day (`ledger_coverage` reports them as `dirty`). A long
+range is folded in pieces of at most 2,000 days, oldest first. Loads of the same table wait until a fold is done.
 
-**Who runs it**: the schedule, every hour (`STELLAR_ETL_FOLD_SCHEDULE`); a run that is triggered manually folds at once
-whatever is not folded, with the param `table` for one type alone (`accounts`, `trustlines`, …).
+**Who runs it**: the schedule, every hour (`STELLAR_ETL_FOLD_SCHEDULE`). A manual run immediately folds all unfolded
+changes, or only one type with the param `table` (`accounts`, `trustlines`, …).
 
-**When it fails**: clear the task. It plans again from the labels of the table; what is folded is not folded again.
+**When it fails**: clear the task. It plans again from the labels of the table and continues where it stopped.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ with DAG(
     default_args=get_default_dag_args(),
     params={
         TABLE_PARAM: Param(
-            None, type=["null", "string"], enum=[None, *STATES], description="the type to fold; none for all of them"
+            None, type=["null", "string"], enum=[None, *STATES], description="the type to fold; null folds all"
         )
     },
     tags=["state"],

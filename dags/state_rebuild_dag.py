@@ -1,14 +1,14 @@
 """
 # Rebuild versions of ledger entries
 
-Makes each `<table>_versions` again from its change log: from the whole log, or from what is newer than the full load if
-there is one. The full load is then applied again. It reads nothing else, so it also repairs versions that a user
-changed by hand. Versions that ended before a full load stay as they are. Meanwhile the views read the change log and
-are correct.
+Rebuilds each `<table>_versions` from its change log: from the whole log, or, if there is a full load, from the full
+load and later changes. It reads nothing else, so it also repairs versions that a user changed by hand. Versions that
+ended before a full load are kept. Meanwhile the views read the change log and are correct.
 
 **Who runs it**: a user, if versions are wrong or lost: `airflow dags trigger state_rebuild`, with the param `table` for
-one type (`accounts`, `trustlines`, …). It reads the whole change log, and so does each query of the views until it is
-done. Loads of the same table wait.
+one type (`accounts`, `trustlines`, …). It reads the whole change log, and until it is done, each query of the views
+does
+too. Loads of the same table wait.
 
 **When it fails**: clear the task. It plans again; the views are correct.
 """
@@ -33,7 +33,7 @@ with DAG(
             None,
             type=["null", "string"],
             enum=[None, *STATES],
-            description="the type to rebuild; none for all of them",
+            description="the type to rebuild; null rebuilds all",
         )
     },
     tags=["state"],

@@ -8,9 +8,9 @@ them. Each type is loaded into staging and checked; then one task replaces the l
 ledgers in which it was valid. Both are correct immediately, also after corrections.
 
 **Who runs it**: the schedule, every ten minutes; for past intervals `airflow backfill create --dag-id
-state_table_export …`; a user, with the params `start_time` and `end_time`, or `start_ledger` and `end_ledger`, for a
-range. You can repeat any run, in any order: rows are replaced by ledger, never added twice. Ledgers that are more than
-30 days older than the last fold appear in the views with the next fold.
+state_table_export …`; or a user, with the params `start_time` and `end_time`, or `start_ledger` and `end_ledger`, for
+a range. Runs can be repeated in any order: rows are replaced by ledger, never duplicated. Ledgers that are more than 30
+days older than the last fold appear in the views with the next fold.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from stellar_etl_airflow.tasks.build_batch import WHEN_A_BATCH_FAILS, build_batc
 
 with DAG(
     STATE_TABLES,
-    description="Every change of ledger entries, and their current state, into BigQuery",
+    description="Loads every change of ledger entries into BigQuery, with views of the current state",
     doc_md=__doc__ + WHEN_A_BATCH_FAILS,
     default_args=get_default_dag_args(),
     params=get_range_params(),

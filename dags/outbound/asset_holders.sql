@@ -1,4 +1,4 @@
--- One row per holder and asset. Shares of liquidity pools are no assets of an issuer.
+-- One row per holder and asset. Shares of liquidity pools are not assets of an issuer.
 SELECT
   t.account_id,
   t.asset_code,

@@ -1,5 +1,5 @@
--- One row per trade. The ledger is a part of the operation's id, and is not sent. The parameters say when the loaded
--- ledgers closed: the condition makes BigQuery read their partitions alone.
+-- One row per trade. The ledger is part of the operation's id, and is not sent. The parameters are bounds of the loaded
+-- ledgers' close times: the condition limits the query to their partitions.
 SELECT
   t.history_operation_id,
   t.`order`,

@@ -1,5 +1,5 @@
--- How the supply of each asset changed per UTC day: by token events, and by where it is held.
--- In braces: names of tables, and conditions that select the rows of the days of the batch.
+-- Changes of each asset's supply per UTC day: by token events, and by kind of holder.
+-- Braces contain names of tables, and conditions that select the rows of the days of the batch.
 WITH
 events AS (
   SELECT

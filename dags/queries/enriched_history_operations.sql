@@ -1,5 +1,5 @@
--- Operations with the transactions and ledgers that hold them: one row per operation.
--- In braces: names of tables, and conditions that select the rows of the batch.
+-- Operations with their transactions and ledgers, one row per operation.
+-- Braces contain names of tables, and conditions that select the rows of the batch.
 SELECT
   o.`details`,
   o.`id` AS op_id,

@@ -1,5 +1,5 @@
 -- Activity of the network, per UTC hour and day.
--- In braces: names of tables, and conditions that select the rows of the days of the batch.
+-- Braces contain names of tables, and conditions that select the rows of the days of the batch.
 WITH
 ledger_buckets AS (
   SELECT

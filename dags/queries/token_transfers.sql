@@ -1,5 +1,5 @@
 -- Token events, one row per event.
--- In braces: names of tables, and conditions that select the rows of the batch.
+-- Braces contain names of tables, and conditions that select the rows of the batch.
 SELECT
   t.`transaction_hash`,
   t.`transaction_id`,

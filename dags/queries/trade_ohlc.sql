@@ -1,5 +1,5 @@
 -- Prices and volumes of unordered asset pairs, per UTC hour and day.
--- In braces: names of tables, and conditions that select the rows of the days of the batch.
+-- Braces contain names of tables, and conditions that select the rows of the days of the batch.
 SELECT
   bucket,
   bucket_start,

@@ -1,5 +1,5 @@
--- Volumes and numbers of trades that are not those of the trades themselves.
--- In braces: names of tables, and conditions that select the rows of the days of the batch.
+-- Volumes and trade counts that differ from the trades themselves.
+-- Braces contain names of tables, and conditions that select the rows of the days of the batch.
 SELECT bucket, t.trade_count, t.volume, s.trade_count AS trades_of_buckets, s.volume AS volume_of_buckets
 FROM (
   SELECT COUNT(*) AS trade_count,

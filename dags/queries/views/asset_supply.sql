@@ -1,5 +1,5 @@
 -- The supply of each asset after each day on which it changed.
--- In braces: names of tables.
+-- Braces contain names of tables.
 SELECT
   day,
   asset,

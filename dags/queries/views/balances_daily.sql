@@ -1,5 +1,5 @@
--- What each holder has at the end of each UTC day on which a balance changed.
--- In braces: names of tables and views, and the contract of lumens.
+-- The balance of each holder at the end of each UTC day on which it changed.
+-- Braces contain names of tables and views, and the native asset contract.
 SELECT
   b.day,
   b.holder,

@@ -1,5 +1,5 @@
--- Token events with amounts in whole units: the contract of each token says how many decimals it has.
--- In braces: names of tables and views.
+-- Token events with amounts in whole units; the token's contract has the number of decimals.
+-- Braces contain names of tables and views.
 SELECT
   t.transaction_hash,
   t.transaction_id,

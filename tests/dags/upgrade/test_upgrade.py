@@ -118,7 +118,7 @@ def test_a_deployment_of_an_older_release_is_upgraded(release, airflow_api, airf
     planned = run()
     assert planned[-1].endswith("nothing was changed, use --go")
     assert '  set runbook_url to ""' in planned
-    assert "  make pool write_history_archives_dag_runs with 1 slot" in planned
+    assert "  create pool write_history_archives_dag_runs with 1 slot" in planned
     assert "  local.stellar.history_contract_events: add event_index, event_source" in planned
     assert (stored(folder), api.pools()) == before, "a dry run changes nothing"
     assert "event_index" not in [field.name for field in client.get_table("local.stellar.token_transfers_raw").schema]

@@ -2,8 +2,7 @@
 
 The other deployment's tables are only read. Rows are copied range by range, each by the statement that also publishes a
 batch, and recorded in the batch stats. The command can therefore be interrupted and repeated at any time; recorded
-ranges
-are not copied again. Docs: `docs/production.md`.
+ranges are not copied again. Docs: `docs/production.md`.
 """
 
 from __future__ import annotations
@@ -136,8 +135,8 @@ class TakeOver:
             raise TakeOverError(f"dataset {self.source} does not exist or is not accessible") from None
         if theirs != self.location:
             raise TakeOverError(
-                f"{self.source} is in {theirs}, but {self.warehouse.dataset_id} is in {self.location}: "
-                "a BigQuery job runs in one location; create our dataset in theirs"
+                f"{self.source} is in {theirs}, but {self.warehouse.dataset_id} is in {self.location}: a BigQuery job "
+                f"runs in one location; create our dataset in theirs"
             )
 
     def sources(self, data_types: Sequence[str]) -> list[Source]:

@@ -367,9 +367,9 @@ def _check_existing(table: bigquery.Table, layout: TableLayout) -> None:
     want = (layout.partition_type, layout.partition_field)
     if have != want:
         raise WarehouseError(
-            f"table {name} is partitioned by {_spelt(have)}, but the Airflow "
-            f"Variable 'partition_fields' has {_spelt(want)}; BigQuery can't change that: correct the Variable, or "
-            f"copy the table into a new one with this partition"
+            f"table {name} is partitioned by {_spelt(have)}, but the Airflow Variable 'partition_fields' has "
+            f"{_spelt(want)}; BigQuery can't change that: correct the Variable, or copy the table into a new one with "
+            f"this partition"
         )
     clustered, wanted = tuple(table.clustering_fields or ()), layout.cluster_fields
     if clustered != wanted:

@@ -84,8 +84,8 @@ class Versions:
         missing = [name for name in self.view_ids() if not is_view(self.warehouse.client, self._full_id(name))]
         if missing and self.warehouse.has(self.old_id, self.target):
             raise WarehouseError(
-                f"{self._full_id(self.old_id)} is a point-in-time table of an earlier release: run "
-                f"python -m stellar_etl_airflow.upgrade, which creates {self.full_id} instead"
+                f"{self._full_id(self.old_id)} is a point-in-time table of an earlier release: run python -m "
+                f"stellar_etl_airflow.upgrade, which creates {self.full_id} instead"
             )
         self.make_table()
         if missing:

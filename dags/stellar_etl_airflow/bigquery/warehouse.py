@@ -119,8 +119,7 @@ class Warehouse:
         """Find the job of an earlier try, or the id of the next one.
 
         The ids of the tries are `base` with a counter. If a job with the same work is running, it is returned. If a job
-        with
-        other work is running, this method waits for its end, because two writers of one table must not overlap.
+        with other work is running, this method waits for its end, because two writers of one table must not overlap.
 
         Args:
             base: the common prefix of the ids, as `job_id_base` returns it.
@@ -226,8 +225,7 @@ class Warehouse:
         Args:
             job: the job, as `query_job` returns it.
             base: the common prefix of the job ids, as `job_id_base` returns it. A running job of an earlier call is
-                then
-                found and waited for. If empty, the client chooses an id.
+                then found and waited for. If empty, the client chooses an id.
             parts: labels of the job, such as `table`.
 
         Raises:

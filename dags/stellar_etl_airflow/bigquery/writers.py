@@ -2,8 +2,7 @@
 
 A pool slot of Airflow is released while the job of a lost, timed-out or cleared task is still running. BigQuery runs
 merges that only insert at the same time, and two of them would duplicate rows. So the jobs themselves are the lock.
-Each
-job that writes a table has the table's label, and a writer
+Each job that writes a table has the table's label, and a writer
 
 1. waits until no other job on its table is pending or running (`wait_for_writers`), then starts its own job;
 2. lists the jobs again, when its own job is running and when it has ended (`earlier_writers`). Of jobs that overlapped,
@@ -11,12 +10,11 @@ job that writes a table has the table's label, and a writer
    cancelled, the repeated work replaces the same rows.
 
 A job that was planned from the content of its table (the ledgers that a newer export has published) has the time of
-that
-check as a label. It also gives way to a job that ended between the check and its own creation, and is planned again.
+that check as a label. It also gives way to a job that ended between the check and its own creation, and is planned
+again.
 
 Jobs are ordered by creation time, then by id. All writers see the same order, so exactly one of them continues. The
-times
-are BigQuery's; no worker's clock is used.
+times are BigQuery's; no worker's clock is used.
 """
 
 from __future__ import annotations
@@ -49,9 +47,7 @@ def running_jobs(client: bigquery.Client, project: str, label: str, value: str) 
     """Return the pending and running jobs of a project with a label, of all users.
 
     The API has no filter by label (https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/list). Pending jobs
-    are
-    listed first: a job that starts between the two requests is in the second list.
-    first: a job that starts between the two requests is in the second list.
+    are listed first: a job that starts between the two requests is in the second list.
 
     Raises:
         WarehouseError: the account may not list jobs of other users.
@@ -136,7 +132,6 @@ def _listed(client: bigquery.Client, project: str, **filters: Any) -> Iterator[A
     except Forbidden as error:
         raise WarehouseError(
             f"the jobs of project {project} cannot be listed, so another job may write the same table at the same "
-            f"time: "
-            f"grant the account of Airflow the permission bigquery.jobs.listAll on the project, which the role "
+            f"time: grant the account of Airflow the permission bigquery.jobs.listAll on the project, which the role "
             f"roles/bigquery.resourceViewer has. BigQuery's message: {error.message}"
         ) from None

@@ -110,9 +110,8 @@ def derived_manifest(
     """Return the manifest of an export that wrote none.
 
     Its `left_out` are the transactions and operations that the headers count and the files lack, and rows of other
-    types
-    that certainly exist and are missing. With `max_failed_transforms` 0 those exports run with `--strict-export`, and
-    fail at a row that cannot be made.
+    types that certainly exist and are missing. With `max_failed_transforms` 0 those exports run with `--strict-export`,
+    and fail at a row that cannot be made.
 
     Args:
         attempt: the attempt that wrote the files.
@@ -124,8 +123,7 @@ def derived_manifest(
 
     Raises:
         RefusedExportError: a file is cut off, or is empty but must have rows; or the ledgers are not exactly those of
-            the
-            range in an unbroken chain.
+            the range in an unbroken chain.
     """
     ledgers = RowCounter()
     ledgers.write(headers.encode())
@@ -146,8 +144,7 @@ def derived_manifest(
             if ledgers_lacking and not counters[type_].rows:
                 raise RefusedExportError(
                     f"the export {attempt.prefix} is incomplete: {attempt.object_name(file_names[type_])} is empty, "
-                    f"but "
-                    f"must have at least {ledgers_lacking.total()} {type_}. {_AGAIN}"
+                    f"but must have at least {ledgers_lacking.total()} {type_}. {_AGAIN}"
                 )
         left_out = [
             {"type": type_, "ledger": ledger, "rows": count}
@@ -274,10 +271,8 @@ def verified_batch(
             if manifest.get("derived"):
                 raise RefusedExportError(
                     f"{failed} rows are missing in the export {attempt.prefix}: {_counted(left_out)}. The headers or "
-                    f"other "
-                    f"rows show that they exist. Either the exporter skipped them, see the export pod's log, or its "
-                    f"files "
-                    f"are incomplete. {limit}. {_AGAIN}"
+                    f"other rows show that they exist. Either the exporter skipped them, see the export pod's log, or "
+                    f"its files are incomplete. {limit}. {_AGAIN}"
                 )
             raise RefusedExportError(
                 f"{failed} rows of the export {attempt.prefix} could not be made and were skipped; the export pod's "
@@ -354,8 +349,8 @@ def _differences(
     ledgers = attempt.ledgers
     if (manifest["start_ledger"], manifest["end_ledger"]) != (ledgers.start, ledgers.end):
         yield (
-            f"it has ledgers {manifest['start_ledger']} to {manifest['end_ledger']}, "
-            f"not {ledgers.start} to {ledgers.end}"
+            f"it has ledgers {manifest['start_ledger']} to {manifest['end_ledger']}, not {ledgers.start} to "
+            f"{ledgers.end}"
         )
     if manifest["ledgers"] != ledgers.end - ledgers.start + 1:
         yield f"{manifest['ledgers']} ledgers were read, not {ledgers.end - ledgers.start + 1}"
@@ -373,6 +368,6 @@ def _differences(
         elif objects[name] != (promised := StoredObject(_count(file["bytes"]), file["crc32c"])):
             stored = objects[name]
             yield (
-                f"{name} has {stored.size} bytes and CRC32C {stored.crc32c}, "
-                f"not {promised.size} bytes and {promised.crc32c}"
+                f"{name} has {stored.size} bytes and CRC32C {stored.crc32c}, not {promised.size} bytes and "
+                f"{promised.crc32c}"
             )

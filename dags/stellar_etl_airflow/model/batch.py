@@ -122,8 +122,7 @@ class Batch:
         last_closed_at: close time of the last ledger, RFC 3339 UTC.
         files: the verified files by data type.
         newest_closed_at: only for a derived table with a chain of rows per entry: the latest close time in the table.
-            The
-            later rows of an entry are derived again too. Empty for other tables.
+            The later rows of an entry are derived again too. Empty for other tables.
     """
 
     attempt: ExportAttempt

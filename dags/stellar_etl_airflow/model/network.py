@@ -11,8 +11,7 @@ PASSPHRASES = {
     "testnet": "Test SDF Network ; September 2015",
     "futurenet": "Test SDF Future Network ; October 2022",
 }
-"""The passphrases of named networks
-(https://developers.stellar.org/docs/networks)."""
+"""The passphrases of named networks (https://developers.stellar.org/docs/networks)."""
 
 NETWORK_LABEL = "stellar_network"
 """The dataset label with the `network_hash` of the dataset's network."""

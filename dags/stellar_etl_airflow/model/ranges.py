@@ -142,8 +142,8 @@ def asked_range(params: Mapping[str, Any], interval: TimeRange | None) -> TimeRa
     if not given:
         if interval is None:
             raise RangeError(
-                "this run has no data interval: trigger it with the params start_time and end_time, "
-                "or start_ledger and end_ledger"
+                "this run has no data interval: trigger it with the params start_time and end_time, or start_ledger "
+                "and end_ledger"
             )
         return interval
     if given.keys() == {"start_time", "end_time"}:
@@ -164,8 +164,8 @@ def asked_range(params: Mapping[str, Any], interval: TimeRange | None) -> TimeRa
             )
         return ledgers
     raise RangeError(
-        "set the params start_time and end_time, or start_ledger and end_ledger, or none of them; "
-        f"this run has {', '.join(sorted(given))}"
+        f"set the params start_time and end_time, or start_ledger and end_ledger, or none of them; this run has "
+        f"{', '.join(sorted(given))}"
     )
 
 

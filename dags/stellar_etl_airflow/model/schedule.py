@@ -1,10 +1,8 @@
 """The ledgers of a scheduled run, from its data interval. Pure.
 
 A run is due at a tick of the schedule. It loads the ledgers that closed in the period before it: with `*/10 * * * *`
-the
-run of 00:20 loads 00:10 to 00:20. Airflow stores that tick as the end of the run's data interval. The interval itself
-is
-not the period but a mark: it has one microsecond per minute of the period. Reasons:
+the run of 00:20 loads 00:10 to 00:20. Airflow stores that tick as the end of the run's data interval. The interval
+itself is not the period but a mark: it has one microsecond per minute of the period. Reasons:
 
 - Logical dates are the starts of these intervals. They are in the order of the ticks, whatever schedules a DAG had. The
   scheduler plans the run after the one with the latest logical date: always a later tick without a run. If intervals

@@ -33,8 +33,7 @@ class DerivedKind(Enum):
 
     ENTRY = "entry"
     """The rows of these ledgers, and all later rows of the ledger entries that they change. A row contains values of
-    the
-    entry's previous row."""
+    the entry's previous row."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,11 @@ class Table:
         keys: the columns that identify a row; for tables with identical rows, columns that are never NULL.
         unique: whether no two rows share their keys.
         identity: for tables whose keys are not unique: the columns that identify a row if none of them is NULL. Not
-            every
-            exporter writes them, and rows loaded before they existed lack them.
+            every exporter writes them, and rows loaded before they existed lack them.
         ledger_column: the column that holds the row's ledger sequence, or a TOID (SEP-35) with it.
         ledger_shift: how many bits the sequence is shifted left in that column.
         closed_at_column: the column with the ledger's close time. Only this column may partition the table, because it
-            is
-            a property of the row and not of the load.
+            is a property of the row and not of the load.
         publish: how staged rows are merged into the table.
         entry_keys: for tables of changes: the columns that identify the changed ledger entry. Such a table has a table
             of versions.
@@ -389,12 +386,11 @@ BALANCES = Table(
         ),
         title="Balances of all holders",
         definition="One row per ledger entry with a balance and per ledger that changed the entry: the holder, the "
-        "asset, "
-        "and the amounts after and before the ledger. Holders are accounts, claimable balances, liquidity "
-        "pools, and contracts with a balance in the format of Stellar's asset contract. Amounts are whole numbers "
-        "of the smallest unit: stroops, except for tokens of other contracts. Amounts of accounts, trust lines, pools "
-        "and claimable balances come from floats: they are exact up to 2^51 stroops, 225 million units. A contract "
-        "balance that the network archives stays with its holder.",
+        "asset, and the amounts after and before the ledger. Holders are accounts, claimable balances, liquidity "
+        "pools, and contracts with a balance in the format of Stellar's asset contract. Amounts are whole numbers of "
+        "the smallest unit: stroops, except for tokens of other contracts. Amounts of accounts, trust lines, pools and "
+        "claimable balances come from floats: they are exact up to 2^51 stroops, 225 million units. A contract balance "
+        "that the network archives stays with its holder.",
         chain=("entry_type", "entry_key"),
     ),
 )
@@ -463,8 +459,7 @@ VIEWS: dict[str, View] = {
             "balances_daily",
             BALANCES,
             "The balance of each ledger entry at the end of each UTC day on which it changed. Balances in contracts "
-            "have "
-            "the name of their asset. Filter by `day`.",
+            "have the name of their asset. Filter by `day`.",
             grain=("entry_type", "entry_key", "day"),
             current=("contract_data",),
         ),

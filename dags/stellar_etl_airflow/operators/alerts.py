@@ -123,9 +123,8 @@ async def report_deadline(context: Mapping[str, Any], **_: str) -> None:
     """Alert about a run that is not done by its deadline. Airflow's triggerer calls it once per run.
 
     This includes a failed run that is not fixed yet, because its task may have been killed without an alert. It
-    excludes
-    runs of a backfill, which are all created at once and then wait, and runs that were already late when they began, as
-    in catch-up.
+    excludes runs of a backfill, which are all created at once and then wait, and runs that were already late when they
+    began, as in catch-up.
 
     Args:
         context: `dag_run` in the format of the REST API, and `deadline` with its `deadline_time`.

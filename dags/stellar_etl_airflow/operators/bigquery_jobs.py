@@ -56,9 +56,9 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
     """Runs its jobs one after the other, each with an id that a retry finds again.
 
     The provider's `execute` is replaced, because neither of its modes works. `force_rerun=True` starts a second job
-    after a lost response. With `force_rerun=False`, a cleared task always fails because its job exists.
-    Here the ids consist of DAG, run, task, target and a counter. A try looks up the last job. If that job does the same
-    work and is running, the try waits for it. Otherwise the try starts a job with the next counter.
+    after a lost response. With `force_rerun=False`, a cleared task always fails because its job exists. Here the ids
+    consist of DAG, run, task, target and a counter. A try looks up the last job. If that job does the same work and is
+    running, the try waits for it. Otherwise the try starts a job with the next counter.
 
     A job that writes a table is its only writer (`bigquery.writers`). A try that is killed or times out cancels its job
     and waits until it has ended, in `on_kill` and in `resume_execution`.
@@ -66,13 +66,11 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
 
     waits_for_budget = True
     """Whether statements that are not bounded by a batch wait for the Variable `daily_budget`. False for tasks that
-    record
-    or complete work that has begun."""
+    record or complete work that has begun."""
 
     operator_extra_links = ()  # type: ignore[assignment]  # the provider has two
     """No links. The provider's links show the job and the table of its `execute`. After each task, Airflow looks for
-    their
-    XComs and logs an error per missing one."""
+    their XComs and logs an error per missing one."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(configuration={}, gcp_conn_id=GOOGLE_CONNECTION, **kwargs)
@@ -214,8 +212,7 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
                 return self._noted(context, self._submit_job(self.hook, self.job_id))
             except Conflict:
                 # The id belongs to this task. Either our insert succeeded and its response was lost, or an earlier
-                # try's
-                # job is still running, which may do other work.
+                # try's job is still running, which may do other work.
                 started = self.warehouse.get_job(self.job_id)
                 if started.labels.get(FINGERPRINT_LABEL) == work:
                     return self._noted(context, started)

@@ -118,13 +118,11 @@ def _deadline() -> DeadlineAlert | None:
     """Return the deadline of a run, counted from its logical date, which is when it is due; None for no deadline.
 
     The deadline does not count from when the run was queued: with such a deadline, tasks of the run cannot be cleared
-    in
-    Airflow 3.3.1 (https://github.com/apache/airflow/issues/70368). Manual runs have no logical date and no deadline.
+    in Airflow 3.3.1 (https://github.com/apache/airflow/issues/70368). Manual runs have no logical date and no deadline.
 
     The interval is an environment variable, not an Airflow Variable. Airflow reads a `VariableInterval` while it
-    creates
-    a run. If the Variable is missing, or is 0 for no deadline, no run is created, and the scheduler of Airflow 3.3.1
-    fails repeatedly (https://github.com/apache/airflow/pull/68917).
+    creates a run. If the Variable is missing, or is 0 for no deadline, no run is created, and the scheduler of Airflow
+    3.3.1 fails repeatedly (https://github.com/apache/airflow/pull/68917).
     """
     text = os.environ.get(DEADLINE) or str(DEFAULT_DEADLINE_SECONDS)
     if not text.isdecimal():
@@ -179,8 +177,7 @@ def get_schedule_args() -> dict[str, Any]:
     `STELLAR_ETL_SCHEDULE` is a cron expression (default: every ten minutes). Loaded history begins at
     `STELLAR_ETL_START_DATE`; the schedule ends at `STELLAR_ETL_END_DATE`. `STELLAR_ETL_CATCHUP=false` skips intervals
     that passed while the DAG was paused. `STELLAR_ETL_ACTIVE_RUNS` limits the active runs per DAG (default: 3). A run
-    that
-    is not done `STELLAR_ETL_DEADLINE_SECONDS` after it was due is reported (default: 7200; 0: never).
+    that is not done `STELLAR_ETL_DEADLINE_SECONDS` after it was due is reported (default: 7200; 0: never).
     `model.schedule` describes what a run loads, and why the schedule can be changed at any time.
 
     The DAGs are created paused, whatever Airflow's configuration says: a new deployment loads nothing until a user

@@ -321,8 +321,7 @@ def export_volume(export: ExportSettings) -> k8s.V1Volume:
 
     Raises:
         SettingsError: Kubernetes does not know a part of `volume_config`. It would drop the part, and pods would write
-            to
-            a folder that is deleted with them.
+            to a folder that is deleted with them.
     """
     source = export.volume_config
     described = {"name": export.volume_name, **source}

@@ -177,8 +177,8 @@ def pull_result(context: Context, task_id: str, key: str = "return_value") -> Ma
     if value is None:
         command = shlex.join(["airflow", "tasks", "test", ti.dag_id, task_id, ti.run_id])
         raise AirflowException(
-            f"task {task_id!r} left no result in this run: clear it together with this task; "
-            f"or, in a manual run, run the task alone first: {command}"
+            f"task {task_id!r} left no result in this run: clear it together with this task; or, in a manual run, run "
+            f"the task alone first: {command}"
         )
     return value
 

@@ -40,8 +40,7 @@ class StagedTableOperator(TableJobsOperator):
             files = "" if self.table.derivation else f"; or {EXPORT_TASK!r}, if the exported files were deleted too"
             raise AirflowFailException(
                 f"the staging table {warehouse.dataset_id}.{staging} does not exist: the run's last task deletes it, "
-                f"and "
-                f"BigQuery deletes it after {STAGING_DAYS} days. Clear the task {load!r} with its downstream "
+                f"and BigQuery deletes it after {STAGING_DAYS} days. Clear the task {load!r} with its downstream "
                 f"tasks{files}"
             ) from None
 
@@ -49,17 +48,15 @@ class StagedTableOperator(TableJobsOperator):
         """Return the batch's export attempt, with its ledgers that newer attempts have published in a target.
 
         If two runs export the same ledgers at the same time, the rows of the newer attempt remain, whichever run
-        publishes
-        first. This method waits for the jobs that write the table. A job that is planned from its result is repeated if
-        another one ends after this check (`bigquery.writers`).
+        publishes first. This method waits for the jobs that write the table. A job that is planned from its result is
+        repeated if another one ends after this check (`bigquery.writers`).
 
         Returns:
             The attempt, and the time of the check by BigQuery's clock.
 
         Raises:
             AirflowFailException: the newer attempt began after this run's rows were staged: the ledgers were loaded
-                again,
-                and this run was cleared later.
+                again, and this run was cleared later.
         """
         batch = batch_of(context)
         table_id, stats = warehouse.config.table_id(self.table.data_type), warehouse.name(BATCH_STATS_TABLE_ID)

@@ -43,8 +43,8 @@ def add_airflow_option(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get(URL_VARIABLE),
         required=URL_VARIABLE not in os.environ,
         help=f"Airflow's address, as in the browser (default: the environment variable {URL_VARIABLE}). Authenticates "
-        f"with "
-        f"the token in {TOKEN_VARIABLE}, or else with your Google account (Composer); a laptop's Airflow needs neither",
+        f"with the token in {TOKEN_VARIABLE}, or else with your Google account (Composer); a laptop's Airflow needs "
+        f"neither",
     )
 
 

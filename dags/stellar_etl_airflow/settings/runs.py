@@ -134,8 +134,7 @@ class EnvironmentSettings(SettingsGroup):
         shipped="",
         description="this deployment's name in labels of jobs, pods and datasets; empty: jobs and pods get no label",
         when="several environments share a project or a cluster and costs must be separated; relabel the datasets "
-        "after "
-        "a change",
+        "after a change",
     )
 
 

@@ -67,10 +67,8 @@ def compare_rows(
     """Compare the published rows of a ledger range with those of a new export, row by row.
 
     Returns `fault`, `start_ledger`, `end_ledger`, `found` and `differing_columns`: one row per fault and contiguous run
-    of
-    ledgers. Equal rows cancel each other out, as many times as they occur. Of the rest, an exported and a published row
-    of
-    the same ledger and key count as one row that differs. Columns that describe the load are ignored.
+    of ledgers. Equal rows cancel each other out, as many times as they occur. Of the rest, an exported and a published
+    row of the same ledger and key count as one row that differs. Columns that describe the load are ignored.
 
     Args:
         table: the table of the registry.

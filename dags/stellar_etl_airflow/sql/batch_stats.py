@@ -57,8 +57,7 @@ STATS_TYPES = {
 
 LOADED_AT = "COALESCE({0}.exported_at, {0}.published_at)"
 """The order of the loads of a ledger: rows of an older export attempt never replace those of a newer one. Rows that
-were
-copied from another deployment have no attempt."""
+were copied from another deployment have no attempt."""
 
 ROWS_PER_LEDGER = "rows_per_ledger"
 """The column with the number of rows in each ledger of a load; also the key of this text in a check's result."""
@@ -117,8 +116,7 @@ def upsert_stats(target: str, rows: Sequence[Mapping[str, str]]) -> Statement:
     """Write rows into the batch stats, and replace rows of the same table and range.
 
     It is one statement for all tables of a batch: BigQuery runs 2 mutating statements of a table at a time and queues
-    20
-    (https://cloud.google.com/bigquery/docs/data-manipulation-language#concurrent_jobs).
+    20 (https://cloud.google.com/bigquery/docs/data-manipulation-language#concurrent_jobs).
 
     Args:
         target: the quoted name of the table `history_archives_dag_runs`.

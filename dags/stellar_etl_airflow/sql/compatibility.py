@@ -55,8 +55,7 @@ def compatibility_view(table: Table, name: str, fields: Sequence[Field]) -> str:
     """Return the query of the view on a loaded table.
 
     `batch_run_date` is the close time of the row's ledger. Models that filter by it then find each row on the day of
-    its
-    ledger, whenever it was loaded.
+    its ledger, whenever it was loaded.
 
     Args:
         table: the table.

@@ -265,8 +265,7 @@ def look_at_loads(stats: str, table_ids: Sequence[str], ledgers_id: str, span: L
     """Find the ledgers that were never loaded into tables, over all history. A row of the batch stats is a load.
 
     Returns `table_id`, `fault`, `start_ledger`, `end_ledger` and `found`. Gaps of a table are between the first ledger
-    of
-    all tables and its own latest one. Gaps of the table of ledgers that `look` finds by rows are left out.
+    of all tables and its own latest one. Gaps of the table of ledgers that `look` finds by rows are left out.
 
     Args:
         stats: the quoted name of the batch stats.
@@ -372,8 +371,7 @@ def compare_with_archive(
     """Find the ledgers of entries that differ between the views and a history archive.
 
     Entries are compared one by one, by a fingerprint of all columns that describe the entry. For each entry that
-    differs
-    or that only one side has, the query returns the ledger of its last change according to each side.
+    differs or that only one side has, the query returns the ledger of its last change according to each side.
 
     Args:
         log: the change log and its versions.

@@ -37,17 +37,13 @@ def derive(query: str, table: Table, names: Mapping[Table, str]) -> str:
     """Return a derived table's query as the source of a merge.
 
     For a table with a chain of rows per entry, `{accounts_range}` is true for all rows from the batch's first ledger
-    on.
-    `{accounts_before}` is the name of the view of all versions of these entries. `{accounts_valid}` is true for
-    versions
-    that were valid directly before that ledger. Later rows are made of the entries that the batch changes: those with a
-    row
-    in its ledgers, now or before.
+    on. `{accounts_before}` is the name of the view of all versions of these entries. `{accounts_valid}` is true for
+    versions that were valid directly before that ledger. Later rows are made of the entries that the batch changes:
+    those with a row in its ledgers, now or before.
 
     Args:
         query: the text of a file in `dags/queries`. `{operations}` is that table's name, and `{operations_range}` is
-            true
-            for its rows of the batch, with the alias in the registry.
+            true for its rows of the batch, with the alias in the registry.
         table: the derived table.
         names: the quoted name of each source, and of the derived table if it has a chain of rows per entry.
     """
@@ -151,12 +147,10 @@ def publications(stats: str, source_ids: Sequence[str], own_id: str) -> Statemen
 
     Columns are `table_id`, `start_ledger`, `end_ledger`, `first_closed_at`, `last_closed_at` and `moment`: when a range
     was published, or for the derived table when its sources were read. `read_at` is the current time of BigQuery's
-    clock,
-    which also records the end of merges.
+    clock, which also records the end of merges.
 
     A range of a source is done if the derived table has a row of the same range that is not older. The query returns
-    all
-    publications of the blocks with other ranges. These are few unless many ledgers are pending.
+    all publications of the blocks with other ranges. These are few unless many ledgers are pending.
 
     Args:
         stats: the quoted name of the batch stats.

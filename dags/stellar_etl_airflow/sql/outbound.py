@@ -128,8 +128,7 @@ def note_loads(
     """Record the loads of a table that a snapshot includes: those that no finished run has sent.
 
     A load is identified by its range and its publication time. A range that is loaded again is therefore sent again,
-    and
-    a load that is recorded late is not skipped.
+    and a load that is recorded late is not skipped.
 
     Args:
         loads: the quoted name of `outbound_loads`.
@@ -239,8 +238,7 @@ def make_batches(
     """Fill the table of a snapshot's batches, unless it already has some: one row per batch, with its JSON body.
 
     Rows are distributed over hash buckets by their key. Each bucket is split in key order where a batch would have too
-    many
-    bytes or rows. The same rows therefore always form the same batches.
+    many bytes or rows. The same rows therefore always form the same batches.
 
     Args:
         batches: the quoted name of the table of batches.
@@ -369,8 +367,8 @@ def fill_outstanding(outstanding: str, batches: str, deliveries: str, delivery: 
     """Fill the table of outstanding batches.
 
     The export's own delivery sends the batches without an outcome. A repeated delivery sends the batches that it names,
-    or
-    all batches that the receiver rejected and did not accept later. The set stays the same while some of them complete.
+    or all batches that the receiver rejected and did not accept later. The set stays the same while some of them
+    complete.
 
     Args:
         outstanding: the quoted name of the table.
@@ -418,8 +416,7 @@ def check_deliveries(expected: str, deliveries: str, delivery: Delivery) -> Stat
     """Return one row: the outcomes of a delivery, compared batch by batch.
 
     `missing` have no outcome, `wrong` have another key or digest than the batch, `foreign_count` belong to no batch,
-    and
-    `repeated` have more than one outcome.
+    and `repeated` have more than one outcome.
 
     Args:
         expected: the quoted name of the table of batches that had to be sent.

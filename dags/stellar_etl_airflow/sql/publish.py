@@ -53,12 +53,10 @@ def replace_range(
 
     With an attempt, rows of newer attempts stay, even if they were unknown when the statement was made. Rows of this
     attempt and of older ones are replaced. The statement can therefore be made again after it ran beside that of a
-    newer
-    attempt.
+    newer attempt.
 
     `ON FALSE` is BigQuery's constant false predicate. It avoids a join, so the number of identical rows is kept, and
     `NOT MATCHED BY SOURCE` with constants on the partition column reads only those partitions
-    `NOT MATCHED BY SOURCE` with constants on the partition column reads just those partitions
     (https://cloud.google.com/bigquery/docs/reference/standard-sql/dml-syntax#merge_statement).
     """
     rows, replaced = moved_rows(staging, columns), range_predicate(table, "T")
@@ -88,8 +86,7 @@ def replace_chain(
     """Replace the batch's ledgers in `target` by staged rows, and correct later rows by the staged ones.
 
     Later rows are never inserted: the run that derives their ledgers inserts them. Unchanged later rows are not
-    updated, so
-    that few partitions change. Rows of newer attempts stay.
+    updated, so that few partitions change. Rows of newer attempts stay.
     """
     closed_at, exported_at = f"T.{identifier(table.closed_at_column)}", f"T.{identifier(EXPORTED_AT)}"
     match = " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.keys)

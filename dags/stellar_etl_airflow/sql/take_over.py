@@ -91,8 +91,7 @@ def kept(table: Table, source: str, columns: Columns, loads: Sequence[str]) -> s
     """Return the query of a range's rows without those that were loaded twice.
 
     Among rows with the same key, the row of the last load is kept. If rows may be identical, all rows of each ledger's
-    last
-    load are kept.
+    last load are kept.
 
     Args:
         table: the table.

@@ -541,8 +541,7 @@ class RetentionOperator(SettingsAtRunTime, BaseOperator):
 
         Raises:
             AirflowFailException: the rules differ; the message has the actual and the expected rules. A retry would
-                find
-                the same.
+                find the same.
         """
         export = settings(ExportSettings)
         if export.volume_config:

@@ -112,8 +112,7 @@ class ExportOperator(StellarPodOperator):
     If Variables and image are unchanged, a retry continues the last attempt: with its running pod, or, with one pod per
     table, with the first table whose files are missing. Otherwise it begins a new attempt below a new prefix, so that
     attempts never mix. It also does so while a terminating pod may still write. A pod that succeeded between two tries
-    is
-    accepted; the provider's operator would run it again.
+    is accepted; the provider's operator would run it again.
     """
 
     builder = "build_export_task"
@@ -250,8 +249,8 @@ def _served(pod: k8s.V1Pod) -> tuple[ExportAttempt | None, str | None]:
 class VerifyExportOperator(SettingsAtRunTime, BaseOperator):
     """Compares the manifest with the files before anything is loaded.
 
-    Files on a volume are compared with the manifest and then uploaded below the attempt's prefix.
-    Result: the batch, for all later tasks.
+    Files on a volume are compared with the manifest and then uploaded below the attempt's prefix. Result: the batch,
+    for all later tasks.
     """
 
     builder = "build_verify_task"

@@ -565,14 +565,12 @@ def wrong_endings(sink: HttpSink, counts: Mapping[str, Any]) -> list[str]:
         problems.append(
             f"the receiver rejected {counts['dead']} batches ({counts['dead_batches']}), and sink.max_dead_batches is "
             f"{sink.max_dead_batches}: see outbound_deliveries for the status of each; correct the receiver or the "
-            f"rows, "
-            f"then run outbound_redeliver"
+            f"rows, then run outbound_redeliver"
         )
     if counts["in_doubt"]:
         problems.append(
             f"{counts['in_doubt']} batches have an unknown outcome ({counts['doubted']}): ask the receiver for their "
-            f"keys, "
-            f"and send missing ones with outbound_redeliver"
+            f"keys, and send missing ones with outbound_redeliver"
         )
     return problems
 

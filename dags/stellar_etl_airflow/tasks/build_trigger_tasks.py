@@ -29,7 +29,6 @@ def run_prefix(context: Context, name: str, retries: int) -> str:
         context: the context of the planning task.
         name: the beginning of the prefix.
         retries: the number of retries of the planning task.
-        retries: how often Airflow retries the planning task.
     """
     before = tries_before_clear(context, retries)
     return f"{name}__{before}" if before else name
@@ -155,9 +154,8 @@ class StartRunOperator(TriggerDagRunOperator):
         if state == DagRunState.FAILED:
             raise AirflowFailException(
                 f"the run {named} failed, and its tasks have exhausted their retries: fix the cause. Then clear the "
-                f"run's "
-                f"failed tasks, and mark this task as success when the run has ended; or clear this "
-                f"task, which clears all tasks of the run"
+                f"run's failed tasks, and mark this task as success when the run has ended; or clear this task, which "
+                f"clears all tasks of the run"
             )
         return state == DagRunState.SUCCESS
 

@@ -1,9 +1,8 @@
 """The registry of upgrade steps, in the order in which they run.
 
 A new step is a function from the deployment to its changes, and a line in `STEPS`. The function only reads. Each
-`Change`
-describes one change in a line, and makes it when it is called. After its changes are made, the function must return
-nothing.
+`Change` describes one change in a line, and makes it when it is called. After its changes are made, the function must
+return nothing.
 """
 
 from __future__ import annotations

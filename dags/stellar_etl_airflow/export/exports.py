@@ -71,8 +71,7 @@ class Export:
         """The file name of each exported type.
 
         A derived manifest needs the ledgers' headers, which have the expected row counts. If the tables do not include
-        ledgers,
-        the headers are exported too, but not loaded.
+        ledgers, the headers are exported too, but not loaded.
         """
         # The program chooses the names of the files of changes.
         changes = {data_type: f"{data_type}.txt" for data_type in self.data_types if data_type in CHANGES}

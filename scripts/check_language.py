@@ -19,7 +19,7 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
 
-FOLDERS = ("stellar_etl", "local", "outbound", "scripts", "benchmarks", "plugins", "tests")
+FOLDERS = ("dags", "stellar_etl", "local", "outbound", "scripts", "benchmarks", "plugins", "tests")
 """Folders with Python files that are checked."""
 
 LONGEST = 35

@@ -18,7 +18,7 @@ from stellar_etl_airflow.operators.alerts import ALERT_PREFIX
 from stellar_etl_airflow.operators.runtime import settings
 from stellar_etl_airflow.settings.alerts import MessageSettings
 
-TOLD = "alerts_told"
+LAST_SENT = "alerts_told"
 """The Variable with the time of the last message, ISO 8601 in UTC."""
 
 TIMEOUT = timedelta(minutes=1)
@@ -30,10 +30,10 @@ CONNECT_SECONDS = 15
 log = logging.getLogger(__name__)
 
 
-def _told() -> datetime | None:
+def _last_sent() -> datetime | None:
     """Return when the last message was sent; None if there was none, or the Variable is not a valid time."""
     try:
-        return datetime.fromisoformat(Variable.get(TOLD, default="")).astimezone(UTC)
+        return datetime.fromisoformat(Variable.get(LAST_SENT, default="")).astimezone(UTC)
     except ValueError:
         return None
 
@@ -52,9 +52,11 @@ def _waiting() -> dict[str, Alert]:
 
 def _digest(gathered: Mapping[str, Any]) -> Digest:
     """Return the message for the gathered alerts."""
-    told = gathered["told"] and datetime.fromisoformat(gathered["told"])
+    last_sent = gathered["last_sent"] and datetime.fromisoformat(gathered["last_sent"])
     config = settings(MessageSettings)
-    return Digest.of(map(Alert.from_json, gathered["alerts"].values()), told, config.alert_window, config.runbook_url)
+    return Digest.of(
+        map(Alert.from_json, gathered["alerts"].values()), last_sent, config.alert_window, config.runbook_url
+    )
 
 
 @task(execution_timeout=TIMEOUT)
@@ -64,17 +66,17 @@ def gather() -> dict[str, Any]:
     Raises:
         AirflowSkipException: there are no alerts, or the last message was sent too recently.
     """
-    config, told, waiting = settings(MessageSettings), _told(), _waiting()
+    config, last_sent, waiting = settings(MessageSettings), _last_sent(), _waiting()
     if not waiting:
         raise AirflowSkipException("no alerts to send")
-    if is_quiet(told, datetime.now(UTC), config.alert_window):
+    if is_quiet(last_sent, datetime.now(UTC), config.alert_window):
         raise AirflowSkipException(
-            f"{len(waiting)} alerts are held back: the last message was sent at {told}, and Airflow Variable "
+            f"{len(waiting)} alerts are held back: the last message was sent at {last_sent}, and Airflow Variable "
             f"'alert_window' is {config.alert_window} s"
         )
     return {
         "alerts": {key: alert.to_json() for key, alert in waiting.items()},
-        "told": told.isoformat() if told else None,
+        "last_sent": last_sent.isoformat() if last_sent else None,
     }
 
 
@@ -130,7 +132,9 @@ def forget(sent: Sequence[Sequence[str] | None]) -> None:
     Args:
         sent: per channel, the Variables of the sent alerts; None if the channel has not sent them.
     """
-    Variable.set(TOLD, datetime.now(UTC).isoformat(timespec="seconds"), "when the DAG alerts sent its last message")
+    Variable.set(
+        LAST_SENT, datetime.now(UTC).isoformat(timespec="seconds"), "when the DAG alerts sent its last message"
+    )
     for key in next(filter(None, sent)):
         Variable.delete(key)
 

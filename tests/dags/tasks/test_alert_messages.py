@@ -17,7 +17,7 @@ from stellar_etl_airflow.model.digest import DEADLINE, RUNBOOK, Alert, Digest, a
 from stellar_etl_airflow.operators.alerts import report_deadline
 from stellar_etl_airflow.operators.defaults import get_default_dag_args
 from stellar_etl_airflow.operators.runtime import TIME_TASK
-from stellar_etl_airflow.tasks.build_alert_tasks import TOLD
+from stellar_etl_airflow.tasks.build_alert_tasks import LAST_SENT
 from tests.dags.receivers import connections_of, mail_server, slack_server
 from tests.dags.task_process import START, Failing, Supervisor, run_task
 from tests.shared import REPO
@@ -182,7 +182,7 @@ def test_forty_failures_in_forty_processes_send_one_message_per_channel(
     assert len(slack.messages) == 1
 
     told = datetime.now(UTC) - timedelta(seconds=1)
-    variables[TOLD] = told.isoformat()
+    variables[LAST_SENT] = told.isoformat()
     fail(AirflowException("boom"), run_id="last")
     configured(alert_window=1)
     held = {key: Alert.from_json(variables[key]) for key in pending(variables)}
@@ -200,7 +200,7 @@ def test_forty_failures_in_forty_processes_send_one_message_per_channel(
 
 @pytest.mark.parametrize("told", ["2999-01-01T00:00:00+00:00", "tomorrow", "", "2026-01-01T00:00:00"])
 def test_an_invalid_time_of_the_last_message_does_not_block_messages(fail, tell, slack, variables, told):
-    variables[TOLD] = told
+    variables[LAST_SENT] = told
     fail(AirflowException("boom"))
     assert tell()["slack"] == "success"
     assert len(slack.messages) == 1

@@ -339,7 +339,7 @@ def test_a_check_that_does_not_fit_its_table_is_refused_with_the_reason(check, m
         ({"kind": Kind.RANGE}, "'range' needs minimum or maximum"),
         ({"kind": Kind.ACCEPTED_VALUES}, "'accepted_values' needs values"),
         ({"kind": Kind.METRIC, "minimum": 1}, "'metric' needs metric"),
-        ({"kind": Kind.NOT_NULL, "values": (1,)}, "'not_null' takes no values"),
+        ({"kind": Kind.NOT_NULL, "values": (1,)}, "'not_null' must not have values"),
     ],
 )
 def test_an_incomplete_check_is_refused(parts, message):

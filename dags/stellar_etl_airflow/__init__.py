@@ -1,7 +1,7 @@
-"""The Stellar DAGs' package: the kinds of tasks, and what they are made of.
+"""The package of the Stellar DAGs: the kinds of tasks, and their parts.
 
 A DAG file imports `tasks`; tasks import `operators`; operators import `bigquery` and `export`; these import `settings`,
-`sql` and `model`, in that order. `docs/architecture.md` says what each package holds.
+`sql` and `model`, in that order. `docs/architecture.md` describes each package.
 """
 
 VERSION = "0.1.0"

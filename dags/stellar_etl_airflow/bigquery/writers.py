@@ -9,9 +9,9 @@ Each job that writes a table has the table's label, and a writer
    all but the first give way: they are cancelled, and their work begins again at 1. If a job ended before it could be
    cancelled, the repeated work replaces the same rows.
 
-A job that was planned from the content of its table (the ledgers that a newer export has published) has the time of
-that check as a label. It also gives way to a job that ended between the check and its own creation, and is planned
-again.
+Some jobs are planned from the content of their table, namely the ledgers that a newer export has published. They have
+the time of that check as a label. Such a job also gives way to a job that ended between the check and its own creation,
+and is planned again.
 
 Jobs are ordered by creation time, then by id. All writers see the same order, so exactly one of them continues. The
 times are BigQuery's; no worker's clock is used.

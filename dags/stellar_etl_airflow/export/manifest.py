@@ -258,7 +258,7 @@ def verified_batch(
         files = {file["type"]: file for file in manifest["files"]}
         problems = "; ".join(_differences(manifest, files, attempt, file_names, objects))
         if problems:
-            one_line = " ".join(problems.split())  # whatever the manifest holds
+            one_line = " ".join(problems.split())  # the manifest may contain line breaks
             raise ManifestError(f"the export {attempt.prefix} is incomplete: {one_line}. {_AGAIN}")
         if passphrase and manifest["network_passphrase"] != passphrase:
             raise RefusedExportError(

@@ -121,14 +121,14 @@ def inside(publications: Iterable[Publication], ledgers: LedgerRange, read_at: d
 
 
 def needed_ranges(table: Table, ledgers: LedgerRange, first: Mapping[Table, int]) -> dict[Table, LedgerRange]:
-    """Return which ledgers of which tables decide what a derived table says of some ledgers.
+    """Return the source ledgers that the rows of a derived table depend on.
 
-    Of a source with a chain of rows per entry, and of its own sources, these are all ledgers from the first on: an
-    entry's row says how much there was before, which is wrong if a ledger in between is missing.
+    For a source with a chain of rows per entry, and for its sources, these are all ledgers from the first one on: a row
+    has the amount before the ledger, which is wrong if an earlier ledger is missing.
 
     Args:
         table: the derived table.
-        ledgers: the ledgers.
+        ledgers: the ledgers of its rows.
         first: the first ledger of each source that has a chain.
     """
     needed: dict[Table, LedgerRange] = {}

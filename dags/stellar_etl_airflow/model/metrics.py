@@ -10,7 +10,7 @@ from typing import Any
 from stellar_etl_airflow.model.coverage import NO_FAULTS, OF_AUDITS, Fault, Finding
 
 METRICS = {
-    "lag_seconds": "time from the table's newest ledger to the network's latest ledger, in seconds",
+    "lag_seconds": "time from the table's latest ledger to the network's latest ledger, in seconds",
     "lag_ledgers": "ledgers of the network that are not in the table yet",
     "gap_ledgers": "ledgers that are missing in the table or were never loaded into it",
     "findings": "findings of the latest coverage check",
@@ -76,7 +76,7 @@ def of_coverage(findings: Sequence[Finding], table_ids: Mapping[str, str]) -> It
 
 
 def of_loads(loads: Iterable[Mapping[str, Any]], table_ids: Iterable[str]) -> Iterator[Measurement]:
-    """The values of the loads of a day, of every table: 0 for a table without a load.
+    """Yield the metrics of a day's loads for every table; 0 for a table without a load.
 
     Args:
         loads: `table_id`, `row_count`, `byte_count` and `cost` of each table with loads.

@@ -29,7 +29,7 @@ class Removal:
 
 
 def asked_removal(params: Mapping[str, Any]) -> Removal:
-    """Return what a run's params ask to remove.
+    """Return the removal that a run's params request.
 
     Args:
         params: `what`, one of `WHAT`; `data_type`, null for all; `start_ledger` and `end_ledger`.

@@ -37,7 +37,7 @@ _DAYS = 9 * 366
 
 
 def period_of(cron: str) -> timedelta:
-    """Return the longest time between two ticks of a schedule, which is what each run loads.
+    """Return the longest time between two ticks of a schedule, which is the period that each run loads.
 
     If ticks are unevenly spaced, no ledger is skipped, but runs load some ledgers again.
 

@@ -188,7 +188,7 @@ def segments(
 
 @dataclass(frozen=True)
 class Found:
-    """The query results that a summary is made of.
+    """The query results for a summary.
 
     Attributes:
         watermarks: the view `ledger_watermarks`.

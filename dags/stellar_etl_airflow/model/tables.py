@@ -74,7 +74,7 @@ class Table:
         unique: whether no two rows share their keys.
         identity: for tables whose keys are not unique: the columns that identify a row if none of them is NULL. Not
             every exporter writes them, and rows loaded before they existed lack them.
-        ledger_column: the column that holds the row's ledger sequence, or a TOID (SEP-35) with it.
+        ledger_column: the column with the row's ledger sequence, or a TOID (SEP-35) that contains it.
         ledger_shift: how many bits the sequence is shifted left in that column.
         closed_at_column: the column with the ledger's close time. Only this column may partition the table, because it
             is a property of the row and not of the load.
@@ -479,7 +479,7 @@ PUBLISHED: dict[str, Table] = {table.data_type: table for table in (*_ALL, *_ALL
 
 
 def sources_of(table: Table) -> dict[str, Table]:
-    """Return the tables that a derived table is made of, by the letter by which its query calls each."""
+    """Return the sources of a derived table, by their alias in its query."""
     return {letter: PUBLISHED[data_type] for letter, data_type in table.derivation.sources} if table.derivation else {}
 
 

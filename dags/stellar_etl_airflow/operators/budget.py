@@ -55,7 +55,7 @@ def wait_for_statements(context: Context, warehouse: Warehouse, jobs: Sequence[J
     """Return if a task's statements fit into the rest of the day's budget; otherwise reschedule the task.
 
     Statements that constants bound to a batch's partitions are part of the estimate of `wait_for_budget`. A dry run,
-    which is free, gives the bytes of the others.
+    which is free, estimates the bytes of the others.
 
     Args:
         context: the task's context.

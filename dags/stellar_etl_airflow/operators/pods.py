@@ -126,7 +126,7 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
     def find_pod(self, namespace: str, context: Context, *, exclude_checked: bool = True) -> k8s.V1Pod | None:
         """Return the pod of this task: that of this try, or one of an earlier try that is not terminating.
 
-        If the response to a create request was lost, there can be several. The newest one is used, the others are
+        If the response to a create request was lost, there can be several. The latest one is used, the others are
         deleted.
         """
         try:

@@ -66,7 +66,7 @@ def begin_try() -> None:
 def _variable(key: str) -> Any:
     if _read is None:
         return Variable.get(key, default=None)
-    if _read.get(key) is None:  # a failed read gives None too, and is repeated
+    if _read.get(key) is None:  # a failed read also returns None, and is repeated
         _read[key] = Variable.get(key, default=None)
     return _read[key]
 

@@ -1,4 +1,4 @@
-"""Tasks that read a run's staging table: what they do if it was deleted, or if a newer export was published."""
+"""Tasks that read a run's staging table, which may be deleted or older than a published export."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class Declaration(SettingsGroup):
     Attributes:
         description: what is sent, and to whom.
         query: the SQL file beside the declaration, with tables in braces, such as `{trustlines_current}`.
-        table: in place of a query, the published table or view whose columns are sent.
+        table: instead of a query, the published table or view whose columns are sent.
         key: the columns that identify a row.
         columns: the columns that are sent, in this order.
         mode: `full` sends all rows at each run; `delta` sends rows of ledgers that were loaded since the last run.

@@ -53,7 +53,7 @@ class WarehouseSettings(SchemaSettings):
     """Names of datasets and tables, and how tables are created."""
 
     bq_project: Name = variable(
-        description="the Google Cloud project that holds the datasets", when="at first", shipped="my-project"
+        description="the Google Cloud project of the datasets", when="at first", shipped="my-project"
     )
     bq_dataset: Name = variable(
         description="the dataset that the tables are published in",
@@ -185,7 +185,7 @@ class CostSettings(SettingsGroup):
 
     daily_budget: Annotated[float, Field(ge=0, allow_inf_nan=False)] = variable(
         shipped=0.0,
-        description="what the work on `bq_dataset` may cost per UTC day, in the currency of `price_per_tib`; a task "
+        description="maximum cost of the work on `bq_dataset` per UTC day, in the currency of `price_per_tib`; a task "
         "that would cost more waits for the next day; 0: no limit",
         when="a mistake in a schedule or a backfill must not cost more than this in a day",
     )

@@ -43,7 +43,7 @@ class Rule:
         count: SQL over the staging table's rows; 0 if there is no fault.
         rows: a query that shows the invalid rows.
         parameters: the parameters of `count` and `rows`, in addition to the batch's.
-        refuses: whether the batch is not published if there are any; otherwise the task logs them.
+        refuses: whether such rows keep the batch from being published; otherwise the task logs them.
     """
 
     name: str
@@ -168,7 +168,7 @@ def against_sources(
         table: the derived table.
         names: the quoted name of each source.
         staging: the quoted name of the staging table.
-        refuses: whether the batch is not published if the query returns rows.
+        refuses: whether rows of the query keep the batch from being published.
     """
     assert table.derivation is not None
     rows, meaning = in_names(query, table, names, staging=staging), table.derivation.against_sources

@@ -412,7 +412,7 @@ _OF_CONTRACTS = "contract_id = @native_contract AND balance <> ''"
 
 
 def _stroops(sources: Mapping[str, str], where: str = "TRUE") -> str:
-    """Return the stroops of each entry that holds lumens, one per row.
+    """Return the stroops of each entry with lumens, one per row.
 
     Args:
         sources: the quoted name of the table or view of each of `LUMENS_TYPES`.

@@ -38,7 +38,7 @@ def derive(query: str, table: Table, names: Mapping[Table, str]) -> str:
 
     For a table with a chain of rows per entry, `{accounts_range}` is true for all rows from the batch's first ledger
     on. `{accounts_before}` is the name of the view of all versions of these entries. `{accounts_valid}` is true for
-    versions that were valid directly before that ledger. Later rows are made of the entries that the batch changes:
+    versions that were valid directly before that ledger. Later rows are derived for the entries that the batch changes:
     those with a row in its ledgers, now or before.
 
     Args:

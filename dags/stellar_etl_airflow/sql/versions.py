@@ -1,8 +1,8 @@
 """The SQL of point-in-time tables: versions, the views on them, and the steps that change them. Pure.
 
-Each statement and view has constants on `valid_to` of the versions and on the close time of the change log, so that
-only the partitions of changes are read. Every step is one statement, or a change of labels or views. The views are
-correct before and after each step.
+Each statement and view has constants on `valid_to` of the versions and on the close time of the change log. It
+therefore reads only the partitions of changes. Every step is one statement, or a change of labels or views. The views
+are correct before and after each step.
 """
 
 from __future__ import annotations

@@ -37,14 +37,14 @@ def build_exported_tables(
     first: BaseOperator | None = None,
     kind: type[Export] = Export,
 ) -> None:
-    """Add the tasks to the DAG around it: export, verify, and a group of tasks per table.
+    """Add the tasks to the surrounding DAG: export, verify, and a group of tasks per table.
 
     Args:
         tables: the tables to export.
-        builders: builders of each group's tasks, in their order.
+        builders: the functions that build each group's tasks, in order.
         then: the tasks after all groups.
-        first: the task that finds the ledgers; None if the run's params always name them.
-        kind: what the pods export.
+        first: the task that finds the ledgers; None if the run's params always have them.
+        kind: the kind of export.
     """
     export, verify = build_export_task(tables, kind), build_verify_task(tables, kind)
     chain(*([first] if first else []), export, verify)

@@ -125,14 +125,14 @@ def _publication(row: Any) -> Publication:
 
 
 def read_publications(warehouse: Warehouse, table: Table) -> tuple[dict[str, list[Publication]], list[Publication]]:
-    """Read from the batch stats what decides which ledgers of a derived table are pending.
+    """Read the publications that decide which ledgers of a derived table are pending.
 
     Args:
         warehouse: the warehouse.
         table: the derived table.
 
     Returns:
-        What was published of each source, by its name in the batch stats; and what was derived.
+        The publications of each source, by its name in the batch stats; and those of the derived table.
     """
     source_ids = [warehouse.config.table_id(source.data_type) for source in sources_of(table).values()]
     own_id, stats = warehouse.config.table_id(table.data_type), warehouse.name(BATCH_STATS_TABLE_ID)
@@ -144,14 +144,14 @@ def read_publications(warehouse: Warehouse, table: Table) -> tuple[dict[str, lis
 
 
 def are_complete(warehouse: Warehouse, table: Table, ledgers: LedgerRange) -> bool:
-    """Whether the sources of a derived table hold all that decides what it says of some ledgers.
+    """Whether the sources of a derived table are complete for some ledgers.
 
-    Their loads have no gap, no coverage check speaks against one, and sources that are derived are up to date.
+    They are complete if their loads have no gap, no finding is open, and derived sources are up to date.
 
     Args:
         warehouse: the warehouse.
         table: the derived table.
-        ledgers: the ledgers.
+        ledgers: the ledgers of its rows.
     """
     if not warehouse.has(COVERAGE_TABLE_ID) or not warehouse.has(RANGES_VIEW_ID):
         return False

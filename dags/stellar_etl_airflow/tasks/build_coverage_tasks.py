@@ -342,7 +342,7 @@ def _day(moment: datetime, bound: datetime) -> datetime:
 
 @dataclass(frozen=True)
 class Look:
-    """What a job of a coverage check compares.
+    """The table that a job of a coverage check compares.
 
     Attributes:
         dataset: the target's dataset, as `project.dataset`.

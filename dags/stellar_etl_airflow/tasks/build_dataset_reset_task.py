@@ -35,7 +35,7 @@ APPROVAL_TIMEOUT = timedelta(days=7)
 
 
 def removal_of(context: Context) -> Removal:
-    """Return what the run's params ask to remove.
+    """Return the removal that the run's params request.
 
     Raises:
         AirflowFailException: the params contradict each other. A retry would not change them.

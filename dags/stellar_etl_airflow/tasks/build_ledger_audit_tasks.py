@@ -207,7 +207,7 @@ class CollectAuditOperator(SettingsAtRunTime, BaseOperator):
         findings = [
             Finding(data_type, Fault.AUDITED, ledgers.start, ledgers.end, batch_of(context).ledgers, dataset=dataset)
             for dataset, data_type, _ in looks
-            if AUDITED[data_type].publish is Publish.KEEP_EARLIEST  # elsewhere loads correct what audits find
+            if AUDITED[data_type].publish is Publish.KEEP_EARLIEST  # loads correct the findings of other tables
         ]
         return {
             "checked_at": datetime.now(UTC).isoformat(),

@@ -186,7 +186,7 @@ class TakeOver:
         project, _, dataset = self.source.rpartition(".")
         return table_name(project, dataset, LEDGERS.table_id)
 
-    def _pieces_of(self, source: Source, pieces: Sequence[Piece], held: Sequence[LedgerRange]) -> Iterator[Piece]:
+    def _pieces_of(self, source: Source, pieces: Sequence[Piece], copied: Sequence[LedgerRange]) -> Iterator[Piece]:
         """Yield the pieces between a table's first and last ledger that are not copied yet."""
         (row,) = self._rows("bounds", source.table, bounds(source.table, source.name))
         if row["first_ledger"] is None:
@@ -194,7 +194,7 @@ class TakeOver:
         before, after = row["first_ledger"] - 1, row["last_ledger"] + 1
         for piece in pieces:
             outside = [LedgerRange(0, before), LedgerRange(after, max(after, piece.ledgers.end))]
-            for ledgers in without(piece.ledgers, [*held, *outside]):
+            for ledgers in without(piece.ledgers, [*copied, *outside]):
                 yield piece if ledgers == piece.ledgers else self._piece(ledgers)
 
     def _piece(self, ledgers: LedgerRange) -> Piece:

@@ -259,8 +259,8 @@ class Versions:
         old, changes = warehouse.name(self.old_id, self.target), warehouse.published(self.table, self.target)
         into, of_changes = warehouse.fields(old), warehouse.fields(changes)
         of_base = warehouse.fields(base) if base else of_changes
-        held = [{field["name"] for field in fields} for fields in (into, of_changes, of_base)]
-        names = [name for name in warehouse.columns(self.table.table_id) if all(name in one for one in held)]
+        column_sets = [{field["name"] for field in fields} for fields in (into, of_changes, of_base)]
+        names = [name for name in warehouse.columns(self.table.table_id) if all(name in one for one in column_sets)]
         pair = Log(self.table, changes, old, moved(of_changes, into, names))
         statement = differences(pair, base, moved(of_base, into, names), ledger)
         (row,) = warehouse.query(statement, table=self.table.table_id)

@@ -93,7 +93,7 @@ class Contents:
             TRANSACTIONS.data_type: self._transaction,
             OPERATIONS.data_type: self._operation,
         }
-        held = (*readers, EFFECTS.data_type, TRADES.data_type, ACCOUNTS.data_type)
+        compared = (*readers, EFFECTS.data_type, TRADES.data_type, ACCOUNTS.data_type)
 
         def read(row: Row) -> None:
             table = PUBLISHED[data_type]
@@ -101,7 +101,7 @@ class Contents:
             if data_type in readers:
                 readers[data_type](row)
 
-        made = RowReader(data_type, read) if data_type in held else RowCounter()
+        made = RowReader(data_type, read) if data_type in compared else RowCounter()
         self.counters[data_type] = made
         return made
 

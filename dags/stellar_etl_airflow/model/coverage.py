@@ -307,16 +307,18 @@ class Round:
     rest: int = 0
 
 
-def backfill_round(wanted: LedgerRange, held: Mapping[str, Sequence[LedgerRange]], chunk: int, parallel: int) -> Round:
+def backfill_round(
+    wanted: LedgerRange, loaded: Mapping[str, Sequence[LedgerRange]], chunk: int, parallel: int
+) -> Round:
     """Return the next runs of a backfill: only ledgers that are not loaded yet, so that a backfill can be interrupted.
 
     Args:
         wanted: the ledgers to load.
-        held: per loading DAG, the ledgers that all its tables have.
+        loaded: per loading DAG, the ledgers that all its tables have.
         chunk: the number of ledgers per run.
         parallel: the number of concurrent runs.
     """
-    missing = [(dag_id, one) for dag_id, ranges in held.items() for one in chunks(without(wanted, ranges), chunk)]
+    missing = [(dag_id, one) for dag_id, ranges in loaded.items() for one in chunks(without(wanted, ranges), chunk)]
     missing.sort(key=lambda load: load[1].start)
     now, later = missing[:parallel], missing[parallel:]
     return Round(tuple(now), sum(one.end - one.start + 1 for _, one in later))

@@ -180,10 +180,10 @@ def joined(ranges: Iterable[LedgerRange]) -> list[LedgerRange]:
     return result
 
 
-def without(wanted: LedgerRange, held: Iterable[LedgerRange]) -> list[LedgerRange]:
+def without(wanted: LedgerRange, excluded: Iterable[LedgerRange]) -> list[LedgerRange]:
     """Return the parts of a range that are in no other range, in order."""
     rest, start = [], wanted.start
-    for one in joined(held):
+    for one in joined(excluded):
         if one.end < start or one.start > wanted.end:
             continue
         if one.start > start:

@@ -163,17 +163,17 @@ def segments(
         repaired: ledgers that runs are reloading.
     """
     sets = [_Ledgers(ranges) for ranges in (loaded, complete, doubted, repaired)]
-    held, good, doubts, repairs = sets
+    loaded_set, good, doubts, repairs = sets
     edges = {edge for one in sets for ledgers in one.ranges for edge in (ledgers.start, ledgers.end + 1)}
 
     def state_of(ledger: int) -> State:
-        if ledger in held and ledger in good and ledger not in doubts:
+        if ledger in loaded_set and ledger in good and ledger not in doubts:
             return State.COMPLETE
         if ledger in repairs:
             return State.REPAIRING
-        if ledger in held:
+        if ledger in loaded_set:
             return State.DIRTY
-        inside = bool(held.ranges) and first <= ledger < held.ranges[-1].end
+        inside = bool(loaded_set.ranges) and first <= ledger < loaded_set.ranges[-1].end
         return State.GAP if inside else State.NOT_LOADED
 
     result: list[tuple[int, State]] = []

@@ -85,8 +85,8 @@ def not_loaded(query: Query, table: Table, asked: LedgerRange, names: Names = NO
     if table is LEDGERS:
         return asked.end - asked.start + 1 - int(query(held_sql(asked, names))[0]["held"])
     rows = query(loads_sql(table, names))
-    held = [LedgerRange(row["start_ledger"], row["end_ledger"]) for row in rows]
-    return sum(one.end - one.start + 1 for one in without(asked, held))
+    loaded = [LedgerRange(row["start_ledger"], row["end_ledger"]) for row in rows]
+    return sum(one.end - one.start + 1 for one in without(asked, loaded))
 
 
 def stage_reports(task_instances: Sequence[Mapping[str, Any]]) -> list[StageReport]:
@@ -134,8 +134,8 @@ def newest_reports(
         return []
     end = newest["closed_at"] + timedelta(seconds=1)
     times = (end - timedelta(days=days), end)
-    (held,) = query(ledgers_within_sql(*times, names))
-    asked = LedgerRange(held["first"], held["last"]) if held["first"] is not None else None
+    (loaded,) = query(ledgers_within_sql(*times, names))
+    asked = LedgerRange(loaded["first"], loaded["last"]) if loaded["first"] is not None else None
     reports = []
     for table in (PUBLISHED[data_type] for data_type in PUBLISHED if data_type in names):
         (totals,) = query(totals_sql(table, names, times))

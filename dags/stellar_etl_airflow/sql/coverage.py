@@ -115,7 +115,7 @@ def look(
 
 
 def _of_ledgers(name: str) -> list[str]:
-    held = f"SELECT DISTINCT sequence FROM {name} WHERE {_within(LEDGERS)}"
+    present = f"SELECT DISTINCT sequence FROM {name} WHERE {_within(LEDGERS)}"
     # Find gaps within each block of ledgers, then between blocks, of which there are at most 4,096. The ledgers
     # around the window count as present, so that gaps at its ends are found.
     edges = "SELECT edge AS sequence FROM UNNEST([@start_ledger - 1, @end_ledger + 1]) AS edge"
@@ -124,12 +124,12 @@ SELECT '{Fault.MISSING}' AS fault, before + 1 AS start_ledger, sequence - 1 AS e
   sequence - before - 1 AS found
 FROM (
   SELECT sequence, LAG(sequence) OVER (PARTITION BY {_BLOCK} ORDER BY sequence) AS before
-  FROM ({held} UNION ALL {edges})
+  FROM ({present} UNION ALL {edges})
   UNION ALL
   SELECT first_held AS sequence, LAG(last_held) OVER (ORDER BY block) AS before
   FROM (
     SELECT {_BLOCK} AS block, MIN(sequence) AS first_held, MAX(sequence) AS last_held
-    FROM ({held} UNION ALL {edges})
+    FROM ({present} UNION ALL {edges})
     GROUP BY block
   )
 )
@@ -485,7 +485,7 @@ def look_at_lumens(
     )
     columns = f"ledger_key_hash, ledger_sequence, balance, {DELETED}"
     archived = _archived(changes, bases["contract_data"] if bases else None, columns)
-    held = f"{_stroops(histories, valid)}\nUNION ALL\n{archived}"
+    amounts = f"{_stroops(histories, valid)}\nUNION ALL\n{archived}"
     coins = (
         f"SELECT MAX(total_coins - fee_pool) AS stroops FROM {headers} "
         "WHERE sequence = @{0} AND closed_at BETWEEN @{1} AND @{1}"
@@ -502,7 +502,7 @@ SELECT '{Fault.LUMENS}' AS fault, @ledger AS start_ledger, @ledger AS end_ledger
   CAST(ABS(header.stroops - entries.stroops) AS INT64) AS found
 FROM ({coins.format("ledger", "closed_at")}) AS header
 CROSS JOIN (
-{_sum(held)}
+{_sum(amounts)}
 ) AS entries
 CROSS JOIN (
 {short}

@@ -52,11 +52,11 @@ class PlanBackfillOperator(BigQueryJobsOperator):
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
         """Plan the round."""
-        held: dict[str, list[LedgerRange]] = {}
+        loaded: dict[str, list[LedgerRange]] = {}
         for row in (row for job in jobs for row in job.result()):
-            held.setdefault(row["table_id"], []).append(LedgerRange(int(row["start_ledger"]), int(row["end_ledger"])))
+            loaded.setdefault(row["table_id"], []).append(LedgerRange(int(row["start_ledger"]), int(row["end_ledger"])))
         by_dag = {
-            dag_id: held_by_all([held.get(table_id, []) for table_id in ids])
+            dag_id: held_by_all([loaded.get(table_id, []) for table_id in ids])
             for dag_id, ids in self._tables(context, warehouse).items()
         }
         params = context["params"]

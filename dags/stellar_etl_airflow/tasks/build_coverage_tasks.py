@@ -176,10 +176,10 @@ class LookOperator(BigQueryJobsOperator):
 
     def _window_of_ledgers(self, warehouse: Warehouse, asked: LedgerRange, own: Loads | None) -> Window:
         (times,) = warehouse.query(times_around(warehouse.name(BATCH_STATS_TABLE_ID), asked))
-        (held,) = warehouse.query(closed_between(warehouse.published(LEDGERS), asked.start, asked.end))
-        if held["start_time"] is None and not times["loads"]:
+        (present,) = warehouse.query(closed_between(warehouse.published(LEDGERS), asked.start, asked.end))
+        if present["start_time"] is None and not times["loads"]:
             raise AirflowFailException(f"none of ledgers {asked.start} to {asked.end} are loaded: load them first")
-        newest = max(_known(held["last"], own.ledgers.end if own else None), default=asked.end)
+        newest = max(_known(present["last"], own.ledgers.end if own else None), default=asked.end)
         return Window(
             LedgerRange(asked.start, min(asked.end, newest)),
             times["start_time"] or BEFORE_ALL,

@@ -39,15 +39,15 @@ class KeepFullLoadOperator(StagedTableOperator):
         """Return the targets without a later full load. In the others, an earlier full load changes nothing."""
         ledger, self.chosen = batch_of(context).range.end, list[Target]()
         for target in warehouse.config.targets:
-            held = warehouse.base_ledger(self.table, target)
-            if held <= ledger:
+            stored_ledger = warehouse.base_ledger(self.table, target)
+            if stored_ledger <= ledger:
                 self.chosen.append(target)
             else:
                 self.log.warning(
                     "%s of %s begin with the full load of ledger %d: the load of ledger %d is older and is skipped",
                     self.table.data_type,
                     target.dataset_id,
-                    held,
+                    stored_ledger,
                     ledger,
                 )
         return self.chosen

@@ -98,7 +98,7 @@ class LoadToStagingOperator(TableJobsOperator):
                 raise
             raise AirflowFailException(
                 f"{uri} can't be loaded into {self.table.table_id}: {first_line(str(error))}. Nothing is published. "
-                f"If the cause is fixed, clear the task {EXPORT_TASK!r} with its downstream tasks"
+                f"Fix the cause, then clear the task {EXPORT_TASK!r} with its downstream tasks"
             ) from error
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> Any:

@@ -134,10 +134,10 @@ class ChooseRangeOperator(BigQueryJobsOperator):
 
 def _complete(warehouse: Warehouse, jobs: Sequence[Any]) -> list[LedgerRange]:
     """Return the ledgers that are complete in all tables of every target."""
-    held: dict[str, list[LedgerRange]] = {target.dataset_id: [] for target in warehouse.config.targets}
+    complete: dict[str, list[LedgerRange]] = {target.dataset_id: [] for target in warehouse.config.targets}
     for row in (row for job in jobs for row in job.result()):
-        held[row["dataset"]].append(LedgerRange(int(row["complete_from"]), int(row["complete_through"])))
-    return held_by_all(held.values())
+        complete[row["dataset"]].append(LedgerRange(int(row["complete_from"]), int(row["complete_through"])))
+    return held_by_all(complete.values())
 
 
 class LoadAuditedOperator(LoadToStagingOperator):

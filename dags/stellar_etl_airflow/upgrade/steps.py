@@ -62,9 +62,9 @@ def new_variables(deployment: Deployment) -> Iterator[Change]:
 
 def new_pools(deployment: Deployment) -> Iterator[Change]:
     """Create missing pools. The slots of existing pools are kept."""
-    held: Mapping[str, Any] = deployment.airflow.pools()
+    existing: Mapping[str, Any] = deployment.airflow.pools()
     for name, pool in POOLS.items():
-        if name not in held:
+        if name not in existing:
             slots = "1 slot" if pool["slots"] == 1 else f"{pool['slots']} slots"
             yield Change(f"create pool {name} with {slots}", partial(deployment.airflow.add_pool, name, pool))
 
@@ -99,8 +99,8 @@ def new_views(deployment: Deployment) -> Iterator[Change]:
         if warehouse.has(versions.old_id, versions.target) or not versions.exists():
             continue
         for name, query in versions.views().items():
-            held = stored_query(warehouse.client, name)
-            if held is not None and held != query:
+            current = stored_query(warehouse.client, name)
+            if current is not None and current != query:
                 yield Change(f"{name}: change the view's query", partial(ensure_view, warehouse.client, name, query))
 
 

@@ -71,7 +71,7 @@ class Browser:
         try:
             return waiting.until(lambda _: condition())
         except TimeoutException:
-            raise AssertionError(f"{what} did not come; {self.driver.current_url} says:\n{self.text()}") from None
+            raise AssertionError(f"{what} did not appear; {self.driver.current_url} shows:\n{self.text()}") from None
 
     def open(self, url: str) -> None:
         self.driver.get(url)

@@ -6,6 +6,7 @@ feature of their rows: each kind of operation with each of its results, each eff
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -90,6 +91,7 @@ def write(folder: str, some: Sequence[Stream]) -> int:
 
 def main() -> None:
     """Write the kit again."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sources = {
         "mainnet": list(streams.mainnet()),
         "cases": list(streams.cases()),

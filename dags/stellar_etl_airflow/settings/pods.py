@@ -57,8 +57,7 @@ class ClusterSettings(SettingsGroup):
 
     pod_place: Literal["gke", "composer3", "kubeconfig"] = variable(
         shipped="gke",
-        description="the pods' cluster: `gke` for GKE or Composer 2, `composer3` for Composer 3's own, `kubeconfig` "
-        "for another",
+        description="the pods' cluster: `gke` for GKE, `composer3` for Composer 3's own, `kubeconfig` for another",
         when="the deployment is Composer 3, or you run your own cluster",
     )
 

@@ -71,10 +71,11 @@ class Export:
         """The file name of each exported type.
 
         A derived manifest needs the ledgers' headers, which have the expected row counts. If the tables do not include
-        ledgers, the headers are exported too, but not loaded.
+        ledgers, the headers are exported too, but not loaded. So are all types of changes, if the tables include one:
+        one command writes them all.
         """
         # The program chooses the names of the files of changes.
-        changes = {data_type: f"{data_type}.txt" for data_type in self.data_types if data_type in CHANGES}
+        changes = {data_type: f"{data_type}.txt" for data_type in CHANGES} if CHANGES.keys() & self.data_types else {}
         return changes | {data_type: self.settings.file_name(data_type) for data_type in self._history}
 
     @property

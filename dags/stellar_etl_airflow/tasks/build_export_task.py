@@ -285,8 +285,8 @@ class VerifyExportOperator(SettingsAtRunTime, BaseOperator):
             self.lineage = Lineage(datasets_of(export, attempt, root), objects)
         else:
             self.lineage = Lineage(objects)
-        for data_type in export.file_names.keys() - set(self.data_types):
-            del batch.files[data_type]  # it was exported only for its counts
+        for data_type in export.file_names.keys() - set(export.data_types):
+            del batch.files[data_type]  # exported beside the tables' types
         for data_type, file in sorted(batch.files.items()):
             self.log.info("%s: %d rows, %d bytes, %s", data_type, file.rows, file.bytes, file.uri)
         return batch.to_json()

@@ -130,6 +130,7 @@ def test_history_and_changes_of_one_attempt_become_one_batch(
     batch = run(build_verify_task(tables))
     found = rows(objects, attempt_left(make_context), tables)
     assert {name: found[name] for name in expected} == expected
+    assert found["offers"]
     assert {name: file["rows"] for name, file in batch["files"].items()} == {
         name: len(some) for name, some in found.items()
     }

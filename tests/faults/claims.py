@@ -1,4 +1,4 @@
-"""The invariant of the watermark: every ledger that it claims has all its rows. Pure."""
+"""The invariant of the watermark: every ledger that it claims has all its rows. This module has no side effects."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 Claim = tuple[str, int, int]
-"""A range that the watermark calls complete: the table, empty for the whole dataset, the first and the last ledger."""
+"""A range that the watermark reports as complete: table (empty for the whole dataset), first and last ledger."""
 
 Counts = Mapping[str, Mapping[int, int]]
-"""How many rows each table has per ledger."""
+"""The number of rows per table and ledger."""
 
 
 def false_claims(claims: Sequence[Claim], loaded: tuple[int, int], expected: Counts, held: Counts) -> list[str]:
-    """Return one message for each claim that the rows of a table contradict; it names the ledgers.
+    """Return one message per claim that the rows of a table contradict; it names the ledgers.
 
     Args:
-        claims: what the watermark claims.
-        loaded: the first and the last ledger that any load brings.
+        claims: the ranges that the watermark reports as complete.
+        loaded: the first and the last loaded ledger.
         expected: the rows of complete tables.
-        held: the rows of the tables now.
+        held: the current rows of the tables.
     """
     found = []
     for claimed, first, last in claims:
@@ -36,7 +36,7 @@ def false_claims(claims: Sequence[Claim], loaded: tuple[int, int], expected: Cou
 
 
 def _ranges(ledgers: Sequence[int]) -> str:
-    """Ledgers in order as ranges, such as `3 to 5, 9`."""
+    """Return ledgers in order as ranges, such as `3 to 5, 9`."""
     cuts = [0, *(place for place, (one, two) in enumerate(pairwise(ledgers), 1) if two > one + 1), len(ledgers)]
     spans = [(ledgers[start], ledgers[end - 1]) for start, end in pairwise(cuts)]
     return ", ".join(f"{first} to {last}" if first < last else str(first) for first, last in spans)

@@ -1,4 +1,4 @@
-"""The check of the watermark's claims can fail, and says of which table and ledgers."""
+"""The check of the watermark's claims finds false ones, and names their table and ledgers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EXPECTED = {"ledgers": dict.fromkeys(range(3, 43), 1), "assets": {5: 2, 20: 1}}
 COMPLETE = [("", 3, 42), ("assets", 3, 42), ("ledgers", 3, 42)]
 
 
-def test_true_claims_are_believed() -> None:
+def test_true_claims_pass() -> None:
     assert false_claims(COMPLETE, LOADED, EXPECTED, EXPECTED) == []
     without = EXPECTED | {"ledgers": {ledger: 1 for ledger in range(3, 43) if not 13 <= ledger <= 22}}
     claims = [("", 3, 12), ("", 23, 42), ("assets", 3, 42), ("ledgers", 3, 12), ("ledgers", 23, 42)]

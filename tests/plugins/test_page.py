@@ -310,7 +310,7 @@ def test_the_age_of_an_old_summary_is_a_warning(page, coverage):
 
 
 @pytest.mark.parametrize("address", ["http://", "docs/runbook.md", "javascript:alert(1)"])
-def test_an_invalid_address_of_the_runbook_becomes_no_link(page, coverage, address):
+def test_an_invalid_address_of_the_runbook_gives_no_link(page, coverage, address):
     coverage.open(page, made(HEAD, GAPS).replace("https://example.com/runbook.md", address))
     coverage.browser.see("docs/runbook.md")
     assert coverage.links("Runbook") == []

@@ -163,7 +163,7 @@ def test_a_coverage_check_sends_a_value_per_table_and_fault():
     assert json.dumps(["findings", "lag"]) not in found
 
 
-def test_a_table_without_a_load_in_a_day_has_zero_and_not_the_value_of_the_day_before():
+def test_a_table_without_a_load_for_a_day_reports_zero():
     loads = [{"table_id": "a", "row_count": 7, "byte_count": 70, "cost": Decimal("0.5")}]
     assert values(of_loads(loads, ["a", "b"])) == {
         '["day_rows", "a"]': 7,

@@ -240,7 +240,7 @@ def test_export_mode_per_type_runs_one_pod_per_table_in_sequence(pod_of, airflow
         ),
     ],
 )
-def test_history_and_changes_are_exported_by_a_pod_each_with_a_manifest_each(
+def test_history_and_changes_are_exported_by_separate_pods_with_separate_manifests(
     variables, expected, pod_of, airflow_environment
 ):
     airflow_environment(**variables)
@@ -254,7 +254,7 @@ def test_history_and_changes_are_exported_by_a_pod_each_with_a_manifest_each(
         assert ("--manifest-name" in history.arguments) == bool(history.manifests)
 
 
-def test_an_export_of_history_alone_names_no_manifest(pod_of):
+def test_an_export_of_history_only_names_no_manifest(pod_of):
     task = build_export_task((LEDGERS, OPERATIONS))
     pod_of(task)
     (step,) = task.export.steps(task.attempt)

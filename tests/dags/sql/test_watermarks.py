@@ -323,8 +323,8 @@ def test_the_laptops_warehouse_agrees_with_the_reference_for_every_example(steps
     judge(play(steps), by_laptop)
 
 
-def test_only_a_later_audit_ends_a_finding_of_rows_that_loads_keep():
-    """Neither a load of the ledgers nor a coverage check corrects these rows or looks for them."""
+def test_a_finding_of_rows_that_loads_keep_ends_with_a_later_audit_only():
+    """Loads of the ledgers and coverage checks neither correct nor read these rows."""
     everything, table = set(range(1, LAST + 1)), "history_ledgers"
 
     def complete(model):

@@ -65,7 +65,7 @@ def export(lake, folder, last):
 
 @pytest.fixture(scope="module")
 def exported(lake, tmp_path_factory):
-    """By data type the rows of the sample network, whose ledgers are stretched over three days."""
+    """By data type the rows of the sample network, whose ledgers are spread over three days."""
     return export(lake, tmp_path_factory.mktemp("export"), LAST)
 
 
@@ -304,7 +304,7 @@ def test_an_assets_supply_equals_its_balances_and_lumens_equal_the_headers(
 
 
 def held_at_the_end(rows):
-    """Sum what is held of each credit asset by trust lines, claimable balances, pools and contracts, in stroops.
+    """Return the balances of each credit asset in stroops: trust lines, claimable balances, pools and contracts.
 
     Args:
         rows: the changes of ledger entries by data type, in the order of ledgers.
@@ -338,10 +338,10 @@ def held_at_the_end(rows):
     return {":".join(asset): amount for asset, amount in held.items() if asset[0]}
 
 
-def test_the_supply_of_every_asset_of_the_sample_network_is_what_its_holders_have(
+def test_the_supply_of_every_asset_of_the_sample_network_equals_its_balances(
     client, warehouse_server, warehouse_environment, make_context, tmp_path, record_property
 ):
-    """The network as `./run_local.sh` makes it, ledger by ledger over a month, with the balances derived in parts."""
+    """The network is that of `./run_local.sh`, ledger by ledger over a month, with balances derived in parts."""
     subprocess.run(
         [sys.executable, "-m", "local.sample_network", "--out", str(tmp_path / "lake")],
         cwd=REPO,

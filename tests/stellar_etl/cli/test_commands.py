@@ -115,7 +115,7 @@ def assert_manifest_is_true(folder: Path, manifest: dict[str, Any]) -> None:
         assert (file["rows"], file["bytes"], file["crc32c"]) == (data.count(b"\n"), len(data), checksum)
 
 
-def test_passes_into_one_folder_write_a_manifest_each(lake: Path, tmp_path: Path) -> None:
+def test_exports_into_one_folder_write_separate_manifests(lake: Path, tmp_path: Path) -> None:
     span = ("-s", 10, "-e", 20, "--datastore-path", lake, "-o", tmp_path)
     succeed("export_ledger_entry_changes", *span, "--batch-size", 11)
     succeed("export_all_history", *span, "--types", "ledgers,assets", "--manifest-name", "history.json")

@@ -50,7 +50,7 @@ class Mover:
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     def wait_for(self, *names: str) -> None:
-        wait_until(lambda: self.files(self.target).keys() >= set(names), lambda: f"{names} did not come: {self.said()}")
+        wait_until(lambda: self.files(self.target).keys() >= set(names), lambda: f"{names} are missing: {self.said()}")
 
     def hold(self) -> None:
         """Wait until the script has checked everything again, that is until it has moved a file that was added last."""
@@ -190,7 +190,7 @@ def test_no_file_is_overwritten(mover):
     put(mover.source, "a/rows.txt", b"newer")
     mover.start()
     mover.hold()
-    wait_until(lambda: "other content" in mover.said(), "nothing was said")
+    wait_until(lambda: "other content" in mover.said(), "the script printed nothing")
     assert mover.files(mover.target) == {"a/rows.txt": b"older", "marker": b""}
     assert mover.files(mover.source) == {"a/rows.txt": b"newer"}
     mover.hold()

@@ -76,7 +76,7 @@ def test_a_deleted_pod_receives_sigterm_and_disappears(cluster: Shell) -> None:
     name = cluster.script("trap 'echo asked to end; exit 0' TERM; echo ready; while :; do sleep 0.2; done")
     cluster.wait(name, lambda pod: pod.status.phase == "Running" and "ready" in cluster.log(name))
     cluster.api.delete_namespaced_pod(name, cluster.namespace)
-    wait_until(lambda: cluster.is_gone(name), "the pod is still there", PATIENCE)
+    wait_until(lambda: cluster.is_gone(name), "the pod still exists", PATIENCE)
 
 
 def test_a_pod_that_ignores_sigterm_is_killed_after_its_grace_period(cluster: Shell) -> None:
@@ -84,7 +84,7 @@ def test_a_pod_that_ignores_sigterm_is_killed_after_its_grace_period(cluster: Sh
     cluster.wait(name, lambda pod: pod.status.phase == "Running" and "ready" in cluster.log(name))
     cluster.api.delete_namespaced_pod(name, cluster.namespace)
     assert cluster.pod(name).metadata.deletion_timestamp, "the pod is being deleted"
-    wait_until(lambda: cluster.is_gone(name), "the pod is still there", PATIENCE)
+    wait_until(lambda: cluster.is_gone(name), "the pod still exists", PATIENCE)
 
 
 def test_a_deadline_ends_a_pod(cluster: Shell) -> None:
@@ -149,4 +149,4 @@ def test_an_evicted_pod_ends(cluster: Shell) -> None:
     cluster.wait(name, lambda pod: pod.status.phase == "Running")
     body = client.V1Eviction(metadata=client.V1ObjectMeta(name=name, namespace=cluster.namespace))
     cluster.api.create_namespaced_pod_eviction(name, cluster.namespace, body)
-    wait_until(lambda: cluster.is_gone(name), "the pod is still there", PATIENCE)
+    wait_until(lambda: cluster.is_gone(name), "the pod still exists", PATIENCE)

@@ -268,7 +268,7 @@ def missing_pool(book: Book, own: Procedure) -> None:
     looking, mending = own.blocks
     wait_until(
         lambda: f"non-existent pool '{pool}'" in book.follow(looking),
-        "the scheduler says nothing",
+        "the scheduler did not name the pool",
         RUN_PATIENCE,
         pause=2,
     )

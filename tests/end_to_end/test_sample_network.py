@@ -80,7 +80,7 @@ def trigger(stack: Stack, dag_id: str, run_id: str, conf: dict[str, Any], logica
             return False
         return True
 
-    wait_until(is_made, f"Airflow made no run {run_id} of {dag_id}", RUN_PATIENCE)
+    wait_until(is_made, f"Airflow created no run {run_id} of {dag_id}", RUN_PATIENCE)
 
 
 def wait_for(stack: Stack, path: str, *states: str) -> str:

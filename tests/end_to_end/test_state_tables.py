@@ -66,7 +66,7 @@ def dataset(request: pytest.FixtureRequest) -> str:
 def current(sample: Sample, dataset: str, type_: str) -> dict[Id, Row]:
     rows = sample.stack.query(f"SELECT * FROM {dataset}.{CHANGES[type_].table_id}_current")
     found = {id_of(type_, row): row for row in rows}
-    assert len(found) == len(rows), f"an entry of {type_} stands there twice"
+    assert len(found) == len(rows), f"an entry of {type_} appears twice"
     return found
 
 

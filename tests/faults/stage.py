@@ -302,7 +302,7 @@ class Batch:
         for each in signals:
             process.send_signal(each)
             with suppress(AssertionError):
-                wait_until(lambda: has_ended(process), "the process goes on", 5, 0.05)
+                wait_until(lambda: has_ended(process), "the process still runs", 5, 0.05)
                 return
 
     def kill_worker(self, task_id: str) -> None:

@@ -36,7 +36,7 @@ def test_deferred_pods_use_no_slot_and_the_pool_limits_their_number(stage: Stage
         both = [first, second]
         wait_until(
             lambda: sorted(str(batch.task("export")["state"]) for batch in both) == ["deferred", "scheduled"],
-            "one export was to be deferred, and the other to wait for it",
+            "one export must be deferred while the other waits",
             RUN_PATIENCE,
         )
         held = pools(stage)

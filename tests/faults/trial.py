@@ -104,12 +104,12 @@ def spring(batch: Batch, fault: Fault) -> Iterator[str]:
             begun = True
         wait_until(
             lambda sprung=sprung: sprung.done.is_set() or batch.ended,
-            f"moment {number} did not come",
+            f"moment {number} did not occur",
             RUN_PATIENCE,
             pause=0.2,
         )
         if not sprung.done.is_set():
-            yield f"moment {number} did not come before the run had ended"
+            yield f"moment {number} did not occur before the end of the run"
         elif sprung.error is not None:
             yield f"moment {number}: {sprung.error!r}"
 

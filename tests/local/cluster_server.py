@@ -65,7 +65,7 @@ class Pods:
 
     def wait(self, name: str, condition: Callable[[client.V1Pod], Any]) -> client.V1Pod:
         """Wait until a pod meets a condition; return it."""
-        wait_until(lambda: condition(self.pod(name)), f"{name} did not become so")
+        wait_until(lambda: condition(self.pod(name)), f"{name} did not reach the wanted state")
         return self.pod(name)
 
     def wait_for(self, name: str, *phases: str) -> client.V1Pod:

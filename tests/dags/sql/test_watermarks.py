@@ -343,7 +343,7 @@ def test_a_finding_of_rows_that_loads_keep_ends_with_a_later_audit_only():
     assert complete(model) == everything - {7}
     model.find(model.tick(), table, Fault.MISSING_ROWS, 12, 12, PRIVATE)
     model.find(model.tick(), table, Fault.AUDITED, 1, LAST, PRIVATE)
-    assert complete(model) == everything - {12}, "what loads correct stands until a load"
+    assert complete(model) == everything - {12}, "a finding that loads correct stays until a load"
 
 
 def test_a_broken_link_makes_both_of_its_ledgers_incomplete():

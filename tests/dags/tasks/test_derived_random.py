@@ -356,7 +356,7 @@ def test_the_supply_of_every_asset_of_the_sample_network_equals_its_balances(
     for ledgers in (LedgerRange(middle, last), LedgerRange(FIRST, middle - 1)):
         assert network.run(BALANCES, {"start_ledger": ledgers.start, "end_ledger": ledgers.end})
     assert network.run(ASSET_SUPPLY)
-    assert are_complete(network.warehouse, ASSET_SUPPLY, LedgerRange(FIRST, last)), "so that the check refuses"
+    assert are_complete(network.warehouse, ASSET_SUPPLY, LedgerRange(FIRST, last)), "the sources are complete"
     supply = client.query(
         "SELECT asset, CAST(SUM(supply_change) AS INT64), CAST(SUM(difference) AS INT64), SUM(inexact_changes) "
         "FROM local.stellar.asset_supply_daily WHERE asset_type NOT IN ('native', 'contract') GROUP BY asset"
@@ -434,4 +434,4 @@ def test_a_difference_is_published_while_ledgers_before_or_later_corrections_are
         "INSERT INTO local.stellar.ledger_coverage (table_id, fault, start_ledger, end_ledger, checked_at) "
         f"VALUES ('token_transfers_raw', 'lost_rows', {LAST}, {LAST}, CURRENT_TIMESTAMP())"
     ).result()
-    assert network.run(ASSET_SUPPLY, {"start_ledger": FIRST, "end_ledger": LAST}), "a coverage check speaks against it"
+    assert network.run(ASSET_SUPPLY, {"start_ledger": FIRST, "end_ledger": LAST}), "a coverage check has a finding"

@@ -224,7 +224,7 @@ def test_containers_that_cannot_be_created_report_the_reason_and_can_be_deleted(
         return state is not None and state.reason.startswith("CreateContainer") and bool(state.message)
 
     for name, case in zip(names, cases, strict=True):
-        wait_until(lambda name=name: says_so(name), f"nothing is said of {case}")
+        wait_until(lambda name=name: says_so(name), f"no event reports {case}")
         assert warnings(cluster, name)
         cluster.api.delete_namespaced_pod(name, NAMESPACE)
     wait_until(lambda: all(map(cluster.is_gone, names)), "a pod is still there")

@@ -105,7 +105,7 @@ def test_a_disconnected_client_ends_its_command(cluster: Cluster, worker: str) -
     processes = [psutil.Process(int(pid)) for pid in socket.readline_stdout(timeout=PATIENCE).split()]
     assert all(map(is_alive, processes))
     socket.close()
-    wait_until(lambda: not any(map(is_alive, processes)), "the command goes on")
+    wait_until(lambda: not any(map(is_alive, processes)), "the command still runs")
     assert cluster.pod(worker).status.phase == "Running"
 
 

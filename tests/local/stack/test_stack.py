@@ -196,7 +196,7 @@ def test_a_killed_service_restarts_with_the_same_data(stack: Stack, service: str
     if service == "warehouse":
         stack.query("CREATE OR REPLACE TABLE kept AS SELECT 42 AS answer")
     psutil.Process(before).kill()
-    wait_until(lambda: pid(stack, service) not in (None, before), f"{service} was not started again", pause=0.1)
+    wait_until(lambda: pid(stack, service) not in (None, before), f"{service} was not restarted", pause=0.1)
     wait_until(lambda: all(status.well for status in stack.status()), f"{service} did not become healthy", pause=0.1)
     if service == "warehouse":
         assert stack.query("SELECT answer FROM kept") == [{"answer": 42}]

@@ -112,7 +112,7 @@ class Versions:
         return f"{self.changes_id}{OLD_SUFFIX}"
 
     def view_ids(self) -> tuple[str, str]:
-        """The names of the views."""
+        """Return the names of the views."""
         return current_view_id(self.changes_id), history_view_id(self.changes_id)
 
     def folded(self) -> Folded:

@@ -86,7 +86,7 @@ class Sample:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object that `Sample(**…)` reads back."""
+        """Return a JSON object that `Sample(**…)` reads back."""
         return asdict(self)
 
 

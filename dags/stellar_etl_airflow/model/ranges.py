@@ -181,7 +181,7 @@ def joined(ranges: Iterable[LedgerRange]) -> list[LedgerRange]:
 
 
 def without(wanted: LedgerRange, excluded: Iterable[LedgerRange]) -> list[LedgerRange]:
-    """Return the parts of a range that are in no other range, in order."""
+    """Return the parts of a range outside of excluded ranges, in order."""
     rest, start = [], wanted.start
     for one in joined(excluded):
         if one.end < start or one.start > wanted.end:

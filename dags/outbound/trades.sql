@@ -1,5 +1,5 @@
--- One row per trade. The ledger is part of the operation's id, and is not sent. The parameters are bounds of the loaded
--- ledgers' close times: the condition limits the query to their partitions.
+-- One row per trade. The ledger is part of the id of the operation, and is not sent. The parameters are bounds of the close
+-- times of loaded ledgers: the condition limits the query to their partitions.
 SELECT
   t.history_operation_id,
   t.`order`,

@@ -1,4 +1,4 @@
--- Changes of each asset's supply per UTC day: by token events, and by kind of holder.
+-- Changes of the supply of each asset per UTC day: by token events, and by kind of holder.
 -- Braces contain names of tables, and conditions that select the rows of the days of the batch.
 WITH
 events AS (

@@ -1,5 +1,5 @@
 -- Balances of all holders, one row per ledger entry and ledger that changed it.
--- Braces contain names of tables and views, and conditions. `_range` selects the rows from the batch's first ledger on.
+-- Braces contain names of tables and views, and conditions. `_range` selects the rows from the first ledger on.
 -- `_valid` selects the versions of entries that were valid directly before it, from the view `_before`.
 -- `ledger_entry_change` is 0 if the ledger created the entry, and 4 if it restored the entry from the archive.
 WITH

@@ -1,4 +1,4 @@
--- Token events with amounts in whole units; the token's contract has the number of decimals.
+-- Token events with amounts in whole units. The contract of the token has the number of decimals.
 -- Braces contain names of tables and views.
 SELECT
   t.transaction_hash,

@@ -395,7 +395,7 @@ def _is_finite(value: float) -> bool:
 
 def _text(column: str, value: Value, type_: str) -> str:
     """Return a value as the text of a query parameter."""
-    wrong = CheckError(f"{value!r} is not a {type_}, the type of column {column!r}")
+    wrong = CheckError(f"{value!r} is not of type {type_}, as column {column!r} requires")
     if isinstance(value, bool):
         if type_ != "BOOL":
             raise wrong

@@ -54,14 +54,14 @@ def test_a_table_gains_columns_and_keeps_its_rows(client):
 
 def test_a_different_partitioning_is_refused_with_the_remedy(client):
     ensure_table(client, NAME, TableLayout(FIELDS))
-    with pytest.raises(WarehouseError, match="history_x is partitioned by nothing.*says closed_at .DAY.*correct the"):
+    with pytest.raises(WarehouseError, match="history_x is partitioned by nothing.*has closed_at .DAY.*correct the"):
         ensure_table(client, NAME, TableLayout(FIELDS, **BY_DAY))
 
 
 def test_a_different_clustering_is_refused_with_the_remedy(client):
     ensure_table(client, NAME, TableLayout(FIELDS, **BY_DAY))
     other = {**BY_DAY, "cluster_fields": ("closed_at", "sequence")}
-    with pytest.raises(WarehouseError, match="clustered by sequence, .*says closed_at, sequence.*bq update"):
+    with pytest.raises(WarehouseError, match="clustered by sequence, .*has closed_at, sequence.*bq update"):
         ensure_table(client, NAME, TableLayout(FIELDS, **other))
 
 

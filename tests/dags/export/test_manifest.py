@@ -125,7 +125,7 @@ def test_a_file_that_is_not_a_manifest_is_named(text):
 
 
 def test_a_network_other_than_the_variables_is_refused():
-    with pytest.raises(ManifestError, match="'a network'.*'network_passphrase' says 'another'"):
+    with pytest.raises(ManifestError, match="'a network'.*'network_passphrase' is 'another'"):
         verified_batch(manifest(), ATTEMPT, "bucket", NAMES, BUCKET, passphrase="another")
     assert verified_batch(manifest(), ATTEMPT, "bucket", NAMES, BUCKET, passphrase="a network")
 

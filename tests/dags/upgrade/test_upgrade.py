@@ -116,7 +116,7 @@ def test_a_deployment_of_an_older_release_is_upgraded(release, airflow_api, airf
     rows, before = rows_of(client, release), (stored(folder), api.pools())
     assert all(rows.values())
     planned = run()
-    assert planned[-1].endswith("nothing was changed, use --go")
+    assert planned[-1].endswith("nothing was changed, use --go to make them")
     assert '  set runbook_url to ""' in planned
     assert "  create pool write_history_archives_dag_runs with 1 slot" in planned
     assert "  local.stellar.history_contract_events: add event_index, event_source" in planned

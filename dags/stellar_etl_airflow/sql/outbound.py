@@ -265,7 +265,7 @@ sized AS (
     lines.row_key,
     lines.line,
     MOD(MOD(FARM_FINGERPRINT(lines.row_key), limits.buckets) + limits.buckets, limits.buckets) AS bucket,
-    -- The share of a row in a batch: of its bytes or of its rows, whichever is larger. A full batch is room * most_rows.
+    -- The share of a row in a batch: of its bytes or rows, whichever is larger. A full batch is room * most_rows.
     GREATEST((BYTE_LENGTH(lines.line) + 1) * @most_rows, limits.room) AS weight,
     limits.room
   FROM lines

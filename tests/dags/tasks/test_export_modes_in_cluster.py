@@ -157,7 +157,7 @@ def test_without_a_manifest_the_network_comes_from_the_variables(run, airflow_en
 def test_network_passphrase_refuses_another_network(run, airflow_environment):
     run(build_export_task((LEDGERS,)))
     airflow_environment(network_passphrase="Another Network")
-    with pytest.raises(AirflowFailException, match=f"of the network '{SAMPLE}', and .* says 'Another Network'"):
+    with pytest.raises(AirflowFailException, match=f"of the network '{SAMPLE}', but .* is 'Another Network'"):
         run(build_verify_task((LEDGERS,)))
 
 

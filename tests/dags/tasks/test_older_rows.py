@@ -184,7 +184,7 @@ def test_a_task_cleared_alone_names_the_missing_staging_table_and_the_task_to_cl
     run.do(build_delete_staging_task([OFFERS]), run)
     with pytest.raises(
         AirflowFailException,
-        match=r"staging table local\.stellar\.offers_staging_\w+ is gone.*Clear the task 'offers.load'",
+        match=r"staging table local\.stellar\.offers_staging_\w+ does not exist.*Clear the task 'offers.load'",
     ):
         run.run(build)
 

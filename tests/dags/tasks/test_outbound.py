@@ -290,7 +290,7 @@ def test_refused_batches_fail_the_check_and_are_redelivered_on_demand(client, ru
         export.leads_to(receiver.address)
         execute = run()
         execute(*ALL[:6])
-        with pytest.raises(AirflowFailException, match=r"refused 2 batches \(2, 7\).*run outbound_redeliver"):
+        with pytest.raises(AirflowFailException, match=r"rejected 2 batches \(2, 7\).*run outbound_redeliver"):
             execute("check")
         refused = rows_of(client, "SELECT DISTINCT snapshot FROM stellar.outbound_deliveries WHERE http_status = 422")
         assert receiver.stats()["batches"] == 8

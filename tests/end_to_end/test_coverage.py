@@ -40,7 +40,7 @@ def run(stack: Stack, dag_id: str, run_id: str, conf: dict[str, Any], *dags: str
 def faults(stack: Stack, run_id: str) -> set[tuple[str, str, int, int]]:
     rows = stack.query(
         f"SELECT table_id, fault, start_ledger, end_ledger FROM ledger_coverage WHERE run_id = '{run_id}' "
-        "AND fault NOT IN ('lag', 'looked_at')"
+        "AND fault NOT IN ('lag', 'looked_at', 'audited')"
     )
     return {(row["table_id"], row["fault"], row["start_ledger"], row["end_ledger"]) for row in rows}
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile
+from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile, staging_table_id
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import ASSETS, OFFERS, STATE_TABLES, WITHOUT_CAPTIVE_CORE
 from stellar_etl_airflow.operators.runtime import TIME_TASK, VERIFY_TASK
@@ -25,6 +26,7 @@ from stellar_etl_airflow.tasks.build_ledger_audit_tasks import (
     build_record_audit_task,
     build_report_audit_task,
 )
+from tests.runbook import procedures
 
 HOUR = timedelta(hours=1)
 BATCH = {"batch_id": "x", "batch_run_date": "2026-01-01T00:00:00", "batch_insert_ts": "2026-01-01T00:00:00Z"}
@@ -225,6 +227,15 @@ def test_with_auto_heal_only_ledgers_with_findings_are_reloaded(damaged, audit, 
     ]
 
 
+def statement_of_the_runbook(staging):
+    """Return the statement that deletes rows that the new export lacks, for this test's ledgers and tables."""
+    (statement,) = re.findall(r"```sql\n(.*?)```", procedures()["audit-finding"].text, re.S)
+    names = {"history_assets": "stellar.history_assets", "STAGING": f"stellar.{staging}"}
+    names |= {"70 AND 71": f"{FIRST} AND {LAST}"}
+    assert all(statement.count(name) == 1 for name in names)
+    return re.sub("|".join(names), lambda found: names[found[0]], statement)
+
+
 ASSET_RANGES = "SELECT complete_from, complete_through FROM stellar.ledger_ranges WHERE table_id = 'history_assets'"
 
 
@@ -255,7 +266,8 @@ def test_loads_correct_assets_and_a_user_deletes_those_of_other_ledgers(
     audit(ASSETS, "again", params=ALL)
     assert [row[:4] for row in sql(FINDINGS.format("again"))] == [("audited", 11, 40, 30), ("kept_rows", 30, 30, 1)]
     assert sql(AUDITS.format("again"))[0][5:8] == (0, 1, 0)
-    sql("DELETE FROM stellar.history_assets WHERE asset_code = 'GHOST'")
+    sql(statement_of_the_runbook(staging_table_id(ASSETS.table_id, "ledger_audit", "again")))
+    assert sql("SELECT COUNT(*), COUNTIF(asset_code = 'GHOST') FROM stellar.history_assets") == [(60, 0)]
     audit(ASSETS, "last", params=ALL)
     do(build_report_audit_task(), "last", params=ALL)
     assert sql(ASSET_RANGES) == [(11, 40)], "a later audit of these ledgers ends the finding"

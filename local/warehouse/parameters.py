@@ -14,6 +14,7 @@ from local.warehouse.schema import quoted
 _TOKEN = re.compile(
     r"""(?i: \b e'(?: \\. | '' | [^'\\] )*' )   # a string with escapes
       | '(?: '' | [^'] )*' | "(?: "" | [^"] )*"  # a string, a name
+      | /\*.*?\*/                                # a comment, which a view can have
       | [@$](\w+)                                # a parameter, as BigQuery or as SQLGlot writes it""",
     re.VERBOSE | re.DOTALL,
 )

@@ -13,6 +13,21 @@ _SIGNS = re.compile(
 )
 """What each statement to rewrite has."""
 
+_COMMENT = re.compile(
+    r"""(?P<kept> '''.*?''' | \"\"\".*?\"\"\" | '(?: \\. | [^'\\] )*' | "(?: \\. | [^"\\] )*" | `[^`]*` )
+      | --[^\n]* | \#[^\n]* | /\*.*?\*/""",
+    re.VERBOSE | re.DOTALL,
+)
+"""A string, a name, or a comment."""
+
+
+def without_comments(sql: str) -> str:
+    """Replace comments by blanks, so that names stay where an error names them.
+
+    bqemulator takes an apostrophe in a comment for the start of a string.
+    """
+    return _COMMENT.sub(lambda found: found["kept"] or re.sub(r"[^\n]", " ", found.group()), sql)
+
 
 def rewritten(sql: str) -> str:
     """Rewrite a statement into forms that bqemulator translates correctly.
@@ -22,6 +37,7 @@ def rewritten(sql: str) -> str:
     - `TO_JSON_STRING(STRUCT(a, b))` loses the names of the fields.
     - `ARRAY_AGG(DISTINCT a IGNORE NULLS)` gets a condition that is no SQL.
     - `my-project.dataset.table` without backticks is taken for a difference.
+    - An apostrophe in a comment is taken for the start of a string.
 
     Args:
         sql: One statement in BigQuery's dialect.
@@ -29,6 +45,7 @@ def rewritten(sql: str) -> str:
     Raises:
         InvalidQueryError: It has a BIGNUMERIC, for which DuckDB has no type: its decimals have 38 digits.
     """
+    sql = without_comments(sql)
     if not _SIGNS.search(sql):
         return sql
     try:

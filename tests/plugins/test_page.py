@@ -215,6 +215,16 @@ def test_links_lead_to_runs_the_runbook_and_a_filled_form(page, coverage):
     assert coverage.focused().startswith("Load enriched_history_operations")
 
 
+def test_the_form_audits_ledgers_with_rows_that_loads_keep_again(page, coverage):
+    coverage.open(page, made(HEAD, {}, DIRTY).replace('"faults":["lost_rows"]', '"faults":["kept_rows"]'))
+    coverage.browser.see("and loads keep them: delete them, then audit these ledgers again")
+    button = "button[aria-label^='Load history_operations']"
+    coverage.driver.find_element(By.CSS_SELECTOR, button).send_keys(Keys.ENTER)
+    assert coverage.driver.find_element(By.ID, "backfill-dag").text == "ledger_audit"
+    conf = json.loads(coverage.driver.find_element(By.ID, "conf").get_property("value"))
+    assert conf == {"start_ledger": WRONG[0], "end_ledger": WRONG[1]}
+
+
 @pytest.fixture
 def as_admin(page, driver):
     """Give the browser's user the permission to trigger DAGs."""

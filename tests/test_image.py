@@ -1,4 +1,4 @@
-"""The exporter's image, built without a container engine.
+"""The images of the exporter and of dbt, built without a container engine.
 
 The Dockerfile's own steps run in a folder, with the locked packages and nothing else. Then the tests run the pods'
 commands in it, as another user than root if possible.
@@ -6,10 +6,10 @@ commands in it, as another user than root if possible.
 
 from __future__ import annotations
 
+import fnmatch
+import functools
 import json
-import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from stellar_etl_airflow.export.exports import Export
 from stellar_etl_airflow.model.batch import ExportAttempt
@@ -24,94 +25,110 @@ from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.operators.pods import PROGRAM
 from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.parsing import load
+from stellar_etl_airflow.tasks.build_dbt_task import DbtOperator
+from tests.images import Image, built, can_be_another
 from tests.shared import REPO
 
-DOCKERFILE = (REPO / "Dockerfile").read_text()
 VARIABLES = json.loads((REPO / "airflow_variables.json").read_text())
-
-
-def stages():
-    """Return the instructions of each stage, as (name, rest)."""
-    text = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", "")
-    instructions = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
-    starts = [number for number, (name, _) in enumerate(instructions) if name == "FROM"]
-    return [instructions[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
+DOCKERFILES = {"Dockerfile": "exporter.txt", "dbt/Dockerfile": "dbt.txt"}
+"""The lock of each Dockerfile with two stages."""
 
 
 @pytest.fixture(scope="module")
-def image():
-    """Run the build stage in a publicly readable folder; return a function from the image's paths to local ones."""
-    root = Path(tempfile.mkdtemp(prefix="image-"))
-    root.chmod(0o755)
-    (root / "opt").mkdir()
-
-    def place(path):
-        return f"{root}{path}"
-
-    tools = {"python ": f"{shlex.quote(sys.executable)} ", "pip ": f"{shlex.quote(sys.executable)} -m pip "}
-    for name, rest in stages()[0][1:]:
-        if name == "COPY":
-            source, target = rest.split()
-            copied = Path(place(target))
-            if (REPO / source).is_dir():
-                shutil.copytree(REPO / source, copied, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                copied.mkdir(parents=True, exist_ok=True)
-                shutil.copy(REPO / source, copied)
-            continue
-        assert name == "RUN", name
-        command = re.sub(r"(?<![\w/])(/opt|/build)/", rf"{root}\1/", rest)
-        for tool, here in tools.items():
-            command = re.sub(rf"(^|&& +){tool}", rf"\1{here}", command)
-        subprocess.run(command, shell=True, check=True, executable="/bin/sh", capture_output=True)
-    yield place
-    shutil.rmtree(root)
+def exporter():
+    with built("Dockerfile") as image:
+        yield image
 
 
-def can_be_another():
-    """Return whether another user may start this Python: not if it is below /root."""
-    python = Path(sys.executable).resolve()
-    return os.geteuid() == 0 and all(folder.stat().st_mode & 0o001 for folder in (python, *python.parents))
+@pytest.fixture
+def image(exporter):
+    """The image of the exporter: a function from its paths to local ones."""
+    return exporter.place
 
 
-def run(image, *arguments, **options):
-    """Start the program as a pod does, by its name on the image's PATH, with nothing else in its environment."""
-    (settings,) = (rest for name, rest in stages()[1] if name == "ENV")
-    (user,) = (rest for name, rest in stages()[1] if name == "USER")
-    uid, gid = map(int, user.split(":"))
-    path = re.search(r'PATH="([^:]+):', settings)[1]
-    assert uid > 0 and gid > 0
-    if can_be_another():
-        options |= {"user": uid, "group": gid, "extra_groups": []}
-    return subprocess.run(
-        [f"{image(path)}/{PROGRAM}", *arguments],
-        env={},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,
-    )
+@pytest.fixture
+def run(exporter):
+    """Start the program as a pod does, with nothing else in its environment."""
+    return functools.partial(exporter.run, PROGRAM)
 
 
 def test_the_entry_point_is_the_command_of_pods():
-    (entry,) = (json.loads(rest) for name, rest in stages()[1] if name == "ENTRYPOINT")
-    assert entry == [PROGRAM]
+    assert json.loads(Image("Dockerfile").only("ENTRYPOINT")) == [PROGRAM]
+    assert json.loads(Image("dbt/Dockerfile").only("ENTRYPOINT")) == DbtOperator(task_id="a", select=(), days=1).cmds
 
 
-def test_both_stages_have_one_base_image_pinned_to_an_exact_version():
-    bases = {stage[0][1].removesuffix(" AS build") for stage in stages()}
+def test_all_stages_have_one_base_image_pinned_to_an_exact_version():
+    bases = {stage[0][1].removesuffix(" AS build") for one in DOCKERFILES for stage in Image(one).stages}
     assert len(bases) == 1
     assert re.fullmatch(r"python:3\.11\.\d+-slim-\w+(@sha256:[0-9a-f]{64})?", bases.pop())
 
 
-def test_the_image_has_exactly_the_locked_packages(image):
-    found = {
-        path.name.split("-")[0].lower().replace("_", "-")
-        for path in Path(image("/opt/stellar-etl")).rglob("*.dist-info")
-    }
-    locked = set(re.findall(r"^([a-z0-9-]+)==", (REPO / "requirements" / "exporter.txt").read_text(), re.MULTILINE))
-    assert found == locked
+def test_packages_are_installed_from_the_lock_with_hashes_and_the_user_is_not_root():
+    for dockerfile, lock in DOCKERFILES.items():
+        image = Image(dockerfile)
+        (install,) = (rest for name, rest in image.stages[0] if name == "RUN" and "install" in rest)
+        assert "--require-hashes" in install
+        assert f"-r /build/{lock}" in install
+        assert min(map(int, image.only("USER").split(":"))) > 0
+
+
+def sent_to_the_engine(ignored, path):
+    """Return whether a container engine gets a file. The last matching pattern of a .dockerignore file decides."""
+    sent = True
+    for pattern in (line.strip() for line in ignored.splitlines()):
+        if pattern and not pattern.startswith("#"):
+            plain = pattern.removeprefix("!")
+            names = [path, *(str(folder) for folder in Path(path).parents)]
+            if any(Path(name).match(plain) if "**" in plain else fnmatch.fnmatch(name, plain) for name in names):
+                sent = pattern.startswith("!")
+    return sent
+
+
+@pytest.mark.parametrize("dockerfile", [*DOCKERFILES, "outbound/Dockerfile"])
+def test_the_container_engine_gets_all_files_that_a_dockerfile_copies(dockerfile):
+    own = REPO / f"{dockerfile}.dockerignore"
+    ignored = (own if own.exists() else REPO / ".dockerignore").read_text()
+    copied = re.findall(r"^COPY (?!--from)(\S+)", (REPO / dockerfile).read_text(), re.MULTILINE)
+    assert copied
+    for source in copied:
+        path = REPO / source
+        files = [path] if path.is_file() else [*path.rglob("*.py"), *path.rglob("*.json"), *path.rglob("*.sql")]
+        assert files
+        lost = [file for file in files if not sent_to_the_engine(ignored, str(file.relative_to(REPO)))]
+        assert lost == []
+    assert not sent_to_the_engine(ignored, "airflow_variables.json")
+
+
+def packages_of(image):
+    """Return the names of the packages that an image has."""
+    found = image.root.glob("opt/*/lib/python3*/site-packages/*.dist-info")
+    return {path.name.split("-")[0].lower().replace("_", "-") for path in found}
+
+
+def locked_in(lock):
+    """Return the names of the packages of a lock file that are for this platform."""
+    lines = re.findall(r"^[a-z0-9-]+==[^\\\n]+", (REPO / "requirements" / lock).read_text(), re.MULTILINE)
+    return {one.name for one in map(Requirement, lines) if one.marker is None or one.marker.evaluate()}
+
+
+def test_the_image_has_exactly_the_locked_packages(exporter):
+    assert packages_of(exporter) == locked_in("exporter.txt")
+
+
+@pytest.mark.slow
+def test_the_dbt_image_has_the_locked_packages_and_compiles_the_project():
+    with built("dbt/Dockerfile") as image:
+        assert packages_of(image) == locked_in("dbt.txt")
+        names = {"DBT_PROJECT": "local", "DBT_SOURCE_DATASET": "stellar", "DBT_DATASET": "models"}
+        environment = {name: value for name, value in image.environment.items() if name != "PATH"}
+        environment |= {name: image.place(environment[name]) for name in ("DBT_PROJECT_DIR", "DBT_PROFILES_DIR")}
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o777)
+            environment |= {"DBT_LOG_PATH": f"{folder}/logs", "DBT_TARGET_PATH": f"{folder}/target"}
+            done = image.run("dbt", "parse", "--no-partial-parse", env=environment | names, cwd=folder)
+            assert done.returncode == 0, done.stdout + done.stderr
+            manifest = json.loads(Path(folder, "target", "manifest.json").read_text())
+        assert "model.stellar.transfers_daily" in manifest["nodes"]
 
 
 @pytest.mark.parametrize("lock", ["exporter.txt", "tests.txt"])
@@ -126,13 +143,13 @@ def test_a_lock_has_the_versions_of_the_stack(lock):
     assert lock != "exporter.txt" or locked.keys() <= stack.keys()
 
 
-def test_the_image_prints_its_help(image):
-    done = run(image, "--help")
+def test_the_image_prints_its_help(run):
+    done = run("--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "export_all_history" in done.stdout
 
 
-def test_the_image_exports_the_same_as_the_checkout_for_a_pods_arguments(image, lake, tmp_path):
+def test_the_image_exports_the_same_as_the_checkout_for_a_pods_arguments(image, run, lake, tmp_path):
     shutil.copytree(lake, image("/lake"), dirs_exist_ok=True)
     output = Path(image("/output"))
     output.mkdir()
@@ -153,7 +170,7 @@ def test_the_image_exports_the_same_as_the_checkout_for_a_pods_arguments(image, 
     (step,) = Export(settings, types, LedgerRange(5, 9), {"batch_id": "x"}).steps(
         ExportAttempt(LedgerRange(5, 9), "a/prefix", "2026-01-01T00:00:00Z")
     )
-    done = run(image, *step.arguments)
+    done = run(*step.arguments)
     assert done.returncode == 0, done.stderr
     expected = [argument.replace(str(output), str(tmp_path)) for argument in step.arguments]
     subprocess.run([sys.executable, "-m", "stellar_etl", *expected], cwd=REPO, check=True, capture_output=True)
@@ -164,14 +181,14 @@ def test_the_image_exports_the_same_as_the_checkout_for_a_pods_arguments(image, 
         assert not can_be_another() or path.stat().st_uid != 0
 
 
-def test_the_image_has_the_schema_files(image, lake, tmp_path):
+def test_the_image_has_the_schema_files(image, run, lake, tmp_path):
     """Rows of `config_settings` have all columns of the table's schema."""
     shutil.copytree(lake, image("/lake"), dirs_exist_ok=True)
     output = Path(image("/settings"))
     output.mkdir()
     output.chmod(0o777)
     arguments = ("export_ledger_entry_changes", "--export-config-settings", "-s", "3", "-e", "9")
-    done = run(image, *arguments, "--datastore-path", image("/lake"), "-o", str(output))
+    done = run(*arguments, "--datastore-path", image("/lake"), "-o", str(output))
     assert done.returncode == 0, done.stderr
     subprocess.run(
         [sys.executable, "-m", "stellar_etl", *arguments, "--datastore-path", str(lake), "-o", str(tmp_path)],

@@ -358,13 +358,8 @@ WHERE NOT EXISTS (
     return Statement(sql, (*_snapshot_parameters(delivery), Parameter("made_at", "TIMESTAMP", at)))
 
 
-def clear(table: str) -> Statement:
-    """Delete all rows of a temporary table."""
-    return Statement(f"DELETE FROM {table} WHERE TRUE")
-
-
-def fill_outstanding(outstanding: str, batches: str, deliveries: str, delivery: Delivery) -> Statement:
-    """Fill the table of outstanding batches.
+def replace_outstanding(outstanding: str, batches: str, deliveries: str, delivery: Delivery) -> Statement:
+    """Replace the rows of the table of outstanding batches by one statement, so that a repeated job doubles none.
 
     The export's own delivery sends the batches without an outcome. A repeated delivery sends the batches that it names,
     or all batches that the receiver rejected and did not accept later. The set stays the same while some of them
@@ -389,10 +384,15 @@ def fill_outstanding(outstanding: str, batches: str, deliveries: str, delivery: 
 EXISTS ({others} AND d.ending = 'dead')
   AND NOT EXISTS ({others} AND d.ending = 'delivered')"""
     sql = f"""\
-INSERT INTO {outstanding} ({column_list(_BATCH_COLUMNS)})
-SELECT {column_list(_BATCH_COLUMNS, "b")}
-FROM {batches} AS b
-WHERE {condition}"""
+MERGE {outstanding} AS T
+USING (
+  SELECT {column_list(_BATCH_COLUMNS, "b")}
+  FROM {batches} AS b
+  WHERE {condition}
+) AS S
+ON FALSE
+WHEN NOT MATCHED BY SOURCE THEN DELETE
+WHEN NOT MATCHED THEN INSERT ({column_list(_BATCH_COLUMNS)}) VALUES ({column_list(_BATCH_COLUMNS)})"""
     return Statement(sql, parameters)
 
 

@@ -388,8 +388,7 @@ class ExportOperator(OutboundOperator):
         at = context["dag_run"].run_after.astimezone(UTC).isoformat()
         return [
             self.query("record", sql.record_batches(warehouse.name(BATCHES_TABLE_ID), batches, delivery, at)),
-            self.query("clear", sql.clear(outstanding)),
-            self.query("outstanding", sql.fill_outstanding(outstanding, batches, deliveries, delivery)),
+            self.query("outstanding", sql.replace_outstanding(outstanding, batches, deliveries, delivery)),
             extract_job(
                 warehouse.reference(delivery.outstanding_id),
                 f"{self._input(context, delivery)}/part-*.parquet",
@@ -412,10 +411,11 @@ class ExportOperator(OutboundOperator):
         result: dict[str, Any] = super().done(context, warehouse, jobs)
         if isinstance(sink, FilesSink):
             return {**result, **self._write_manifest(context, delivery, sink)}
+        written = jobs[1].dml_stats
         return {
             **result,
             "input": self._input(context, delivery),
-            "outstanding": jobs[2].num_dml_affected_rows or 0,
+            "outstanding": written.inserted_row_count if written else 0,
         }
 
     def _files(self, delivery: Delivery, sink: FilesSink) -> str:

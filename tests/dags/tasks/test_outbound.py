@@ -19,6 +19,7 @@ import yaml
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from local.recording import RECORD_VARIABLE
+from stellar_etl_airflow.bigquery.jobs import job_id_base
 from stellar_etl_airflow.operators.runtime import settings
 from stellar_etl_airflow.settings import outbound as declarations
 from stellar_etl_airflow.settings.outbound import OutboundSettings
@@ -231,6 +232,35 @@ def test_a_task_resumes_from_the_triggerer_with_the_same_result(client, run, exp
     assert again.get("run") == done.get("run")
 
 
+def test_statements_of_a_killed_try_that_run_after_all_double_no_row_and_send_nothing_twice(
+    client, run, export, tmp_path, monkeypatch
+):
+    """The worker dies after it sent each job's request, and BigQuery runs the job while the next try is at work."""
+    fill(client, ledger=5)
+    follow_accounts(client, export)
+    load(client, 1, 9, "2026-01-01T00:10:00Z")
+
+    def before(operator, context, warehouse, number):
+        job, ti = operator.jobs(context, warehouse)[number], context["ti"]
+        if "query" in job.configuration and job.target:
+            warehouse.run(job, job_id_base(ti.dag_id, ti.run_id, ti.task_id, job.label))
+
+    monkeypatch.setattr(tasks.OutboundOperator, "before", before)
+    with receiving(tmp_path) as receiver:
+        export.leads_to(receiver.address)
+        execute = run()
+        execute("snapshot", "count")
+        assert execute("export")["outstanding"] == 10
+        reported = execute(*SENDING[1:])
+        seen = receiver.stats()
+    assert (seen["rows"], seen["batches"], seen["requests"]) == (ROWS, 10, 10)
+    assert (reported["run"]["delivered"], reported["run"]["row_count"]) == (10, ROWS)
+    counts = {"loads": 1, "batches": 10, "deliveries": 10, "runs": 1}
+    for table, count in counts.items():
+        (found,) = rows_of(client, f"SELECT COUNT(*) AS n FROM stellar.outbound_{table}")
+        assert found["n"] == count, table
+
+
 def state_of(stand_ins, job_id):
     url = f"{stand_ins.dataflow.url}/v1b3/projects/local/locations/us-central1/jobs/{job_id}"
     return requests.get(url, timeout=60).json()["currentState"]
@@ -388,18 +418,21 @@ def load(client, start, end, published_at, says_when=True):
     ).result()
 
 
-@pytest.fixture
-def sent(client, run, export, stand_ins):
-    """Return a function that runs a delta export, and returns the accounts that it sent."""
+def follow_accounts(client, export, **changes):
+    """Create the batch stats, and declare a delta export of the accounts."""
     fields = [("table_id", "STRING"), ("start_ledger", "INTEGER"), ("end_ledger", "INTEGER")]
     fields += [(name, "TIMESTAMP") for name in ("published_at", "first_closed_at", "last_closed_at")]
     stats = [bq.SchemaField(*field) for field in fields]
     client.create_table(bq.Table("local.stellar.history_archives_dag_runs", schema=stats))
-    sink = {"kind": "files", "format": "ndjson", "prefix": "partners/people"}
-    delta = {"table": "accounts", "ledger": "ledger_sequence"}
-    declared = {**EXPORT, "mode": "delta", "delta": delta, "sink": sink}
+    declared = {**EXPORT, "mode": "delta", "delta": {"table": "accounts", "ledger": "ledger_sequence"}, **changes}
     (export.folder / "people.yaml").write_text(yaml.safe_dump(declared))
     (export.folder / "people.sql").write_text(f"{QUERY} WHERE closed_at BETWEEN @first_closed_at AND @last_closed_at")
+
+
+@pytest.fixture
+def sent(client, run, export, stand_ins):
+    """Return a function that runs a delta export, and returns the accounts that it sent."""
+    follow_accounts(client, export, sink={"kind": "files", "format": "ndjson", "prefix": "partners/people"})
 
     def sent():
         execute = run()

@@ -4,7 +4,7 @@ WITH
 ledger_buckets AS (
   SELECT
     bucket,
-    IF(bucket = 'hour', TIMESTAMP_TRUNC(l.closed_at, HOUR), TIMESTAMP_TRUNC(l.closed_at, DAY)) AS bucket_start,
+    {ledgers_bucket_start} AS bucket_start,
     COUNT(*) AS ledger_count,
     MIN(l.sequence) AS first_ledger,
     MAX(l.sequence) AS ledger_sequence,
@@ -17,7 +17,7 @@ ledger_buckets AS (
 transaction_buckets AS (
   SELECT
     bucket,
-    IF(bucket = 'hour', TIMESTAMP_TRUNC(t.closed_at, HOUR), TIMESTAMP_TRUNC(t.closed_at, DAY)) AS bucket_start,
+    {transactions_bucket_start} AS bucket_start,
     COUNT(*) AS transaction_count,
     COUNTIF(t.successful) AS successful_transaction_count,
     COUNTIF(t.soroban_resources_instructions > 0) AS soroban_transaction_count,
@@ -35,7 +35,7 @@ transaction_buckets AS (
 operation_buckets AS (
   SELECT
     bucket,
-    IF(bucket = 'hour', TIMESTAMP_TRUNC(o.closed_at, HOUR), TIMESTAMP_TRUNC(o.closed_at, DAY)) AS bucket_start,
+    {operations_bucket_start} AS bucket_start,
     COUNT(*) AS operation_count,
     COUNTIF(o.type = 0) AS create_account_count,
     COUNTIF(o.type = 1) AS payment_count,
@@ -72,16 +72,15 @@ operation_buckets AS (
 account_buckets AS (
   SELECT bucket, bucket_start, COUNT(DISTINCT account) AS active_account_count
   FROM (
-    SELECT
-      bucket,
-      IF(bucket = 'hour', TIMESTAMP_TRUNC(closed_at, HOUR), TIMESTAMP_TRUNC(closed_at, DAY)) AS bucket_start,
-      account
-    FROM (
-      SELECT t.account, t.closed_at FROM {transactions} AS t WHERE {transactions_range}
-      UNION ALL
-      SELECT o.source_account AS account, o.closed_at FROM {operations} AS o WHERE {operations_range}
-    )
+    SELECT bucket, {transactions_bucket_start} AS bucket_start, t.account
+    FROM {transactions} AS t
     CROSS JOIN UNNEST(['hour', 'day']) AS bucket
+    WHERE {transactions_range}
+    UNION ALL
+    SELECT bucket, {operations_bucket_start} AS bucket_start, o.source_account AS account
+    FROM {operations} AS o
+    CROSS JOIN UNNEST(['hour', 'day']) AS bucket
+    WHERE {operations_range}
   )
   GROUP BY bucket, bucket_start
 )

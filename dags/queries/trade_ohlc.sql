@@ -32,7 +32,7 @@ FROM (
   FROM (
     SELECT
       bucket,
-      IF(bucket = 'hour', TIMESTAMP_TRUNC(closed_at, HOUR), TIMESTAMP_TRUNC(closed_at, DAY)) AS bucket_start,
+      bucket_start,
       LEAST(selling_asset, buying_asset) AS base_asset,
       GREATEST(selling_asset, buying_asset) AS counter_asset,
       IF(selling_asset < buying_asset, selling_amount, buying_amount) AS base_amount,
@@ -44,6 +44,8 @@ FROM (
       closed_at
     FROM (
       SELECT
+        bucket,
+        {trades_bucket_start} AS bucket_start,
         IF(t.selling_asset_type = 'native', 'native', CONCAT(t.selling_asset_code, ':', t.selling_asset_issuer))
           AS selling_asset,
         IF(t.buying_asset_type = 'native', 'native', CONCAT(t.buying_asset_code, ':', t.buying_asset_issuer))
@@ -56,9 +58,9 @@ FROM (
         t.`order` AS trade_order,
         t.ledger_closed_at AS closed_at
       FROM {trades} AS t
+      CROSS JOIN UNNEST(['hour', 'day']) AS bucket
       WHERE {trades_range}
     )
-    CROSS JOIN UNNEST(['hour', 'day']) AS bucket
   )
 )
 GROUP BY bucket, bucket_start, base_asset, counter_asset

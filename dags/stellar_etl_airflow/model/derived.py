@@ -123,19 +123,21 @@ def inside(publications: Iterable[Publication], ledgers: LedgerRange, read_at: d
 def needed_ranges(table: Table, ledgers: LedgerRange, first: Mapping[Table, int]) -> dict[Table, LedgerRange]:
     """Return the source ledgers that the rows of a derived table depend on.
 
-    For a source with a chain of rows per entry, and for its sources, these are all ledgers from the first one on: a row
-    has the amount before the ledger, which is wrong if an earlier ledger is missing.
+    These are the same ledgers of its sources. A source with a chain of rows per entry also has the amount before a
+    ledger, which is wrong if an earlier ledger is missing in one of its tables of changes.
 
     Args:
         table: the derived table.
         ledgers: the ledgers of its rows.
-        first: the first ledger of each source that has a chain.
+        first: per table of changes, the first ledger from which on it has to be complete.
     """
-    needed: dict[Table, LedgerRange] = {}
-    for source in sources_of(table).values():
-        if source.chain:
-            since_first = LedgerRange(first[source], ledgers.end)
-            needed |= dict.fromkeys((source, *sources_of(source).values()), since_first)
-        else:
-            needed.setdefault(source, ledgers)
+    needed = dict.fromkeys(sources_of(table).values(), ledgers)
+    for chain in [source for source in needed if source.chain]:
+        for source in states_of(chain):
+            needed[source] = LedgerRange(min(first[source], ledgers.start), ledgers.end)
     return needed
+
+
+def states_of(table: Table) -> list[Table]:
+    """Return the tables of changes from which the rows of a table with a chain of rows per entry are made."""
+    return [source for source in sources_of(table).values() if table.chain and source.entry_keys]

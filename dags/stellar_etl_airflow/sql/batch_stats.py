@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from stellar_etl_airflow.model.ranges import LedgerRange
-from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, Table
+from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, EXPORTED_AT, Table
 from stellar_etl_airflow.sql.statement import (
     Parameter,
     RowsParameter,
@@ -141,6 +141,42 @@ WHEN MATCHED{as_new} THEN UPDATE SET {update}
 WHEN NOT MATCHED THEN INSERT ({column_list(names)}) VALUES ({column_list(names, "S")})"""
     columns = tuple((name, STATS_TYPES[name]) for name in names)
     return Statement(sql, (RowsParameter("entries", columns, tuple(tuple(map(row.get, names)) for row in rows)),))
+
+
+def publish_corrected(
+    stats: str, table: Table, name: str, table_id: str, published_at: str, parameters: tuple[Parameter, ...]
+) -> Statement:
+    """Mark the ranges of a table as published again whose later rows a run has corrected.
+
+    Tables that are derived from this one then derive these ranges again.
+
+    Args:
+        stats: the quoted name of the table `history_archives_dag_runs`.
+        table: a table with a chain of rows per entry.
+        name: its quoted name.
+        table_id: its name in the batch stats.
+        published_at: when the run published its rows.
+        parameters: `batch_parameters` of the run, and `exported_at`, which identifies its rows.
+    """
+    ledger, closed_at = identifier(table.ledger_column), identifier(table.closed_at_column)
+    sql = f"""\
+MERGE {stats} AS T
+USING (
+  SELECT DISTINCT s.start_ledger, s.end_ledger
+  FROM {stats} AS s
+  JOIN (
+    SELECT DISTINCT {ledger} AS ledger
+    FROM {name}
+    WHERE {ledger} > @end_ledger AND {closed_at} BETWEEN @last_closed_at AND @newest_closed_at
+      AND {identifier(EXPORTED_AT)} = @exported_at
+  ) AS c
+  ON c.ledger BETWEEN s.start_ledger AND s.end_ledger
+  WHERE s.table_id = @table_id
+) AS S
+ON T.table_id = @table_id AND T.start_ledger = S.start_ledger AND T.end_ledger = S.end_ledger
+WHEN MATCHED AND T.published_at < @published_at THEN UPDATE SET published_at = @published_at"""
+    own = (Parameter("table_id", "STRING", table_id), Parameter("published_at", "TIMESTAMP", published_at))
+    return Statement(sql, (*parameters, *own))
 
 
 def left_out_rows(stats: str, table: str) -> str:

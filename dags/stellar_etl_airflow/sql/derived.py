@@ -10,7 +10,7 @@ from typing import Any
 from stellar_etl_airflow.model.lineage import selected_columns
 from stellar_etl_airflow.model.ranges import LedgerRange, TimeRange
 from stellar_etl_airflow.model.schema import Field, type_of
-from stellar_etl_airflow.model.tables import LEDGERS, PUBLISHED, Table, View, sources_of
+from stellar_etl_airflow.model.tables import BATCH_COLUMNS, LEDGERS, PUBLISHED, Table, View, sources_of
 from stellar_etl_airflow.model.versions import VALID_TO, VALID_TO_LEDGER
 from stellar_etl_airflow.sql.batch_stats import left_out_rows
 from stellar_etl_airflow.sql.statement import (
@@ -24,7 +24,7 @@ from stellar_etl_airflow.sql.statement import (
     ledgers_predicate,
     range_predicate,
 )
-from stellar_etl_airflow.sql.versions import current_view_id, history_view_id
+from stellar_etl_airflow.sql.versions import current_view_id, history_view_id, versions_table_id
 
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 """A comment on a line of its own, which is removed from the statement."""
@@ -33,42 +33,93 @@ _BLOCK_BITS = 16
 """Publications are joined by blocks of 2^16 ledgers, four days of the network."""
 
 
-def derive(query: str, table: Table, names: Mapping[Table, str]) -> str:
+def derive(
+    query: str,
+    table: Table,
+    names: Mapping[Table, str],
+    columns: Sequence[str] = (),
+    full_loads: Mapping[Table, int] | None = None,
+) -> str:
     """Return a derived table's query as the source of a merge.
 
-    For a table with a chain of rows per entry, `{accounts_range}` is true for all rows from the batch's first ledger
-    on. `{accounts_before}` is the name of the view of all versions of these entries. `{accounts_valid}` is true for
-    versions that were valid directly before that ledger. Later rows are derived for the entries that the batch changes:
-    those with a row in its ledgers, now or before.
-
     Args:
-        query: the text of a file in `dags/queries`. `{operations}` is that table's name, and `{operations_range}` is
-            true for its rows of the batch, with the alias in the registry.
+        query: the text of a file in `dags/queries`; see `in_names`.
         table: the derived table.
         names: the quoted name of each source, and of the derived table if it has a chain of rows per entry.
+        columns: the derived table's columns, if it has a chain of rows per entry.
+        full_loads: the ledger of the full load with which the versions of a source begin, if there is one.
     """
-    text = in_names(query, table, names)
-    return f"(\n{_touched(text, table, names[table]) if table.chain else text})"
+    text = in_names(query, table, names, full_loads)
+    return f"(\n{_changed(text, table, names[table], columns) if table.chain else text})"
 
 
-def in_names(query: str, table: Table, names: Mapping[Table, str], **others: str) -> str:
-    """Return the text of a file in `dags/queries` with names and conditions in place of braces, as in `derive`.
+def in_names(
+    query: str,
+    table: Table,
+    names: Mapping[Table, str],
+    full_loads: Mapping[Table, int] | None = None,
+    **others: str,
+) -> str:
+    """Return the text of a file in `dags/queries` with names and conditions in place of braces.
+
+    | in braces | meaning |
+    |---|---|
+    | `{operations}` | the name of the table |
+    | `{operations_range}` | true for its rows of the batch, with the alias in the registry |
+    | `{operations_bucket_start}` | for the kind BUCKET: the start of the hour or day, as `bucket` says, of its row |
+    | `{accounts}` | for a table with a chain of rows per entry: a subquery, see `_chained` |
 
     Args:
         query: the text.
         table: the derived table.
         names: the quoted name of each source.
+        full_loads: the ledger of the full load with which the versions of a source begin, if there is one.
         others: further values of braces.
     """
-    sources = sources_of(table)
-    within = later_predicate if table.chain else range_predicate
+    query, sources = _COMMENT.sub("", query), sources_of(table)
     values = {source.data_type: names[source] for source in sources.values()} | others
-    values |= {f"{source.data_type}_range": within(source, letter) for letter, source in sources.items()}
     for letter, source in sources.items():
+        values[f"{source.data_type}_range"] = range_predicate(source, letter)
+        values[f"{source.data_type}_bucket_start"] = _bucket_start(source, letter)
         if table.chain and source.entry_keys:
-            values[f"{source.data_type}_before"] = beside(names[source], history_view_id)
-            values[f"{source.data_type}_valid"] = _valid_before(source, letter)
-    return _COMMENT.sub("", query).format(**values)
+            full_load = (full_loads or {}).get(source, 0)
+            values[source.data_type] = _chained(query, source, letter, names[source], full_load)
+    return query.format(**values)
+
+
+def _bucket_start(source: Table, letter: str) -> str:
+    """Return SQL of the start of the hour or day in which a row's ledger closed: the column `bucket` says which."""
+    closed_at = f"{letter}.{identifier(source.closed_at_column)}"
+    return f"IF(bucket = 'hour', TIMESTAMP_TRUNC({closed_at}, HOUR), TIMESTAMP_TRUNC({closed_at}, DAY))"
+
+
+def _chained(query: str, source: Table, letter: str, name: str, full_load: int) -> str:
+    """Return a subquery of the rows from which a chain of rows per entry is made, with the column `is_before`.
+
+    These are all changes from the batch's first ledger on and, with `is_before`, the versions that were valid directly
+    before that ledger. The entries of a later full load are among them: the load knows what the changes before it lack.
+
+    Args:
+        query: the query that reads the rows; the subquery has the columns that the query names with the alias.
+        source: the table of changes.
+        letter: its alias.
+        name: its quoted name.
+        full_load: the ledger of the full load with which its versions begin; 0 without one.
+    """
+    columns = sorted({*re.findall(rf"\b{letter}\.`?(\w+)`?", query)} - {"is_before"})
+    ledger = f"{letter}.{identifier(source.ledger_column)}"
+    valid = f"{ledger} < @start_ledger AND {letter}.{VALID_TO_LEDGER} >= @start_ledger"
+    valid = f"({valid} OR {ledger} = {full_load})" if full_load else valid
+    return f"""\
+(
+    SELECT {column_list(columns, letter)}, FALSE AS is_before
+    FROM {name} AS {letter}
+    WHERE {later_predicate(source, letter)}
+    UNION ALL
+    SELECT {column_list(columns, letter)}, TRUE AS is_before
+    FROM {beside(name, history_view_id)} AS {letter}
+    WHERE {valid} AND {letter}.{VALID_TO} >= @first_closed_at
+  )"""
 
 
 def view_query(query: str, view: View, name: Callable[[Table], str], contract: str) -> str:
@@ -98,26 +149,26 @@ def beside(name: str, view_id: Callable[[str], str]) -> str:
     return f"`{dataset}.{view_id(table_id)}`"
 
 
-def _valid_before(source: Table, letter: str) -> str:
-    """Return SQL that is true for versions that were valid directly before the batch's first ledger."""
-    return (
-        f"{letter}.{identifier(source.ledger_column)} < @start_ledger AND {letter}.{VALID_TO_LEDGER} >= @start_ledger"
-        f" AND {letter}.{VALID_TO} >= @first_closed_at"
-    )
+def _changed(text: str, table: Table, own: str, columns: Sequence[str]) -> str:
+    """Return a query's rows of the batch's ledgers, and the later rows that differ from those in the table.
 
-
-def _touched(text: str, table: Table, own: str) -> str:
-    """Return a query's rows of the entries that the batch changes."""
-    keys, ledger = column_list(table.chain), f"c.{identifier(table.ledger_column)}"
-    same = " AND ".join(f"o.{identifier(key)} = c.{identifier(key)}" for key in table.chain)
+    A later row differs if the batch, or an earlier one that was not derived, changed what the row says of the state
+    before it.
+    """
+    ledger, closed_at = (identifier(column) for column in (table.ledger_column, table.closed_at_column))
+    same = " AND ".join(f"o.{identifier(key)} = c.{identifier(key)}" for key in table.keys)
+    content = [identifier(column) for column in columns if column not in (*table.keys, *BATCH_COLUMNS)]
+    differs = " OR ".join(f"o.{column} IS DISTINCT FROM c.{column}" for column in content)
     return f"""\
 SELECT c.*
 FROM (
 {text}) AS c
-LEFT JOIN (SELECT DISTINCT {keys} FROM {own} WHERE {range_predicate(table)}) AS o ON {same}
-WHERE TRUE
-QUALIFY o.{identifier(table.chain[0])} IS NOT NULL
-  OR MIN({ledger}) OVER (PARTITION BY {column_list(table.chain, "c")}) <= @end_ledger
+LEFT JOIN (
+  SELECT {column_list(column for column in columns if column not in BATCH_COLUMNS)}
+  FROM {own}
+  WHERE {ledger} > @end_ledger AND {closed_at} BETWEEN @last_closed_at AND @newest_closed_at
+) AS o ON {same}
+WHERE c.{ledger} <= @end_ledger OR o.{ledger} IS NOT NULL AND ({differs})
 """
 
 
@@ -149,6 +200,8 @@ def publications(stats: str, source_ids: Sequence[str], own_id: str) -> Statemen
     was published, or for the derived table when its sources were read. `read_at` is the current time of BigQuery's
     clock, which also records the end of merges.
 
+    A full load of a source's entries counts as a publication of all its ranges with later ledgers.
+
     A range of a source is done if the derived table has a row of the same range that is not older. The query returns
     all publications of the blocks with other ranges. These are few unless many ledgers are pending.
 
@@ -162,9 +215,18 @@ def publications(stats: str, source_ids: Sequence[str], own_id: str) -> Statemen
 WITH
 published AS (
   SELECT table_id, start_ledger, end_ledger, first_closed_at, last_closed_at,
-    IF(table_id = @own_id, exported_at, COALESCE(published_at, exported_at)) AS moment
-  FROM {stats}
-  WHERE table_id = @own_id OR table_id IN UNNEST(@source_ids)
+    COALESCE(GREATEST(moment, fully_loaded_at), moment) AS moment
+  FROM (
+    SELECT s.table_id, s.start_ledger, s.end_ledger, s.first_closed_at, s.last_closed_at,
+      IF(s.table_id = @own_id, s.exported_at, COALESCE(s.published_at, s.exported_at)) AS moment,
+      MAX(f.published_at) AS fully_loaded_at
+    FROM {stats} AS s
+    LEFT JOIN {stats} AS f
+    ON f.table_id = CONCAT(s.table_id, '{versions_table_id("")}') AND f.end_ledger < s.end_ledger
+    WHERE s.table_id = @own_id OR s.table_id IN UNNEST(@source_ids)
+    GROUP BY s.table_id, s.start_ledger, s.end_ledger, s.first_closed_at, s.last_closed_at, s.exported_at,
+      s.published_at
+  )
 ),
 open_blocks AS (
   SELECT DISTINCT block

@@ -41,7 +41,8 @@ from stellar_etl_airflow.operators.runtime import (
 )
 from stellar_etl_airflow.operators.watermarks import WATERMARK, announce_watermark
 from stellar_etl_airflow.settings.warehouse import CostSettings
-from stellar_etl_airflow.sql.batch_stats import ROWS_PER_LEDGER, stats_row, upsert_stats
+from stellar_etl_airflow.sql.batch_stats import ROWS_PER_LEDGER, publish_corrected, stats_row, upsert_stats
+from stellar_etl_airflow.sql.statement import Parameter, Statement, batch_parameters
 from stellar_etl_airflow.sql.versions import versions_table_id
 from stellar_etl_airflow.sql.watermarks import note_batch, noted_batch
 
@@ -101,12 +102,24 @@ class BatchStatsOperator(BigQueryJobsOperator):
         ]
         consumed = [one for row in rows for one in self._consumed_rows(context, batch, row)]
         statement = upsert_stats(warehouse.name(BATCH_STATS_TABLE_ID), [*rows, *consumed])
-        jobs = [query_job("stats", statement, warehouse.config.maximum_bytes_billed)]
+        limit = warehouse.config.maximum_bytes_billed
+        jobs = [query_job("stats", statement, limit)]
+        for table, results in published.items():
+            if table.chain:
+                jobs.append(query_job("corrected", self._corrected(warehouse, batch, table, results), limit))
         if self.notes_watermark:
             values = self.noted = self._summary(context, batch, rows)
             noted = note_batch(warehouse.name(LEDGER_BATCHES_TABLE_ID), warehouse.name(WATERMARKS_VIEW_ID), values)
-            jobs.append(query_job("note", noted, warehouse.config.maximum_bytes_billed))
+            jobs.append(query_job("note", noted, limit))
         return jobs
+
+    def _corrected(
+        self, warehouse: Warehouse, batch: Batch, table: Table, results: Mapping[str, Mapping[str, Any]]
+    ) -> Statement:
+        parameters = (*batch_parameters(batch), Parameter("exported_at", "TIMESTAMP", batch.attempt.started_at))
+        names = (warehouse.published(table), warehouse.config.table_id(table.data_type))
+        stats, published_at = warehouse.name(BATCH_STATS_TABLE_ID), results["merge"]["ended_at"]
+        return publish_corrected(stats, table, *names, published_at, parameters)
 
     def _summary(self, context: Context, batch: Batch, rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
         """Return the totals of the batch over all tables; the same for each call within a try."""

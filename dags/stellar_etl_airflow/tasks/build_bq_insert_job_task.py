@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from stellar_etl_airflow.bigquery.jobs import Job, query_job
 from stellar_etl_airflow.bigquery.tables import TableLayout, ensure_table, ensure_view
+from stellar_etl_airflow.bigquery.versions import Versions
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.batch import STAGING_DAYS, Batch, ExportAttempt
 from stellar_etl_airflow.model.derived import (
@@ -24,6 +25,7 @@ from stellar_etl_airflow.model.derived import (
     inside,
     needed_ranges,
     pending_ranges,
+    states_of,
     units_of,
 )
 from stellar_etl_airflow.model.lineage import Lineage, selected_columns
@@ -39,6 +41,7 @@ from stellar_etl_airflow.model.tables import (
     Table,
     sources_of,
 )
+from stellar_etl_airflow.model.versions import OPEN_LEDGER, Folded
 from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
 from stellar_etl_airflow.operators.runtime import SOURCES_TASK, Run, batch_of, pull_result, settings
 from stellar_etl_airflow.settings.export import ExportSettings
@@ -95,6 +98,17 @@ def ensure_views(warehouse: Warehouse, table: Table, contract: str) -> None:
 def names_of(table: Table, warehouse: Warehouse) -> dict[Table, str]:
     """Return the quoted name of a derived table and of each of its sources."""
     return {source: warehouse.published(source) for source in (*sources_of(table).values(), table)}
+
+
+def marks_of(table: Table, warehouse: Warehouse) -> dict[Table, Folded]:
+    """Return the marks of the tables of changes from which the rows of a table with a chain of rows are made."""
+    private = warehouse.config.targets[0]
+    return {source: Versions(warehouse, source, private).folded() for source in states_of(table)}
+
+
+def first_dirty(marks: Iterable[Folded]) -> int:
+    """Return the first ledger that the views `<table>_history` do not show before the next fold."""
+    return min((mark.dirty_ledger for mark in marks if mark.dirty_ledger is not None), default=OPEN_LEDGER)
 
 
 def missing(found: Mapping[str, Any], counted: Sequence[Table]) -> list[str]:
@@ -156,13 +170,16 @@ def are_complete(warehouse: Warehouse, table: Table, ledgers: LedgerRange) -> bo
     if not warehouse.has(COVERAGE_TABLE_ID) or not warehouse.has(RANGES_VIEW_ID):
         return False
     stats, chains = warehouse.name(BATCH_STATS_TABLE_ID), [one for one in sources_of(table).values() if one.chain]
-    ids = {warehouse.config.table_id(one.data_type): one for one in chains}
+    marks = {one: mark for chain in chains for one, mark in marks_of(chain, warehouse).items()}
+    ids = {warehouse.config.table_id(one.data_type): one for one in marks}
     first = {ids[row["table_id"]]: int(row["start_ledger"]) for row in warehouse.query(newest_loaded(stats, list(ids)))}
-    if len(first) < len(chains):
+    if len(first) < len(marks) or first_dirty(marks.values()) <= ledgers.end:
         return False
+    first |= {one: mark.start_ledger + 1 for one, mark in marks.items() if 0 < mark.start_ledger < ledgers.start}
+    derived = [warehouse.config.table_id(one.data_type) for one in chains]
     ranges, coverage, dataset = warehouse.name(RANGES_VIEW_ID), warehouse.name(COVERAGE_TABLE_ID), warehouse.dataset_id
     complete: dict[str, list[LedgerRange]] = {}
-    for row in warehouse.query(complete_ranges(ranges, stats, coverage, {dataset: None}, list(ids))):
+    for row in warehouse.query(complete_ranges(ranges, stats, coverage, {dataset: None}, derived)):
         if row["dataset"] == dataset:
             one = LedgerRange(int(row["complete_from"]), int(row["complete_through"]))
             complete.setdefault(row["table_id"], []).append(one)
@@ -192,7 +209,7 @@ class CheckSourcesOperator(TableJobsOperator):
         warehouse.ensure_batch_stats()
         found, own = read_publications(warehouse, self.table)
         pending = pending_ranges(found, own)
-        units, asked = units_of(pending), self._asked(context)
+        units, asked = self._unfolded(warehouse, units_of(pending)), self._asked(context)
         if asked is None or context["params"].get(PENDING_PARAM):
             units = [one for one in units if not isinstance(asked, LedgerRange) or one.overlaps(asked)]
             if not units:
@@ -214,6 +231,17 @@ class CheckSourcesOperator(TableJobsOperator):
             "published": published,
         }
         context["ti"].xcom_push(key=PLAN, value=plan)
+
+    def _unfolded(self, warehouse: Warehouse, units: list[LedgerRange]) -> list[LedgerRange]:
+        """Return the units before which the views of the sources show all changes; the others wait for a fold."""
+        dirty = first_dirty(marks_of(self.table, warehouse).values()) if units else OPEN_LEDGER
+        if late := [one for one in units if one.start > dirty]:
+            self.log.warning(
+                "%d ledger ranges from %d on wait for the DAG state_fold: ledgers from %d on were published again and "
+                "are not in the views of the sources",
+                *(len(late), late[0].start, dirty),
+            )
+        return [one for one in units if one.start <= dirty]
 
     def _asked(self, context: Context) -> TimeRange | LedgerRange | None:
         return Run.of(context).asked if has_range_params(context["params"]) else None
@@ -338,13 +366,25 @@ class DerivedTableOperator(TableJobsOperator):
         )
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
-        """Return one merge into the staging table."""
+        """Return one merge into the staging table.
+
+        Raises:
+            AirflowException: the views of the sources do not show all changes before the batch.
+        """
         batch, staging = batch_of(context), warehouse.name(self.staging_id(context))
         query = query_of(self.table)
-        source = derive(query, self.table, names_of(self.table, warehouse))
+        own = warehouse.columns(self.table.table_id)
+        marks = marks_of(self.table, warehouse)
+        if (dirty := first_dirty(marks.values())) < batch.range.start:
+            raise AirflowException(
+                f"ledgers from {dirty} on were published again and are not in the views of the sources of "
+                f"{self.table.table_id}: run the DAG state_fold, then clear this task"
+            )
+        full_loads = {one: mark.start_ledger for one, mark in marks.items()}
+        source = derive(query, self.table, names_of(self.table, warehouse), own, full_loads)
         fields = {letter: warehouse.fields(warehouse.published(one)) for letter, one in sources_of(self.table).items()}
         given = selected_fields(query, fields, warehouse.schema(self.table.table_id))
-        columns = moved(given, warehouse.fields(staging), warehouse.columns(self.table.table_id))
+        columns = moved(given, warehouse.fields(staging), own)
         first_closed_at = datetime.fromisoformat(batch.first_closed_at).astimezone(UTC)
         parameters = (
             *batch_parameters(batch),

@@ -388,10 +388,12 @@ def of_all() -> Iterator[Made]:
         letters = {letter: LIVE[name(one.table_id)] for letter, one in sources_of(table).items()}
         given = derived.selected_fields(path.read_text(), letters, fields(table))
         names = {one: name(one.table_id) for one in (*sources_of(table).values(), table)}
-        source = derived.derive(path.read_text(), table, names)
         every = records.moved(given, LIVE[staging(table)], columns(table))
-        made = sql.replace_range(table, staging(table), source, every, (*BATCH, *OWN))
-        yield Made("replace_range", path.name, made)
+        full_load = {one: 12 for one in sources_of(table).values() if one.entry_keys}
+        for label, loads in (("", None), *([("-full-load", full_load)] if full_load else [])):
+            source = derived.derive(path.read_text(), table, names, columns(table), loads)
+            made = sql.replace_range(table, staging(table), source, every, (*BATCH, *OWN))
+            yield Made("replace_range", f"{path.name}{label}", made)
         for label, asked in (("times", TIME_RANGE), ("by_ledgers", LEDGER_RANGE)):
             checked = derived.check_sources(table, names, STATS, IDS, asked)
             yield Made("check_sources", f"{path.name}-{label}", checked)
@@ -411,6 +413,10 @@ def of_all() -> Iterator[Made]:
     yield Made("ledgers_closed", "", derived.ledgers_closed(HEADERS, TIME_RANGE))
     for rows in (STATS_ROWS[:1], STATS_ROWS):
         yield Made("upsert_stats", str(len(rows)), batch_stats.upsert_stats(STATS, rows))
+    for table in (one for one in DERIVED.values() if one.chain):
+        parameters = (*BATCH, Parameter("exported_at", "TIMESTAMP", "2026-01-01T00:00:00Z"))
+        of_chain = (STATS, table, name(table.table_id), table.table_id, "2026-01-01T00:00:00Z", parameters)
+        yield Made("publish_corrected", table.data_type, batch_stats.publish_corrected(*of_chain))
     yield Made("spent", "", batch_stats.spent(STATS, "a_dag", START, START))
     yield Made("costs_by_day", "", batch_stats.costs_by_day(STATS, START))
     yield Made("costs_by_table", "", batch_stats.costs_by_table(STATS, START))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import google.cloud.bigquery as bq
 import pytest
@@ -13,13 +14,28 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from stellar_etl_airflow.bigquery.versions import Versions
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
-from stellar_etl_airflow.model.batch import staging_table_id
-from stellar_etl_airflow.model.tables import BALANCES, ENRICHED_OPERATIONS, TRADE_OHLC, TRANSFERS, sources_of
-from stellar_etl_airflow.operators.runtime import settings
+from stellar_etl_airflow.model.batch import Batch, ExportAttempt, ExportedFile, staging_table_id
+from stellar_etl_airflow.model.partitions import BEGINNING
+from stellar_etl_airflow.model.ranges import LedgerRange
+from stellar_etl_airflow.model.tables import (
+    ACCOUNTS,
+    BALANCES,
+    ENRICHED_OPERATIONS,
+    PUBLISHED,
+    TRADE_OHLC,
+    TRANSFERS,
+    sources_of,
+)
+from stellar_etl_airflow.operators.runtime import VERIFY_TASK, settings
 from stellar_etl_airflow.settings.warehouse import WarehouseSettings
+from stellar_etl_airflow.sql.versions import Note
 from stellar_etl_airflow.tasks import build_bq_insert_job_task
+from stellar_etl_airflow.tasks.build_batch_stats import build_batch_stats
 from stellar_etl_airflow.tasks.build_bq_insert_job_task import QUERIES, build_publish_derived_task
+from stellar_etl_airflow.tasks.build_check_task import build_check_task
 from stellar_etl_airflow.tasks.build_cross_dependency_task import build_cross_dependency_task
+from stellar_etl_airflow.tasks.build_full_load_task import build_keep_full_load_task, build_merge_full_load_task
+from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
 from tests.dags.sql.statements import reversed_records
 from tests.dags.task_process import START, Supervisor, dag_result, run_task
 from tests.dags.tasks.derived_chain import run_chain
@@ -79,7 +95,11 @@ def load(client, warehouse_server):
             fields = reversed_records(fields) if table_id in older else fields
             schema = [bq.SchemaField.from_api_repr(field) for field in fields]
             client.delete_table(f"local.stellar.{table_id}", not_found_ok=True)
-            client.create_table(bq.Table(f"local.stellar.{table_id}", schema=schema))
+            table = bq.Table(f"local.stellar.{table_id}", schema=schema)
+            (registered,) = (one for one in PUBLISHED.values() if one.table_id == table_id)
+            table.time_partitioning = bq.TimePartitioning(field=registered.closed_at_column)
+            table.clustering_fields = list(registered.cluster)
+            client.create_table(table)
             (folder / "bucket").mkdir(parents=True, exist_ok=True)
             (folder / "bucket" / table_id).write_text("".join(json.dumps(row) + "\n" for row in rows))
             config = bq.LoadJobConfig(source_format="NEWLINE_DELIMITED_JSON", schema=schema)
@@ -378,6 +398,76 @@ def test_a_correction_removes_a_change_and_relinks_the_next_row(client, run, pub
     )
     with pytest.raises(AirflowSkipException):
         run({}, table=BALANCES)
+
+
+def test_a_removed_change_that_was_never_derived_relinks_the_next_row(client, run, publish_accounts):
+    rows = [account(11, 5.0), account(13, 7.0)]
+    publish_accounts(rows, 10, 13)
+    run({"start_ledger": 12, "end_ledger": 13}, table=BALANCES, run_id="first")
+    assert chain(client) == [("G1", 13, 50000000, 70000000)]
+    publish_accounts(rows[1:], 10, 13)
+    run({"start_ledger": 10, "end_ledger": 11}, table=BALANCES, run_id="corrected")
+    assert chain(client) == [("G1", 13, None, 70000000)]
+
+
+@pytest.fixture
+def load_all_accounts(client, warehouse_server, make_context, warehouse_environment):
+    """Run the tasks of a full load of all accounts at a ledger."""
+    _, folder = warehouse_server
+
+    def load_all_accounts(ledger, rows):
+        lines = "".join(json.dumps({**row, **OF_BATCH}) + "\n" for row in rows)
+        (folder / "exports").mkdir(parents=True, exist_ok=True)
+        (folder / "exports" / "accounts.txt").write_text(lines)
+        attempt = ExportAttempt(LedgerRange(ledger, ledger), "full", datetime.now(UTC).isoformat())
+        file = ExportedFile("gs://exports/accounts.txt", len(rows), len(lines))
+        batch = Batch(attempt, "a network", 1, at(ledger), at(ledger), {"accounts": file})
+        make_context.xcoms[VERIFY_TASK, "return_value"] = batch.to_json()
+        builders = (build_gcs_to_bq_task, build_check_task, build_keep_full_load_task, build_merge_full_load_task)
+        tasks = [build(ACCOUNTS) for build in builders]
+        for task in tasks:
+            task.task_id = f"accounts.{task.task_id}"
+        for task in (*tasks, build_batch_stats([ACCOUNTS], full_load=True)):
+            task.deferrable = False
+            context = make_context(task.task_id, run_id="full load", dag_id="bucket_list_export")
+            task.pre_execute(context)
+            make_context.xcoms[task.task_id, "return_value"] = task.execute(context)
+        make_context.xcoms.clear()
+
+    return load_all_accounts
+
+
+OF_BATCH = {"batch_id": "r", "batch_run_date": "2026-01-01T00:00:00", "batch_insert_ts": "2026-01-01T00:00:00Z"}
+
+
+def test_a_full_load_says_how_much_there_was_before_in_whatever_ranges_rows_are_derived(
+    client, run, publish_accounts, load_all_accounts
+):
+    publish_accounts([account(11, 5.0), account(13, 7.0), account(13, 9.0, key="G3")], 10, 13)
+    run({}, table=BALANCES, run_id="before")
+    assert chain(client)[-1] == ("G3", 13, None, 90000000)
+    load_all_accounts(12, [account(12, 5.0), account(12, 4.0, key="G3")])
+    expected = [("G1", 11, None, 50000000), ("G1", 13, 50000000, 70000000), ("G3", 13, 40000000, 90000000)]
+    run({}, table=BALANCES, run_id="after")
+    assert chain(client) == expected
+    with pytest.raises(AirflowSkipException):
+        run({}, table=BALANCES)
+    for first, last in ((10, 11), (12, 12), (13, 13)):
+        run({"start_ledger": first, "end_ledger": last}, table=BALANCES, run_id=f"{first} again")
+        assert chain(client) == expected
+
+
+def test_ledgers_wait_for_a_fold_if_the_views_do_not_show_what_was_before(client, run, publish_accounts):
+    publish_accounts([account(11, 5.0), account(13, 7.0)], 10, 13)
+    warehouse = Warehouse(client, settings(WarehouseSettings))
+    versions = Versions(warehouse, ACCOUNTS, warehouse.config.targets[0])
+    before = versions.folded()
+    versions.do(Note(replace(before, dirty_ledger=9, dirty_time=BEGINNING)))
+    with pytest.raises(AirflowSkipException):
+        run({}, table=BALANCES)
+    versions.do(Note(before))
+    run({}, table=BALANCES)
+    assert chain(client) == [("G1", 11, None, 50000000), ("G1", 13, 50000000, 70000000)]
 
 
 # Kinds of derived tables -------------------------------------------------------------------------------------------

@@ -60,9 +60,9 @@ def table(client) -> str:
     return f"{DATASET}.t{next(_numbers)}"
 
 
-def fill(client: bq.Client, table: str, first: int, last: int, v: str) -> None:
-    """Insert rows with an id, ten per seq."""
-    run(
+def fill(client: bq.Client, table: str, first: int, last: int, v: str) -> bq.QueryJob:
+    """Insert rows with an id, ten per seq; return the job."""
+    return run(
         client,
         f"INSERT INTO `{table}` (id, seq, v) "
         f"SELECT i, DIV(i, 10), '{v}' FROM UNNEST(GENERATE_ARRAY({first}, {last})) AS i",
@@ -156,7 +156,7 @@ def test_on_false_reads_its_target_before_the_change_without_a_nested_loop(clien
         f"CREATE TABLE `{table}` (id INT64, seq INT64, v STRING, path ARRAY<STRUCT<code STRING>>, "
         "data JSON, moment TIMESTAMP, price NUMERIC)",
     )
-    run(
+    inserted = run(
         client,
         f"INSERT INTO `{table}` (id, seq, v, path, data, moment, price) "
         "SELECT i, DIV(i, 10), 'old', [STRUCT('A' AS code)], "
@@ -173,7 +173,7 @@ def test_on_false_reads_its_target_before_the_change_without_a_nested_loop(clien
         v="new",
     )
     assert (job.dml_stats.deleted_row_count, job.dml_stats.inserted_row_count) == (20, 10)
-    assert (job.ended - job.started).total_seconds() < 2
+    assert job.ended - job.started < 2.5 * (inserted.ended - inserted.started)
     assert rows(client, f"SELECT {names} FROM `{table}` WHERE seq IN (1, 2) ORDER BY id LIMIT 1") == [
         (10, 1, "new", [{"code": "A"}], {"k": [1]}, dt.datetime(2020, 1, 1, 0, 0, 0, 1, dt.UTC), Decimal("1.5"))
     ]
@@ -210,10 +210,10 @@ def test_a_waiting_query_runs_the_same_statements(client, table):
         client.query_and_wait("SELECT nope", retry=None, job_retry=None)
 
 
-def test_replacing_ten_thousand_rows_of_a_million_takes_less_than_a_second(client, table):
+def test_replacing_ten_thousand_rows_of_a_million_takes_less_time_than_inserting_the_million(client, table):
     for name in (table, f"{table}_staging"):
         run(client, f"CREATE TABLE `{name}` (id INT64, seq INT64, v STRING)")
-    fill(client, table, 0, 999_999, "old")
+    inserted = fill(client, table, 0, 999_999, "old")
     fill(client, f"{table}_staging", 500_000, 509_999, "new")
     job = run(
         client,
@@ -223,7 +223,7 @@ def test_replacing_ten_thousand_rows_of_a_million_takes_less_than_a_second(clien
         WHEN NOT MATCHED THEN INSERT (id, seq, v) VALUES (S.id, S.seq, S.v)""",
     )
     assert job.num_dml_affected_rows == 20_000
-    assert (job.ended - job.started).total_seconds() < 1
+    assert job.ended - job.started < inserted.ended - inserted.started
 
 
 UNIQUE_BY_KEY = """

@@ -27,7 +27,8 @@ cleared the task that the error names. Before each fault half of the batch's row
 every table is compared row by row with the result of a batch without a fault: a missing row is lost, a second row
 beside an older one is duplicate. No two merges into a table overlapped, and no pod and no staging table is left.
 Rows seen on 2026-11-29 or later also show that the watermark never claimed a ledger whose rows were missing, during the
-fault and after it, and that all ledgers were complete in the end.
+fault and after it, and that all ledgers were complete in the end. Rows that a user deletes count as missing once a
+coverage check has found them.
 
 `./run_tests.sh tests/faults --faults all` writes this page, and replaces only the rows of the faults that it ran. It
 ran on the laptop stack:

@@ -161,7 +161,7 @@ class Stage:
         claims = self.claims()
         return false_claims(claims, (ALL["start_ledger"], ALL["end_ledger"]), self.counts, self.rows_per_ledger())
 
-    def _note(self, table: str, first: int, last: int) -> None:
+    def note(self, table: str, first: int, last: int) -> None:
         """Record the finding of a coverage check in advance: the watermark must exclude these ledgers."""
         self.stack.query(
             "INSERT INTO ledger_coverage "
@@ -176,9 +176,9 @@ class Stage:
         A row that the batch fails to publish is lost. A row that the batch only adds is a duplicate.
         """
         middle = (FIRST + LAST) // 2
-        self._note("history_ledgers", FIRST, middle)
+        self.note("history_ledgers", FIRST, middle)
         if dag_id in (LEDGERS_AND_ASSETS, BACKFILL):
-            self._note("history_assets", FIRST, LAST)
+            self.note("history_assets", FIRST, LAST)
         self.stack.query(f"DELETE FROM history_ledgers WHERE sequence BETWEEN {FIRST} AND {middle}")
         self.stack.query(
             f"DELETE FROM {BATCH_STATS_TABLE_ID} WHERE start_ledger = {FIRST} AND table_id = 'history_ledgers'"

@@ -36,10 +36,10 @@ open_files='' read_at=''
 read_open_files() {
   local links=(/proc/[0-9]*/fd/*) first
   open_files=$'\n'
-  # In portions, because a command's arguments are limited, and because bash handles signals between two commands. For a
-  # descriptor that was closed meanwhile stat fails and prints no line.
+  # In portions, because a command's arguments are limited, and to stop between two of them. For a descriptor that was
+  # closed meanwhile stat fails and prints no line.
   for ((first = 0; first < ${#links[@]}; first += 2000)); do
-    [[ ! $stopped ]] || return
+    ! is_stopped || return
     open_files+=$(stat -L -c '%d:%i' -- "${links[@]:first:2000}" 2>/dev/null)$'\n'
   done
   read_at=$SECONDS
@@ -48,7 +48,7 @@ read_open_files() {
 # Whether the file of a device and inode is open. Descriptors are read once per pass, and again after two seconds.
 is_open() {
   if [[ ! $read_at ]] || ((SECONDS - read_at >= 2)); then read_open_files; fi
-  [[ $stopped || $open_files == *$'\n'"$1"$'\n'* ]]
+  is_stopped || [[ $open_files == *$'\n'"$1"$'\n'* ]]
 }
 
 # By this machine's clock: a file's times come from another machine's clock.
@@ -113,7 +113,7 @@ pass() {
   local from
   read_at=''
   for from in "$1"/**/*; do
-    [[ $stopped ]] && return
+    is_stopped && return
     [[ -f $from && ! -L $from ]] && is_finished "$from" && move "$from" "$2/${from#"$1"/}"
   done
 }
@@ -125,7 +125,7 @@ expire() {
   next_expiry=$((SECONDS + 3600))
   marker=$(mktemp) && touch -d "$KEEP_DAYS days ago" -- "$marker" || return 0
   for file in "$1"/**/[0-9]*-[0-9]*-*; do
-    [[ $stopped ]] && break
+    is_stopped && break
     [[ -f $file && ! -L $file && $file -ot $marker ]] || continue
     rm -f -- "$file" || continue
     deleted=$((deleted + 1))
@@ -143,13 +143,24 @@ local_path=$(realpath -m -- "$1") output_path=$(realpath -m -- "$2")
 [[ $KEEP_DAYS =~ ^[0-9]{1,5}$ ]] || usage "STELLAR_ETL_KEEP_DAYS must be a number of days, not $KEEP_DAYS"
 mkdir -p -- "$output_path" || exit 1
 
-stopped='' next_expiry=0
-trap 'stopped=1' TERM INT
+# A trap of bash 5.2 that runs while bash reads "$(...)" fails ("unexpected EOF while looking for matching )"), and the
+# signal is lost. So the process that gets signals only waits. Its child does the work, and looks for a file.
+folder=$(mktemp -d) || exit 1
+readonly stop=$folder/stop
+is_stopped() { [[ -e $stop ]] || ! kill -0 "$$" 2>/dev/null; }
+
+work() {
+  next_expiry=0
+  until is_stopped; do
+    pass "$local_path" "$output_path"
+    expire "$output_path"
+    is_stopped || sleep "$POLL_SECONDS"
+  done
+}
+
+trap ': >"$stop"' TERM INT
 log "moving files that have been quiet for $QUIET_SECONDS s from $local_path to $output_path"
-until [[ $stopped ]]; do
-  pass "$local_path" "$output_path"
-  expire "$output_path"
-  # In the background: bash handles a signal only after a foreground command has ended.
-  [[ $stopped ]] || { sleep "$POLL_SECONDS" & wait $!; }
-done
+work &
+while kill -0 $! 2>/dev/null; do wait $!; done
+rm -rf -- "$folder"
 log "stopped"

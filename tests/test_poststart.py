@@ -312,6 +312,18 @@ def test_the_example_starts_the_script_on_mounted_folders():
 
 
 @both
+def test_sigterm_stops_the_script_at_any_moment_of_its_work(mover):
+    """A trap of bash 5.2 that runs while bash reads "$(...)" loses the signal: three to six rounds were enough."""
+    for number in range(20):
+        put(mover.source, f"{number}.txt")
+        mover.start(quiet=0)
+        mover.wait_for(f"{number}.txt")
+        time.sleep(number / 1000)  # the moments, not a wait
+        assert mover.stop() == 0
+    assert mover.said().count("poststart.sh: stopped") == 20
+
+
+@both
 def test_the_script_continues_after_a_restart(mover):
     put(mover.source, "first.txt")
     mover.start()

@@ -81,7 +81,12 @@ PROVED = {
 def is_unique_by(merge: exp.Merge) -> bool:
     """Return whether the source of a merge keeps one row per value of the columns that match it."""
     keys = {column.name for column in merge.args["on"].find_all(exp.Column)}
-    qualify = merge.args["using"].this.args.get("qualify") if isinstance(merge.args["using"], exp.Subquery) else None
+    if not isinstance(merge.args["using"], exp.Subquery):
+        return False
+    source = merge.args["using"].this
+    if source.args.get("distinct") and set(source.named_selects) <= keys:
+        return True
+    qualify = source.args.get("qualify")
     if qualify is None or not isinstance(qualify.this, exp.EQ) or qualify.this.expression.sql() != "1":
         return False
     window = qualify.this.this
@@ -110,7 +115,7 @@ def test_at_most_one_source_row_matches_a_target_row():
             continue
         matched.add(made.function)
         assert is_unique_by(merge) or made.function in PROVED or is_of_chain(made), made
-    assert matched == {"publish", "copy", *PROVED}
+    assert matched == {"publish", "copy", "publish_corrected", *PROVED}
 
 
 def test_no_clause_of_a_merge_has_a_subquery():

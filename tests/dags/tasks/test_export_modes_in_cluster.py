@@ -168,7 +168,7 @@ def test_a_missing_file_is_named(manifest, mode, suffix, run, airflow_environmen
     airflow_environment(manifest=manifest, export_mode=mode)
     run(build_export_task(TABLES))
     objects.blob(attempt_left(make_context).object_name("operations.txt") + suffix).delete()
-    with pytest.raises(ManifestError, match=rf"9-26-operations\.txt{suffix} is missing"):
+    with pytest.raises(ManifestError, match=rf"9-26-operations\.txt{suffix}: the export pod ended too early"):
         run(build_verify_task(TABLES))
 
 

@@ -24,6 +24,7 @@ from tests.waiting import PATIENCE, wait_until
 
 PROJECT = "local"
 BUCKET = "stellar-etl-local"
+DATASET = "local.stellar"
 
 
 def free_port() -> int:

@@ -9,32 +9,18 @@ import itertools
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
 
 import google.cloud.bigquery as bq
 import pytest
 from google.api_core.exceptions import BadRequest, Conflict, GoogleAPICallError, NotFound
 
-from tests.local.emulators import Server, bigquery_client, running, warehouse
+from tests.local.emulators import DATASET, bigquery_client, running, warehouse
 from tests.waiting import PATIENCE, wait_until
 
-DATASET = "local.stellar"
 ENDLESS = """
     SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 60000)) AS a, UNNEST(GENERATE_ARRAY(1, 10000000)) AS b
     WHERE a < b"""
 ONCE = {"retry": None, "job_retry": None}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
-    with running(warehouse(tmp_path_factory.mktemp("warehouse"))) as server:
-        bigquery_client(server).create_dataset(DATASET)
-        yield server
-
-
-@pytest.fixture
-def client(server) -> bq.Client:
-    return bigquery_client(server)
 
 
 def test_a_job_id_can_be_used_once(client):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +16,20 @@ from google.cloud.bigquery import SchemaField
 from stellar_etl_airflow.sql.statement import Parameter, Statement
 from tests.dags.sql.googlesql import RefusedError
 from tests.dags.sql.reference import Reference
-from tests.local.emulators import bigquery_client, running, warehouse
+from tests.local.emulators import DATASET
 from tests.local.warehouse.verdicts import LINES, REFUSED, SCALARS, SHAPES, Source, Verdict
 
-DATASET = "local.stellar"
 TABLES = itertools.count()
 CASTS = {"INTEGER": "INT64", "FLOAT": "FLOAT64"}
 """Types with another name in SQL."""
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("warehouse")
-
-
-@pytest.fixture(scope="module")
-def client(folder) -> Iterator[bq.Client]:
-    with running(warehouse(folder)) as server:
-        client = bigquery_client(server)
-        client.create_dataset(DATASET)
-        (folder / "gcs" / "b").mkdir()
-        yield client
-
-
 def load(client: bq.Client, folder: Path, schema: list[SchemaField], *lines: str) -> list[dict[str, Any]]:
     """Load lines into a separate table, and read it."""
     name = f"t{next(TABLES)}"
-    (folder / "gcs" / "b" / name).write_text("".join(f"{line}\n" for line in lines))
+    bucket = folder / "gcs" / "b"
+    bucket.mkdir(exist_ok=True)
+    (bucket / name).write_text("".join(f"{line}\n" for line in lines))
     config = bq.LoadJobConfig(source_format="NEWLINE_DELIMITED_JSON", schema=schema)
     client.load_table_from_uri(f"gs://b/{name}", f"{DATASET}.{name}", job_config=config, retry=None).result(retry=None)
     return [dict(row.items()) for row in client.query(f"SELECT * FROM `{DATASET}.{name}`").result()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,23 +13,9 @@ import pytest
 from google.api_core.exceptions import BadRequest, Conflict, GoogleAPICallError, NotFound
 from google.cloud.bigquery import SchemaField
 
-from tests.local.emulators import bigquery_client, running, warehouse
+from tests.local.emulators import DATASET
 
-DATASET = "local.stellar"
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("warehouse")
-
-
-@pytest.fixture(scope="module")
-def client(folder) -> Iterator[bq.Client]:
-    with running(warehouse(folder)) as server:
-        client = bigquery_client(server)
-        client.create_dataset(DATASET)
-        yield client
 
 
 @pytest.fixture

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Iterator
 from decimal import Decimal
 
 import google.cloud.bigquery as bq
 import pytest
 from google.api_core.exceptions import BadRequest, Forbidden, NotFound
 
-from tests.local.emulators import bigquery_client, running, warehouse
+from tests.local.emulators import DATASET
 
-DATASET = "local.stellar"
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory) -> Iterator[bq.Client]:
-    with running(warehouse(tmp_path_factory.mktemp("warehouse"))) as server:
-        client = bigquery_client(server)
-        client.create_dataset(DATASET)
-        yield client
 
 
 def run(client: bq.Client, sql: str, **values) -> bq.QueryJob:

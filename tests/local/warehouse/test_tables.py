@@ -5,29 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import time
-from collections.abc import Iterator
 
 import google.cloud.bigquery as bq
 import pytest
 from google.api_core.exceptions import BadRequest, Conflict, NotFound, PreconditionFailed
 from google.cloud.bigquery import SchemaField
 
-from tests.local.emulators import Server, bigquery_client, running, warehouse
+from tests.local.emulators import DATASET
 
-DATASET = "local.stellar"
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
-    with running(warehouse(tmp_path_factory.mktemp("warehouse"))) as server:
-        bigquery_client(server).create_dataset(DATASET)
-        yield server
-
-
-@pytest.fixture
-def client(server) -> bq.Client:
-    return bigquery_client(server)
 
 
 @pytest.fixture

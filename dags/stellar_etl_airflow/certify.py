@@ -27,7 +27,7 @@ from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.schema import SchemaError
 from stellar_etl_airflow.model.tables import ASSETS, CHANGES, LEDGERS, TABLES, Table
 from stellar_etl_airflow.settings.base import SettingsError
-from stellar_etl_airflow.settings.environments import read_variables
+from stellar_etl_airflow.settings.environments import add_variables_option, read_variables
 from stellar_etl_airflow.settings.parsing import load
 from stellar_etl_airflow.settings.warehouse import Target, WarehouseSettings
 from stellar_etl_airflow.sql.coverage import closed_between
@@ -184,13 +184,10 @@ def main() -> int:
         description="Write a certificate of ledgers, which stellar-etl verify-certificate recomputes from the lake.",
     )
     parser.add_argument("--ledgers", required=True, metavar="A-B", help=f"the range, at most {MOST_LEDGERS} ledgers")
-    parser.add_argument(
-        "--variables",
-        nargs="+",
-        type=Path,
+    add_variables_option(
+        parser,
+        "files of Airflow Variables in the order of import; they name the datasets",
         required=True,
-        metavar="FILE",
-        help="files of Airflow Variables in the order of import; they name the datasets",
     )
     parser.add_argument("--dataset", metavar="PROJECT.DATASET", help="one of the datasets (default: the private one)")
     parser.add_argument(

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound
@@ -31,7 +30,7 @@ from stellar_etl_airflow.model.ranges import LedgerRange, chunks, joined, withou
 from stellar_etl_airflow.model.schema import Field, SchemaError, lacking
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, CHANGES, LEDGERS, TABLES, Table
 from stellar_etl_airflow.settings.base import SettingsError
-from stellar_etl_airflow.settings.environments import read_variables
+from stellar_etl_airflow.settings.environments import add_variables_option, read_variables
 from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.parsing import load
 from stellar_etl_airflow.settings.runs import EnvironmentSettings
@@ -309,13 +308,10 @@ def main() -> int:
         description="Copy tables of another deployment to ours. Prints the tables to copy, and copies them with --go.",
     )
     parser.add_argument("source", metavar="PROJECT.DATASET", help="the other deployment's dataset, which is only read")
-    parser.add_argument(
-        "--variables",
-        nargs="+",
-        type=Path,
+    add_variables_option(
+        parser,
+        "files of Airflow Variables in the order of import; they name our datasets",
         required=True,
-        metavar="FILE",
-        help="files of Airflow Variables in the order of import; they name our datasets",
     )
     parser.add_argument(
         "--tables",

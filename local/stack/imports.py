@@ -10,7 +10,7 @@ from typing import Any
 from local.stack.layout import write_private
 
 Content = Mapping[str, Any]
-"""Return the content of a file of Variables or pools, by name."""
+"""The content of a file of Variables or pools, by name."""
 
 
 def to_import(wanted: Content, imported: Content, present: Collection[str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from stellar_etl_airflow.ops.airflow_api import AirflowApi, AirflowApiError, add
 from stellar_etl_airflow.ops.deployment import Deployment
 from stellar_etl_airflow.ops.show import print_table
 from stellar_etl_airflow.settings.base import SettingsError
-from stellar_etl_airflow.settings.environments import CHECKOUT, DEFAULT_FILE, read_variables
+from stellar_etl_airflow.settings.environments import CHECKOUT, DEFAULT_FILE, add_variables_option, read_variables
 from stellar_etl_airflow.sql.batch_stats import costs_by_day, costs_by_table
 from stellar_etl_airflow.sql.statement import Statement
 
@@ -93,13 +93,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     common = argparse.ArgumentParser(add_help=False)
     add_airflow_option(common)
-    common.add_argument(
-        "--variables",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help=f"files of values for Variables that Airflow hides; later ones override earlier ones and {DEFAULT_FILE}",
+    add_variables_option(
+        common,
+        f"files of values for Variables that Airflow hides; later ones override earlier ones and {DEFAULT_FILE}",
     )
     made = argparse.ArgumentParser(
         prog="python -m stellar_etl_airflow.ops", description="Report on a deployment, without changing it."

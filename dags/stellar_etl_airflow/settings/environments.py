@@ -46,6 +46,13 @@ def read_variables(*paths: Path) -> dict[str, Any]:
     return together
 
 
+def add_variables_option(parser: argparse.ArgumentParser, help_text: str, *, required: bool = False) -> None:
+    """Add `--variables FILE …` to a command, for `read_variables`; without the option there are no files."""
+    parser.add_argument(
+        "--variables", nargs="+", type=Path, default=[], required=required, metavar="FILE", help=help_text
+    )
+
+
 @dataclass(frozen=True)
 class Environments:
     """The default Variables and the environments of one checkout.

@@ -18,6 +18,7 @@ from stellar_etl_airflow.sql.statement import (
     identifier,
     ledger_of_row,
     range_predicate,
+    since_parameter,
 )
 
 
@@ -210,5 +211,5 @@ def last_audits(audits: str, since: datetime) -> Statement:
         "missing_rows, SUM(extra_rows) AS extra_rows, SUM(different_rows) AS different_rows, LOGICAL_OR(is_healed) "
         f"AS is_healed, MAX(detection_probability) AS detection_probability FROM {audits} "
         "WHERE audited_at >= @since GROUP BY run_id ORDER BY audited_at DESC",
-        (Parameter("since", "TIMESTAMP", since.isoformat()),),
+        (since_parameter(since),),
     )

@@ -17,6 +17,7 @@ from stellar_etl_airflow.sql.statement import (
     ledger_of_row,
     ledgers_parameters,
     listed,
+    since_parameter,
     table_name,
     table_parameters,
 )
@@ -296,7 +297,7 @@ FROM {stats}
 WHERE published_at >= @since
 GROUP BY table_id
 ORDER BY cost DESC, table_id"""
-    return Statement(sql, (Parameter("since", "TIMESTAMP", since.isoformat()),))
+    return Statement(sql, (since_parameter(since),))
 
 
 def loads_by_table(stats: str, since: datetime) -> Statement:
@@ -313,7 +314,7 @@ FROM {stats}
 WHERE published_at >= @since
 GROUP BY table_id
 ORDER BY table_id"""
-    return Statement(sql, (Parameter("since", "TIMESTAMP", since.isoformat()),))
+    return Statement(sql, (since_parameter(since),))
 
 
 def costs_by_day(stats: str, since: datetime) -> Statement:
@@ -329,4 +330,4 @@ FROM {stats}
 WHERE published_at >= @since
 GROUP BY day, dag_id
 ORDER BY day DESC, cost DESC, dag_id"""
-    return Statement(sql, (Parameter("since", "TIMESTAMP", since.isoformat()),))
+    return Statement(sql, (since_parameter(since),))

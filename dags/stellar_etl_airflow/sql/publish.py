@@ -36,9 +36,21 @@ class Attempt:
     newer: Sequence[LedgerRange] = ()
 
     @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """The parameters of `replace_range`."""
-        return (Parameter("exported_at", "TIMESTAMP", self.started_at), *outside_parameters(self.newer))
+    def parameter(self) -> Parameter:
+        """The parameter of `_OLDER`."""
+        return Parameter("exported_at", "TIMESTAMP", self.started_at)
+
+
+_OLDER = "(T.{0} <= @exported_at OR T.{0} IS NULL)".format(identifier(EXPORTED_AT))
+"""SQL that is true for published rows of this attempt, of older ones, and of unknown ones."""
+
+
+def _same_keys(table: Table) -> str:
+    return " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.keys)
+
+
+def _updates(table: Table, columns: Columns) -> str:
+    return ", ".join(f"{identifier(one)} = S.{identifier(one)}" for one in columns if one not in table.keys)
 
 
 def replace_range(
@@ -61,8 +73,8 @@ def replace_range(
     """
     rows, replaced = moved_rows(staging, columns), range_predicate(table, "T")
     if attempt:
-        exported_at = f"T.{identifier(EXPORTED_AT)}"
-        replaced += f" AND ({exported_at} <= @exported_at OR {exported_at} IS NULL)"
+        replaced += f" AND {_OLDER}"
+        parameters += (attempt.parameter, *outside_parameters(attempt.newer))
         if attempt.newer:
             outside = outside_predicate(table, attempt.newer)
             rows = f"(\n  SELECT {select_list(columns)}\n  FROM {staging}\n  WHERE TRUE{outside}\n)"
@@ -72,7 +84,7 @@ USING {rows} AS S
 ON FALSE
 WHEN NOT MATCHED BY SOURCE AND {replaced} THEN DELETE
 WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns)})"""
-    return Statement(sql, (*parameters, *(attempt.parameters if attempt else ())))
+    return Statement(sql, parameters)
 
 
 def replace_chain(
@@ -88,23 +100,18 @@ def replace_chain(
     Later rows are never inserted: the run that derives their ledgers inserts them. Unchanged later rows are not
     updated, so that few partitions change. Rows of newer attempts stay.
     """
-    closed_at, exported_at = f"T.{identifier(table.closed_at_column)}", f"T.{identifier(EXPORTED_AT)}"
-    match = " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.keys)
-    update = ", ".join(
-        f"{identifier(column)} = S.{identifier(column)}" for column in columns if column not in table.keys
-    )
-    older = f"({exported_at} <= @exported_at OR {exported_at} IS NULL)"
+    closed_at = f"T.{identifier(table.closed_at_column)}"
     content = [identifier(column) for column in columns if column not in (*table.keys, *BATCH_COLUMNS)]
     differs = " OR ".join([ledgers_predicate(table, "T"), *(f"T.{one} IS DISTINCT FROM S.{one}" for one in content)])
     sql = f"""\
 MERGE {target} AS T
 USING {moved_rows(staging, columns)} AS S
-ON {match} AND {closed_at} BETWEEN @first_closed_at AND @newest_closed_at
-WHEN MATCHED AND {older} AND ({differs}) THEN UPDATE SET {update}
-WHEN NOT MATCHED BY SOURCE AND {range_predicate(table, "T")} AND {older} THEN DELETE
+ON {_same_keys(table)} AND {closed_at} BETWEEN @first_closed_at AND @newest_closed_at
+WHEN MATCHED AND {_OLDER} AND ({differs}) THEN UPDATE SET {_updates(table, columns)}
+WHEN NOT MATCHED BY SOURCE AND {range_predicate(table, "T")} AND {_OLDER} THEN DELETE
 WHEN NOT MATCHED AND {ledgers_predicate(table, "S")} THEN INSERT ({column_list(columns)})
   VALUES ({column_list(columns, "S")})"""
-    return Statement(sql, (*parameters, Parameter("exported_at", "TIMESTAMP", attempt.started_at)))
+    return Statement(sql, (*parameters, attempt.parameter))
 
 
 def keep_earliest(
@@ -122,16 +129,10 @@ def keep_earliest(
     found it already published.
     """
     ledger = identifier(table.ledger_column)
-    match = " AND ".join(f"T.{identifier(key)} = S.{identifier(key)}" for key in table.keys)
-    update = ", ".join(
-        f"{identifier(column)} = S.{identifier(column)}" for column in columns if column not in table.keys
-    )
     gives_way = f"S.{ledger} < T.{ledger}"
     if attempt:
-        exported_at = f"T.{identifier(EXPORTED_AT)}"
-        older = f"({exported_at} <= @exported_at OR {exported_at} IS NULL)"
-        gives_way = f"({gives_way} OR S.{ledger} = T.{ledger} AND {older})"
-        parameters += (Parameter("exported_at", "TIMESTAMP", attempt.started_at),)
+        gives_way = f"({gives_way} OR S.{ledger} = T.{ledger} AND {_OLDER})"
+        parameters += (attempt.parameter,)
     sql = f"""\
 MERGE {target} AS T
 USING (
@@ -140,8 +141,8 @@ USING (
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY {column_list(table.keys)} ORDER BY {ledger}) = 1
 ) AS S
-ON {match}
-WHEN MATCHED AND {gives_way} THEN UPDATE SET {update}
+ON {_same_keys(table)}
+WHEN MATCHED AND {gives_way} THEN UPDATE SET {_updates(table, columns)}
 WHEN NOT MATCHED THEN INSERT ({column_list(columns)}) VALUES ({column_list(columns, "S")})"""
     return Statement(sql, parameters)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from stellar_etl_airflow.model.batch import Batch
 from stellar_etl_airflow.model.ranges import LedgerRange, TimeRange
@@ -210,6 +211,11 @@ def asked_parameters(asked: TimeRange | LedgerRange) -> tuple[Parameter, ...]:
 def listed(parameters: Iterable[Parameter]) -> str:
     """Return the names of parameters in SQL, separated by commas."""
     return ", ".join(f"@{parameter.name}" for parameter in parameters)
+
+
+def since_parameter(moment: datetime) -> Parameter:
+    """Return the parameter `since`."""
+    return Parameter("since", "TIMESTAMP", moment.isoformat())
 
 
 def table_parameters(table_ids: Iterable[str]) -> tuple[Parameter, ...]:

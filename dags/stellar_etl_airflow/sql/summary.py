@@ -8,10 +8,10 @@ from datetime import datetime
 from stellar_etl_airflow.model.coverage import Fault
 from stellar_etl_airflow.sql.batch_stats import COST_COLUMNS, LOADED_AT
 from stellar_etl_airflow.sql.statement import (
-    Parameter,
     RowsParameter,
     Statement,
     listed,
+    since_parameter,
     table_parameters,
 )
 from stellar_etl_airflow.sql.watermarks import AGAINST_LEDGERS, before, ranges_view
@@ -101,7 +101,7 @@ WHERE checked_at >= @since AND fault IN ({faults}) AND start_ledger IS NOT NULL 
 GROUP BY dataset, table_id, fault, start_ledger, end_ledger
 ORDER BY last_seen DESC, end_ledger DESC
 LIMIT {MOST_FOUND}"""
-    return Statement(sql, (_since(since),))
+    return Statement(sql, (since_parameter(since),))
 
 
 def lags_since(coverage: str, since: datetime) -> Statement:
@@ -117,7 +117,7 @@ FROM {coverage}
 WHERE checked_at >= @since AND fault = '{Fault.LAG}'
 QUALIFY ROW_NUMBER() OVER (PARTITION BY table_id, TIMESTAMP_TRUNC(checked_at, HOUR) ORDER BY checked_at DESC) = 1
 ORDER BY checked_at, table_id"""
-    return Statement(sql, (_since(since),))
+    return Statement(sql, (since_parameter(since),))
 
 
 def watermarks_since(batches: str, since: datetime) -> Statement:
@@ -133,7 +133,7 @@ FROM {batches}
 WHERE noted_at >= @since
 QUALIFY ROW_NUMBER() OVER (PARTITION BY dataset, TIMESTAMP_TRUNC(noted_at, HOUR) ORDER BY noted_at DESC) = 1
 ORDER BY noted_at, dataset"""
-    return Statement(sql, (_since(since),))
+    return Statement(sql, (since_parameter(since),))
 
 
 def costs_since(stats: str, since: datetime) -> Statement:
@@ -149,7 +149,7 @@ FROM {stats}
 WHERE published_at >= @since
 GROUP BY day, table_id
 ORDER BY day DESC, cost DESC, table_id"""
-    return Statement(sql, (_since(since),))
+    return Statement(sql, (since_parameter(since),))
 
 
 def loads_of(stats: str, places: Sequence[tuple[str, int, int]]) -> Statement:
@@ -187,10 +187,6 @@ SELECT p.table_id, p.start_ledger, p.end_ledger,
 FROM UNNEST(@places) AS p JOIN {stats} AS l ON l.table_id = p.table_id
 GROUP BY p.table_id, p.start_ledger, p.end_ledger"""
     return Statement(sql, (_places(places),))
-
-
-def _since(moment: datetime) -> Parameter:
-    return Parameter("since", "TIMESTAMP", moment.isoformat())
 
 
 def _places(places: Sequence[tuple[str, int, int]]) -> RowsParameter:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from google.api_core.exceptions import GoogleAPICallError
 
@@ -14,7 +13,7 @@ from stellar_etl_airflow.bigquery.tables import WarehouseError
 from stellar_etl_airflow.model.schema import SchemaError
 from stellar_etl_airflow.ops.airflow_api import AirflowApi, AirflowApiError, add_airflow_option
 from stellar_etl_airflow.settings.base import SettingsError
-from stellar_etl_airflow.settings.environments import CHECKOUT, DEFAULT_FILE, read_variables
+from stellar_etl_airflow.settings.environments import CHECKOUT, DEFAULT_FILE, add_variables_option, read_variables
 from stellar_etl_airflow.upgrade.deployment import NAME, Deployment
 from stellar_etl_airflow.upgrade.steps import STEPS, Step
 
@@ -70,13 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "migrations. Existing values are kept. Prints its changes, and makes them with --go.",
     )
     add_airflow_option(parser)
-    parser.add_argument(
-        "--variables",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help=f"files of values for Variables that are not set, and for those that Airflow hides; later files override "
+    add_variables_option(
+        parser,
+        f"files of values for Variables that are not set, and for those that Airflow hides; later files override "
         f"earlier ones and {DEFAULT_FILE}",
     )
     parser.add_argument("--go", action="store_true", help="make the changes")

@@ -47,7 +47,7 @@ _KEYS: dict[int, Callable[[Any], bytes]] = {
     names.LIQUIDITY_POOL: lambda entry: entry["liquidityPoolID"],
     names.TTL: lambda entry: entry["keyHash"],
 }
-"""Return an entry's key among those of its type, ordered as in the XDR of their ledger keys."""
+"""An entry's key among those of its type, ordered as in the XDR of their ledger keys."""
 
 _LEDGER_KEY = itemgetter(0, 1)  # of an `EntryChange`
 

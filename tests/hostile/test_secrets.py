@@ -7,6 +7,7 @@ import logging
 import os
 
 import pytest
+from airflow.sdk.configuration import clear_secrets_backends_cache
 from airflow.sdk.exceptions import AirflowException
 
 from stellar_etl_airflow.model.tables import LEDGERS, OPERATIONS
@@ -48,6 +49,7 @@ def planted(start, airflow_environment, monkeypatch, tmp_path, cluster):
     yield
     for name in held:
         cluster.api.delete_namespaced_secret(name, NAMESPACE)
+    clear_secrets_backends_cache()  # Airflow keeps a custom backend as long as the process lives
 
 
 def secrets_backend(monkeypatch, folder, variables, connections):

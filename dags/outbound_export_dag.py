@@ -22,13 +22,12 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param, chain
 
 from stellar_etl_airflow.operators.defaults import get_default_dag_args
-from stellar_etl_airflow.settings.outbound import declared
 from stellar_etl_airflow.tasks.build_outbound_job_tasks import build_delivery
 from stellar_etl_airflow.tasks.build_outbound_tasks import (
     DRY_RUN_PARAM,
-    EXPORT_PARAM,
     build_count_task,
     build_snapshot_task,
+    export_params,
 )
 
 with DAG(
@@ -40,7 +39,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(days=3),
     params={
-        EXPORT_PARAM: Param(type="string", enum=[*declared()], description="the export, by the name of its file"),
+        **export_params(),
         DRY_RUN_PARAM: Param(False, type="boolean", description="stop after making the batches, and show the first"),
     },
     tags=["outbound"],

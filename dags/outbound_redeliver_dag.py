@@ -19,13 +19,12 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param, chain
 
 from stellar_etl_airflow.operators.defaults import get_default_dag_args
-from stellar_etl_airflow.settings.outbound import declared
 from stellar_etl_airflow.tasks.build_outbound_job_tasks import build_delivery
 from stellar_etl_airflow.tasks.build_outbound_tasks import (
     BATCHES_PARAM,
-    EXPORT_PARAM,
     SNAPSHOT_PARAM,
     build_choose_task,
+    export_params,
 )
 
 with DAG(
@@ -37,7 +36,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(days=3),
     params={
-        EXPORT_PARAM: Param(type="string", enum=[*declared()], description="the export"),
+        **export_params(),
         SNAPSHOT_PARAM: Param(
             type="string", pattern=r"^\d{8}t\d{6}_[0-9a-f]{8}$", description="the snapshot, see outbound_runs"
         ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from local.times import parse_utc
-from stellar_etl.times import whole_seconds
+from stellar_etl.times import ceil_to_epoch_second
 
 DAY_MINUTES = 24 * 60
 
@@ -23,7 +23,7 @@ def parse_time(option: str, text: str) -> datetime:
         PlanError: it is not a time; the message names the option.
     """
     try:
-        return datetime.fromtimestamp(whole_seconds(parse_utc(text)), UTC)
+        return datetime.fromtimestamp(ceil_to_epoch_second(parse_utc(text)), UTC)
     except (ValueError, OverflowError) as error:
         raise PlanError(f"{option} {error}") from None
 

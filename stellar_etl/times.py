@@ -26,7 +26,7 @@ def parse_time(text: str) -> datetime:
         raise ValueError(f"{text!r} is before year 1 or after year 9999 in UTC") from None
 
 
-def whole_seconds(moment: datetime) -> int:
+def ceil_to_epoch_second(moment: datetime) -> int:
     """Return the first whole second at or after a time, since 1970: ledgers close at whole seconds.
 
     A float loses microseconds after the year 2106.

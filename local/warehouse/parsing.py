@@ -10,8 +10,8 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
 POSITIONS = {"line", "col", "start", "end"}
-"""What a tree says of where its names stood in the text. Nothing here asks for it, and copying it takes most of the
-time that a copy takes."""
+"""The metadata of a tree with the positions of names in the text. Nothing uses it, and it takes most of the time of a
+copy."""
 
 TEXTS_KEPT = 100
 """The number of cached trees: those of the running statements, in each step of their translation."""
@@ -37,22 +37,17 @@ def _trees(parse: Callable[..., Any], dialect: type[Dialect], sql: str) -> list[
     return trees
 
 
-def only_with(word: str, otherwise: Any = None) -> Callable[..., Any]:
-    """Ask a function about a statement only if the statement has a word; without it the answer is known.
+def only_with(word: str, otherwise: Callable[[str], Any] = lambda _: None) -> Callable[..., Any]:
+    """Call a function for a statement only if the statement has a word; without it the result is known.
 
-    Several functions look at each statement's tree for one kind of statement, and each of them copies the tree.
+    Several functions search each statement's tree for one kind of statement, and each of them copies the tree.
 
     Args:
         word: the word, in capitals.
-        otherwise: the function's answer for a statement of another kind.
+        otherwise: returns the function's result for a statement without the word.
     """
 
     def correction(original: Any, sql: str, *arguments: Any) -> Any:
-        return original(sql, *arguments) if word in sql.upper() else otherwise
+        return original(sql, *arguments) if word in sql.upper() else otherwise(sql)
 
     return correction
-
-
-def rewrite_only_with(word: str) -> Callable[..., Any]:
-    """Rewrite a statement only if it has a word."""
-    return lambda original, sql: original(sql) if word in sql.upper() else sql

@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from stellar_etl.errors import ExportError, NotReachedError
 from stellar_etl.sources.lake import Lake
-from stellar_etl.times import whole_seconds
+from stellar_etl.times import ceil_to_epoch_second
 
 BEFORE_ALL = -inf
 """The close time of ledgers before a lake's first one."""
@@ -35,7 +35,7 @@ def ledger_range(lake: Lake, start: datetime, end: datetime) -> dict[str, int]:
         raise ExportError(f"--start-time {start.isoformat()} is after --end-time {end.isoformat()}")
     newest = lake.load(lake.newest)[-1]
     for option, moment in (("--start-time", start), ("--end-time", end)):
-        late = whole_seconds(moment) - newest.close_time
+        late = ceil_to_epoch_second(moment) - newest.close_time
         if late > 0:
             raise NotReachedError(
                 f"{option} {moment.isoformat()}: the network has not reached this time; the newest ledger of "
@@ -43,8 +43,8 @@ def ledger_range(lake: Lake, start: datetime, end: datetime) -> dict[str, int]:
             )
     known = {0: BEFORE_ALL, newest.sequence: float(newest.close_time)}
     return {
-        "start": first_closed_at_or_after(lake, whole_seconds(start), known),
-        "end": first_closed_at_or_after(lake, whole_seconds(end), known),
+        "start": first_closed_at_or_after(lake, ceil_to_epoch_second(start), known),
+        "end": first_closed_at_or_after(lake, ceil_to_epoch_second(end), known),
     }
 
 

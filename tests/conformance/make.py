@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
+import tempfile
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 
 import zstandard
 
@@ -77,11 +78,11 @@ def encoded(stream: Stream) -> tuple[bytes, bytes]:
     return compress(records), compress(text.encode())
 
 
-def write(folder: str, some: Sequence[Stream]) -> int:
-    """Write streams into a folder of the kit, and return their size."""
+def write(folder: Path, some: Sequence[Stream]) -> int:
+    """Write streams into a folder, and return their size in bytes."""
     size = 0
     for stream in some:
-        path = DATA / folder / stream.name
+        path = folder / stream.name
         path.parent.mkdir(parents=True, exist_ok=True)
         for content, suffix in zip(encoded(stream), (".xdr.zst", ".jsonl.zst"), strict=True):
             path.with_name(path.name + suffix).write_bytes(content)
@@ -89,17 +90,37 @@ def write(folder: str, some: Sequence[Stream]) -> int:
     return size
 
 
-def main() -> None:
-    """Write the kit again."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+def replace(folder: Path, some: Sequence[Stream]) -> int:
+    """Replace a folder's streams, and return their size in bytes. The folder is unchanged if writing fails."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:
+        new, old = Path(place) / "new", Path(place) / "old"
+        size = write(new, some)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    return size
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the kit again.
+
+    Raises:
+        SystemExit: the ledgers or rows beside the project are missing; the kit is unchanged.
+    """
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args(arguments)
+    missing = [str(folder) for name in streams.SOURCES if not (folder := streams.SHARED / name).is_dir()]
+    if missing:
+        parser.exit(
+            1, f"these folders with ledgers and rows are missing; the kit is unchanged: {', '.join(missing)}\n"
+        )
     sources = {
         "mainnet": list(streams.mainnet()),
         "cases": list(streams.cases()),
         "core-tests": chosen(streams.core_tests()),
     }
     for folder, some in sources.items():
-        shutil.rmtree(DATA / folder, ignore_errors=True)
-        print(f"{folder}: {len(some)} streams, {write(folder, some)} bytes")
+        print(f"{folder}: {len(some)} streams, {replace(DATA / folder, some)} bytes")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,18 @@ from tests.stellar_etl.lakes import records
 
 DATA = REPO / "tests" / "data"
 
+MAINNET = ((30820015, 30820015, "30820015"), (30822015, 30822019, "30822015-30822019"))
+"""The recorded mainnet ledgers: the first, the last, and the folder of their rows."""
+
+SOURCES = (
+    "ledgers/pubnet",
+    "ledgers/core-tests",
+    "golden/cases",
+    "golden/core-tests",
+    *(f"golden/{name}" for *_, name in MAINNET),
+)
+"""The folders in `SHARED` with ledgers and rows beside the project."""
+
 CORE_TESTS = "(V) (;,,;) (V)"
 """The passphrase of stellar-core's own tests."""
 PUBNET = "Public Global Stellar Network ; September 2015"
@@ -140,7 +152,7 @@ def core_tests() -> Iterator[Stream]:
 def mainnet() -> Iterator[Stream]:
     """Yield the mainnet ledgers beside the project."""
     lake = SHARED / "ledgers" / "pubnet"
-    for first, last, name in ((30820015, 30820015, "30820015"), (30822015, 30822019, "30822015-30822019")):
+    for first, last, name in MAINNET:
         ledgers = []
         for number in range(first, last + 1):
             (path,) = lake.rglob(f"*--{number}.xdr.zst")

@@ -22,7 +22,7 @@ from stellar_etl_airflow.sql.statement import (
 )
 
 
-def complete_ranges(ranges: str) -> Statement:
+def complete_ranges_of_datasets(ranges: str) -> Statement:
     """Return the complete ranges of each dataset: `dataset`, `complete_from` and `complete_through`.
 
     Args:

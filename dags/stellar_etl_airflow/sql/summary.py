@@ -38,7 +38,7 @@ def all_watermarks(watermarks: str) -> Statement:
     )
 
 
-def complete_ranges(
+def complete_ranges_of_tables(
     ranges: str, stats: str, coverage: str, networks: Mapping[str, str | None], derived_ids: Sequence[str]
 ) -> Statement:
     """Return the complete ranges of each table: of loaded tables from the view, of derived ones by the same rules.

@@ -59,7 +59,7 @@ from stellar_etl_airflow.sql.derived import (
 from stellar_etl_airflow.sql.publish import Attempt, replace_range
 from stellar_etl_airflow.sql.records import moved
 from stellar_etl_airflow.sql.statement import Parameter, asked_parameters, batch_parameters
-from stellar_etl_airflow.sql.summary import complete_ranges
+from stellar_etl_airflow.sql.summary import complete_ranges_of_tables
 from stellar_etl_airflow.sql.versions import current_view_id
 from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import PublishOperator
 from stellar_etl_airflow.tasks.build_trigger_tasks import PlannedRun, run_of
@@ -179,7 +179,7 @@ def are_complete(warehouse: Warehouse, table: Table, ledgers: LedgerRange) -> bo
     derived = [warehouse.config.table_id(one.data_type) for one in chains]
     ranges, coverage, dataset = warehouse.name(RANGES_VIEW_ID), warehouse.name(COVERAGE_TABLE_ID), warehouse.dataset_id
     complete: dict[str, list[LedgerRange]] = {}
-    for row in warehouse.query(complete_ranges(ranges, stats, coverage, {dataset: None}, derived)):
+    for row in warehouse.query(complete_ranges_of_tables(ranges, stats, coverage, {dataset: None}, derived)):
         if row["dataset"] == dataset:
             one = LedgerRange(int(row["complete_from"]), int(row["complete_through"]))
             complete.setdefault(row["table_id"], []).append(one)

@@ -41,7 +41,7 @@ from stellar_etl_airflow.operators.runtime import (
 from stellar_etl_airflow.operators.staged import StagedTableOperator
 from stellar_etl_airflow.settings.runs import MOST_AUDITED, AuditSettings
 from stellar_etl_airflow.settings.warehouse import Target, WarehouseSettings
-from stellar_etl_airflow.sql.audits import compare_rows, complete_ranges, record_audit
+from stellar_etl_airflow.sql.audits import compare_rows, complete_ranges_of_datasets, record_audit
 from stellar_etl_airflow.sql.coverage import loaded_ranges
 from stellar_etl_airflow.sql.statement import Statement, batch_parameters
 from stellar_etl_airflow.tasks.build_coverage_tasks import (
@@ -98,7 +98,7 @@ class ChooseRangeOperator(BigQueryJobsOperator):
                     "trigger a run per part"
                 )
             return []
-        statement = complete_ranges(warehouse.name(RANGES_VIEW_ID))
+        statement = complete_ranges_of_datasets(warehouse.name(RANGES_VIEW_ID))
         return [query_job("complete", statement, warehouse.config.maximum_bytes_billed)]
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from airflow.providers.google.cloud.hooks.gcs import GCSHook
-from airflow.sdk import Context
+from airflow.sdk import Context, Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from google.cloud import bigquery
 
@@ -46,6 +46,7 @@ from stellar_etl_airflow.settings.outbound import (
     HttpSink,
     OutboundSettings,
     Prices,
+    declared,
     find_declaration,
 )
 from stellar_etl_airflow.settings.warehouse import CostSettings
@@ -71,6 +72,11 @@ FORMATS = {"parquet": "PARQUET", "avro": "AVRO", "ndjson": "NEWLINE_DELIMITED_JS
 
 SHOWN_CHARACTERS = 2000
 """Maximum number of characters of the first batch in the log of a dry run."""
+
+
+def export_params() -> dict[str, Param]:
+    """Return the param with the name of an export, for the DAGs that deliver one."""
+    return {EXPORT_PARAM: Param(type="string", enum=[*declared()], description="the export, by the name of its file")}
 
 
 def delivery_of(context: Context) -> Delivery:

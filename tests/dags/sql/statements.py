@@ -472,7 +472,7 @@ def of_audited_table(table: Table) -> Iterator[Made]:
 
 
 def of_audits() -> Iterator[Made]:
-    yield Made("complete_ranges", "", audits.complete_ranges(name(RANGES_VIEW_ID)))
+    yield Made("complete_ranges_of_datasets", "", audits.complete_ranges_of_datasets(name(RANGES_VIEW_ID)))
     run = {"run_id": "run", "start_ledger": "10", "end_ledger": "19", "is_healed": "true"}
     chances = ("complete_ledgers", "runs_per_year", "detection_probability")
     for label, value in (("chosen", "1"), ("asked", None)):
@@ -512,8 +512,8 @@ def of_summary() -> Iterator[Made]:
     networks = {".".join(dataset): "0123456789abcdef" * 2 for dataset in DATASETS}
     derived_ids = [table.table_id for table in DERIVED.values()]
     yield Made("all_watermarks", "", summary_sql.all_watermarks(name(WATERMARKS_VIEW_ID)))
-    ranges = summary_sql.complete_ranges(name(RANGES_VIEW_ID), STATS, coverage, networks, derived_ids)
-    yield Made("complete_ranges", "", ranges)
+    ranges = summary_sql.complete_ranges_of_tables(name(RANGES_VIEW_ID), STATS, coverage, networks, derived_ids)
+    yield Made("complete_ranges_of_tables", "", ranges)
     yield Made("loaded_islands", "", summary_sql.loaded_islands(STATS, ids))
     yield Made("known_findings", "", summary_sql.known_findings(coverage, START))
     yield Made("lags_since", "", summary_sql.lags_since(coverage, START))

@@ -9,7 +9,7 @@ from benchmarks import inputs
 from benchmarks.backfill_model import Dag, Rates, Table, best, simulate
 from benchmarks.emulated import exported
 from benchmarks.results import kept
-from benchmarks.rows import Benchmark, Row, Skipped, held_against
+from benchmarks.rows import Benchmark, Row, Skipped, compared_with
 from stellar_etl_airflow.model.tables import STATE_TABLES, WITH_CAPTIVE_CORE, WITHOUT_CAPTIVE_CORE, loaded_by
 
 LEDGERS = 30 * 24 * 3600 * 10 // 57
@@ -70,7 +70,7 @@ def run(_rounds: int) -> list[Row]:
             f"chunks of {chunk:,} ledgers, {outcome.pods:.0f} hours of pods, {outcome.writer:.2g} hours of the busiest "
             "table's writers"
         )
-        rows.append(held_against(Row(f"{pods} pods", "h", [outcome.elapsed], note=note), alone))
+        rows.append(compared_with(Row(f"{pods} pods", "h", [outcome.elapsed], note=note), alone))
     return [alone, *rows]
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from benchmarks import inputs
 from benchmarks.history import SDK, export_speed, sdk_ledgers
 from benchmarks.measure import in_turns
-from benchmarks.rows import Benchmark, Row, held_against
+from benchmarks.rows import Benchmark, Row, compared_with
 from benchmarks.sdk import sdk_speed
 
 COMMAND = "export_ledger_entry_changes"
@@ -18,7 +18,7 @@ def run(rounds: int) -> list[Row]:
     figures = in_turns({SDK: partial(sdk_speed, sdk_ledgers()), COMMAND: partial(export_speed, COMMAND)}, rounds)
     sdk = Row(SDK, "MB/s", figures[SDK])
     note = f"{inputs.LEDGERS} ledgers, {inputs.megabytes():.1f} MB; verified, all types"
-    return [sdk, held_against(Row(COMMAND, "MB/s", figures[COMMAND], note=note), sdk, target=3)]
+    return [sdk, compared_with(Row(COMMAND, "MB/s", figures[COMMAND], note=note), sdk, target=3)]
 
 
 BENCHMARK = Benchmark(

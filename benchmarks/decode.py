@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import inputs
 from benchmarks.measure import in_turns, processor_seconds
-from benchmarks.rows import Benchmark, Row, held_against
+from benchmarks.rows import Benchmark, Row, compared_with
 from benchmarks.sdk import sdk_speed
 from stellar_etl.xdr import decode_batch
 
@@ -112,14 +112,14 @@ def _kind(
     ours = Row(f"{GENERATED}: {kind}", "MB/s", figures[GENERATED], note=note)
     rows = [
         made[PYTHON_SDK],
-        held_against(ours, made[PYTHON_SDK], target=10, of=PYTHON_SDK),
+        compared_with(ours, made[PYTHON_SDK], target=10, of=PYTHON_SDK),
         made[PYTHON_SDK_AT_BEST],
-        held_against(ours, made[PYTHON_SDK_AT_BEST], of=PYTHON_SDK_AT_BEST),
+        compared_with(ours, made[PYTHON_SDK_AT_BEST], of=PYTHON_SDK_AT_BEST),
     ]
     if node:
         rows += [
             made[JAVASCRIPT_SDK],
-            held_against(ours, made[JAVASCRIPT_SDK], target=1, of=f"{JAVASCRIPT_SDK}, {node.version}"),
+            compared_with(ours, made[JAVASCRIPT_SDK], target=1, of=f"{JAVASCRIPT_SDK}, {node.version}"),
         ]
     return rows
 

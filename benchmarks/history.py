@@ -7,7 +7,7 @@ from functools import partial
 from benchmarks import inputs
 from benchmarks.decode import SDK_LEDGERS
 from benchmarks.measure import export, in_turns, processor_seconds
-from benchmarks.rows import Benchmark, Row, held_against
+from benchmarks.rows import Benchmark, Row, compared_with
 from benchmarks.sdk import sdk_speed
 from stellar_etl.sources.lake import decompress, open_lake
 
@@ -50,10 +50,10 @@ def run(rounds: int) -> list[Row]:
         sdk,
         at_best,
         whole,
-        held_against(whole, sdk, target=5),
-        held_against(whole, at_best),
+        compared_with(whole, sdk, target=5),
+        compared_with(whole, at_best),
         limit,
-        held_against(whole, limit),
+        compared_with(whole, limit),
     ]
 
 

@@ -9,7 +9,7 @@ import duckdb
 
 from benchmarks.emulated import Emulated, Export, Loading, emulated, exported
 from benchmarks.measure import in_turns, processor_seconds
-from benchmarks.rows import Benchmark, Row, held_against
+from benchmarks.rows import Benchmark, Row, compared_with
 from stellar_etl_airflow.model.tables import EFFECTS, LEDGERS, OPERATIONS, TRANSACTIONS, Table
 
 TABLES = (OPERATIONS, EFFECTS, TRANSACTIONS)
@@ -47,7 +47,7 @@ def _rows(table: Table, export: Export, seconds: dict[str, list[float]]) -> list
     )
     return [
         plain,
-        held_against(ours, plain, target=1 / 2.5, of=PLAIN),
+        compared_with(ours, plain, target=1 / 2.5, of=PLAIN),
         Row(what, "MB/s", ours.values, target=24),
         Row(what, "rows/s", [count / value for value in seconds["ours"]], target=97_000),
     ]

@@ -7,7 +7,7 @@ from functools import partial
 
 from benchmarks import inputs
 from benchmarks.measure import export, in_turns
-from benchmarks.rows import Benchmark, Row, held_against
+from benchmarks.rows import Benchmark, Row, compared_with
 from stellar_etl.cli.options import ODD_COMMANDS
 from stellar_etl.transforms.registry import HISTORY
 from tests.stellar_etl.web_lake import Files, served
@@ -31,7 +31,7 @@ def run(rounds: int) -> list[Row]:
     reads = {name: Row(name, "reads", [float(count)]) for name, count in _reads().items()}
     return [
         Row(f"{len(SINGLE)} single commands", "s", times["single"].values),
-        held_against(
+        compared_with(
             Row("export_all_history", "s", times["one pass"].values),
             times["single"],
             target=1 / 3,
@@ -39,7 +39,7 @@ def run(rounds: int) -> list[Row]:
             of="their sum",
         ),
         Row(f"{len(SINGLE)} single commands", "reads", reads["single"].values),
-        held_against(
+        compared_with(
             Row("export_all_history", "reads", reads["one pass"].values),
             reads["single"],
             target=1 / 5,

@@ -6,7 +6,7 @@ import os
 
 from benchmarks import inputs
 from benchmarks.measure import Cost, export
-from benchmarks.rows import Benchmark, Row, Skipped, held_against
+from benchmarks.rows import Benchmark, Row, Skipped, compared_with
 
 SECONDS_PER_LEDGER = 5
 """The public network's pace."""
@@ -28,14 +28,14 @@ def run(rounds: int) -> list[Row]:
         raise Skipped("needs two processors")
     costs: dict[int, list[Cost]] = {1: [], 2: []}
     for number in range(rounds + 1):
-        for processes, held in costs.items():
+        for processes, measured in costs.items():
             cost = _cost(processes)
             if number:
-                held.append(cost)
+                measured.append(cost)
     one = Row(f"{ROW}, one process", "s", [cost.seconds for cost in costs[1]])
     # With two, the first process only coordinates: its time counts in full, that of the others by half.
     two = Row(f"{ROW}, two processes", "s", [cost.first + (cost.seconds - cost.first) / 2 for cost in costs[2]])
-    elapsed = {count: [cost.elapsed for cost in held] for count, held in costs.items()}
+    elapsed = {count: [cost.elapsed for cost in measured] for count, measured in costs.items()}
     network = SECONDS_PER_LEDGER * inputs.LEDGERS
     return [
         one,
@@ -54,7 +54,7 @@ def run(rounds: int) -> list[Row]:
             note=f"{inputs.LEDGERS} ledgers, one in {SECONDS_PER_LEDGER} s",
         ),
         Row(f"{ROW}, one process, elapsed", "s", elapsed[1]),
-        held_against(Row(f"{ROW}, two processes, elapsed", "s", elapsed[2]), Row("one, elapsed", "s", elapsed[1])),
+        compared_with(Row(f"{ROW}, two processes, elapsed", "s", elapsed[2]), Row("one, elapsed", "s", elapsed[1])),
     ]
 
 

@@ -93,17 +93,17 @@ def _bars(rows: list[Row]) -> list[Bar]:
     return list(bars.values())
 
 
-def _section(name: str, benchmark: Benchmark, held: Mapping[str, Any], rows: list[Row]) -> str:
-    versions = ", ".join(f"{package} {number}" for package, number in held["versions"].items())
-    before, after = held["load"]
+def _section(name: str, benchmark: Benchmark, record: Mapping[str, Any], rows: list[Row]) -> str:
+    versions = ", ".join(f"{package} {number}" for package, number in record["versions"].items())
+    before, after = record["load"]
     lines = [
         f"## {benchmark.title}",
         "",
         benchmark.about,
         "",
         (
-            f"`benchmarks/run.sh {name}`, {held['date']}, {held['rounds']} rounds; {held['machine']}; "
-            f"{held['system']}; {versions}; load {before} before and {after} after."
+            f"`benchmarks/run.sh {name}`, {record['date']}, {record['rounds']} rounds; {record['machine']}; "
+            f"{record['system']}; {versions}; load {before} before and {after} after."
         ),
         "",
         f"![{benchmark.title}](charts/{name}.svg)",

@@ -59,7 +59,7 @@ class Benchmark:
     run: Callable[[int], list[Row]]
 
 
-def held_against(row: Row, other: Row, *, target: float | None = None, at_most: bool = False, of: str = "") -> Row:
+def compared_with(row: Row, other: Row, *, target: float | None = None, at_most: bool = False, of: str = "") -> Row:
     """Return a row with its ratios to another one, round by round."""
     ratios = [value / base for value, base in zip(row.values, other.values, strict=True)]
     return Row(row.what, row.unit, row.values, of or other.what, ratios, target, at_most, row.note)
@@ -73,4 +73,4 @@ def against_first(rows: Sequence[Row], *, at_most: float) -> list[Row]:
         at_most: the target of the ratios.
     """
     first, *others = rows
-    return [first, *(held_against(row, first, target=at_most, at_most=True) for row in others)]
+    return [first, *(compared_with(row, first, target=at_most, at_most=True) for row in others)]

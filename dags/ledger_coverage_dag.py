@@ -68,7 +68,7 @@ from stellar_etl_airflow.operators.defaults import (
 )
 from stellar_etl_airflow.tasks.build_coverage_tasks import (
     HEAL_PARAM,
-    build_look_task,
+    build_coverage_check_task,
     build_newest_ledger_task,
     build_plan_healing_task,
     build_record_task,
@@ -101,7 +101,7 @@ with DAG(
 ) as dag:
     build_schedules_task(get_periods(), ends=bool(os.environ.get(END_DATE)))
     build_retention_task()
-    look, plan = build_look_task(), build_plan_healing_task()
+    look, plan = build_coverage_check_task(), build_plan_healing_task()
     record, repairing = build_record_task(), build_repairing_summary_task()
     chain(build_newest_ledger_task(), look, [record, build_report_task(), plan])
     chain([record, plan], repairing)

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from local.plan import PlanError, parse_time, spelt
+from local.plan import PlanError, format_time, parse_time
 from local.stack.disk import full_disk
 from local.stack.layout import REPO
 
@@ -106,4 +106,4 @@ def date_of(option: str, text: str) -> str:
     Raises:
         PlanError: it is not a time, or has no zone.
     """
-    return spelt(parse_time(option, text))
+    return format_time(parse_time(option, text))

@@ -17,7 +17,7 @@ from typing import Any
 from local import lineage
 from local.arguments import add_folder, check_folder, check_output, dag_folder_of, date_of, lake_of, schedule_of
 from local.interrupts import INTERRUPTED, interruption, stops_stack
-from local.plan import PlanError, spelt
+from local.plan import PlanError, format_time
 from local.sample import END, START, ensure_sample_lake
 from local.stack import Stack, StackError
 from local.stack.disk import FULL, with_disk
@@ -99,7 +99,7 @@ def _changes_of(stack: Stack, arguments: argparse.Namespace) -> dict[str, Any]:
     changes: dict[str, Any] = {"lake": lake, "dataset": DATASET if lake == sample else dataset_of(lake)}
     if lake != stack.options.lake or not stack.options.start_date:
         ends = (START, END) if lake == sample else ()
-        changes |= dict(zip(("start_date", "end_date"), [spelt(end) for end in ends] or ["", ""], strict=True))
+        changes |= dict(zip(("start_date", "end_date"), [format_time(end) for end in ends] or ["", ""], strict=True))
     for name in ("start_date", "end_date"):
         if (given := getattr(arguments, name)) is not None:
             changes[name] = date_of(f"--{name.replace('_', '-')}", given)

@@ -28,7 +28,7 @@ def parse_time(option: str, text: str) -> datetime:
         raise PlanError(f"{option} {error}") from None
 
 
-def spelt(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Return a time in the form of users and Airflow."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -56,7 +56,7 @@ class Interval:
     @property
     def run_id(self) -> str:
         """The name of a run over it."""
-        return "range__" + re.sub(r"[-:]", "", f"{spelt(self.start)}_{spelt(self.end)}")
+        return "range__" + re.sub(r"[-:]", "", f"{format_time(self.start)}_{format_time(self.end)}")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def make_plan(start: datetime, end: datetime, minutes: int) -> Plan:
     """
     cron, step = schedule(minutes), timedelta(minutes=minutes)
     if start >= end:
-        raise PlanError(f"--from {spelt(start)} must be before --to {spelt(end)}")
+        raise PlanError(f"--from {format_time(start)} must be before --to {format_time(end)}")
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
     cut = midnight + (start - midnight) // step * step
     whole = cut == start

@@ -45,7 +45,7 @@ def table_reports(
     query: Query,
     start: datetime,
     end: datetime,
-    asked: LedgerRange | None,
+    requested: LedgerRange | None,
     task_instances: Sequence[Mapping[str, Any]],
 ) -> list[TableReport]:
     """Report on every table that the job's tasks load.
@@ -54,7 +54,7 @@ def table_reports(
         query: runs SQL in the warehouse.
         start: the first close time of the job.
         end: its end, excluded.
-        asked: the ledgers that closed in between, by the lake; None if it is unknown.
+        requested: the ledgers that closed in between, by the lake; None if it is unknown.
         task_instances: the job's tasks, as Airflow's REST API gives them.
     """
     reports, loaded = [], _loaded(task_instances)
@@ -68,7 +68,7 @@ def table_reports(
                 totals["first_ledger"],
                 totals["last_ledger"],
                 query(gaps_query)[0]["gaps"] or 0 if gaps_query else None,
-                not_loaded(query, table, asked) if asked and table.dag_id in LOADING_DAGS else None,
+                not_loaded(query, table, requested) if requested and table.dag_id in LOADING_DAGS else None,
                 totals["duplicates"],
                 failed_checks(table, task_instances),
             )

@@ -25,7 +25,7 @@ from typing import Any
 
 from local.arguments import add_folder, check_folder, check_output, lake_of
 from local.interrupts import INTERRUPTED, interrupt_on_signals, interruption, stops_stack
-from local.plan import Interval, Plan, PlanError, make_plan, parse_time, spelt
+from local.plan import Interval, Plan, PlanError, format_time, make_plan, parse_time
 from local.remote_lake import (
     download,
     folder_of,
@@ -177,7 +177,7 @@ class Runs:
         self._stack, self._plan, self._dags, self._news = stack, plan, dags, news
         self._ids: dict[str, list[str]] = {}
         self._since = datetime.now(UTC)
-        self._told: set[tuple[str, str]] = set()
+        self._reported: set[tuple[str, str]] = set()
 
     def wait_for_dags(self) -> None:
         """Wait until Airflow has read the DAG files.
@@ -220,14 +220,14 @@ class Runs:
         """Return the runs that are due at the same times as the plan's, with the interval of each."""
         first, last = self._plan.intervals[0].end, self._plan.intervals[-1].end
         due = {interval.end for interval in self._plan.intervals}
-        asked = {"run_after_gte": spelt(first), "run_after_lte": spelt(last)}
-        found = self._pages(RUNS, "dag_runs", dag_ids=[dag_id], **asked)
+        filters = {"run_after_gte": format_time(first), "run_after_lte": format_time(last)}
+        found = self._pages(RUNS, "dag_runs", dag_ids=[dag_id], **filters)
         return [run for run in found if run["logical_date"] and parse_utc(run["run_after"]) in due]
 
     def _is_planned(self, run: Mapping[str, Any]) -> bool:
         """Return whether a run loads one of the plan's intervals."""
-        asked = loaded_by_run(*(parse_utc(run[f"data_interval_{end}"]) for end in ("start", "end")))
-        return asked is not None and Interval(asked.start, asked.end) in self._plan.intervals
+        loaded = loaded_by_run(*(parse_utc(run[f"data_interval_{end}"]) for end in ("start", "end")))
+        return loaded is not None and Interval(loaded.start, loaded.end) in self._plan.intervals
 
     def _other_runs(self, dag_id: str) -> bool:
         return not all(map(self._is_planned, self._runs_due(dag_id)))
@@ -240,8 +240,8 @@ class Runs:
             "backfills",
             {
                 "dag_id": dag_id,
-                "from_date": spelt(intervals[0].end),
-                "to_date": spelt(intervals[-1].end),
+                "from_date": format_time(intervals[0].end),
+                "to_date": format_time(intervals[-1].end),
                 "max_active_runs": PARALLEL_RUNS,
                 "reprocess_behavior": "completed",
             },
@@ -275,7 +275,7 @@ class Runs:
             {
                 "dag_run_id": f"{interval.run_id}__asked_{self._since:%Y%m%dT%H%M%S}",
                 "logical_date": None,
-                "conf": {"start_time": spelt(interval.start), "end_time": spelt(interval.end)},
+                "conf": {"start_time": format_time(interval.start), "end_time": format_time(interval.end)},
             },
         )
         return str(run["dag_run_id"])
@@ -291,27 +291,27 @@ class Runs:
 
     def task_instances(self) -> list[dict[str, Any]]:
         """Return the tasks of all runs from Airflow's API."""
-        return list(self._pages(TASKS, "task_instances", **self._asked()))
+        return list(self._pages(TASKS, "task_instances", **self._run_filters()))
 
     def progress(self) -> str:
         """Return a line about the progress of tasks, from responses that are small for any number of tasks."""
-        asked = self._asked()
+        filters = self._run_filters()
         total, done, failed = (
-            self._stack.rest("POST", TASKS, {**asked, **states, "page_limit": 1})["total_entries"]
+            self._stack.rest("POST", TASKS, {**filters, **states, "page_limit": 1})["total_entries"]
             for states in ({}, {"state": ["success"]}, {"state": ["failed"]})
         )
-        now = self._pages(TASKS, "task_instances", **asked, state=["running", "deferred", "up_for_retry"])
+        now = self._pages(TASKS, "task_instances", **filters, state=["running", "deferred", "up_for_retry"])
         return summary(total, done, failed, [(task["task_id"], task["state"]) for task in now])
 
-    def _asked(self) -> dict[str, list[str]]:
+    def _run_filters(self) -> dict[str, list[str]]:
         """The query parameters of these runs: a run's id is the same in each DAG with the interval."""
         return {"dag_ids": list(self._ids), "dag_run_ids": sorted({id_ for ids in self._ids.values() for id_ in ids})}
 
-    def _pages(self, path: str, key: str, **asked: Any) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, key: str, **filters: Any) -> Iterator[dict[str, Any]]:
         """Yield the entries of a list of Airflow's API, page by page."""
         offset = 0
         while True:
-            page = self._stack.rest("POST", path, {**asked, "page_limit": MOST_PER_PAGE, "page_offset": offset})
+            page = self._stack.rest("POST", path, {**filters, "page_limit": MOST_PER_PAGE, "page_offset": offset})
             yield from page[key]
             offset += len(page[key])
             if not page[key] or offset >= page["total_entries"]:
@@ -325,9 +325,9 @@ class Runs:
             ended = {
                 (dag_id, run_id) for dag_id, runs in states.items() for run_id, state in runs.items() if state in FINAL
             }
-            for dag_id, run_id in sorted(ended - self._told):
+            for dag_id, run_id in sorted(ended - self._reported):
                 self._news.say(f"{dag_id} {run_id}: {states[dag_id][run_id]}")
-            self._told = ended
+            self._reported = ended
             loading = [state for dag_id in LOADING_DAGS for state in states.get(dag_id, {}).values()]
             # Derived tables of a failed run would be retried for minutes without success.
             in_vain = "failed" in loading and all(state in FINAL for state in loading)
@@ -367,10 +367,10 @@ def _print_report(*parts: Sequence[Report]) -> None:
     print()
 
 
-def asked_ledgers(job: Job) -> LedgerRange | None:
+def requested_ledgers(job: Job) -> LedgerRange | None:
     """Return the ledgers that closed within a job's times, from the exporter; None if it fails."""
     program = [sys.executable, "-m", "stellar_etl", "get_ledger_range_from_times", "--output", ""]
-    times = ["--start-time", spelt(job.plan.start), "--end-time", spelt(job.plan.end)]
+    times = ["--start-time", format_time(job.plan.start), "--end-time", format_time(job.plan.end)]
     done = subprocess.run(
         [*program, *times, "--datastore-path", job.lake], capture_output=True, text=True, check=False, cwd=REPO
     )
@@ -412,13 +412,15 @@ def run(stack: Stack, job: Job, news: News, when_up: Callable[[], None]) -> dict
         StackError: it failed.
     """
     plan = job.plan
-    news.say(f"{len(plan.intervals)} runs per DAG, {spelt(plan.start)} to {spelt(plan.end)}, from {job.address}")
+    news.say(
+        f"{len(plan.intervals)} runs per DAG, {format_time(plan.start)} to {format_time(plan.end)}, from {job.address}"
+    )
     started = stack.up(
         lake=job.lake,
         dataset=job.dataset,
         schedule=plan.schedule,
-        start_date=spelt(plan.start),
-        end_date=spelt(plan.end),
+        start_date=format_time(plan.start),
+        end_date=format_time(plan.end),
         **job.options,
     )
     when_up()
@@ -427,10 +429,10 @@ def run(stack: Stack, job: Job, news: News, when_up: Callable[[], None]) -> dict
     runs.wait_for_dags()
     states = runs.do()
     tasks = runs.task_instances()
-    asked = asked_ledgers(job)
-    if asked:
-        news.say(f"requested: ledgers {asked.start} to {asked.end}")
-    tables = table_reports(stack.query, plan.start, plan.end, asked, tasks)
+    requested = requested_ledgers(job)
+    if requested:
+        news.say(f"requested: ledgers {requested.start} to {requested.end}")
+    tables = table_reports(stack.query, plan.start, plan.end, requested, tasks)
     states_now, stages = state_reports(stack.query, tasks), stage_reports(tasks)
     watermarks = watermark_reports(stack.query, tasks)
     _print_report(tables, states_now, watermarks, stages)
@@ -440,11 +442,11 @@ def run(stack: Stack, job: Job, news: News, when_up: Callable[[], None]) -> dict
         print(f"failed: {task['dag_id']} {task['dag_run_id']} {task['task_id']}: see {stack.layout.root / log}")
     all_ended_well = all(state == "success" for states_of in states.values() for state in states_of.values())
     return {
-        "ok": all_ended_well and asked is not None and all(table.good for table in tables),
+        "ok": all_ended_well and requested is not None and all(table.good for table in tables),
         "ui": stack.ui,
-        "from": spelt(plan.start),
-        "to": spelt(plan.end),
-        "asked": asked and asdict(asked),
+        "from": format_time(plan.start),
+        "to": format_time(plan.end),
+        "asked": requested and asdict(requested),
         "lake": job.address,
         "seconds": round(news.seconds, 1),
         "runs": states,

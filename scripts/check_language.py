@@ -147,9 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check files. Exit status 0, or 1 with a line per finding."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
-    asked = parser.parse_args(arguments).files or files()
+    chosen = parser.parse_args(arguments).files or files()
     count = 0
-    for file in asked:
+    for file in chosen:
         for finding in findings(str(file.resolve().relative_to(REPO)), file.read_text()):
             print(finding, file=sys.stderr)
             count += 1

@@ -346,12 +346,12 @@ def main() -> int:
     """Write the page, or check it. Exit status 0, or 1 if the page is out of date."""
     parser = argparse.ArgumentParser(prog="scripts/dag_docs.py", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--check", action="store_true", help="change nothing; fail if the page is out of date")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="airflow-home-") as home:
         clear_environment(home)
         variables = json.loads((REPO / "airflow_variables.json").read_text())
         text = document(parsed_dags(), variables["task_timeout"])
-    if not asked.check:
+    if not options.check:
         DOCUMENT.write_text(text)
     elif not DOCUMENT.is_file() or DOCUMENT.read_text() != text:
         print("docs/dags.md is out of date: run .venv/bin/python scripts/dag_docs.py", file=sys.stderr)

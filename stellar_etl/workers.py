@@ -117,10 +117,10 @@ def _work(
     def answer() -> None:
         result, message = waiting.popleft(), turns.recv()
         try:
-            told = result(message)
+            outcome = result(message)
         except ExportError as error:
-            told = error
-        turns.send(told)
+            outcome = error
+        turns.send(outcome)
 
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the first process has ended
         try:

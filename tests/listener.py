@@ -25,16 +25,16 @@ def options(monkeypatch: Any, **changes: Any) -> None:
 
 def instance_of(task: Any, context: Context) -> RuntimeTaskInstance:
     """Return a task's instance as a worker has it, in a separate DAG."""
-    ti, asked = context["ti"], context["dag_run"]
+    ti, dag_run = context["ti"], context["dag_run"]
     with DAG(ti.dag_id, schedule=None, start_date=NOW) as dag:
         dag.add_task(task)
     run = DagRun(
         dag_id=ti.dag_id,
         run_id=ti.run_id,
         logical_date=NOW,
-        data_interval_start=asked.data_interval_start,
-        data_interval_end=asked.data_interval_end,
-        run_after=asked.run_after,
+        data_interval_start=dag_run.data_interval_start,
+        data_interval_end=dag_run.data_interval_end,
+        run_after=dag_run.run_after,
         start_date=NOW,
         end_date=None,
         run_type="manual",
@@ -58,7 +58,7 @@ def instance_of(task: Any, context: Context) -> RuntimeTaskInstance:
     return made
 
 
-def tell(task: Any, context: Context, error: Exception | None = None) -> None:
+def notify(task: Any, context: Context, error: Exception | None = None) -> None:
     """Notify the listener of a task's start and end."""
     from airflow.providers.openlineage.plugins.listener import OpenLineageListener
 

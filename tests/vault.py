@@ -24,7 +24,7 @@ class Vault:
         self.url = url
         self.secrets: dict[str, list[dict[str, Any]]] = {}
         """All versions, by path."""
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         """The paths that were read."""
 
     def answer(self, method: str, path: str, token: str, body: Any) -> tuple[int, dict[str, Any]]:
@@ -41,7 +41,7 @@ class Vault:
                 return 400, {"errors": ["check-and-set parameter did not match the current version"]}
             versions.append(body["data"])
             return 200, {"data": self.metadata(len(versions))}
-        self.asked.append(name)
+        self.requested.append(name)
         if name not in self.secrets:
             return 404, {"errors": []}
         versions = self.secrets[name]

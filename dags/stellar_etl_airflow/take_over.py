@@ -39,7 +39,7 @@ from stellar_etl_airflow.sql.batch_stats import LEDGER_COUNTS, ROWS_PER_LEDGER, 
 from stellar_etl_airflow.sql.coverage import closed_between, loaded_ranges
 from stellar_etl_airflow.sql.records import moved
 from stellar_etl_airflow.sql.statement import Parameter, Statement, range_parameters, table_name
-from stellar_etl_airflow.sql.take_over import LOADS, bounds, copy, count, count_published, ledgers_held, misfits
+from stellar_etl_airflow.sql.take_over import LOADS, bounds, copy, count, count_published, existing_ledgers, misfits
 
 CHUNK = 100_000
 """Ledgers per statement: about six days, and so about six partitions."""
@@ -178,7 +178,7 @@ class TakeOver:
         return [
             Piece(LedgerRange(row["start_ledger"], row["end_ledger"]), row["first_closed_at"], row["last_closed_at"])
             for part in chunks([whole], self.chunk)
-            for row in self._rows("held", LEDGERS, ledgers_held(headers, part))
+            for row in self._rows("held", LEDGERS, existing_ledgers(headers, part))
         ]
 
     def _headers(self) -> str:
@@ -239,7 +239,7 @@ class TakeOver:
         table, warehouse = source.table, self.warehouse
         warehouse.ensure_published(table)
         ensure_versions(warehouse, table)
-        for piece in self._pieces_of(source, pieces, self._held(table, pieces)):
+        for piece in self._pieces_of(source, pieces, self._copied(table, pieces)):
             for versions in versions_of(warehouse, table):
                 versions.set_back(piece.ledgers, piece.first_closed_at, timedelta.max)
             jobs = [
@@ -261,7 +261,7 @@ class TakeOver:
         columns = moved(source.fields, self.warehouse.fields(published), source.columns)
         return copy(source.table, published, source.name, columns, source.loads, piece.parameters)
 
-    def _held(self, table: Table, pieces: Sequence[Piece]) -> list[LedgerRange]:
+    def _copied(self, table: Table, pieces: Sequence[Piece]) -> list[LedgerRange]:
         whole = LedgerRange(pieces[0].ledgers.start, pieces[-1].ledgers.end)
         stats, table_id = self.warehouse.name(BATCH_STATS_TABLE_ID), self.warehouse.config.table_id(table.data_type)
         rows = self._rows("loaded", table, loaded_ranges(stats, [table_id], whole))

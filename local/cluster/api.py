@@ -170,8 +170,8 @@ class Api:
             shutil.rmtree(self._store.folder(plural, obj), ignore_errors=True)
             return web.json_response({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
         options = await _object(request) if request.can_read_body else {}
-        asked = options.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
-        grace = obj["spec"]["terminationGracePeriodSeconds"] if asked is None else asked
+        requested = options.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
+        grace = obj["spec"]["terminationGracePeriodSeconds"] if requested is None else requested
         self._kubelet.delete(obj, _whole("gracePeriodSeconds", grace))
         return web.json_response(obj)
 
@@ -261,7 +261,7 @@ class Api:
             message = f'container "{name}" in pod "{pod}" is waiting to start: ContainerCreating'
             raise Refusal(400, "BadRequest", message)
         since, tail = request.query.get("sinceSeconds"), request.query.get("tailLines")
-        asked = LogRequest(
+        log_request = LogRequest(
             follow=request.query.get("follow") in TRUE,
             timestamps=request.query.get("timestamps") in TRUE,
             since_seconds=_whole("sinceSeconds", since) if since else None,
@@ -270,7 +270,7 @@ class Api:
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
         with suppress(ConnectionError, FileNotFoundError):
-            async for lines in read_log(container, asked):
+            async for lines in read_log(container, log_request):
                 if lines:
                     await response.write(lines)
         return response

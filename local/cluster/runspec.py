@@ -82,13 +82,13 @@ def make_run(pod: Spec, container: Spec, folders: PodFolders, images: Images, lo
     path = os.pathsep.join([*(image.path if image else ()), os.defpath])
     env = {"PATH": path, "HOME": str(work), "HOSTNAME": pod["metadata"]["name"], "LANG": "C.UTF-8"}
     env |= image.env if image else {}
-    asked = _environment(pod, container, lookup)
-    env |= {key: to_host(value, mounts) for key, value in asked.items()}
+    declared = _environment(pod, container, lookup)
+    env |= {key: to_host(value, mounts) for key, value in declared.items()}
     argv = [*(container.get("command") or []), *(container.get("args") or [])]
     if not argv:
         raise CannotStart("CreateContainerError", "no command specified: images of this cluster have no entry point")
     return Run(
-        argv=XCOM_SIDECAR_ARGV if sidecar else [to_host(_expand(part, asked), mounts) for part in argv],
+        argv=XCOM_SIDECAR_ARGV if sidecar else [to_host(_expand(part, declared), mounts) for part in argv],
         env=env,
         cwd=_working_directory(container, work, mounts),
         mounts=mounts,
@@ -104,9 +104,9 @@ def to_host(text: str, mounts: Mapping[str, str]) -> str:
 
 
 def _working_directory(container: Spec, work: Path, mounts: Mapping[str, str]) -> str:
-    asked = container.get("workingDir", "")
-    on_host = to_host(asked, mounts)
-    return on_host if on_host != asked else str(work)
+    path = container.get("workingDir", "")
+    on_host = to_host(path, mounts)
+    return on_host if on_host != path else str(work)
 
 
 def _mount(pod: Spec, container: Spec, folders: PodFolders, lookup: Lookup) -> dict[str, str]:

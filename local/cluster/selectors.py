@@ -18,14 +18,16 @@ class SelectorError(ValueError):
 
 def matches_labels(selector: str, labels: Mapping[str, str]) -> bool:
     """Whether an object with these labels is selected; every term of the selector must match."""
-    held = [_label_term_holds(term, labels) for term in _terms(selector)]  # evaluate all, so that each term is parsed
-    return all(held)
+    matches = [
+        _label_term_holds(term, labels) for term in _terms(selector)
+    ]  # evaluate all, so that each term is parsed
+    return all(matches)
 
 
 def matches_fields(selector: str, obj: Mapping[str, Any]) -> bool:
     """Whether the object's fields (dotted paths, an absent one is empty) have the selected values."""
-    held = [_field_term_holds(term, obj) for term in _terms(selector)]
-    return all(held)
+    matches = [_field_term_holds(term, obj) for term in _terms(selector)]
+    return all(matches)
 
 
 def field_of(obj: Mapping[str, Any], path: str) -> Any:

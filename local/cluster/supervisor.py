@@ -126,18 +126,18 @@ def main(folder: Path) -> None:
         return  # it runs
     if os.fstat(identity).st_size:
         return  # it ran
-    ready, tell = os.pipe()
+    read_end, write_end = os.pipe()
     if os.fork():
-        os.close(tell)
-        os.read(ready, 1)
+        os.close(write_end)
+        os.read(read_end, 1)
         return
     os.setsid()
     signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)  # until there is a process to pass them to
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     os.write(identity, json.dumps({"pid": os.getpid(), "started": timestamp()}).encode())
-    os.close(tell)
-    os.close(ready)
+    os.close(write_end)
+    os.close(read_end)
     write_whole(folder / EXIT, json.dumps(_run(folder)))
 
 

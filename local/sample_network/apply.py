@@ -119,7 +119,8 @@ class Application:
         used.update(request.conditions.extra_signers)
         sources = {(operation.source or request.source).key: None for operation in request.operations}
         carried = [
-            self._weighs((asked.source or request.source).key, asked.needs, used) for asked in request.operations
+            self._weighs((operation.source or request.source).key, operation.needs, used)
+            for operation in request.operations
         ]
         if not refused and not all(carried):
             refused = FAILED
@@ -151,7 +152,11 @@ class Application:
         """Run it, after all fees were taken."""
         request = self.signed.request
         run = Run(
-            self.state, self.chain, (request.source.key, self.signed.sequence), self.archive, memo=request.memo.told
+            self.state,
+            self.chain,
+            (request.source.key, self.signed.sequence),
+            self.archive,
+            memo=request.memo.event_value,
         )
         code, before = self._before(run)
         results: list[bytes] = []
@@ -161,37 +166,37 @@ class Application:
         elif code == SUCCESS:
             code = self._operations(run, results, metas)
         self._compare(code, results)
-        told = ZERO
+        soroban_meta = ZERO
         refund = 0
         if request.contract is not None:
             consumed = _consumed(run) if code == SUCCESS else 0
             refund = request.resource_fee - NON_REFUNDABLE - consumed
-            told = u32(1) + self._contract_meta(run, code, consumed)
+            soroban_meta = u32(1) + self._contract_meta(run, code, consumed)
         with_results = array(results) if code in (SUCCESS, FAILED) else b""
-        meta = before + array(metas) + ZERO + told
+        meta = before + array(metas) + ZERO + soroban_meta
         self._outcome = _Outcome(i32(code) + with_results, meta, refund, array(run.diagnostics))
 
     def _before(self, run: Run) -> tuple[int, bytes]:
         """Check sequence number and signatures; return the error code and the changes."""
-        told = []
+        encoded = []
         if self.signed.request.fee_source is not None:
             with self.state.attempt() as attempt:
                 account = self.state.account(self.signed.payer)
                 assert account is not None
                 self.state.put(account)
-                told.append(self.state.changes(attempt))
+                encoded.append(self.state.changes(attempt))
         with self.state.attempt() as attempt:
             code = self._refused(run)
-            told.append(self.state.changes(attempt))
-        count = sum(int.from_bytes(changes[:4], "big") for changes in told)
-        return code, u32(count) + b"".join(changes[4:] for changes in told)
+            encoded.append(self.state.changes(attempt))
+        count = sum(int.from_bytes(changes[:4], "big") for changes in encoded)
+        return code, u32(count) + b"".join(changes[4:] for changes in encoded)
 
     def _operations(self, run: Run, results: list[bytes], metas: list[bytes]) -> int:
         """Run the operations; return the transaction's code."""
         request, id_pool, code = self.signed.request, self.chain.id_pool, SUCCESS
         with self.state.attempt() as attempt:
-            for index, asked in enumerate(request.operations):
-                run.operation, run.source, run.events = index, asked.source or request.source, []
+            for index, operation in enumerate(request.operations):
+                run.operation, run.source, run.events = index, operation.source or request.source, []
                 results.append(self._operation(run, index, metas))
             if len(metas) < len(results):
                 code = FAILED
@@ -205,18 +210,18 @@ class Application:
 
     def _operation(self, run: Run, index: int, metas: list[bytes]) -> bytes:
         """Run one operation; return its result, and add its meta if it succeeds."""
-        asked = self.signed.request.operations[index]
-        head = i32(0) + i32(asked.number)
+        operation = self.signed.request.operations[index]
+        head = i32(0) + i32(operation.number)
         try:
             with self.state.attempt() as attempt:
-                held = self._done(run, asked)
+                result = self._done(run, operation)
                 changes = self.state.changes(attempt)
         except Failed as failure:
             return i32(failure.code) if failure.outer else head + i32(failure.code) + failure.payload
         metas.append(ZERO + changes + array(run.events))
-        return head + i32(0) + held
+        return head + i32(0) + result
 
-    def _done(self, run: Run, asked: Operation) -> bytes:
+    def _done(self, run: Run, operation: Operation) -> bytes:
         """Run an operation; return the content of its successful result.
 
         Raises:
@@ -224,10 +229,13 @@ class Application:
         """
         if self.state.account(run.source.key) is None:
             raise Failed(-2, outer=True)  # opNO_ACCOUNT
-        held = asked.apply(run)
-        if isinstance(asked, ContractOperation) and _consumed(run) > self.signed.request.resource_fee - NON_REFUNDABLE:
-            raise Failed(asked.insufficient)
-        return held
+        result = operation.apply(run)
+        if (
+            isinstance(operation, ContractOperation)
+            and _consumed(run) > self.signed.request.resource_fee - NON_REFUNDABLE
+        ):
+            raise Failed(operation.insufficient)
+        return result
 
     def _compare(self, code: int, results: list[bytes]) -> None:
         expected = self.signed.request.expected
@@ -238,9 +246,9 @@ class Application:
             return
         if expected != codes:
             request = self.signed.request
-            asked = ", ".join(type(operation).__name__ for operation in request.operations)
+            names = ", ".join(type(operation).__name__ for operation in request.operations)
             raise Unexpected(
-                f"ledger {self.chain.sequence}: a transaction of {asked} ended with {code} {codes}, not {expected}"
+                f"ledger {self.chain.sequence}: a transaction of {names} ended with {code} {codes}, not {expected}"
             )
 
     def _contract_meta(self, run: Run, code: int, consumed: int) -> bytes:

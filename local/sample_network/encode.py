@@ -23,8 +23,8 @@ MAX = 2**63 - 1
 
 def array(items: Iterable[bytes]) -> bytes:
     """`T items<>`."""
-    held = list(items)
-    return u32(len(held)) + b"".join(held)
+    parts = list(items)
+    return u32(len(parts)) + b"".join(parts)
 
 
 def opaque(data: bytes) -> bytes:

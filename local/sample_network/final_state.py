@@ -37,7 +37,7 @@ KINDS: tuple[type[Entry], ...] = (
 )
 
 
-def _told(entry: Entry) -> dict[str, Any]:
+def _described(entry: Entry) -> dict[str, Any]:
     return {
         **entry.fields,
         "last_modified_ledger": entry.modified,
@@ -56,16 +56,16 @@ def final_state(engine: Engine) -> str:
         entry has its fields (amounts in stroops, keys as StrKeys, binary values in hexadecimal), its ledger key and
         its `LedgerEntry` as base64.
     """
-    held: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for group, entries, kinds in (("entries", engine.state.entries, KINDS), ("archived", engine.archive, ARCHIVED)):
-        held[group] = {kind.plural: [] for kind in kinds}
+        groups[group] = {kind.plural: [] for kind in kinds}
         for _, entry in sorted(entries.items()):
-            held[group][entry.plural].append(_told(entry))
+            groups[group][entry.plural].append(_described(entry))
     state = {
         "ledger": engine.chain.sequence,
         "network_passphrase": PASSPHRASE,
         "total_coins": TOTAL_COINS,
         "fee_pool": engine.chain.fee_pool,
-        **held,
+        **groups,
     }
     return json.dumps(state, ensure_ascii=False, indent=1) + "\n"

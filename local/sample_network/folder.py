@@ -16,7 +16,7 @@ class FolderError(Exception):
     """A folder can't be used; the message has the reason."""
 
 
-def _held(folder: Path) -> dict[str, Any] | None:
+def _stored(folder: Path) -> dict[str, Any] | None:
     """Return the record in a folder, None without one."""
     record = folder / RECORD
     return json.loads(record.read_text()) if record.exists() else None
@@ -24,8 +24,8 @@ def _held(folder: Path) -> dict[str, Any] | None:
 
 def is_outdated(folder: Path) -> bool:
     """Whether an older generator made the folder's content."""
-    held = _held(folder)
-    return held is not None and held.get("generator") != GENERATOR
+    stored = _stored(folder)
+    return stored is not None and stored.get("generator") != GENERATOR
 
 
 def is_claimed(folder: Path, option: str, arguments: dict[str, Any]) -> bool:
@@ -34,18 +34,18 @@ def is_claimed(folder: Path, option: str, arguments: dict[str, Any]) -> bool:
     Raises:
         FolderError: it has other content; the message says what to give `option`.
     """
-    held = _held(folder)
-    if held is None:
+    stored = _stored(folder)
+    if stored is None:
         if folder.exists() and any(folder.iterdir()):
             raise FolderError(f"{folder} is not empty and is not a sample network: give {option} a new folder")
         return False
     advice = f"give {option} a new folder, or delete it"
     if is_outdated(folder):
         raise FolderError(f"{folder} contains a sample network of an older generator: {advice}")
-    held.pop("generator")
-    if held != arguments:
-        spelt = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in held.items())
-        raise FolderError(f"{folder} contains a sample network made with {spelt}: {advice}")
+    stored.pop("generator")
+    if stored != arguments:
+        options = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in stored.items())
+        raise FolderError(f"{folder} contains a sample network made with {options}: {advice}")
     return True
 
 

@@ -137,7 +137,7 @@ def holding_key(asset: bytes, address: bytes) -> bytes | None:
     return None if issuer_of(asset) == owner else trustline_key(owner, asset)
 
 
-def held(run: Run, asset: bytes, contract: bytes) -> int:
+def balance_of(run: Run, asset: bytes, contract: bytes) -> int:
     """A contract's balance of an asset."""
     found = run.state.get(ContractData, contract_data_key(contract_of(asset), balance_name(contract)))
     # The amount is the first field of the map, right after its key.
@@ -156,7 +156,7 @@ def move_asset(run: Run, asset: bytes, address: bytes, amount: int) -> None:
         move(run, owner, asset, amount)
         return
     contract = address[4:]
-    left = held(run, asset, contract) + amount
+    left = balance_of(run, asset, contract) + amount
     if left < 0:
         raise trap(run, contract_of(asset), "balance is not sufficient to spend", code=10)
     value = scval.record(amount=scval.i128(left), authorized=scval.of_bool(True), clawback=scval.of_bool(False))

@@ -32,7 +32,7 @@ class Claim:
             made = u32(2) + self.maker.number
         return made + self.sold_asset + i64(self.sold) + self.bought_asset + i64(self.bought)
 
-    def tell(self, run: Run) -> None:
+    def emit(self, run: Run) -> None:
         """The two events of it."""
         taker = scval.of_account(run.source.key)
         maker = (

@@ -111,15 +111,15 @@ class State:
 
     def changes(self, attempt: Attempt) -> bytes:
         """Current `LedgerEntryChanges` of an attempt: each entry once, with its last state."""
-        told: list[bytes] = []
+        encoded: list[bytes] = []
         for key, before in attempt.items():
             after = self.entries.get(key)
             if before is not None:
-                told += [STATE + before.xdr, REMOVED + key if after is None else UPDATED + after.xdr]
+                encoded += [STATE + before.xdr, REMOVED + key if after is None else UPDATED + after.xdr]
             elif after is not None:
-                told.append((RESTORED if key in self._restored else CREATED) + after.xdr)
+                encoded.append((RESTORED if key in self._restored else CREATED) + after.xdr)
         self._restored.clear()
-        return array(told)
+        return array(encoded)
 
     def settle(self) -> Attempt:
         """End the ledger; return the state before of each entry that changed since the last end."""

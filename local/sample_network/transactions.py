@@ -46,7 +46,7 @@ class Memo:
         return u32(self.kind) + (opaque(self.value.encode()) if isinstance(self.value, str) else self.value)
 
     @property
-    def told(self) -> bytes | None:
+    def event_value(self) -> bytes | None:
         """The form in a payment's event, None without a memo."""
         if self.kind == 0:
             return None

@@ -35,10 +35,10 @@ def with_direct_loopback(inherited: Mapping[str, str]) -> dict[str, str]:
 
     Programs read these variables in lower case, in upper case, or both.
     """
-    spelt = {name: inherited.get(name) or inherited.get(name.upper(), "") for name in (*PROXIES, "no_proxy")}
-    apart = [part for part in spelt["no_proxy"].split(",") if part]
-    spelt["no_proxy"] = ",".join([*apart, *(host for host in LOOPBACK if host not in apart)])
-    given = {name: value for name, value in spelt.items() if value}
+    proxies = {name: inherited.get(name) or inherited.get(name.upper(), "") for name in (*PROXIES, "no_proxy")}
+    apart = [part for part in proxies["no_proxy"].split(",") if part]
+    proxies["no_proxy"] = ",".join([*apart, *(host for host in LOOPBACK if host not in apart)])
+    given = {name: value for name, value in proxies.items() if value}
     return {**inherited, **given, **{name.upper(): value for name, value in given.items()}}
 
 

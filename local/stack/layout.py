@@ -169,16 +169,16 @@ def free_ports(wanted: Mapping[str, int] | None = None) -> dict[str, int]:
     """Return a free loopback port for each service, all different: the wanted one if it is free."""
     sockets = {name: socket.socket() for name in PORTS}
     try:
-        for name, held in sockets.items():
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that just ended is no obstacle
+        for name, sock in sockets.items():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that just ended is no obstacle
             try:
-                held.bind(("127.0.0.1", (wanted or {}).get(name, 0)))
+                sock.bind(("127.0.0.1", (wanted or {}).get(name, 0)))
             except OSError:
-                held.bind(("127.0.0.1", 0))
-        return {name: held.getsockname()[1] for name, held in sockets.items()}
+                sock.bind(("127.0.0.1", 0))
+        return {name: sock.getsockname()[1] for name, sock in sockets.items()}
     finally:
-        for held in sockets.values():
-            held.close()
+        for sock in sockets.values():
+            sock.close()
 
 
 def write_private(path: Path, text: str) -> None:

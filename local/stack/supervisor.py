@@ -35,7 +35,7 @@ PATIENCE = (0.0, 0.5, 1.0, 2.0, 4.0, 4.0)
 
 
 @dataclass
-class Held:
+class Child:
     """A service with its guard."""
 
     service: Service
@@ -57,7 +57,7 @@ class Supervisor:
         assert state is not None, "the stack's state is saved before its supervisor starts"
         self.state = state
         self.keys = ensure_secrets(layout)
-        self.held: list[Held] = []
+        self.children: list[Child] = []
         self.stopping = False
         self.preparation: subprocess.Popen[bytes] | None = None
         self.prepared = False
@@ -74,14 +74,14 @@ class Supervisor:
         (self.layout.airflow_home / "config" / "airflow_local_settings.py").write_text(
             "from local.stack.preload import preload\n\npreload()\n"
         )
-        self.held = [Held(service) for service in services(self.layout, self.state, self.keys, os.environ)]
+        self.children = [Child(service) for service in services(self.layout, self.state, self.keys, os.environ)]
         failed, cleaned = False, cleaning.Schedule(self.layout.cleaned, datetime.now(UTC))
         try:
             self._begin_preparation()
             while not self.stopping and not failed:
                 failed = not self._preparation_goes_well()
-                for held in self.held:
-                    self._tend(held)
+                for child in self.children:
+                    self._tend(child)
                 self._clean_database(cleaned)
                 time.sleep(POLL_SECONDS)
         finally:
@@ -122,7 +122,7 @@ class Supervisor:
 
     def _airflow(self) -> Service:
         """Return a service with the address of Airflow's database in its environment."""
-        return next(held.service for held in self.held if held.service.needs_database)
+        return next(child.service for child in self.children if child.service.needs_database)
 
     # Services ---------------------------------------------------------------------------------------------------
 
@@ -138,49 +138,49 @@ class Supervisor:
                 start_new_session=True,
             )
 
-    def _tend(self, held: Held) -> None:
+    def _tend(self, child: Child) -> None:
         now = time.monotonic()
-        if held.guard is None:
-            if now >= held.next_start and (self.prepared or not held.service.needs_database):
-                self._start(held, now)
+        if child.guard is None:
+            if now >= child.next_start and (self.prepared or not child.service.needs_database):
+                self._start(child, now)
             return
-        if held.guard.poll() is not None:
-            self._died(held, now)
+        if child.guard.poll() is not None:
+            self._died(child, now)
             return
-        if held.service.health and now - held.checked >= HEALTH_SECONDS:
-            held.checked = now
-            silent, patience = now - held.well, UNWELL_SECONDS
-            if held.well < held.started:
-                silent, patience = now - held.started, FIRST_ANSWER_SECONDS
-            if answers(held.service.health):
-                held.well = now
+        if child.service.health and now - child.checked >= HEALTH_SECONDS:
+            child.checked = now
+            silent, patience = now - child.well, UNWELL_SECONDS
+            if child.well < child.started:
+                silent, patience = now - child.started, FIRST_ANSWER_SECONDS
+            if answers(child.service.health):
+                child.well = now
             elif silent > patience:
-                self._log(f"{held.service.name} has not answered for {silent:.0f} s: restarting it")
-                held.guard.terminate()
+                self._log(f"{child.service.name} has not answered for {silent:.0f} s: restarting it")
+                child.guard.terminate()
 
-    def _start(self, held: Held, now: float) -> None:
-        name = held.service.name
+    def _start(self, child: Child, now: float) -> None:
+        name = child.service.name
         argv = [sys.executable, "-m", "local.stack.guard", str(self.layout.run / f"{name}.json")]
-        argv += [f"--stop={held.service.stop:d}", *(["--leave"] if held.service.leaves else [])]
-        argv += ["--", *held.service.argv]
-        held.guard = self._spawn(argv, held.service, name)
-        held.started = now
-        held.starts += 1
+        argv += [f"--stop={child.service.stop:d}", *(["--leave"] if child.service.leaves else [])]
+        argv += ["--", *child.service.argv]
+        child.guard = self._spawn(argv, child.service, name)
+        child.started = now
+        child.starts += 1
         self._note()
 
-    def _died(self, held: Held, now: float) -> None:
-        assert held.guard is not None
-        held.deaths = 1 if now - held.started > STEADY_SECONDS else held.deaths + 1
-        wait = PATIENCE[min(held.deaths - 1, len(PATIENCE) - 1)]
-        self._log(f"{held.service.name} ended with status {held.guard.returncode}; it restarts in {wait} s")
-        held.guard, held.next_start = None, now + wait
+    def _died(self, child: Child, now: float) -> None:
+        assert child.guard is not None
+        child.deaths = 1 if now - child.started > STEADY_SECONDS else child.deaths + 1
+        wait = PATIENCE[min(child.deaths - 1, len(PATIENCE) - 1)]
+        self._log(f"{child.service.name} ended with status {child.guard.returncode}; it restarts in {wait} s")
+        child.guard, child.next_start = None, now + wait
 
     def _note(self) -> None:
-        starts = {held.service.name: held.starts for held in self.held}
+        starts = {child.service.name: child.starts for child in self.children}
         write_private(self.layout.run / "supervisor.json", json.dumps({"pid": os.getpid(), "starts": starts}))
 
     def _end(self) -> None:
-        guards = [held.guard for held in self.held if held.guard is not None]
+        guards = [child.guard for child in self.children if child.guard is not None]
         guards += [process for process in (self.preparation, self.cleaning) if process is not None]
         for guard in guards:
             with contextlib.suppress(ProcessLookupError):

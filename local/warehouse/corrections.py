@@ -59,7 +59,7 @@ def load_no_extension(_original: Any, _engine: Any) -> None:
     """Start offline: the spatial extension would be fetched at every start, and no table here has a GEOGRAPHY."""
 
 
-def capture_when_asked(original: Any, manager: Any, *table: str, kind: str = "AUTO") -> Any:
+def capture_on_request(original: Any, manager: Any, *table: str, kind: str = "AUTO") -> Any:
     """Keep no copy of a table after each write: it takes 1.6 s per million rows. Time travel is not available."""
     return None if kind == "AUTO" else original(manager, *table, kind=kind)
 
@@ -105,7 +105,7 @@ CORRECTIONS += [
     (bqemulator.scripting.interpreter.ScriptInterpreter, "_exec_set", scripts.set_variables),
     (DuckDBEngine, "_load_spatial", load_no_extension),
     (DuckDBEngine, "_apply_session_pragmas", open_with_limits),
-    (SnapshotManager, "capture", capture_when_asked),
+    (SnapshotManager, "capture", capture_on_request),
     (Dialect, "parse", parsing.parse_once),
     (ddl_sync, "_detect_catalog_drop", parsing.only_with("DROP")),
     (ddl_sync, "_detect_create_schema", parsing.only_with("CREATE")),

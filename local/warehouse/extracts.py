@@ -36,16 +36,16 @@ def copy_relation_to_file(
 
 def _groups(reader: pa.RecordBatchReader) -> Any:
     """Yield tables of about `GROUP_BYTES` each; a larger row is a separate group."""
-    held: list[pa.RecordBatch] = []
+    batches: list[pa.RecordBatch] = []
     size = 0
     for batch in reader:
         for row in range(batch.num_rows) if batch.nbytes > GROUP_BYTES else (None,):
             piece = batch if row is None else batch.slice(row, 1)
             bytes_of = batch.nbytes if row is None else batch.nbytes // batch.num_rows
-            if held and size + bytes_of > GROUP_BYTES:
-                yield pa.Table.from_batches(held)
-                held, size = [], 0
-            held.append(piece)
+            if batches and size + bytes_of > GROUP_BYTES:
+                yield pa.Table.from_batches(batches)
+                batches, size = [], 0
+            batches.append(piece)
             size += bytes_of
-    if held:
-        yield pa.Table.from_batches(held)
+    if batches:
+        yield pa.Table.from_batches(batches)

@@ -48,7 +48,7 @@ class Cloud:
         """A bq command for the project."""
         return ["bq", f"--project_id={self.project}", *arguments]
 
-    def look(self, command: Sequence[str]) -> str | None:
+    def read(self, command: Sequence[str]) -> str | None:
         """Return the output of a read-only command; None if the resource is missing.
 
         Raises:
@@ -64,7 +64,7 @@ class Cloud:
 
     def see(self, command: Sequence[str]) -> Any:
         """Return the JSON output of a read-only command; None if the resource is missing."""
-        text = self.look([*command, "--format=json"])
+        text = self.read([*command, "--format=json"])
         return None if text is None else json.loads(text)
 
     def change(self, command: Sequence[str], secret: str | None = None) -> None:
@@ -119,7 +119,7 @@ class Cloud:
         (https://cloud.google.com/resource-manager/reference/rest/v1/projects/testIamPermissions). The token goes from
         gcloud into a header; it is in no argument.
         """
-        token = (self.look(["gcloud", "auth", "print-access-token"]) or "").strip()
+        token = (self.read(["gcloud", "auth", "print-access-token"]) or "").strip()
         # gcloud's variable for another address of the service.
         base = os.environ.get(
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER", "https://cloudresourcemanager.googleapis.com/"
@@ -132,9 +132,9 @@ class Cloud:
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
-                held = json.load(response).get("permissions", [])
+                granted = json.load(response).get("permissions", [])
         except urllib.error.HTTPError as error:
             raise SetupError(f"the permissions on project {self.project} can't be read: {error}") from None
         except OSError as error:
             raise SetupError(f"{base} can't be reached: {error}") from None
-        return [permission for permission in wanted if permission not in held]
+        return [permission for permission in wanted if permission not in granted]

@@ -51,8 +51,8 @@ def make_cluster(cloud: Cloud, wanted: Wanted) -> None:
         cloud.change(cloud.gcloud("container", "clusters", "create", wanted.cluster, place, *options))
     pool = ["container", "node-pools"]
     cluster = f"--cluster={wanted.cluster}"
-    held = cloud.see(cloud.gcloud(*pool, "describe", NODE_POOL, cluster, place))
-    if held is None:
+    described = cloud.see(cloud.gcloud(*pool, "describe", NODE_POOL, cluster, place))
+    if described is None:
         max_nodes = wanted.max_nodes or wanted.sized.max_nodes
         options = [
             *(f"--machine-type={wanted.machine_type}", "--num-nodes=0", "--enable-autoscaling"),
@@ -61,7 +61,7 @@ def make_cluster(cloud: Cloud, wanted: Wanted) -> None:
             "--workload-metadata=GKE_METADATA",
         ]
         cloud.change(cloud.gcloud(*pool, "create", NODE_POOL, cluster, place, *options))
-    elif wanted.max_nodes and held.get("autoscaling", {}).get("totalMaxNodeCount") != wanted.max_nodes:
+    elif wanted.max_nodes and described.get("autoscaling", {}).get("totalMaxNodeCount") != wanted.max_nodes:
         limits = ["--enable-autoscaling", "--total-min-nodes=0", f"--total-max-nodes={wanted.max_nodes}"]
         cloud.change(cloud.gcloud(*pool, "update", NODE_POOL, cluster, place, *limits))
 
@@ -75,10 +75,10 @@ def make_namespace(cloud: Cloud, wanted: Wanted) -> None:
     if is_there:
         cloud.folder.mkdir(parents=True, exist_ok=True)
         cloud.kubeconfig.unlink(missing_ok=True)
-        cloud.look(cloud.gcloud(*credentials))
+        cloud.read(cloud.gcloud(*credentials))
 
     def get(*what: str) -> Any:
-        text = cloud.look(["kubectl", "get", *what, "--ignore-not-found", "--output=json"]) if is_there else None
+        text = cloud.read(["kubectl", "get", *what, "--ignore-not-found", "--output=json"]) if is_there else None
         return json.loads(text) if text and text.strip() else None
 
     inside = f"--namespace={wanted.namespace}"

@@ -81,9 +81,9 @@ def bring_up_to_date(cloud: Cloud, wanted: Wanted, config: Mapping[str, Any]) ->
     update = ["composer", "environments", "update", wanted.name, f"--location={wanted.location}"]
     software = config["softwareConfig"]
     chosen = {START_DATE: wanted.start_date} if wanted.start_date else {}
-    held = software.get("envVariables", {})
+    current = software.get("envVariables", {})
     assignments = {**chosen, **environment_variables(cloud, wanted)}
-    if differing := {key: value for key, value in assignments.items() if held.get(key) != value}:
+    if differing := {key: value for key, value in assignments.items() if current.get(key) != value}:
         cloud.change(cloud.gcloud(*update, assigned(cloud, "update-env-variables", differing)))
     overrides = software.get("airflowConfigOverrides", {})
     if missing := {key: value for key, value in airflow_configs(wanted).items() if key not in overrides}:
@@ -165,7 +165,7 @@ def forget_imports(cloud: Cloud, wanted: Wanted) -> None:
     """Delete the record of the import."""
     for name in ("variables", "pools"):
         url = wanted.composer.url(f"{IMPORTED}/{name}.json")
-        if cloud.look(cloud.gcloud("storage", "cat", url)) is not None:
+        if cloud.read(cloud.gcloud("storage", "cat", url)) is not None:
             cloud.change(cloud.gcloud("storage", "rm", url))
 
 
@@ -195,14 +195,14 @@ def import_into_airflow(cloud: Cloud, wanted: Wanted) -> None:
 
 def imported(cloud: Cloud, wanted: Wanted, what: str) -> dict[str, Any]:
     """Return the last import of the set-up; empty at first."""
-    text = cloud.look(cloud.gcloud("storage", "cat", wanted.composer.url(f"{IMPORTED}/{what}.json")))
+    text = cloud.read(cloud.gcloud("storage", "cat", wanted.composer.url(f"{IMPORTED}/{what}.json")))
     return json.loads(text) if text else {}
 
 
 def bring(cloud: Cloud, wanted: Wanted, what: str, file: str, content: Mapping[str, Any], *options: str) -> None:
     """Let Airflow import values from a file in the bucket, so that they are on no command line."""
     text = json.dumps(content, indent=2) + "\n"
-    if cloud.look(cloud.gcloud("storage", "cat", wanted.composer.url(file))) != text:
+    if cloud.read(cloud.gcloud("storage", "cat", wanted.composer.url(file))) != text:
         cloud.change(wanted.composer.upload(cloud.write(file, text)))
     cloud.change(wanted.composer.load(what, file, *options))
 

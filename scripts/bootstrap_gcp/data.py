@@ -18,7 +18,7 @@ def described_bucket(cloud: Cloud, name: str) -> Any:
 
 def described_dataset(cloud: Cloud, name: str) -> Any:
     """Return a dataset, None if it does not exist."""
-    text = cloud.look(cloud.bq("--format=json", "show", "--dataset", f"{cloud.project}:{name}"))
+    text = cloud.read(cloud.bq("--format=json", "show", "--dataset", f"{cloud.project}:{name}"))
     return None if text is None else json.loads(text)
 
 
@@ -76,8 +76,8 @@ def keep_for_a_while(cloud: Cloud, wanted: Wanted) -> None:
         wanted.airflow_bucket: ("logs", retention(wanted.log_days, "logs/")),
     }
     for name, (what, lifecycle) in rules.items():
-        held = (described_bucket(cloud, name) or {}).get("lifecycle_config")
-        if held != lifecycle:
+        current = (described_bucket(cloud, name) or {}).get("lifecycle_config")
+        if current != lifecycle:
             file = cloud.write(f"{what}_lifecycle.json", json.dumps(lifecycle, indent=2) + "\n")
             cloud.change(cloud.gcloud("storage", "buckets", "update", f"gs://{name}", f"--lifecycle-file={file}"))
 

@@ -63,5 +63,5 @@ def seed_secrets(cloud: Cloud, wanted: Wanted) -> None:
         if cloud.see(cloud.gcloud("secrets", "describe", name)) is None:
             options = ["--replication-policy=automatic", "--data-file=-"]
             cloud.change(cloud.gcloud("secrets", "create", name, *options), value)
-        elif cloud.look(cloud.gcloud("secrets", "versions", "access", "latest", f"--secret={name}")) != value:
+        elif cloud.read(cloud.gcloud("secrets", "versions", "access", "latest", f"--secret={name}")) != value:
             cloud.change(cloud.gcloud("secrets", "versions", "add", name, "--data-file=-"), value)

@@ -90,7 +90,7 @@ def generated_network(folder: Path) -> Sample:
         stderr=subprocess.DEVNULL,
     )
     state = json.loads((lake / STATE).read_text())
-    entries = {kind: len(held) for kind, held in state["entries"].items()}
+    entries = {kind: len(listed) for kind, listed in state["entries"].items()}
     return Sample(lake, archive, state["network_passphrase"], state["ledger"], entries)
 
 

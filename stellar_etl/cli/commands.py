@@ -170,8 +170,8 @@ def _files_of_several(
 
 def _export_changes(arguments: argparse.Namespace) -> None:
     options = vars(arguments)
-    asked = {type_ for option, types in ENTRY_OPTIONS.items() if options[option.replace("-", "_")] for type_ in types}
-    types = [type_ for type_ in STATE if type_ in (asked or STATE)]
+    chosen = {type_ for option, types in ENTRY_OPTIONS.items() if options[option.replace("-", "_")] for type_ in types}
+    types = [type_ for type_ in STATE if type_ in (chosen or STATE)]
     names = {type_: type_ for type_ in types}
     if arguments.end_ledger:
         _export_batches(arguments, names, *_span(arguments))

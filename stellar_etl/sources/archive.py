@@ -92,20 +92,20 @@ def parse_state(content: bytes) -> ArchiveState:
     Raises:
         AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError: it is not a state file.
     """
-    told = json.loads(content)
-    hot, passphrase = told.get("hotArchiveBuckets"), told.get("networkPassphrase")
+    document = json.loads(content)
+    hot, passphrase = document.get("hotArchiveBuckets"), document.get("networkPassphrase")
     if passphrase is not None:
         passphrase.encode()
     return ArchiveState(
-        int(told["currentLedger"]),
+        int(document["currentLedger"]),
         passphrase,
-        _levels(told["currentBuckets"]),
+        _levels(document["currentBuckets"]),
         None if hot is None else _levels(hot),
     )
 
 
-def _levels(told: list[dict[str, Any]]) -> Levels:
-    return [(_hash(level["curr"]), _hash(level["snap"])) for level in told]
+def _levels(levels: list[dict[str, Any]]) -> Levels:
+    return [(_hash(level["curr"]), _hash(level["snap"])) for level in levels]
 
 
 def _hash(text: str) -> bytes:
@@ -309,14 +309,14 @@ def problems_of(store: Store, name: str) -> Iterator[None]:
         raise ExportError(f"{location} can't be read: {error}") from None
 
 
-def check_network(location: str, told: str | None, passphrase: str | None) -> None:
+def check_network(location: str, named: str | None, passphrase: str | None) -> None:
     """Compare the network that a file names with the required one, if both are known.
 
     Raises:
         ExportError: they differ.
     """
-    if None not in (told, passphrase) and told != passphrase:
-        raise ExportError(f"{location} holds the network {told!r}, not {passphrase!r}")
+    if None not in (named, passphrase) and named != passphrase:
+        raise ExportError(f"{location} holds the network {named!r}, not {passphrase!r}")
 
 
 def open_archive(path: str, network: str, entry_types: Collection[int], passphrase: str | None = None) -> Archive:

@@ -87,7 +87,7 @@ class Lake:
         self.store = store
         self.passphrase = passphrase
         self._network = network_id(passphrase)
-        self._told_layout = layout
+        self._declared_layout = layout
         self._window = window or Window()
 
     @cached_property
@@ -109,8 +109,8 @@ class Lake:
     @cached_property
     def _layout(self) -> LakeLayout | None:
         """The layout that computes names, None to list them: always on this machine, where listing costs nothing."""
-        told = self._told_layout if self.store.remote else None
-        return told.as_in(self.newest) if told else None
+        declared = self._declared_layout if self.store.remote else None
+        return declared.as_in(self.newest) if declared else None
 
     def spans(self, first: int, last: int) -> Iterable[Span]:
         """The objects of these ledgers, oldest first. Computed objects can be missing: reading fails then.

@@ -111,9 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.parse_args(arguments)
     missing = [str(folder) for name in streams.SOURCES if not (folder := streams.SHARED / name).is_dir()]
     if missing:
-        parser.exit(
-            1, f"these folders with ledgers and rows are missing; the kit is unchanged: {', '.join(missing)}\n"
-        )
+        parser.exit(1, f"these folders with ledgers and rows are missing; the kit is unchanged: {', '.join(missing)}\n")
     sources = {
         "mainnet": list(streams.mainnet()),
         "cases": list(streams.cases()),

@@ -25,7 +25,7 @@ class Supervisor:
         self.xcoms = {} if xcoms is None else xcoms
         self.variables = {} if variables is None else variables
         self.dags, self.active = dags or {}, active or {}
-        self.asked = []
+        self.requested = []
 
     def send(self, msg):
         match msg:
@@ -34,7 +34,7 @@ class Supervisor:
                     root=[self.xcoms[msg.task_id]] if msg.task_id in self.xcoms else []
                 )
             case comms.GetXCom():
-                self.asked.append(msg.key)
+                self.requested.append(msg.key)
                 return comms.XComResult(key=msg.key, value=self.xcoms.get(msg.task_id))
             case comms.SetXCom():
                 self.xcoms[msg.task_id] = msg.value
@@ -76,10 +76,10 @@ class Failing(BaseOperator):
         self.error = error
 
     def execute(self, context):
-        held_by_the_frame = "-".join(("only", "in", "a", "local", "variable"))
+        local_secret = "-".join(("only", "in", "a", "local", "variable"))
         if isinstance(self.error, type):
             # A hook requests the connection, and the server's refusal repeats the password.
-            raise self.error(f"refused {Connection.get('warehouse').password}, {len(held_by_the_frame)}")
+            raise self.error(f"refused {Connection.get('warehouse').password}, {len(local_secret)}")
         raise self.error
 
 

@@ -404,11 +404,11 @@ def test_in_deferrable_mode_every_waiting_task_releases_its_slot():
     """Other tasks hold a slot only while they work; `approve` defers in every mode."""
     (found,) = run([{"brief": True}], AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE="true")
     dags = {dag_id: dag["tasks"] for dag_id, dag in found["about"].items() if dag_id != "alerts"}
-    held = {task_id for tasks in dags.values() for task_id, task in tasks.items() if not task["deferrable"]}
-    plans = {task_id for task_id in held if task_id.endswith("_runs")}
+    blocking = {task_id for tasks in dags.values() for task_id, task in tasks.items() if not task["deferrable"]}
+    plans = {task_id for task_id in blocking if task_id.endswith("_runs")}
     checks = {"check_variables", "check_datasets_and_bucket", "check_triggerer"}  # the last one always defers
     # `start` sends a few requests, `wait` is rescheduled for each check, `plan` reads files.
-    assert held - plans - checks == {
+    assert blocking - plans - checks == {
         *(
             "verify_export",
             "delete_staging",

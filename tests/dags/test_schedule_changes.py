@@ -104,16 +104,16 @@ def test_the_schedule_continues_after_the_runs_of_an_earlier_release(made: list[
 
 @pytest.mark.slow
 def test_any_change_between_two_schedules_omits_no_interval(tmp_path: Path) -> None:
-    asked = changes(MANY, (1, 2, 5))
-    for steps, runs in zip(asked, histories(tmp_path, asked), strict=True):
+    drawn = changes(MANY, (1, 2, 5))
+    for steps, runs in zip(drawn, histories(tmp_path, drawn), strict=True):
         assert_without_gap(runs, steps)
 
 
 def test_a_manual_run_does_not_replace_a_scheduled_run(made: list[list[dict[str, str]]]) -> None:
     assert_without_gap(made[0], MANUAL)
-    asked = [run for run in made[0] if run["type"] == "manual"]
-    assert len(asked) == len(TYPED)
-    spans = [loaded(run) for run in asked if run["logical_date"]]
+    manual = [run for run in made[0] if run["type"] == "manual"]
+    assert len(manual) == len(TYPED)
+    spans = [loaded(run) for run in manual if run["logical_date"]]
     assert {span.end - span.start for span in spans} == {timedelta(minutes=10)}, (
         "a run without params loads one interval"
     )

@@ -103,16 +103,16 @@ def work(client, theirs, variables):
 
 
 @pytest.fixture
-def held(client):
+def contents(client):
     """Return the rows of one of our tables, without the columns of loads, as a sorted list of texts."""
 
-    def held(table_id, dataset="stellar"):
+    def contents(table_id, dataset="stellar"):
         rows = client.query(f"SELECT * FROM local.{dataset}.{table_id}").result()
         left_out = ("batch_id", "batch_run_date", "batch_insert_ts", "of_theirs")
         plain = [{key: value for key, value in row.items() if key not in left_out and value} for row in rows]
         return sorted(json.dumps(row, default=str, sort_keys=True) for row in plain)
 
-    return held
+    return contents
 
 
 def fresh(data_type):
@@ -120,9 +120,9 @@ def fresh(data_type):
     return [row for ledger in HELD for row in rows_of(data_type, ledger)]
 
 
-def check_all(held, client):
+def check_all(contents, client):
     for data_type in ("ledgers", "trades", "token_transfers", "offers"):
-        found = held(TAKEN[data_type].table_id)
+        found = contents(TAKEN[data_type].table_id)
         assert len(found) == len(fresh(data_type)), data_type
     ledgers = [row.sequence for row in client.query("SELECT sequence FROM local.stellar.history_ledgers").result()]
     assert sorted(ledgers) == HELD
@@ -152,12 +152,12 @@ def test_without_go_the_command_reports_and_writes_nothing(client, work):
     assert "columns that are not copied: of_theirs" in said
 
 
-def test_the_rows_equal_a_fresh_load_also_after_a_repeat(client, work, held, variables):
-    before = {table.table_id: held(table.table_id, "theirs") for table in map(TAKEN.get, TYPES)}
+def test_the_rows_equal_a_fresh_load_also_after_a_repeat(client, work, contents, variables):
+    before = {table.table_id: contents(table.table_id, "theirs") for table in map(TAKEN.get, TYPES)}
     for _ in range(2):
         take_over(work, TYPES, go=True)
-        check_all(held, client)
-    assert {table_id: held(table_id, "theirs") for table_id in before} == before
+        check_all(contents, client)
+    assert {table_id: contents(table_id, "theirs") for table_id in before} == before
     table = client.get_table("local.stellar.offers")
     assert table.time_partitioning.field == "closed_at"
     assert table.clustering_fields == variables["cluster_fields"]["offers"]
@@ -185,7 +185,7 @@ def command(server, folder, chunk):
     )
 
 
-def test_the_next_start_completes_a_killed_take_over(client, theirs, variables, held, warehouse_server, tmp_path):
+def test_the_next_start_completes_a_killed_take_over(client, theirs, variables, contents, warehouse_server, tmp_path):
     """The next run uses larger chunks, and begins where the first one stopped."""
     server, _ = warehouse_server
     first = command(server, tmp_path, chunk="7")
@@ -193,12 +193,12 @@ def test_the_next_start_completes_a_killed_take_over(client, theirs, variables, 
         assert line, first.stderr.read()
     first.kill()
     first.communicate()
-    assert 0 < len(held("history_trades")) < 2 * len(HELD)
+    assert 0 < len(contents("history_trades")) < 2 * len(HELD)
     out, error = (second := command(server, tmp_path, chunk="20")).communicate()
     assert second.returncode == 0, error
     assert "history_ledgers: ledgers" not in out, "it was copied before the kill"
     assert "history_trades: ledgers 18 to 24" not in out
-    check_all(held, client)
+    check_all(contents, client)
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ def _value(value: Any, field: Field) -> Any:
             name: json.loads(item) if parts.get(name) == "JSON" and isinstance(item, str) else item
             for name, item in (value or {}).items()
         }
-        held = canonical(decoded, field["fields"])
-        return held if any(item not in (None, []) for item in held.values()) else None
+        value = canonical(decoded, field["fields"])
+        return value if any(item not in (None, []) for item in value.values()) else None
     if value is None:
         return None
     if field["type"] == "TIMESTAMP":

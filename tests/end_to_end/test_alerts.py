@@ -29,7 +29,7 @@ EMPTY = {"slack_connection": "", "alert_email_to": "", "email_connection": "smtp
 
 
 @pytest.fixture
-def told(sample: Sample) -> Iterator[tuple[list[Any], list[Any]]]:
+def receivers(sample: Sample) -> Iterator[tuple[list[Any], list[Any]]]:
     """Slack's messages and the mails; the test triggers the DAG `alerts`."""
     stack = sample.stack
     with slack_server() as slack, mail_server() as mail:
@@ -56,7 +56,7 @@ def waiting(stack: Stack) -> list[str]:
     return [one["key"] for one in found if one["key"].startswith("alert.")]
 
 
-def tell(stack: Stack, run_id: str) -> dict[str, str]:
+def send_alerts(stack: Stack, run_id: str) -> dict[str, str]:
     """Run the DAG `alerts`; return the states of its tasks."""
     trigger(stack, ALERTS, run_id, {})
     stack.rest("PATCH", f"dags/{ALERTS}", {"is_paused": False})
@@ -65,27 +65,29 @@ def tell(stack: Stack, run_id: str) -> dict[str, str]:
     return {task["task_id"]: task["state"] for task in tasks}
 
 
-def test_failures_of_three_dags_send_one_message_per_channel(sample: Sample, told: tuple[list[Any], list[Any]]) -> None:
-    stack, (messages, mails) = sample.stack, told
-    runs = [(dag_id, f"told-{number}") for dag_id in DAGS for number in range(RUNS)]
+def test_failures_of_three_dags_send_one_message_per_channel(
+    sample: Sample, receivers: tuple[list[Any], list[Any]]
+) -> None:
+    stack, (messages, mails) = sample.stack, receivers
+    runs = [(dag_id, f"failed-{number}") for dag_id in DAGS for number in range(RUNS)]
     for dag_id, run_id in runs:
         stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
         trigger(stack, dag_id, run_id, {"start_ledger": 5})  # half a range: no retry can fix it
     for dag_id, run_id in runs:
         assert wait_for(stack, f"dags/{dag_id}/dagRuns/{run_id}", "success", "failed") == "failed"
     wait_until(lambda: len(waiting(stack)) == len(runs), "an alert is missing", pause=0.5)
-    tell(stack, "burst")
+    send_alerts(stack, "burst")
     assert [message["text"].splitlines()[0] for _, _, message in messages] == [f"*{len(runs)} alerts*"]
     assert [mail["Subject"] for _, mail in mails] == [f"Stellar ETL: {len(runs)} alerts"]
     assert "this run has start_ledger" in messages[0][2]["text"]
     assert waiting(stack) == []
 
-    trigger(stack, LEDGERS, "told-later", {"start_ledger": 5})
-    assert wait_for(stack, f"dags/{LEDGERS}/dagRuns/told-later", "success", "failed") == "failed"
+    trigger(stack, LEDGERS, "failed-later", {"start_ledger": 5})
+    assert wait_for(stack, f"dags/{LEDGERS}/dagRuns/failed-later", "success", "failed") == "failed"
     wait_until(lambda: len(waiting(stack)) == 1, "no alert came", pause=0.5)
-    assert tell(stack, "held-back")["gather"] == "skipped"
+    assert send_alerts(stack, "held-back")["gather"] == "skipped"
     assert len(messages) == len(mails) == 1
-    for dag_id, run_id in [*runs, (LEDGERS, "told-later")]:
+    for dag_id, run_id in [*runs, (LEDGERS, "failed-later")]:
         stack.rest("DELETE", f"dags/{dag_id}/dagRuns/{run_id}")
 
 
@@ -101,15 +103,17 @@ def make_late(stack: Stack, run_id: str) -> None:
         assert cursor.rowcount == 1, "the run has one deadline"
 
 
-def test_a_run_that_misses_its_deadline_is_reported_once(sample: Sample, told: tuple[list[Any], list[Any]]) -> None:
-    stack, (messages, mails) = sample.stack, told
+def test_a_run_that_misses_its_deadline_is_reported_once(
+    sample: Sample, receivers: tuple[list[Any], list[Any]]
+) -> None:
+    stack, (messages, mails) = sample.stack, receivers
     stack.rest("PATCH", f"dags/{LEDGERS}", {"is_paused": False})
     beyond = {"start_ledger": 390, "end_ledger": 9000}  # beyond the network head: the run waits
     trigger(stack, LEDGERS, "late", beyond, logical_date="2026-01-01T00:11:00Z")
     wait_for(stack, f"dags/{LEDGERS}/dagRuns/late", "running")
     make_late(stack, "late")
     wait_until(lambda: len(waiting(stack)) == 1, "no alert came", pause=0.5)
-    assert tell(stack, "deadline")["forget"] == "success"
+    assert send_alerts(stack, "deadline")["forget"] == "success"
     assert len(messages) == len(mails) == 1
     text = messages[0][2]["text"]
     assert f"{LEDGERS} missed its deadline" in text

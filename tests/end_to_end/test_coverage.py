@@ -126,10 +126,10 @@ def test_planted_faults_are_found_and_healed(sample: Sample) -> None:
 
 def test_other_dags_receive_the_watermark(sample: Sample) -> None:
     events = sample.stack.rest("GET", "assets/events?limit=1000")["asset_events"]
-    told = [event["extra"] for event in events if event["uri"].endswith("/stellar/ledger_watermarks")]
+    extras = [event["extra"] for event in events if event["uri"].endswith("/stellar/ledger_watermarks")]
     (whole,) = [row for row in watermarks(sample.stack) if row["table_id"] is None]
-    assert max(extra["complete_through"] or 0 for extra in told) == whole["complete_through"]
-    assert {extra["dataset"] for extra in told} == {"local.stellar"}
+    assert max(extra["complete_through"] or 0 for extra in extras) == whole["complete_through"]
+    assert {extra["dataset"] for extra in extras} == {"local.stellar"}
 
 
 CHECKPOINT = 255
@@ -147,8 +147,8 @@ def test_an_audit_finds_a_corrupted_range_and_repairs_it(sample: Sample) -> None
     which = " OR ".join(
         f"(ledger_key = '{row['ledger_key']}' AND ledger_sequence = {row['valid_from_ledger']})" for row in faulty
     )
-    for held in ("trust_lines", "trust_lines_versions"):  # the position after the last fold
-        stack.query(f"UPDATE {held} SET balance = balance + 1.0 WHERE {which}")
+    for table in ("trust_lines", "trust_lines_versions"):  # the position after the last fold
+        stack.query(f"UPDATE {table} SET balance = balance + 1.0 WHERE {which}")
     assert stack.query(AUDITED) != history
     conf = {"checkpoint_ledger": CHECKPOINT, "auto_heal": True}
     assert run(stack, "state_audit", "corrupted", conf, "state_table_export", "state_fold") == "success"

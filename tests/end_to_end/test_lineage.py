@@ -22,10 +22,10 @@ pytestmark = pytest.mark.end_to_end
 @pytest.fixture(scope="module")
 def events(sample: Sample) -> list[dict]:
     """The events of the main job's successful tasks, without those of other tests on the stack."""
-    told = list(read_events(sample.stack.layout.lineage))
+    read = list(read_events(sample.stack.layout.lineage))
     return [
         event
-        for event in told
+        for event in read
         if event["eventType"] == "COMPLETE"
         and event["run"]["facets"].get("airflow", {}).get("dagRun", {}).get("run_type") == "backfill"
     ]
@@ -66,8 +66,8 @@ def test_columns_equal_the_schema_files_and_each_has_a_source(events: list[dict]
 
 
 def test_staging_tables_are_reported_as_dropped(events: list[dict]) -> None:
-    def staged(told: Iterable[dict]) -> set[str]:
-        return {name_of(one) for event in told for one in event["outputs"] if "_staging_" in one["name"]}
+    def staged(selected: Iterable[dict]) -> set[str]:
+        return {name_of(one) for event in selected for one in event["outputs"] if "_staging_" in one["name"]}
 
     deletions = [event for event in events if event["job"]["name"].endswith(".delete_staging")]
     dropped = staged(deletions)

@@ -52,12 +52,12 @@ def test_the_holders_of_all_assets_reach_a_receiver_once(sample: Sample, connect
         connect(receiver)
         assert wait_for(stack, start(stack, "outbound"), "success", "failed") == "success"
         seen = receiver.stats()
-    (held,) = stack.query(
+    (expected,) = stack.query(
         "SELECT COUNT(*) AS n FROM trust_lines_current WHERE asset_type IN ('credit_alphanum4', 'credit_alphanum12')"
     )
-    assert held["n"] > 0
+    assert expected["n"] > 0
     (run,) = stack.query("SELECT * FROM outbound_runs")
-    assert seen["rows"] == run["row_count"] == held["n"]
+    assert seen["rows"] == run["row_count"] == expected["n"]
     assert (seen["batches"], seen["conflicts"]) == (run["delivered"], 0)
     assert (run["run_id"], run["dead"], run["job_count"]) == ("outbound", 0, 1)
     assert run["estimated_cost"] > 0

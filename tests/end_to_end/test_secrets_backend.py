@@ -29,25 +29,25 @@ PREFIX = "as-the-backend-says"
 
 
 @contextlib.contextmanager
-def in_files(folder: Path, held: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+def in_files(folder: Path, secrets: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Airflow's own backend: a file of Variables, and a file of connections."""
-    for kind, content in held.items():
+    for kind, content in secrets.items():
         (folder / f"{kind}.json").write_text(json.dumps(content))
-    paths = {f"{kind}_file_path": str(folder / f"{kind}.json") for kind in held}
+    paths = {f"{kind}_file_path": str(folder / f"{kind}.json") for kind in secrets}
     yield "airflow.secrets.local_filesystem.LocalFilesystemBackend", paths
 
 
 @contextlib.contextmanager
-def in_vault(folder: Path, held: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+def in_vault(folder: Path, secrets: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The provider's backend, on a server with Vault's API."""
     with vault.running() as server:
         server_client = hvac.Client(server.url, token=vault.TOKEN)
-        for kind, content in held.items():
+        for kind, content in secrets.items():
             for name, value in content.items():
                 path, data = f"airflow/{kind}/{name}", value if kind == "connections" else {"value": value}
                 server_client.secrets.kv.v2.create_or_update_secret(path, data)
         (folder / "token").write_text(vault.TOKEN)
-        paths = {f"{kind}_path": f"airflow/{kind}" for kind in held} | {"config_path": None, "mount_point": "secret"}
+        paths = {f"{kind}_path": f"airflow/{kind}" for kind in secrets} | {"config_path": None, "mount_point": "secret"}
         arguments = {**paths, "url": server.url, "auth_type": "token", "token_path": str(folder / "token")}
         yield "airflow.providers.hashicorp.secrets.vault.VaultBackend", arguments
 
@@ -59,7 +59,7 @@ def stack(
     """A stack with unusable connections and missing Variables: the backend has the real ones."""
     stack, kubeconfig = Stack(tmp_path / "stack"), tmp_path / "kubeconfig"
     google = {"project": "local", "is_anonymous": True, "num_retries": 1, "a_secret": SECRET}
-    held: dict[str, Any] = {
+    secrets: dict[str, Any] = {
         "connections": {
             "google_cloud_platform_connection": {
                 "conn_type": "google_cloud_platform",
@@ -74,13 +74,13 @@ def stack(
             "sentry_dsn": f"http://{SECRET}@127.0.0.1:9/7",
         },
     }
-    with request.param(tmp_path, held) as (backend, arguments):
+    with request.param(tmp_path, secrets) as (backend, arguments):
         monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", backend)
         monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND_KWARGS", json.dumps(arguments))
         try:
             stack.up(lake=str(lake), start_date="2026-01-01T00:00:00Z", end_date="2026-01-01T00:00:00Z")
             shutil.move(stack.layout.kubeconfig, kubeconfig)
-            for key in held["variables"]:
+            for key in secrets["variables"]:
                 stack.rest("DELETE", f"variables/{key}")
             api = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
             api.create_namespaced_secret("default", {"metadata": {"name": "exporter"}, "stringData": {"token": SECRET}})

@@ -20,7 +20,7 @@ from tests.end_to_end.rows import Field, canonical, schema
 from tests.end_to_end.test_export_modes import set_variable
 from tests.end_to_end.test_sample_network import trigger, wait_for
 from tests.stellar_etl.made import ledger_key
-from tests.stellar_etl.replay import Id, Row, compare, id_of, identity, is_told, values
+from tests.stellar_etl.replay import Id, Row, compare, id_of, identity, is_exported, values
 
 pytestmark = pytest.mark.end_to_end
 
@@ -71,21 +71,23 @@ def current(sample: Sample, dataset: str, type_: str) -> dict[Id, Row]:
 
 
 def test_exactly_the_existing_entries_are_in_the_tables(sample: Sample, dataset: str) -> None:
-    held: dict[str, dict[Id, Row]] = {}
+    expected: dict[str, dict[Id, Row]] = {}
     for group in json.loads((sample.stack.sample_lake / "state.json").read_text())["entries"].values():
         for one in group:
             entry = xdr.LedgerEntry.from_xdr(one["ledger_entry"])
-            if is_told(key := ledger_key(entry)):
+            if is_exported(key := ledger_key(entry)):
                 type_, id_ = identity(key)
-                held.setdefault(type_, {})[id_] = values(entry)
-    assert held.keys() == CHANGES.keys() - {"signers", "restored_key"}
-    for type_, entries in held.items():
+                expected.setdefault(type_, {})[id_] = values(entry)
+    assert expected.keys() == CHANGES.keys() - {"signers", "restored_key"}
+    for type_, entries in expected.items():
         fields = schema(CHANGES[type_].table_id)
-        found = {id_: told(row, fields, entries.get(id_, {})) for id_, row in current(sample, dataset, type_).items()}
-        compare(found, {id_: told(row, fields, row) for id_, row in entries.items()}, type_)
+        found = {
+            id_: comparable(row, fields, entries.get(id_, {})) for id_, row in current(sample, dataset, type_).items()
+        }
+        compare(found, {id_: comparable(row, fields, row) for id_, row in entries.items()}, type_)
 
 
-def told(row: Row, fields: list[Field], columns: Row) -> Row:
+def comparable(row: Row, fields: list[Field], columns: Row) -> Row:
     """Return some columns of a row, in the form of the table's schema."""
     return canonical(row, [field for field in fields if field["name"] in columns])
 
@@ -98,7 +100,7 @@ def test_signers_belong_to_their_accounts(sample: Sample, dataset: str) -> None:
         for one in account["signers"]
     }
     found = {id_: (row["weight"], row["sponsor"]) for id_, row in current(sample, dataset, "signers").items()}
-    assert {id_: told for id_, told in found.items() if id_[0] != id_[1]} == others
+    assert {id_: comparable for id_, comparable in found.items() if id_[0] != id_[1]} == others
 
 
 def test_lumens_agree_with_the_headers(sample: Sample, dataset: str) -> None:
@@ -127,9 +129,9 @@ def test_a_reset_waits_for_approval_and_then_leaves_no_table(sample: Sample, beg
     trigger(stack, dag_id, "reset", {"what": "dataset", "dry_run": False})
     stack.rest("PATCH", f"dags/{dag_id}", {"is_paused": False})
     wait_for(stack, f"{path}/taskInstances/approve", "awaiting_input", "deferred")
-    asked = stack.rest("GET", f"{path}/taskInstances/approve/-1/hitlDetails")
-    assert "`begun.accounts_" not in asked["body"]
-    assert f"`begun.accounts`: {count(stack, 'begun.accounts')} rows, the whole table" in asked["body"]
+    details = stack.rest("GET", f"{path}/taskInstances/approve/-1/hitlDetails")
+    assert "`begun.accounts_" not in details["body"]
+    assert f"`begun.accounts`: {count(stack, 'begun.accounts')} rows, the whole table" in details["body"]
     # The test waits, as a user does: a task that resumes before the scheduler has noted its deferral counts as killed
     # and is retried.
     time.sleep(5)

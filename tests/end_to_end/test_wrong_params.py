@@ -60,7 +60,7 @@ def said(stack: Stack, path: str) -> str:
 
 def test_an_impossible_range_fails_the_first_task_at_once_with_the_reason(sample: Sample) -> None:
     early, late = "2026-01-01T00:01:00Z", "2026-01-01T00:02:00Z"
-    asked: dict[str, tuple[dict[str, Any], str]] = {
+    cases: dict[str, tuple[dict[str, Any], str]] = {
         "half": ({"start_ledger": 5}, "this run has start_ledger"),
         "both": (
             {"start_time": early, "end_time": late, "start_ledger": 3, "end_ledger": 4},
@@ -69,9 +69,9 @@ def test_an_impossible_range_fails_the_first_task_at_once_with_the_reason(sample
         "backwards": ({"start_time": late, "end_time": early}, "must be before end_time"),
         "none": ({}, "this run has no data interval: trigger it with the params start_time and end_time"),
     }
-    for run_id, (conf, _) in asked.items():
+    for run_id, (conf, _) in cases.items():
         trigger(sample.stack, DAG, f"no-range-{run_id}", conf)
-    for run_id, (_, words) in asked.items():
+    for run_id, (_, words) in cases.items():
         path = f"dags/{DAG}/dagRuns/no-range-{run_id}"
         assert wait_for(sample.stack, path, "success", "failed") == "failed"
         first = f"{path}/taskInstances/{TASK}"

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import requests
 
-from tests.faults.proxy import Request, Rule, says
+from tests.faults.proxy import Request, Rule, respond
 from tests.faults.stage import ALL, NAMESPACE, Batch
 from tests.faults.traps import Break
 from tests.waiting import PATIENCE, RUN_PATIENCE, wait_until
@@ -125,7 +125,7 @@ def keeps_ended_pod(batch: Batch) -> None:
     ended = {"terminated": {"exitCode": 143, "reason": "Error"}}
     containers = [status | {"ready": False, "state": ended} for status in seen["status"]["containerStatuses"]]
     seen["status"] |= {"phase": "Failed", "containerStatuses": containers}
-    rule = Rule(rf"^GET .*/pods/{pod.metadata.name} *\n", says(seen), times=1000)
+    rule = Rule(rf"^GET .*/pods/{pod.metadata.name} *\n", respond(seen), times=1000)
     batch.stage.proxies["cluster"].rules.append(rule)
 
 

@@ -12,7 +12,7 @@ Counts = Mapping[str, Mapping[int, int]]
 """The number of rows per table and ledger."""
 
 
-def false_claims(claims: Sequence[Claim], loaded: tuple[int, int], expected: Counts, held: Counts) -> list[str]:
+def false_claims(claims: Sequence[Claim], loaded: tuple[int, int], expected: Counts, present: Counts) -> list[str]:
     """Return one message per claim that the rows of a table contradict; it names the ledgers.
 
     Args:
@@ -27,7 +27,7 @@ def false_claims(claims: Sequence[Claim], loaded: tuple[int, int], expected: Cou
         if first < loaded[0] or last > loaded[1]:
             found.append(f"{text}, and only {loaded[0]} to {loaded[1]} are loaded")
         for table in [claimed] if claimed else expected:
-            now = held.get(table, {})
+            now = present.get(table, {})
             counts = {ledger: n for ledger, n in expected[table].items() if first <= ledger <= last}
             if wrong := sorted(ledger for ledger, n in counts.items() if now.get(ledger, 0) != n):
                 rows, whole = (sum(of.get(ledger, 0) for ledger in wrong) for of in (now, counts))

@@ -32,8 +32,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory, lake: Path) -> Iterator[Stag
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the table, and write it to the page unless only the quick faults ran."""
     reports = [one for state in ("passed", "failed") for one in terminalreporter.getreports(state)]
-    told = [dict(one.user_properties) for one in reports]
-    rows = [tuple(one[ROW]) for one in told if ROW in one]
+    properties = [dict(one.user_properties) for one in reports]
+    rows = [tuple(one[ROW]) for one in properties if ROW in one]
     if rows:
         terminalreporter.section("faults")
         terminalreporter.write_line(as_markdown(rows))

@@ -56,7 +56,7 @@ class Request:
         line, rest = self.head.split(b"\r\n", 1)
         return replace(self, head=re.sub(pattern.encode(), text.encode(), line) + b"\r\n" + rest)
 
-    def spelt(self) -> bytes:
+    def encoded(self) -> bytes:
         """Return the bytes to forward, with one request per connection.
 
         The end of the reply is the end of the connection.
@@ -131,7 +131,7 @@ class Exchange:
         """Forward the request and its reply, or at most `most` bytes of the reply's body."""
         with closing(socket.create_connection(("127.0.0.1", self.port), 10)) as service:
             service.settimeout(None)
-            service.sendall(self.request.spelt())
+            service.sendall(self.request.encoded())
             head, rest = read_head(service)
             self.client.sendall(head if self.request.upgrades else closes(head) if head else b"")
             self.client.sendall(rest[:most])
@@ -142,7 +142,7 @@ class Exchange:
         """Forward the request; return the complete reply, which the client has not received yet."""
         with closing(self._connect()) as service:
             service.settimeout(None)
-            service.sendall(self.request.spelt())
+            service.sendall(self.request.encoded())
             head, reply = read_head(service)
             while chunk := service.recv(CHUNK):
                 reply += chunk
@@ -151,8 +151,8 @@ class Exchange:
     def send_half(self) -> None:
         """Forward the request without the second half of its body, and ignore the reply."""
         with closing(self._connect()) as service:
-            spelt = self.request.spelt()
-            service.sendall(spelt[: len(spelt) - len(self.request.body) // 2])
+            encoded = self.request.encoded()
+            service.sendall(encoded[: len(encoded) - len(self.request.body) // 2])
             service.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def answer(self, status: int, body: bytes, *headers: str) -> None:
@@ -249,7 +249,7 @@ def answers(status: int, message: str = "made up", *headers: str) -> Act:
     return lambda exchange: exchange.answer(status, body.encode(), *headers)
 
 
-def says(body: Any) -> Act:
+def respond(body: Any) -> Act:
     """Answer with this body."""
     return lambda exchange: exchange.answer(200, json.dumps(body).encode())
 

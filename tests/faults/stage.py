@@ -23,7 +23,7 @@ from kubernetes import client as kubernetes
 from kubernetes import config
 
 from local.cluster.container import Container
-from local.plan import spelt
+from local.plan import format_time
 from local.sample import END, START
 from local.stack import Stack
 from local.stack.layout import BUCKET, PROJECT
@@ -83,8 +83,8 @@ class Stage:
         shutil.copytree(Path(__file__).with_name("dags"), self.dags)
         self.stack.up(
             lake=str(self.lake),
-            start_date=spelt(START),
-            end_date=spelt(END),
+            start_date=format_time(START),
+            end_date=format_time(END),
             dags=str(self.dags),
             proxies={name: self.proxies[name].port for name in ("warehouse", "bucket")},
         )
@@ -131,10 +131,10 @@ class Stage:
 
     def rows(self) -> Rows:
         """Return the rows of the tables, without the columns that describe the load."""
-        held = {table: Counter(published(self.stack, table)) for table in TABLES}
+        rows = {table: Counter(published(self.stack, table)) for table in TABLES}
         stats = self.stack.query(f"SELECT {STATS} FROM {BATCH_STATS_TABLE_ID} WHERE start_ledger = {FIRST}")
-        held[BATCH_STATS_TABLE_ID] = Counter(as_set(stats, BATCH_STATS_TABLE_ID))
-        return held
+        rows[BATCH_STATS_TABLE_ID] = Counter(as_set(stats, BATCH_STATS_TABLE_ID))
+        return rows
 
     def rows_per_ledger(self) -> dict[str, dict[int, int]]:
         """Return the number of rows per table and ledger."""
@@ -184,8 +184,8 @@ class Stage:
             f"DELETE FROM {BATCH_STATS_TABLE_ID} WHERE start_ledger = {FIRST} AND table_id = 'history_ledgers'"
         )
         if dag_id == BACKFILL:  # the backfill loads the ledgers that the batch stats lack
-            held = f"start_ledger <= {LAST} AND end_ledger >= {FIRST}"
-            self.stack.query(f"DELETE FROM {BATCH_STATS_TABLE_ID} WHERE {held}")
+            overlapping = f"start_ledger <= {LAST} AND end_ledger >= {FIRST}"
+            self.stack.query(f"DELETE FROM {BATCH_STATS_TABLE_ID} WHERE {overlapping}")
             beside = ((ALL["start_ledger"], FIRST - 1), (LAST + 1, ALL["end_ledger"]))
             loads = [
                 f"('{table}', {first}, {last}, CURRENT_TIMESTAMP())" for table in NUMBERS for first, last in beside

@@ -18,7 +18,7 @@ from tests.faults.proxy import (
     instead,
     loses_reply,
     loses_request,
-    says,
+    respond,
     slows,
 )
 from tests.faults.stage import (
@@ -332,7 +332,7 @@ BUCKET = [
         [loading(b.rewrites_object("-ledgers.txt", lambda text: text.replace(b'"base_fee":100', b'"base_fee":101')))],
         clear="export",
     ),
-    Fault("the listing is late", "verify", [wire("bucket", LIST, says({"kind": "storage#objects"}))]),
+    Fault("the listing is late", "verify", [wire("bucket", LIST, respond({"kind": "storage#objects"}))]),
 ]
 
 WAREHOUSE = [

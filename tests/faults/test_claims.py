@@ -19,7 +19,7 @@ def test_true_claims_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    ("claim", "held", "messages"),
+    ("claim", "present", "messages"),
     [
         (
             ("ledgers", 3, 42),
@@ -45,6 +45,6 @@ def test_true_claims_pass() -> None:
     ids=["missing", "dataset", "doubled", "beyond"],
 )
 def test_a_false_claim_names_the_table_and_the_ledgers(
-    claim: Claim, held: dict[str, dict[int, int]], messages: list[str]
+    claim: Claim, present: dict[str, dict[int, int]], messages: list[str]
 ) -> None:
-    assert false_claims([claim], LOADED, EXPECTED, EXPECTED | held) == messages
+    assert false_claims([claim], LOADED, EXPECTED, EXPECTED | present) == messages

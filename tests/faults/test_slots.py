@@ -39,9 +39,9 @@ def test_deferred_pods_use_no_slot_and_the_pool_limits_their_number(stage: Stage
             "one export must be deferred while the other waits",
             RUN_PATIENCE,
         )
-        held = pools(stage)
-        assert sum(pool["running_slots"] + pool["queued_slots"] for pool in held.values()) == 0
-        assert (held[EXPORT_POOL]["deferred_slots"], held[EXPORT_POOL]["open_slots"]) == (1, 0)
+        slots = pools(stage)
+        assert sum(pool["running_slots"] + pool["queued_slots"] for pool in slots.values()) == 0
+        assert (slots[EXPORT_POOL]["deferred_slots"], slots[EXPORT_POOL]["open_slots"]) == (1, 0)
         (pod,) = stage.pods()
         assert pod.status.phase == "Pending"
     finally:

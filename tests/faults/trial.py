@@ -61,9 +61,9 @@ def attempt(stage: Stage, fault: Fault) -> Outcome:
             proxy.rules.clear()
         for mend in reversed(batch.to_mend):
             mend()
-    held = stage.rows()
-    outcome.lost = sum((stage.tables[table] - held[table]).total() for table in held)
-    outcome.doubled = sum((held[table] - stage.tables[table]).total() for table in held)
+    rows = stage.rows()
+    outcome.lost = sum((stage.tables[table] - rows[table]).total() for table in rows)
+    outcome.doubled = sum((rows[table] - stage.tables[table]).total() for table in rows)
     outcome.problems += differences(stage, outcome, since)
     return outcome
 

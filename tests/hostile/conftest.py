@@ -22,8 +22,8 @@ def pytest_terminal_summary(terminalreporter) -> None:
     for target, tally in sorted(inputs.TALLIES.items()):
         kinds = ", ".join(f"{kind} {count}" for kind, count in tally.outcomes.most_common())
         memory = f", {tally.memory:.0f} MiB" if tally.memory else ""
-        told = f"{target}: {tally.outcomes.total()} inputs ({kinds}), {tally.slowest:.3f} s{memory}"
-        terminalreporter.write_line(told)
+        line = f"{target}: {tally.outcomes.total()} inputs ({kinds}), {tally.slowest:.3f} s{memory}"
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

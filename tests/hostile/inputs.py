@@ -176,10 +176,10 @@ def damaged(draw: Any, sound: bytes) -> bytes:
 def exporter(target: str, *arguments: object) -> str:
     """Run `stellar-etl` in this process, expect status 0, or 1 or 75 with one line; return that line."""
     handlers = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGINT)]
-    told, start, status = io.StringIO(), time.perf_counter(), 0
+    stderr, start, status = io.StringIO(), time.perf_counter(), 0
     environment = dict(os.environ)
     try:
-        with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(io.StringIO()):
             cli.main([str(argument) for argument in arguments])
     except SystemExit as end:
         status = int(end.code or 0)
@@ -192,9 +192,9 @@ def exporter(target: str, *arguments: object) -> str:
     tally.outcomes[f"status {status}"] += 1
     tally.slowest = max(tally.slowest, time.perf_counter() - start)
     # The rows counted as omitted are logged in JSON.
-    lines = [line for line in told.getvalue().splitlines() if not line.startswith(("{", "time="))]
-    assert status in (0, 1, 75), told.getvalue()
-    assert len(lines) == (status != 0), told.getvalue()
+    lines = [line for line in stderr.getvalue().splitlines() if not line.startswith(("{", "time="))]
+    assert status in (0, 1, 75), stderr.getvalue()
+    assert len(lines) == (status != 0), stderr.getvalue()
     return lines[0] if lines else ""
 
 

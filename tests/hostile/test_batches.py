@@ -25,8 +25,8 @@ from stellar_etl_airflow.export.manifest import (
     verified_batch,
 )
 from stellar_etl_airflow.model.batch import Batch, ExportAttempt, run_folder, staging_table_id
-from stellar_etl_airflow.model.ranges import LedgerRange, RangeError, TimeRange, asked_range
-from stellar_etl_airflow.model.reset import Removal, asked_removal
+from stellar_etl_airflow.model.ranges import LedgerRange, RangeError, TimeRange, requested_range
+from stellar_etl_airflow.model.reset import Removal, requested_removal
 from stellar_etl_airflow.model.schema import SchemaError, grown, has_grown, read_schema
 from stellar_etl_airflow.model.tables import PUBLISHED
 from tests.hostile.inputs import DEEP, NASTY, anything, outcome, scalars, tampered, texts, tried
@@ -57,12 +57,12 @@ ledgers = st.integers(-1, 200)
 @example({"start_ledger": 3.9, "end_ledger": 4})
 @example({"start_ledger": 1e999, "end_ledger": 1e999})
 def test_requested_ranges_are_valid_or_refused(params):
-    asked = outcome("params", lambda: asked_range(params, TimeRange(START, END)), RangeError)
-    if isinstance(asked, TimeRange):
-        assert asked.start < asked.end
-    elif isinstance(asked, LedgerRange):
-        assert 1 <= asked.start <= asked.end
-        assert {asked.start, asked.end} <= set(params.values()), "the number differs from the param"
+    requested = outcome("params", lambda: requested_range(params, TimeRange(START, END)), RangeError)
+    if isinstance(requested, TimeRange):
+        assert requested.start < requested.end
+    elif isinstance(requested, LedgerRange):
+        assert 1 <= requested.start <= requested.end
+        assert {requested.start, requested.end} <= set(params.values()), "the number differs from the param"
 
 
 @tried(200)
@@ -79,7 +79,7 @@ def test_requested_ranges_are_valid_or_refused(params):
 @example({"what": "range", "start_ledger": 3.9, "end_ledger": 4})
 @example({"what": "table", "data_type": ["ledgers"]})
 def test_requested_removals_are_valid_or_refused(params):
-    removal = outcome("removals", lambda: asked_removal(params), RangeError)
+    removal = outcome("removals", lambda: requested_removal(params), RangeError)
     if isinstance(removal, Removal):
         assert set(removal.data_types) <= PUBLISHED.keys()
         if removal.ledgers:

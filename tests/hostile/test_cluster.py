@@ -126,8 +126,8 @@ words = texts.filter(lambda text: "\ud800" not in text) | st.sampled_from(
 @example("GET", "/pods", "", {"watch": "1", "timeoutSeconds": "nan"})
 @example("GET", "/pods", "", {"watch": "1", "resourceVersion": "x", "timeoutSeconds": "1"})
 def test_paths_and_queries_of_any_content_get_a_reply(cluster, ask, method, path, name, query):
-    known = getattr(cluster, "asked", None) or cluster.create("true")
-    cluster.asked = known
+    known = getattr(cluster, "known", None) or cluster.create("true")
+    cluster.known = known
     if "watch" in query:
         query["timeoutSeconds"] = query.get("timeoutSeconds") or "0"
     for one in (known, name):
@@ -144,11 +144,11 @@ def test_tokens_of_any_content_get_a_reply(cluster, header):
 def test_no_shell_reads_the_arguments_of_pods(cluster, tmp_path):
     marker = tmp_path / "owned"
     # Arguments have no NUL, logs end lines at each \r, and Kubernetes itself replaces $(…) and $$.
-    told = [text for text in (*NASTY, f"`touch {marker}`", f"; touch {marker};") if not set(text) & set("\0\r\ud800$")]
-    env = [{"name": f"TEXT_{number}", "value": text} for number, text in enumerate(told)]
-    name = cluster.create("printf", "%s\n", *told, container={"env": env})
+    texts = [text for text in (*NASTY, f"`touch {marker}`", f"; touch {marker};") if not set(text) & set("\0\r\ud800$")]
+    env = [{"name": f"TEXT_{number}", "value": text} for number, text in enumerate(texts)]
+    name = cluster.create("printf", "%s\n", *texts, container={"env": env})
     cluster.wait_for(name, "Succeeded")
-    assert cluster.log(name) == "".join(f"{text}\n" for text in told)
+    assert cluster.log(name) == "".join(f"{text}\n" for text in texts)
     assert not marker.exists()
 
 

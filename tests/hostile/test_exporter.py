@@ -117,14 +117,14 @@ def test_the_bomb_is_a_valid_frame():
     assert decompress(rle_frame(1 << 20)) == bytes(1 << 20)
 
 
-@pytest.mark.parametrize("told", [None, 10 << 30])
-def test_a_zstd_bomb_needs_little_memory(tmp_path, lake, ledger, tampered_lake, told):
+@pytest.mark.parametrize("stated_size", [None, 10 << 30])
+def test_a_zstd_bomb_needs_little_memory(tmp_path, lake, ledger, tampered_lake, stated_size):
     span, _ = ledger
     arguments = ("export_all_history", "-s", span.first, "-e", span.first, "-o", tmp_path / "out", "--datastore-path")
     sound = measured("sound ledgers", *arguments, lake)
     frame = rle_frame(10 << 30)
-    if told:  # the header may have the size
-        frame = frame[:4] + b"\xc0\x38" + told.to_bytes(8, "little") + frame[6:]
+    if stated_size:  # the header may have the size
+        frame = frame[:4] + b"\xc0\x38" + stated_size.to_bytes(8, "little") + frame[6:]
     shutil.rmtree(tmp_path / "out")
     bomb = measured("bombs of zstd", *arguments, tampered_lake(frame))
     assert (sound.status, bomb.status) == (0, 1)
@@ -195,10 +195,10 @@ def test_deeply_nested_values_are_omitted_or_refused(tmp_path, make, depth):
     manifest = tmp_path / "out" / f"{CHECKPOINT}-{CHECKPOINT}-manifest.json"
     assert manifest.exists() != bool(line)
     if not line:
-        told = json.loads(manifest.read_text())
-        assert sum(file["rows"] for file in told["files"]) + told["failed_transforms"] == 1
+        summary = json.loads(manifest.read_text())
+        assert sum(file["rows"] for file in summary["files"]) + summary["failed_transforms"] == 1
     if depth < 100:
-        assert not line and not told["failed_transforms"]
+        assert not line and not summary["failed_transforms"]
     assert bool(line) == (depth > 900)
 
 

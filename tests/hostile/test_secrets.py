@@ -43,11 +43,11 @@ def planted(start, airflow_environment, monkeypatch, tmp_path, cluster):
         monkeypatch.delenv(f"AIRFLOW_CONN_{name}")
     monkeypatch.setenv("A_SECRET_OF_THE_WORKER", SECRET)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
-    held = {KEY_SECRET: {KEY_ITEM: json.dumps({"private_key": SECRET})}, "exporter": {"token": SECRET}}
-    for name, data in held.items():
+    secrets = {KEY_SECRET: {KEY_ITEM: json.dumps({"private_key": SECRET})}, "exporter": {"token": SECRET}}
+    for name, data in secrets.items():
         cluster.api.create_namespaced_secret(NAMESPACE, {"metadata": {"name": name}, "stringData": data})
     yield
-    for name in held:
+    for name in secrets:
         cluster.api.delete_namespaced_secret(name, NAMESPACE)
     clear_secrets_backends_cache()  # Airflow keeps a custom backend as long as the process lives
 
@@ -68,7 +68,7 @@ def rendered(task):
     return {name: getattr(task, name, None) for name in task.template_fields}
 
 
-def lineage_told(folder):
+def lineage_events(folder):
     """Return the text of OpenLineage's events."""
     return [path.read_text() for path in folder.glob("event-*.json")]
 
@@ -100,11 +100,11 @@ def test_secrets_appear_nowhere_else(
         try:
             result = task.execute(context)
             make_context.xcoms[task.task_id, "return_value"] = result
-            listener.tell(task, context)
+            listener.notify(task, context)
         except AirflowException as error:
             assert path
             seen.append(str(error))
-            listener.tell(task, context, error)
+            listener.notify(task, context, error)
         if getattr(task, "pod", None) is not None:
             watched.append(json.dumps(task.pod.to_dict(), default=str))
         seen.append(repr(rendered(task)))
@@ -113,19 +113,19 @@ def test_secrets_appear_nowhere_else(
     objects = emulators.storage_client(bucket).bucket(emulators.BUCKET)
     written = [blob.download_as_text() for blob in objects.list_blobs()]
     events = [json.dumps(event.to_dict(), default=str) for event in cluster.api.list_namespaced_event(NAMESPACE).items]
-    told = capfd.readouterr()
+    captured = capfd.readouterr()
     assert len(watched) == 2 and events and (path or written)
     assert all("AN_API_TOKEN" in pod for pod in watched), "the pods' specs are checked"
     assert path or any(blob.name.startswith(f"{PREFIX}/") for blob in objects.list_blobs())
-    assert len(lineage_told(tmp_path)) == (4 if path else 6), "each task has a start and an end event"
+    assert len(lineage_events(tmp_path)) == (4 if path else 6), "each task has a start and an end event"
     places = {
-        "logs": [caplog.text, told.out, told.err],
+        "logs": [caplog.text, captured.out, captured.err],
         "pods": watched,
         "templates and errors": seen,
         "XComs": [repr(make_context.xcoms)],
         "manifests and rows": written,
         "events": events,
-        "lineage": lineage_told(tmp_path),
+        "lineage": lineage_events(tmp_path),
     }
     found = [place for place, texts in places.items() if any(SECRET in text for text in texts)]
     assert not found

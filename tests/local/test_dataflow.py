@@ -87,6 +87,6 @@ def test_unknown_jobs_and_templates_are_refused(server):
 
 def test_the_template_has_the_workers_options():
     metadata = json.loads((REPO / "outbound" / "metadata.json").read_text())
-    told = {parameter["name"] for parameter in metadata["parameters"]}
+    parameters = {parameter["name"] for parameter in metadata["parameters"]}
     options = set(re.findall(r'add_argument\("--(\w+)"', (REPO / "outbound" / "pipeline.py").read_text()))
-    assert told == PARAMETERS == options - {"metrics"}
+    assert parameters == PARAMETERS == options - {"metrics"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.plan import Interval, PlanError, make_plan, parse_time, schedule, spelt
+from local.plan import Interval, PlanError, format_time, make_plan, parse_time, schedule
 
 
 def at(text: str):
@@ -17,7 +17,7 @@ def test_complete_intervals_equal_airflows():
     plan = make_plan(at("00:00:00"), at("00:30:00"), 10)
     assert plan.by_schedule
     assert plan.schedule == "*/10 * * * *"
-    assert [spelt(interval.start)[11:16] for interval in plan.intervals] == ["00:00", "00:10", "00:20"]
+    assert [format_time(interval.start)[11:16] for interval in plan.intervals] == ["00:00", "00:10", "00:20"]
     assert (plan.start, plan.end) == (at("00:00:00"), at("00:30:00"))
 
 

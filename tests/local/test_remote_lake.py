@@ -85,8 +85,8 @@ def test_copied_objects_are_not_downloaded_again(server, tmp_path):
     again = plan_download(open_remote(server.url), tmp_path, START, END)
     assert again.missing == []
     assert "all are in" in str(again)
-    asked = server.reads[len(before) :]
-    assert len(asked) < 20
+    new_reads = server.reads[len(before) :]
+    assert len(new_reads) < 20
     longer = plan_download(open_remote(server.url), tmp_path, START - timedelta(minutes=1), END)
     assert 0 < len(longer.missing) <= 12
 

@@ -121,13 +121,13 @@ def report(server):
             f"gs://{emulators.BUCKET}/{table_id}.txt", f"local.stellar.{table_id}", job_config=config
         ).result()
 
-    def make(tables, task_instances=MERGES, asked=None):
+    def make(tables, task_instances=MERGES, requested=None):
         for table_id, rows in tables.items():
             schema = [bigquery.SchemaField(name, kind) for name, kind in COLUMNS[table_id].items()]
             client.create_table(bigquery.Table(f"local.stellar.{table_id}", schema=schema))
             if rows:
                 load(table_id, rows)
-        reports = table_reports(query, START, END, asked, task_instances)
+        reports = table_reports(query, START, END, requested, task_instances)
         return {found.table: found for found in reports}
 
     make.query = query
@@ -194,7 +194,7 @@ def loads_of(tables, *ranges):
 
 def test_requested_ledgers_without_a_load_make_a_table_incomplete(report):
     tables, stats = rows_of(range(1, 6)), "history_archives_dag_runs"
-    found = report({**tables, stats: loads_of(tables, (1, 3), (3, 5))}, asked=LedgerRange(1, 8))
+    found = report({**tables, stats: loads_of(tables, (1, 3), (3, 5))}, requested=LedgerRange(1, 8))
     missing = {name: table.not_loaded for name, table in found.items()}
     assert missing == {**dict.fromkeys(tables, 3), "enriched_history_operations": None}
     assert not any(table.good for name, table in found.items() if missing[name])
@@ -203,7 +203,7 @@ def test_requested_ledgers_without_a_load_make_a_table_incomplete(report):
 
 def test_loads_that_cover_the_request_are_complete(report):
     tables, stats = rows_of(range(1, 6)), "history_archives_dag_runs"
-    found = report({**tables, stats: loads_of(tables, (1, 2), (2, 9))}, asked=LedgerRange(2, 4))
+    found = report({**tables, stats: loads_of(tables, (1, 2), (2, 9))}, requested=LedgerRange(2, 4))
     assert all(table.good for table in found.values())
 
 

@@ -197,9 +197,9 @@ def gcloud(words: list[str], options: dict[str, Any], inside: list[str]) -> Any:
             bucket = find("composer", name)["config"]["dagGcsPrefix"].removesuffix("/dags")
             path, *rest = inside
             content = json.loads(find("objects", path.replace("/home/airflow/gcs", bucket)))
-            held = find("composer", name).setdefault(what, {})
+            fields = find("composer", name).setdefault(what, {})
             assert rest in ([], ["--action-on-existing-key=skip"])
-            held |= {key: value for key, value in content.items() if not rest or key not in held}
+            fields |= {key: value for key, value in content.items() if not rest or key not in fields}
         case _:
             raise RefusedError(f"unknown: gcloud {words}")
     return None

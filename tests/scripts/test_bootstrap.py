@@ -41,8 +41,8 @@ class Permissions(BaseHTTPRequestHandler):
 
     def do_POST(self):
         assert self.headers["Authorization"] == "Bearer a-secret-token"
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["permissions"]
-        answer = json.dumps({"permissions": [name for name in asked if name not in self.lacking]}).encode()
+        wanted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["permissions"]
+        answer = json.dumps({"permissions": [name for name in wanted if name not in self.lacking]}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
@@ -365,14 +365,14 @@ def test_a_new_environment_starts_paused_today_with_deferrable_tasks(cloud):
     assert software["airflowConfigOverrides"]["operators-default_deferrable"] == "True"
     assert environment_of(cloud)["workloadsConfig"]["triggerer"]["count"] == 2
     state = cloud.state()
-    held = state["composer"]["stellar-etl"]["config"]["softwareConfig"]["envVariables"]
-    held["STELLAR_ETL_START_DATE"] = "2026-02-03T00:00:00Z"
+    variables = state["composer"]["stellar-etl"]["config"]["softwareConfig"]["envVariables"]
+    variables["STELLAR_ETL_START_DATE"] = "2026-02-03T00:00:00Z"
     cloud.file.write_text(json.dumps(state))
     assert cloud.run().returncode == 0
     assert cloud.changes() == [], "a later run keeps the start date"
     assert cloud.run("composer3", "--start-date", "2026-01-01T01:00:00+01:00").returncode == 0
-    held = environment_of(cloud)["softwareConfig"]["envVariables"]
-    assert held["STELLAR_ETL_START_DATE"] == "2026-01-01T00:00:00Z"
+    variables = environment_of(cloud)["softwareConfig"]["envVariables"]
+    assert variables["STELLAR_ETL_START_DATE"] == "2026-01-01T00:00:00Z"
 
 
 def test_limits_of_scaling_change_only_if_they_are_set(cloud):

@@ -93,13 +93,13 @@ def state_json(hashes: Sequence[str], hot: Sequence[str] | None, sequence: int, 
         pairs = zip(some[::2], some[1::2], strict=True)
         return [{"curr": curr, "next": {"state": 0}, "snap": snap} for curr, snap in pairs]
 
-    told: dict[str, Any] = {"version": 1, "server": "made", "currentLedger": sequence}
-    told["currentBuckets"] = levels(hashes)
+    state: dict[str, Any] = {"version": 1, "server": "made", "currentLedger": sequence}
+    state["currentBuckets"] = levels(hashes)
     if hot is not None:
-        told |= {"version": 2, "hotArchiveBuckets": levels(hot)}
+        state |= {"version": 2, "hotArchiveBuckets": levels(hot)}
     if passphrase is not None:
-        told["networkPassphrase"] = passphrase
-    return json.dumps(told, indent=4).encode()
+        state["networkPassphrase"] = passphrase
+    return json.dumps(state, indent=4).encode()
 
 
 def header_entry(sequence: int, bucket_list_hash: bytes) -> xdr.LedgerHeaderHistoryEntry:
@@ -148,8 +148,8 @@ def write_archive(
 
 
 def _entry(kind: str, **content: Any) -> xdr.LedgerEntry:
-    held = xdr.LedgerEntryData(xdr.LedgerEntryType[kind], **content)
-    return xdr.LedgerEntry(xdr.Uint32(90), held, xdr.LedgerEntryExt(0))
+    data = xdr.LedgerEntryData(xdr.LedgerEntryType[kind], **content)
+    return xdr.LedgerEntry(xdr.Uint32(90), data, xdr.LedgerEntryExt(0))
 
 
 def contract_data(number: int, key: xdr.SCVal | None = None) -> xdr.LedgerEntry:

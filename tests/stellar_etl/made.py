@@ -178,32 +178,33 @@ def ttl(number: int, until: int) -> xdr.LedgerEntry:
 
 def ledger_key(entry: xdr.LedgerEntry) -> xdr.LedgerKey:
     """Return the key of an entry."""
-    kind, held = entry.data.type, entry.data
-    if held.account is not None:
-        return xdr.LedgerKey(kind, account=xdr.LedgerKeyAccount(held.account.account_id))
-    if held.trust_line is not None:
-        line = xdr.LedgerKeyTrustLine(held.trust_line.account_id, held.trust_line.asset)
+    kind, data = entry.data.type, entry.data
+    if data.account is not None:
+        return xdr.LedgerKey(kind, account=xdr.LedgerKeyAccount(data.account.account_id))
+    if data.trust_line is not None:
+        line = xdr.LedgerKeyTrustLine(data.trust_line.account_id, data.trust_line.asset)
         return xdr.LedgerKey(kind, trust_line=line)
-    if held.offer is not None:
-        return xdr.LedgerKey(kind, offer=xdr.LedgerKeyOffer(held.offer.seller_id, held.offer.offer_id))
-    if held.data is not None:
-        return xdr.LedgerKey(kind, data=xdr.LedgerKeyData(held.data.account_id, held.data.data_name))
-    if held.claimable_balance is not None:
-        balance = xdr.LedgerKeyClaimableBalance(held.claimable_balance.balance_id)
+    if data.offer is not None:
+        return xdr.LedgerKey(kind, offer=xdr.LedgerKeyOffer(data.offer.seller_id, data.offer.offer_id))
+    if data.data is not None:
+        return xdr.LedgerKey(kind, data=xdr.LedgerKeyData(data.data.account_id, data.data.data_name))
+    if data.claimable_balance is not None:
+        balance = xdr.LedgerKeyClaimableBalance(data.claimable_balance.balance_id)
         return xdr.LedgerKey(kind, claimable_balance=balance)
-    if held.liquidity_pool is not None:
-        pool = xdr.LedgerKeyLiquidityPool(held.liquidity_pool.liquidity_pool_id)
+    if data.liquidity_pool is not None:
+        pool = xdr.LedgerKeyLiquidityPool(data.liquidity_pool.liquidity_pool_id)
         return xdr.LedgerKey(kind, liquidity_pool=pool)
-    if held.contract_data is not None:
-        data = held.contract_data
-        return xdr.LedgerKey(kind, contract_data=xdr.LedgerKeyContractData(data.contract, data.key, data.durability))
-    if held.contract_code is not None:
-        return xdr.LedgerKey(kind, contract_code=xdr.LedgerKeyContractCode(held.contract_code.hash))
-    if held.config_setting is not None:
-        setting = xdr.LedgerKeyConfigSetting(held.config_setting.config_setting_id)
+    if data.contract_data is not None:
+        contract = data.contract_data
+        key = xdr.LedgerKeyContractData(contract.contract, contract.key, contract.durability)
+        return xdr.LedgerKey(kind, contract_data=key)
+    if data.contract_code is not None:
+        return xdr.LedgerKey(kind, contract_code=xdr.LedgerKeyContractCode(data.contract_code.hash))
+    if data.config_setting is not None:
+        setting = xdr.LedgerKeyConfigSetting(data.config_setting.config_setting_id)
         return xdr.LedgerKey(kind, config_setting=setting)
-    assert held.ttl is not None
-    return xdr.LedgerKey(kind, ttl=xdr.LedgerKeyTtl(held.ttl.key_hash))
+    assert data.ttl is not None
+    return xdr.LedgerKey(kind, ttl=xdr.LedgerKeyTtl(data.ttl.key_hash))
 
 
 _CHANGE = xdr.LedgerEntryChangeType

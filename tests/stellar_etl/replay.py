@@ -129,11 +129,11 @@ def in_order(close: Any) -> Iterator[xdr.LedgerEntryChanges]:
         yield outcome.fee_processing
     for outcome in outcomes:
         meta = outcome.tx_apply_processing
-        held = meta.v4 or meta.v3 or meta.v2 or meta.v1
-        yield held.tx_changes_before if meta.v > 1 else held.tx_changes
-        yield from (operation.changes for operation in held.operations)
+        body = meta.v4 or meta.v3 or meta.v2 or meta.v1
+        yield body.tx_changes_before if meta.v > 1 else body.tx_changes
+        yield from (operation.changes for operation in body.operations)
         if meta.v > 1:
-            yield held.tx_changes_after
+            yield body.tx_changes_after
     for outcome in outcomes:
         if hasattr(outcome, "post_tx_apply_fee_processing"):
             yield outcome.post_tx_apply_fee_processing
@@ -141,7 +141,7 @@ def in_order(close: Any) -> Iterator[xdr.LedgerEntryChanges]:
         yield upgrade.changes
 
 
-def is_told(key: xdr.LedgerKey) -> bool:
+def is_exported(key: xdr.LedgerKey) -> bool:
     """Return whether there is a table for an entry: data entries and nonces have none."""
     return key.data is None and (key.contract_data is None or key.contract_data.key.type != NONCE)
 
@@ -172,10 +172,10 @@ def units(stroops: xdr.Int64) -> float:
 
 
 def promised(ext: Any) -> Row:
-    held = ext.v1 and ext.v1.liabilities
+    liabilities = ext.v1 and ext.v1.liabilities
     return {
-        "buying_liabilities": units(held.buying) if held else 0,
-        "selling_liabilities": units(held.selling) if held else 0,
+        "buying_liabilities": units(liabilities.buying) if liabilities else 0,
+        "selling_liabilities": units(liabilities.selling) if liabilities else 0,
     }
 
 
@@ -203,13 +203,13 @@ def identity(key: xdr.LedgerKey) -> tuple[str, Id]:
 
 def values(entry: xdr.LedgerEntry) -> Row:
     """Return the expected values of an entry's row: its complete content as far as there are columns."""
-    held: Any = entry.data
+    data: Any = entry.data
     common = {"last_modified_ledger": entry.last_modified_ledger_seq.uint32}
     paid_by = {"sponsor": sponsor(entry.ext.v1.sponsoring_id) if entry.ext.v1 else None}
-    if held.account is not None:
-        return common | paid_by | account_values(held.account)
-    if held.trust_line is not None:
-        line = held.trust_line
+    if data.account is not None:
+        return common | paid_by | account_values(data.account)
+    if data.trust_line is not None:
+        line = data.trust_line
         pool = line.asset.liquidity_pool_id
         return (
             common
@@ -225,8 +225,8 @@ def values(entry: xdr.LedgerEntry) -> Row:
             }
             | ({"asset_type": "pool_share"} if pool else asset_values(line.asset, "asset_"))
         )
-    if held.offer is not None:
-        offer = held.offer
+    if data.offer is not None:
+        offer = data.offer
         return (
             common
             | paid_by
@@ -241,8 +241,8 @@ def values(entry: xdr.LedgerEntry) -> Row:
                 "flags": offer.flags.uint32,
             }
         )
-    if held.claimable_balance is not None:
-        balance = held.claimable_balance
+    if data.claimable_balance is not None:
+        balance = data.claimable_balance
         return (
             common
             | paid_by
@@ -253,8 +253,8 @@ def values(entry: xdr.LedgerEntry) -> Row:
                 "flags": balance.ext.v1.flags.uint32 if balance.ext.v1 else 0,
             }
         )
-    if held.liquidity_pool is not None:
-        pool = held.liquidity_pool.body.constant_product
+    if data.liquidity_pool is not None:
+        pool = data.liquidity_pool.body.constant_product
         return (
             common
             | asset_values(pool.params.asset_a, "asset_a_")
@@ -267,19 +267,19 @@ def values(entry: xdr.LedgerEntry) -> Row:
                 "trustline_count": pool.pool_shares_trust_line_count.int64,
             }
         )
-    if held.contract_data is not None:
-        data = held.contract_data
+    if data.contract_data is not None:
+        contract = data.contract_data
         return common | {
-            "contract_id": StrKey.encode_contract(data.contract.contract_id.contract_id.hash),
-            "contract_data_xdr": base64(data),
+            "contract_id": StrKey.encode_contract(contract.contract.contract_id.contract_id.hash),
+            "contract_data_xdr": base64(contract),
             "ledger_key_hash": sha256(ledger_key(entry).to_xdr_bytes()).hexdigest(),
-            "key": base64(data.key),
-            "key_decoded": data.key.to_json_dict(),
-            "val": base64(data.val),
-            "val_decoded": data.val.to_json_dict(),
+            "key": base64(contract.key),
+            "key_decoded": contract.key.to_json_dict(),
+            "val": base64(contract.val),
+            "val_decoded": contract.val.to_json_dict(),
         }
-    if held.contract_code is not None:
-        code = held.contract_code
+    if data.contract_code is not None:
+        code = data.contract_code
         costs = code.ext.v1 and code.ext.v1.cost_inputs
         return common | {
             "contract_code_ext_v": code.ext.v,
@@ -287,10 +287,10 @@ def values(entry: xdr.LedgerEntry) -> Row:
             "n_data_segment_bytes": costs.n_data_segment_bytes.uint32 if costs else 0,
             "ledger_key_hash_base_64": base64(ledger_key(entry)),
         }
-    if held.config_setting is not None:
-        return common | setting_values(held.config_setting)
-    assert held.ttl is not None
-    return common | {"live_until_ledger_seq": held.ttl.live_until_ledger_seq.uint32}
+    if data.config_setting is not None:
+        return common | setting_values(data.config_setting)
+    assert data.ttl is not None
+    return common | {"live_until_ledger_seq": data.ttl.live_until_ledger_seq.uint32}
 
 
 def plain(name: str) -> str:
@@ -325,36 +325,36 @@ LISTS = {
 
 def setting_values(setting: xdr.ConfigSettingEntry) -> Row:
     """Return a setting's columns, found by the names of its fields; all others are 0 or empty."""
-    told: Row = {
+    row: Row = {
         column: [] if kind.mode == "REPEATED" else 0
         for column, kind in read_columns("config_settings").items()
         if column not in ("closed_at", "ledger_sequence", "ledger_entry_change", "deleted", "last_modified_ledger")
     }
-    told["config_setting_id"] = setting.config_setting_id.value
-    ((name, held),) = (
-        (name, held) for name, held in vars(setting).items() if name != "config_setting_id" and held is not None
+    row["config_setting_id"] = setting.config_setting_id.value
+    ((name, value),) = (
+        (name, value) for name, value in vars(setting).items() if name != "config_setting_id" and value is not None
     )
-    if isinstance(held, xdr.ContractCostParams):
-        told[name] = [
+    if isinstance(value, xdr.ContractCostParams):
+        row[name] = [
             {
                 "ExtV": str(cost.ext.v),
                 "ConstTerm": str(cost.const_term.int64),
                 "LinearTerm": str(cost.linear_term.int64),
             }
-            for cost in held.contract_cost_params
+            for cost in value.contract_cost_params
         ]
-    elif isinstance(held, list):
-        told[name] = [size.uint64 for size in held]
-    elif isinstance(held, xdr.Uint32):
-        told[name] = held.uint32
-    elif not isinstance(held, xdr.EvictionIterator):
-        for field_, value in vars(held).items():
+    elif isinstance(value, list):
+        row[name] = [size.uint64 for size in value]
+    elif isinstance(value, xdr.Uint32):
+        row[name] = value.uint32
+    elif not isinstance(value, xdr.EvictionIterator):
+        for field_, number in vars(value).items():
             if field_ in LISTS:
                 column, text = LISTS[field_]
-                told[column] = [text(one) for one in value]
+                row[column] = [text(one) for one in number]
             else:
-                told[SETTINGS[plain(field_)]] = value.uint32 if isinstance(value, xdr.Uint32) else value.int64
-    return told | {old: told[new] for old, new in RENAMED.items()}
+                row[SETTINGS[plain(field_)]] = number.uint32 if isinstance(number, xdr.Uint32) else number.int64
+    return row | {old: row[new] for old, new in RENAMED.items()}
 
 
 def account_values(account: xdr.AccountEntry) -> Row:
@@ -401,12 +401,12 @@ def expected(touched: Sequence[Touched]) -> dict[str, dict[Id, Row]]:
     for one in touched:
         if one.kind == 4:
             found["restored_key"][base64(one.key)] = {"ledger_entry_type": f"LedgerEntryType{camel(one.key)}"}
-        if not is_told(one.key):
+        if not is_exported(one.key):
             continue
         type_, id_ = identity(one.key)
         shown = one.after or one.before
-        told = {"last_modified_ledger": None} if shown is None else values(shown)
-        found[type_][id_] = told | {"ledger_entry_change": one.kind, "deleted": one.after is None}
+        row = {"last_modified_ledger": None} if shown is None else values(shown)
+        found[type_][id_] = row | {"ledger_entry_change": one.kind, "deleted": one.after is None}
         if type_ == "accounts":
             found["signers"] |= {(id_, key): row for key, row in signer_rows(one).items()}
     return found
@@ -453,17 +453,17 @@ def lumens(entry: xdr.LedgerEntry | None, native_contract: str) -> int:
     """Return the stroops of an entry; a contract's are in the balances of the lumens' own contract."""
     if entry is None:
         return 0
-    held: Any = entry.data
-    if held.account is not None:
-        return held.account.balance.int64
-    if held.claimable_balance is not None:
-        return held.claimable_balance.amount.int64 if is_native(held.claimable_balance.asset) else 0
-    if held.liquidity_pool is not None:
-        pool = held.liquidity_pool.body.constant_product
+    data: Any = entry.data
+    if data.account is not None:
+        return data.account.balance.int64
+    if data.claimable_balance is not None:
+        return data.claimable_balance.amount.int64 if is_native(data.claimable_balance.asset) else 0
+    if data.liquidity_pool is not None:
+        pool = data.liquidity_pool.body.constant_product
         return pool.reserve_a.int64 if is_native(pool.params.asset_a) else 0
-    contract = held.contract_data and held.contract_data.contract.contract_id
+    contract = data.contract_data and data.contract_data.contract.contract_id
     if contract and StrKey.encode_contract(contract.contract_id.hash) == native_contract:
-        value = held.contract_data.val.map
+        value = data.contract_data.val.map
         amounts = [it.val.i128 for it in value.sc_map if it.key.sym.sc_symbol == b"amount"] if value else []
         return sum((amount.hi.int64 << 64) + amount.lo.uint64 for amount in amounts)
     return 0

@@ -37,16 +37,18 @@ class Files:
     """The files of a folder; tests may change them meanwhile."""
 
     def __init__(self, folder: Path) -> None:
-        self.held = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        self.files = {
+            str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+        }
 
     def names(self, after: str) -> Iterator[str]:
-        return iter(sorted(name for name in self.held if name > after))
+        return iter(sorted(name for name in self.files if name > after))
 
     def content(self, name: str) -> bytes | None:
-        return self.held.get(name)
+        return self.files.get(name)
 
     def name_of(self, sequence: int) -> str:
-        return next(name for name in self.held if f"--{sequence}.xdr" in name)
+        return next(name for name in self.files if f"--{sequence}.xdr" in name)
 
 
 @dataclass
@@ -226,13 +228,13 @@ def answer(handler: BaseHTTPRequestHandler, server: Server) -> None:
 def part(handler: BaseHTTPRequestHandler, server: Server, body: bytes) -> tuple[int, bytes, dict[str, str]]:
     """Return status, bytes and headers of an object, or of its requested part."""
     headers = {"ETag": f'"{hashlib.sha256(body).hexdigest()}"'}
-    asked = handler.headers.get("Range")
-    if asked is None:
+    requested = handler.headers.get("Range")
+    if requested is None:
         return 200, body, headers
-    server.ranges.append(asked)
+    server.ranges.append(requested)
     if handler.headers.get("If-Match") != headers["ETag"]:
         return 412, b"", {}
-    begin = int(asked.removeprefix("bytes=").removesuffix("-"))
+    begin = int(requested.removeprefix("bytes=").removesuffix("-"))
     return 206, body[begin:], headers | {"Content-Range": f"bytes {begin}-{len(body) - 1}/{len(body)}"}
 
 

@@ -367,9 +367,9 @@ def _check_existing(table: bigquery.Table, layout: TableLayout) -> None:
     want = (layout.partition_type, layout.partition_field)
     if have != want:
         raise WarehouseError(
-            f"table {name} is partitioned by {_spelt(have)}, but the Airflow Variable 'partition_fields' has "
-            f"{_spelt(want)}; BigQuery can't change that: correct the Variable, or copy the table into a new one with "
-            f"this partition"
+            f"table {name} is partitioned by {_partition_text(have)}, but the Airflow Variable 'partition_fields' has "
+            f"{_partition_text(want)}; BigQuery can't change that: correct the Variable, or copy the table into a new "
+            "one with this partition"
         )
     clustered, wanted = tuple(table.clustering_fields or ()), layout.cluster_fields
     if clustered != wanted:
@@ -386,6 +386,6 @@ def _check_existing(table: bigquery.Table, layout: TableLayout) -> None:
         )
 
 
-def _spelt(partition: tuple[str | None, str | None]) -> str:
+def _partition_text(partition: tuple[str | None, str | None]) -> str:
     kind, field = partition
     return f"{field} ({kind})" if kind else "nothing"

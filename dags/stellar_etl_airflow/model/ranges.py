@@ -123,7 +123,7 @@ def _checkpoint(ledger: int) -> LedgerRange:
     return LedgerRange(ledger, ledger)
 
 
-def asked_range(params: Mapping[str, Any], interval: TimeRange | None) -> TimeRange | LedgerRange:
+def requested_range(params: Mapping[str, Any], interval: TimeRange | None) -> TimeRange | LedgerRange:
     """Return the range that a run loads: that of its params, or else its interval.
 
     Args:
@@ -203,7 +203,7 @@ def chunks(ranges: Iterable[LedgerRange], size: int) -> list[LedgerRange]:
     ]
 
 
-def held_by_all(ranges: Iterable[Sequence[LedgerRange]]) -> list[LedgerRange]:
+def intersection(ranges: Iterable[Sequence[LedgerRange]]) -> list[LedgerRange]:
     """Return the ledgers that are in every set of ranges."""
     first, *others = (joined(one) for one in ranges)
     for other in others:

@@ -28,7 +28,7 @@ class Removal:
     network: bool = False
 
 
-def asked_removal(params: Mapping[str, Any]) -> Removal:
+def requested_removal(params: Mapping[str, Any]) -> Removal:
     """Return the removal that a run's params request.
 
     Args:

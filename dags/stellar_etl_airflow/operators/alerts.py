@@ -54,12 +54,12 @@ def _ledgers(context: Context) -> LedgerRange | None:
     return None
 
 
-def _spelt(ledgers: LedgerRange | None) -> str:
+def _range_text(ledgers: LedgerRange | None) -> str:
     return f"{ledgers.start}-{ledgers.end}" if ledgers else ""
 
 
 def _tags(context: Context) -> dict[str, str]:
-    ti, ledgers = context["ti"], _spelt(_ledgers(context))
+    ti, ledgers = context["ti"], _range_text(_ledgers(context))
     tags = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "try_number": str(ti.try_number)}
     return tags | {"ledger_range": ledgers} if ledgers else tags
 
@@ -100,7 +100,7 @@ def _failure(context: Context) -> Alert:
         text=first_line(error),
         anchor=anchor_of(ti.task_id, error),
         run_id=ti.run_id,
-        ledgers=_spelt(_ledgers(context)),
+        ledgers=_range_text(_ledgers(context)),
         link=ti.log_url,
         ids=(ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index), str(ti.try_number)),
     )

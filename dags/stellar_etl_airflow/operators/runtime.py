@@ -26,7 +26,7 @@ from stellar_etl_airflow.model.ranges import (
     LedgerRange,
     RangeError,
     TimeRange,
-    asked_range,
+    requested_range,
 )
 from stellar_etl_airflow.model.schedule import loaded_by_run
 from stellar_etl_airflow.operators.lineage import ReportsLineage
@@ -115,7 +115,7 @@ class Run:
     dag_id: str
     run_id: str
     task_id: str
-    asked: TimeRange | LedgerRange
+    requested: TimeRange | LedgerRange
     run_after: datetime
 
     @classmethod
@@ -128,14 +128,14 @@ class Run:
         dag_run, params = context["dag_run"], context.get("params") or {}
         try:
             _check_names(params)
-            asked = asked_range(params, loaded_by_run(dag_run.data_interval_start, dag_run.data_interval_end))
+            requested = requested_range(params, loaded_by_run(dag_run.data_interval_start, dag_run.data_interval_end))
         except RangeError as error:
             raise AirflowFailException(str(error)) from None
         return cls(
             dag_id=dag_run.dag_id,
             run_id=dag_run.run_id,
             task_id=context["ti"].task_id,
-            asked=asked,
+            requested=requested,
             run_after=dag_run.run_after,
         )
 
@@ -145,7 +145,7 @@ class Run:
 
         For a run by ledgers it is only when the run was due; `batch_run_date_of` knows when its ledgers closed.
         """
-        start = self.asked.start if isinstance(self.asked, TimeRange) else self.run_after
+        start = self.requested.start if isinstance(self.requested, TimeRange) else self.run_after
         return f"{start.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
 
 
@@ -185,8 +185,10 @@ def pull_result(context: Context, task_id: str, key: str = "return_value") -> Ma
 
 def ledgers_of(context: Context) -> LedgerRange:
     """Return the ledgers of this run: those of its params, or those that the time task found."""
-    asked = Run.of(context).asked
-    return asked if isinstance(asked, LedgerRange) else LedgerRange.from_half_open(pull_result(context, TIME_TASK))
+    requested = Run.of(context).requested
+    return (
+        requested if isinstance(requested, LedgerRange) else LedgerRange.from_half_open(pull_result(context, TIME_TASK))
+    )
 
 
 def attempt_of(context: Context) -> ExportAttempt:
@@ -216,7 +218,7 @@ def batch_run_date_of(context: Context) -> str:
     repaired rows.
     """
     run = Run.of(context)
-    if isinstance(run.asked, TimeRange):
+    if isinstance(run.requested, TimeRange):
         return run.batch_run_date
     first_closed_at = datetime.fromisoformat(batch_of(context).first_closed_at)
     return f"{first_closed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"

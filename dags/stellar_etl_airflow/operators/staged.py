@@ -63,11 +63,11 @@ class StagedTableOperator(TableJobsOperator):
         parameters, since = batch_parameters(batch), batch.attempt.started_at
         published = warehouse.published(self.table, target)
         warehouse.wait_for_writers_of(published)
-        looks = [
+        queries = [
             warehouse.ask(newer_loads(stats, table_id, batch.range, since)),
             warehouse.ask(newer_rows(self.table, published, parameters, since)),
         ]
-        found = [row for look in looks for row in look.result()]
+        found = [row for query in queries for row in query.result()]
         self.refuse_if_stale(context, found)
         for row in found:
             self.log.warning(
@@ -82,7 +82,7 @@ class StagedTableOperator(TableJobsOperator):
             LedgerRange(max(row["start_ledger"], batch.range.start), min(row["end_ledger"], batch.range.end))
             for row in found
         )
-        return Attempt(since, ranges), min(look.created for look in looks)
+        return Attempt(since, ranges), min(query.created for query in queries)
 
     def refuse_if_stale(self, context: Context, newer: Sequence[Any], *, full_load: bool = False) -> None:
         """Reject rows that were staged before a newer export attempt began.

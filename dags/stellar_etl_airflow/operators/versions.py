@@ -42,9 +42,9 @@ class VersionsOperator(TableJobsOperator):
         Raises:
             AirflowSkipException: the run is for another table.
         """
-        asked = (context.get("params") or {}).get(TABLE_PARAM)
-        if asked not in (None, self.table.data_type):
-            raise AirflowSkipException(f"the run is for {asked}")
+        requested = (context.get("params") or {}).get(TABLE_PARAM)
+        if requested not in (None, self.table.data_type):
+            raise AirflowSkipException(f"the run is for {requested}")
         warehouse.ensure_published(self.table)
         ensure_versions(warehouse, self.table)
         plans = {

@@ -66,15 +66,15 @@ def show_coverage(deployment: Deployment, arguments: argparse.Namespace) -> int:
     """Print the loaded ledgers as a bar per table, and their cost. Return 1 if a table has gaps."""
     warehouse = deployment.warehouse
     names = {data_type: warehouse.config.table_id(data_type) for data_type in PUBLISHED}
-    loaded = coverage.read_coverage(in_dataset(warehouse), names)
-    if loaded is None:
+    found = coverage.read_coverage(in_dataset(warehouse), names)
+    if found is None:
         print("no ledgers are loaded yet")
         return 1
-    print(coverage.as_text(loaded) + "\n")
+    print(coverage.as_text(found) + "\n")
     print_table(_rows(warehouse, costs_by_table, arguments.days))
     if arguments.svg:
-        arguments.svg.write_text(coverage.as_svg(loaded))
-    return 1 if any(loaded.gaps(table) for table in loaded.held) else 0
+        arguments.svg.write_text(coverage.as_svg(found))
+    return 1 if any(found.gaps(table) for table in found.loaded) else 0
 
 
 def costs(deployment: Deployment, arguments: argparse.Namespace) -> int:

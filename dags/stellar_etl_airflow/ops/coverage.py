@@ -32,15 +32,15 @@ class Coverage:
 
     Attributes:
         whole: from the lowest to the highest ledger of any table.
-        held: the loaded ranges by table.
+        loaded: the loaded ranges by table.
     """
 
     whole: LedgerRange
-    held: Mapping[str, Sequence[LedgerRange]]
+    loaded: Mapping[str, Sequence[LedgerRange]]
 
     def gaps(self, table: str) -> list[LedgerRange]:
         """Return the ledgers that a table lacks and another table has."""
-        return without(self.whole, self.held[table])
+        return without(self.whole, self.loaded[table])
 
 
 def read_coverage(query: Query, table_ids: Mapping[str, str] | None = None) -> Coverage | None:
@@ -52,19 +52,19 @@ def read_coverage(query: Query, table_ids: Mapping[str, str] | None = None) -> C
     """
     names = table_ids or {data_type: table.table_id for data_type, table in PUBLISHED.items()}
     headers = names[LEDGERS.data_type]
-    held: dict[str, list[LedgerRange]] = {}
+    loaded: dict[str, list[LedgerRange]] = {}
     for row in query(noted_ranges(f"`{BATCH_STATS_TABLE_ID}`").sql):
         if row["table_id"] in names.values() and row["table_id"] != headers:
-            held.setdefault(row["table_id"], []).append(LedgerRange(row["start_ledger"], row["end_ledger"]))
+            loaded.setdefault(row["table_id"], []).append(LedgerRange(row["start_ledger"], row["end_ledger"]))
     # The table of ledgers has one row per ledger.
     if runs := query(header_islands(f"`{headers}`").sql):
-        held[headers] = [LedgerRange(row["first"], row["last"]) for row in runs]
-    ranges = [one for ranges in held.values() for one in ranges]
+        loaded[headers] = [LedgerRange(row["first"], row["last"]) for row in runs]
+    ranges = [one for ranges in loaded.values() for one in ranges]
     if not ranges:
         return None
     whole = LedgerRange(min(one.start for one in ranges), max(one.end for one in ranges))
     order = list(names.values())
-    return Coverage(whole, {name: joined(held[name]) for name in sorted(held, key=order.index)})
+    return Coverage(whole, {name: joined(loaded[name]) for name in sorted(loaded, key=order.index)})
 
 
 def _bar(coverage: Coverage, table: str) -> str:
@@ -74,16 +74,16 @@ def _bar(coverage: Coverage, table: str) -> str:
     for place in range(width):
         start = coverage.whole.start + size * place // width
         part = LedgerRange(start, coverage.whole.start + size * (place + 1) // width - 1)
-        missing = sum(one.end - one.start + 1 for one in without(part, coverage.held[table]))
+        missing = sum(one.end - one.start + 1 for one in without(part, coverage.loaded[table]))
         bar += LOADED if not missing else GAP if missing == part.end - part.start + 1 else PART
     return bar
 
 
 def as_text(coverage: Coverage) -> str:
     """Return a line per table: its name, its bar, the number of missing ledgers and the first gaps."""
-    width = max(map(len, coverage.held))
+    width = max(map(len, coverage.loaded))
     lines = [f"{'ledgers':{width}}  {coverage.whole.start} to {coverage.whole.end}"]
-    for table in coverage.held:
+    for table in coverage.loaded:
         gaps = coverage.gaps(table)
         lacks = sum(one.end - one.start + 1 for one in gaps)
         first = ", ".join(f"{one.start}-{one.end}" for one in gaps[:3]) + (", …" if len(gaps) > 3 else "")
@@ -104,12 +104,12 @@ def as_svg(coverage: Coverage) -> str:
         )
 
     parts = []
-    for number, (table, held) in enumerate(coverage.held.items()):
+    for number, (table, ranges) in enumerate(coverage.loaded.items()):
         top = ROW * (number + 1)
         parts.append(f'<text x="{LABEL - 10}" y="{top + 11}" text-anchor="end">{escape(table)}</text>')
-        parts += [rectangle(one, top, "#2c7fb8", f"{one.start} to {one.end}: loaded") for one in held]
+        parts += [rectangle(one, top, "#2c7fb8", f"{one.start} to {one.end}: loaded") for one in ranges]
         parts += [rectangle(one, top, "#d7301f", f"{one.start} to {one.end}: missing") for one in coverage.gaps(table)]
-    bottom = ROW * (len(coverage.held) + 1)
+    bottom = ROW * (len(coverage.loaded) + 1)
     axis = (
         f'<text x="{LABEL}" y="{bottom + 12}">{coverage.whole.start}</text>'
         f'<text x="{LABEL + BAR}" y="{bottom + 12}" text-anchor="end">{coverage.whole.end}</text>'

@@ -14,8 +14,8 @@ from stellar_etl_airflow.sql.reports import (
     NO_NAMES,
     Names,
     gaps_sql,
-    held_sql,
     ledgers_within_sql,
+    loaded_ledgers_sql,
     loads_sql,
     name_of,
     newest_close_sql,
@@ -80,13 +80,13 @@ class StageReport:
     total_seconds: float
 
 
-def not_loaded(query: Query, table: Table, asked: LedgerRange, names: Names = NO_NAMES) -> int:
+def not_loaded(query: Query, table: Table, requested: LedgerRange, names: Names = NO_NAMES) -> int:
     """Return how many ledgers of a range a table lacks: by its rows if it has one per ledger, or else by its loads."""
     if table is LEDGERS:
-        return asked.end - asked.start + 1 - int(query(held_sql(asked, names))[0]["held"])
+        return requested.end - requested.start + 1 - int(query(loaded_ledgers_sql(requested, names))[0]["held"])
     rows = query(loads_sql(table, names))
     loaded = [LedgerRange(row["start_ledger"], row["end_ledger"]) for row in rows]
-    return sum(one.end - one.start + 1 for one in without(asked, loaded))
+    return sum(one.end - one.start + 1 for one in without(requested, loaded))
 
 
 def stage_reports(task_instances: Sequence[Mapping[str, Any]]) -> list[StageReport]:
@@ -135,7 +135,7 @@ def newest_reports(
     end = newest["closed_at"] + timedelta(seconds=1)
     times = (end - timedelta(days=days), end)
     (loaded,) = query(ledgers_within_sql(*times, names))
-    asked = LedgerRange(loaded["first"], loaded["last"]) if loaded["first"] is not None else None
+    requested = LedgerRange(loaded["first"], loaded["last"]) if loaded["first"] is not None else None
     reports = []
     for table in (PUBLISHED[data_type] for data_type in PUBLISHED if data_type in names):
         (totals,) = query(totals_sql(table, names, times))
@@ -147,7 +147,7 @@ def newest_reports(
                 totals["first_ledger"],
                 totals["last_ledger"],
                 query(gaps)[0]["gaps"] or 0 if gaps else None,
-                not_loaded(query, table, asked, names) if asked and table.dag_id in LOADING_DAGS else None,
+                not_loaded(query, table, requested, names) if requested and table.dag_id in LOADING_DAGS else None,
                 totals["duplicates"],
                 failed_checks(table, task_instances),
             )

@@ -174,8 +174,8 @@ class PodSettings(GoogleSettings, ClusterSettings):
             name = getattr(self, key)
             if name not in ("", "default", COMPOSER_NAMESPACE):
                 yield f"'pod_place' is 'composer3', and {key!r} is {name!r}: pods there run in {COMPOSER_NAMESPACE!r}"
-        asked = {name for sizes in self.resources.values() for amounts in sizes.values() for name in amounts}
-        for name in sorted(asked - set(_COMPOSER_RESOURCES)):
+        requested = {name for sizes in self.resources.values() for amounts in sizes.values() for name in amounts}
+        for name in sorted(requested - set(_COMPOSER_RESOURCES)):
             known = ", ".join(_COMPOSER_RESOURCES)
             yield f"'pod_place' is 'composer3', and 'resources' has {name!r}: pods there support {known}"
 

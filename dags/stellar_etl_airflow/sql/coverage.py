@@ -20,13 +20,13 @@ from stellar_etl_airflow.sql.statement import (
     Parameter,
     RowsParameter,
     Statement,
-    asked_parameters,
     column_list,
     identifier,
     ledger_of_row,
     ledgers_parameters,
     ledgers_predicate,
     listed,
+    requested_parameters,
     table_parameters,
 )
 from stellar_etl_airflow.sql.versions import DELETED, OPEN_TIME_SQL, Log, fingerprint
@@ -70,7 +70,7 @@ FROM (
 GROUP BY block, island"""
 
 
-def look(
+def check_rows(
     table: Table,
     name: str,
     headers: str,
@@ -261,7 +261,7 @@ WHERE l.expected IS NULL"""
     return [lost, _islands(Fault.UNCOUNTED, replaced)]
 
 
-def look_at_loads(stats: str, table_ids: Sequence[str], ledgers_id: str, span: LedgerRange, first: int) -> Statement:
+def check_loads(stats: str, table_ids: Sequence[str], ledgers_id: str, span: LedgerRange, first: int) -> Statement:
     """Find the ledgers that were never loaded into tables, over all history. A row of the batch stats is a load.
 
     Returns `table_id`, `fault`, `start_ledger`, `end_ledger` and `found`. Gaps of a table are between the first ledger
@@ -304,7 +304,7 @@ ORDER BY table_id, start_ledger"""
     return Statement(sql, parameters)
 
 
-def look_at_identity(table: Table, name: str, parameters: tuple[Parameter, ...]) -> Statement:
+def check_identity(table: Table, name: str, parameters: tuple[Parameter, ...]) -> Statement:
     """Find rows with the same identity, and count the rows without one.
 
     Args:
@@ -330,7 +330,7 @@ ORDER BY start_ledger, fault"""
     return Statement(sql, parameters)
 
 
-def look_at_versions(log: Log, folded: Folded, parameters: tuple[Parameter, ...]) -> Statement:
+def check_versions(log: Log, folded: Folded, parameters: tuple[Parameter, ...]) -> Statement:
     """Find versions that differ from the folded changes of the window: missing, extra, or with another end.
 
     Args:
@@ -457,7 +457,7 @@ def _sum(rows: str) -> str:
     )
 
 
-def look_at_lumens(
+def check_lumens(
     histories: Mapping[str, str],
     bases: Mapping[str, str] | None,
     changes: str,
@@ -552,7 +552,7 @@ SELECT
 FROM {headers}
 WHERE closed_at >= @low AND closed_at < @high"""
     bounds = (Parameter("low", "TIMESTAMP", low.isoformat()), Parameter("high", "TIMESTAMP", high.isoformat()))
-    return Statement(sql, (*asked_parameters(times), *bounds))
+    return Statement(sql, (*requested_parameters(times), *bounds))
 
 
 def times_around(stats: str, ledgers: LedgerRange) -> Statement:

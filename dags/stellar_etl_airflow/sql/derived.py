@@ -17,12 +17,12 @@ from stellar_etl_airflow.sql.statement import (
     ArrayParameter,
     Parameter,
     Statement,
-    asked_parameters,
     column_list,
     identifier,
     later_predicate,
     ledgers_predicate,
     range_predicate,
+    requested_parameters,
 )
 from stellar_etl_airflow.sql.versions import current_view_id, history_view_id, versions_table_id
 
@@ -255,7 +255,7 @@ def check_sources(
     names: Mapping[Table, str],
     stats: str,
     table_ids: Mapping[Table, str],
-    asked: TimeRange | LedgerRange,
+    requested: TimeRange | LedgerRange,
     closed: tuple[datetime, datetime] | None = None,
 ) -> Statement:
     """Return one row: the loaded ledgers of a range, the expected row counts of their headers, and the actual counts.
@@ -267,14 +267,14 @@ def check_sources(
         names: the quoted name of each source.
         stats: the quoted name of the batch stats.
         table_ids: the name of each source in the batch stats.
-        asked: the range.
+        requested: the range.
         closed: for a range of ledgers: bounds of their close times; None if unknown. Without them, the query reads the
             whole ledger column of each source.
     """
 
     def within(source: Table) -> str:
         closed_at = identifier(source.closed_at_column)
-        if isinstance(asked, LedgerRange):
+        if isinstance(requested, LedgerRange):
             window = f" AND {closed_at} BETWEEN @window_start AND @window_end" if closed else ""
             return ledgers_predicate(source) + window
         return f"{closed_at} >= @start_time AND {closed_at} < @end_time"
@@ -298,12 +298,12 @@ SELECT
 FROM {names[LEDGERS]}
 WHERE {within(LEDGERS)}"""
     known = tuple(Parameter(f"{source.data_type}_table_id", "STRING", table_ids[source]) for source in counted)
-    names_of_window = ("window_start", "window_end") if closed and isinstance(asked, LedgerRange) else ()
+    names_of_window = ("window_start", "window_end") if closed and isinstance(requested, LedgerRange) else ()
     window = [
         Parameter(name, "TIMESTAMP", moment.isoformat())
         for name, moment in zip(names_of_window, closed or (), strict=False)
     ]
-    return Statement(sql, (*asked_parameters(asked), *window, *known))
+    return Statement(sql, (*requested_parameters(requested), *window, *known))
 
 
 _SPAN = """\
@@ -332,4 +332,4 @@ SELECT
 {_SPAN}
 FROM {headers}
 WHERE closed_at >= @start_time AND closed_at < @end_time"""
-    return Statement(sql, asked_parameters(times))
+    return Statement(sql, requested_parameters(times))

@@ -54,9 +54,9 @@ def gaps_sql(table: Table, start: datetime, end: datetime, names: Names = NO_NAM
     )
 
 
-def held_sql(asked: LedgerRange, names: Names = NO_NAMES) -> str:
+def loaded_ledgers_sql(requested: LedgerRange, names: Names = NO_NAMES) -> str:
     """Return the query of the number of ledgers of a range that have a row in the table of ledgers."""
-    within = f"sequence BETWEEN {asked.start} AND {asked.end}"
+    within = f"sequence BETWEEN {requested.start} AND {requested.end}"
     return f"SELECT COUNT(DISTINCT sequence) AS held FROM `{name_of(LEDGERS, names)}` WHERE {within}"
 
 

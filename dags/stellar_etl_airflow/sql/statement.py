@@ -198,13 +198,13 @@ def column_list(columns: Iterable[str], alias: str = "") -> str:
     return ", ".join(prefix + identifier(column) for column in columns)
 
 
-def asked_parameters(asked: TimeRange | LedgerRange) -> tuple[Parameter, ...]:
+def requested_parameters(requested: TimeRange | LedgerRange) -> tuple[Parameter, ...]:
     """Return the parameters of a requested range."""
-    if isinstance(asked, LedgerRange):
-        return ledgers_parameters(asked)
+    if isinstance(requested, LedgerRange):
+        return ledgers_parameters(requested)
     return (
-        Parameter("start_time", "TIMESTAMP", asked.start.isoformat()),
-        Parameter("end_time", "TIMESTAMP", asked.end.isoformat()),
+        Parameter("start_time", "TIMESTAMP", requested.start.isoformat()),
+        Parameter("end_time", "TIMESTAMP", requested.end.isoformat()),
     )
 
 

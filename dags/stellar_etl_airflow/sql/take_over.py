@@ -64,7 +64,7 @@ def bounds(table: Table, source: str) -> Statement:
     return Statement(f"SELECT MIN({ledger}) AS first_ledger, MAX({ledger}) AS last_ledger FROM {source}")
 
 
-def ledgers_held(source: str, ledgers: LedgerRange) -> Statement:
+def existing_ledgers(source: str, ledgers: LedgerRange) -> Statement:
     """Return the existing ledgers of a range with their close times: a row per contiguous run of ledgers.
 
     A run ends at the end of its block of ledgers, so that each sort covers one block.

@@ -39,7 +39,7 @@ class PublishOperator(StagedTableOperator):
             AirflowFailException: the staging table does not exist, or its rows are older than the published ones.
         """
         table, staging = self.table, warehouse.name(self.staging_id(context))
-        parameters, dated = batch_parameters(batch_of(context)), isinstance(Run.of(context).asked, LedgerRange)
+        parameters, dated = batch_parameters(batch_of(context)), isinstance(Run.of(context).requested, LedgerRange)
         if dated:  # the files have the run's start time
             parameters += (Parameter(RUN_DATE, "DATETIME", batch_run_date_of(context)),)
         staged = self.staged_fields(context, warehouse)

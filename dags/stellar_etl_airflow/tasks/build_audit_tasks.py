@@ -43,7 +43,7 @@ class ChooseCheckpointOperator(BigQueryJobsOperator):
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """Return a query of the batch stats, unless the run names a checkpoint."""
-        if isinstance(Run.of(context).asked, LedgerRange):
+        if isinstance(Run.of(context).requested, LedgerRange):
             return []
         ids = [warehouse.config.table_id(data_type) for data_type in STATES]
         statement = newest_loaded(warehouse.name(BATCH_STATS_TABLE_ID), ids)
@@ -55,9 +55,9 @@ class ChooseCheckpointOperator(BigQueryJobsOperator):
         Raises:
             AirflowSkipException: not all tables have a checkpoint yet.
         """
-        asked = Run.of(context).asked
-        if isinstance(asked, LedgerRange):
-            return {"start": asked.start, "end": asked.end + 1}
+        requested = Run.of(context).requested
+        if isinstance(requested, LedgerRange):
+            return {"start": requested.start, "end": requested.end + 1}
         newest = [int(row["end_ledger"]) for job in jobs for row in job.result()]
         checkpoint = (min(newest, default=0) + 1) // CHECKPOINT_LEDGERS * CHECKPOINT_LEDGERS - 1
         if len(newest) < len(STATES) or checkpoint < 1:

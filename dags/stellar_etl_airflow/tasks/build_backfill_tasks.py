@@ -11,7 +11,7 @@ from stellar_etl_airflow.bigquery.jobs import Job, query_job
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.coverage import backfill_round
 from stellar_etl_airflow.model.lineage import Lineage
-from stellar_etl_airflow.model.ranges import LedgerRange, held_by_all
+from stellar_etl_airflow.model.ranges import LedgerRange, intersection
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, LOADING_DAGS, loaded_by
 from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
 from stellar_etl_airflow.operators.runtime import ledgers_of
@@ -31,11 +31,11 @@ class PlanBackfillOperator(BigQueryJobsOperator):
 
     def _tables(self, context: Context, warehouse: Warehouse) -> dict[str, list[str]]:
         """Return the table names per requested DAG."""
-        asked = context["params"].get(DAG_PARAM)
+        requested = context["params"].get(DAG_PARAM)
         return {
             dag_id: [warehouse.config.table_id(table.data_type) for table in loaded_by(dag_id)]
             for dag_id in LOADING_DAGS
-            if asked in (None, dag_id)
+            if requested in (None, dag_id)
         }
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
@@ -56,7 +56,7 @@ class PlanBackfillOperator(BigQueryJobsOperator):
         for row in (row for job in jobs for row in job.result()):
             loaded.setdefault(row["table_id"], []).append(LedgerRange(int(row["start_ledger"]), int(row["end_ledger"])))
         by_dag = {
-            dag_id: held_by_all([loaded.get(table_id, []) for table_id in ids])
+            dag_id: intersection([loaded.get(table_id, []) for table_id in ids])
             for dag_id, ids in self._tables(context, warehouse).items()
         }
         params = context["params"]

@@ -58,7 +58,7 @@ from stellar_etl_airflow.sql.derived import (
 )
 from stellar_etl_airflow.sql.publish import Attempt, replace_range
 from stellar_etl_airflow.sql.records import moved
-from stellar_etl_airflow.sql.statement import Parameter, asked_parameters, batch_parameters
+from stellar_etl_airflow.sql.statement import Parameter, batch_parameters, requested_parameters
 from stellar_etl_airflow.sql.summary import complete_ranges_of_tables
 from stellar_etl_airflow.sql.versions import current_view_id
 from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import PublishOperator
@@ -209,24 +209,24 @@ class CheckSourcesOperator(TableJobsOperator):
         warehouse.ensure_batch_stats()
         found, own = read_publications(warehouse, self.table)
         pending = pending_ranges(found, own)
-        units, asked = self._unfolded(warehouse, units_of(pending)), self._asked(context)
-        if asked is None or context["params"].get(PENDING_PARAM):
-            units = [one for one in units if not isinstance(asked, LedgerRange) or one.overlaps(asked)]
+        units, requested = self._unfolded(warehouse, units_of(pending)), self._requested(context)
+        if requested is None or context["params"].get(PENDING_PARAM):
+            units = [one for one in units if not isinstance(requested, LedgerRange) or one.overlaps(requested)]
             if not units:
                 raise AirflowSkipException("no ledgers are pending: everything published in the sources is derived")
         headers = found[warehouse.config.table_id(LEDGERS.data_type)]
-        if asked is None:
-            asked = first_unit(units, headers, self._interval(context))
-            units = [one for one in units if one != asked]
+        if requested is None:
+            requested = first_unit(units, headers, self._interval(context))
+            units = [one for one in units if one != requested]
         else:
             units = []
         self.log.info("%d ledger ranges are pending; %d are left to other runs", len(pending), len(units))
-        near = [one for each in found.values() for one in each if _is_near(one, asked)]
+        near = [one for each in found.values() for one in each if _is_near(one, requested)]
         published = sorted({(one.ledgers.start, one.ledgers.end, one.moment.isoformat()) for one in near})
-        closed = closed_between(headers, asked) if isinstance(asked, LedgerRange) else None
+        closed = closed_between(headers, requested) if isinstance(requested, LedgerRange) else None
         plan = {
             "closed": [moment.isoformat() for moment in closed] if closed else None,
-            "ledgers": [asked.start, asked.end] if isinstance(asked, LedgerRange) else None,
+            "ledgers": [requested.start, requested.end] if isinstance(requested, LedgerRange) else None,
             "again": [self._run_of(one, found) for one in units[:MOST_UNITS]],
             "published": published,
         }
@@ -243,12 +243,12 @@ class CheckSourcesOperator(TableJobsOperator):
             )
         return [one for one in units if one.start <= dirty]
 
-    def _asked(self, context: Context) -> TimeRange | LedgerRange | None:
-        return Run.of(context).asked if has_range_params(context["params"]) else None
+    def _requested(self, context: Context) -> TimeRange | LedgerRange | None:
+        return Run.of(context).requested if has_range_params(context["params"]) else None
 
     def _interval(self, context: Context) -> TimeRange | None:
-        asked = Run.of(context).asked
-        return asked if isinstance(asked, TimeRange) else None
+        requested = Run.of(context).requested
+        return requested if isinstance(requested, TimeRange) else None
 
     def _run_of(self, unit: LedgerRange, found: Mapping[str, Sequence[Publication]]) -> PlannedRun:
         """Return the run that derives a range. Its id stays the same until a part of the range is published again."""
@@ -258,7 +258,7 @@ class CheckSourcesOperator(TableJobsOperator):
 
     def _range(self, context: Context) -> TimeRange | LedgerRange:
         ledgers = pull_result(context, context["ti"].task_id, PLAN)["ledgers"]
-        return Run.of(context).asked if ledgers is None else LedgerRange(*ledgers)
+        return Run.of(context).requested if ledgers is None else LedgerRange(*ledgers)
 
     def _closed(self, context: Context) -> tuple[datetime, datetime] | None:
         closed = pull_result(context, context["ti"].task_id, PLAN)["closed"]
@@ -272,8 +272,8 @@ class CheckSourcesOperator(TableJobsOperator):
         sources = sources_of(self.table).values()
         table_ids = {source: warehouse.config.table_id(source.data_type) for source in sources}
         stats, names = warehouse.name(BATCH_STATS_TABLE_ID), names_of(self.table, warehouse)
-        asked, closed = self._range(context), self._closed(context)
-        statement = check_sources(self.table, names, stats, table_ids, asked, closed)
+        requested, closed = self._range(context), self._closed(context)
+        statement = check_sources(self.table, names, stats, table_ids, requested, closed)
         return [query_job("check", statement, warehouse.config.maximum_bytes_billed)]
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
@@ -288,16 +288,19 @@ class CheckSourcesOperator(TableJobsOperator):
             AirflowSkipException: no ledger closed in the data interval.
         """
         (row,) = jobs[0].result()
-        found, asked = dict(row.items()), self._range(context)
-        spelt = ", ".join(f"{parameter.name} {parameter.value}" for parameter in asked_parameters(asked))
+        found, requested = dict(row.items()), self._range(context)
+        range_text = ", ".join(f"{parameter.name} {parameter.value}" for parameter in requested_parameters(requested))
         if not found["ledgers"]:
-            raise AirflowException(f"no ledger of this range is loaded: {spelt}")
-        if isinstance(asked, LedgerRange) and (found["first_ledger"], found["last_ledger"]) != (asked.start, asked.end):
+            raise AirflowException(f"no ledger of this range is loaded: {range_text}")
+        if isinstance(requested, LedgerRange) and (found["first_ledger"], found["last_ledger"]) != (
+            requested.start,
+            requested.end,
+        ):
             raise AirflowException(
-                f"only ledgers {found['first_ledger']} to {found['last_ledger']} are loaded of {spelt}"
+                f"only ledgers {found['first_ledger']} to {found['last_ledger']} are loaded of {range_text}"
             )
         if problems := missing(found, counted_sources(self.table)):
-            raise AirflowException(f"the sources of this range are incomplete ({spelt}): {'; '.join(problems)}")
+            raise AirflowException(f"the sources of this range are incomplete ({range_text}): {'; '.join(problems)}")
         if self.table.derivation and self.table.derivation.kind is DerivedKind.BUCKET:
             days = _days_of(found["first_closed_at"], found["last_closed_at"])
             (whole,) = warehouse.query(ledgers_closed(warehouse.published(LEDGERS), days))
@@ -330,15 +333,17 @@ class CheckSourcesOperator(TableJobsOperator):
         return max([last_closed_at, *known])
 
 
-def _is_near(publication: Publication, asked: TimeRange | LedgerRange) -> bool:
+def _is_near(publication: Publication, requested: TimeRange | LedgerRange) -> bool:
     """Whether a publication may be within the days of a range: in a long history, most are not."""
-    if isinstance(asked, LedgerRange):
+    if isinstance(requested, LedgerRange):
         ledgers = publication.ledgers
-        return asked.start - 2 * LEDGERS_A_UNIT <= ledgers.start and ledgers.end <= asked.end + 2 * LEDGERS_A_UNIT
+        return (
+            requested.start - 2 * LEDGERS_A_UNIT <= ledgers.start and ledgers.end <= requested.end + 2 * LEDGERS_A_UNIT
+        )
     if publication.closed is None:
         return False
     day = timedelta(days=1)
-    return publication.closed[1] >= asked.start - day and publication.closed[0] < asked.end + day
+    return publication.closed[1] >= requested.start - day and publication.closed[0] < requested.end + day
 
 
 class DerivedTableOperator(TableJobsOperator):

@@ -39,7 +39,7 @@ from stellar_etl_airflow.model.coverage import (
 from stellar_etl_airflow.model.lineage import Lineage, dataset_at
 from stellar_etl_airflow.model.metrics import Measurement, of_coverage, of_loads
 from stellar_etl_airflow.model.network import native_contract
-from stellar_etl_airflow.model.ranges import LedgerRange, RangeError, TimeRange, asked_range, has_range_params
+from stellar_etl_airflow.model.ranges import LedgerRange, RangeError, TimeRange, has_range_params, requested_range
 from stellar_etl_airflow.model.schedule import loaded_by_run, overdue
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, COVERAGE_TABLE_ID, LEDGERS, PUBLISHED, STATES
 from stellar_etl_airflow.operators.alerts import report_finding
@@ -52,14 +52,14 @@ from stellar_etl_airflow.settings.runs import CoverageSettings
 from stellar_etl_airflow.settings.warehouse import Target, WarehouseSettings
 from stellar_etl_airflow.sql.batch_stats import costs_by_table, loads_by_table
 from stellar_etl_airflow.sql.coverage import (
+    check_identity,
+    check_loads,
+    check_lumens,
+    check_rows,
+    check_versions,
     closed_between,
     dirty_since,
     headers_around,
-    look,
-    look_at_identity,
-    look_at_loads,
-    look_at_lumens,
-    look_at_versions,
     newest_loaded,
     record,
     times_around,
@@ -102,7 +102,7 @@ class NewestLedgerOperator(StellarPodOperator):
         return super().execute(context)
 
 
-class LookOperator(BigQueryJobsOperator):
+class CoverageCheckOperator(BigQueryJobsOperator):
     """Check every table of every target.
 
     The check compares all loads in the batch stats, and the rows of the last loaded days (by the Variable) or of the
@@ -130,15 +130,15 @@ class LookOperator(BigQueryJobsOperator):
         """
         params = context["params"]
         try:
-            asked = asked_range(params, None) if has_range_params(params) else None
+            requested = requested_range(params, None) if has_range_params(params) else None
         except RangeError as error:
             raise AirflowFailException(str(error)) from None
         own = loads.get(LEDGERS.data_type)
-        if isinstance(asked, LedgerRange):
-            window = self._window_of_ledgers(warehouse, asked, own)
+        if isinstance(requested, LedgerRange):
+            window = self._window_of_ledgers(warehouse, requested, own)
             return window.ledgers, window
-        if isinstance(asked, TimeRange):
-            window = self._window_of_times(warehouse, asked, own)
+        if isinstance(requested, TimeRange):
+            window = self._window_of_times(warehouse, requested, own)
             return window.ledgers, window
         days = settings(CoverageSettings).coverage_days
         start = BEFORE_ALL
@@ -174,14 +174,16 @@ class LookOperator(BigQueryJobsOperator):
         (found,) = warehouse.query(headers_around(warehouse.published(LEDGERS), times, low, high))
         return found
 
-    def _window_of_ledgers(self, warehouse: Warehouse, asked: LedgerRange, own: Loads | None) -> Window:
-        (times,) = warehouse.query(times_around(warehouse.name(BATCH_STATS_TABLE_ID), asked))
-        (present,) = warehouse.query(closed_between(warehouse.published(LEDGERS), asked.start, asked.end))
+    def _window_of_ledgers(self, warehouse: Warehouse, requested: LedgerRange, own: Loads | None) -> Window:
+        (times,) = warehouse.query(times_around(warehouse.name(BATCH_STATS_TABLE_ID), requested))
+        (present,) = warehouse.query(closed_between(warehouse.published(LEDGERS), requested.start, requested.end))
         if present["start_time"] is None and not times["loads"]:
-            raise AirflowFailException(f"none of ledgers {asked.start} to {asked.end} are loaded: load them first")
-        newest = max(_known(present["last"], own.ledgers.end if own else None), default=asked.end)
+            raise AirflowFailException(
+                f"none of ledgers {requested.start} to {requested.end} are loaded: load them first"
+            )
+        newest = max(_known(present["last"], own.ledgers.end if own else None), default=requested.end)
         return Window(
-            LedgerRange(asked.start, min(asked.end, newest)),
+            LedgerRange(requested.start, min(requested.end, newest)),
             times["start_time"] or BEFORE_ALL,
             times["end_time"] or AFTER_ALL,
         )
@@ -196,7 +198,7 @@ class LookOperator(BigQueryJobsOperator):
             loads[ids[row["table_id"]]] = Loads(ledgers, (row["closed_at"] or BEFORE_ALL).astimezone(UTC))
         return loads
 
-    def _planned(self, context: Context, warehouse: Warehouse) -> Iterator[tuple[Look, Job]]:
+    def _planned(self, context: Context, warehouse: Warehouse) -> Iterator[tuple[CheckedTable, Job]]:
         limit = warehouse.config.maximum_bytes_billed
         self.loads = self._loads(warehouse)
         span, window = self._span(context, warehouse, self.loads)
@@ -204,29 +206,32 @@ class LookOperator(BigQueryJobsOperator):
         headers, stats = warehouse.published(LEDGERS), warehouse.name(BATCH_STATS_TABLE_ID)
         ids = {table: warehouse.config.table_id(table.data_type) for table in PUBLISHED.values()}
         loaded = [ids[PUBLISHED[data_type]] for data_type in self.loads]
-        of_loads = look_at_loads(stats, loaded, ids[LEDGERS], span, window.ledgers.start)
-        yield Look(warehouse.dataset_id, None), query_job("loads", of_loads, limit)
+        of_loads = check_loads(stats, loaded, ids[LEDGERS], span, window.ledgers.start)
+        yield CheckedTable(warehouse.dataset_id, None), query_job("loads", of_loads, limit)
         self.missing = []
         for target, table in product(warehouse.config.targets, PUBLISHED.values()):
-            look_of = Look(target.dataset_id, table.data_type)
+            checked = CheckedTable(target.dataset_id, table.data_type)
             name, label = warehouse.published(table, target), f"{table.data_type}_{target.label}"
             if not warehouse.holds(table, target):
                 if (own := self.loads.get(table.data_type)) is not None:
-                    self.missing.append(look_of.missing_table(own.ledgers))
+                    self.missing.append(checked.missing_table(own.ledgers))
                 continue
             newest = self.loads[table.data_type].ledgers.end if table.data_type in self.loads else 0
-            yield look_of, query_job(f"look_{label}", look(table, name, headers, stats, ids, newest, parameters), limit)
+            yield (
+                checked,
+                query_job(f"look_{label}", check_rows(table, name, headers, stats, ids, newest, parameters), limit),
+            )
             if table.identity and warehouse.has_columns(ids[table], table.identity, target):
-                yield look_of, query_job(f"identity_{label}", look_at_identity(table, name, parameters), limit)
+                yield checked, query_job(f"identity_{label}", check_identity(table, name, parameters), limit)
             if table.data_type in STATES and warehouse.has(versions_table_id(ids[table]), target):
                 versions = Versions(warehouse, table, target)
                 kept = window_parameters(replace(window, start=max(window.start, self._first_kept(warehouse))))
-                behind = look_at_versions(versions.names(), versions.folded().cleaned(), kept)
-                yield look_of, query_job(f"state_{label}", behind, limit)
+                behind = check_versions(versions.names(), versions.folded().cleaned(), kept)
+                yield checked, query_job(f"state_{label}", behind, limit)
         if is_daily(context):
             for target in warehouse.config.targets:
                 if (job := self._lumens(warehouse, target)) is not None:
-                    yield Look(target.dataset_id, LUMENS_TYPES[0]), job
+                    yield CheckedTable(target.dataset_id, LUMENS_TYPES[0]), job
 
     def _lumens(self, warehouse: Warehouse, target: Target) -> Job | None:
         """Return the query that sums the lumens of all entries; None if the tables do not have all entries.
@@ -249,7 +254,7 @@ class LookOperator(BigQueryJobsOperator):
         newest = min(known, key=lambda one: one.ledgers.end)
         if newest.ledgers.end <= start[0]:
             return None
-        statement = look_at_lumens(
+        statement = check_lumens(
             {data_type: warehouse.name(history_view_id(table_id), target) for data_type, table_id in ids.items()},
             {data_type: warehouse.base(STATES[data_type], target) for data_type in ids} if start[0] else None,
             warehouse.published(STATES["contract_data"], target),
@@ -267,7 +272,7 @@ class LookOperator(BigQueryJobsOperator):
 
     def _dirty(self, warehouse: Warehouse) -> Iterator[Finding]:
         """Yield the ledgers that the point-in-time views do not show before the next fold."""
-        looked_at = {(one.dataset, one.data_type) for one in self.looks}
+        looked_at = {(one.dataset, one.data_type) for one in self.checked}
         for target, (data_type, table) in product(warehouse.config.targets, STATES.items()):
             table_id = versions_table_id(warehouse.config.table_id(data_type))
             if (target.dataset_id, data_type) not in looked_at or not warehouse.has(table_id, target):
@@ -291,7 +296,7 @@ class LookOperator(BigQueryJobsOperator):
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """Return a query of the batch stats, and per target one query per table and per point-in-time table."""
         planned = list(self._planned(context, warehouse))
-        self.looks = [look_of for look_of, _ in planned]
+        self.checked = [checked for checked, _ in planned]
         self.compared = {
             (one.dataset, one.data_type) for one, job in planned if one.data_type and job.label.startswith("look_")
         }
@@ -300,7 +305,7 @@ class LookOperator(BigQueryJobsOperator):
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
         """Return the checked tables."""
         names = {target.dataset_id: target for target in warehouse.config.targets}
-        looked_at = dict.fromkeys((one.dataset, one.data_type) for one in self.looks if one.data_type)
+        looked_at = dict.fromkeys((one.dataset, one.data_type) for one in self.checked if one.data_type)
         return Lineage([warehouse.published_dataset(PUBLISHED[type_], names[dataset]) for dataset, type_ in looked_at])
 
     def done(self, context: Context, warehouse: Warehouse, jobs: Sequence[Any]) -> dict[str, Any]:
@@ -312,11 +317,11 @@ class LookOperator(BigQueryJobsOperator):
             findings.append(replace(lag_of(data_type, newest, own.closed_at, head), dataset=warehouse.dataset_id))
         findings += self._dirty(warehouse)
         findings += self._compared()
-        for look_of, job in zip(self.looks, jobs, strict=True):
-            self.log.info("%s %s: %d findings", look_of.dataset, look_of.data_type or "loads", job.result().total_rows)
+        for checked, job in zip(self.checked, jobs, strict=True):
+            self.log.info("%s %s: %d findings", checked.dataset, checked.data_type or "loads", job.result().total_rows)
         return {
             "checked_at": datetime.now(UTC).isoformat(),
-            "looks": [[*astuple(look_of), job.job_id] for look_of, job in zip(self.looks, jobs, strict=True)],
+            "looks": [[*astuple(checked), job.job_id] for checked, job in zip(self.checked, jobs, strict=True)],
             "findings": [one.to_json() for one in findings],
         }
 
@@ -341,7 +346,7 @@ def _day(moment: datetime, bound: datetime) -> datetime:
 
 
 @dataclass(frozen=True)
-class Look:
+class CheckedTable:
     """The table that a job of a coverage check compares.
 
     Attributes:
@@ -560,8 +565,8 @@ def get_heal_param() -> Param:
 
 def heals(context: Context) -> bool:
     """Whether this run fixes its findings, by its param or else by the Variable."""
-    asked = context["params"].get(HEAL_PARAM)
-    return settings(CoverageSettings).coverage_auto_heal if asked is None else bool(asked)
+    requested = context["params"].get(HEAL_PARAM)
+    return settings(CoverageSettings).coverage_auto_heal if requested is None else bool(requested)
 
 
 class PlanHealingOperator(SettingsAtRunTime, BaseOperator):
@@ -588,9 +593,9 @@ def build_newest_ledger_task() -> NewestLedgerOperator:
     return NewestLedgerOperator(task_id=HEAD_TASK, do_xcom_push=True)
 
 
-def build_look_task() -> LookOperator:
+def build_coverage_check_task() -> CoverageCheckOperator:
     """Return a task that checks all tables."""
-    return LookOperator(task_id=LOOK_TASK)
+    return CoverageCheckOperator(task_id=LOOK_TASK)
 
 
 def build_record_task() -> RecordOperator:

@@ -17,7 +17,7 @@ from stellar_etl_airflow.bigquery.warehouse import Warehouse
 from stellar_etl_airflow.model.coverage import Fault, Finding
 from stellar_etl_airflow.model.lineage import Lineage, table_at
 from stellar_etl_airflow.model.ranges import LAST_LEDGER, LedgerRange, RangeError
-from stellar_etl_airflow.model.reset import Removal, asked_removal
+from stellar_etl_airflow.model.reset import Removal, requested_removal
 from stellar_etl_airflow.model.tables import BATCH_STATS_TABLE_ID, COVERAGE_TABLE_ID, PUBLISHED, Table
 from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator, TableJobsOperator
 from stellar_etl_airflow.settings.warehouse import Target
@@ -41,7 +41,7 @@ def removal_of(context: Context) -> Removal:
         AirflowFailException: the params contradict each other. A retry would not change them.
     """
     try:
-        return asked_removal(context["params"])
+        return requested_removal(context["params"])
     except RangeError as error:
         raise AirflowFailException(str(error)) from None
 

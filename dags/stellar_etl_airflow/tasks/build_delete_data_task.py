@@ -52,21 +52,21 @@ class DeleteRangeOperator(TableJobsOperator):
         Raises:
             RangeError: the run has no ledger range in its params.
         """
-        asked = Run.of(context).asked
-        if not isinstance(asked, LedgerRange):
+        requested = Run.of(context).requested
+        if not isinstance(requested, LedgerRange):
             raise RangeError("set the params start_ledger and end_ledger to the ledgers to delete")
         until, jobs = context["dag_run"].run_after, list[Job]()
         self.first_of: dict[int, Target] = {}
         for target in warehouse.config.targets:
             self.first_of[len(jobs)] = target
-            jobs += warehouse.delete_jobs(self.table, asked, until, target)
+            jobs += warehouse.delete_jobs(self.table, requested, until, target)
         return jobs
 
     def before(self, context: Context, warehouse: Warehouse, number: int) -> None:
         """Set the views on versions back, to read the change log from the first deleted ledger on."""
-        asked, target = Run.of(context).asked, self.first_of.get(number)
-        if isinstance(asked, LedgerRange) and target is not None and self.table.entry_keys:
-            Versions(warehouse, self.table, target).set_back_to_delete(asked)
+        requested, target = Run.of(context).requested, self.first_of.get(number)
+        if isinstance(requested, LedgerRange) and target is not None and self.table.entry_keys:
+            Versions(warehouse, self.table, target).set_back_to_delete(requested)
 
     def reads_and_writes(self, context: Context, warehouse: Warehouse) -> Lineage:
         """Return the table of each target."""

@@ -61,13 +61,13 @@ class KeepFullLoadOperator(StagedTableOperator):
         fields = self.staged_fields(context, warehouse)
         batch, versions = batch_of(context), versions_table_id(warehouse.config.table_id(self.table.data_type))
         stats, since = warehouse.name(BATCH_STATS_TABLE_ID), batch.attempt.started_at
-        looks = [warehouse.ask(newer_loads(stats, versions, batch.range, since))]
+        queries = [warehouse.ask(newer_loads(stats, versions, batch.range, since))]
         for target in warehouse.config.targets:
             base = warehouse.base(self.table, target)
             warehouse.wait_for_writers_of(base)
-            looks.append(warehouse.ask(newer_rows(self.table, base, batch_parameters(batch), since)))
-        self.refuse_if_stale(context, [row for look in looks for row in look.result()], full_load=True)
-        return fields, min(look.created for look in looks)
+            queries.append(warehouse.ask(newer_rows(self.table, base, batch_parameters(batch), since)))
+        self.refuse_if_stale(context, [row for query in queries for row in query.result()], full_load=True)
+        return fields, min(query.created for query in queries)
 
     def jobs(self, context: Context, warehouse: Warehouse) -> Sequence[Job]:
         """Return one statement per target, which replaces the stored full load."""

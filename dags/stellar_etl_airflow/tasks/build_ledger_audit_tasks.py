@@ -16,7 +16,7 @@ from stellar_etl_airflow.model.batch import STAGING_DAYS, staging_table_id
 from stellar_etl_airflow.model.coverage import Fault, Finding
 from stellar_etl_airflow.model.lineage import Lineage
 from stellar_etl_airflow.model.metrics import Measurement, of_audit
-from stellar_etl_airflow.model.ranges import LedgerRange, held_by_all
+from stellar_etl_airflow.model.ranges import LedgerRange, intersection
 from stellar_etl_airflow.model.tables import (
     BATCH_STATS_TABLE_ID,
     CHANGES,
@@ -90,12 +90,12 @@ class ChooseRangeOperator(BigQueryJobsOperator):
         Raises:
             AirflowFailException: the params name too many ledgers.
         """
-        asked = Run.of(context).asked
-        if isinstance(asked, LedgerRange):
-            if (count := asked.end - asked.start + 1) > MOST_AUDITED:
+        requested = Run.of(context).requested
+        if isinstance(requested, LedgerRange):
+            if (count := requested.end - requested.start + 1) > MOST_AUDITED:
                 raise AirflowFailException(
-                    f"ledgers {asked.start} to {asked.end} are {count}, but an audit compares at most {MOST_AUDITED}: "
-                    "trigger a run per part"
+                    f"ledgers {requested.start} to {requested.end} are {count}, but an audit compares at most "
+                    f"{MOST_AUDITED}: trigger a run per part"
                 )
             return []
         statement = complete_ranges_of_datasets(warehouse.name(RANGES_VIEW_ID))
@@ -108,9 +108,9 @@ class ChooseRangeOperator(BigQueryJobsOperator):
             AirflowSkipException: no ledgers are complete yet.
             AirflowFailException: none of the ledgers in the params are loaded.
         """
-        asked, sample = Run.of(context).asked, None
-        if isinstance(asked, LedgerRange):
-            ledgers = asked
+        requested, sample = Run.of(context).requested, None
+        if isinstance(requested, LedgerRange):
+            ledgers = requested
         else:
             ranges, size = _complete(warehouse, jobs), settings(AuditSettings).audit_ledgers
             chosen = chosen_range(ranges, size, f"{context['ti'].dag_id} {context['ti'].run_id}")
@@ -137,7 +137,7 @@ def _complete(warehouse: Warehouse, jobs: Sequence[Any]) -> list[LedgerRange]:
     complete: dict[str, list[LedgerRange]] = {target.dataset_id: [] for target in warehouse.config.targets}
     for row in (row for job in jobs for row in job.result()):
         complete[row["dataset"]].append(LedgerRange(int(row["complete_from"]), int(row["complete_through"])))
-    return held_by_all(complete.values())
+    return intersection(complete.values())
 
 
 class LoadAuditedOperator(LoadToStagingOperator):

@@ -176,14 +176,14 @@ class WaitForJobSensor(OutboundJob, BaseSensorOperator):
         if pull_result(context, START_TASK)["id"] is None:
             return True
         try:
-            return self._look(context)
+            return self._poll(context)
         except (HttpError, OSError) as error:
             if isinstance(error, HttpError) and error.resp.status < 500 and error.resp.status != 429:
                 raise
             self.log.warning("Dataflow did not respond; trying again at the next check: %s", error)
             return False
 
-    def _look(self, context: Context) -> bool:
+    def _poll(self, context: Context) -> bool:
         jobs = self.dataflow.numbered(self.delivery.job_base)
         if not jobs:
             raise AirflowException(f"job {self.delivery.job_base}-1 does not exist: clear the task {START_TASK!r}")

@@ -108,7 +108,9 @@ class SummaryOperator(BigQueryJobsOperator):
         history, costs, findings = (looked - timedelta(days=days) for days in (HISTORY_DAYS, COST_DAYS, FINDING_DAYS))
         statements = {
             "watermarks": sql.all_watermarks(warehouse.name(WATERMARKS_VIEW_ID)),
-            "complete": sql.complete_ranges_of_tables(warehouse.name(RANGES_VIEW_ID), stats, coverage, networks, derived),
+            "complete": sql.complete_ranges_of_tables(
+                warehouse.name(RANGES_VIEW_ID), stats, coverage, networks, derived
+            ),
             "loaded": sql.loaded_islands(stats, list(ids.values())),
             "findings": sql.known_findings(coverage, findings),
             "lags": sql.lags_since(coverage, history),

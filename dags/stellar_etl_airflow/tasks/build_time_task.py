@@ -17,7 +17,7 @@ from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.runs import DelaySettings
 
 
-def _spelt(moment: datetime) -> str:
+def _utc_text(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
@@ -35,15 +35,15 @@ class TimeToLedgerRangeOperator(StellarPodOperator):
 
     def pod_arguments(self, context: Context) -> list[str]:
         """Return `get_ledger_range_from_times` with the run's interval or the times of its params."""
-        asked = Run.of(context).asked
-        if isinstance(asked, LedgerRange):
+        requested = Run.of(context).requested
+        if isinstance(requested, LedgerRange):
             return []
         export = settings(ExportSettings)
         self.lineage = Lineage([dataset_at(export.txmeta_datastore_path)])
         return [
             "get_ledger_range_from_times",
-            "--start-time", _spelt(asked.start),
-            "--end-time", _spelt(asked.end),
+            "--start-time", _utc_text(requested.start),
+            "--end-time", _utc_text(requested.end),
             "--output", XCOM_FILE,
             *network_arguments(export),
         ]  # fmt: skip
@@ -65,10 +65,10 @@ class TimeToLedgerRangeOperator(StellarPodOperator):
         return self._range(context)
 
     def _range(self, context: Context) -> Any:
-        asked = Run.of(context).asked
-        if isinstance(asked, LedgerRange):
-            self.log.info("the params have ledgers %d to %d: no pod is needed", asked.start, asked.end)
-            return {"start": asked.start, "end": asked.end + 1}
+        requested = Run.of(context).requested
+        if isinstance(requested, LedgerRange):
+            self.log.info("the params have ledgers %d to %d: no pod is needed", requested.start, requested.end)
+            return {"start": requested.start, "end": requested.end + 1}
         return super().execute(context)
 
 

@@ -64,11 +64,11 @@ class SetOptions(Operation):
         account = self._flags(account)
         if self.home_domain is not None:
             account = replace(account, home_domain=self.home_domain)
-        asked = (self.master, self.low, self.medium, self.high)
-        if any(value is not None and value > 255 for value in asked):
+        requested = (self.master, self.low, self.medium, self.high)
+        if any(value is not None and value > 255 for value in requested):
             raise Failed(-7)  # THRESHOLD_OUT_OF_RANGE
-        held = zip(asked, account.thresholds, strict=True)
-        account = replace(account, thresholds=bytes(old if new is None else new for new, old in held))
+        pairs = zip(requested, account.thresholds, strict=True)
+        account = replace(account, thresholds=bytes(old if new is None else new for new, old in pairs))
         run.state.put(account)
         if self.signer is not None:
             self._sign(run, *self.signer)

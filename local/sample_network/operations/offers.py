@@ -53,76 +53,76 @@ def _manage(run: Run, terms: _Terms, *, delete: bool) -> bytes:
 
     Returns `ManageOfferSuccessResult`.
     """
-    owner, asked = run.source.key, terms.offer
+    owner, requested = run.source.key, terms.offer
     if not delete:
-        _check(run, asked.selling, no_trust=-2, not_authorized=-4)
-        _check(run, asked.buying, no_trust=-3, not_authorized=-5)
-    known = run.state.get(Offer, offer_key(owner, asked.number)) if asked.number else None
-    if asked.number and known is None:
+        _check(run, requested.selling, no_trust=-2, not_authorized=-4)
+        _check(run, requested.buying, no_trust=-3, not_authorized=-5)
+    known = run.state.get(Offer, offer_key(owner, requested.number)) if requested.number else None
+    if requested.number and known is None:
         raise Failed(-11)  # NOT_FOUND
     if known is not None:
         release(run, known)
-        asked = replace(asked, sponsor=known.sponsor, extended=known.extended, passive=known.passive)
+        requested = replace(requested, sponsor=known.sponsor, extended=known.extended, passive=known.passive)
         if delete:
             remove_subentry(run, owner, known)
             return array(()) + i32(2)
     else:
         # Take the reserve before the trade, so that the trade can't spend it.
-        asked = replace(asked, sponsor=take_reserve(run, owner, 1, -12))  # LOW_RESERVE
-    selling, buying = promised(asked.n, asked.d, asked.amount)
-    if room(run, owner, asked.buying) < buying:
+        requested = replace(requested, sponsor=take_reserve(run, owner, 1, -12))  # LOW_RESERVE
+    selling, buying = promised(requested.n, requested.d, requested.amount)
+    if room(run, owner, requested.buying) < buying:
         raise Failed(-6)  # LINE_FULL
-    if spendable(run, owner, asked.selling) < selling:
+    if spendable(run, owner, requested.selling) < selling:
         raise Failed(-7)  # UNDERFUNDED
-    return _trade(run, terms, asked, known)
+    return _trade(run, terms, requested, known)
 
 
-def _trade(run: Run, terms: _Terms, asked: Offer, known: Offer | None) -> bytes:
+def _trade(run: Run, terms: _Terms, requested: Offer, known: Offer | None) -> bytes:
     owner = run.source.key
-    sells = min(terms.sell_most, spendable(run, owner, asked.selling))
-    buys = min(terms.buy_most, room(run, owner, asked.buying))
-    limit = Fraction(asked.d, asked.n)
+    sells = min(terms.sell_most, spendable(run, owner, requested.selling))
+    buys = min(terms.buy_most, room(run, owner, requested.buying))
+    limit = Fraction(requested.d, requested.n)
     try:
         taken = take(
             run,
-            *(asked.selling, sells, asked.buying, buys),
+            *(requested.selling, sells, requested.buying, buys),
             rounding=Rounding.NORMAL,
-            acceptable=lambda offer: offer.price < limit if asked.passive else offer.price <= limit,
+            acceptable=lambda offer: offer.price < limit if requested.passive else offer.price <= limit,
         )
     except SelfCross:
         raise Failed(-8) from None  # CROSS_SELF
-    move(run, owner, asked.buying, taken.wheat)
-    move(run, owner, asked.selling, -taken.sheep)
+    move(run, owner, requested.buying, taken.wheat)
+    move(run, owner, requested.selling, -taken.sheep)
     left = 0
     if taken.stopped:
         sells, buys = terms.sell_most - taken.sheep, terms.buy_most - taken.wheat
         left = adjusted(
-            asked.n,
-            asked.d,
-            min(sells, spendable(run, owner, asked.selling)),
-            min(buys, room(run, owner, asked.buying)),
+            requested.n,
+            requested.d,
+            min(sells, spendable(run, owner, requested.selling)),
+            min(buys, room(run, owner, requested.buying)),
         )
     for claim in taken.claims:
-        claim.tell(run)
+        claim.emit(run)
     claims = array(claim.xdr for claim in taken.claims)
     if not left:
         if known is not None:
             remove_subentry(run, owner, known)
         else:
-            _give_back(run, asked)
+            _give_back(run, requested)
         return claims + i32(2)
-    number = asked.number
+    number = requested.number
     if known is None:
         run.chain.id_pool += 1
         number = run.chain.id_pool
-    stands = replace(asked, number=number, amount=left)
+    stands = replace(requested, number=number, amount=left)
     run.state.put(stands)
     acquire(run, stands)
     return claims + i32(0 if known is None else 1) + stands.content
 
 
-def _give_back(run: Run, asked: Offer) -> None:
-    give_back_reserve(run, asked.seller, 1, asked.sponsor)
+def _give_back(run: Run, requested: Offer) -> None:
+    give_back_reserve(run, requested.seller, 1, requested.sponsor)
 
 
 def _price(n: int, d: int) -> bytes:

@@ -132,9 +132,9 @@ def _result(claims: list[Claim], destination: Party, asset: bytes, amount: int) 
     return array(claim.xdr for claim in claims) + account_id(destination.key) + asset + i64(amount)
 
 
-def _tell(run: Run, claims: list[Claim], destination: Party, asset: bytes, amount: int) -> None:
+def _emit(run: Run, claims: list[Claim], destination: Party, asset: bytes, amount: int) -> None:
     for claim in claims:
-        claim.tell(run)
+        claim.emit(run)
     run.paid(asset, destination, amount)
 
 
@@ -183,10 +183,10 @@ def _pool_offer(
     if rounding is Rounding.STRICT_SEND:
         paid, got = sheep_most, pool_pays(reserve_in, reserve_out, sheep_most)
     else:
-        asked, got = pool_asks(reserve_in, reserve_out, wheat_most), wheat_most
-        if asked is None or asked > sheep_most:
+        cost, got = pool_asks(reserve_in, reserve_out, wheat_most), wheat_most
+        if cost is None or cost > sheep_most:
             return None
-        paid = asked
+        paid = cost
     if not got or paid > MAX - reserve_in:
         return None
     return Taken((Claim(pool, wheat, got, sheep, paid),), got, paid, stopped=False)
@@ -236,7 +236,7 @@ class PathPaymentStrictReceive(Operation):
         if amount > self.send_most:
             raise Failed(-12)  # OVER_SENDMAX
         _send(run, self.send_asset, amount)
-        _tell(run, claims, self.destination, self.asset, self.amount)
+        _emit(run, claims, self.destination, self.asset, self.amount)
         return _result(claims, self.destination, self.asset, self.amount)
 
 
@@ -263,16 +263,16 @@ class PathPaymentStrictSend(Operation):
         if not account_exists(run, self.destination.key):
             raise Failed(-5)  # NO_DESTINATION
         _send(run, self.send_asset, self.send_amount)
-        held, amount = self.send_asset, self.send_amount
+        current, amount = self.send_asset, self.send_amount
         claims: list[Claim] = []
         for asset in (*self.path, self.asset):
-            if asset == held:
+            if asset == current:
                 continue
-            taken = _hop(run, held, amount, asset, MAX, Rounding.STRICT_SEND)
+            taken = _hop(run, current, amount, asset, MAX, Rounding.STRICT_SEND)
             claims += taken.claims
-            held, amount = asset, taken.wheat
+            current, amount = asset, taken.wheat
         if amount < self.least:
             raise Failed(-12)  # UNDER_DESTMIN
         _receive(run, self.destination.key, self.asset, amount)
-        _tell(run, claims, self.destination, self.asset, amount)
+        _emit(run, claims, self.destination, self.asset, amount)
         return _result(claims, self.destination, self.asset, amount)

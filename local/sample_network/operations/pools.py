@@ -14,7 +14,7 @@ from local.sample_network.funds import move, room, spendable, trustline
 from local.sample_network.run import Failed, Operation, Run
 
 
-def _held(run: Run, pool: bytes) -> tuple[Trustline, Pool]:
+def _line_and_pool(run: Run, pool: bytes) -> tuple[Trustline, Pool]:
     line = trustline(run, run.source.key, pool_share(pool))
     if line is None:
         raise Failed(-2)  # NO_TRUST
@@ -42,7 +42,7 @@ class LiquidityPoolDeposit(Operation):
 
     def apply(self, run: Run) -> bytes:
         """Deposit."""
-        line, pool = _held(run, self.pool)
+        line, pool = _line_and_pool(run, self.pool)
         owner = run.source.key
         if pool.shares:
             shares = min(
@@ -94,7 +94,7 @@ class LiquidityPoolWithdraw(Operation):
 
     def apply(self, run: Run) -> bytes:
         """Withdraw."""
-        line, pool = _held(run, self.pool)
+        line, pool = _line_and_pool(run, self.pool)
         owner = run.source.key
         if line.balance < self.shares:
             raise Failed(-3)  # UNDERFUNDED

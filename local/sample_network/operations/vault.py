@@ -70,7 +70,7 @@ class VaultCall(Invoke):
         """The entries that it writes."""
         return ()
 
-    def tell(self, run: Run, topics: list[bytes], data: bytes) -> None:
+    def emit(self, run: Run, topics: list[bytes], data: bytes) -> None:
         """Publish an event of the vault."""
         run.events.append(scval.contract_event(self.contract, topics, data))
 
@@ -108,7 +108,7 @@ class Increment(VaultCall):
         write(run, ContractData(contract=self.contract, name=scval.symbol("LAST"), value=who, persistent=False))
         instance = run.state.entries[instance_key(self.contract)]
         set_life(run, instance, run.chain.sequence + 40)
-        self.tell(run, [scval.symbol("COUNTER"), scval.symbol("increment"), who], value)
+        self.emit(run, [scval.symbol("COUNTER"), scval.symbol("increment"), who], value)
         return value
 
 
@@ -148,7 +148,7 @@ class Deposit(VaultCall):
         run.moved(self.asset, source, destination, self.amount)
         who = scval.address(scval.of_account(self.caller))
         data = scval.record(amount=scval.i128(self.amount), at=scval.timepoint(run.chain.close_time))
-        self.tell(run, [scval.symbol("vault"), scval.symbol(self.function_name), who], data)
+        self.emit(run, [scval.symbol("vault"), scval.symbol(self.function_name), who], data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +186,7 @@ class Remember(VaultCall):
         """Store it."""
         entry = ContractData(contract=self.contract, name=self.name, value=self.value, persistent=self.persistent)
         write(run, entry)
-        self.tell(run, [scval.symbol("remember"), self.name], self.value)
+        self.emit(run, [scval.symbol("remember"), self.name], self.value)
         return scval.VOID
 
 
@@ -241,8 +241,8 @@ class Describe(VaultCall):
             scval.of_u32(10): scval.duration(3600),
         }
         topics = [scval.string('"quoted" <text> & ünïcode'), scval.of_bytes(b"\0\1\2\xff"), scval.VOID]
-        self.tell(run, [scval.symbol("describe"), *topics], scval.mapping(values))
-        self.tell(run, [], scval.error(0, 42))
+        self.emit(run, [scval.symbol("describe"), *topics], scval.mapping(values))
+        self.emit(run, [], scval.error(0, 42))
         return scval.vector([scval.string("done"), scval.of_u32(run.chain.sequence)])
 
 

@@ -17,7 +17,7 @@ from local.sample_network.scenario.cast import LIMIT, XLM, Cast, Step
 STRANGER = Party(public_key("a stranger without an account"))
 
 
-def _held(cast: Cast, role: str, asset: bytes) -> int:
+def _balance(cast: Cast, role: str, asset: bytes) -> int:
     line = cast.engine.state.get(Trustline, trustline_key(cast.key(role), asset))
     assert line is not None
     return line.balance
@@ -94,7 +94,7 @@ def pools(cast: Cast) -> Iterator[Step]:
     ]
     yield [
         # All its euros are the pool's or gone: only the pool still keeps the trust line.
-        cast.does("owner", cast.pays("issuer", _held(cast, "owner", eur), eur)),
+        cast.does("owner", cast.pays("issuer", _balance(cast, "owner", eur), eur)),
         # LINE_FULL
         cast.does("issuer", cast.pays("payee", LIMIT, eur), expected=(-8,)),
         cast.does("payee", ChangeTrust(eur, LIMIT // 2)),
@@ -105,7 +105,7 @@ def pools(cast: Cast) -> Iterator[Step]:
         cast.does("owner", LiquidityPoolWithdraw(pool, XLM, 5 * XLM, 1), expected=(-5,)),  # UNDER_MINIMUM
         cast.does("payer", LiquidityPoolWithdraw(pool, XLM, 1, 1), expected=(-2,)),  # NO_TRUST
     ]
-    shares = _held(cast, "owner", pool_share(pool))
+    shares = _balance(cast, "owner", pool_share(pool))
     yield [cast.does("owner", LiquidityPoolWithdraw(pool, shares, 1, 1), TrustPool(usd, eur, 0))]
 
 

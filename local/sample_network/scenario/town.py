@@ -31,7 +31,7 @@ STORIES: tuple[Story, ...] = (
 """Repeated stories, each time with other actors; the first ones cover the most in a short lake."""
 
 
-MOST_TOLD = 2 * len(STORIES)
+MOST_RUNNING = 2 * len(STORIES)
 """The number of concurrent stories: more could need more upgrades at once than the six of a ledger."""
 
 
@@ -43,8 +43,8 @@ class Town:
         self.seed = seed
         self.size = transactions_per_ledger
         self.people = People(engine, random.Random(seed), transactions_per_ledger)  # noqa: S311
-        self._waiting = self._tellings()
-        self._told: list[Iterator[Step]] = []
+        self._waiting = self._all_stories()
+        self._running: list[Iterator[Step]] = []
 
     def ledger(self, number: int) -> tuple[list[Request], list[Upgrade]]:
         """The next ledger's transactions and upgrades; about the requested number of transactions."""
@@ -57,29 +57,29 @@ class Town:
         everyday = self.people.requests(max(self.size - len(requests), 0), number)
         return [*requests, *everyday], upgrades
 
-    def _tellings(self) -> Iterator[Iterator[Step]]:
+    def _all_stories(self) -> Iterator[Iterator[Step]]:
         yield contracts.founding(Cast(self.engine, f"{self.seed} founding"))
-        telling = 0
+        round_number = 0
         while True:
-            telling += 1
+            round_number += 1
             for story in STORIES:
-                yield story(Cast(self.engine, f"{self.seed} {story.__name__} {telling}"))
+                yield story(Cast(self.engine, f"{self.seed} {story.__name__} {round_number}"))
 
     def _stories(self, most: int) -> tuple[list[Request], list[Upgrade]]:
         """A step of each running story, and new stories while there is room."""
         requests: list[Request] = []
         upgrades: list[Upgrade] = []
-        told: list[Iterator[Step]] = []
+        advanced: list[Iterator[Step]] = []
         while len(requests) < most:
-            if not self._told and len(told) >= MOST_TOLD:
+            if not self._running and len(advanced) >= MOST_RUNNING:
                 break
-            story = self._told.pop(0) if self._told else next(self._waiting)
+            story = self._running.pop(0) if self._running else next(self._waiting)
             step = next(story, None)
             if step is None:
                 continue
-            told.append(story)
+            advanced.append(story)
             requests += [one for one in step if isinstance(one, Request)]
             upgrades += [one for one in step if isinstance(one, Upgrade)]
         # Stories without a step come first the next time.
-        self._told += told
+        self._running += advanced
         return requests, upgrades

@@ -58,16 +58,16 @@ class WebStore:
 
     def __init__(self, url: str, option: str = "--datastore-path") -> None:
         self.location = url.rstrip("/")
-        asked = f"{option} {url}"
+        option_text = f"{option} {url}"
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
         except ValueError as error:
-            raise ExportError(f"{asked}: {error}") from None
+            raise ExportError(f"{option_text}: {error}") from None
         if not host or parts.query or parts.fragment or parts.username is not None:
-            raise ExportError(f"{asked}: write it like https://bucket.host/prefix")
+            raise ExportError(f"{option_text}: write it like https://bucket.host/prefix")
         if parts.scheme == "http" and not is_loopback(host):
-            raise ExportError(f"{asked}: http is allowed only for this machine; write https")
+            raise ExportError(f"{option_text}: http is allowed only for this machine; write https")
         address = f"[{host}]" if ":" in host else host
         self._root = f"{parts.scheme}://{address}{f':{port}' if port else ''}/"
         folder = unquote(parts.path).strip("/")
@@ -77,7 +77,7 @@ class WebStore:
 
     def names(self, after: str, page: int) -> Iterator[str]:
         """The names after a given one, with as few requests as possible."""
-        asked = {
+        parameters = {
             "list-type": "2",
             "prefix": self._prefix,
             "start-after": self._prefix + after,
@@ -86,7 +86,7 @@ class WebStore:
         problem = f"{self.location} can't be listed"
         while True:
             try:
-                keys, token = parse_listing(self._get(f"{self._root}?{urlencode(asked)}", problem))
+                keys, token = parse_listing(self._get(f"{self._root}?{urlencode(parameters)}", problem))
             except FileNotFoundError as error:
                 raise ExportError(str(error)) from None
             except ValueError as error:
@@ -99,11 +99,11 @@ class WebStore:
                     yield name
             if token is None:
                 return
-            if token == asked.get("continuation-token"):
+            if token == parameters.get("continuation-token"):
                 raise ExportError(f"{problem}: its listing names the same next page twice")
             # The first page was not enough: fetch the rest in large pages.
-            asked |= {"continuation-token": token, "max-keys": str(PAGE)}
-            asked.pop("start-after", None)
+            parameters |= {"continuation-token": token, "max-keys": str(PAGE)}
+            parameters.pop("start-after", None)
 
     def read(self, name: str) -> bytes:
         """An object's bytes."""
@@ -196,13 +196,13 @@ class WebStore:
         ):
             answer.restart()
             raise PassingError("it changed while it was read")
-        told = re.search(rb"<Code>(\w+)</Code>", response.raw.read(2000, decode_content=False) or b"")
-        reason = f"HTTP {status} {told[1].decode() if told else response.reason or ''}".rstrip()
+        code = re.search(rb"<Code>(\w+)</Code>", response.raw.read(2000, decode_content=False) or b"")
+        reason = f"HTTP {status} {code[1].decode() if code else response.reason or ''}".rstrip()
         if status == requests.codes.not_found:
             raise FileNotFoundError(f"{problem}: {reason}")
         if status in TRY_AGAIN or status >= requests.codes.internal_server_error:
-            asked = response.headers.get("Retry-After", "")
-            raise PassingError(reason, float(asked) if asked.isdecimal() else 0.0)
+            retry_after = response.headers.get("Retry-After", "")
+            raise PassingError(reason, float(retry_after) if retry_after.isdecimal() else 0.0)
         raise ExportError(f"{problem}: {reason}")
 
     def _session(self) -> requests.Session:

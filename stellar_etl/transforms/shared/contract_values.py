@@ -93,8 +93,8 @@ def _map_text(entries: list[dict[str, Value]] | None) -> str:
 def _error_text(error: tuple[int, int]) -> str:
     kind, code = error
     # A contract defines its own error numbers.
-    told = code if kind == names.SCE_CONTRACT else f"ScErrorCode{camel(names.SCErrorCode[code])}"
-    return f"ScErrorType{camel(names.SCErrorType[kind])}({told})"
+    code_text = code if kind == names.SCE_CONTRACT else f"ScErrorCode{camel(names.SCErrorCode[code])}"
+    return f"ScErrorType{camel(names.SCErrorType[kind])}({code_text})"
 
 
 def _instance_text(instance: dict[str, Any]) -> str:

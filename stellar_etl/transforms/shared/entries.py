@@ -55,8 +55,8 @@ def sponsor(entry: Entry) -> str | None:
 def liabilities(content: dict[str, Any]) -> dict[str, int | float]:
     """Return the liabilities of an account or a trust line: the part of the balance that is reserved for offers."""
     ext = content["ext"][1]
-    held = ext["liabilities"] if ext else {"buying": 0, "selling": 0}
-    return {"buying_liabilities": amount(held["buying"]), "selling_liabilities": amount(held["selling"])}
+    values = ext["liabilities"] if ext else {"buying": 0, "selling": 0}
+    return {"buying_liabilities": amount(values["buying"]), "selling_liabilities": amount(values["selling"])}
 
 
 def asset_columns(asset: tuple[int, Any], prefix: str) -> dict[str, Any]:

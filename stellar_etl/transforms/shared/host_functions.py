@@ -36,15 +36,15 @@ def _asset_balance_changes(transaction: Transaction) -> Iterator[dict[str, Any]]
 
 def parameters(values: list[tuple[int, Any]], raws: list[bytes]) -> dict[str, Any]:
     """A call's parameters in the four forms of the row: typed base64, typed text, base64, and decoded JSON."""
-    told = [forms(raw, value) for raw, value in zip(raws, values, strict=True)]
+    pairs = [forms(raw, value) for raw, value in zip(raws, values, strict=True)]
     types = [ARMS[kind] for kind, _ in values]
     return {
-        "parameters": [{"type": type_, "value": encoded} for type_, (encoded, _) in zip(types, told, strict=True)],
+        "parameters": [{"type": type_, "value": encoded} for type_, (encoded, _) in zip(types, pairs, strict=True)],
         "parameters_decoded": [
             {"type": type_, "value": value_text(value)} for type_, value in zip(types, values, strict=True)
         ],
-        "parameters_json": [encoded for encoded, _ in told],
-        "parameters_json_decoded": [decoded for _, decoded in told],
+        "parameters_json": [encoded for encoded, _ in pairs],
+        "parameters_json_decoded": [decoded for _, decoded in pairs],
     }
 
 

@@ -147,7 +147,7 @@ def test_google_accepts_the_queries_of_the_documentation():
     project, dataset = DATASETS[0]
     plain = [query for query in QUERIES if "accounts_at(" not in query]
     assert len(plain) == 3
-    asked = tuple(Parameter(one.name, one.type_, str(one.value)) for one in ASKED)
+    parameters = tuple(Parameter(one.name, one.type_, str(one.value)) for one in ASKED)
     for query in plain:
         text = query.replace("accounts_history", f"`{project}.{dataset}.accounts_history`")
-        analyzer.analyze(Statement(text, asked))
+        analyzer.analyze(Statement(text, parameters))

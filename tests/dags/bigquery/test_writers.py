@@ -138,10 +138,10 @@ class _Job:
         labels: dict[str, str],
         ledgers: Iterable[int],
         attempt: int,
-        asked: range,
+        requested: range,
     ) -> None:
         self.bigquery, self.job_id, self.labels = bigquery, job_id, labels
-        self.ledgers, self.attempt, self.asked = ledgers, attempt, asked
+        self.ledgers, self.attempt, self.requested = ledgers, attempt, requested
         self.number = bigquery.now
         self.created = EPOCH + timedelta(seconds=bigquery.now)
         self.state, self.ended, self.error_result, self.cancelled = "PENDING", None, None, False
@@ -152,7 +152,7 @@ class _Job:
         return SimpleNamespace(**{key: getattr(self, key) for key in keys})
 
     def replaces(self, ledger: int, attempt: int) -> bool:
-        return ledger in self.asked and attempt <= self.attempt
+        return ledger in self.requested and attempt <= self.attempt
 
     def step(self, bigquery: _BigQuery) -> None:
         if self.state == "PENDING":
@@ -207,7 +207,7 @@ class _Publish(BigQueryJobsOperator):
 
     def __init__(self, *, bigquery: _BigQuery, attempt: int, ledgers: range, **kwargs: Any) -> None:
         super().__init__(task_id=f"merge_{attempt}", deferrable=False, **kwargs)
-        self.bigquery, self.attempt, self.asked = bigquery, attempt, ledgers
+        self.bigquery, self.attempt, self.requested = bigquery, attempt, ledgers
         self.warehouse = Warehouse(bigquery, SimpleNamespace(bq_project="p", bq_dataset="d"))
         self.warehouse.location = self.location = "US"
         self.project_id, self.hook = "p", SimpleNamespace()
@@ -216,11 +216,11 @@ class _Publish(BigQueryJobsOperator):
         self.bigquery.turn()
         looked_at = EPOCH + timedelta(seconds=self.bigquery.now)
         newer = {ledger for ledger, attempt in +self.bigquery.rows if attempt > self.attempt}
-        self.chosen = [ledger for ledger in self.asked if ledger not in newer]
+        self.chosen = [ledger for ledger in self.requested if ledger not in newer]
         return [Job("merge", {"query": {"query": f"MERGE `{TABLE}` {self.chosen}"}}, looked_at)]
 
     def _submit_job(self, hook, job_id):
-        return self.bigquery.insert(job_id, self.configuration["labels"], self.asked, self.chosen, self.attempt)
+        return self.bigquery.insert(job_id, self.configuration["labels"], self.requested, self.chosen, self.attempt)
 
     def _handle_job_error(self, job):
         assert not job.error_result

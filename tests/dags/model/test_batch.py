@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from local.plan import parse_time
 from stellar_etl_airflow.export.exports import extra_fields
 from stellar_etl_airflow.model.batch import ExportAttempt, staging_table_id
-from stellar_etl_airflow.model.ranges import LedgerRange, RangeError, TimeRange, asked_range
+from stellar_etl_airflow.model.ranges import LedgerRange, RangeError, TimeRange, requested_range
 from stellar_etl_airflow.model.schedule import loaded_by_run
 
 START, END = datetime(2026, 1, 1, 0, 10, tzinfo=UTC), datetime(2026, 1, 1, 0, 20, tzinfo=UTC)
@@ -23,14 +23,16 @@ def params(**given):
 
 
 def test_a_run_without_params_loads_its_data_interval():
-    assert asked_range(params(), TimeRange(START, END)) == TimeRange(START, END)
+    assert requested_range(params(), TimeRange(START, END)) == TimeRange(START, END)
 
 
 def test_params_win_over_the_data_interval():
-    asked = asked_range(params(start_time="2020-07-28T00:10:40Z", end_time="2020-07-28T02:11:01+02:00"), None)
-    assert asked == TimeRange(datetime(2020, 7, 28, 0, 10, 40, tzinfo=UTC), datetime(2020, 7, 28, 0, 11, 1, tzinfo=UTC))
-    assert asked_range(params(start_ledger=3, end_ledger=9), TimeRange(START, END)) == LedgerRange(3, 9)
-    assert asked_range(params(checkpoint_ledger=127), None) == LedgerRange(127, 127)
+    requested = requested_range(params(start_time="2020-07-28T00:10:40Z", end_time="2020-07-28T02:11:01+02:00"), None)
+    assert requested == TimeRange(
+        datetime(2020, 7, 28, 0, 10, 40, tzinfo=UTC), datetime(2020, 7, 28, 0, 11, 1, tzinfo=UTC)
+    )
+    assert requested_range(params(start_ledger=3, end_ledger=9), TimeRange(START, END)) == LedgerRange(3, 9)
+    assert requested_range(params(checkpoint_ledger=127), None) == LedgerRange(127, 127)
 
 
 @given(st.lists(st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 1, 0, 0, 9)), min_size=2, max_size=2, unique=True))
@@ -39,11 +41,11 @@ def test_fractions_of_a_second_omit_no_ledger(moments):
     start, end = (moment.replace(tzinfo=UTC) for moment in sorted(moments))
     closes = [datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in range(12)]
     wanted = [closed for closed in closes if start <= closed < end]
-    asked = asked_range(params(start_time=start.isoformat(), end_time=end.isoformat()), None)
+    requested = requested_range(params(start_time=start.isoformat(), end_time=end.isoformat()), None)
     planned = [parse_time("--from", moment.isoformat()) for moment in (start, end)]
-    for found in (asked, TimeRange(*planned), loaded_by_run(start, end + timedelta(seconds=1))):
+    for found in (requested, TimeRange(*planned), loaded_by_run(start, end + timedelta(seconds=1))):
         assert (found.start.microsecond, found.end.microsecond) == (0, 0)
-    assert [closed for closed in closes if asked.start <= closed < asked.end] == wanted
+    assert [closed for closed in closes if requested.start <= closed < requested.end] == wanted
     assert [closed for closed in closes if planned[0] <= closed < planned[1]] == wanted
 
 
@@ -68,13 +70,13 @@ def test_fractions_of_a_second_omit_no_ledger(moments):
 )
 def test_an_invalid_range_is_refused_with_the_reason(given_params, message):
     with pytest.raises(RangeError, match=message):
-        asked_range(params(**given_params), TimeRange(START, END))
+        requested_range(params(**given_params), TimeRange(START, END))
 
 
 @pytest.mark.parametrize("interval", [(None, None), (START, START)])
 def test_a_run_without_params_and_interval_names_the_params(interval):
     with pytest.raises(RangeError, match="start_time and end_time"):
-        asked_range(params(), loaded_by_run(*interval))
+        requested_range(params(), loaded_by_run(*interval))
 
 
 def test_the_time_pods_half_open_range_is_exported_without_its_end():

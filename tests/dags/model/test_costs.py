@@ -32,7 +32,7 @@ from stellar_etl_airflow.sql.statement import Statement
 from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
 from stellar_etl_airflow.tasks.build_batch_stats import build_batch_stats
 from stellar_etl_airflow.tasks.build_check_task import build_check_task
-from stellar_etl_airflow.tasks.build_coverage_tasks import LookOperator
+from stellar_etl_airflow.tasks.build_coverage_tasks import CoverageCheckOperator
 from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
 from stellar_etl_airflow.tasks.build_time_task import build_time_task
 from tests.shared import REPO
@@ -114,7 +114,7 @@ def test_jobs_and_pods_have_labels_of_their_dag_and_task(client, run, warehouse_
 
 
 def test_small_queries_of_coverage_are_labelled_too(client, warehouse_environment, make_context):
-    task = LookOperator(task_id="look")
+    task = CoverageCheckOperator(task_id="look")
     context = make_context("look")
     task.pre_execute(context)
     task.warehouse.query(Statement("SELECT 1 AS of_coverage"))

@@ -27,16 +27,16 @@ def ledgers(ranges):
 
 @given(first=st.integers(1, LAST), loaded=RANGES, complete=RANGES, doubted=RANGES, repaired=RANGES)
 def test_each_ledger_in_a_range_has_the_state_of_the_model(first, loaded, complete, doubted, repaired):
-    held, good, doubts, repairs = map(ledgers, (loaded, complete, doubted, repaired))
+    present, good, doubts, repairs = map(ledgers, (loaded, complete, doubted, repaired))
 
     def state(ledger):
-        if ledger in (held & good) - doubts:
+        if ledger in (present & good) - doubts:
             return State.COMPLETE
         if ledger in repairs:
             return State.REPAIRING
-        if ledger in held:
+        if ledger in present:
             return State.DIRTY
-        return State.GAP if held and first <= ledger < max(held) else State.NOT_LOADED
+        return State.GAP if present and first <= ledger < max(present) else State.NOT_LOADED
 
     found = segments(WHOLE, first, loaded, complete, doubted, repaired)
     ends = [start for start, _ in found[1:]] + [LAST + 1]

@@ -287,5 +287,5 @@ def test_after_a_task_airflow_looks_for_no_missing_link(airflow_environment):
     assert run_task(task, ours) == "failed", "nothing is exported"
     task.operator_extra_links = (BigQueryTableLink(),)
     assert run_task(task, providers) == "failed"
-    assert "bigquery_table" in providers.asked
-    assert "bigquery_table" not in ours.asked
+    assert "bigquery_table" in providers.requested
+    assert "bigquery_table" not in ours.requested

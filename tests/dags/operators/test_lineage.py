@@ -58,14 +58,14 @@ def columns(table):
 
 
 @pytest.fixture
-def tell(tmp_path, monkeypatch):
+def emit(tmp_path, monkeypatch):
     """Emit the event of a successful task as Airflow's listener does; return it as a backend reads it."""
     from airflow.providers.openlineage.extractors.base import DefaultExtractor
     from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
     from openlineage.client import OpenLineageClient
     from openlineage.client.transport.file import FileConfig, FileTransport
 
-    def tell(task):
+    def emit(task):
         with monkeypatch.context() as cut_off:  # lineage uses the task's data and sends no request
             cut_off.setattr(socket.socket, "connect", lambda *_: pytest.fail("lineage sent a request to a service"))
             found = DefaultExtractor(task).extract_on_complete(None)
@@ -85,11 +85,11 @@ def tell(tmp_path, monkeypatch):
         (event,) = drawn.read_events(folder)
         return event
 
-    return tell
+    return emit
 
 
 @pytest.fixture
-def load(start, bucket, warehouse_environment, warehouse_server, client, make_context, request, tell):
+def load(start, bucket, warehouse_environment, warehouse_server, client, make_context, request, emit):
     """Run the tasks of a batch for a table; return the event of each, and the bucket's objects by type."""
 
     def load(table):
@@ -99,7 +99,7 @@ def load(start, bucket, warehouse_environment, warehouse_server, client, make_co
             task, context = start(task)
             task.deferrable = False
             make_context.xcoms[task.task_id, "return_value"] = task.execute(context)
-            events[task.task_id] = tell(task)
+            events[task.task_id] = emit(task)
 
         for build in (build_export_task, build_verify_task):
             run(build(exported))
@@ -147,8 +147,8 @@ def test_lineage_leads_from_the_lake_to_the_published_table(load, lake, request,
     graph = drawn.read_graph(events.values())
     assert len(graph.jobs) == len(objects) + 2, "and no other edge"
     assert graph.sources == [str(lake)]
-    for name, told in (facets(events["load"], "inputs") | facets(events["merge"], "outputs")).items():
-        assert schema(told) == columns(table), name
+    for name, described in (facets(events["load"], "inputs") | facets(events["merge"], "outputs")).items():
+        assert schema(described) == columns(table), name
     assert schema(facets(events[EXPORT_TASK], "outputs")[own]) == columns(table)
 
 
@@ -156,10 +156,10 @@ def test_each_column_comes_from_the_column_of_the_same_name(load, request):
     events, uris = load(LEDGERS)
     staging = staging_table_id(LEDGERS.table_id, "a_dag", request.node.name)
     for task, source in (("load", uris["ledgers"].removeprefix(f"gs://{emulators.BUCKET}/")), ("merge", staging)):
-        (told,) = facets(events[task], "outputs").values()
+        (described,) = facets(events[task], "outputs").values()
         found = {
             column: [(one["name"].rpartition("local.stellar.")[2], one["field"]) for one in made_of["inputFields"]]
-            for column, made_of in told["columnLineage"]["fields"].items()
+            for column, made_of in described["columnLineage"]["fields"].items()
         }
         assert found == {column: [(source, column)] for column in columns(LEDGERS)}
     (dropped,) = facets(events["delete_staging"], "outputs").values()
@@ -171,17 +171,17 @@ def test_a_second_target_has_lineage_too(warehouse_environment, make_context):
     task = build_apply_gcs_changes_to_bq_task(OFFERS)
     context = make_context(task.task_id)
     task.warehouse = a_warehouse()
-    told = task.reads_and_writes(context, task.warehouse)
-    assert [one.name for one in told.outputs] == [
+    found = task.reads_and_writes(context, task.warehouse)
+    assert [one.name for one in found.outputs] == [
         "local.stellar.offers",
         "open.data.offers",
     ]
     fold = build_state_fold_task(OFFERS)
     fold.warehouse = task.warehouse
     fold.warehouse.base_ledger = lambda *_: 0
-    told = fold.reads_and_writes(make_context(fold.task_id), fold.warehouse)
-    assert [one.name for one in told.inputs] == ["local.stellar.offers", "open.data.offers"]
-    assert [one.name for one in told.outputs] == ["local.stellar.offers_versions", "open.data.offers_versions"]
+    found = fold.reads_and_writes(make_context(fold.task_id), fold.warehouse)
+    assert [one.name for one in found.inputs] == ["local.stellar.offers", "open.data.offers"]
+    assert [one.name for one in found.outputs] == ["local.stellar.offers_versions", "open.data.offers_versions"]
 
 
 def a_warehouse():
@@ -208,19 +208,19 @@ def test_files_on_a_volume_have_the_volumes_path(start, airflow_environment, lak
     ]
 
 
-def test_a_derived_table_comes_from_its_sources(warehouse_environment, make_context, tell):
+def test_a_derived_table_comes_from_its_sources(warehouse_environment, make_context, emit):
     task = build_bq_insert_job_task(ENRICHED_OPERATIONS)
     task.warehouse = a_warehouse()
     task.lineage = task.reads_and_writes(make_context(task.task_id), task.warehouse)
-    event = tell(task)
+    event = emit(task)
     assert names(event["inputs"]) == sorted(
         f"local.stellar.{table.table_id}" for table in sources_of(ENRICHED_OPERATIONS).values()
     )
     assert [name.partition("_staging_")[0] for name in names(event["outputs"])] == [
         f"local.stellar.{ENRICHED_OPERATIONS.table_id}"
     ]
-    (told,) = facets(event, "outputs").values()
-    made_of = told["columnLineage"]["fields"]
+    (described,) = facets(event, "outputs").values()
+    made_of = described["columnLineage"]["fields"]
     assert made_of.keys() == set(columns(ENRICHED_OPERATIONS)) - set(BATCH_COLUMNS)
     (source,) = made_of["txn_account"]["inputFields"]
     assert (source["name"], source["field"]) == ("local.stellar.history_transactions", "account")
@@ -279,7 +279,7 @@ def test_every_operator_with_jobs_declares_its_inputs_and_outputs(dags):
     }, "these operators have no job"
 
 
-def test_each_table_of_the_registry_comes_from_the_lake(dags, start, warehouse_environment, make_context, lake, tell):
+def test_each_table_of_the_registry_comes_from_the_lake(dags, start, warehouse_environment, make_context, lake, emit):
     """This uses the tasks of the DAG files without running them."""
     events = []
     for dag_id in (WITHOUT_CAPTIVE_CORE, WITH_CAPTIVE_CORE, STATE_TABLES):
@@ -296,7 +296,7 @@ def test_each_table_of_the_registry_comes_from_the_lake(dags, start, warehouse_e
         for task in merges:
             task.warehouse = a_warehouse()
             task.lineage = task.reads_and_writes(make_context(task.task_id, dag_id=dag_id), task.warehouse)
-        events += [tell(task) for task in (export, *merges)]
+        events += [emit(task) for task in (export, *merges)]
     assert_each_table_comes_from_the_lake(events, str(lake), runs=1)
 
 
@@ -334,7 +334,7 @@ def test_a_backend_that_does_not_answer_fails_no_task_and_receives_no_more_reque
     listener.options(monkeypatch, transport=transport, execution_timeout="1", execute_in_thread=in_thread)
     task, context = start(build_time_task(), {"start_ledger": 9, "end_ledger": 26})
     assert task.execute(context) == {"start": 9, "end": 27}
-    listener.tell(task, context)
+    listener.notify(task, context)
     if backend == "hung":
         gave_up = re.findall("expired and will be terminated|will be abandoned", caplog.text)
         assert len(gave_up) == 2, "events for the start and the end"
@@ -343,7 +343,7 @@ def test_a_backend_that_does_not_answer_fails_no_task_and_receives_no_more_reque
 
 
 def test_the_key_that_airflow_adds_to_triggered_runs_is_not_reported_as_misspelt(make_context):
-    assert Run.of(make_context("a_task", {"openlineage": {"parentRunId": RUN_ID}})).asked
+    assert Run.of(make_context("a_task", {"openlineage": {"parentRunId": RUN_ID}})).requested
 
 
 def test_the_projects_modules_import_without_openlineage():

@@ -57,9 +57,9 @@ def command(root, *arguments):
 
 
 def test_the_shipped_environments_are_valid_and_compared_side_by_side(plant):
-    status, told, errors = command(plant(), "check")
+    status, stdout, errors = command(plant(), "check")
     assert (status, errors) == (0, "")
-    head, *rows, _, last = told.splitlines()
+    head, *rows, _, last = stdout.splitlines()
     assert head.split() == ["Variable", "default", *NAMES]
     (place,) = [row for row in rows if row.startswith("pod_place ")]
     assert place.split() == ["pod_place", '"gke"', '"kubeconfig"', '"composer3"']
@@ -125,9 +125,9 @@ def test_a_table_without_a_schema_is_named(plant):
 
 def test_the_command_fails_with_a_line_for_each_problem(plant):
     root = plant("environments/staging.json", {"bq_datsaet": "x", "owner": 5})
-    status, told, errors = command(root, "check")
+    status, stdout, errors = command(root, "check")
     assert status == 1
-    assert "are valid" not in told
+    assert "are valid" not in stdout
     assert len(errors.splitlines()) == 2
     assert all(line.startswith("environments/staging.json: ") for line in errors.splitlines())
 
@@ -146,9 +146,9 @@ SECRET = "7-only-in-a-file-7"
 @pytest.mark.parametrize("changes", [{"sentry_dsn": SECRET}, {"sentry_dns": SECRET}, {"sentry_dsn": [SECRET]}])
 def test_no_secret_is_shown(plant, changes):
     """A known key, a misspelt key, and a value of a wrong type."""
-    _, told, errors = command(plant("environments/staging.json", changes), "check")
-    assert SECRET not in told + errors
-    assert "***" in told
+    _, stdout, errors = command(plant("environments/staging.json", changes), "check")
+    assert SECRET not in stdout + errors
+    assert "***" in stdout
 
 
 def test_an_empty_secret_is_shown_as_empty():
@@ -159,11 +159,11 @@ def test_an_empty_secret_is_shown_as_empty():
 def test_render_writes_the_variables_to_import(plant, name, tmp_path):
     root, path = plant(), tmp_path / "variables.json"
     own = json.loads((REPO / "environments" / f"{name}.json").read_text())
-    status, told, errors = command(root, "render", name)
+    status, stdout, errors = command(root, "render", name)
     assert (status, errors) == (0, "")
-    assert json.loads(told) == {**SHIPPED, **own}
+    assert json.loads(stdout) == {**SHIPPED, **own}
     assert command(root, "render", name, "--output", str(path)) == (0, "", "")
-    assert path.read_text() == told
+    assert path.read_text() == stdout
     assert command(root, "check", str(path))[:2] == (0, f"{len(SHIPPED)} Airflow Variables are valid\n")
 
 
@@ -173,8 +173,8 @@ def test_render_refuses_invalid_values_and_unknown_environments(plant, tmp_path)
         ("staging", "environments/staging.json: Airflow Variable 'owner'"),
         ("../airflow_variables", "unknown environment '../airflow_variables': environments/ has development, pro"),
     ):
-        status, told, errors = command(root, "render", name, "--output", str(tmp_path / "out.json"))
-        assert (status, told) == (1, "")
+        status, stdout, errors = command(root, "render", name, "--output", str(tmp_path / "out.json"))
+        assert (status, stdout) == (1, "")
         assert words in errors
     assert not (tmp_path / "out.json").exists()
     assert "--output /nowhere/x: " in command(plant(), "render", "staging", "--output", "/nowhere/x")[2]

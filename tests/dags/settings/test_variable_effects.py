@@ -102,14 +102,14 @@ def option(arguments, name):
 
 
 def test_the_bucket_and_the_prefix_set_the_path_of_exports(arguments):
-    told = arguments(gcs_exported_data_bucket_name="a-bucket", gcs_exported_object_prefix="a/folder")
-    assert option(told, "--cloud-storage-bucket") == "a-bucket"
-    assert option(told, "--output").startswith("a/folder/scheduled__")
+    argv = arguments(gcs_exported_data_bucket_name="a-bucket", gcs_exported_object_prefix="a/folder")
+    assert option(argv, "--cloud-storage-bucket") == "a-bucket"
+    assert option(argv, "--output").startswith("a/folder/scheduled__")
 
 
 def test_output_file_names_sets_the_names_of_files(arguments):
-    told = arguments(output_file_names={"ledgers": "of-ledgers.ndjson"})
-    assert "ledgers=of-ledgers.ndjson" in told
+    argv = arguments(output_file_names={"ledgers": "of-ledgers.ndjson"})
+    assert "ledgers=of-ledgers.ndjson" in argv
 
 
 def test_use_futurenet_exports_futurenet(arguments):

@@ -80,7 +80,7 @@ def test_vault_is_read_first_and_other_sources_serve_as_fallback(vault, tmp_path
         "project": "ours",
         "slack": "xoxb-a-token",
     }
-    assert "airflow/variables/price_per_tib" in vault.asked, "Airflow reads Vault first"
+    assert "airflow/variables/price_per_tib" in vault.requested, "Airflow reads Vault first"
     (tmp_path / "token").write_text("hvs.revoked")
     done, printed = read()
     assert done.returncode != 0, "only Vault has the connections"

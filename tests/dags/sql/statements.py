@@ -249,9 +249,11 @@ def of_any_table(table: Table) -> Iterator[Made]:
         yield Made("forget_stats", f"{of}-{ledgers}", batch_stats.forget_stats(STATS, [table.table_id, "x"], ledgers))
     for dataset in DATASETS:
         into = name(table.table_id, dataset)
-        yield Made("look", f"{of}-{dataset[1]}", coverage_sql.look(table, into, HEADERS, STATS, IDS, 19, WINDOW))
+        yield Made(
+            "check_rows", f"{of}-{dataset[1]}", coverage_sql.check_rows(table, into, HEADERS, STATS, IDS, 19, WINDOW)
+        )
         if table.identity:
-            yield Made("look_at_identity", f"{of}-{dataset[1]}", coverage_sql.look_at_identity(table, into, WINDOW))
+            yield Made("check_identity", f"{of}-{dataset[1]}", coverage_sql.check_identity(table, into, WINDOW))
 
 
 def of_loaded_table(table: Table) -> Iterator[Made]:
@@ -359,7 +361,7 @@ def of_versions(table: Table, dataset: tuple[str, str]) -> Iterator[Made]:
     yield Made("days_to_fold", of, versions_sql.days_to_fold(log, FOLDED))
     yield Made("days_to_open", of, versions_sql.days_to_open(log, FOLDED))
     yield Made("first_change", of, versions_sql.first_change(log, LEDGER_RANGE))
-    yield Made("look_at_versions", of, coverage_sql.look_at_versions(log, FOLDED, WINDOW))
+    yield Made("check_versions", of, coverage_sql.check_versions(log, FOLDED, WINDOW))
     staged = moved(table, staging(table), log.versions)
     compared = coverage_sql.compare_with_archive(log, history, staging(table), staged, 63, START)
     yield Made("compare_with_archive", of, compared)
@@ -394,8 +396,8 @@ def of_all() -> Iterator[Made]:
             source = derived.derive(path.read_text(), table, names, columns(table), loads)
             made = sql.replace_range(table, staging(table), source, every, (*BATCH, *OWN))
             yield Made("replace_range", f"{path.name}{label}", made)
-        for label, asked in (("times", TIME_RANGE), ("by_ledgers", LEDGER_RANGE)):
-            checked = derived.check_sources(table, names, STATS, IDS, asked)
+        for label, requested in (("times", TIME_RANGE), ("by_ledgers", LEDGER_RANGE)):
+            checked = derived.check_sources(table, names, STATS, IDS, requested)
             yield Made("check_sources", f"{path.name}-{label}", checked)
         pending = derived.check_sources(table, names, STATS, IDS, LEDGER_RANGE, (TIME_RANGE.start, TIME_RANGE.end))
         yield Made("check_sources", f"{path.name}-pending", pending)
@@ -426,9 +428,9 @@ def of_all() -> Iterator[Made]:
     yield Made("noted_ranges", "", coverage_sql.noted_ranges(STATS))
     yield Made("header_islands", "", coverage_sql.header_islands(HEADERS))
     yield Made("newer_loads", "", newer.newer_loads(STATS, "a", LEDGER_RANGE, "2026-01-01T00:00:00Z"))
-    yield Made("ledgers_held", "", take_over_sql.ledgers_held(their(LEDGERS), LEDGER_RANGE))
+    yield Made("existing_ledgers", "", take_over_sql.existing_ledgers(their(LEDGERS), LEDGER_RANGE))
     yield Made("newest_loaded", "", coverage_sql.newest_loaded(STATS, ["a", "b"]))
-    yield Made("look_at_loads", "", coverage_sql.look_at_loads(STATS, ["a", "b"], "a", LEDGER_RANGE, 15))
+    yield Made("check_loads", "", coverage_sql.check_loads(STATS, ["a", "b"], "a", LEDGER_RANGE, 15))
     yield Made("times_around", "", coverage_sql.times_around(STATS, LEDGER_RANGE))
     low, high = TIME_RANGE.start - timedelta(days=1), TIME_RANGE.end + timedelta(days=1)
     yield Made("headers_around", "", coverage_sql.headers_around(HEADERS, TIME_RANGE, low, high))
@@ -438,8 +440,8 @@ def of_all() -> Iterator[Made]:
             kinds[kind][data_type] = name(f"{STATES[data_type].table_id}_{kind}", dataset)
         changes, at = name("contract_data", dataset), (99, START)
         for label, bases, start in (("", None, (0, BEGINNING)), ("-base", kinds["base"], (63, BEGINNING))):
-            lumens = coverage_sql.look_at_lumens(kinds["history"], bases, changes, HEADERS, "C", at, start)
-            yield Made("look_at_lumens", f"{dataset[1]}{label}", lumens)
+            lumens = coverage_sql.check_lumens(kinds["history"], bases, changes, HEADERS, "C", at, start)
+            yield Made("check_lumens", f"{dataset[1]}{label}", lumens)
     yield Made("closed_between", "", coverage_sql.closed_between(HEADERS, 10, 19))
     yield Made("loaded_ranges", "", coverage_sql.loaded_ranges(STATS, ["a", "b"], LEDGER_RANGE))
     data_type, where = ENRICHED_OPERATIONS.data_type, "a-long-project-id.dataset" * 3

@@ -208,8 +208,8 @@ def test_a_repeated_audit_is_recorded_once(laptop):
     rows += [{**plain, "table_id": "b", "different_rows": "2", "differing_columns": "x, y"}]
     for _ in range(2):
         warehouse.query(record_audit(quoted, START, run, rows))
-    held = warehouse.query(Statement(f"SELECT table_id, different_rows, differing_columns FROM {quoted}"))
-    assert rows_of(held) == rows_of(
+    recorded = warehouse.query(Statement(f"SELECT table_id, different_rows, differing_columns FROM {quoted}"))
+    assert rows_of(recorded) == rows_of(
         [
             {"table_id": "a", "different_rows": 0, "differing_columns": None},
             {"table_id": "b", "different_rows": 2, "differing_columns": "x, y"},

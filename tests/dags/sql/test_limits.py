@@ -40,7 +40,7 @@ def test_any_number_of_values_uses_one_parameter():
 
 # Sorting ------------------------------------------------------------------------------------------------------------
 
-WITHOUT_PARTITION = {"look": ["block"], "make_batches": ["bucket", "part"]}
+WITHOUT_PARTITION = {"check_rows": ["block"], "make_batches": ["bucket", "part"]}
 """By function, the columns of a window without partitions.
 
 There are 4,096 blocks, as a ledger's number has 32 bits. There is one batch for thousands of rows, without its body.

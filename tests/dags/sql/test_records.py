@@ -82,7 +82,7 @@ def make(client, warehouse_server):
 
 
 @pytest.fixture
-def held(client):
+def contents(client):
     """Return the rows of the table, without the columns of an older release."""
 
     def without(value):
@@ -90,12 +90,12 @@ def held(client):
             return {key: without(part) for key, part in value.items() if key != "of_an_older_release"}
         return [without(part) for part in value] if isinstance(value, list) else value
 
-    def held(name):
+    def contents(name):
         rows = [dict(one.items()) for one in client.query(f"SELECT * FROM {name} ORDER BY id").result()]
         kept = {*NAMES} - {"closed_at"}
         return [{key: without(value) for key, value in one.items() if key in kept} for one in rows]
 
-    return held
+    return contents
 
 
 @pytest.fixture
@@ -136,12 +136,12 @@ KINDS = list(statements("`a`", "`b`", unchanged(NAMES)))
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("source", "target"), [("reversed", "as the file"), ("as the file", "aged")])
-def test_each_value_lands_in_the_field_of_the_same_name(make, held, run, kind, source, target):
+def test_each_value_lands_in_the_field_of_the_same_name(make, contents, run, kind, source, target):
     staging = make("staging", source, ROWS)
     into = make("published", target, ends=ENDS if kind in ("fold", "begin") else ())
     columns = moved(ORDERS[source], ORDERS[target], NAMES)
     run(statements(into, staging, columns)[kind])
-    assert held(into) == within(target, ROWS)
+    assert contents(into) == within(target, ROWS)
 
 
 @pytest.mark.parametrize("kind", ["replace_range", "fold", "begin"])
@@ -153,7 +153,7 @@ def test_the_laptop_refuses_a_record_that_bigquery_would_copy_into_the_wrong_fie
 
 
 @pytest.mark.parametrize("view", [current_view, history_view])
-def test_views_match_full_load_versions_and_changes_by_field_name(make, held, run, view):
+def test_views_match_full_load_versions_and_changes_by_field_name(make, contents, run, view):
     base, changes, into = (
         make("base", "aged", within("aged", ROWS[:2])),
         make("log", "reversed", ROWS),
@@ -165,7 +165,7 @@ def test_views_match_full_load_versions_and_changes_by_field_name(make, held, ru
     for folded in (begun, begun.folded_to(3, CLOSED), begun.folded_to(4, CLOSED)):
         if folded != begun:
             run(fold(log, begun, folded.ledger - 1, CLOSED))
-        found = held(f"({view(log, folded)})")
+        found = contents(f"({view(log, folded)})")
         assert found[2:] == within("reversed", ROWS[2:])
         assert found[0]["details"] == {
             **ROWS[0]["details"],

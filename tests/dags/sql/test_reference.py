@@ -39,7 +39,7 @@ from stellar_etl_airflow.sql.newer import newer_loads, newer_rows
 from stellar_etl_airflow.sql.publish import Attempt, count_rows, delete_range, publish
 from stellar_etl_airflow.sql.records import moved, unchanged
 from stellar_etl_airflow.sql.statement import Statement, range_parameters, table_name
-from stellar_etl_airflow.sql.take_over import LOADS, bounds, copy, count, count_published, ledgers_held
+from stellar_etl_airflow.sql.take_over import LOADS, bounds, copy, count, count_published, existing_ledgers
 from stellar_etl_airflow.sql.versions import (
     ENDS,
     Log,
@@ -461,13 +461,15 @@ OFFERS_LOG = Log(
 )
 LOOKS = {
     **{
-        f"look at {table.data_type}": coverage.look(table, name(table.table_id), HELD, LOADED, IDS, 16, WINDOW)
+        f"check_rows of {table.data_type}": coverage.check_rows(
+            table, name(table.table_id), HELD, LOADED, IDS, 16, WINDOW
+        )
         for table in (LEDGERS, OPERATIONS, EFFECTS, CONTRACT_EVENTS, OFFERS)
     },
-    "look_at_identity": coverage.look_at_identity(CONTRACT_EVENTS, name("history_contract_events"), WINDOW),
-    "look_at_versions": coverage.look_at_versions(OFFERS_LOG, Folded(20, CLOSED[20]), WINDOW),
-    "look_at_versions up to a mark": coverage.look_at_versions(OFFERS_LOG, Folded(12, CLOSED[12]), WINDOW),
-    "look_at_versions after a full load": coverage.look_at_versions(OFFERS_LOG, Folded(20, CLOSED[20], 10), WINDOW),
+    "check_identity": coverage.check_identity(CONTRACT_EVENTS, name("history_contract_events"), WINDOW),
+    "check_versions": coverage.check_versions(OFFERS_LOG, Folded(20, CLOSED[20]), WINDOW),
+    "check_versions up to a mark": coverage.check_versions(OFFERS_LOG, Folded(12, CLOSED[12]), WINDOW),
+    "check_versions after a full load": coverage.check_versions(OFFERS_LOG, Folded(20, CLOSED[20], 10), WINDOW),
     "days_to_fold": days_to_fold(OFFERS_LOG, Folded(11, CLOSED[11])),
     "days_to_open": days_to_open(OFFERS_LOG, Folded(11, CLOSED[11])),
     "first_change": first_change(OFFERS_LOG, LedgerRange(11, 15)),
@@ -477,7 +479,7 @@ LOOKS = {
     "differences from a full load": differences(OFFERS_LOG, name("offers"), OFFERS_LOG.columns, 10),
     "history_view": Statement(history_view(OFFERS_LOG, Folded(12, CLOSED[12]))),
     "newest_loaded": coverage.newest_loaded(LOADED, ["history_effects", "offers", "absent"]),
-    "look_at_loads": coverage.look_at_loads(
+    "check_loads": coverage.check_loads(
         LOADED, ["history_ledgers", "history_effects", "offers"], "history_ledgers", LedgerRange(8, 30), 16
     ),
     "newer_loads": newer_loads(LOADED, "history_effects", LedgerRange(11, 16), "2026-01-01T00:00:00Z"),
@@ -492,7 +494,7 @@ LOOKS = {
     "dirty_since": coverage.dirty_since(LOADED, "history_effects", LedgerRange(11, 16), CLOSED[0]),
     "loads_by_table": loads_by_table(LOADED, CLOSED[0]),
     "loaded_ranges": coverage.loaded_ranges(LOADED, ["history_effects"], LedgerRange(12, 15)),
-    "ledgers_held": ledgers_held(HELD, LedgerRange(11, 20)),
+    "existing_ledgers": existing_ledgers(HELD, LedgerRange(11, 20)),
     "bounds": bounds(OPERATIONS, name("history_operations")),
     "count": count(CONTRACT_EVENTS, name("history_contract_events"), (), BATCH),
     "count_published": count_published(OPERATIONS, name("history_operations"), BATCH),

@@ -151,9 +151,9 @@ def unbound(text: str) -> list[str]:
             continue
         around = table.find_ancestor(exp.Select, exp.Merge, exp.Delete)
         alone = not isinstance(around, exp.Merge) and not around.args.get("joins")
-        held = set().union(*(bounds(one, column, table.alias_or_name, alone) for one in conditions(table)))
-        if held != {LOWER, UPPER}:
-            found.append(f"{table.name}: {sorted(held)}")
+        bounded = set().union(*(bounds(one, column, table.alias_or_name, alone) for one in conditions(table)))
+        if bounded != {LOWER, UPPER}:
+            found.append(f"{table.name}: {sorted(bounded)}")
     return found
 
 

@@ -59,8 +59,8 @@ class Load:
         first = self.draw(st.integers(1, LEDGERS))
         last = min(LEDGERS, first + self.draw(st.sampled_from((0, 0, 1, 2, 4, 8))))
         again = self.draw(st.integers(0, 4)) == 0
-        held = [one for one in self.it.changes() if first <= one[0] <= last]
-        changes = held if again else drawn_changes(self.draw, first, last)
+        existing = [one for one in self.it.changes() if first <= one[0] <= last]
+        changes = existing if again else drawn_changes(self.draw, first, last)
         most = self.draw(st.sampled_from((FAR, FAR, NEAR)))
         while not self.steps(self.it.steps_of_publish(first, last, most)):
             if not self.draw(st.booleans()):

@@ -53,7 +53,7 @@ def closed_at(ledger):
     return BEGIN + timedelta(seconds=5 * ledger)
 
 
-def spelt(moment):
+def text_of(moment):
     return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
@@ -73,14 +73,14 @@ class Model:
 
     def find(self, checked_at, table, fault, start, end, dataset):
         row = {"table_id": table, "fault": fault, "start_ledger": start, "end_ledger": end, "dataset": dataset}
-        self.findings.append({"run_id": spelt(checked_at), "checked_at": spelt(checked_at), **row})
+        self.findings.append({"run_id": text_of(checked_at), "checked_at": text_of(checked_at), **row})
 
     def export(self, table, ledgers, left_out=()):
         return {"table": table, "ledgers": ledgers, "exported_at": self.tick(), "left_out": left_out}
 
     def newer(self, load, ledger):
         """Return whether a newer export attempt has published a ledger."""
-        at = spelt(load["exported_at"])
+        at = text_of(load["exported_at"])
         return any(
             table == load["table"] and start <= ledger <= end and row["exported_at"] > at
             for (table, start, end), row in self.stats.items()
@@ -100,7 +100,7 @@ class Model:
         times = {"first_closed_at": closed_at(start), "last_closed_at": closed_at(end), "published_at": self.tick()}
         times["exported_at"] = load["exported_at"]
         row = {"table_id": table, "start_ledger": start, "end_ledger": end}
-        row |= {key: spelt(one) for key, one in times.items()}
+        row |= {key: text_of(one) for key, one in times.items()}
         row["left_out"] = ",".join(str(one) for one in load["left_out"] if start <= one <= end) or None
         before = self.stats.get((table, start, end))
         if before is None or before["exported_at"] <= row["exported_at"]:

@@ -80,10 +80,10 @@ def alerts_dag():
 
 
 @pytest.fixture
-def tell(alerts_dag, variables):
+def send_alerts(alerts_dag, variables):
     """Run the DAG `alerts` once, task by task with their trigger rules; return the states of the tasks that ran."""
 
-    def tell():
+    def send_alerts():
         supervisor, states = Supervisor(variables=variables), {}
         for name in ("gather", "slack", "email", "forget"):
             task = alerts_dag.get_task(name)
@@ -92,7 +92,7 @@ def tell(alerts_dag, variables):
                 states[name] = run_task(task, supervisor)
         return states
 
-    return tell
+    return send_alerts
 
 
 def pending(variables):
@@ -104,11 +104,11 @@ def body_of(mail):
     return part.get_payload(decode=True).decode()
 
 
-def test_slack_and_email_receive_one_message_with_the_remedy(fail, tell, slack, mailbox, variables):
+def test_slack_and_email_receive_one_message_with_the_remedy(fail, send_alerts, slack, mailbox, variables):
     assert fail(AirflowException("boom\nSELECT * FROM rows"), tries_left=True) == "up_for_retry"
-    assert tell() == {"gather": "skipped"}, "a try before the last one leaves no alert"
+    assert send_alerts() == {"gather": "skipped"}, "a try before the last one leaves no alert"
     assert fail(AirflowException("boom\nSELECT * FROM rows"), task_id="export", run_id="manual__1") == "failed"
-    assert tell() == dict.fromkeys(("gather", "slack", "email", "forget"), "success")
+    assert send_alerts() == dict.fromkeys(("gather", "slack", "email", "forget"), "success")
     ((path, _, message),) = slack.messages
     assert path == "/services/T0/B0/webhook-token"
     ((recipients, mail),) = mailbox.mails
@@ -126,13 +126,13 @@ def test_slack_and_email_receive_one_message_with_the_remedy(fail, tell, slack, 
         assert f"{RUNBOOK_URL}#failed-export" in text
         assert "SELECT" not in text
     assert pending(variables) == []
-    assert tell() == {"gather": "skipped"}, "an alert is sent once"
+    assert send_alerts() == {"gather": "skipped"}, "an alert is sent once"
 
 
-def test_without_an_address_the_message_names_the_runbook(fail, tell, slack, configured):
+def test_without_an_address_the_message_names_the_runbook(fail, send_alerts, slack, configured):
     configured(runbook_url="")
     fail(AirflowException("boom"))
-    tell()
+    send_alerts()
     assert f"{RUNBOOK}#database-or-warehouse-down" in slack.messages[0][2]["text"]
 
 
@@ -142,12 +142,12 @@ def test_a_failure_that_a_retry_cannot_fix_leaves_an_alert_at_once(fail, variabl
     assert (alert.text, alert.anchor) == ("2 rows twice", "failed-check")
 
 
-def test_a_channel_is_notified_through_slacks_api(fail, tell, slack, configured, monkeypatch):
+def test_a_channel_is_notified_through_slacks_api(fail, send_alerts, slack, configured, monkeypatch):
     connection = {"conn_type": "slack", "password": "xoxb-token", "extra": {"base_url": f"{slack.url}/api/"}}
     monkeypatch.setenv("AIRFLOW_CONN_SLACK", json.dumps(connection))
     configured(slack_channel="#etl", alert_email_to="")
     fail(AirflowException("boom"))
-    assert tell()["email"] == "skipped"
+    assert send_alerts()["email"] == "skipped"
     ((path, authorization, message),) = slack.messages
     assert (path, authorization, message["channel"]) == ("/api/chat.postMessage", "Bearer xoxb-token", "#etl")
 
@@ -158,7 +158,7 @@ def _fails_in_its_process(fail, variables, number):
 
 
 def test_forty_failures_in_forty_processes_send_one_message_per_channel(
-    fail, tell, slack, mailbox, variables, configured
+    fail, send_alerts, slack, mailbox, variables, configured
 ):
     fork = multiprocessing.get_context("fork")
     with fork.Manager() as manager:
@@ -171,81 +171,81 @@ def test_forty_failures_in_forty_processes_send_one_message_per_channel(
             assert process.exitcode == 0
         variables.update(shared.copy())
     assert len(pending(variables)) == 40
-    tell()
+    send_alerts()
     assert [message["text"].splitlines()[0] for _, _, message in slack.messages] == ["*40 alerts*"]
     assert [mail["Subject"] for _, mail in mailbox.mails] == ["Stellar ETL: 40 alerts"]
     assert "and 2 other tasks: " in slack.messages[0][2]["text"]
 
     for number in range(5):  # within the pause
         fail(AirflowException("boom"), run_id=f"later-{number}")
-        assert tell() == {"gather": "skipped"}
+        assert send_alerts() == {"gather": "skipped"}
     assert len(slack.messages) == 1
 
-    told = datetime.now(UTC) - timedelta(seconds=1)
-    variables[LAST_SENT] = told.isoformat()
+    last_sent = datetime.now(UTC) - timedelta(seconds=1)
+    variables[LAST_SENT] = last_sent.isoformat()
     fail(AirflowException("boom"), run_id="last")
     configured(alert_window=1)
-    held = {key: Alert.from_json(variables[key]) for key in pending(variables)}
-    for key, alert in held.items():
-        at = told if alert.run_id != "last" else told + timedelta(seconds=1)
+    unsent = {key: Alert.from_json(variables[key]) for key in pending(variables)}
+    for key, alert in unsent.items():
+        at = last_sent if alert.run_id != "last" else last_sent + timedelta(seconds=1)
         variables[key] = Alert(**{**vars(alert), "at": at.isoformat()}).to_json()
-    tell()
+    send_alerts()
     assert (
         slack.messages[1][2]["text"].splitlines()[0]
-        == f"*6 alerts, 5 of them held back since {told:%Y-%m-%d %H:%M} UTC*"
+        == f"*6 alerts, 5 of them held back since {last_sent:%Y-%m-%d %H:%M} UTC*"
     )
     assert len(mailbox.mails) == 2
     assert pending(variables) == []
 
 
-@pytest.mark.parametrize("told", ["2999-01-01T00:00:00+00:00", "tomorrow", "", "2026-01-01T00:00:00"])
-def test_an_invalid_time_of_the_last_message_does_not_block_messages(fail, tell, slack, variables, told):
-    variables[LAST_SENT] = told
+@pytest.mark.parametrize("last_sent", ["2999-01-01T00:00:00+00:00", "tomorrow", "", "2026-01-01T00:00:00"])
+def test_an_invalid_time_of_the_last_message_does_not_block_messages(fail, send_alerts, slack, variables, last_sent):
+    variables[LAST_SENT] = last_sent
     fail(AirflowException("boom"))
-    assert tell()["slack"] == "success"
+    assert send_alerts()["slack"] == "success"
     assert len(slack.messages) == 1
 
 
-def test_a_sent_message_that_was_not_recorded_is_sent_again(fail, tell, slack, variables, monkeypatch):
+def test_a_sent_message_that_was_not_recorded_is_sent_again(fail, send_alerts, slack, variables, monkeypatch):
     """The process that should record it was killed. Messages are sent at least once."""
     fail(AirflowException("boom"))
     left = dict(variables)
-    tell()
+    send_alerts()
     variables.clear()
     variables.update(left)
-    tell()
+    send_alerts()
     assert len(slack.messages) == 2
 
 
 @pytest.mark.parametrize("trouble", ["refuses", "hangs"])
 def test_a_failing_channel_does_not_block_the_other(
-    fail, tell, slack, mailbox, variables, alerts_dag, trouble, monkeypatch
+    fail, send_alerts, slack, mailbox, variables, alerts_dag, trouble, monkeypatch
 ):
     slack.status, slack.hangs = (500, False) if trouble == "refuses" else (200, True)
     monkeypatch.setattr(alerts_dag.get_task("slack"), "execution_timeout", timedelta(seconds=1))
     assert fail(AirflowException("boom")) == "failed"
-    states = tell()
+    states = send_alerts()
     assert (states["slack"], states["email"], states["forget"]) == ("failed", "success", "success")
     assert len(mailbox.mails) == 1
     assert pending(variables) == [], "a failed notification leaves no alert of its own"
 
 
-def test_alerts_wait_if_no_channel_could_send_them(fail, tell, slack, mailbox, variables, configured):
+def test_alerts_wait_if_no_channel_could_send_them(fail, send_alerts, slack, mailbox, variables, configured):
     configured(alert_email_to="")
     slack.status = 500
     fail(AirflowException("boom"))
-    assert "forget" not in tell()
+    assert "forget" not in send_alerts()
     assert len(pending(variables)) == 1
     slack.status = 200
-    assert tell()["forget"] == "success"
+    assert send_alerts()["forget"] == "success"
     assert pending(variables) == []
 
 
-def test_no_secret_and_no_template_reaches_a_message(fail, tell, slack, mailbox, variables):
+def test_no_secret_and_no_template_reaches_a_message(fail, send_alerts, slack, mailbox, variables):
     fail(AirflowException)  # its text repeats a connection's password
     fail(AirflowException("{{ 7 * 6 }} {{ conn.slack.password }} <!channel> <b>"), run_id="2", task_id="export")
     assert "pass-of-the" not in json.dumps(variables)
-    tell()
+    send_alerts()
     said = slack.messages[0][2]["text"]
     for text in (said, body_of(mailbox.mails[0][1])):
         assert "refused ***" in text
@@ -269,13 +269,13 @@ def test_a_cut_error_contains_no_part_of_a_secret(fail, variables):
     assert "pass-of" not in json.dumps(variables)
 
 
-def test_an_invalid_variable_of_one_channel_does_not_block_the_others(fail, variables, configured, tell, slack):
+def test_an_invalid_variable_of_one_channel_does_not_block_the_others(fail, variables, configured, send_alerts, slack):
     configured(sentry_dsn="not-a-dsn")
     assert fail(AirflowException("boom")) == "failed"
     assert len(pending(variables)) == 1
     configured(sentry_dsn="", alert_window="soon")
     assert fail(AirflowException("boom"), run_id="2") == "failed"
-    assert tell()["gather"] == "failed", "the message names the Variable"
+    assert send_alerts()["gather"] == "failed", "the message names the Variable"
 
 
 def test_a_failure_that_is_reported_twice_is_one_alert(fail, variables):
@@ -286,7 +286,7 @@ def test_a_failure_that_is_reported_twice_is_one_alert(fail, variables):
 
 
 @pytest.mark.parametrize(
-    ("run", "told"),
+    ("run", "sent"),
     [
         ({}, True),
         ({"state": "failed"}, True),
@@ -294,7 +294,7 @@ def test_a_failure_that_is_reported_twice_is_one_alert(fail, variables):
         ({"queued_at": "2026-01-01T02:21:00Z"}, False),
     ],
 )
-def test_a_missed_deadline_is_reported(configured, tell, slack, variables, run, told):
+def test_a_missed_deadline_is_reported(configured, send_alerts, slack, variables, run, sent):
     task_runner.SUPERVISOR_COMMS = Supervisor(variables=variables)
     run = {
         "dag_id": "a_dag",
@@ -306,9 +306,9 @@ def test_a_missed_deadline_is_reported(configured, tell, slack, variables, run, 
     }
     for _ in range(2):
         asyncio.run(report_deadline({"dag_run": run, "deadline": {"deadline_time": "2026-01-01T02:20:00Z"}}))
-    tell()
+    send_alerts()
     texts = [message["text"] for _, _, message in slack.messages]
-    assert len(texts) == told
+    assert len(texts) == sent
     for text in texts:
         assert f"a_dag missed its deadline, 2026-01-01 02:20 UTC: its state is {run['state']}" in text
         assert f"{RUNBOOK_URL}#{DEADLINE}" in text

@@ -26,7 +26,7 @@ STATS = "history_archives_dag_runs"
 
 
 @pytest.fixture
-def told(monkeypatch):
+def messages(monkeypatch):
     texts: list[str] = []
     monkeypatch.setattr(budget, "report_pause", lambda context, text: texts.append(text))
     return texts
@@ -75,23 +75,23 @@ def test_before_the_first_load_the_cost_is_zero(warehouse_environment, client, m
 
 
 def test_daily_budget_delays_an_export_that_would_exceed_it_until_the_next_day(
-    loads, told, warehouse_environment, make_context
+    loads, messages, warehouse_environment, make_context
 ):
     # Two DAGs spent 6 today. A ledger of this DAG costs 0.4, one of the other DAG 0.02.
     loads(("a_dag", 1, 10, 2, 0), ("another", 1, 100, 1, 0), ("a_dag", 11, 20, 2, 3), ("a_dag", 21, 30, 50, 30))
     warehouse_environment(daily_budget=8)
     wait_for_budget(make_context("export"), LedgerRange(31, 35), warehouse_for)
-    assert told == []
+    assert messages == []
     with pytest.raises(AirflowRescheduleException) as waits:
         wait_for_budget(make_context("export"), LedgerRange(31, 36), warehouse_for)
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     assert waits.value.reschedule_date == datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=UTC)
-    (text,) = told
+    (text,) = messages
     assert "work on local.stellar pauses until tomorrow (UTC): 6.0000 were spent today" in text
     assert "costs about 2.4000" in text
 
 
-def test_a_run_above_the_daily_budget_fails_with_advice(loads, told, warehouse_environment, make_context):
+def test_a_run_above_the_daily_budget_fails_with_advice(loads, messages, warehouse_environment, make_context):
     loads(("a_dag", 1, 10, 2, 0))
     warehouse_environment(daily_budget=8)
     with pytest.raises(AirflowFailException, match="about 40.0000.*smaller ranges"):
@@ -128,7 +128,9 @@ def run(make_context):
     return run
 
 
-def test_a_statement_over_all_partitions_is_estimated_before_it_runs(loads, told, run, client, warehouse_environment):
+def test_a_statement_over_all_partitions_is_estimated_before_it_runs(
+    loads, messages, run, client, warehouse_environment
+):
     """Two rows that cost 1 each are recorded today; a dry run returns the bytes that the statement would read."""
     loads(("a_dag", 1, 10, 1, 0))
     per_byte = TIB * 1.0
@@ -146,7 +148,7 @@ def test_a_statement_over_all_partitions_is_estimated_before_it_runs(loads, told
     with pytest.raises(AirflowRescheduleException):
         run(Reads(task_id="whole", deferrable=False))
     assert not [job for job in list(client.list_jobs())[:-before] if "reads" in job.job_id]
-    (text,) = told
+    (text,) = messages
     assert f"this task costs about {size:.4f}" in text
     run(Reads(task_id="bounded", deferrable=False))
     run(Notes(task_id="whole", deferrable=False))

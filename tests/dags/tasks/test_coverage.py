@@ -22,7 +22,7 @@ from stellar_etl_airflow.model.versions import OPEN_LEDGER, OPEN_TIME, Folded
 from stellar_etl_airflow.sql.coverage import MOST_RECORDED
 from stellar_etl_airflow.tasks.build_coverage_tasks import (
     HEAD_TASK,
-    build_look_task,
+    build_coverage_check_task,
     build_plan_healing_task,
     build_record_task,
     build_report_task,
@@ -83,7 +83,7 @@ def loaded(warehouse_server):
     client.create_table(made)
 
     def insert(table_id, rows, columns=""):
-        values = ", ".join("(" + ", ".join(map(spelt, row)) + ")" for row in rows)
+        values = ", ".join("(" + ", ".join(map(literal, row)) + ")" for row in rows)
         client.query(f"INSERT INTO {dataset}.{table_id} {columns} VALUES {values}").result()
 
     ledgers = range(11, LAST + 1)
@@ -129,7 +129,7 @@ def note(client, folded):
     client.update_table(table, ["labels"])
 
 
-def spelt(value):
+def literal(value):
     if isinstance(value, datetime):
         return f"TIMESTAMP '{value.isoformat()}'"
     return f"'{value}'" if isinstance(value, str) else str(value)
@@ -156,7 +156,7 @@ def findings(do, make_context):
     """Return the findings of a check, except lags and the checked ledgers."""
 
     def findings(**params):
-        task = build_look_task()
+        task = build_coverage_check_task()
         do(task, **params)
         found = found_by(make_context(task.task_id), task.warehouse)
         wrong = [one for one in found if one.fault not in ("lag", "looked_at")]
@@ -177,7 +177,7 @@ def faults(findings):
 
 def test_complete_history_has_no_fault_and_a_lag_per_table(whole, do, faults):
     assert faults() == []
-    lags = [one for one in do(build_look_task())["findings"] if one["fault"] == "lag"]
+    lags = [one for one in do(build_coverage_check_task())["findings"] if one["fault"] == "lag"]
     assert {one["data_type"] for one in lags} == {"ledgers", "operations", "effects", "contract_events", "offers"}
     assert {(one["start_ledger"], one["end_ledger"], one["count"], one["lag_seconds"]) for one in lags} == {
         (41, 42, 2, 10)
@@ -271,7 +271,7 @@ def test_a_finding_across_the_end_of_a_block_is_one(client, whole, faults):
         for table_id in ("history_operations", "history_effects")
     ]
     for table_id, rows in {"history_ledgers": headers, f"{STATS} ({LOAD})": loads}.items():
-        values = ", ".join("(" + ", ".join(map(spelt, row)) + ")" for row in rows)
+        values = ", ".join("(" + ", ".join(map(literal, row)) + ")" for row in rows)
         client.query(f"INSERT INTO local.stellar.{table_id} VALUES {values}").result()
     times = {"start_time": closed_at(0).isoformat(), "end_time": closed_at(EDGE + 10).isoformat()}
     assert faults(**times) == [
@@ -319,7 +319,7 @@ def test_coverage_days_sets_how_far_back_a_check_goes(client, whole, faults, war
 
 def test_a_repeated_task_records_findings_once(client, whole, do, sql):
     client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence = 15").result()
-    do(build_look_task())
+    do(build_coverage_check_task())
     for _ in range(2):
         do(build_record_task())
     columns = "table_id, fault, start_ledger, end_ledger, found, lag_seconds"
@@ -338,10 +338,10 @@ def test_a_repeated_task_records_findings_once(client, whole, do, sql):
 
 
 def test_a_fault_fails_the_check_unless_it_is_healed(client, whole, do):
-    do(build_look_task())
+    do(build_coverage_check_task())
     do(build_report_task())
     client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence = 15").result()
-    do(build_look_task())
+    do(build_coverage_check_task())
     with pytest.raises(
         AirflowFailException, match="history_operations, ledgers 15 to 15: 1 ledgers have fewer or more"
     ):
@@ -359,7 +359,7 @@ def test_a_table_of_an_older_release_has_no_identity_to_check(client, whole, fau
 
 def test_rows_without_an_identity_are_counted_and_fail_nothing(client, whole, do, sql):
     client.query("UPDATE local.stellar.history_contract_events SET event_index = NULL WHERE TRUE").result()
-    do(build_look_task())
+    do(build_coverage_check_task())
     do(build_record_task())
     do(build_report_task())
     columns = "table_id, start_ledger, end_ledger, found"
@@ -371,7 +371,7 @@ def test_rows_without_an_identity_are_counted_and_fail_nothing(client, whole, do
 def test_a_table_too_far_behind_fails_the_check(whole, do, make_context, warehouse_environment):
     """It fails with healing too, because healing does not load new ledgers."""
     make_context.xcoms[HEAD_TASK, "return_value"] = {"sequence": 400, "closed_at": closed_at(400).isoformat()}
-    do(build_look_task())
+    do(build_coverage_check_task())
     do(build_report_task())
     warehouse_environment(coverage_alert_lag=1799)
     with pytest.raises(AirflowFailException, match=r"ledgers 41 to 400: 360 ledgers .* not in this table yet, 1800 s"):
@@ -385,7 +385,7 @@ def test_findings_are_healed_if_the_variable_or_the_run_requests_it(
 ):
     client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence = 15").result()
     client.query("DELETE FROM local.stellar.offers_versions WHERE TRUE").result()
-    do(build_look_task())
+    do(build_coverage_check_task())
 
     def planned(**params):
         plan = do(build_plan_healing_task(), **params)
@@ -426,7 +426,7 @@ def load(client):
     def load(table_id, start, end, rows, published_at, **columns):
         names = ", ".join([LOAD, *columns])
         row = (table_id, start, end, rows, closed_at(start), closed_at(end), published_at, *columns.values())
-        values = ", ".join(map(spelt, row))
+        values = ", ".join(map(literal, row))
         client.query(f"INSERT INTO local.stellar.{STATS} ({names}) VALUES ({values})").result()
 
     return load
@@ -484,7 +484,7 @@ def test_without_the_header_the_load_has_the_number_of_rows(client, whole, load,
 
 def days_on(client, days):
     """Move the newest ledger's close time ahead in the batch stats."""
-    moment = spelt(closed_at(LAST) + timedelta(days=days))
+    moment = literal(closed_at(LAST) + timedelta(days=days))
     where = "table_id = 'history_ledgers' AND start_ledger = 31"
     client.query(f"UPDATE local.stellar.{STATS} SET last_closed_at = {moment} WHERE {where}").result()
 
@@ -557,9 +557,9 @@ def test_all_findings_are_recorded_and_a_message_lists_the_first(client, whole, 
     rows = f"UNNEST(GENERATE_ARRAY(42, {42 + 2 * (gaps - 1)}, 2)) AS n"
     client.query(
         "INSERT INTO local.stellar.history_ledgers (sequence, ledger_hash, previous_ledger_hash, closed_at) "
-        f"SELECT n, 'h', 'h', TIMESTAMP_ADD({spelt(BEGIN)}, INTERVAL 5 * n SECOND) FROM {rows}"
+        f"SELECT n, 'h', 'h', TIMESTAMP_ADD({literal(BEGIN)}, INTERVAL 5 * n SECOND) FROM {rows}"
     ).result()
-    result = do(build_look_task())
+    result = do(build_coverage_check_task())
     assert len(json.dumps(result)) < 4000
     for _ in range(2):
         do(build_record_task())
@@ -573,7 +573,7 @@ def test_all_findings_are_recorded_and_a_message_lists_the_first(client, whole, 
 
 
 def test_findings_without_their_results_name_the_task_to_clear(whole, do, make_context):
-    result = do(build_look_task())
+    result = do(build_coverage_check_task())
     result["looks"][0][-1] += "_gone"
     make_context.xcoms["look", "return_value"] = result
     for build in (build_record_task, build_report_task, build_plan_healing_task):
@@ -646,10 +646,10 @@ def test_a_backfill_loads_the_oldest_missing_ledgers_first():
 
 @given(RANGES, RANGES, st.integers(1, 30), st.integers(1, 4))
 def test_a_backfill_loads_every_ledger_exactly_once(one, other, chunk, parallel):
-    wanted, held = LedgerRange(5, 60), {A: list(one), B: list(other)}
-    while (found := backfill_round(wanted, held, chunk, parallel)).loads:
+    wanted, loaded = LedgerRange(5, 60), {A: list(one), B: list(other)}
+    while (found := backfill_round(wanted, loaded, chunk, parallel)).loads:
         for dag_id, load in found.loads:
-            assert not ledgers([load]) & ledgers(held[dag_id])
-            held[dag_id].append(load)
+            assert not ledgers([load]) & ledgers(loaded[dag_id])
+            loaded[dag_id].append(load)
     assert found.rest == 0
-    assert ledgers([wanted]) <= ledgers(held[A]) & ledgers(held[B])
+    assert ledgers([wanted]) <= ledgers(loaded[A]) & ledgers(loaded[B])

@@ -25,7 +25,7 @@ from stellar_etl_airflow.operators.runtime import VERIFY_TASK
 from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_apply_gcs_changes_to_bq_task
 from stellar_etl_airflow.tasks.build_batch_stats import build_batch_stats
 from stellar_etl_airflow.tasks.build_check_task import build_check_task
-from stellar_etl_airflow.tasks.build_coverage_tasks import HEAD_TASK, build_look_task, found_by
+from stellar_etl_airflow.tasks.build_coverage_tasks import HEAD_TASK, build_coverage_check_task, found_by
 from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -187,7 +187,7 @@ def laptop(client, warehouse_server, warehouse_environment, make_context):
 
         def found(self):
             make_context.xcoms[HEAD_TASK, "return_value"] = {"sequence": LAST, "closed_at": closed_at(LAST)}
-            task = build_look_task()
+            task = build_coverage_check_task()
             self._run(task, "look", task.task_id)
             wrong = {Fault.NOT_LOADED: set(), Fault.LOST_ROWS: set()}
             for one in found_by(make_context(task.task_id), task.warehouse):

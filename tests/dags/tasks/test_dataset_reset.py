@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from stellar_etl_airflow.bigquery.tables import NETWORK_LABEL
 from stellar_etl_airflow.model.ranges import LAST_LEDGER, LedgerRange, RangeError
-from stellar_etl_airflow.model.reset import Removal, asked_removal
+from stellar_etl_airflow.model.reset import Removal, requested_removal
 from stellar_etl_airflow.model.tables import COVERAGE_TABLE_ID, LEDGERS, OFFERS, PUBLISHED, TRANSACTIONS
 from stellar_etl_airflow.model.versions import OPEN_LEDGER, Folded
 from stellar_etl_airflow.tasks.build_dataset_reset_task import (
@@ -24,15 +24,15 @@ from tests.shared import REPO
 
 
 def test_a_range_is_removed_from_one_or_all_tables():
-    assert asked_removal({"what": "range", "start_ledger": 3, "end_ledger": 9, "data_type": "trades"}) == Removal(
+    assert requested_removal({"what": "range", "start_ledger": 3, "end_ledger": 9, "data_type": "trades"}) == Removal(
         ("trades",), LedgerRange(3, 9)
     )
-    assert asked_removal({"what": "range", "start_ledger": 3, "end_ledger": 3}).data_types == tuple(PUBLISHED)
+    assert requested_removal({"what": "range", "start_ledger": 3, "end_ledger": 3}).data_types == tuple(PUBLISHED)
 
 
 def test_only_a_removed_dataset_may_accept_another_network():
-    assert asked_removal({"what": "table", "data_type": "offers"}) == Removal(("offers",))
-    assert asked_removal({"what": "dataset"}) == Removal(tuple(PUBLISHED), network=True)
+    assert requested_removal({"what": "table", "data_type": "offers"}) == Removal(("offers",))
+    assert requested_removal({"what": "dataset"}) == Removal(tuple(PUBLISHED), network=True)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_only_a_removed_dataset_may_accept_another_network():
 )
 def test_contradictory_params_are_refused(params, message):
     with pytest.raises(RangeError, match=message):
-        asked_removal(params)
+        requested_removal(params)
 
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

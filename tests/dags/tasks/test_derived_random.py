@@ -308,9 +308,9 @@ def test_an_assets_supply_equals_its_balances_and_lumens_equal_the_headers(
 
     supply = "SELECT COUNT(DISTINCT asset), COUNTIF(inexact_changes > 0), COUNTIF(difference <> 0) "
     assert one(f"{supply} FROM local.stellar.asset_supply_daily WHERE asset_type <> 'native'") == (9, 0, 0)
-    held = "accounts_change + claimable_balances_change + liquidity_pools_change + contracts_change"
+    columns = "accounts_change + claimable_balances_change + liquidity_pools_change + contracts_change"
     (lumens,) = one(
-        f"SELECT CAST(SUM({held}) AS INT64) FROM local.stellar.asset_supply_daily "
+        f"SELECT CAST(SUM({columns}) AS INT64) FROM local.stellar.asset_supply_daily "
         "WHERE asset = 'native' AND day > TIMESTAMP '2026-01-01'"
     )
     (coins,) = one(
@@ -327,7 +327,7 @@ def test_an_assets_supply_equals_its_balances_and_lumens_equal_the_headers(
         assert minted == found, asset
 
 
-def held_at_the_end(rows):
+def final_balances(rows):
     """Return the balances of each credit asset in stroops: trust lines, claimable balances, pools and contracts.
 
     Args:
@@ -345,21 +345,21 @@ def held_at_the_end(rows):
         if data_type != "contract_data" or row["balance"]  # an evicted balance stays with its holder
     }
     contracts = {row["contract_id"]: row["asset"] for row in rows["token_transfers"] if row["asset_code"]}
-    held = Counter()
+    balances = Counter()
     for (data_type, _), row in latest.items():
         if row["deleted"]:
             continue
         if data_type == "trustlines" and row["asset_type"] != "pool_share":
-            held[row["asset_code"], row["asset_issuer"]] += round(row["balance"] * 10**7)
+            balances[row["asset_code"], row["asset_issuer"]] += round(row["balance"] * 10**7)
         elif data_type == "claimable_balances" and row["asset_type"] != "native":
-            held[row["asset_code"], row["asset_issuer"]] += round(row["asset_amount"] * 10**7)
+            balances[row["asset_code"], row["asset_issuer"]] += round(row["asset_amount"] * 10**7)
         elif data_type == "liquidity_pools":
             for side in ("a", "b"):
                 asset = (row[f"asset_{side}_code"], row[f"asset_{side}_issuer"])
-                held[asset] += round(row[f"asset_{side}_amount"] * 10**7)
+                balances[asset] += round(row[f"asset_{side}_amount"] * 10**7)
         elif data_type == "contract_data" and row["contract_id"] in contracts:
-            held[tuple(contracts[row["contract_id"]].split(":")[-2:])] += int(row["balance"])
-    return {":".join(asset): amount for asset, amount in held.items() if asset[0]}
+            balances[tuple(contracts[row["contract_id"]].split(":")[-2:])] += int(row["balance"])
+    return {":".join(asset): amount for asset, amount in balances.items() if asset[0]}
 
 
 def test_the_supply_of_every_asset_of_the_sample_network_equals_its_balances(
@@ -386,12 +386,14 @@ def test_the_supply_of_every_asset_of_the_sample_network_equals_its_balances(
         "FROM local.stellar.asset_supply_daily WHERE asset_type NOT IN ('native', 'contract') GROUP BY asset"
     ).result()
     found = {asset: rest for asset, *rest in (row.values() for row in supply)}
-    held = held_at_the_end(exported)
+    balances = final_balances(exported)
     record_property("assets", len(found))
-    print(f"{sum(amount == held.get(asset, 0) for asset, (amount, _, _) in found.items())} of {len(found)} assets")
+    print(f"{sum(amount == balances.get(asset, 0) for asset, (amount, _, _) in found.items())} of {len(found)} assets")
     assert len(found) > 50
-    assert found.keys() >= held.keys()
-    assert {asset: (held.get(asset, 0), 0, 0) for asset in found} == {key: tuple(rest) for key, rest in found.items()}
+    assert found.keys() >= balances.keys()
+    assert {asset: (balances.get(asset, 0), 0, 0) for asset in found} == {
+        key: tuple(rest) for key, rest in found.items()
+    }
 
 
 def lose_a_mint(network):

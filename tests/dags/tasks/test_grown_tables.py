@@ -92,29 +92,29 @@ def without_empty(value):
 
 
 @pytest.fixture
-def held(client):
-    def held(name):
+def contents(client):
+    def contents(name):
         rows = client.query(f"SELECT balance_id, claimants FROM local.{name} ORDER BY 1").result()
         return [(row.balance_id, without_empty(row.claimants)) for row in rows]
 
-    return held
+    return contents
 
 
-def test_published_rows_full_loads_and_states_keep_each_value_in_its_field(client, public, run, held):
+def test_published_rows_full_loads_and_states_keep_each_value_in_its_field(client, public, run, contents):
     loaded = (build_gcs_to_bq_task, build_check_task)
     run(63, *loaded, build_keep_full_load_task, build_merge_full_load_task)
     run(70, *loaded, build_apply_gcs_changes_to_bq_task)
     expected = [("b63", CLAIMANTS), ("b70", CLAIMANTS)]
     for dataset in ("stellar", public):
-        assert held(f"{dataset}.claimable_balances") == expected[1:]
-        assert held(f"{dataset}.claimable_balances_base") == expected[:1]
-        assert held(f"{dataset}.claimable_balances_current") == expected
-        assert held(f"{dataset}.claimable_balances_history") == expected
-        assert held(f"{dataset}.claimable_balances_versions") == expected[:1]
+        assert contents(f"{dataset}.claimable_balances") == expected[1:]
+        assert contents(f"{dataset}.claimable_balances_base") == expected[:1]
+        assert contents(f"{dataset}.claimable_balances_current") == expected
+        assert contents(f"{dataset}.claimable_balances_history") == expected
+        assert contents(f"{dataset}.claimable_balances_versions") == expected[:1]
         client.query(f"DELETE FROM local.{dataset}.claimable_balances_versions WHERE TRUE").result()
     run(70, build_state_rebuild_task)
     for dataset in ("stellar", public):
-        assert held(f"{dataset}.claimable_balances_current") == expected
-        assert held(f"{dataset}.claimable_balances_versions") == expected
+        assert contents(f"{dataset}.claimable_balances_current") == expected
+        assert contents(f"{dataset}.claimable_balances_versions") == expected
     first = client.get_table(f"local.{public}.claimable_balances").schema[1]
     assert [one.name for one in first.fields] == ["predicate", "destination"], "the table keeps its order"

@@ -168,9 +168,9 @@ def test_correct_rows_are_recorded_and_reported_with_the_probability(
     assert chances[:2] == (30, 8760.0)
     assert chances[2] == pytest.approx(1.0)
     do(build_report_audit_task())
-    told = capsys.readouterr().out
-    assert f"compared ledgers {first} to {last} of 1 tables" in told
-    assert "compares 10 of 30 complete ledgers; the schedule makes at least 8760 audits a year" in told
+    stdout = capsys.readouterr().out
+    assert f"compared ledgers {first} to {last} of 1 tables" in stdout
+    assert "compares 10 of 30 complete ledgers; the schedule makes at least 8760 audits a year" in stdout
 
 
 BY_HAND = (

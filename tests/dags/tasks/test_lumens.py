@@ -19,7 +19,7 @@ from stellar_etl_airflow.operators.runtime import settings
 from stellar_etl_airflow.settings.warehouse import WarehouseSettings
 from stellar_etl_airflow.tasks.build_coverage_tasks import (
     HEAD_TASK,
-    build_look_task,
+    build_coverage_check_task,
     build_plan_healing_task,
     build_report_task,
     found_by,
@@ -39,7 +39,7 @@ def closed_at(ledger):
     return BEGIN + timedelta(days=ledger)
 
 
-def spelt(value):
+def literal(value):
     if isinstance(value, datetime):
         return f"TIMESTAMP '{value.isoformat()}'"
     return repr(value) if isinstance(value, str) else str(value)
@@ -55,7 +55,7 @@ class Ledgers:
         return self.client.query(text).result()
 
     def insert(self, into, **row):
-        columns, values = ", ".join(row), ", ".join(map(spelt, row.values()))
+        columns, values = ", ".join(row), ", ".join(map(literal, row.values()))
         self.sql(f"INSERT INTO local.stellar.{into} ({columns}) VALUES ({values})")
 
     def change(self, table_id, ledger, deleted=False, **row):
@@ -63,12 +63,12 @@ class Ledgers:
 
     def load(self, table_id, start=2, end=LAST):
         times = {"first_closed_at": closed_at(start), "last_closed_at": closed_at(end), "published_at": closed_at(99)}
-        (held,) = self.sql(f"SELECT COUNT(*) AS n FROM local.stellar.{table_id}")
+        (count,) = self.sql(f"SELECT COUNT(*) AS n FROM local.stellar.{table_id}")
         ledgers = {"start_ledger": start, "end_ledger": end}
-        self.insert(BATCH_STATS_TABLE_ID, table_id=table_id, row_count=held["n"], **ledgers, **times)
+        self.insert(BATCH_STATS_TABLE_ID, table_id=table_id, row_count=count["n"], **ledgers, **times)
 
 
-def held(holder, stroops, contract=CONTRACT):
+def contract_balance(holder, stroops, contract=CONTRACT):
     kind = "ScValTypeScvVec"
     return {"contract_id": contract, "ledger_key_hash": holder, "contract_key_type": kind, "balance": str(stroops)}
 
@@ -85,7 +85,7 @@ def ledgers(client, warehouse_environment):
         warehouse.ensure_published(table)
         ensure_versions(warehouse, table)
     made = Ledgers(client)
-    rows = ", ".join(f"({n}, {spelt(closed_at(n))}, {COINS}, {FEES})" for n in range(2, LAST + 1))
+    rows = ", ".join(f"({n}, {literal(closed_at(n))}, {COINS}, {FEES})" for n in range(2, LAST + 1))
     made.sql(f"INSERT INTO local.stellar.history_ledgers (sequence, closed_at, total_coins, fee_pool) VALUES {rows}")
     made.change("accounts", 3, account_id="GA", balance=5.0)
     made.change("accounts", 8, account_id="GA", balance=7.0)
@@ -96,23 +96,23 @@ def ledgers(client, warehouse_environment):
     for asset_type in ("native", "credit_alphanum4"):
         amounts = {"asset_a_type": asset_type, "asset_a_amount": 2.25, "asset_b_amount": 90.0}
         made.change("liquidity_pools", 5, liquidity_pool_id=asset_type, **amounts)
-    made.change("contract_data", 5, **held("held", 11))
-    made.change("contract_data", 5, **held("evicted", 5_000_000))
-    made.change("contract_data", 7, deleted=True, **held("evicted", ""))
-    made.change("contract_data", 5, **held("other", 10**30, contract="CB"))
+    made.change("contract_data", 5, **contract_balance("held", 11))
+    made.change("contract_data", 5, **contract_balance("evicted", 5_000_000))
+    made.change("contract_data", 7, deleted=True, **contract_balance("evicted", ""))
+    made.change("contract_data", 5, **contract_balance("other", 10**30, contract="CB"))
     for table in tables:
         made.load(table.table_id)
     return made
 
 
 @pytest.fixture
-def look(ledgers, make_context):
+def lumens_findings(ledgers, make_context):
     """Return a function that lists the findings about lumens."""
     newest = {"sequence": LAST, "closed_at": closed_at(LAST).isoformat()}
     make_context.xcoms[HEAD_TASK, "return_value"] = newest
 
-    def look(**params):
-        task = build_look_task()
+    def lumens_findings(**params):
+        task = build_coverage_check_task()
         task.deferrable = False
         context = make_context(task.task_id, params, run_id="a-look")
         context["dag_run"].data_interval_start = context["dag_run"].data_interval_end = None
@@ -121,7 +121,7 @@ def look(ledgers, make_context):
         found = found_by(context, task.warehouse)
         return [(one.start_ledger, one.end_ledger, one.count) for one in found if one.fault is Fault.LUMENS]
 
-    return look
+    return lumens_findings
 
 
 @pytest.mark.parametrize("passphrase", [*PASSPHRASES.values(), PASSPHRASE])
@@ -129,12 +129,12 @@ def test_the_contract_id_of_lumens_is_the_networks(passphrase):
     assert native_contract(passphrase) == Asset.native().contract_id(passphrase)
 
 
-def test_lumens_of_all_entries_equal_the_header(ledgers, look):
-    assert look() == []
+def test_lumens_of_all_entries_equal_the_header(ledgers, lumens_findings):
+    assert lumens_findings() == []
     stroops = 10**17 + 3  # a FLOAT64 of lumens is not exact to the stroop
     ledgers.change("accounts", 4, account_id="GB", balance=stroops / 10**7)
     ledgers.sql(f"UPDATE local.stellar.history_ledgers SET total_coins = total_coins + {stroops} WHERE TRUE")
-    assert look() == []
+    assert lumens_findings() == []
 
 
 CHANGES = [
@@ -147,11 +147,11 @@ CHANGES = [
 ]
 
 
-def test_a_changed_balance_is_found_to_the_stroop_and_fails_the_check(ledgers, look, make_context):
+def test_a_changed_balance_is_found_to_the_stroop_and_fails_the_check(ledgers, lumens_findings, make_context):
     for table_id, change, where, _ in CHANGES:
         ledgers.sql(f"UPDATE local.stellar.{table_id} SET {change} WHERE {where}")
     stroops = sum(change[-1] for change in CHANGES)
-    assert look() == [(LAST, LAST, stroops)]
+    assert lumens_findings() == [(LAST, LAST, stroops)]
     for params in ({}, {"auto_heal": True}):
         plan, report = build_plan_healing_task(), build_report_task()
         planned = make_context(plan.task_id, params, run_id="a-look")
@@ -163,12 +163,12 @@ def test_a_changed_balance_is_found_to_the_stroop_and_fails_the_check(ledgers, l
             report.execute(context)
 
 
-def test_one_changed_balance_is_found_and_ranges_and_incomplete_tables_are_not_checked(ledgers, look):
+def test_one_changed_balance_is_found_and_ranges_and_incomplete_tables_are_not_checked(ledgers, lumens_findings):
     ledgers.sql("UPDATE local.stellar.contract_data SET balance = '12' WHERE ledger_key_hash = 'held'")
-    assert look() == [(LAST, LAST, 1)]
-    assert look(start_ledger=5, end_ledger=LAST) == []
+    assert lumens_findings() == [(LAST, LAST, 1)]
+    assert lumens_findings(start_ledger=5, end_ledger=LAST) == []
     ledgers.sql("UPDATE local.stellar.history_archives_dag_runs SET start_ledger = 4 WHERE table_id = 'accounts'")
-    assert look() == []
+    assert lumens_findings() == []
 
 
 def mark(hours):
@@ -187,7 +187,7 @@ def test_lumens_are_checked_once_a_day(make_context, interval, daily):
     assert is_daily(context) == daily
 
 
-def test_after_a_full_load_the_difference_of_the_full_load_is_allowed(ledgers, look):
+def test_after_a_full_load_the_difference_of_the_full_load_is_allowed(ledgers, lumens_findings):
     lacked = 3
     for data_type in LUMENS_TYPES:
         table_id = STATES[data_type].table_id
@@ -199,4 +199,4 @@ def test_after_a_full_load_the_difference_of_the_full_load_is_allowed(ledgers, l
     ledgers.insert("accounts_base", account_id="GB", balance=(COINS - FEES) / 10**7 - lacked)
     for added, is_right in ((-lacked, True), (-lacked - 1, False), (1, False)):
         ledgers.sql(f"UPDATE local.stellar.accounts SET balance = 7.0 + {added} WHERE ledger_sequence = 8")
-        assert (look() == []) == is_right, added
+        assert (lumens_findings() == []) == is_right, added

@@ -94,61 +94,61 @@ def make(client, warehouse_server, warehouse_environment, make_context):
 
 
 @pytest.fixture
-def held(client):
-    def held(table="offers"):
+def contents(client):
+    def contents(table="offers"):
         sql = f"SELECT ledger_sequence, CAST(amount AS INT64) FROM local.stellar.{table} ORDER BY 1"
         return dict(tuple(row.values()) for row in client.query(sql).result())
 
-    return held
+    return contents
 
 
 AGAIN = r"offers of ledgers 12 to 14 were exported again at 2026-01-01 12:30:00 UTC .*clear the task 'export'"
 
 
 @pytest.mark.parametrize("noted", [True, False])
-def test_a_failed_run_that_is_cleared_after_a_reload_publishes_nothing(make, held, noted):
+def test_a_failed_run_that_is_cleared_after_a_reload_publishes_nothing(make, contents, noted):
     failed = make(10, 15, 1).run(*STAGE)
     make(12, 14, 30).run(*STAGE, *MERGE, *([stats] if noted else []))
     before = {12: 30, 13: 30, 14: 30}
     message = AGAIN if noted else AGAIN.replace("12 to 14", "1[234] to 1[234]")
     with pytest.raises(AirflowFailException, match=message):
         failed.run(*MERGE)
-    assert held() == held("offers_current") == before
+    assert contents() == contents("offers_current") == before
 
 
-def test_a_reload_without_rows_counts_as_newer(make, held):
+def test_a_reload_without_rows_counts_as_newer(make, contents):
     failed = make(10, 15, 1).run(*STAGE)
     make(12, 14, 30, empty=(12, 13, 14)).run(*STAGE, *MERGE, stats)
     with pytest.raises(AirflowFailException, match=AGAIN):
         failed.run(*MERGE)
-    assert held() == {}
+    assert contents() == {}
 
 
-def test_the_same_attempt_and_a_newer_one_are_published(make, held):
+def test_the_same_attempt_and_a_newer_one_are_published(make, contents):
     make(10, 15, 1).run(*STAGE, *MERGE, stats)
     again = make(12, 16, 30).run(*STAGE)
     for _ in range(2):
         again.run(*MERGE, stats)
-    assert held() == {10: 1, 11: 1, **dict.fromkeys(range(12, 17), 30)}
+    assert contents() == {10: 1, 11: 1, **dict.fromkeys(range(12, 17), 30)}
 
 
 @pytest.mark.parametrize("noted", [True, False])
-def test_of_two_simultaneous_exports_the_newer_rows_remain(make, held, noted):
+def test_of_two_simultaneous_exports_the_newer_rows_remain(make, contents, noted):
     """The older attempt staged its rows after the newer one had begun, and no user cleared it."""
     older, newer = make(10, 15, 1, loaded=9).run(*STAGE), make(12, 18, 3).run(*STAGE)
     both = {10: 1, 11: 1, **dict.fromkeys(range(12, 19), 3)}
     newer.run(*MERGE, *([stats] if noted else []))
     older.run(*MERGE, stats)
-    assert held() == held("offers_current") == both
+    assert contents() == contents("offers_current") == both
     newer.run(*MERGE)
-    assert held() == held("offers_current") == both
+    assert contents() == contents("offers_current") == both
 
 
-def test_a_run_whose_ledgers_are_all_newer_in_the_table_changes_nothing(make, held):
+def test_a_run_whose_ledgers_are_all_newer_in_the_table_changes_nothing(make, contents):
     older = make(13, 14, 1, loaded=9).run(*STAGE)
     make(12, 18, 3).run(*STAGE, *MERGE)
     older.run(*MERGE)
-    assert held() == dict.fromkeys(range(12, 19), 3)
+    assert contents() == dict.fromkeys(range(12, 19), 3)
 
 
 def test_the_batch_stats_of_a_newer_attempt_stay(client, make):
@@ -160,19 +160,19 @@ def test_the_batch_stats_of_a_newer_attempt_stay(client, make):
 
 
 @pytest.mark.parametrize("noted", [True, False])
-def test_an_older_full_load_of_a_ledger_is_refused(make, held, noted):
+def test_an_older_full_load_of_a_ledger_is_refused(make, contents, noted):
     failed = make(63, 63, 1, loaded=40).run(*STAGE)
     make(63, 63, 30).run(*STAGE, *FULL, *([full_load_stats] if noted else []))
     with pytest.raises(AirflowFailException, match="ledgers 63 to 63 were exported again"):
         failed.run(FULL[0])
-    assert held("offers_base") == {63: 30}
+    assert contents("offers_base") == {63: 30}
 
 
-def test_a_full_load_of_another_ledger_is_ignored(make, held):
+def test_a_full_load_of_another_ledger_is_ignored(make, contents):
     first = make(63, 63, 1).run(*STAGE)
     make(62, 62, 30).run(*STAGE, *FULL, full_load_stats)
     first.run(*FULL, full_load_stats)
-    assert held("offers_base") == {63: 1}
+    assert contents("offers_base") == {63: 1}
 
 
 # Missing staging tables --------------------------------------------------------------------------------------------

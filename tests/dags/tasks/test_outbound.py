@@ -406,8 +406,8 @@ def test_files_have_the_declared_columns_and_a_manifest_lists_them(client, run, 
         execute("check")
 
 
-def load(client, start, end, published_at, says_when=True):
-    first, last = (f"TIMESTAMP '{closed(ledger)}'" if says_when else "NULL" for ledger in (start, end))
+def load(client, start, end, published_at, with_times=True):
+    first, last = (f"TIMESTAMP '{closed(ledger)}'" if with_times else "NULL" for ledger in (start, end))
     client.query(
         f"DELETE FROM stellar.history_archives_dag_runs WHERE start_ledger = {start} AND end_ledger = {end}"
     ).result()
@@ -464,7 +464,7 @@ def test_a_delta_sends_new_loads_and_corrections_once(client, sent):
 
 def test_loads_without_close_times_are_sent(client, sent):
     fill(client, rows=1, ledger=5)
-    load(client, 1, 9, "2026-01-01T00:10:00Z", says_when=False)
+    load(client, 1, 9, "2026-01-01T00:10:00Z", with_times=False)
     assert sent() == ["G1"]
 
 

@@ -78,12 +78,12 @@ def run(client, warehouse_server, make_context, warehouse_environment):
 
 
 @pytest.fixture
-def held(client):
-    def held(table, dataset="stellar"):
+def contents(client):
+    def contents(table, dataset="stellar"):
         sql = f"SELECT offer_id, amount, ledger_sequence, deleted FROM local.{dataset}.{table} ORDER BY 1, 3"
         return [tuple(row.values()) for row in client.query(sql).result()]
 
-    return held
+    return contents
 
 
 FIRST = [(1, 1.0, 10, False), (1, 2.0, 12, False), (2, 5.0, 11, False)]
@@ -94,11 +94,11 @@ CORRECTED = [(1, 1.0, 10, False), (1, 3.0, 12, False)]
 """The corrected first batch: one amount was wrong, and one offer did not exist."""
 
 
-def test_the_log_the_current_entries_and_each_version_are_published(run, held, versions):
+def test_the_log_the_current_entries_and_each_version_are_published(run, contents, versions):
     run(10, 13, FIRST)
     run(14, 16, SECOND)
-    assert held("offers") == sorted(FIRST + SECOND, key=lambda row: (row[0], row[2]))
-    assert held("offers_current") == NOW
+    assert contents("offers") == sorted(FIRST + SECOND, key=lambda row: (row[0], row[2]))
+    assert contents("offers_current") == NOW
     assert versions() == HISTORY
 
 
@@ -125,15 +125,15 @@ def test_the_entries_at_a_ledger_are_a_table_function(client, run, fold):
 AT = "SELECT offer_id, amount FROM stellar.offers_at(@ledger) ORDER BY 1"
 
 
-def test_reordered_and_repeated_batches_give_the_same_rows(run, held):
+def test_reordered_and_repeated_batches_give_the_same_rows(run, contents):
     run(14, 16, SECOND)
     run(10, 13, FIRST)
     run(14, 16, SECOND)
-    assert held("offers") == sorted(FIRST + SECOND, key=lambda row: (row[0], row[2]))
-    assert held("offers_current") == NOW
+    assert contents("offers") == sorted(FIRST + SECOND, key=lambda row: (row[0], row[2]))
+    assert contents("offers_current") == NOW
 
 
-def test_both_datasets_have_log_and_views(client, run, held, versions, fold, warehouse_environment):
+def test_both_datasets_have_log_and_views(client, run, contents, versions, fold, warehouse_environment):
     client.delete_dataset("public", delete_contents=True, not_found_ok=True)
     client.create_dataset("public")
     warehouse_environment(public_dataset="public")
@@ -143,12 +143,14 @@ def test_both_datasets_have_log_and_views(client, run, held, versions, fold, war
     assert {name.partition("_staging")[0] for name in read} == {"local.stellar.offers", "local.public.offers"}, (
         "a batch reads no versions, however many there are"
     )
-    assert held("offers_current", "public") == held("offers_current") == [(1, 2.0, 12, False), (2, 5.0, 11, False)]
+    assert (
+        contents("offers_current", "public") == contents("offers_current") == [(1, 2.0, 12, False), (2, 5.0, 11, False)]
+    )
     jobs = fold()["jobs"]
     assert [job.rsplit("_", 3)[-3] for job in jobs] == ["private", "public"]
     assert versions("public") == versions()
     run(10, 13, CORRECTED)
-    assert held("offers_current", "public") == held("offers_current") == [(1, 3.0, 12, False)]
+    assert contents("offers_current", "public") == contents("offers_current") == [(1, 3.0, 12, False)]
     client.delete_dataset("public", delete_contents=True)
 
 
@@ -259,19 +261,19 @@ def test_a_fold_waits_for_the_merge_of_a_lost_worker(client, run, fold, versions
 FULL_LOAD = (build_keep_full_load_task, build_merge_full_load_task)
 
 
-def test_a_full_load_begins_the_state_and_keeps_the_changes(run, held, versions):
+def test_a_full_load_begins_the_state_and_keeps_the_changes(run, contents, versions):
     run(10, 13, FIRST)
     run(14, 16, SECOND)
     run(14, 14, [(2, 6.0, 14, False), (4, 1.0, 14, False)], FULL_LOAD)
-    assert held("offers") == sorted(FIRST + SECOND, key=lambda row: (row[0], row[2]))
-    assert held("offers_current") == [(2, 6.0, 14, False), (3, 7.0, 15, False), (4, 1.0, 14, False)]
+    assert contents("offers") == sorted(FIRST + SECOND, key=lambda row: (row[0], row[2]))
+    assert contents("offers_current") == [(2, 6.0, 14, False), (3, 7.0, 15, False), (4, 1.0, 14, False)]
     assert versions()[2:4] == [(2, 5.0, 11, 14), (2, 6.0, 14, OPEN_LEDGER)]
 
 
-def test_an_entry_that_a_full_load_confirms_stays(run, held):
+def test_an_entry_that_a_full_load_confirms_stays(run, contents):
     run(10, 13, FIRST)
     run(14, 14, [(2, 5.0, 14, False, 11)], FULL_LOAD)
-    assert held("offers_current") == [(2, 5.0, 11, False)]
+    assert contents("offers_current") == [(2, 5.0, 11, False)]
 
 
 AUDIT = (build_compare_task,)
@@ -317,40 +319,40 @@ def test_an_audit_uses_the_newest_checkpoint_of_all_tables(client, warehouse_env
     assert chosen(checkpoint_ledger=63) == {"start": 63, "end": 64}
 
 
-def test_a_full_load_with_a_duplicate_entry_is_refused_before_the_merge(run, held):
+def test_a_full_load_with_a_duplicate_entry_is_refused_before_the_merge(run, contents):
     """BigQuery would fail the merge: at most one row of the source may match a row of the target."""
     run(10, 13, FIRST)
     with pytest.raises(AirflowFailException, match="1 rows that repeat another row's key"):
         run(14, 14, [(2, 5.0, 14, False), (2, 6.0, 14, False)], FULL_LOAD)
     with pytest.raises(AirflowFailException, match="1 rows whose ledger is not in the batch"):
         run(14, 14, [(2, 5.0, 14, False), (2, 6.0, 13, False)], FULL_LOAD)
-    assert held("offers_current") == [(1, 2.0, 12, False), (2, 5.0, 11, False)]
+    assert contents("offers_current") == [(1, 2.0, 12, False), (2, 5.0, 11, False)]
 
 
-def test_only_changes_after_a_full_load_enter_the_state(run, held):
+def test_only_changes_after_a_full_load_enter_the_state(run, contents):
     run(13, 13, [(2, 5.0, 13, False)], FULL_LOAD)
     run(10, 13, FIRST)
-    assert held("offers_current") == [(2, 5.0, 13, False)]
+    assert contents("offers_current") == [(2, 5.0, 13, False)]
     run(14, 16, SECOND)
-    assert held("offers_current") == [(2, 5.0, 13, False), (3, 7.0, 15, False)]
-    assert len(held("offers")) == 5
+    assert contents("offers_current") == [(2, 5.0, 13, False), (3, 7.0, 15, False)]
+    assert len(contents("offers")) == 5
 
 
-def test_a_full_load_older_than_the_stored_one_changes_nothing(run, held):
+def test_a_full_load_older_than_the_stored_one_changes_nothing(run, contents):
     run(15, 15, [(3, 7.0, 15, False)], FULL_LOAD)
     jobs = run(12, 12, [(1, 2.0, 12, False)], FULL_LOAD)["jobs"]
-    assert (jobs, held("offers_current")) == ([], [(3, 7.0, 15, False)])
+    assert (jobs, contents("offers_current")) == ([], [(3, 7.0, 15, False)])
 
 
-def test_a_rebuild_begins_with_the_full_load_even_if_it_is_empty(client, run, held, fold, rebuild):
+def test_a_rebuild_begins_with_the_full_load_even_if_it_is_empty(client, run, contents, fold, rebuild):
     run(10, 13, FIRST)
     run(14, 14, [], FULL_LOAD)
     run(15, 16, SECOND[1:])
     fold()
     client.query("DELETE FROM local.stellar.offers_versions WHERE TRUE").result()
-    assert held("offers_current") == []
+    assert contents("offers_current") == []
     rebuild()
-    assert held("offers_current") == [(3, 7.0, 15, False)]
+    assert contents("offers_current") == [(3, 7.0, 15, False)]
 
 
 @pytest.fixture
@@ -387,7 +389,7 @@ def rebuild(make_context):
     return rebuild
 
 
-def test_a_rebuild_repairs_a_damaged_state(client, run, held, versions, fold, rebuild):
+def test_a_rebuild_repairs_a_damaged_state(client, run, contents, versions, fold, rebuild):
     run(10, 13, FIRST)
     run(14, 16, SECOND)
     fold()
@@ -396,42 +398,42 @@ def test_a_rebuild_repairs_a_damaged_state(client, run, held, versions, fold, re
         "INSERT INTO local.stellar.offers_versions (offer_id, ledger_sequence, deleted, valid_to_ledger, valid_to) "
         f"VALUES (9, 9, FALSE, {OPEN_LEDGER}, TIMESTAMP '2100-01-01')"
     ).result()
-    assert held("offers_current") != NOW
+    assert contents("offers_current") != NOW
     rebuild("offers")
-    assert (held("offers_current"), versions()) == (NOW, HISTORY)
+    assert (contents("offers_current"), versions()) == (NOW, HISTORY)
 
 
 def mark(client):
     return Folded.from_labels(client.get_table("local.stellar.offers_versions").labels)
 
 
-def test_a_correction_of_folded_ledgers_is_visible_at_once_and_folded_again(client, run, held, versions, fold):
+def test_a_correction_of_folded_ledgers_is_visible_at_once_and_folded_again(client, run, contents, versions, fold):
     run(10, 13, FIRST)
     run(14, 16, SECOND)
     fold()
     assert mark(client).ledger == 16
-    assert (held("offers_current"), versions()) == (NOW, HISTORY)
+    assert (contents("offers_current"), versions()) == (NOW, HISTORY)
     run(10, 13, CORRECTED)
     expected = [(1, 1.0, 10, 12), (1, 3.0, 12, 14), (3, 7.0, 15, OPEN_LEDGER)]
-    assert (held("offers_current"), versions(), mark(client).ledger) == (NOW[1:], expected, 10)
+    assert (contents("offers_current"), versions(), mark(client).ledger) == (NOW[1:], expected, 10)
     fold("again")
-    assert (held("offers_current"), versions(), mark(client).ledger) == (NOW[1:], expected, 16)
-    assert held("offers_versions") == sorted(
+    assert (contents("offers_current"), versions(), mark(client).ledger) == (NOW[1:], expected, 16)
+    assert contents("offers_versions") == sorted(
         [(1, 1.0, 10, False), (1, 3.0, 12, False), (3, 7.0, 15, False)], key=lambda row: (row[0], row[2])
     )
 
 
-def test_ledgers_much_older_than_the_fold_wait_for_the_next_fold(client, run, held, fold):
+def test_ledgers_much_older_than_the_fold_wait_for_the_next_fold(client, run, contents, fold):
     run(10, 13, FIRST)
     run(14, 16, SECOND)
     fold()
     folded = mark(client)
     note(client, replace(folded, time=folded.time + timedelta(days=31)))
     run(10, 13, CORRECTED)
-    assert (held("offers_current"), mark(client).dirty_ledger, mark(client).ledger) == (NOW, 10, 16)
+    assert (contents("offers_current"), mark(client).dirty_ledger, mark(client).ledger) == (NOW, 10, 16)
     note(client, replace(mark(client), time=folded.time))
     fold("next")
-    assert (held("offers_current"), mark(client).dirty_ledger, mark(client).ledger) == (NOW[1:], None, 16)
+    assert (contents("offers_current"), mark(client).dirty_ledger, mark(client).ledger) == (NOW[1:], None, 16)
 
 
 def note(client, folded):
@@ -459,16 +461,16 @@ def test_a_fold_before_the_first_load_is_skipped(client, fold):
         fold()
 
 
-def test_a_fold_that_died_before_writing_the_labels_is_repeated(client, run, held, versions, fold, monkeypatch):
+def test_a_fold_that_died_before_writing_the_labels_is_repeated(client, run, contents, versions, fold, monkeypatch):
     run(10, 13, FIRST)
     run(14, 16, SECOND)
     with monkeypatch.context() as dying:
         dying.setattr(FoldOperator, "done", lambda *_: None)
         fold()
-    assert (mark(client).ledger, held("offers_current"), versions()) == (1, NOW, HISTORY)
+    assert (mark(client).ledger, contents("offers_current"), versions()) == (1, NOW, HISTORY)
     run(10, 13, CORRECTED)
     fold()
-    assert (mark(client).ledger, held("offers_current")) == (16, NOW[1:])
+    assert (mark(client).ledger, contents("offers_current")) == (16, NOW[1:])
 
 
 def test_a_point_in_time_table_of_an_earlier_release_is_an_error(client, run):

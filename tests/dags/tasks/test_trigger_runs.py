@@ -25,12 +25,12 @@ class Runs(Supervisor):
     def __init__(self, *states):
         super().__init__()
         self.states = list(states)
-        self.asked = 0
+        self.requests = 0
         self.started, self.cleared, self.loses_reply, self.fails_to_read = 0, 0, False, False
 
     def send(self, msg):
-        self.asked += 1
-        assert self.asked < 100, "the task never stops polling"
+        self.requests += 1
+        assert self.requests < 100, "the task never stops polling"
         match msg:
             case comms.GetDRCount():
                 if self.fails_to_read:

@@ -146,14 +146,14 @@ def test_a_deadline_ends_a_pod_with_all_its_processes(cluster: Cluster, tmp_path
 
 
 def test_a_deletion_sends_sigterm_then_sigkill(cluster: Cluster, tmp_path: Path) -> None:
-    asked, pids = tmp_path / "asked", tmp_path / "pids"
-    script = f"trap 'touch {asked}' TERM; echo $$$$ > {pids}; while true; do sleep 0.1; done"
+    signalled, pids = tmp_path / "asked", tmp_path / "pids"
+    script = f"trap 'touch {signalled}' TERM; echo $$$$ > {pids}; while true; do sleep 0.1; done"
     name = cluster.create("sh", "-c", script)
     wait_until(pids.exists, "the pod did not start")
     cluster.wait_for(name, "Running")
     cluster.api.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=1)
     assert cluster.pod(name).metadata.deletion_timestamp
-    wait_until(asked.exists, "no SIGTERM came")
+    wait_until(signalled.exists, "no SIGTERM came")
     wait_until(lambda: cluster.is_gone(name), "the pod is still there")
     assert not psutil.pid_exists(int(pids.read_text()))
 

@@ -219,12 +219,12 @@ def test_containers_that_cannot_be_created_report_the_reason_and_can_be_deleted(
     ]
     names = [cluster.create("true", container=container, **changes) for container, changes in cases]
 
-    def says_so(name: str) -> bool:
+    def is_reported(name: str) -> bool:
         state = waiting(cluster, name)
         return state is not None and state.reason.startswith("CreateContainer") and bool(state.message)
 
     for name, case in zip(names, cases, strict=True):
-        wait_until(lambda name=name: says_so(name), f"no event reports {case}")
+        wait_until(lambda name=name: is_reported(name), f"no event reports {case}")
         assert warnings(cluster, name)
         cluster.api.delete_namespaced_pod(name, NAMESPACE)
     wait_until(lambda: all(map(cluster.is_gone, names)), "a pod is still there")

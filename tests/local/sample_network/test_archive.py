@@ -82,7 +82,7 @@ class Told:
 @pytest.fixture(scope="module")
 def ledgers(lake: Path) -> dict[int, Told]:
     """Return every ledger by its sequence, with the state for checkpoints only."""
-    replay, told, archived = Replay(), {}, {}
+    replay, expected, archived = Replay(), {}, {}
     for path in sorted(lake.rglob("*.zst"), reverse=True):
         batch = zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
         before = dict(replay.known)
@@ -95,11 +95,11 @@ def ledgers(lake: Path) -> dict[int, Told]:
                 assert entry is not None
                 archived[one.key.to_xdr_bytes()] = entry.to_xdr_bytes()
         sequence = replay.header.ledger_seq.uint32
-        told[sequence] = Told(replay.header)
+        expected[sequence] = Told(replay.header)
         if sequence in CHECKPOINTS:
             known = {key: entry.to_xdr_bytes() for key, entry in replay.known.items() if entry is not None}
-            told[sequence] = Told(replay.header, known, dict(archived))
-    return told
+            expected[sequence] = Told(replay.header, known, dict(archived))
+    return expected
 
 
 def lasts(key: xdr.LedgerKey) -> bool:
@@ -162,7 +162,7 @@ def comparable(value: Any) -> Any:
         return value.value
     if isinstance(value, bytes | int):
         return value
-    return tuple(comparable(held) for held in vars(value).values())
+    return tuple(comparable(item) for item in vars(value).values())
 
 
 def test_the_archive_has_exactly_the_files_of_its_checkpoints(archive: Path) -> None:
@@ -240,10 +240,10 @@ def test_headers_have_the_hash_of_both_lists(archive: Path, ledgers: dict[int, T
 
 
 def test_the_skip_list_has_the_newest_hash_of_each_fiftieth_ledger(ledgers: dict[int, Told]) -> None:
-    for sequence, told in ledgers.items():
+    for sequence, ledger in ledgers.items():
         last = sequence // 50 * 50
         expected = ledgers[last].header.bucket_list_hash.hash if last else bytes(32)
-        assert told.header.skip_list[0].hash == expected
+        assert ledger.header.skip_list[0].hash == expected
 
 
 def test_buckets_have_the_final_state_of_the_ledgers(archive: Path, ledgers: dict[int, Told]) -> None:
@@ -329,8 +329,8 @@ def test_levels_spill_at_the_same_ledgers_as_in_stellar_core() -> None:
     buckets = LiveBucketList()
     for ledger in range(1, 700):
         buckets.add(ledger, 25, {key(ledger): INIT + key(ledger)})
-        held = [len(bucket.entries) for level in buckets.levels for bucket in (level.curr, level.snap)]
-        assert held == [size(ledger, level) for level in range(11) for size in (size_of_curr, size_of_snap)]
+        sizes = [len(bucket.entries) for level in buckets.levels for bucket in (level.curr, level.snap)]
+        assert sizes == [size(ledger, level) for level in range(11) for size in (size_of_curr, size_of_snap)]
 
 
 @pytest.mark.parametrize(
@@ -343,9 +343,9 @@ def test_levels_spill_at_the_same_ledgers_as_in_stellar_core() -> None:
         ((LIVE + b"old", DEAD + b"key"), DEAD + b"key"),
     ],
 )
-def test_records_of_one_key_are_combined(told: tuple[bytes, bytes], left: bytes | None) -> None:
+def test_records_of_one_key_are_combined(changes: tuple[bytes, bytes], left: bytes | None) -> None:
     buckets = LiveBucketList()
-    for ledger, record in zip((2, 3), told, strict=True):
+    for ledger, record in zip((2, 3), changes, strict=True):
         buckets.add(ledger, 25, {key(1): record})
     assert list(buckets.levels[0].curr.entries.values()) == [record for record in (left,) if record is not None]
 

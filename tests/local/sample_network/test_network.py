@@ -108,7 +108,7 @@ def operation_results(processing: Any) -> list[xdr.OperationResult]:
     return result.results or []
 
 
-def told(result: xdr.OperationResult) -> tuple[str, str]:
+def outcome_of(result: xdr.OperationResult) -> tuple[str, str]:
     """Return the type of an operation and its result code."""
     if result.tr is None:
         return "", result.code.name
@@ -287,7 +287,9 @@ def test_every_transaction_is_signed(ledgers: list[Any], passphrase: str) -> Non
 
 
 def test_every_operation_type_succeeds_and_fails(ledgers: list[Any]) -> None:
-    outcomes = {told(result) for meta in ledgers for one in meta.tx_processing for result in operation_results(one)}
+    outcomes = {
+        outcome_of(result) for meta in ledgers for one in meta.tx_processing for result in operation_results(one)
+    }
     succeeded = {kind for kind, code in outcomes if code.endswith("_SUCCESS")}
     failed = {kind for kind, code in outcomes if kind and not code.endswith("_SUCCESS")}
     every = {kind.name for kind in xdr.OperationType}
@@ -401,7 +403,9 @@ def test_contract_calls_restore_their_entries_and_accept_other_signers(ledgers: 
                     nonces.add(allowed.credentials.address.nonce.int64)
                     assert_authorized(allowed, meta)
     created = [change.created.data.contract_data for meta in ledgers for change in changes(meta) if change.created]
-    marks = [held.key.nonce_key.nonce.int64 for held in created if held is not None and held.key.nonce_key is not None]
+    marks = [
+        entry.key.nonce_key.nonce.int64 for entry in created if entry is not None and entry.key.nonce_key is not None
+    ]
     assert restoring
     assert nonces
     assert sorted(marks) == sorted(nonces)
@@ -475,18 +479,18 @@ def changes(meta: Any) -> Iterator[Any]:
 
 def key_of(data: xdr.LedgerEntryData) -> bytes:
     """Return the `LedgerKey`, by the SDK."""
-    kind, held = data.type, next(value for name, value in vars(data).items() if name != "type" and value is not None)
+    kind, value = data.type, next(value for name, value in vars(data).items() if name != "type" and value is not None)
     key: Any = {
-        "account": lambda: xdr.LedgerKeyAccount(held.account_id),
-        "trust_line": lambda: xdr.LedgerKeyTrustLine(held.account_id, held.asset),
-        "offer": lambda: xdr.LedgerKeyOffer(held.seller_id, held.offer_id),
-        "data": lambda: xdr.LedgerKeyData(held.account_id, held.data_name),
-        "claimable_balance": lambda: xdr.LedgerKeyClaimableBalance(held.balance_id),
-        "liquidity_pool": lambda: xdr.LedgerKeyLiquidityPool(held.liquidity_pool_id),
-        "contract_data": lambda: xdr.LedgerKeyContractData(held.contract, held.key, held.durability),
-        "contract_code": lambda: xdr.LedgerKeyContractCode(held.hash),
-        "config_setting": lambda: xdr.LedgerKeyConfigSetting(held.config_setting_id),
-        "ttl": lambda: xdr.LedgerKeyTtl(held.key_hash),
+        "account": lambda: xdr.LedgerKeyAccount(value.account_id),
+        "trust_line": lambda: xdr.LedgerKeyTrustLine(value.account_id, value.asset),
+        "offer": lambda: xdr.LedgerKeyOffer(value.seller_id, value.offer_id),
+        "data": lambda: xdr.LedgerKeyData(value.account_id, value.data_name),
+        "claimable_balance": lambda: xdr.LedgerKeyClaimableBalance(value.balance_id),
+        "liquidity_pool": lambda: xdr.LedgerKeyLiquidityPool(value.liquidity_pool_id),
+        "contract_data": lambda: xdr.LedgerKeyContractData(value.contract, value.key, value.durability),
+        "contract_code": lambda: xdr.LedgerKeyContractCode(value.hash),
+        "config_setting": lambda: xdr.LedgerKeyConfigSetting(value.config_setting_id),
+        "ttl": lambda: xdr.LedgerKeyTtl(value.key_hash),
     }
     name = next(name for name, value in vars(data).items() if name != "type" and value is not None)
     return xdr.LedgerKey(kind, **{name: key[name]()}).to_xdr_bytes()
@@ -497,7 +501,7 @@ Entries = dict[bytes, xdr.LedgerEntry]
 
 def replay(ledgers: list[Any]) -> Iterator[tuple[Any, Entries]]:
     """Yield the state after each ledger from the changes; check that each change begins at the previous state."""
-    held: Entries = {}
+    entries: Entries = {}
     for number, meta in enumerate(ledgers):
         sequence = meta.ledger_header.header.ledger_seq.uint32
         before = None
@@ -505,40 +509,40 @@ def replay(ledgers: list[Any]) -> Iterator[tuple[Any, Entries]]:
             if change.state is not None:
                 assert before is None
                 before = change.state
-                known = held.get(key_of(before.data))
+                known = entries.get(key_of(before.data))
                 if known is None:
                     # The lake begins after the network: its first account is older.
                     assert number == 0
-                    held[key_of(before.data)] = before
+                    entries[key_of(before.data)] = before
                 else:
                     assert known.to_xdr_bytes() == before.to_xdr_bytes()
                 continue
             if change.removed is not None:
                 assert before is not None
                 assert change.removed.to_xdr_bytes() == key_of(before.data)
-                del held[key_of(before.data)]
+                del entries[key_of(before.data)]
             else:
                 entry = change.created or change.updated or change.restored
                 key = key_of(entry.data)
                 assert entry.last_modified_ledger_seq.uint32 == sequence
-                assert (key_of(before.data) == key) if change.updated is not None else key not in held
-                held[key] = entry
+                assert (key_of(before.data) == key) if change.updated is not None else key not in entries
+                entries[key] = entry
             before = None
         for key in meta.evicted_keys:
-            del held[key.to_xdr_bytes()]
-        yield meta, held
+            del entries[key.to_xdr_bytes()]
+        yield meta, entries
 
 
 def test_changes_end_in_the_written_state(ledgers: list[Any], state: dict[str, Any]) -> None:
-    held: Entries = {}
+    entries: Entries = {}
     seen: Counter[Any] = Counter()
     for meta, now in replay(ledgers):
-        held = now
+        entries = now
         seen.update(change.type for change in changes(meta))
     assert set(seen) == set(xdr.LedgerEntryChangeType)
     written = [entry for entries in state["entries"].values() for entry in entries]
     assert {base64.b64decode(one["ledger_key"]): base64.b64decode(one["ledger_entry"]) for one in written} == {
-        key: entry.to_xdr_bytes() for key, entry in held.items()
+        key: entry.to_xdr_bytes() for key, entry in entries.items()
     }
     header = ledgers[-1].ledger_header.header
     assert (state["ledger"], state["fee_pool"]) == (header.ledger_seq.uint32, header.fee_pool.int64)
@@ -593,10 +597,10 @@ def address(raw: bytes) -> str:
 
 def test_the_state_has_the_fields_of_its_entries(state: dict[str, Any]) -> None:
     for kind, read in FIELDS.items():
-        for told in state["entries"][kind]:
-            entry = xdr.LedgerEntry.from_xdr(told["ledger_entry"])
-            assert told["last_modified_ledger"] == entry.last_modified_ledger_seq.uint32
-            assert {name: told[name] for name in read(entry.data)} == read(entry.data)
+        for described in state["entries"][kind]:
+            entry = xdr.LedgerEntry.from_xdr(described["ledger_entry"])
+            assert described["last_modified_ledger"] == entry.last_modified_ledger_seq.uint32
+            assert {name: described[name] for name in read(entry.data)} == read(entry.data)
 
 
 NATIVE = xdr.Asset(xdr.AssetType.ASSET_TYPE_NATIVE).to_xdr_bytes()
@@ -604,13 +608,13 @@ NATIVE = xdr.Asset(xdr.AssetType.ASSET_TYPE_NATIVE).to_xdr_bytes()
 
 def sac_balance(data: xdr.LedgerEntryData) -> tuple[bytes, int] | None:
     """Return the owner and amount of a balance in an asset's contract; None for any other entry."""
-    held = data.contract_data
-    if held is None or held.key.vec is None:
+    content = data.contract_data
+    if content is None or content.key.vec is None:
         return None
-    name, *rest = held.key.vec.sc_vec
+    name, *rest = content.key.vec.sc_vec
     if name.sym is None or name.sym.sc_symbol != b"Balance":
         return None
-    amount = next(entry.val for entry in held.val.map.sc_map if entry.key.sym.sc_symbol == b"amount")
+    amount = next(entry.val for entry in content.val.map.sc_map if entry.key.sym.sc_symbol == b"amount")
     return rest[0].address.contract_id.contract_id.hash, amount.i128.hi.int64 * 2**64 + amount.i128.lo.uint64
 
 
@@ -619,9 +623,9 @@ def asset_contract(asset: bytes, passphrase: str) -> bytes:
     return sha256(preimage)
 
 
-def holdings(held: Entries) -> Iterator[tuple[str, bytes, int]]:
+def holdings(entries: Entries) -> Iterator[tuple[str, bytes, int]]:
     """Return the holdings by owner and asset. An asset is its contract's id or, outside contracts, its XDR."""
-    for entry in held.values():
+    for entry in entries.values():
         data = entry.data
         if data.account is not None:
             yield address(data.account.account_id.account_id.ed25519.uint256), NATIVE, data.account.balance.int64
@@ -645,17 +649,17 @@ def holdings(held: Entries) -> Iterator[tuple[str, bytes, int]]:
 def test_lumens_are_conserved_and_sums_stay_exact(ledgers: list[Any], passphrase: str) -> None:
     native = (NATIVE, asset_contract(NATIVE, passphrase))
     in_contracts = 0
-    for meta, held in replay(ledgers):
+    for meta, entries in replay(ledgers):
         header = meta.ledger_header.header
-        found = list(holdings(held))
+        found = list(holdings(entries))
         lumens = sum(amount for _, asset, amount in found if asset in native)
         assert lumens + header.fee_pool.int64 == header.total_coins.int64
         assert all(amount >= 0 for _, _, amount in found)
         assert header.total_coins.int64 < LARGEST_SUM
         in_contracts += sum(amount for _, asset, amount in found if asset == native[1])
     assert in_contracts
-    credits_held = sum(amount for _, asset, amount in found if asset not in native)
-    assert 0 < credits_held < LARGEST_SUM
+    issued = sum(amount for _, asset, amount in found if asset not in native)
+    assert 0 < issued < LARGEST_SUM
 
 
 def amount_of(event: xdr.ContractEvent) -> int:
@@ -670,9 +674,9 @@ PARTIES = {b"transfer": (-1, 1), b"mint": (1,), b"burn": (-1,), b"clawback": (-1
 
 def test_the_events_determine_every_balance(ledgers: list[Any], passphrase: str) -> None:
     flows: dict[tuple[str, bytes], int] = defaultdict(int)
-    held: Entries = {}
+    entries: Entries = {}
     for meta, now in replay(ledgers):
-        held = now
+        entries = now
         for processing in meta.tx_processing:
             applied = processing.tx_apply_processing.v4
             events = [event.event for event in applied.events]
@@ -688,7 +692,7 @@ def test_the_events_determine_every_balance(ledgers: list[Any], passphrase: str)
     (root,) = {who for (who, _), amount in flows.items() if amount < -(10**12)}
     flows[root, asset_contract(NATIVE, passphrase)] += ledgers[0].ledger_header.header.total_coins.int64
     expected: dict[tuple[str, bytes], int] = defaultdict(int)
-    for who, asset, amount in holdings(held):
+    for who, asset, amount in holdings(entries):
         expected[who, asset if len(asset) == 32 else asset_contract(asset, passphrase)] += amount
     assert {key: amount for key, amount in flows.items() if amount} == {
         key: amount for key, amount in expected.items() if amount
@@ -712,7 +716,7 @@ def units(data: xdr.LedgerEntryData) -> int:
 def test_subentries_sponsorships_liabilities_and_reserves_add_up(ledgers: list[Any]) -> None:
     """These are the invariants of stellar-core."""
     sponsored_at_all = promised_at_all = 0
-    for meta, held in replay(ledgers):
+    for meta, entries in replay(ledgers):
         if meta.ledger_header.header.ledger_seq.uint32 % 10:
             continue
         subentries: Counter[bytes] = Counter()
@@ -720,7 +724,7 @@ def test_subentries_sponsorships_liabilities_and_reserves_add_up(ledgers: list[A
         sponsored: Counter[bytes] = Counter()
         selling: Counter[tuple[bytes, bytes]] = Counter()
         lines: Counter[bytes] = Counter()
-        for entry in held.values():
+        for entry in entries.values():
             data = entry.data
             owner = owner_of(data)
             if owner is not None:
@@ -744,7 +748,7 @@ def test_subentries_sponsorships_liabilities_and_reserves_add_up(ledgers: list[A
                 selling[owner, data.offer.selling.to_xdr_bytes()] += data.offer.amount.int64
             if data.trust_line is not None and data.trust_line.asset.liquidity_pool_id is not None:
                 lines[data.trust_line.asset.liquidity_pool_id.pool_id.hash] += 1
-        for entry in held.values():
+        for entry in entries.values():
             data = entry.data
             if data.account is not None:
                 account = data.account.account_id.account_id.ed25519.uint256

@@ -12,7 +12,7 @@ import pytest
 from local.stack import cleaning
 from local.stack.layout import PORTS, Options, StackLayout, State
 from local.stack.services import Service
-from local.stack.supervisor import Held, Supervisor
+from local.stack.supervisor import Child, Supervisor
 from tests.local import emulators
 from tests.local.airflow_server import airflow
 from tests.shared import REPO
@@ -59,7 +59,7 @@ def test_the_supervisor_lets_airflow_delete_old_rows_and_keep_newer_ones(databas
         folder.mkdir(parents=True)
     State(dict.fromkeys(PORTS, 1), Options("lake")).save(layout)
     supervisor = Supervisor(layout)
-    supervisor.held = [Held(Service("scheduler", (), environment, needs_database=True))]
+    supervisor.children = [Child(Service("scheduler", (), environment, needs_database=True))]
     supervisor.prepared = True
     layout.cleaned.touch()
     os.utime(layout.cleaned, 2 * ((now - timedelta(days=2)).timestamp(),))

@@ -11,7 +11,7 @@ import pytest
 
 from local.arguments import lake_of
 from local.commands import main
-from local.plan import spelt
+from local.plan import format_time
 from local.sample import END, START
 from local.stack import Stack
 from local.stack.layout import State
@@ -57,7 +57,12 @@ def changes(stack: Stack, *arguments: str) -> dict[str, object]:
 
 def test_up_without_a_lake_uses_the_sample_network_in_any_folder(tmp_path, lake):
     stack = Stack(tmp_path / "stack")
-    sample = {"lake": str(stack.sample_lake), "dataset": "stellar", "start_date": spelt(START), "end_date": spelt(END)}
+    sample = {
+        "lake": str(stack.sample_lake),
+        "dataset": "stellar",
+        "start_date": format_time(START),
+        "end_date": format_time(END),
+    }
     assert changes(stack) == sample
     assert changes(stack, "--lake", str(lake)) == {
         "lake": lake_of(str(lake)), "dataset": "stellar_sample", "start_date": "", "end_date": "",

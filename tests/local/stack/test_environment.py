@@ -45,10 +45,10 @@ def test_no_program_and_no_pod_uses_a_proxy_for_servers_of_the_stack(tmp_path, m
     pods = [image["env"] for image in image_map(PORT_NUMBERS, inherited).values()]
     for environment in [*(service.env for service in made), *pods, with_direct_loopback(inherited)]:
         for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-            for spelt in (name, name.upper()):
-                monkeypatch.delenv(spelt, raising=False)
-                if spelt in environment:
-                    monkeypatch.setenv(spelt, environment[spelt])
+            for spelling in (name, name.upper()):
+                monkeypatch.delenv(spelling, raising=False)
+                if spelling in environment:
+                    monkeypatch.setenv(spelling, environment[spelling])
         for url in ("http://127.0.0.1:40000/", "http://localhost:40000/"):
             assert requests.utils.get_environ_proxies(url) == {}
             assert urllib.request.proxy_bypass(url.split("/")[2])

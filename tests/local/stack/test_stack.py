@@ -99,7 +99,7 @@ def test_every_server_listens_on_loopback_only(stack: Stack) -> None:
     for process in processes_of(stack.layout.root):
         with contextlib.suppress(psutil.NoSuchProcess):
             connections = process.net_connections("inet")
-            listening += [held.laddr.ip for held in connections if held.status == psutil.CONN_LISTEN]
+            listening += [connection.laddr.ip for connection in connections if connection.status == psutil.CONN_LISTEN]
     assert len(listening) >= 5
     assert set(listening) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 

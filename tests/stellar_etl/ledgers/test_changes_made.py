@@ -166,8 +166,8 @@ def stored(value: xdr.SCVal, key: xdr.SCVal | None = None, contract: bytes = byt
     address = xdr.SCAddress(xdr.SCAddressType.SC_ADDRESS_TYPE_CONTRACT, contract_id=xdr.ContractID(xdr.Hash(contract)))
     persistent = xdr.ContractDataDurability.PERSISTENT
     content = xdr.ContractDataEntry(NO_EXTENSION, address, key or scval.to_symbol("key"), persistent, value)
-    held = xdr.LedgerEntryData(xdr.LedgerEntryType.CONTRACT_DATA, contract_data=content)
-    return xdr.LedgerEntry(xdr.Uint32(SEQUENCE), held, xdr.LedgerEntryExt(0))
+    data = xdr.LedgerEntryData(xdr.LedgerEntryType.CONTRACT_DATA, contract_data=content)
+    return xdr.LedgerEntry(xdr.Uint32(SEQUENCE), data, xdr.LedgerEntryExt(0))
 
 
 ONE, TWO, THREE = (stored(scval.to_uint32(number)) for number in (1, 2, 3))
@@ -191,7 +191,7 @@ def test_restored_entries_have_rows(tmp_path: Path, steps: list[Changes], expect
     found = exported(tmp_path, ledger(acting(*steps)))
     assert [(kind, shown["u32"]) for kind, shown in became(found["contract_data"], "val_decoded")] == expected
     key = ledger_key(ONE).to_xdr()
-    told = [
+    restored = [
         {
             "ledger_key_hash": key,
             "ledger_entry_type": "LedgerEntryTypeContractData",
@@ -200,7 +200,7 @@ def test_restored_entries_have_rows(tmp_path: Path, steps: list[Changes], expect
             "ledger_sequence": SEQUENCE,
         }
     ]
-    assert found["restored_key"] == (told if expected[0][0] == RESTORED else [])
+    assert found["restored_key"] == (restored if expected[0][0] == RESTORED else [])
 
 
 def test_the_longest_of_several_extensions_counts(tmp_path: Path) -> None:
@@ -280,8 +280,8 @@ def instance(name: str, code: str, issuer: str) -> xdr.SCVal:
         scval.to_symbol("issuer"): scval.to_bytes(StrKey.decode_ed25519_public_key(issuer)),
     }
     entries = [xdr.SCMapEntry(key, value) for key, value in info.items()]
-    told = scval.to_vec([scval.to_symbol(name), xdr.SCVal(xdr.SCValType.SCV_MAP, map=xdr.SCMap(entries))])
-    return itself({"AssetInfo": told})
+    asset_info = scval.to_vec([scval.to_symbol(name), xdr.SCVal(xdr.SCValType.SCV_MAP, map=xdr.SCMap(entries))])
+    return itself({"AssetInfo": asset_info})
 
 
 def itself(storage: dict[str, xdr.SCVal]) -> xdr.SCVal:

@@ -166,8 +166,8 @@ def stored(name: str, value: int) -> xdr.LedgerEntry:
     )
     persistent = xdr.ContractDataDurability.PERSISTENT
     content = xdr.ContractDataEntry(NO_EXTENSION, contract, scval.to_symbol(name), persistent, scval.to_uint32(value))
-    held = xdr.LedgerEntryData(xdr.LedgerEntryType.CONTRACT_DATA, contract_data=content)
-    return xdr.LedgerEntry(xdr.Uint32(99), held, xdr.LedgerEntryExt(0))
+    data = xdr.LedgerEntryData(xdr.LedgerEntryType.CONTRACT_DATA, contract_data=content)
+    return xdr.LedgerEntry(xdr.Uint32(99), data, xdr.LedgerEntryExt(0))
 
 
 @dataclass

@@ -293,9 +293,9 @@ class Altered:
         write_archive(self.folder, [content])
         self.bucket = path_of(self.folder, "bucket", sha256(content).hexdigest())
 
-    def told(self, path: Path, **fields: object) -> None:
-        told = json.loads(path.read_text()) | fields
-        path.write_text(json.dumps({key: value for key, value in told.items() if value is not None}))
+    def change_state(self, path: Path, **fields: object) -> None:
+        change_state = json.loads(path.read_text()) | fields
+        path.write_text(json.dumps({key: value for key, value in change_state.items() if value is not None}))
 
     def header(self, **fields: object) -> None:
         entry = header_entry(CHECKPOINT, bytes(32))
@@ -348,7 +348,7 @@ ALTERATIONS: dict[str, tuple[Callable[[Altered], object], str, str]] = {
     "a record in fragments": (lambda a: a.bucket_holds(b"\0\0\0\4" + bytes(4)), "bucket", "begins with 00000004"),
     "another list": (lambda a: a.header(), "", "the buckets that it names for ledger 127 have the hash"),
     "evicted entries that no header knows": (
-        lambda a: a.told(a.state, hotArchiveBuckets=[{"curr": "0" * 64, "snap": "0" * 64}] * 11),
+        lambda a: a.change_state(a.state, hotArchiveBuckets=[{"curr": "0" * 64, "snap": "0" * 64}] * 11),
         "",
         "the buckets that it names for ledger 127 have the hash",
     ),
@@ -365,28 +365,28 @@ ALTERATIONS: dict[str, tuple[Callable[[Altered], object], str, str]] = {
         "are not a LedgerHeaderHistoryEntry",
     ),
     "another ledger's state": (
-        lambda a: a.told(a.state, currentLedger=63),
+        lambda a: a.change_state(a.state, currentLedger=63),
         "history/00/00/00/history-0000007f.json",
         "is of ledger 63, not 127",
     ),
     "another network's state": (
-        lambda a: a.told(a.state, networkPassphrase=OTHER),
+        lambda a: a.change_state(a.state, networkPassphrase=OTHER),
         "history/00/00/00/history-0000007f.json",
         f"holds the network {OTHER!r}, not {PASSPHRASE!r}",
     ),
     "no state": (lambda a: a.state.unlink(), "history/00/00/00/history-0000007f.json", "does not exist"),
     "a state without buckets": (
-        lambda a: a.told(a.state, currentBuckets=None),
+        lambda a: a.change_state(a.state, currentBuckets=None),
         "history/00/00/00/history-0000007f.json",
         "currentBuckets",
     ),
     "a state with a path": (
-        lambda a: a.told(a.state, currentBuckets=[{"curr": "../../../etc", "snap": "0" * 64}]),
+        lambda a: a.change_state(a.state, currentBuckets=[{"curr": "../../../etc", "snap": "0" * 64}]),
         "history/00/00/00/history-0000007f.json",
         "can't be read",
     ),
     "a state with half a hash": (
-        lambda a: a.told(a.state, currentBuckets=[{"curr": "0" * 32, "snap": "0" * 64}]),
+        lambda a: a.change_state(a.state, currentBuckets=[{"curr": "0" * 32, "snap": "0" * 64}]),
         "history/00/00/00/history-0000007f.json",
         "is not a bucket",
     ),
@@ -426,7 +426,7 @@ def test_only_requested_types_are_decoded(altered: Altered, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("told", "options", "words"),
+    ("passphrase", "options", "words"),
     [
         (PASSPHRASE, ("--network-passphrase", OTHER), "holds the network"),
         (PASSPHRASE, ("--testnet",), f"holds the network {PASSPHRASE!r}, not {OTHER!r}"),
@@ -437,12 +437,12 @@ def test_only_requested_types_are_decoded(altered: Altered, tmp_path: Path) -> N
     ],
 )
 def test_the_network_must_be_the_requested_one(
-    tmp_path: Path, told: str | None, options: Sequence[object], words: str
+    tmp_path: Path, passphrase: str | None, options: Sequence[object], words: str
 ) -> None:
-    made = write_archive(tmp_path / "archive", [], passphrase=told)
+    made = write_archive(tmp_path / "archive", [], passphrase=passphrase)
     if words:
         assert words in refused(made, tmp_path / "out", *options)
         return
     exported(made, tmp_path / "out", *options)
     manifest = json.loads((tmp_path / "out" / f"{CHECKPOINT}-{CHECKPOINT}-manifest.json").read_text())
-    assert manifest["network_passphrase"] == (told or OTHER)
+    assert manifest["network_passphrase"] == (passphrase or OTHER)

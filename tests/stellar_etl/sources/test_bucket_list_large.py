@@ -42,7 +42,7 @@ def server(objects: Files) -> Iterator[Server]:
 
 
 def largest(objects: Files) -> str:
-    return max(objects.held, key=lambda name: len(objects.held[name]))
+    return max(objects.files, key=lambda name: len(objects.files[name]))
 
 
 def export(path: object, output: Path) -> tuple[object, ...]:
@@ -50,7 +50,7 @@ def export(path: object, output: Path) -> tuple[object, ...]:
 
 
 def test_an_interrupted_bucket_is_read_from_the_interruption_on(objects: Files, server: Server, tmp_path: Path) -> None:
-    name, size = largest(objects), len(objects.held[largest(objects)])
+    name, size = largest(objects), len(objects.files[largest(objects)])
     server.faults[name] = ["cut", 503, "cut"]
     succeed(*export(server.url, tmp_path))
     half = size // 2
@@ -67,7 +67,7 @@ def test_received_bytes_of_a_bucket_that_is_sent_again_are_skipped(
     name = largest(objects)
 
     def change() -> None:
-        objects.held[name] += gzip.compress(b"")
+        objects.files[name] += gzip.compress(b"")
 
     server.faults[name] = ["cut", change]
     succeed(*export(server.url, tmp_path))
@@ -79,7 +79,7 @@ def test_a_bucket_that_changes_during_the_read_is_refused(objects: Files, server
     name = largest(objects)
 
     def change() -> None:
-        objects.held[name] = gzip.compress(gzip.decompress(objects.held[name])[::-1])
+        objects.files[name] = gzip.compress(gzip.decompress(objects.files[name])[::-1])
 
     server.faults[name] = ["cut", change]
     assert name in fail(*export(server.url, tmp_path))
@@ -116,8 +116,10 @@ def test_an_invalid_path_names_its_option(tmp_path: Path, path: str) -> None:
 
 def peak(*arguments: object) -> int:
     """Return the peak memory of an export in kilobytes; `ru_maxrss` would include the memory of its parent."""
-    told = "import sys; from stellar_etl.cli import main; main(sys.argv[1:]); print(open('/proc/self/status').read())"
-    run = [sys.executable, "-c", told, *map(str, arguments)]
+    program = (
+        "import sys; from stellar_etl.cli import main; main(sys.argv[1:]); print(open('/proc/self/status').read())"
+    )
+    run = [sys.executable, "-c", program, *map(str, arguments)]
     status = subprocess.run(run, capture_output=True, text=True, check=True).stdout
     return int(status.split("VmHWM:")[1].split()[0])
 

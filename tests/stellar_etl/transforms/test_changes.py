@@ -162,8 +162,8 @@ def test_parquet_files_hold_the_same_rows(lake: Path, tmp_path: Path) -> None:
             paths = tmp_path / "p" / f"{span}-{type_}.parquet", tmp_path / f"{span}-{type_}.txt"
             found += len(assert_same_rows(type_, *paths))
         assert found, type_
-    told = [(file["type"], file["start_ledger"], file["rows"]) for file in manifest["files"]]
-    assert [(file["type"], file["start_ledger"], file["rows"]) for file in manifest["parquet_files"]] == told
+    files = [(file["type"], file["start_ledger"], file["rows"]) for file in manifest["files"]]
+    assert [(file["type"], file["start_ledger"], file["rows"]) for file in manifest["parquet_files"]] == files
     assert pq.read_schema(tmp_path / "p" / "3-22-accounts.parquet").names == list(STATE["accounts"].columns)
 
 

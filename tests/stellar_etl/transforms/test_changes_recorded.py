@@ -139,14 +139,14 @@ MAKERS: dict[str, Callable[[Row], dict[str, Any]]] = {
 
 
 def entry(type_: str, row: Row, last_modified: int) -> xdr.LedgerEntry:
-    held = MAKERS[type_](row)
-    (name,) = held
+    data = MAKERS[type_](row)
+    (name,) = data
     ext = xdr.LedgerEntryExt(0)
     if row.get("sponsor"):
         sponsor = xdr.SponsorshipDescriptor(account_id(row["sponsor"]))
         ext = xdr.LedgerEntryExt(1, xdr.LedgerEntryExtensionV1(sponsor, xdr.LedgerEntryExtensionV1Ext(0)))
     kind = xdr.LedgerEntryType[name.upper()]
-    return xdr.LedgerEntry(xdr.Uint32(last_modified), xdr.LedgerEntryData(kind, **held), ext)
+    return xdr.LedgerEntry(xdr.Uint32(last_modified), xdr.LedgerEntryData(kind, **data), ext)
 
 
 def changes(type_: str, row: Row) -> Sequence[xdr.LedgerEntryChange]:

@@ -24,7 +24,7 @@ from tests.shared import REPO, SHARED, needs_shared
 from tests.stellar_etl.lakes import export
 from tests.stellar_etl.made import ledger_key
 from tests.stellar_etl.program import Row, rows, succeed
-from tests.stellar_etl.replay import Replay, by_id, compare, expected, gained, id_of, identity, is_told, values
+from tests.stellar_etl.replay import Replay, by_id, compare, expected, gained, id_of, identity, is_exported, values
 from tests.stellar_etl.transforms.test_counts import PUBNET, batches
 from tests.stellar_etl.xdr.test_decoder import decompressed, recorded_streams
 
@@ -120,17 +120,17 @@ def test_rows_agree_for_the_sample_network(wide: Path, exported: dict[str, list[
 
 
 def test_replayed_rows_equal_the_sample_networks_final_state(wide: Path, exported: dict[str, list[Row]]) -> None:
-    held: dict[str, dict[Any, Row]] = {type_: {} for type_ in STATE}
+    final: dict[str, dict[Any, Row]] = {type_: {} for type_ in STATE}
     for group in json.loads((wide / "state.json").read_text())["entries"].values():
         for one in group:
             entry = xdr.LedgerEntry.from_xdr(one["ledger_entry"])
-            if is_told(key := ledger_key(entry)):
+            if is_exported(key := ledger_key(entry)):
                 type_, id_ = identity(key)
-                held[type_][id_] = values(entry)
+                final[type_][id_] = values(entry)
     for type_ in set(STATE) - {"signers", "restored_key"}:
         last = {id_of(type_, row): row for row in exported[type_]}
-        assert held[type_], type_
-        compare({id_: row for id_, row in last.items() if not row["deleted"]}, held[type_], type_)
+        assert final[type_], type_
+        compare({id_: row for id_, row in last.items() if not row["deleted"]}, final[type_], type_)
 
 
 def test_replayed_signers_equal_those_of_the_sample_networks_accounts(

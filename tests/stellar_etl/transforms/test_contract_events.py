@@ -144,15 +144,15 @@ def pairs(**values: xdr.SCVal) -> xdr.SCVal:
 
 def error(kind: str, code: Any) -> xdr.SCVal:
     if kind == "SCE_CONTRACT":
-        held = xdr.SCError(xdr.SCErrorType.SCE_CONTRACT, contract_code=xdr.Uint32(code))
+        sc_error = xdr.SCError(xdr.SCErrorType.SCE_CONTRACT, contract_code=xdr.Uint32(code))
     else:
-        held = xdr.SCError(xdr.SCErrorType[kind], code=xdr.SCErrorCode[code])
-    return xdr.SCVal(xdr.SCValType.SCV_ERROR, error=held)
+        sc_error = xdr.SCError(xdr.SCErrorType[kind], code=xdr.SCErrorCode[code])
+    return xdr.SCVal(xdr.SCValType.SCV_ERROR, error=sc_error)
 
 
 def instance(executable: xdr.ContractExecutable, storage: list[xdr.SCMapEntry] | None) -> xdr.SCVal:
-    held = xdr.SCContractInstance(executable, None if storage is None else xdr.SCMap(storage))
-    return xdr.SCVal(xdr.SCValType.SCV_CONTRACT_INSTANCE, instance=held)
+    sc_instance = xdr.SCContractInstance(executable, None if storage is None else xdr.SCMap(storage))
+    return xdr.SCVal(xdr.SCValType.SCV_CONTRACT_INSTANCE, instance=sc_instance)
 
 
 KINDS = xdr.ContractExecutableType
@@ -221,26 +221,26 @@ def as_json(value: xdr.SCVal) -> Any:
 
 def test_values_of_every_type_equal_the_sdks_json(tmp_path: Path) -> None:
     assert {value.type for value, _, _ in VALUES} == set(xdr.SCValType)
-    held = [value for value, _, _ in VALUES]
-    published = event(OWN, held, scval.to_vec(held))
+    values = [value for value, _, _ in VALUES]
+    published = event(OWN, values, scval.to_vec(values))
     _, row = rows(tmp_path / "events", "contract_events", calling(events=[[published]]))
-    assert row["topics"] == [value.to_xdr() for value in held]
-    assert row["topics_decoded"] == [as_json(value) for value in held]
-    assert row["data"] == scval.to_vec(held).to_xdr()
-    assert row["data_decoded"] == {"vec": [as_json(value) for value in held]}
+    assert row["topics"] == [value.to_xdr() for value in values]
+    assert row["topics_decoded"] == [as_json(value) for value in values]
+    assert row["data"] == scval.to_vec(values).to_xdr()
+    assert row["data_decoded"] == {"vec": [as_json(value) for value in values]}
     assert row["contract_event_xdr"] == diagnostic(published).to_xdr()
-    (operation,) = rows(tmp_path / "calls", "operations", calling(*held))
+    (operation,) = rows(tmp_path / "calls", "operations", calling(*values))
     details = operation["details"]
     # The contract and its function are first.
     assert details["parameters"][2:] == [{"type": arm, "value": value.to_xdr()} for value, arm, _ in VALUES]
     assert details["parameters_decoded"][2:] == [{"type": arm, "value": text} for _, arm, text in VALUES]
-    assert details["parameters_json"][2:] == [value.to_xdr() for value in held]
-    assert details["parameters_json_decoded"][2:] == [as_json(value) for value in held]
+    assert details["parameters_json"][2:] == [value.to_xdr() for value in values]
+    assert details["parameters_json_decoded"][2:] == [as_json(value) for value in values]
 
 
 @pytest.mark.parametrize("meta", [3, 4])
 def test_a_calls_balance_changes_come_from_the_diagnostic_events(tmp_path: Path, meta: int) -> None:
-    told = [
+    published = [
         token_event("transfer", ALICE, CONTRACT, amount=1, asset=NATIVE),
         token_event("mint", ISSUER, BOB, amount=2),
         token_event("clawback", ISSUER, BOB, amount=3),
@@ -249,7 +249,7 @@ def test_a_calls_balance_changes_come_from_the_diagnostic_events(tmp_path: Path,
         event(OWN, token_event("burn", BOB, amount=6).body.v0.topics, scval.to_int128(6)),
     ]
     undone = diagnostic(token_event("burn", CAROL, amount=7), in_successful_call=False)
-    tx = calling(meta=meta, events=[told], diagnostic=[*map(diagnostic, told), undone])
+    tx = calling(meta=meta, events=[published], diagnostic=[*map(diagnostic, published), undone])
     usd = {"asset_type": "credit_alphanum4", "asset_code": "USD", "asset_issuer": ISSUER}
     (row,) = rows(tmp_path / "told", "operations", tx)
     assert row["details"]["asset_balance_changes"] == [
@@ -258,5 +258,5 @@ def test_a_calls_balance_changes_come_from_the_diagnostic_events(tmp_path: Path,
         {"from": BOB, "type": "clawback", "amount": "0.0000003", **usd},
         {"from": BOB, "type": "burn", "amount": "0.0000004", **usd},
     ]
-    (row,) = rows(tmp_path / "untold", "operations", calling(meta=meta, events=[told]))
+    (row,) = rows(tmp_path / "untold", "operations", calling(meta=meta, events=[published]))
     assert row["details"]["asset_balance_changes"] == []

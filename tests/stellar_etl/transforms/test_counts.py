@@ -48,10 +48,10 @@ class Transaction:
 
     @cached_property
     def operation_results(self) -> list[xdr.OperationResult]:
-        held: Any = self.result.result
-        if held.inner_result_pair is not None:
-            held = held.inner_result_pair.result.result
-        return held.results or []
+        result: Any = self.result.result
+        if result.inner_result_pair is not None:
+            result = result.inner_result_pair.result.result
+        return result.results or []
 
     @property
     def successful(self) -> bool:
@@ -114,9 +114,9 @@ class Transaction:
         for change in self.changes():
             entry = change.created or change.updated or change.state or change.restored
             if change.state is not None:
-                found.subtract(held(entry))
+                found.subtract(holdings(entry))
             elif entry is not None:
-                found.update(held(entry))
+                found.update(holdings(entry))
             assert change.removed is None or last is not None, "a removal needs a state before it"
             last = change.state
         return nonzero(found)
@@ -131,7 +131,7 @@ def canonical(asset: Any) -> str:
     return "native" if found.is_native() else f"{found.type}:{found.code}:{found.issuer}"
 
 
-def held(entry: xdr.LedgerEntry) -> dict[tuple[str, str], int]:
+def holdings(entry: xdr.LedgerEntry) -> dict[tuple[str, str], int]:
     """Return the holdings by ledger entry."""
     content = entry.data
     if content.account is not None:
@@ -181,7 +181,7 @@ def envelopes(tx_set: Any) -> Iterator[xdr.TransactionEnvelope]:
                     yield from cluster.dependent_tx_cluster
 
 
-def told(transfers: Iterable[dict[str, Any]]) -> dict[str, Balances]:
+def changes_by_transaction(transfers: Iterable[dict[str, Any]]) -> dict[str, Balances]:
     """Return the effect of token transfers on balances, by transaction."""
     found: dict[str, Balances] = {}
     for transfer in transfers:
@@ -205,7 +205,7 @@ def check(made: dict[str, list[Row]], found: list[Transaction]) -> Counter[str]:
     ]
     events = {one.hash: one.events() for one in found if one.events()}
     assert Counter(row["transaction_hash"] for row in made["contract_events"]) == events
-    movements = told(made["token_transfers"])
+    movements = changes_by_transaction(made["token_transfers"])
     unified = [one for one in found if one.has_unified_events]
     for one in unified:
         assert movements.get(one.hash, Counter()) == one.balances(), one.hash

@@ -51,8 +51,8 @@ def of(folder: Path, *events: xdr.ContractEvent) -> list[Row]:
 
 
 def data(amount: int, muxed_id: xdr.SCVal | None = None) -> xdr.SCVal:
-    held = {scval.to_symbol("amount"): scval.to_int128(amount)}
-    return scval.to_map(held if muxed_id is None else {**held, scval.to_symbol("to_muxed_id"): muxed_id})
+    fields = {scval.to_symbol("amount"): scval.to_int128(amount)}
+    return scval.to_map(fields if muxed_id is None else {**fields, scval.to_symbol("to_muxed_id"): muxed_id})
 
 
 def contract(asset: Asset) -> str:

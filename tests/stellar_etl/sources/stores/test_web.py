@@ -90,7 +90,7 @@ def test_a_lake_below_its_network_is_found(objects: Files, server: Server, tmp_p
 def test_names_are_listed_if_no_configuration_has_the_layout(
     objects: Files, server: Server, tmp_path: Path, expected: Path
 ) -> None:
-    del objects.held[".config.json"]
+    del objects.files[".config.json"]
     passphrase = "Stellar Sample Network ; generated, not real ; 2026"
     succeed(*export(server, tmp_path / "out"), "--network-passphrase", passphrase)
     assert_same_rows(tmp_path / "out", expected)
@@ -100,13 +100,13 @@ def test_names_are_listed_if_no_configuration_has_the_layout(
 def test_names_are_listed_if_they_differ_from_the_configuration(
     objects: Files, server: Server, tmp_path: Path, expected: Path
 ) -> None:
-    objects.held[".config.json"] = objects.held[".config.json"].replace(b"64000", b"1000")
+    objects.files[".config.json"] = objects.files[".config.json"].replace(b"64000", b"1000")
     succeed(*export(server, tmp_path / "out"))
     assert_same_rows(tmp_path / "out", expected)
 
 
 def test_older_names_have_another_suffix(objects: Files, server: Server, tmp_path: Path, expected: Path) -> None:
-    objects.held = {name.replace(".xdr.zst", ".xdr.zstd"): data for name, data in objects.held.items()}
+    objects.files = {name.replace(".xdr.zst", ".xdr.zstd"): data for name, data in objects.files.items()}
     succeed(*export(server, tmp_path / "out"))
     assert_same_rows(tmp_path / "out", expected)
     assert len(server.listings) == 1
@@ -124,7 +124,7 @@ def test_a_range_of_a_large_lake_is_read_without_a_listing(tmp_path: Path) -> No
 def test_workers_and_buffer_limit_the_bytes_in_transit(
     objects: Files, server: Server, tmp_path: Path, workers: int, buffer: int
 ) -> None:
-    for name in objects.held:
+    for name in objects.files:
         server.faults[name] = [lambda: time.sleep(0.01)]
     succeed(*export(server, tmp_path / "out", 3, 42, "--num-workers", workers, "--buffer-size", buffer))
     assert server.most_busy <= min(workers, buffer)
@@ -198,7 +198,7 @@ def test_an_interrupted_object_is_read_from_the_interruption_on(
     name = objects.name_of(12)
     server.faults[name] = ["cut", "cut"]
     succeed(*export(server, tmp_path / "out"))
-    size = len(objects.held[name])
+    size = len(objects.files[name])
     half = size // 2
     assert server.ranges == [f"bytes={half}-", f"bytes={half + (size - half) // 2}-"]
     assert_same_rows(tmp_path / "out", expected)
@@ -208,12 +208,12 @@ def test_an_object_that_changes_during_the_read_is_read_again(
     objects: Files, server: Server, tmp_path: Path, expected: Path
 ) -> None:
     name = objects.name_of(12)
-    content = objects.held[name]
+    content = objects.files[name]
     other = zstandard.compress(zstandard.ZstdDecompressor().decompressobj().decompress(content), level=19)
     assert other != content
 
     def change() -> None:
-        objects.held[name] = other
+        objects.files[name] = other
 
     server.faults[name] = ["cut", change]
     succeed(*export(server, tmp_path / "out"))
@@ -247,23 +247,23 @@ def test_an_unreadable_object_is_named(
 
 
 def test_a_truncated_object_is_named(objects: Files, server: Server, tmp_path: Path) -> None:
-    objects.held[objects.name_of(12)] = objects.held[objects.name_of(12)][:-20]
+    objects.files[objects.name_of(12)] = objects.files[objects.name_of(12)][:-20]
     assert objects.name_of(12) in refused(server, tmp_path)
 
 
 def test_a_ledger_that_differs_from_its_objects_name_is_named(objects: Files, server: Server, tmp_path: Path) -> None:
-    objects.held[objects.name_of(12)] = objects.held[objects.name_of(13)]
+    objects.files[objects.name_of(12)] = objects.files[objects.name_of(13)]
     assert "does not hold the ledgers of its name" in refused(server, tmp_path)
 
 
 def test_ledgers_of_another_network_are_refused(objects: Files, server: Server, tmp_path: Path) -> None:
-    objects.held[".config.json"] = objects.held[".config.json"].replace(b"Stellar Sample", b"Some Other")
+    objects.files[".config.json"] = objects.files[".config.json"].replace(b"Stellar Sample", b"Some Other")
     assert "another network" in refused(server, tmp_path)
 
 
 def test_a_gap_names_all_missing_ledgers(objects: Files, server: Server, tmp_path: Path) -> None:
     for sequence in (11, 12, 20):
-        del objects.held[objects.name_of(sequence)]
+        del objects.files[objects.name_of(sequence)]
     assert "lacks ledgers 11-12, 20" in refused(server, tmp_path)
 
 

@@ -97,7 +97,7 @@ def test_bump_sequence_has_effects(tmp_path: Path) -> None:
 def test_manage_data_has_effects(
     tmp_path: Path, before: bytes | None, after: bytes | None, outcome: str, value: str | None
 ) -> None:
-    entries = [None if held is None else data("name", held) for held in (before, after)]
+    entries = [None if stored is None else data("name", stored) for stored in (before, after)]
     details = {"name": "name"} if value is None else {"name": "name", "value": value}
     assert effects(tmp_path, one(ManageData("name", after), change(*entries))) == [(ALICE, f"data_{outcome}", details)]
 

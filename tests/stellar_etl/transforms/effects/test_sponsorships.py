@@ -76,7 +76,7 @@ HANDOVERS = {
 @pytest.mark.parametrize("sponsors", HANDOVERS, ids=lambda sponsors: HANDOVERS[sponsors][0])
 def test_sponsorships_of_every_kind_have_effects(tmp_path: Path, sponsors: tuple[str | None, str | None]) -> None:
     former, new = sponsors
-    outcome, told = HANDOVERS[sponsors]
+    outcome, details = HANDOVERS[sponsors]
     key = hash_x(1)
     tx = one(
         RevokeSponsorship.revoke_account_sponsorship(BOB),
@@ -90,17 +90,17 @@ def test_sponsorships_of_every_kind_have_effects(tmp_path: Path, sponsors: tuple
         source=ALICE_7,
     )
     assert effects(tmp_path, tx) == [
-        (BOB, f"account_sponsorship_{outcome}", told),
-        (BOB, f"signer_sponsorship_{outcome}", {"signer": text_of(key), **told}),
-        (BOB, f"trustline_sponsorship_{outcome}", {"asset": LONG_NAME, **told}),
+        (BOB, f"account_sponsorship_{outcome}", details),
+        (BOB, f"signer_sponsorship_{outcome}", {"signer": text_of(key), **details}),
+        (BOB, f"trustline_sponsorship_{outcome}", {"asset": LONG_NAME, **details}),
         (
             BOB,
             f"trustline_sponsorship_{outcome}",
-            {"asset_type": "liquidity_pool", "liquidity_pool_id": POOL_ID.hex(), **told},
+            {"asset_type": "liquidity_pool", "liquidity_pool_id": POOL_ID.hex(), **details},
         ),
         # The last two concern the operation's source, and not the entry's owner.
-        (ALICE_7, f"data_sponsorship_{outcome}", {"data_name": "name", **told}),
-        (ALICE_7, f"claimable_balance_sponsorship_{outcome}", {"balance_id": balance_hex(7), **told}),
+        (ALICE_7, f"data_sponsorship_{outcome}", {"data_name": "name", **details}),
+        (ALICE_7, f"claimable_balance_sponsorship_{outcome}", {"balance_id": balance_hex(7), **details}),
     ]
 
 

@@ -151,7 +151,7 @@ def about_task(task: Any) -> dict[str, Any]:
         "limit": task.execution_timeout and task.execution_timeout.total_seconds(),
         "builder": getattr(task, "builder", None),
         "pool": task.pool,
-        "told": bool(task.on_failure_callback),
+        "has_failure_callback": bool(task.on_failure_callback),
         "deferrable": defers(task),
     }
 

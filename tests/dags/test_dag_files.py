@@ -257,7 +257,7 @@ def test_every_task_has_retries_and_reports_its_last_failure(about):
     for dag_id, dag in about.items():
         for task_id, task in dag["tasks"].items():
             assert task["retries"] >= 1, f"{dag_id}.{task_id}"
-            assert task["told"], f"{dag_id}.{task_id}"
+            assert task["has_failure_callback"], f"{dag_id}.{task_id}"
 
 
 def test_every_task_and_every_run_has_a_time_limit(about):

@@ -37,9 +37,7 @@ class Files:
     """The files of a folder; tests may change them meanwhile."""
 
     def __init__(self, folder: Path) -> None:
-        self.files = {
-            str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-        }
+        self.files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     def names(self, after: str) -> Iterator[str]:
         return iter(sorted(name for name in self.files if name > after))

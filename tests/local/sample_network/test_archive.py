@@ -334,7 +334,7 @@ def test_levels_spill_at_the_same_ledgers_as_in_stellar_core() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "left"),
+    ("changes", "left"),
     [
         ((INIT + b"old", LIVE + b"new"), INIT + b"new"),
         ((INIT + b"old", DEAD + b"key"), None),

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError
+from google.auth.exceptions import GoogleAuthError
 
 from stellar_etl_airflow.bigquery.clients import client_of
 from stellar_etl_airflow.bigquery.tables import WarehouseError, read_dataset
@@ -207,7 +208,7 @@ def main() -> int:
             print("\n".join(lines) or f"{target.dataset_id} and {arguments.against} have the same rows")
             return 1 if lines else 0
         text = json.dumps(certifier.certify(ledgers), indent=2) + "\n"
-    except (CertificateError, SettingsError, SchemaError, WarehouseError, GoogleAPICallError) as error:
+    except (CertificateError, SettingsError, SchemaError, WarehouseError, GoogleAPICallError, GoogleAuthError) as error:
         print(error, file=sys.stderr)
         return 1
     if arguments.output == "-":

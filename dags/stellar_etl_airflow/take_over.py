@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound
+from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
 from stellar_etl_airflow.bigquery.clients import client_of
@@ -332,7 +333,15 @@ def main() -> int:
         take_over(
             TakeOver(client, variables.get, arguments.source, chunk=arguments.chunk), arguments.tables, arguments.go
         )
-    except (TakeOverError, SettingsError, SchemaError, WarehouseError, GoogleAPICallError, ValueError) as error:
+    except (
+        TakeOverError,
+        SettingsError,
+        SchemaError,
+        WarehouseError,
+        GoogleAPICallError,
+        GoogleAuthError,
+        ValueError,
+    ) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

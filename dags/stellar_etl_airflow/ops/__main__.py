@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError
+from google.auth.exceptions import GoogleAuthError
 
 from stellar_etl_airflow.bigquery.clients import client_of
 from stellar_etl_airflow.bigquery.jobs import query_job
@@ -123,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         new = read_variables(CHECKOUT / DEFAULT_FILE, *arguments.variables)
         result: int = arguments.run(Deployment(AirflowApi(arguments.airflow), new, client_of), arguments)
-    except (AirflowApiError, SettingsError, WarehouseError, GoogleAPICallError) as error:
+    except (AirflowApiError, SettingsError, WarehouseError, GoogleAPICallError, GoogleAuthError) as error:
         print(error, file=sys.stderr)
         return 1
     return result

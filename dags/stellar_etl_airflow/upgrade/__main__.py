@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from google.api_core.exceptions import GoogleAPICallError
+from google.auth.exceptions import GoogleAuthError
 
 from stellar_etl_airflow.bigquery.clients import client_of
 from stellar_etl_airflow.bigquery.tables import WarehouseError
@@ -82,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (
         *(UpgradeError, AirflowApiError, SettingsError, SchemaError, WarehouseError),
         GoogleAPICallError,
+        GoogleAuthError,
     ) as error:
         print(error, file=sys.stderr)
         return 1

@@ -40,7 +40,21 @@ OURS = re.compile(r"(\./|\.ci/|\.venv/bin/|scripts/|benchmarks/run|python3? |ste
 """How a command in the middle of a sentence begins, if this project or Airflow has it."""
 
 OTHERS = {
-    *("a-password-manager", "bq", "cd", "curl", "diff", "docker", "done", "echo", "export", "for", "gcloud", "jq"),
+    *(
+        "a-password-manager",
+        "bq",
+        "cd",
+        "curl",
+        "diff",
+        "docker",
+        "done",
+        "echo",
+        "export",
+        "for",
+        "gcloud",
+        "jq",
+        "kill",
+    ),
     *("kubectl", "pre-commit", "sort", "source", "vault", "dbt"),
 }
 """Programs of others, and words of the shell."""

@@ -23,6 +23,7 @@ from local.run import _parser as run_local_parser
 from scripts.bootstrap_gcp.options import parser as bootstrap_parser
 from scripts.smoke_gcp.options import parser as smoke_parser
 from stellar_etl.cli import main as stellar_etl
+from tests import gcloud
 from tests.shared import REPO
 
 PAGES = [
@@ -36,8 +37,8 @@ PRINTED = re.compile(r"<!-- \w+: as the script prints it -->\n```sh\n.*?^```", r
 """The output of a dry run, which another test compares with the script."""
 QUOTED = re.compile(r"`([^`\n]+(?:\n[^`\n]+)?)`")
 
-OURS = re.compile(r"(\./|\.ci/|\.venv/bin/|scripts/|benchmarks/run|python3? |stellar-etl |airflow |make )\S")
-"""How a command in the middle of a sentence begins, if this project or Airflow has it."""
+OURS = re.compile(r"(\./|\.ci/|\.venv/bin/|scripts/|benchmarks/run|python3? |stellar-etl |airflow |make |gcloud )\S")
+"""How a command in the middle of a sentence begins, if this project, Airflow or gcloud has it."""
 
 OTHERS = {
     *(
@@ -178,6 +179,8 @@ def assert_valid(words: list[str], is_complete: bool, config: pytest.Config) -> 
             assert re.search(rf"^{re.escape(target)}:", (REPO / "Makefile").read_text(), re.MULTILINE), target
         case ["benchmarks/run.sh", *names]:
             assert all((REPO / "benchmarks" / f"{name}.py").exists() for name in names), names
+        case ["gcloud", *arguments] if gcloud.LIST.exists():
+            gcloud.assert_exists(arguments)
         case [script, *arguments] if "/" in script:
             path = REPO / script
             assert os.access(path, os.X_OK if path.suffix in ("", ".sh") else os.R_OK), f"no program {script}"

@@ -27,6 +27,7 @@ from stellar_etl.cli.options import PUBLIC_LAKE
 from stellar_etl_airflow.bigquery.tables import NETWORK_LABEL, network_hash
 from stellar_etl_airflow.model.deployment import DEPLOYMENT_LABEL
 from stellar_etl_airflow.settings.checks import check
+from tests import gcloud
 from tests.shared import REPO
 
 PROJECT = "my-project"
@@ -676,22 +677,11 @@ def test_the_page_has_the_commands_that_the_script_prints(cloud, place):
     assert found and shown == printed
 
 
-SDK = Path(shutil.which("gcloud") or "/nowhere").resolve().parents[1] / "data/cli/gcloud_completions.py"
-
-
-@pytest.mark.skipif(not SDK.exists(), reason="needs an installed gcloud, whose list of commands is read")
+@pytest.mark.skipif(not gcloud.LIST.exists(), reason="needs an installed gcloud, whose list of commands is read")
 @pytest.mark.parametrize("place", PLACES)
 def test_gcloud_has_each_command_and_option(cloud, place):
-    tree: dict = {}
-    exec(SDK.read_text(), tree)
-    wide = {"--project", "--format", "--quiet", "--flags-file"}
     printed = commands(cloud.run(place, "--dry-run").stdout)
     assert printed
     for program, *words in printed:
-        if program != "gcloud":
-            continue
-        node, own = tree["STATIC_COMPLETION_CLI_TREE"], words[: words.index("--")] if "--" in words else words
-        while own and own[0] in node.get("commands", {}):
-            node = node["commands"][own.pop(0)]
-        assert not node.get("commands"), words
-        assert {word.split("=")[0] for word in own if word.startswith("--")} <= node["flags"].keys() | wide, words
+        if program == "gcloud":
+            gcloud.assert_exists(words)

@@ -16,7 +16,7 @@ from stellar_etl_airflow.model.coverage import Window
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.schema import read_schema
 from stellar_etl_airflow.model.tables import ASSETS, BATCH_STATS_TABLE_ID, EFFECTS, LEDGERS, OPERATIONS, TRANSACTIONS
-from stellar_etl_airflow.sql.coverage import look, window_parameters
+from stellar_etl_airflow.sql.coverage import check_rows, window_parameters
 from tests.local import emulators
 from tests.local.cluster_server import Cluster, wait_until
 
@@ -69,7 +69,7 @@ def _coverage(port: int, last: int) -> float:
             f"MAX(closed_at), MAX(closed_at) FROM {published}"
         )
         ids = {one: one.table_id for one in LOOKED_AT}
-        statement = look(table, published, headers, f"`{stats}`", ids, last, window)
+        statement = check_rows(table, published, headers, f"`{stats}`", ids, last, window)
         found = to.query(statement.sql, statement.parameters)
         assert found == [], f"the coverage check found {found} in complete tables"
     return _peak_of("self")

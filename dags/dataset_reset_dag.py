@@ -24,6 +24,8 @@ wrong. If `approve` did not succeed, nothing was removed.
 
 from __future__ import annotations
 
+# The DAG processor imports these once, before it starts a process for this file; see docs/extending.md.
+import airflow.providers.google.cloud.operators.bigquery  # noqa: F401
 from airflow.sdk import DAG, Param, chain
 
 from stellar_etl_airflow.model.reset import WHAT

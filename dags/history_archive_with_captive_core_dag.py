@@ -13,6 +13,10 @@ history_archive_with_captive_core …`; or a user, with the params `start_time` 
 
 from __future__ import annotations
 
+# The DAG processor imports these once, before it starts a process for this file; see docs/extending.md.
+import airflow.providers.cncf.kubernetes.operators.pod
+import airflow.providers.google.cloud.hooks.gcs
+import airflow.providers.google.cloud.operators.bigquery  # noqa: F401
 from airflow.sdk import DAG
 
 from stellar_etl_airflow.model.tables import WITH_CAPTIVE_CORE, loaded_by

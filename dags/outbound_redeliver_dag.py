@@ -16,6 +16,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+# The DAG processor imports these once, before it starts a process for this file; see docs/extending.md.
+import airflow.providers.google.cloud.hooks.gcs
+import airflow.providers.google.cloud.operators.bigquery  # noqa: F401
 from airflow.sdk import DAG, Param, chain
 
 from stellar_etl_airflow.operators.defaults import get_default_dag_args

@@ -16,6 +16,10 @@ it.
 
 from __future__ import annotations
 
+# The DAG processor imports these once, before it starts a process for this file; see docs/extending.md.
+import airflow.providers.cncf.kubernetes.operators.pod
+import airflow.providers.google.cloud.hooks.gcs
+import airflow.providers.google.cloud.operators.bigquery  # noqa: F401
 from airflow.sdk import DAG
 
 from stellar_etl_airflow.operators.defaults import get_default_dag_args

@@ -15,6 +15,8 @@ too. Loads of the same table wait.
 
 from __future__ import annotations
 
+# The DAG processor imports these once, before it starts a process for this file; see docs/extending.md.
+import airflow.providers.google.cloud.operators.bigquery  # noqa: F401
 from airflow.sdk import DAG, Param
 
 from stellar_etl_airflow.model.coverage import TABLE_PARAM

@@ -193,6 +193,30 @@ def test_parsing_a_dag_file_costs_little_more_than_parsing_an_empty_one(parses, 
     assert cost(path.name) < BUDGET * cost("empty")
 
 
+@pytest.fixture(scope="module")
+def forked():
+    """Read each DAG file as the DAG processor does."""
+    done = subprocess.run(
+        [sys.executable, str(REPO / "tests" / "dags" / "fork_dag_files.py")],
+        env={**os.environ, "PYTHONPATH": str(REPO / "dags"), "AIRFLOW_VAR_OWNER": "somebody"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_processor_imports_the_providers_of_a_dag_file_once_and_not_for_each_parse(forked, path):
+    """It imports the modules that the file itself names before it forks the process that parses the file."""
+    assert forked[path.name]["imported"] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_garbage_collections_do_not_copy_what_a_parsing_process_inherits(forked, path):
+    assert forked[path.name]["skipped"] > 100_000
+
+
 def test_every_template_renders_without_undefined_names(parses):
     found = parses["rendered"]
     assert (found["errors"], found["reached"]) == ({}, [])

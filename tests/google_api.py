@@ -21,6 +21,8 @@ from urllib.parse import unquote
 
 import googleapiclient
 
+from local.warehouse import partial
+
 Schema = Mapping[str, Any]
 
 DOCUMENTS = Path(googleapiclient.__file__).parent / "discovery_cache" / "documents"
@@ -113,6 +115,7 @@ class Method:
     template: str
     parameters: Mapping[str, Schema]
     body: Schema | None
+    response: Schema | None
     is_upload: bool
 
     @cached_property
@@ -192,8 +195,19 @@ class Api:
         for name, parameter in method.parameters.items():
             if parameter.get("required") and name not in query and name not in path_values:
                 yield f"the required parameter '{name}' is missing"
+        for value in query.get("fields", ()):
+            yield from self._fields(partial.parse(value), method.response or {})
         if method.is_upload and query.get("uploadType", [""])[0] not in UPLOAD_TYPES:
             yield f"parameter 'uploadType' must be one of {', '.join(UPLOAD_TYPES)}"
+
+    def _fields(self, fields: partial.Fields, schema: Schema) -> Iterator[str]:
+        """Yield a problem per field that a response does not have; Google refuses such a request."""
+        schema = self.schemas[schema["$ref"]] if "$ref" in schema else schema.get("items", schema)
+        for name, inner in fields.items():
+            if name in schema.get("properties", {}):
+                yield from self._fields(inner, schema["properties"][name])
+            else:
+                yield f"parameter 'fields' has '{name}', which the response does not have"
 
     def _body(self, method: Method, request: Request) -> Iterator[str]:
         if request.body is None:
@@ -256,16 +270,17 @@ class Api:
 def _methods(document: Mapping[str, Any], base: str) -> Iterator[Method]:
     """Yield the methods of a document or of one of its resources, with those of the resources below."""
     for described in document.get("methods", {}).values():
-        parameters, body = described.get("parameters", {}), described.get("request")
+        parameters = described.get("parameters", {})
+        bodies = described.get("request"), described.get("response")
         addresses = [(f"{base}{described['path']}", False)]
         if described.get("useMediaDownloadService"):
             addresses.append((f"/download{base}{described['path']}", False))
         protocols = described.get("mediaUpload", {}).get("protocols", {})
         addresses += [(protocol["path"], True) for protocol in protocols.values()]
         for template, is_upload in addresses:
-            yield Method(described["id"], described["httpMethod"], template, parameters, body, is_upload)
+            yield Method(described["id"], described["httpMethod"], template, parameters, *bodies, is_upload)
             if is_upload:  # the content of a resumable upload is sent to its session
-                yield Method(described["id"], "PUT", template, parameters, body, is_upload)
+                yield Method(described["id"], "PUT", template, parameters, *bodies, is_upload)
     for resource in document.get("resources", {}).values():
         yield from _methods(resource, base)
 

@@ -111,6 +111,7 @@ def locked_in(lock):
     return {one.name for one in map(Requirement, lines) if one.marker is None or one.marker.evaluate()}
 
 
+@pytest.mark.slow
 def test_the_image_has_exactly_the_locked_packages(exporter):
     assert packages_of(exporter) == locked_in("exporter.txt")
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from collections.abc import Collection
+from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -29,7 +32,7 @@ from bqemulator.row_access.identity import CallerIdentity
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.warehouse import reading, tables
+from local.warehouse import partial, reading, tables
 from local.warehouse.transaction import transaction
 
 _log = get_logger(__name__)
@@ -43,6 +46,7 @@ RESULTS_KEPT = 1000
 """The number of newest query results that are kept in memory for clients."""
 MOST_JOBS = 1000
 """Jobs per page of a list."""
+STATES = frozenset({"PENDING", "RUNNING", "DONE"})
 
 router = APIRouter(prefix="/bigquery/v2/projects/{project_id}")
 
@@ -117,11 +121,22 @@ class Jobs:
         )
         self._tasks[key] = asyncio.create_task(self._run(key, caller))
 
-    def newest_first(self, project_id: str) -> list[JobMeta]:
-        """The project's jobs, newest first."""
-        done = self._context.catalog.list_jobs(project_id, max_results=sys.maxsize)
-        by_id = {job.job_id: job for job in done} | {
-            job_id: job for (project, job_id), job in self._unfinished.items() if project == project_id
+    def newest_first(self, project_id: str, states: Collection[str], since: datetime) -> list[JobMeta]:
+        """Return the project's jobs in some states that were created at a time or later, newest first.
+
+        Writers list the running jobs, and those of the last hour, for each statement that writes a table.
+
+        Args:
+            project_id: The project.
+            states: `PENDING`, `RUNNING`, `DONE`.
+            since: The time.
+        """
+        done = self._context.catalog.list_jobs(project_id, max_results=sys.maxsize) if "DONE" in states else ()
+        recent = takewhile(lambda job: job.creation_time >= since, done)
+        by_id = {job.job_id: job for job in recent} | {
+            job_id: job
+            for (project, job_id), job in self._unfinished.items()
+            if project == project_id and job.state in states and job.creation_time >= since
         }
         return sorted(by_id.values(), key=_age, reverse=True)
 
@@ -304,19 +319,26 @@ async def list_jobs(
     parent_job_id: Annotated[str | None, Query(alias="parentJobId")] = None,
     max_results: Annotated[int, Query(alias="maxResults", ge=1)] = MOST_JOBS,
     page_token: Annotated[str, Query(alias="pageToken")] = "",
+    fields: str = "",
 ) -> dict[str, Any]:
     """The project's jobs, newest first. `allUsers` has no effect: there is one user."""
+    states = STATES if state_filter is None else {state.upper() for state in state_filter}
+    since = datetime.fromtimestamp(min_creation_time / 1000, UTC)
     found = [
         job
-        for job in jobs.newest_first(project_id)
+        for job in jobs.newest_first(project_id, states, since)
         if parent_job_id is None  # no job has a parent
-        and (state_filter is None or job.state.lower() in state_filter)
-        and min_creation_time <= _millis(job) <= max_creation_time
+        and _millis(job) <= max_creation_time
         and (not page_token or _token(job) < page_token)
     ]
     page = found[: min(max_results, MOST_JOBS)]
     more = {"nextPageToken": _token(page[-1])} if len(found) > len(page) else {}
-    return {"kind": "bigquery#jobList", "jobs": [_listed(job, projection) for job in page], **more}
+    listed: dict[str, Any] = {
+        "kind": "bigquery#jobList",
+        "jobs": [_listed(job, projection) for job in page],
+        **more,
+    }
+    return partial.only(listed, fields) if fields else listed
 
 
 @router.get("/jobs/{job_id}")

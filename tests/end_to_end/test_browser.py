@@ -108,6 +108,7 @@ def test_a_failed_task_cleared_with_its_downstream_succeeds(sample: Sample, fail
     assert [name for name in staging_tables(sample.stack) if name.startswith(TABLES)] == []
 
 
+@pytest.mark.slow
 def test_a_range_of_ledgers_is_requested_in_the_form(sample: Sample, browser: Browser) -> None:
     before = rows(sample.stack)
     browser.open(f"{sample.stack.ui}/dags/{DAG}")

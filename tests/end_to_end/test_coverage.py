@@ -73,7 +73,24 @@ def fold_before_readers(stack: Stack, run_id: str) -> None:
     assert seen[-1] == "success"
 
 
-def test_planted_faults_are_found_and_healed(sample: Sample) -> None:
+WINDOW = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-01T00:30:00Z"}
+
+
+def test_lost_ledgers_are_found_and_healed(sample: Sample) -> None:
+    stack = sample.stack
+    before, complete = published(stack, "history_ledgers"), watermarks(stack)
+    assert all(row["complete_through"] for row in complete)
+    stack.query("DELETE FROM history_ledgers WHERE sequence BETWEEN 60 AND 62")
+    assert run(stack, DAG, "lost", {**WINDOW, "auto_heal": True}, HEALING[0]) == "success"
+    assert faults(stack, "lost") == {("history_ledgers", "missing_ledgers", 60, 62)}
+    assert published(stack, "history_ledgers") == before
+    assert run(stack, DAG, "found", {}) == "success"
+    assert faults(stack, "found") == set()
+    assert watermarks(stack) == complete
+
+
+@pytest.mark.slow
+def test_faults_of_all_kinds_are_found_and_healed(sample: Sample) -> None:
     stack = sample.stack
     tables = ("history_ledgers", "history_operations", "history_effects", "enriched_history_operations")
     before, complete = {table: published(stack, table) for table in tables}, watermarks(stack)
@@ -106,8 +123,7 @@ def test_planted_faults_are_found_and_healed(sample: Sample) -> None:
         "UPDATE accounts_versions SET ledger_sequence = 1, balance = 0.0 WHERE TRUE",
     ):
         stack.query(planted)
-    window = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-01T00:30:00Z"}
-    assert run(stack, DAG, "healed", {**window, "auto_heal": True}, *HEALING) == "success"
+    assert run(stack, DAG, "healed", {**WINDOW, "auto_heal": True}, *HEALING) == "success"
     found = faults(stack, "healed")
     assert {
         ("history_ledgers", "missing_ledgers", 60, 62),
@@ -136,6 +152,7 @@ CHECKPOINT = 255
 AUDITED = "SELECT ledger_key, valid_from_ledger, balance FROM trust_lines_history ORDER BY 1, 2"
 
 
+@pytest.mark.slow
 def test_an_audit_finds_a_corrupted_range_and_repairs_it(sample: Sample) -> None:
     stack = sample.stack
     history = stack.query(AUDITED)
@@ -161,6 +178,7 @@ def test_an_audit_finds_a_corrupted_range_and_repairs_it(sample: Sample) -> None
     assert {table for table, *_ in faults(stack, "repaired")} <= {"account_signers"}
 
 
+@pytest.mark.slow
 def test_an_audit_finds_and_repairs_a_manually_changed_row(sample: Sample) -> None:
     stack, tables = sample.stack, ("history_operations", "history_ledgers", "trust_lines")
     before = {table: published(stack, table) for table in tables}

@@ -19,6 +19,8 @@ from stellar_etl.plan import FileSet
 from stellar_etl.sources.lake import decompress, open_lake
 from stellar_etl.transforms.registry import HISTORY, STATE
 
+pytestmark = pytest.mark.slow
+
 FIRST, LAST = 18, 42
 
 

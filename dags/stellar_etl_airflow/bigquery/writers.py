@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from typing import Any
@@ -43,7 +44,41 @@ MOST_DELAY = timedelta(hours=1)
 minutes (`google.cloud.bigquery.retry.DEFAULT_RETRY`)."""
 
 
-def running_jobs(client: bigquery.Client, project: str, label: str, value: str) -> list[Any]:
+@dataclass(frozen=True)
+class ListedJob:
+    """What a list says of a job.
+
+    Attributes:
+        job_id: its id.
+        labels: its labels.
+        state: `PENDING`, `RUNNING` or `DONE`.
+        has_failed: whether it ended with an error.
+        created: when it was created.
+        ended: when it ended; None before.
+    """
+
+    job_id: str
+    labels: Mapping[str, str]
+    state: str
+    has_failed: bool
+    created: datetime
+    ended: datetime | None
+
+    @classmethod
+    def of(cls, resource: Mapping[str, Any]) -> ListedJob:
+        """Return the job of an entry of `jobs.list` with the fields `LISTED_FIELDS`."""
+        status, statistics = resource["status"], resource["statistics"]
+        return cls(
+            resource["jobReference"]["jobId"],
+            resource.get("configuration", {}).get("labels", {}),
+            status["state"],
+            "errorResult" in status,
+            _moment(statistics["creationTime"]),
+            _moment(statistics["endTime"]) if "endTime" in statistics else None,
+        )
+
+
+def running_jobs(client: bigquery.Client, project: str, label: str, value: str) -> list[ListedJob]:
     """Return the pending and running jobs of a project with a label, of all users.
 
     The API has no filter by label (https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/list). Pending jobs
@@ -92,7 +127,7 @@ def earlier_writers(client: bigquery.Client, project: str, job: Any) -> list[str
         for other in listed
         if other.labels.get(TARGET_LABEL) == target
         and (other.created, other.job_id) < (job.created, job.job_id)
-        and (other.state != "DONE" or (other.error_result is None and other.ended > began))
+        and (other.state != "DONE" or (not other.has_failed and other.ended is not None and other.ended > began))
     ]
 
 
@@ -125,10 +160,25 @@ def wait_for_end(job: Any, retry: Any) -> None:
 
 _MILLISECOND = timedelta(milliseconds=1)
 
+LISTED_FIELDS = (
+    "nextPageToken,jobs(jobReference,configuration/labels,status(state,errorResult),statistics(creationTime,endTime))"
+)
+"""The fields of listed jobs that are used here. A whole job has its SQL text and schema, often 10 kB
+(https://cloud.google.com/bigquery/docs/api-performance#partial-response)."""
 
-def _listed(client: bigquery.Client, project: str, **filters: Any) -> Iterator[Any]:
+
+def _moment(millis: str) -> datetime:
+    """Return a time of a job's statistics: milliseconds since 1970, as text."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=int(millis))
+
+
+def _listed(client: bigquery.Client, project: str, **filters: Any) -> Iterator[ListedJob]:
     try:
-        yield from client.list_jobs(project, all_users=True, page_size=1000, **filters)
+        found: Any = client.list_jobs(project, all_users=True, page_size=1000, **filters)
+        found.extra_params["fields"] = LISTED_FIELDS
+        for page in found.pages:
+            # The client's own job objects need the whole resource.
+            yield from map(ListedJob.of, page.raw_page.get("jobs", ()))
     except Forbidden as error:
         raise WarehouseError(
             f"the jobs of project {project} cannot be listed, so another job may write the same table at the same "

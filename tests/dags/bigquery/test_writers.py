@@ -115,17 +115,25 @@ class _BigQuery:
     def list_jobs(self, project, *, all_users, page_size, state_filter=None, min_creation_time=None, **_):
         self.turn()
         assert (project, all_users) == ("p", True)
-        return [
-            job.snapshot()
+        return _Listed(
+            job
             for job in self.jobs.values()
             if (state_filter is None or job.state.lower() == state_filter)
             and (job.state == "DONE" or self.now - job.number >= self.list_delay)
-        ]
+        )
 
     def cancel_job(self, job_id: str, **_: object) -> _Job:
         self.turn()
         self.jobs[job_id].cancelled = True
         return self.jobs[job_id]
+
+
+class _Listed:
+    """Listed jobs as Google's client returns them: a page as the server sent it, and the parameters of requests."""
+
+    def __init__(self, jobs: Iterable[_Job]) -> None:
+        self.pages = [SimpleNamespace(raw_page={"jobs": [job.resource() for job in jobs]})]
+        self.extra_params: dict[str, str] = {}
 
 
 class _Job:
@@ -147,9 +155,15 @@ class _Job:
         self.state, self.ended, self.error_result, self.cancelled = "PENDING", None, None, False
         self.found: Counter[Row] = Counter()
 
-    def snapshot(self) -> SimpleNamespace:
-        keys = ("job_id", "labels", "created", "state", "ended", "error_result")
-        return SimpleNamespace(**{key: getattr(self, key) for key in keys})
+    def resource(self) -> dict[str, Any]:
+        """Return the job in its present state, as in a list."""
+        moments = {"creationTime": self.created, "endTime": self.ended}
+        return {
+            "jobReference": {"jobId": self.job_id},
+            "configuration": {"labels": self.labels},
+            "status": {"state": self.state} | ({"errorResult": self.error_result} if self.error_result else {}),
+            "statistics": {key: str(int(at.timestamp() * 1000)) for key, at in moments.items() if at is not None},
+        }
 
     def replaces(self, ledger: int, attempt: int) -> bool:
         return ledger in self.requested and attempt <= self.attempt

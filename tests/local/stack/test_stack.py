@@ -216,6 +216,7 @@ def test_a_killed_supervisor_ends_all_processes(stack: Stack) -> None:
     assert command(stack.layout.root, "status").returncode == 1
 
 
+@pytest.mark.slow
 def test_up_restarts_with_the_same_data_and_ctrl_c_stops_every_process(stack: Stack) -> None:
     """The stack starts after the kill, in the foreground, and keeps a user's changes in Airflow."""
     process = subprocess.Popen(

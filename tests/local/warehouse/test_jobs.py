@@ -6,8 +6,10 @@ import concurrent.futures
 import contextlib
 import datetime as dt
 import itertools
+import json
 import threading
 import time
+import urllib.error
 import urllib.request
 
 import google.cloud.bigquery as bq
@@ -237,3 +239,22 @@ def test_jobs_are_listed_newest_first_with_unfinished_ones(client):
     with pytest.raises(GoogleAPICallError):
         ended.result(retry=None)
     assert client.get_job("listed-pending").error_result["reason"] == "stopped"
+
+
+def test_a_list_has_only_the_requested_fields(client, server):
+    config = bq.QueryJobConfig(labels={"target": "t"})
+    client.query("SELECT 1", job_id="partly-listed", job_config=config, **ONCE).result()
+    jobs = f"{server.url}/bigquery/v2/projects/local/jobs?projection=full&maxResults=1&fields="
+    with urllib.request.urlopen(f"{jobs}jobs(jobReference/jobId,configuration/labels,state,no_such)") as answer:
+        assert json.load(answer) == {
+            "jobs": [
+                {
+                    "jobReference": {"jobId": "partly-listed"},
+                    "configuration": {"labels": {"target": "t"}},
+                    "state": "DONE",
+                }
+            ]
+        }
+    for wrong in ("jobs(state", "jobs)", "jobs,", "/state"):
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            urllib.request.urlopen(jobs + wrong)

@@ -142,6 +142,7 @@ def test_the_queries_of_the_documentation_run(client, warehouse, make):
     assert isinstance(versions, Versions)
 
 
+@pytest.mark.slow
 def test_google_accepts_the_queries_of_the_documentation():
     analyzer = Analyzer({quoted.strip("`"): columns for quoted, columns in LIVE.items()})
     project, dataset = DATASETS[0]

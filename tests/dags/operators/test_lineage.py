@@ -346,6 +346,7 @@ def test_the_key_that_airflow_adds_to_triggered_runs_is_not_reported_as_misspelt
     assert Run.of(make_context("a_task", {"openlineage": {"parentRunId": RUN_ID}})).requested
 
 
+@pytest.mark.slow
 def test_the_projects_modules_import_without_openlineage():
     code = (
         "import importlib, sys\n"

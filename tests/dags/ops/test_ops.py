@@ -39,6 +39,7 @@ def run(airflow_api, warehouse_server, client, monkeypatch, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_status_lists_what_needs_an_operator(run, airflow_api):
     status, printed = run("status")
     # Without its scheduler this Airflow is unhealthy.

@@ -49,6 +49,7 @@ def documented(vault, token_path):
     return backend, json.dumps({**given, "url": vault.url, "token_path": str(token_path)})
 
 
+@pytest.mark.slow
 def test_vault_is_read_first_and_other_sources_serve_as_fallback(vault, tmp_path, airflow_environment):
     client = hvac.Client(vault.url, token=TOKEN)
     write = client.secrets.kv.v2.create_or_update_secret

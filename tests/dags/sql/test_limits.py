@@ -47,6 +47,7 @@ There are 4,096 blocks, as a ledger's number has 32 bits. There is one batch for
 """
 
 
+@pytest.mark.slow
 def test_no_window_sorts_all_history():
     for made in (made for made in MADE if "OVER (" in made.statement.sql):
         for window in parse(made.statement.sql).find_all(exp.Window):

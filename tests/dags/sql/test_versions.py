@@ -128,6 +128,7 @@ MOST = st.sampled_from((2, 3, 2000))
 """The number of partitions that a statement may change; if it is low, a fold has several parts."""
 
 
+@pytest.mark.slow
 @settings(max_examples=15, phases=NO_SHRINKING)
 @given(data=st.data(), most=MOST)
 def test_views_are_correct_for_any_loads_and_task_deaths(data, most):
@@ -178,6 +179,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_deliberate_fault_is_found(monkeypatch, fault):
     given_fault = FAULTS[fault]
@@ -215,6 +217,7 @@ DAYS = 4077
 LAST = DAYS * 24 // 7
 
 
+@pytest.mark.slow
 def test_each_statement_of_the_first_fold_of_all_history_changes_few_partitions():
     it = Deployment()
     it.engine.execute(

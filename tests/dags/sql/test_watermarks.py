@@ -299,6 +299,7 @@ def test_the_views_agree_with_the_model(steps):
     judge(play(steps), by_reference)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, derandomize=True, deadline=None)
 @given(st.lists(STEP, min_size=2, max_size=9))
 def test_the_views_claim_no_incomplete_ledger_for_one_history(steps):

@@ -246,6 +246,7 @@ def test_each_planted_fault_is_the_only_finding(client, whole, faults, fault, fo
     assert faults() == found
 
 
+@pytest.mark.slow
 def test_old_ledgers_that_are_not_folded_are_reported(client, whole, faults, do):
     note(client, replace(Folded(LAST + 1, closed_at(LAST)), dirty_ledger=12, dirty_time=closed_at(12)))
     assert faults() == [("offers", "dirty", 12, LAST, LAST - 11)]
@@ -254,6 +255,7 @@ def test_old_ledgers_that_are_not_folded_are_reported(client, whole, faults, do)
     assert faults() == []
 
 
+@pytest.mark.slow
 def test_a_range_that_was_reloaded_in_other_chunks_is_no_fault(counted, load, faults):
     load("history_effects", 15, 24, 10, LATER, rows_per_ledger=",".join("1" * 10))
     assert faults() == []
@@ -262,6 +264,7 @@ def test_a_range_that_was_reloaded_in_other_chunks_is_no_fault(counted, load, fa
 EDGE = 1 << BLOCK_BITS
 
 
+@pytest.mark.slow
 def test_a_finding_across_the_end_of_a_block_is_one(client, whole, faults):
     """The check sorts ledgers block by block, and expands loads of a million ledgers in parts."""
     ledgers = range(EDGE - 2, EDGE + 2)
@@ -302,6 +305,7 @@ def test_a_check_of_a_window_covers_that_window_only(client, whole, faults):
         faults(start_ledger=900, end_ledger=901)
 
 
+@pytest.mark.slow
 def test_coverage_days_sets_how_far_back_a_check_goes(client, whole, faults, warehouse_environment):
     """The days count back from the newest ledger, which the test moves some days ahead."""
     client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence = 15").result()
@@ -435,6 +439,7 @@ def load(client):
 LATER = BEGIN + timedelta(days=1)
 
 
+@pytest.mark.slow
 def test_lost_rows_are_found_after_any_later_reload(client, counted, load, faults):
     assert faults() == []
     load("history_effects", 18, 25, 8, LATER, rows_per_ledger="1,1,1,1,1,1,1,1")
@@ -446,6 +451,7 @@ def test_lost_rows_are_found_after_any_later_reload(client, counted, load, fault
     assert faults() == lost[1:]
 
 
+@pytest.mark.slow
 def test_a_ledger_must_have_the_rows_of_the_newest_export_attempt(client, counted, load, faults):
     load("history_effects", 14, 15, 4, LATER, exported_at=LATER, rows_per_ledger="2,2")
     assert faults() == [("effects", "lost_rows", 14, 15, 2)]
@@ -454,11 +460,13 @@ def test_a_ledger_must_have_the_rows_of_the_newest_export_attempt(client, counte
     assert faults() == [("effects", "lost_rows", 14, 15, 2)]
 
 
+@pytest.mark.slow
 def test_partly_reloaded_rows_of_an_older_release_are_named(client, whole, load, faults):
     load("history_effects", 18, 25, 8, LATER, rows_per_ledger="1,1,1,1,1,1,1,1")
     assert faults() == [("effects", "uncounted", 11, 17, 7), ("effects", "uncounted", 26, 30, 5)]
 
 
+@pytest.mark.slow
 def test_rows_omitted_from_an_export_are_no_fault(client, whole, load, faults, do):
     client.query("DELETE FROM local.stellar.history_operations WHERE ledger_sequence = 15 OR id = 161").result()
     missing = [("operations", "wrong_count", 15, 16, 2)]
@@ -491,7 +499,7 @@ def days_on(client, days):
 
 @pytest.mark.parametrize(
     ("start", "end"),
-    [(22, 28), pytest.param(11, 25, marks=pytest.mark.slow), (38, 40), pytest.param(11, 12, marks=pytest.mark.slow)],
+    [*(pytest.param(*window, marks=pytest.mark.slow) for window in ((22, 28), (11, 25), (11, 12))), (38, 40)],
 )
 def test_missing_ledgers_at_an_end_of_the_window_are_found_completely(client, whole, faults, start, end):
     client.query(f"DELETE FROM local.stellar.history_ledgers WHERE sequence BETWEEN {start} AND {end}").result()
@@ -518,6 +526,7 @@ def test_a_table_that_starts_later_than_the_table_of_ledgers_has_a_gap(client, w
     assert faults() == [("offers", "not_loaded", 11, 30, 20)]
 
 
+@pytest.mark.slow
 def test_every_target_is_checked(client, counted, findings, warehouse_environment):
     client.delete_dataset("mirror", delete_contents=True, not_found_ok=True)
     client.create_dataset("mirror")
@@ -551,6 +560,7 @@ def test_a_deleted_published_table_is_found(client, whole, faults):
     assert faults() == [("effects", "lost_rows", 11, 40, 30)]
 
 
+@pytest.mark.slow
 def test_all_findings_are_recorded_and_a_message_lists_the_first(client, whole, do, sql):
     """Every second ledger is missing: the task's result stays small, and the records need several statements."""
     gaps = 2 * MOST_RECORDED + 10

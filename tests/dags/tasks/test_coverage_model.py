@@ -256,6 +256,7 @@ def judged(laptop, examples):
     judge()
 
 
+@pytest.mark.slow
 def test_coverage_agrees_with_the_model(laptop):
     judged(laptop, 1)
 

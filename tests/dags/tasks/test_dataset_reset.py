@@ -181,6 +181,7 @@ def test_a_missing_table_is_no_error(loaded, do):
     do(build_remove_task(TRANSACTIONS), **RANGE)
 
 
+@pytest.mark.slow
 def test_a_removed_dataset_accepts_another_network_and_keeps_unrelated_tables(client, loaded, do, tables):
     for table in PUBLISHED.values():
         do(build_remove_task(table), what="dataset")

@@ -155,6 +155,7 @@ def test_operations_get_their_transaction_and_ledger(client, load, run):
     assert found[0] == ((10 << 32 | 4096) + 1, "tx 10", "hash 10", 10, 1.5, "first")
 
 
+@pytest.mark.slow
 def test_repeated_and_partial_runs_give_the_same_rows(client, load, run):
     load(sources())
     run(run_id="first")
@@ -176,6 +177,7 @@ def test_a_change_of_a_source_reaches_the_derived_table(client, load, run):
     assert enriched(client)[0][4] == 9.0
 
 
+@pytest.mark.slow
 def test_records_of_a_source_with_a_different_field_order_keep_each_value_in_its_field(client, load, run):
     tables = sources()
     details = {"amount": 1.5, "from": "G1", "to": "G2", "path": [{"asset_code": "A", "asset_issuer": "i"}]}
@@ -213,6 +215,7 @@ def test_ledgers_that_all_sources_have_published_are_derived_once(client, load, 
         run({})
 
 
+@pytest.mark.slow
 def test_a_republished_range_is_derived_again_for_any_chunks(client, load, run, published):
     load(sources())
     published()
@@ -400,6 +403,7 @@ def test_a_correction_removes_a_change_and_relinks_the_next_row(client, run, pub
         run({}, table=BALANCES)
 
 
+@pytest.mark.slow
 def test_a_removed_change_that_was_never_derived_relinks_the_next_row(client, run, publish_accounts):
     rows = [account(11, 5.0), account(13, 7.0)]
     publish_accounts(rows, 10, 13)
@@ -440,6 +444,7 @@ def load_all_accounts(client, warehouse_server, make_context, warehouse_environm
 OF_BATCH = {"batch_id": "r", "batch_run_date": "2026-01-01T00:00:00", "batch_insert_ts": "2026-01-01T00:00:00Z"}
 
 
+@pytest.mark.slow
 def test_a_full_load_says_how_much_there_was_before_in_whatever_ranges_rows_are_derived(
     client, run, publish_accounts, load_all_accounts
 ):
@@ -457,6 +462,7 @@ def test_a_full_load_says_how_much_there_was_before_in_whatever_ranges_rows_are_
         assert chain(client) == expected
 
 
+@pytest.mark.slow
 def test_ledgers_wait_for_a_fold_if_the_views_do_not_show_what_was_before(client, run, publish_accounts):
     publish_accounts([account(11, 5.0), account(13, 7.0)], 10, 13)
     warehouse = Warehouse(client, settings(WarehouseSettings))

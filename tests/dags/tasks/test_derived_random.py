@@ -169,9 +169,8 @@ class Network:
 DERIVED_IDS = [table.table_id for table in DERIVED.values()]
 
 
-@pytest.mark.parametrize(
-    ("seed", "chunks"), [(1, 3), *(pytest.param(seed, 5, marks=pytest.mark.slow) for seed in range(2, 8))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "chunks"), [(1, 3), *((seed, 5) for seed in range(2, 8))])
 def test_each_derived_table_equals_one_full_recomputation(
     client, warehouse_server, warehouse_environment, make_context, exported, seed, chunks
 ):
@@ -205,6 +204,7 @@ def test_each_derived_table_equals_one_full_recomputation(
     assert found == {table.table_id: network.contents(table) for table in DERIVED.values()}
 
 
+@pytest.mark.slow
 def test_days_of_balances_that_earlier_ledgers_corrected_are_derived_again(
     client, warehouse_server, warehouse_environment, make_context, exported
 ):
@@ -220,6 +220,7 @@ def test_days_of_balances_that_earlier_ledgers_corrected_are_derived_again(
     assert found == network.contents(ASSET_SUPPLY)
 
 
+@pytest.mark.slow
 def test_a_run_reads_the_same_bytes_when_its_sources_grow_a_hundredfold(
     client, warehouse_server, warehouse_environment, make_context, exported
 ):
@@ -264,6 +265,7 @@ def test_a_run_reads_the_same_bytes_when_its_sources_grow_a_hundredfold(
     assert {name: read(job) for name, job in statements.items()} == before
 
 
+@pytest.mark.slow
 def test_volumes_and_counts_equal_the_sums_of_the_sources(
     client, warehouse_server, warehouse_environment, make_context, exported
 ):
@@ -362,6 +364,7 @@ def final_balances(rows):
     return {":".join(asset): amount for asset, amount in balances.items() if asset[0]}
 
 
+@pytest.mark.slow
 def test_the_supply_of_every_asset_of_the_sample_network_equals_its_balances(
     client, warehouse_server, warehouse_environment, make_context, tmp_path, record_property
 ):
@@ -437,6 +440,7 @@ def test_a_day_whose_lumens_differ_from_the_headers_is_refused_however_large_the
     assert supply_rows(network, "TRUE") == []
 
 
+@pytest.mark.slow
 def test_a_difference_is_published_while_ledgers_before_or_later_corrections_are_missing(
     client, warehouse_server, warehouse_environment, make_context, exported
 ):

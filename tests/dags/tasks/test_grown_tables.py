@@ -100,6 +100,7 @@ def contents(client):
     return contents
 
 
+@pytest.mark.slow
 def test_published_rows_full_loads_and_states_keep_each_value_in_its_field(client, public, run, contents):
     loaded = (build_gcs_to_bq_task, build_check_task)
     run(63, *loaded, build_keep_full_load_task, build_merge_full_load_task)

@@ -142,6 +142,7 @@ FINDINGS = (
 COMPLETE = "SELECT complete_from, complete_through FROM stellar.ledger_ranges WHERE table_id = 'offers' ORDER BY 1"
 
 
+@pytest.mark.slow
 def test_audit_ledgers_sets_how_many_ledgers_a_run_compares(stats, published, do, warehouse_environment):
     published()
     for size in (1, 7, 500):
@@ -239,6 +240,7 @@ def statement_of_the_runbook(staging):
 ASSET_RANGES = "SELECT complete_from, complete_through FROM stellar.ledger_ranges WHERE table_id = 'history_assets'"
 
 
+@pytest.mark.slow
 def test_loads_correct_assets_and_a_user_deletes_those_of_other_ledgers(
     stats, published, audit, do, sql, warehouse_environment
 ):

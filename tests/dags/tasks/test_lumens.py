@@ -163,6 +163,7 @@ def test_a_changed_balance_is_found_to_the_stroop_and_fails_the_check(ledgers, l
             report.execute(context)
 
 
+@pytest.mark.slow
 def test_one_changed_balance_is_found_and_ranges_and_incomplete_tables_are_not_checked(ledgers, lumens_findings):
     ledgers.sql("UPDATE local.stellar.contract_data SET balance = '12' WHERE ledger_key_hash = 'held'")
     assert lumens_findings() == [(LAST, LAST, 1)]
@@ -187,6 +188,7 @@ def test_lumens_are_checked_once_a_day(make_context, interval, daily):
     assert is_daily(context) == daily
 
 
+@pytest.mark.slow
 def test_after_a_full_load_the_difference_of_the_full_load_is_allowed(ledgers, lumens_findings):
     lacked = 3
     for data_type in LUMENS_TYPES:

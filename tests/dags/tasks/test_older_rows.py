@@ -124,6 +124,7 @@ def test_a_reload_without_rows_counts_as_newer(make, contents):
     assert contents() == {}
 
 
+@pytest.mark.slow
 def test_the_same_attempt_and_a_newer_one_are_published(make, contents):
     make(10, 15, 1).run(*STAGE, *MERGE, stats)
     again = make(12, 16, 30).run(*STAGE)
@@ -151,6 +152,7 @@ def test_a_run_whose_ledgers_are_all_newer_in_the_table_changes_nothing(make, co
     assert contents() == dict.fromkeys(range(12, 19), 3)
 
 
+@pytest.mark.slow
 def test_the_batch_stats_of_a_newer_attempt_stay(client, make):
     older = make(10, 15, 1).run(*STAGE, *MERGE, stats)
     make(10, 15, 30).run(*STAGE, *MERGE, stats)
@@ -159,6 +161,7 @@ def test_the_batch_stats_of_a_newer_attempt_stay(client, make):
     assert [row[0] for row in client.query(sql).result()] == ["attempt-30"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noted", [True, False])
 def test_an_older_full_load_of_a_ledger_is_refused(make, contents, noted):
     failed = make(63, 63, 1, loaded=40).run(*STAGE)
@@ -168,6 +171,7 @@ def test_an_older_full_load_of_a_ledger_is_refused(make, contents, noted):
     assert contents("offers_base") == {63: 30}
 
 
+@pytest.mark.slow
 def test_a_full_load_of_another_ledger_is_ignored(make, contents):
     first = make(63, 63, 1).run(*STAGE)
     make(62, 62, 30).run(*STAGE, *FULL, full_load_stats)

@@ -133,6 +133,7 @@ def test_reordered_and_repeated_batches_give_the_same_rows(run, contents):
     assert contents("offers_current") == NOW
 
 
+@pytest.mark.slow
 def test_both_datasets_have_log_and_views(client, run, contents, versions, fold, warehouse_environment):
     client.delete_dataset("public", delete_contents=True, not_found_ok=True)
     client.create_dataset("public")
@@ -154,6 +155,7 @@ def test_both_datasets_have_log_and_views(client, run, contents, versions, fold,
     client.delete_dataset("public", delete_contents=True)
 
 
+@pytest.mark.slow
 def test_a_batch_reads_the_same_bytes_for_any_size_of_the_state(client, run, fold):
     """The state is the older changes and the versions: 10, 100 and 1,000 entries."""
 

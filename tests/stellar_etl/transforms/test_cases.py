@@ -33,6 +33,7 @@ def test_a_crafted_ledger_has_the_references_rows_or_the_right_ones(name: str) -
     assert not list(map(str, result.problems))
 
 
+@pytest.mark.slow
 @needs_shared
 def test_ledgers_of_stellar_cores_tests_have_the_references_rows() -> None:
     differences, total = read(), Result()

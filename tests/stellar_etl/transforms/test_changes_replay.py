@@ -58,6 +58,7 @@ def check(made: dict[str, list[Row]], ledgers: Sequence[bytes], passphrase: str,
     return counts
 
 
+@pytest.mark.slow
 @needs_shared
 def test_rows_agree_for_cores_own_tests_and_a_load_test(tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
@@ -105,6 +106,7 @@ def exported(wide: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     }
 
 
+@pytest.mark.slow
 def test_rows_agree_for_the_sample_network(wide: Path, exported: dict[str, list[Row]]) -> None:
     ledgers = []
     for path in sorted(wide.rglob("*.zst"), reverse=True):

@@ -261,6 +261,7 @@ def ledgers_of(case: Path) -> list[bytes]:
     return list(records(case.read_bytes() if case.suffix == ".xdr" else decompressed(case)))
 
 
+@pytest.mark.slow
 def test_counts_agree_for_cores_own_tests(tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
     for number, case in enumerate(cases()):
@@ -283,6 +284,7 @@ def test_counts_agree_for_cores_own_tests(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_program_exports_cores_own_tests(tmp_path: Path) -> None:
     by_folder = {case.parent.name: case for case in cases()}
     assert len(by_folder) > 5

@@ -144,14 +144,14 @@ def _down(stack: Stack, _arguments: argparse.Namespace) -> int:
 
 def _status(stack: Stack, arguments: argparse.Namespace) -> int:
     statuses = stack.status()
-    well = all(status.well for status in statuses)
+    healthy = all(status.well for status in statuses)
     if arguments.json:
         print(json.dumps({"ui": stack.ui, "services": [vars(status) for status in statuses]}, indent=2))
-        return 0 if well else 1
+        return 0 if healthy else 1
     rows = [
         {
             "service": status.name,
-            "state": "well" if status.well else "starting" if status.pid else "down",
+            "state": "healthy" if status.well else "starting" if status.pid else "down",
             "pid": status.pid or "",
             "port": status.port or "",
             "since": f"{datetime.fromtimestamp(status.since):%H:%M:%S}" if status.pid and status.since else "",
@@ -161,7 +161,7 @@ def _status(stack: Stack, arguments: argparse.Namespace) -> int:
     ]
     print_table(rows)
     print(f"\nAirflow's UI: {stack.ui}")
-    return 0 if well else 1
+    return 0 if healthy else 1
 
 
 def _query(stack: Stack, arguments: argparse.Namespace) -> int:
@@ -172,10 +172,10 @@ def _tables(stack: Stack, arguments: argparse.Namespace) -> int:
     return _print_rows(stack.tables(), arguments.format)
 
 
-def _print_rows(rows: list[dict[str, Any]], how: str) -> int:
-    if how == "table":
+def _print_rows(rows: list[dict[str, Any]], form: str) -> int:
+    if form == "table":
         print_table(rows)
-    elif how == "ndjson":
+    elif form == "ndjson":
         for row in rows:
             print(json.dumps(row, default=as_text, ensure_ascii=False))
     elif rows:

@@ -130,14 +130,14 @@ def download(needed: Download, progress: Progress) -> None:
     Raises:
         StackError: an object can't be read.
     """
-    came, total = 0, len(needed.missing)
+    downloaded, total = 0, len(needed.missing)
     pool = ThreadPoolExecutor(THREADS)
     try:
         with _as_stack_error():
             sizes = pool.map(lambda span: _copy(needed.lake, span, needed.folder), needed.missing)
             for done, size in enumerate(sizes, 1):
-                came += size
-                progress(done, total, came)
+                downloaded += size
+                progress(done, total, downloaded)
     finally:
         pool.shutdown(cancel_futures=True)
 

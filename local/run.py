@@ -319,7 +319,7 @@ class Runs:
 
     def _follow(self) -> dict[str, dict[str, str]]:
         """Wait until all runs have ended, and report progress; return their states."""
-        said, last = 0.0, ""
+        reported_at, last = 0.0, ""
         while True:
             states = self.states()
             ended = {
@@ -333,8 +333,8 @@ class Runs:
             in_vain = "failed" in loading and all(state in FINAL for state in loading)
             if in_vain or len(ended) == sum(map(len, states.values())):
                 return states
-            if time.monotonic() - said >= NEWS_SECONDS:
-                said, news = time.monotonic(), self.progress()
+            if time.monotonic() - reported_at >= NEWS_SECONDS:
+                reported_at, news = time.monotonic(), self.progress()
                 if news != last:
                     self._news.say(news)
                 last = news
@@ -390,23 +390,23 @@ def fetch(remote: Lake, job: Job, news: News) -> None:
     news.say(str(needed))
     tenth = 0
 
-    def show(done: int, total: int, came: int) -> None:
+    def show(done: int, total: int, downloaded: int) -> None:
         nonlocal tenth
         if done * 10 // total > tenth:
             tenth = done * 10 // total
-            news.say(f"{bar(done, total)} {done} of {total} objects, {megabytes(came)} MB")
+            news.say(f"{bar(done, total)} {done} of {total} objects, {megabytes(downloaded)} MB")
 
     download(needed, show)
 
 
-def run(stack: Stack, job: Job, news: News, when_up: Callable[[], None]) -> dict[str, Any]:
+def run(stack: Stack, job: Job, news: News, on_up: Callable[[], None]) -> dict[str, Any]:
     """Run the job; return the report for JSON.
 
     Args:
         stack: the stack.
         job: the job.
         news: shows the progress.
-        when_up: called once the stack is up.
+        on_up: called once the stack is up.
 
     Raises:
         StackError: it failed.
@@ -423,7 +423,7 @@ def run(stack: Stack, job: Job, news: News, when_up: Callable[[], None]) -> dict
         end_date=format_time(plan.end),
         **job.options,
     )
-    when_up()
+    on_up()
     news.say(f"the stack is up{'' if started else ' already'}; Airflow's UI is at {stack.ui}")
     runs = Runs(stack, plan, job.dags, news)
     runs.wait_for_dags()

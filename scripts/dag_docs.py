@@ -300,7 +300,7 @@ def params_of(dag: DAG) -> str:
     return table(("param", "value", "default", ""), rows) if rows else ""
 
 
-def own_words(dag: DAG) -> str:
+def own_text(dag: DAG) -> str:
     """The DAG's text, its heading one level down."""
     return re.sub(r"^# ", "## ", (dag.doc_md or "").strip(), count=1)
 
@@ -308,7 +308,7 @@ def own_words(dag: DAG) -> str:
 def section(dag: DAG, limits: Mapping[str, int]) -> str:
     """All of one DAG."""
     drawing = Drawing(dag)
-    title, _, text = own_words(dag).partition("\n")
+    title, _, text = own_text(dag).partition("\n")
     parts = (
         title,
         f"`{dag.dag_id}`",
@@ -338,7 +338,7 @@ def document(dags: Sequence[DAG], limits: Mapping[str, int]) -> str:
 
 def anchor(dag: DAG) -> str:
     """Return GitHub's anchor of a section: its heading in lower case, with dashes for spaces."""
-    title = own_words(dag).partition("\n")[0].removeprefix("## ")
+    title = own_text(dag).partition("\n")[0].removeprefix("## ")
     return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 

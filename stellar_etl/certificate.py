@@ -228,12 +228,12 @@ def differences(certificate: Mapping[str, Any], recomputed: Mapping[str, Any]) -
     lines = []
     for part in ("headers", "counts"):
         for name, value in recomputed[part].items():
-            if (said := certificate.get(part, {}).get(name)) != value:
-                lines.append(f"{part}.{name}: the certificate has {said}, the lake {value}")
+            if (certified := certificate.get(part, {}).get(name)) != value:
+                lines.append(f"{part}.{name}: the certificate has {certified}, the lake {value}")
     for type_, table in recomputed["tables"].items():
         for name, value in table.items():
-            if (said := certificate["tables"][type_].get(name)) != value:
-                lines.append(f"tables.{type_}.{name}: the certificate has {said}, the lake {value}")
+            if (certified := certificate["tables"][type_].get(name)) != value:
+                lines.append(f"tables.{type_}.{name}: the certificate has {certified}, the lake {value}")
     return lines
 
 

@@ -38,7 +38,7 @@ class Progress:
         self._seconds = seconds
         self._in_place = sys.stderr.isatty()
         self._shown = 0
-        self._begun = self._said = time.monotonic()
+        self._begun = self._reported_at = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -55,9 +55,9 @@ class Progress:
             rows: the number of rows made so far.
         """
         now = time.monotonic()
-        if now - self._said < self._seconds:
+        if now - self._reported_at < self._seconds:
             return
-        self._said = now
+        self._reported_at = now
         text, values = self.report(rows, max(now - self._begun, 1e-9))
         if self._in_place:
             self._show(text)

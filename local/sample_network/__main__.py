@@ -60,14 +60,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _ledgers(engine: Engine, archive: Archive, arguments: argparse.Namespace) -> Iterator[tuple[int, bytes]]:
     town = Town(engine, arguments.seed, arguments.transactions_per_ledger)
-    start, said = int(arguments.start_time.timestamp()), time.monotonic()
+    start, reported_at = int(arguments.start_time.timestamp()), time.monotonic()
     for number in range(arguments.ledgers):
         requests, upgrades = town.ledger(number)
         meta = engine.close(requests, upgrades, start + SECONDS_PER_LEDGER * number)
         archive.add(engine)
         yield engine.chain.sequence, meta
-        if time.monotonic() - said > 2:
-            said = time.monotonic()
+        if time.monotonic() - reported_at > 2:
+            reported_at = time.monotonic()
             print(f"{number + 1} of {arguments.ledgers} ledgers", file=sys.stderr, flush=True)
     archive.finish()
 

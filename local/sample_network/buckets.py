@@ -75,7 +75,7 @@ def spills(ledger: int, level: int) -> bool:
     return level < LEVELS - 1 and ledger % half(level) == 0
 
 
-def starts_anew(ledger: int, level: int) -> bool:
+def starts_empty(ledger: int, level: int) -> bool:
     """Whether what a level will gather begins empty, at a ledger that gives it something: next time it spills first."""
     return spills(ledger + half(level - 1), level)
 
@@ -112,7 +112,7 @@ class BucketList:
             above, level = self.levels[number - 1 : number + 1]
             above.snap, above.curr = above.curr, Bucket()
             level.curr = level.next
-            begun = Bucket() if starts_anew(ledger, number) else level.curr
+            begun = Bucket() if starts_empty(ledger, number) else level.curr
             level.next = self._merged(begun, above.snap, last=number == LEVELS - 1)
         fresh = {order(key): record for key, record in changes.items()}
         meta = META + u32(protocol) + u32(1) + u32(self.number)

@@ -220,15 +220,15 @@ class Stack:
         """
         deadline = time.monotonic() + seconds
         while True:
-            unwell = [status.name for status in self.status() if not status.well]
-            if not unwell:
+            unhealthy = [status.name for status in self.status() if not status.well]
+            if not unhealthy:
                 return
             if process is not None and process.poll() is not None:
                 problem = f"the stack did not start: see {self.layout.logs / 'prepare.log'}"
                 raise StackError(with_disk(problem, self.layout.root))
             if time.monotonic() > deadline:
-                logs = ", ".join(str(self.layout.logs / f"{name}.log") for name in unwell)
-                problem = f"{', '.join(unwell)} did not become healthy in {seconds:.0f} s: see {logs}"
+                logs = ", ".join(str(self.layout.logs / f"{name}.log") for name in unhealthy)
+                problem = f"{', '.join(unhealthy)} did not become healthy in {seconds:.0f} s: see {logs}"
                 raise StackError(with_disk(problem, self.layout.root))
             time.sleep(0.2)
 
@@ -348,8 +348,8 @@ class Stack:
         try:
             return [dict(row.items()) for row in client.query(sql, job_retry=None).result()]
         except GoogleAPICallError as error:
-            said = [details.get("message") for details in error.errors] + [error.message]
-            raise StackError(next(filter(None, said)).partition("\n\nLocation:")[0]) from None
+            messages = [details.get("message") for details in error.errors] + [error.message]
+            raise StackError(next(filter(None, messages)).partition("\n\nLocation:")[0]) from None
 
     def tables(self) -> list[dict[str, Any]]:
         """Return the tables and views of the stack's dataset, by name: `table`, `type` and `rows`, None for a view.

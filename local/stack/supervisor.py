@@ -27,7 +27,7 @@ POLL_SECONDS = 0.2
 HEALTH_SECONDS = 5.0
 FIRST_ANSWER_SECONDS = 300.0
 """The time-out for a service's first response: Airflow's API server imports for minutes on a busy machine."""
-UNWELL_SECONDS = 120.0
+UNHEALTHY_SECONDS = 120.0
 """The time-out for later responses of a service."""
 STEADY_SECONDS = 20.0
 PATIENCE = (0.0, 0.5, 1.0, 2.0, 4.0, 4.0)
@@ -44,7 +44,7 @@ class Child:
     starts: int = 0
     deaths: int = 0
     next_start: float = 0.0
-    well: float = 0.0
+    healthy_at: float = 0.0
     checked: float = 0.0
 
 
@@ -79,7 +79,7 @@ class Supervisor:
         try:
             self._begin_preparation()
             while not self.stopping and not failed:
-                failed = not self._preparation_goes_well()
+                failed = not self._preparation_is_healthy()
                 for child in self.children:
                     self._tend(child)
                 self._clean_database(cleaned)
@@ -97,7 +97,7 @@ class Supervisor:
         argv = [sys.executable, "-m", "local.stack.guard", str(self.layout.run / "prepare.json"), "--"]
         self.preparation = self._spawn([*argv, *preparation(self.layout)], self._airflow(), "prepare")
 
-    def _preparation_goes_well(self) -> bool:
+    def _preparation_is_healthy(self) -> bool:
         if self.prepared or self.preparation is None or self.preparation.poll() is None:
             return True
         self.prepared = self.preparation.returncode == 0
@@ -149,11 +149,11 @@ class Supervisor:
             return
         if child.service.health and now - child.checked >= HEALTH_SECONDS:
             child.checked = now
-            silent, patience = now - child.well, UNWELL_SECONDS
-            if child.well < child.started:
+            silent, patience = now - child.healthy_at, UNHEALTHY_SECONDS
+            if child.healthy_at < child.started:
                 silent, patience = now - child.started, FIRST_ANSWER_SECONDS
             if answers(child.service.health):
-                child.well = now
+                child.healthy_at = now
             elif silent > patience:
                 self._log(f"{child.service.name} has not answered for {silent:.0f} s: restarting it")
                 child.guard.terminate()

@@ -51,11 +51,11 @@ async def check(run: Callable[[str], Awaitable[pa.Table]], sql: str, project_id:
             _compare(column, _names_of_type(other), _names_of_type(one), "those above UNION")
 
 
-def _compare(column: str, names: list[Any], wanted: list[Any] | None, whose: str) -> None:
+def _compare(column: str, names: list[Any], wanted: list[Any] | None, others: str) -> None:
     if wanted and names and names != wanted:
         raise InvalidQueryError(
             f"Column {column}: BigQuery matches the fields of a RECORD by position, and these are in another order "
-            f"or have other names: {names}, and {whose} {wanted}"
+            f"or have other names: {names}, and {others} {wanted}"
         )
 
 

@@ -57,10 +57,10 @@ class Cloud:
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return done.stdout
-        said = (done.stderr + done.stdout).strip()
-        if re.search(ABSENT, said, re.IGNORECASE):
+        output = (done.stderr + done.stdout).strip()
+        if re.search(ABSENT, output, re.IGNORECASE):
             return None
-        raise SetupError(f"{shlex.join(command)} failed:\n{said}")
+        raise SetupError(f"{shlex.join(command)} failed:\n{output}")
 
     def see(self, command: Sequence[str]) -> Any:
         """Return the JSON output of a read-only command; None if the resource is missing."""

@@ -145,8 +145,8 @@ def _single(meta: dict[str, Any]) -> Iterator[Change]:
         yield from sorted(_paired(recorded), key=attrgetter("key"))
     # The last step of a ledger: expired entries are evicted.
     for (type_, key), raw in zip(meta.get("evictedKeys", ()), meta.get("evictedKeys_raw", ()), strict=True):
-        gone = {"lastModifiedLedgerSeq": None, "data": (type_, key), "ext": (0, None)}
-        yield Change(REMOVED, type_, raw, gone, None)
+        evicted = {"lastModifiedLedgerSeq": None, "data": (type_, key), "ext": (0, None)}
+        yield Change(REMOVED, type_, raw, evicted, None)
 
 
 def _recorded(meta: dict[str, Any]) -> Iterator[Recorded]:

@@ -40,14 +40,14 @@ def refused(*args: object, **kwargs: object) -> None:
     raise AssertionError(reached[-1])
 
 
-def refuse_what_is_outside() -> None:
+def refuse_outside_access() -> None:
     get = variable.Variable.get
     variable.Variable.get = lambda key, **kwargs: get(key, **kwargs) if key == "owner" else refused(key)  # type: ignore
     connection.Connection.get = refused  # type: ignore
     socket.socket.connect = sqlite3.connect = sqlite3.dbapi2.connect = refused  # type: ignore
 
 
-def for_whom(frame: FrameType | None, files: str) -> str:
+def calling_line(frame: FrameType | None, files: str) -> str:
     """Return the line of a DAG file or of its modules that calls a function; "" for the import of a library."""
     while frame is not None:
         name = frame.f_code.co_filename
@@ -61,13 +61,13 @@ def for_whom(frame: FrameType | None, files: str) -> str:
 
 def watch_clock(files: str) -> None:
     def watch(frame: FrameType, event: str, function: Any) -> None:
-        if event == "c_call" and function.__name__ in CLOCKS and (line := for_whom(frame, files)):
+        if event == "c_call" and function.__name__ in CLOCKS and (line := calling_line(frame, files)):
             reached.append(f"{line} reads the clock: {function.__qualname__}")
 
     sys.setprofile(watch)
 
 
-def import_what_is_borrowed() -> None:
+def import_dependencies() -> None:
     """Import the dependencies of DAG files: Airflow, its providers, libraries."""
     for path in DAGS.rglob("*.py"):
         for node in ast.parse(path.read_text()).body:
@@ -171,7 +171,7 @@ def in_fork(job: dict[str, Any]) -> Any:
     gc.freeze()  # otherwise each garbage collection in the child process visits the objects of all earlier jobs
     if os.fork() == 0:
         try:
-            refuse_what_is_outside()
+            refuse_outside_access()
             found = parse(job)
         except BaseException as error:
             found = {"errors": {"parse_dags.py": repr(error)}}
@@ -187,5 +187,5 @@ def in_fork(job: dict[str, Any]) -> Any:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(DAGS))
-    import_what_is_borrowed()
+    import_dependencies()
     json.dump([in_fork(job) for job in json.load(sys.stdin)], sys.stdout)

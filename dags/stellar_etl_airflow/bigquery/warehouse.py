@@ -156,9 +156,9 @@ class Warehouse:
         """
         target = {TARGET_LABEL: target_label(job.target)} if job.target else {}
         own = cost_labels(dataset=self.dataset_id, **parts)
-        looked = {LOOKED_AT_LABEL: str(int(job.looked_at.timestamp() * 1000))} if job.looked_at else {}
+        lookup_label = {LOOKED_AT_LABEL: str(int(job.looked_at.timestamp() * 1000))} if job.looked_at else {}
         known = {FINGERPRINT_LABEL: work} if work else {}
-        return {**self.labels, **own, **target, **looked, **known}
+        return {**self.labels, **own, **target, **lookup_label, **known}
 
     def claim(self, deployment: str) -> None:
         """Check that this deployment is the writer of all targets, and that all targets are in one location.

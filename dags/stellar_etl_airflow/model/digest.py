@@ -148,8 +148,8 @@ class Digest:
     @property
     def subject(self) -> str:
         """The number of alerts, and how many of them were held back."""
-        many = len(self.alerts)
-        text = "1 alert" if many == 1 else f"{many} alerts"
+        count = len(self.alerts)
+        text = "1 alert" if count == 1 else f"{count} alerts"
         if self.last_sent is None:
             return text
         return f"{text}, {self.held_back} of them held back since {self.last_sent:%Y-%m-%d %H:%M} UTC"

@@ -73,8 +73,8 @@ def _column(table: Table, field: Field) -> str:
     column = identifier(field["name"])
     if field["name"] == RUN_DATE:
         return f"DATETIME({identifier(table.closed_at_column)}) AS {column}"
-    record, gone = _RECORDS.get(table, ("", ""))
+    record, removed = _RECORDS.get(table, ("", ""))
     if field["name"] != record:
         return column
     parts = ", ".join(f"{column}.{identifier(part['name'])} AS {identifier(part['name'])}" for part in field["fields"])
-    return f"IF({column} IS NULL, NULL, STRUCT({parts}, CAST(NULL AS INT64) AS {identifier(gone)})) AS {column}"
+    return f"IF({column} IS NULL, NULL, STRUCT({parts}, CAST(NULL AS INT64) AS {identifier(removed)})) AS {column}"

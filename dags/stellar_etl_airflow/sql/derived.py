@@ -298,10 +298,10 @@ SELECT
 FROM {names[LEDGERS]}
 WHERE {within(LEDGERS)}"""
     known = tuple(Parameter(f"{source.data_type}_table_id", "STRING", table_ids[source]) for source in counted)
-    names_of_window = ("window_start", "window_end") if closed and isinstance(requested, LedgerRange) else ()
+    window_names = ("window_start", "window_end") if closed and isinstance(requested, LedgerRange) else ()
     window = [
         Parameter(name, "TIMESTAMP", moment.isoformat())
-        for name, moment in zip(names_of_window, closed or (), strict=False)
+        for name, moment in zip(window_names, closed or (), strict=False)
     ]
     return Statement(sql, (*requested_parameters(requested), *window, *known))
 

@@ -104,8 +104,10 @@ class SummaryOperator(BigQueryJobsOperator):
             for target in warehouse.config.targets
         }
         derived = [ids[table] for table in DERIVED.values()]
-        looked = datetime.fromisoformat(pull_result(context, LOOK_TASK)["checked_at"])
-        history, costs, findings = (looked - timedelta(days=days) for days in (HISTORY_DAYS, COST_DAYS, FINDING_DAYS))
+        checked_at = datetime.fromisoformat(pull_result(context, LOOK_TASK)["checked_at"])
+        history, costs, findings = (
+            checked_at - timedelta(days=days) for days in (HISTORY_DAYS, COST_DAYS, FINDING_DAYS)
+        )
         statements = {
             "watermarks": sql.all_watermarks(warehouse.name(WATERMARKS_VIEW_ID)),
             "complete": sql.complete_ranges_of_tables(

@@ -115,10 +115,10 @@ def _trade(run: Run, terms: _Terms, requested: Offer, known: Offer | None) -> by
     if known is None:
         run.chain.id_pool += 1
         number = run.chain.id_pool
-    stands = replace(requested, number=number, amount=left)
-    run.state.put(stands)
-    acquire(run, stands)
-    return claims + i32(0 if known is None else 1) + stands.content
+    remaining = replace(requested, number=number, amount=left)
+    run.state.put(remaining)
+    acquire(run, remaining)
+    return claims + i32(0 if known is None else 1) + remaining.content
 
 
 def _give_back(run: Run, requested: Offer) -> None:

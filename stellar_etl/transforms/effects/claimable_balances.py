@@ -47,7 +47,7 @@ def create_claimable_balance(op: AppliedOperation) -> Iterator[Made]:
     yield op.source, "account_debited", money_details(balance["amount"], balance["asset"])
 
 
-def _gone_balances(op: AppliedOperation) -> Iterator[Any]:
+def _removed_balances(op: AppliedOperation) -> Iterator[Any]:
     return (change.content for change in op.of(names.CLAIMABLE_BALANCE) if change.after is None)
 
 
@@ -57,7 +57,7 @@ def claim_claimable_balance(op: AppliedOperation) -> Iterator[Made]:
     Raises:
         ValueError: the changes do not contain the balance.
     """
-    claimed = (balance for balance in _gone_balances(op) if balance["balanceID"] == op.body["balanceID"])
+    claimed = (balance for balance in _removed_balances(op) if balance["balanceID"] == op.body["balanceID"])
     balance = first(claimed, "claimed balance")
     yield op.source, "claimable_balance_claimed", _balance(balance) | _clawback_flag(balance)
     yield op.source, "account_credited", money_details(balance["amount"], balance["asset"])
@@ -66,6 +66,6 @@ def claim_claimable_balance(op: AppliedOperation) -> Iterator[Made]:
 def clawback_claimable_balance(op: AppliedOperation) -> Iterator[Made]:
     """Yield the clawback, and the payment to the issuer."""
     yield op.source, "claimable_balance_clawed_back", {"balance_id": balance_id(op.body["balanceID"])}
-    for balance in _gone_balances(op):
+    for balance in _removed_balances(op):
         yield op.source, "account_credited", money_details(balance["amount"], balance["asset"])
         return

@@ -100,17 +100,17 @@ def run(client, warehouse_server, make_context, warehouse_environment):
 
 def test_jobs_and_pods_have_labels_of_their_dag_and_task(client, run, warehouse_environment, make_context):
     warehouse_environment(environment="Staging EU")
-    whose = {"stellar_dag": "a_dag", "stellar_environment": "staging_eu"}
+    expected = {"stellar_dag": "a_dag", "stellar_environment": "staging_eu"}
     labels = [client.get_job(job_id).labels for job_id in run()]
     assert [one["stellar_task"] for one in labels] == ["load", "check", "merge", "batch_stats", "batch_stats"]
     assert [one["stellar_job"] for one in labels] == ["load", "check", "merge_private", "stats", "note"]
     assert [one["stellar_table"] for one in labels] == [*3 * ["history_assets"], *2 * [BATCH_STATS_TABLE_ID]]
     for one in labels:
-        assert one.items() >= whose.items()
+        assert one.items() >= expected.items()
         assert len(one["stellar_fingerprint"]) == 40
     pod = build_time_task()
     pod.pre_execute(make_context(pod.task_id))
-    assert pod.labels.items() >= {**whose, "stellar_task": "get_ledger_range_from_times"}.items()
+    assert pod.labels.items() >= {**expected, "stellar_task": "get_ledger_range_from_times"}.items()
 
 
 def test_small_queries_of_coverage_are_labelled_too(client, warehouse_environment, make_context):
@@ -120,8 +120,8 @@ def test_small_queries_of_coverage_are_labelled_too(client, warehouse_environmen
     task.warehouse.query(Statement("SELECT 1 AS of_coverage"))
     job = next(job for job in client.list_jobs(max_results=20) if "of_coverage" in job.query)
     task_instance = task_label("a_dag", context["run_id"], "look")
-    whose = {"stellar_dag": "a_dag", "stellar_task": "look", "stellar_dataset": "local_stellar"}
-    assert job.labels == {**whose, TASK_LABEL: task_instance}
+    expected = {"stellar_dag": "a_dag", "stellar_task": "look", "stellar_dataset": "local_stellar"}
+    assert job.labels == {**expected, TASK_LABEL: task_instance}
 
 
 def test_batch_stats_have_the_cost_of_a_range(client, run, warehouse_environment):

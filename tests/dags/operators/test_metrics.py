@@ -138,8 +138,8 @@ def test_opentelemetry_receives_each_value_with_its_attributes():
 
 
 def test_a_missing_receiver_fails_no_task():
-    said = run_in_a_process(statsd_on="True", statsd_host="no-such-host.invalid", statsd_port="1")
-    assert "Traceback" not in said
+    output = run_in_a_process(statsd_on="True", statsd_host="no-such-host.invalid", statsd_port="1")
+    assert "Traceback" not in output
 
 
 def values(measurements):

@@ -45,6 +45,14 @@ for name in set(os.environ) - {"STELLAR_ETL_SCREENSHOTS"}:
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
+SERVER_FIXTURES = frozenset(
+    {
+        *("airflow_server", "bucket", "cluster", "warehouse_server"),
+        *("browser", "page_server", "sample", "server", "stack", "stage", "stand_ins"),
+    }
+)
+"""The fixtures that start servers. Tests with one of them are left out by `make test-fast`."""
+
 END_TO_END_SECONDS = 3600
 """The time limit of a test on a stack, including the wait for the stack: only a hang exceeds it."""
 
@@ -71,10 +79,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Summary())
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects tests by their markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the tests that need a stack last, and skip slow ones unless they are requested."""
+    """Put the tests that need a stack last, mark those with servers, and skip slow ones unless they are requested."""
     items.sort(key=lambda item: Stack.of(item.nodeid).value)
     for item in items:
+        if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("servers")
         if item.get_closest_marker("slow") and not config.getoption("--all"):
             item.add_marker(pytest.mark.skip(reason="slow: ./run_tests.sh --all runs it"))
         if item.get_closest_marker("end_to_end"):

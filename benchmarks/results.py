@@ -24,7 +24,8 @@ _HEAD = """# Results
 
 Written by `benchmarks/run.sh`; a benchmark that runs alone replaces its own section. Figures are medians with the
 lowest and the highest value of all rounds. For ratios both sides ran in turns, and each round gives one ratio; the
-target then applies to the ratio. Times are processor times, unless they are marked as elapsed.
+target then applies to the ratio. Times are processor times, unless they are marked as elapsed. The column *earlier* has
+the medians of the last run on an earlier day.
 """
 
 
@@ -56,10 +57,20 @@ def _path(name: str) -> Path:
 
 
 def save(name: str, rows: list[Row], around: Mapping[str, Any]) -> None:
-    """Save the results of a benchmark."""
+    """Save the results of a benchmark, with the medians of the last run on an earlier day."""
     _path(name).parent.mkdir(exist_ok=True)
-    content = {**around, "rows": [asdict(row) for row in rows]}
+    content = {**around, "earlier": _earlier(name, around["date"]), "rows": [asdict(row) for row in rows]}
     _path(name).write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _earlier(name: str, date: str) -> dict[str, Any] | None:
+    """Return the date and the medians of the last run before a day; None if there was none."""
+    if (found := kept(name)) is None:
+        return None
+    around, rows = found
+    if around["date"][:10] == date[:10]:
+        return around.get("earlier")
+    return {"date": around["date"], "medians": {row.what: median(row.values) for row in rows}}
 
 
 def kept(name: str) -> tuple[dict[str, Any], list[Row]] | None:
@@ -96,6 +107,8 @@ def _bars(rows: list[Row]) -> list[Bar]:
 def _section(name: str, benchmark: Benchmark, record: Mapping[str, Any], rows: list[Row]) -> str:
     versions = ", ".join(f"{package} {number}" for package, number in record["versions"].items())
     before, after = record["load"]
+    earlier = record.get("earlier") or {"medians": {}}
+    since = f"; earlier: {earlier['date']}" if earlier["medians"] else ""
     lines = [
         f"## {benchmark.title}",
         "",
@@ -103,25 +116,26 @@ def _section(name: str, benchmark: Benchmark, record: Mapping[str, Any], rows: l
         "",
         (
             f"`benchmarks/run.sh {name}`, {record['date']}, {record['rounds']} rounds; {record['machine']}; "
-            f"{record['system']}; {versions}; load {before} before and {after} after."
+            f"{record['system']}; {versions}; load {before} before and {after} after{since}."
         ),
         "",
         f"![{benchmark.title}](charts/{name}.svg)",
         "",
-        "| | figure | ratio | to | target | reached |",
-        "|---|---|---|---|---|---|",
-        *map(_line, rows),
+        "| | figure | earlier | ratio | to | target | reached |",
+        "|---|---|---|---|---|---|---|",
+        *(_line(row, earlier["medians"].get(row.what)) for row in rows),
         "",
     ]
     notes = dict.fromkeys(f"{row.what}: {row.note}." for row in rows if row.note)
     return "\n".join([*lines, *notes, ""] if notes else lines)
 
 
-def _line(row: Row) -> str:
+def _line(row: Row, earlier: float | None) -> str:
     reached = {None: "", True: "yes", False: "**no**"}[row.reached]
     bound = "at most " if row.at_most else ""
     target = "" if row.target is None else f"{bound}{_number(row.target)}" + ("" if row.ratios else f" {row.unit}")
-    cells = (row.what, f"{_spread(row.values)} {row.unit}", _spread(row.ratios), row.against, target, reached)
+    before = "" if earlier is None else f"{_number(earlier)} {row.unit}"
+    cells = (row.what, f"{_spread(row.values)} {row.unit}", before, _spread(row.ratios), row.against, target, reached)
     return f"| {' | '.join(cells)} |"
 
 

@@ -129,7 +129,9 @@ CHANGES_BY_HAND = {
 }
 
 
-@pytest.mark.parametrize("data_type", CHANGES_BY_HAND)
+@pytest.mark.parametrize(
+    "data_type", ["operations", *(pytest.param(one, marks=pytest.mark.slow) for one in ("effects", "accounts"))]
+)
 def test_a_manually_changed_row_is_found(data_type, published, certify, lake, tmp_path):
     table = f"local.certified.{CERTIFIED[data_type].table_id}"
     published.query(f"CREATE TABLE `local.certified.kept_{data_type}` AS SELECT * FROM `{table}`").result()

@@ -384,6 +384,7 @@ def test_a_row_has_the_previous_balance_for_any_order_of_ledgers(client, run, pu
     ]
 
 
+@pytest.mark.slow
 def test_a_correction_removes_a_change_and_relinks_the_next_row(client, run, publish_accounts):
     rows = [account(10, 2.0, 0), account(11, 5.0), account(13, 7.0), account(13, 1.0, key="G2")]
     publish_accounts(rows, 10, 13)
@@ -601,7 +602,13 @@ def test_days_that_another_run_has_derived_meanwhile_are_not_published(client, l
     assert ohlc(client) == BOTH_DAYS
 
 
-@pytest.mark.parametrize("order", [(10, 11, 12), (12, 11, 10)], ids=["as they closed", "backwards"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param((10, 11, 12), marks=pytest.mark.slow, id="as they closed"),
+        pytest.param((12, 11, 10), id="backwards"),
+    ],
+)
 def test_days_are_recomputed_completely_for_any_order_of_ledgers(client, load, run, order):
     seen = []
     for ledger in order:

@@ -133,6 +133,7 @@ def test_the_same_attempt_and_a_newer_one_are_published(make, contents):
     assert contents() == {10: 1, 11: 1, **dict.fromkeys(range(12, 17), 30)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noted", [True, False])
 def test_of_two_simultaneous_exports_the_newer_rows_remain(make, contents, noted):
     """The older attempt staged its rows after the newer one had begun, and no user cleared it."""

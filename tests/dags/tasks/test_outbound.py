@@ -232,6 +232,7 @@ def test_a_task_resumes_from_the_triggerer_with_the_same_result(client, run, exp
     assert again.get("run") == done.get("run")
 
 
+@pytest.mark.slow
 def test_statements_of_a_killed_try_that_run_after_all_double_no_row_and_send_nothing_twice(
     client, run, export, tmp_path, monkeypatch
 ):
@@ -314,6 +315,7 @@ def test_a_killed_task_cancels_its_job_if_declared_and_the_next_try_starts_anoth
         execute("wait")
 
 
+@pytest.mark.slow
 def test_refused_batches_fail_the_check_and_are_redelivered_on_demand(client, run, export, tmp_path):
     fill(client)
     with receiving(tmp_path, faults="reject=5:2") as receiver:

@@ -272,6 +272,7 @@ def test_a_full_load_begins_the_state_and_keeps_the_changes(run, contents, versi
     assert versions()[2:4] == [(2, 5.0, 11, 14), (2, 6.0, 14, OPEN_LEDGER)]
 
 
+@pytest.mark.slow
 def test_an_entry_that_a_full_load_confirms_stays(run, contents):
     run(10, 13, FIRST)
     run(14, 14, [(2, 5.0, 14, False, 11)], FULL_LOAD)
@@ -331,6 +332,7 @@ def test_a_full_load_with_a_duplicate_entry_is_refused_before_the_merge(run, con
     assert contents("offers_current") == [(1, 2.0, 12, False), (2, 5.0, 11, False)]
 
 
+@pytest.mark.slow
 def test_only_changes_after_a_full_load_enter_the_state(run, contents):
     run(13, 13, [(2, 5.0, 13, False)], FULL_LOAD)
     run(10, 13, FIRST)
@@ -346,6 +348,7 @@ def test_a_full_load_older_than_the_stored_one_changes_nothing(run, contents):
     assert (jobs, contents("offers_current")) == ([], [(3, 7.0, 15, False)])
 
 
+@pytest.mark.slow
 def test_a_rebuild_begins_with_the_full_load_even_if_it_is_empty(client, run, contents, fold, rebuild):
     run(10, 13, FIRST)
     run(14, 14, [], FULL_LOAD)
@@ -425,6 +428,7 @@ def test_a_correction_of_folded_ledgers_is_visible_at_once_and_folded_again(clie
     )
 
 
+@pytest.mark.slow
 def test_ledgers_much_older_than_the_fold_wait_for_the_next_fold(client, run, contents, fold):
     run(10, 13, FIRST)
     run(14, 16, SECOND)
@@ -444,6 +448,7 @@ def note(client, folded):
     client.update_table(table, ["labels"])
 
 
+@pytest.mark.slow
 def test_the_schedule_folds_a_long_tail_and_skips_a_short_one(client, run, fold, warehouse_environment):
     run(10, 13, FIRST)
     warehouse_environment(state_tail_hours=24 * 365 * 100)

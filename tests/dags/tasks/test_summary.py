@@ -159,6 +159,7 @@ def test_a_finding_makes_a_range_dirty_until_a_reload_repairs_it(coverage, make_
     assert (states(document, OPERATIONS), document["problems"]) == (WHOLE, [])
 
 
+@pytest.mark.slow
 def test_point_in_time_views_are_dirty_until_a_check_finds_them_folded(coverage):
     accounts = PUBLISHED["accounts"]
     coverage.load((accounts, 1, 30))
@@ -179,6 +180,7 @@ def test_costs_lags_and_links_are_included_and_a_repeated_task_writes_the_same(c
     assert {**coverage.run(), "made_at": ""} == {**document, "made_at": ""}
 
 
+@pytest.mark.slow
 def test_the_latest_audits_are_included(coverage):
     coverage.check()
     assert coverage.run()["audits"] == []
@@ -201,6 +203,7 @@ def test_a_skipped_check_leaves_the_summary_unchanged(coverage, make_context):
         task.execute(context)
 
 
+@pytest.mark.slow
 def test_the_summary_of_an_empty_dataset_shows_no_load(coverage, client):
     client.query("DELETE FROM local.stellar.history_archives_dag_runs WHERE TRUE").result()
     coverage.check()

@@ -132,7 +132,7 @@ def shift_clock(monkeypatch):
     return shift_clock
 
 
-@pytest.mark.parametrize("hours", [-1, 1])
+@pytest.mark.parametrize("hours", [pytest.param(-1, marks=pytest.mark.slow), 1])
 def test_a_worker_with_a_clock_an_hour_off_loses_and_duplicates_no_row(client, run, shift_clock, hours):
     """It loads the same ledgers after and before another worker: BigQuery determines the order of writers."""
     run("on-time", codes=("USD",))
@@ -172,6 +172,7 @@ def test_a_range_is_deleted_from_both_datasets(client, public, run, make_context
     assert codes(client, "stellar") == codes(client, "public") == []
 
 
+@pytest.mark.slow
 def test_a_long_range_is_deleted_in_parts_that_a_retry_finds_again(client, run, make_context, warehouse_environment):
     """The partitions are hours: BigQuery changes 4,000 of them by one job, which are five months."""
     field = {"type": "HOUR", "field": "closed_at"}

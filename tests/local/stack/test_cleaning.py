@@ -47,6 +47,7 @@ def database(tmp_path):
     return tmp_path / "airflow" / "airflow.db", {**os.environ, **server.environment, **paths}
 
 
+@pytest.mark.slow
 def test_the_supervisor_lets_airflow_delete_old_rows_and_keep_newer_ones(database, tmp_path):
     path, environment = database
     now = datetime.now(UTC)

@@ -163,7 +163,7 @@ def test_merges_by_key_and_folds_are_estimated(warehouse_environment, client):
     def bounded(function):
         return {query_job("x", made.statement, 1).is_bounded for made in MADE if made.function == function}
 
-    assert bounded("fold") == bounded("look") == bounded("compare_with_archive") == {False}
+    assert bounded("fold") == bounded("check_rows") == bounded("compare_with_archive") == {False}
     assert bounded("check_staging") == bounded("newer_rows") == {True}
     of_assets = [made for made in MADE if made.function == "publish" and made.what.startswith(ASSETS.data_type)]
     assert not any(query_job("x", made.statement, 1).is_bounded for made in of_assets)

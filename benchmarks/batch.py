@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +23,9 @@ ASKED = {"start_time": "2026-01-01T00:01:40Z", "end_time": "2026-01-01T00:09:55Z
 POLL_SECONDS = 0.5
 READ_SECONDS = 180
 
+_REQUEST = re.compile(r" method=(\w+) path=/execution/(\S+)")
+"""A request of a task, in the access log of Airflow's API server."""
+
 
 class Span(NamedTuple):
     """A time span, in seconds since 1970."""
@@ -38,12 +43,14 @@ class Batch:
         pods: from the start to the end of each pod's program.
         jobs: from the start to the end of each BigQuery job.
         tasks: the task instances from Airflow's REST API.
+        requests: the requests of the tasks to Airflow's API server, by kind.
     """
 
     whole: Span
     pods: list[Span]
     jobs: list[Span]
     tasks: list[dict[str, Any]]
+    requests: Mapping[str, int]
 
     @property
     def waiting(self) -> float:
@@ -97,11 +104,26 @@ def _jobs_of(stack: Stack) -> dict[str, Span]:
     }
 
 
+def requests_in(log: str) -> Counter[str]:
+    """Count the requests of tasks in an access log by kind, without heartbeats, whose number depends on the time."""
+    found: Counter[str] = Counter()
+    for method, path in _REQUEST.findall(log):
+        if path.startswith("variables/"):
+            found["Variables"] += 1
+        elif path.startswith("xcoms/"):
+            found["XComs read" if method == "GET" else "XComs written"] += 1
+        elif not path.endswith("/heartbeat"):
+            found["other"] += 1
+    return found
+
+
 def run_batch(stack: Stack) -> Batch:
     """Run the DAG with the most tables once, on 99 ledgers of the public network's size."""
     run_id, path = f"benchmark-{uuid4().hex}", f"dags/{WITH_CAPTIVE_CORE}/dagRuns"
     jobs_before, pods = set(_jobs_of(stack)), {}
     pods_before = set(pods_of(stack))
+    log = stack.layout.logs / "api-server.log"
+    logged = log.stat().st_size
     triggered = time.time()
     stack.rest("POST", path, {"dag_run_id": run_id, "logical_date": None, "conf": ASKED})
     while (state := stack.rest("GET", f"{path}/{run_id}")["state"]) not in ("success", "failed"):
@@ -115,6 +137,7 @@ def run_batch(stack: Stack) -> Batch:
         [span for name, span in pods.items() if name not in pods_before],
         [span for name, span in _jobs_of(stack).items() if name not in jobs_before],
         tasks,
+        requests_in(log.read_bytes()[logged:].decode(errors="replace")),
     )
 
 
@@ -127,15 +150,20 @@ def _ready(stack: Stack) -> None:
     stack.rest("PATCH", f"dags/{WITH_CAPTIVE_CORE}", {"is_paused": False})
 
 
-def run(rounds: int) -> list[Row]:
+def run_batches(rounds: int) -> list[Batch]:
     """Run one batch after the other on one stack; the first one, which creates the tables, does not count."""
     stack = Stack(inputs.MADE / "stack")
     try:
         stack.up(lake=str(inputs.network()), schedule="0 0 1 1 *")  # only requested runs are due
         _ready(stack)
-        batches = [run_batch(stack) for _ in range(rounds + 1)][1:]
+        return [run_batch(stack) for _ in range(rounds + 1)][1:]
     finally:
         stack.down()
+
+
+def run(rounds: int) -> list[Row]:
+    """Measure the times and numbers of each batch."""
+    batches = run_batches(rounds)
     tables = len(loaded_by(WITH_CAPTIVE_CORE))
     stages = {name: [batch.by_stage[name] for batch in batches] for name in batches[0].by_stage}
     pods = [float(len(batch.pods)) for batch in batches]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import (
+    api_requests,
     backfill,
     batch,
     changes,
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "loading": loading.BENCHMARK,
     "main_job": main_job.BENCHMARK,
     "batch": batch.BENCHMARK,
+    "api_requests": api_requests.BENCHMARK,
     "dag_files": dag_files.BENCHMARK,
     "growth": growth.BENCHMARK,
     "servers": servers.BENCHMARK,

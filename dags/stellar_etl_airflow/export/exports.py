@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from stellar_etl_airflow.model.batch import ExportAttempt
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import CHANGES, LEDGERS
-from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.export import ExportSettings, NetworkSettings
 
 ALL_TYPES = "all"
 """The name of the step that exports all types of history in one pass."""
@@ -215,7 +215,7 @@ class FullLoad(Export):
         return [Step(FULL_LOAD_STEP, arguments, frozenset([attempt.manifest_object]), (attempt.manifest_object,))]
 
 
-def network_arguments(settings: ExportSettings) -> list[str]:
+def network_arguments(settings: NetworkSettings) -> list[str]:
     """Return the arguments that name the network; none for the public network."""
     return ["--testnet"] if settings.use_testnet else ["--futurenet"] if settings.use_futurenet else []
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
-from airflow.providers.google.cloud.links.bigquery import BigQueryJobDetailLink
 from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
 from airflow.providers.google.cloud.triggers.bigquery import BigQueryInsertJobTrigger
 from airflow.sdk import Context
@@ -71,6 +70,9 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
     operator_extra_links = ()  # type: ignore[assignment]  # the provider has two
     """No links. The provider's links show the job and the table of its `execute`. After each task, Airflow looks for
     their XComs and logs an error per missing one."""
+
+    template_fields: Sequence[str] = ()
+    """No templates. The provider's fields have no value when Airflow renders them, and each task would store them."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(configuration={}, gcp_conn_id=GOOGLE_CONNECTION, **kwargs)
@@ -203,25 +205,22 @@ class BigQueryJobsOperator(SettingsAtRunTime, BigQueryInsertJobOperator):
         while True:
             running, self.job_id = self.warehouse.resume_job(base, work, self.result_retry)
             if running is not None:
-                return self._noted(context, running)
+                return self._noted(running)
             self.warehouse.wait_for_writers(job)
             self.configuration = {**job.configuration, "labels": self.warehouse.job_labels(job, work, job=job.label)}
             self.log.info("%s\n%s", self.job_id, job.configuration.get("query", {}).get("query") or job.configuration)
             assert self.hook is not None  # set by `apply_settings`
             try:
-                return self._noted(context, self._submit_job(self.hook, self.job_id))
+                return self._noted(self._submit_job(self.hook, self.job_id))
             except Conflict:
                 # The id belongs to this task. Either our insert succeeded and its response was lost, or an earlier
                 # try's job is still running, which may do other work.
                 started = self.warehouse.get_job(self.job_id)
                 if started.labels.get(FINGERPRINT_LABEL) == work:
-                    return self._noted(context, started)
+                    return self._noted(started)
 
-    def _noted(self, context: Context, job: Any) -> Any:
+    def _noted(self, job: Any) -> Any:
         self.job_id = job.job_id
-        BigQueryJobDetailLink.persist(
-            context=context, project_id=self.project_id, location=self.location, job_id=job.job_id
-        )
         return job
 
     def _wait(self, job: Any) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from airflow.sdk import Context, Variable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -31,7 +31,7 @@ from stellar_etl_airflow.model.ranges import (
 from stellar_etl_airflow.model.schedule import loaded_by_run
 from stellar_etl_airflow.operators.lineage import ReportsLineage
 from stellar_etl_airflow.settings.base import Group, SettingsError
-from stellar_etl_airflow.settings.parsing import MissingError, load
+from stellar_etl_airflow.settings.parsing import READ_AGAIN, MissingError, load, read
 from stellar_etl_airflow.settings.pods import GoogleSettings
 from stellar_etl_airflow.settings.runs import EnvironmentSettings, TimeoutSettings
 
@@ -72,17 +72,26 @@ def _variable(key: str) -> Any:
 
 
 def settings(group: type[Group]) -> Group:
-    """Return one group of Airflow Variables, as this try reads them.
+    """Return one group of Airflow Variables. This try reads each Variable when it first uses it.
 
     Raises:
-        SettingsError: Variables are missing, unreadable or invalid; the message names the keys. Airflow retries the
-            task, because the SDK returns None for a Variable that it failed to read
+        SettingsError: a Variable is missing, unreadable or invalid; the message names it. The use of a Variable raises
+            the same error. Airflow retries the task, because the SDK returns None for a Variable that it failed to read
             (https://github.com/apache/airflow/issues/71307).
+    """
+    return read(group, _variable)
+
+
+def all_settings(group: type[Group]) -> Group:
+    """Return one group of Airflow Variables after reading all of them.
+
+    Raises:
+        SettingsError: Variables are missing, unreadable or invalid; the message names each.
     """
     try:
         return load(group, _variable)
     except MissingError as error:
-        raise SettingsError(f"{error} If it is set, Airflow could not read it: the next try reads it again.") from None
+        raise SettingsError(f"{error} {READ_AGAIN}") from None
 
 
 def task_labels(context: Context, **parts: str) -> dict[str, str]:
@@ -156,9 +165,19 @@ PUBLISHED_ATTEMPT = "attempt"
 """The key of the published export attempt in the result of a merge."""
 
 
+_RESULTS = "stellar_etl_results"
+"""The key of the pulled XComs in a task's context, which lasts as long as the try."""
+
+
 def find_result(context: Context, task_id: str, key: str = "return_value") -> Mapping[str, Any] | None:
-    """Return the XCom of another task of this run; None if there is none."""
-    value = context["ti"].xcom_pull(task_ids=task_id, key=key)
+    """Return the XCom of a task of this run; None if there is none.
+
+    A try pulls each XCom of another task once.
+    """
+    ti, pulled = context["ti"], cast("dict[str, Any]", context).setdefault(_RESULTS, {})
+    if task_id == ti.task_id or (task_id, key) not in pulled:
+        pulled[task_id, key] = ti.xcom_pull(task_ids=task_id, key=key)
+    value = pulled[task_id, key]
     return value if isinstance(value, Mapping) else None
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Collection, Iterable
-from typing import Annotated, Any, TypeVar, cast
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -26,10 +26,37 @@ Secret = Annotated[str, HIDDEN]
 
 
 class SettingsGroup(BaseModel):
-    """One group of Airflow Variables. A task reads the groups that it needs."""
+    """One group of Airflow Variables. `parsing.read` and `parsing.load` make a group from its Variables."""
 
-    # Build validators when a group is first read, because parsing a DAG file imports all groups.
+    # Build validators when a value is first read, because parsing a DAG file imports all groups.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    def check_together(self) -> None:
+        """Check Variables of the group against each other; nothing by default.
+
+        Raises:
+            ValueError: they contradict each other; the message names them.
+        """
+
+    def read_with(self, value_of: Callable[[str], Any]) -> None:
+        """Read each Variable when it is first used. Each one costs a task a request to Airflow's API server.
+
+        Args:
+            value_of: returns a Variable's valid value by key.
+        """
+        self.__dict__[_VALUE_OF] = value_of
+
+    if not TYPE_CHECKING:  # else type checkers would accept any name
+
+        def __getattr__(self, name: str) -> Any:
+            value_of = self.__dict__.get(_VALUE_OF)
+            if value_of is None or name not in type(self).model_fields:
+                return super().__getattr__(name)
+            value = self.__dict__[name] = value_of(name)
+            return value
+
+
+_VALUE_OF = "value_of"
 
 
 def variable(*, shipped: Any, description: str, when: str, **constraints: Any) -> Any:

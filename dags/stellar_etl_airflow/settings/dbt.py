@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
-from pydantic import model_validator
-
 from stellar_etl_airflow.settings.base import SettingsGroup, variable
 
 
@@ -23,8 +19,11 @@ class DbtSettings(SettingsGroup):
         when="`dbt_image_name` is set",
     )
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def check_together(self) -> None:
+        """Check that the dataset is set if the image is.
+
+        Raises:
+            ValueError: it is not; the message names both.
+        """
         if self.dbt_image_name and not self.dbt_dataset:
             raise ValueError("'dbt_image_name' is set and 'dbt_dataset' is not: set both, or neither")
-        return self

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import BeforeValidator
 
 from stellar_etl_airflow.model.network import PASSPHRASES
 from stellar_etl_airflow.model.tables import TABLES
@@ -36,7 +36,35 @@ class BucketSettings(SettingsGroup):
 _VOLUME_KEYS = ("volume_config", "volume_name", "image_output_path", "local_output_path", "output_path")
 
 
-class ExportSettings(BucketSettings, ClusterSettings):
+class NetworkSettings(SettingsGroup):
+    """The network, and the lake of its ledgers."""
+
+    txmeta_datastore_path: Name = variable(
+        description="the lake of ledgers: gs://…, https://… or a folder",
+        when="at first, and for another network",
+        shipped="gs://my-project-ledgers/pubnet",
+    )
+    network_passphrase: str = variable(
+        shipped="",
+        description="the network's passphrase; empty: chosen by `use_testnet` and `use_futurenet`",
+        when="you run your own network",
+    )
+    use_testnet: bool = variable(
+        shipped=False, description="export the test network", when="the ledgers are the test network's"
+    )
+    use_futurenet: bool = variable(
+        shipped=False, description="export the future network", when="the ledgers are the future network's"
+    )
+
+    @property
+    def passphrase(self) -> str:
+        """The passphrase of the network that is exported."""
+        if self.network_passphrase:
+            return self.network_passphrase
+        return PASSPHRASES["testnet" if self.use_testnet else "futurenet" if self.use_futurenet else "pubnet"]
+
+
+class ExportSettings(NetworkSettings, BucketSettings, ClusterSettings):
     """Arguments of export pods, and where their output goes."""
 
     export_mode: Literal["one_pass", "per_type"] = variable(
@@ -49,17 +77,12 @@ class ExportSettings(BucketSettings, ClusterSettings):
         description="`required`: the exporter writes a manifest; `derived`: it is made from the exported files",
         when="the image writes no manifest: `derived`",
     )
-    network_passphrase: str = variable(
-        shipped="",
-        description="the network's passphrase; empty: chosen by `use_testnet` and `use_futurenet`",
-        when="you run your own network",
-    )
     use_captive_core: bool = variable(
         shipped=False,
         description="pass `--captive-core` to the exporter",
         when="the image reads ledgers from its own stellar-core",
     )
-    volume_config: dict[str, Any] = variable(
+    volume_config: Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value == "" else value)] = variable(
         shipped={},
         description="the source of a volume that pods write to, as in a pod's spec; empty: no volume",
         when="pods can't write to a bucket",
@@ -81,11 +104,6 @@ class ExportSettings(BucketSettings, ClusterSettings):
         when="rarely: other programs read the exports too",
         shipped=lambda: {one.data_type: one.file_name for one in TABLES.values()},
     )
-    txmeta_datastore_path: Name = variable(
-        description="the lake of ledgers: gs://…, https://… or a folder",
-        when="at first, and for another network",
-        shipped="gs://my-project-ledgers/pubnet",
-    )
     history_archive_path: str = variable(
         shipped="",
         description="the history archive of full loads: https://… or a folder; empty: the network's own archive",
@@ -97,20 +115,13 @@ class ExportSettings(BucketSettings, ClusterSettings):
         description="how many rows of a batch may be skipped because their transformation failed",
         when="ledgers with a few unreadable rows must be loaded",
     )
-    use_testnet: bool = variable(
-        shipped=False, description="export the test network", when="the ledgers are the test network's"
-    )
-    use_futurenet: bool = variable(
-        shipped=False, description="export the future network", when="the ledgers are the future network's"
-    )
 
-    @field_validator("volume_config", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: Any) -> Any:
-        return {} if value == "" else value
+    def check_together(self) -> None:
+        """Check that all Variables of the volume are set or none, and that the cluster has volumes.
 
-    @model_validator(mode="after")
-    def _whole_volume(self) -> Self:
+        Raises:
+            ValueError: they contradict each other; the message names them.
+        """
         given = [key for key in _VOLUME_KEYS if getattr(self, key)]
         missing = [key for key in _VOLUME_KEYS if key not in given]
         if given and missing:
@@ -122,13 +133,6 @@ class ExportSettings(BucketSettings, ClusterSettings):
             check_absolute(key, getattr(self, key))
         if problems := self.misplaced({"volume_config": "Composer 3 has no volumes; pods write to the bucket"}):
             raise ValueError("; ".join(problems))
-        return self
-
-    @property
-    def passphrase(self) -> str:
-        """The passphrase of the network that is exported."""
-        network = "testnet" if self.use_testnet else "futurenet" if self.use_futurenet else "pubnet"
-        return self.network_passphrase or PASSPHRASES[network]
 
     def file_name(self, data_type: str) -> str:
         """Return the file name of a data type's rows: from the Variable, or else from the registry.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from stellar_etl_airflow.settings.base import Name, SettingsGroup, check_absolute, variable
 
@@ -19,10 +19,13 @@ class GoogleSettings(SettingsGroup):
         when="the bucket or the tables need another service account than the workers'",
     )
 
-    @model_validator(mode="after")
-    def _absolute(self) -> Self:
+    def check_together(self) -> None:
+        """Check the path.
+
+        Raises:
+            ValueError: it is relative; the message names the Variable.
+        """
         check_absolute("api_key_path", self.api_key_path)
-        return self
 
 
 NODE_POOL = {
@@ -156,8 +159,13 @@ class PodSettings(GoogleSettings, ClusterSettings):
         when="the exporter's image needs a secret",
     )
 
-    @model_validator(mode="after")
-    def _fits_its_place(self) -> Self:
+    def check_together(self) -> None:
+        """Check that the Variables fit the cluster.
+
+        Raises:
+            ValueError: they do not; the message names each and the reason.
+        """
+        super().check_together()
         problems = self.misplaced(_NOT_ON_COMPOSER_3)
         if self.pod_place == "composer3":
             problems += self._not_as_composer_has_it()
@@ -167,7 +175,6 @@ class PodSettings(GoogleSettings, ClusterSettings):
             )
         if problems:
             raise ValueError("; ".join(problems))
-        return self
 
     def _not_as_composer_has_it(self) -> Iterator[str]:
         for key in ("namespace", "k8s_namespace"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -107,14 +107,17 @@ class WarehouseSettings(SchemaSettings):
         when="a query was rejected, or might cost too much",
     )
 
-    @model_validator(mode="after")
-    def _two_targets(self) -> Self:
+    def check_together(self) -> None:
+        """Check that the two datasets differ, and that both Variables of the second one are set or neither.
+
+        Raises:
+            ValueError: they contradict each other; the message names them.
+        """
         if self.public_dataset and (self.public_project or self.bq_project) == self.bq_project:
             if self.public_dataset == self.bq_dataset:
                 raise ValueError("'public_dataset' must be another dataset than 'bq_dataset'")
         elif self.public_project and not self.public_dataset:
             raise ValueError("'public_project' is set and 'public_dataset' is not: set both, or neither")
-        return self
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -44,7 +44,7 @@ from stellar_etl_airflow.model.tables import (
 from stellar_etl_airflow.model.versions import OPEN_LEDGER, Folded
 from stellar_etl_airflow.operators.bigquery_jobs import TableJobsOperator
 from stellar_etl_airflow.operators.runtime import SOURCES_TASK, Run, batch_of, pull_result, settings
-from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.export import NetworkSettings
 from stellar_etl_airflow.settings.warehouse import Target
 from stellar_etl_airflow.sql.coverage import newest_loaded
 from stellar_etl_airflow.sql.derived import (
@@ -356,7 +356,7 @@ class DerivedTableOperator(TableJobsOperator):
         batch = batch_of(context)
         warehouse.check_partitions(self.table, batch.first_closed_at, batch.last_closed_at)
         published = warehouse.ensure_published(self.table)
-        ensure_views(warehouse, self.table, native_contract(settings(ExportSettings).passphrase))
+        ensure_views(warehouse, self.table, native_contract(settings(NetworkSettings).passphrase))
         staging = f"{warehouse.dataset_id}.{self.staging_id(context)}"
         warehouse.drop(staging)  # an earlier try may have had another range
         ensure_table(

@@ -47,7 +47,7 @@ from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator, cl
 from stellar_etl_airflow.operators.metrics import send
 from stellar_etl_airflow.operators.pods import LAKE_VARIABLE, XCOM_FILE, StellarPodOperator
 from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION, SettingsAtRunTime, pull_result, settings
-from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.export import ExportSettings, NetworkSettings
 from stellar_etl_airflow.settings.runs import CoverageSettings
 from stellar_etl_airflow.settings.warehouse import Target, WarehouseSettings
 from stellar_etl_airflow.sql.batch_stats import costs_by_table, loads_by_table
@@ -85,13 +85,13 @@ class NewestLedgerOperator(StellarPodOperator):
 
     def pod_arguments(self, context: Context) -> list[str]:
         """Return the command `get_newest_ledger`."""
-        export = settings(ExportSettings)
-        self.lineage = Lineage([dataset_at(export.txmeta_datastore_path)])
-        return ["get_newest_ledger", "--output", XCOM_FILE, *network_arguments(export)]
+        network = settings(NetworkSettings)
+        self.lineage = Lineage([dataset_at(network.txmeta_datastore_path)])
+        return ["get_newest_ledger", "--output", XCOM_FILE, *network_arguments(network)]
 
     def pod_environment(self, context: Context) -> dict[str, str]:
         """Return the variable with the lake of ledgers."""
-        return {LAKE_VARIABLE: settings(ExportSettings).txmeta_datastore_path}
+        return {LAKE_VARIABLE: settings(NetworkSettings).txmeta_datastore_path}
 
     def execute(self, context: Context) -> Any:
         """Return the latest ledger."""
@@ -259,7 +259,7 @@ class CoverageCheckOperator(BigQueryJobsOperator):
             {data_type: warehouse.base(STATES[data_type], target) for data_type in ids} if start[0] else None,
             warehouse.published(STATES["contract_data"], target),
             warehouse.published(LEDGERS),
-            native_contract(settings(ExportSettings).passphrase),
+            native_contract(settings(NetworkSettings).passphrase),
             (newest.ledgers.end, newest.closed_at),
             start,
         )

@@ -20,7 +20,7 @@ from stellar_etl_airflow.operators.alerts import report_deadline
 from stellar_etl_airflow.operators.bigquery_jobs import client_for
 from stellar_etl_airflow.operators.pods import StellarPodOperator, kubeconfig_of
 from stellar_etl_airflow.operators.preflight import PreflightTrigger
-from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION, SettingsAtRunTime, settings
+from stellar_etl_airflow.operators.runtime import GOOGLE_CONNECTION, SettingsAtRunTime, all_settings, settings
 from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.groups import GROUPS
@@ -52,7 +52,7 @@ class CheckVariablesOperator(SettingsAtRunTime, BaseOperator):
         problems = []
         for group in GROUPS:
             try:
-                settings(group)
+                all_settings(group)
             except SettingsError as error:
                 problems.append(str(error))
         fail_with(problems)

@@ -13,7 +13,7 @@ from stellar_etl_airflow.model.lineage import Lineage, dataset_at
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.operators.pods import LAKE_VARIABLE, XCOM_FILE, StellarPodOperator
 from stellar_etl_airflow.operators.runtime import SCHEDULED, TIME_TASK, Run, settings
-from stellar_etl_airflow.settings.export import ExportSettings
+from stellar_etl_airflow.settings.export import NetworkSettings
 from stellar_etl_airflow.settings.runs import DelaySettings
 
 
@@ -38,19 +38,19 @@ class TimeToLedgerRangeOperator(StellarPodOperator):
         requested = Run.of(context).requested
         if isinstance(requested, LedgerRange):
             return []
-        export = settings(ExportSettings)
-        self.lineage = Lineage([dataset_at(export.txmeta_datastore_path)])
+        network = settings(NetworkSettings)
+        self.lineage = Lineage([dataset_at(network.txmeta_datastore_path)])
         return [
             "get_ledger_range_from_times",
             "--start-time", _utc_text(requested.start),
             "--end-time", _utc_text(requested.end),
             "--output", XCOM_FILE,
-            *network_arguments(export),
+            *network_arguments(network),
         ]  # fmt: skip
 
     def pod_environment(self, context: Context) -> dict[str, str]:
         """Return the variable with the lake of ledgers."""
-        return {LAKE_VARIABLE: settings(ExportSettings).txmeta_datastore_path}
+        return {LAKE_VARIABLE: settings(NetworkSettings).txmeta_datastore_path}
 
     def execute(self, context: Context) -> Any:
         """Return the ledger range of the run, after its start delay."""

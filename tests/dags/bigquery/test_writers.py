@@ -23,7 +23,6 @@ from stellar_etl_airflow.bigquery import writers
 from stellar_etl_airflow.bigquery.jobs import TARGET_LABEL, Job, job_id_base, target_label
 from stellar_etl_airflow.bigquery.tables import WarehouseError
 from stellar_etl_airflow.bigquery.warehouse import Warehouse
-from stellar_etl_airflow.operators import bigquery_jobs
 from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
 
 TABLE = "p.d.t"
@@ -275,7 +274,6 @@ def play(seed: int, writer: Callable[..., None] = write, **conditions: float) ->
 
 @pytest.fixture
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(bigquery_jobs.BigQueryJobDetailLink, "persist", lambda **_: None)
     monkeypatch.setattr(writers, "PAUSES", (0.0,))
 
 

@@ -15,6 +15,7 @@ from stellar_etl_airflow.tasks.build_apply_gcs_changes_to_bq_task import build_a
 from stellar_etl_airflow.tasks.build_check_task import build_check_task
 from stellar_etl_airflow.tasks.build_export_task import build_export_task, build_verify_task
 from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
+from tests.dags.conftest import TaskInstance
 from tests.google_api import assert_right, methods_of, read_record
 from tests.local import emulators
 
@@ -88,3 +89,30 @@ def test_a_try_reads_each_variable_once(start, reads):
         task.execute(context)
         assert {"task_timeout", "environment", "bq_dataset"} <= set(reads)
         assert max(Counter(reads).values()) == 1, Counter(reads)
+
+
+@pytest.mark.parametrize(
+    ("build", "unused"),
+    [
+        (build_check_task, {"partition_fields", "cluster_fields", "history_days", "compatibility_dataset"}),
+        (build_apply_gcs_changes_to_bq_task, {"partition_fields", "cluster_fields", "history_days", "checks"}),
+    ],
+)
+def test_a_task_reads_only_the_variables_that_it_uses_and_pulls_each_result_once(
+    start, reads, build, unused, monkeypatch
+):
+    pulled: list[tuple[str, str]] = []
+    pull = TaskInstance.xcom_pull
+
+    def noted(self, task_ids, key="return_value"):
+        pulled.append((task_ids, key))
+        return pull(self, task_ids, key)
+
+    monkeypatch.setattr(TaskInstance, "xcom_pull", noted)
+    task, context = start(build(LEDGERS))
+    task.deferrable = False
+    task.execute(context)
+    assert "bq_dataset" in reads
+    assert not unused & set(reads)
+    assert (VERIFY_TASK, "return_value") in pulled
+    assert max(Counter(pulled).values()) == 1, pulled

@@ -11,7 +11,7 @@ from stellar_etl_airflow.settings.base import SettingsError
 from stellar_etl_airflow.settings.checks import check_keys
 from stellar_etl_airflow.settings.export import ExportSettings
 from stellar_etl_airflow.settings.groups import GROUPS, known_keys
-from stellar_etl_airflow.settings.parsing import SHIPPED_FILE, load
+from stellar_etl_airflow.settings.parsing import SHIPPED_FILE, load, read
 from stellar_etl_airflow.settings.pods import PodSettings
 from stellar_etl_airflow.settings.runs import TimeoutSettings
 from stellar_etl_airflow.settings.warehouse import WarehouseSettings
@@ -52,7 +52,10 @@ def test_a_missing_or_unreadable_variable_is_an_error_and_gets_no_default(group,
     assert field.is_required()
     with pytest.raises(SettingsError) as raised:
         load(group, {**STORED, key: None}.get)
+    with pytest.raises(SettingsError) as raised_in_a_task:
+        getattr(read(group, {**STORED, key: None}.get), key)
     message = str(raised.value)
+    assert str(raised_in_a_task.value).startswith(message)
     assert f"{key!r} is not set: {field.description}; " in message
     value = json.dumps(VARIABLES[key])
     assert any(f"its shipped value is {place}" in message for place in (value, f"in {SHIPPED_FILE}"))
@@ -85,6 +88,36 @@ def test_a_missing_or_unreadable_variable_is_an_error_and_gets_no_default(group,
 def test_an_invalid_variable_is_named_with_the_expected_form(group, key, value, message):
     with pytest.raises(SettingsError, match=message):
         load(group, {**STORED, key: value}.get)
+    task = read(group, {**STORED, key: value}.get)
+    with pytest.raises(SettingsError, match=message):
+        getattr(task, key)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_task_reads_each_variable_once_and_gets_the_same_values(group):
+    keys = []
+    task = read(group, lambda key: keys.append(key) or STORED[key])
+    assert [getattr(task, key) for key in group.model_fields] == [
+        getattr(load(group, STORED.get), key) for key in group.model_fields
+    ]
+    assert sorted(keys) == sorted(group.model_fields)
+    assert [getattr(task, key) for key in group.model_fields] and len(keys) == len(group.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("group", "changes", "message"),
+    [
+        (WarehouseSettings, {"public_project": "open"}, "'public_project' is set and 'public_dataset' is not"),
+        (WarehouseSettings, {"public_dataset": VARIABLES["bq_dataset"]}, "'public_dataset' must be another dataset"),
+        (ExportSettings, {"volume_name": "v"}, "'volume_name' is set, and 'volume_config'.* not"),
+        (PodSettings, {"api_key_path": "key.json"}, "'api_key_path' must be an absolute path"),
+        (PodSettings, {"pod_place": "kubeconfig"}, "'kube_config_location' is empty"),
+    ],
+)
+@pytest.mark.parametrize("how", [load, read])
+def test_variables_that_contradict_each_other_are_an_error_before_any_is_used(how, group, changes, message):
+    with pytest.raises(SettingsError, match=f"Airflow Variables: .*{message}"):
+        how(group, {**STORED, **changes}.get)
 
 
 @pytest.mark.parametrize("text", ["true", "True", "TRUE"])

@@ -121,7 +121,7 @@ BENCHMARK = Benchmark(
     "Peaks during one batch: a pod exports to the bucket; a process loads, checks and merges ledgers, operations, "
     "effects, transactions and assets with the code of the tasks; another one checks their coverage like "
     "`ledger_coverage`. Every program is started for the batch. The warehouse's DuckDB can use 1 GB and spills the "
-    "rest to disk: its memory grows up to that limit, and not with the range. The emulated bucket holds an object "
-    "twice while it is uploaded: its memory grows with the largest file of a batch.",
+    "rest to disk: its memory grows up to that limit, and not with the range. The emulated bucket writes and reads "
+    "objects in blocks.",
     run,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -11,8 +12,9 @@ from typing import Any
 from gcp_storage_emulator import server, settings
 from gcp_storage_emulator.handlers import buckets, objects
 
-from local.bucket.folder import Content, FolderStorage, Resource, StoredContent, checksums
-from local.bucket.uploads import multipart
+from local.bucket.content import Content, Received, digest_of
+from local.bucket.folder import FolderStorage, Resource
+from local.bucket.uploads import body, multipart
 from local.recording import Recorder, parsed_query, recorder_of
 
 Handler = Callable[[Any, Any, FolderStorage], None]
@@ -33,21 +35,61 @@ def make_object_resource(original: Callable[..., Resource], *arguments: Any, **k
 
 
 def read_data(original: Callable[..., Any], handler: Any, query: dict[str, list[str]]) -> Any:
-    """Return the two parts of an upload's body unchanged."""
+    """Receive content in a file, unchanged. Other bodies are small: the emulator reads and parses them.
+
+    Raises:
+        ValueError: The body ends early, or is none of an upload.
+    """
     content_type = handler.headers.get("Content-Type") or ""
-    if not content_type.startswith("multipart/related"):
+    media = query.get("uploadType") == ["media"]
+    is_json = content_type.startswith("application/json") and "upload_id" not in query and not media
+    if is_json or content_type.startswith("multipart/mixed"):
         return original(handler, query)
-    upload = multipart(server._decode_raw_data(server._read_raw_data(handler), handler) or b"", content_type)
-    return {"meta": upload.metadata, "content": upload.content, "content-type": upload.content_type}
+    folder: FolderStorage = handler.storage
+    if content_type.startswith("multipart/related"):
+        upload = multipart(body(handler), content_type)
+        content = folder.receive(upload.content)
+        return {"meta": upload.metadata, "content": content, "content-type": upload.content_type}
+    if "Transfer-Encoding" in handler.headers or int(handler.headers.get("Content-Length") or 0):
+        return folder.receive(body(handler))
+    return b"" if media else None
 
 
-def checksums_of(_original: Any, content: Content | StoredContent, resource: Resource) -> Resource:
-    """Compute the checksums of content block by block, and compare them with the client's.
+class Response(server.Response):  # type: ignore[misc]
+    """A response that sends content from its file; the emulator would read it into memory."""
+
+    def write_file(self, content: Content, content_type: str | None = "application/octet-stream") -> None:
+        """Open the file: until the response is sent, another request can replace or delete it."""
+        super().write_file(content, content_type)
+        self._files = content.open()
+
+    def close(self) -> None:
+        """Send the response."""
+        if not isinstance(self._content, Content):
+            super().close()
+            return
+        self._handler.send_response(self.status.value, self.status.phrase)
+        for name, value in {**self._headers, "Content-Length": str(len(self._content))}.items():
+            self._handler.send_header(name, value)
+        self._handler.end_headers()
+        with contextlib.ExitStack() as opened:
+            for file, part in [(opened.enter_context(file), part) for file, part in self._files]:
+                self._handler.connection.sendfile(file, part.start, part.end - part.start)
+
+
+def streamed_response(_original: Callable[..., Any], handler: Any) -> Response:
+    """Return the response to a request."""
+    return Response(handler)
+
+
+def checksums_of(_original: Any, content: bytes | Content, resource: Resource) -> Resource:
+    """Add the checksums of content, and compare them with the client's.
 
     Raises:
         Conflict: The client's checksum differs.
     """
-    computed = dict(zip(("crc32c", "md5Hash"), checksums(content), strict=True))
+    digest = digest_of(content)
+    computed = {"crc32c": digest.crc32c, "md5Hash": digest.md5}
     for key, value in computed.items():
         if resource.get(key) not in (None, "", value):
             raise objects.Conflict(f'Provided {key} "{resource[key]}" doesn\'t match calculated {key} "{value}".')
@@ -115,10 +157,17 @@ def record(recorder: Recorder, request: Any) -> None:
     media: int | None = None
     if isinstance(data, dict) and "content" in data:
         data, media = data["meta"], len(data["content"])
-    elif isinstance(data, bytes):
+    elif isinstance(data, bytes | Content):
         data, media = None, len(data)
     query = parsed_query(request.full_url.partition("?")[2])
     recorder.record(request.method, request.path, query, data, media)
+
+
+def discard(data: Any) -> None:
+    """Delete the received content of a request that did not become an object."""
+    content = data.get("content") if isinstance(data, dict) else data
+    if isinstance(content, Received):
+        content.discard()
 
 
 def one_at_a_time(routes: Routes) -> Routes:
@@ -136,11 +185,14 @@ def one_at_a_time(routes: Routes) -> Routes:
                 response.status = HTTPStatus.BAD_REQUEST
                 response.json({"error": {"code": 400, "message": f"the body cannot be read: {error}"}})
                 return
-            if recorder is not None:
-                record(recorder, request)
-            with lock:
-                see_files(request, folder)
-                handler(request, response, folder)
+            try:
+                if recorder is not None:
+                    record(recorder, request)
+                with lock:
+                    see_files(request, folder)
+                    handler(request, response, folder)
+            finally:
+                discard(request.data)
 
         return serve
 
@@ -154,6 +206,7 @@ CORRECTIONS: list[tuple[Any, str, Callable[..., Any]]] = [
     (objects, "_resumable_incomplete", resumable_incomplete),
     (objects, "upload_partial", upload_partial),
     (server, "_read_data", read_data),
+    (server, "Response", streamed_response),
 ]
 """Owner, name of the function, and its replacement, which gets the original as first argument."""
 

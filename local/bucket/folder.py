@@ -2,61 +2,35 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import mimetypes
 import os
 import shutil
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import google_crc32c
 from gcp_storage_emulator import storage
-from gcp_storage_emulator.exceptions import BadRequest
+from gcp_storage_emulator.exceptions import BadRequest, NotFound
 from gcp_storage_emulator.handlers import buckets, objects
 
+from local.bucket.content import Content, Digest, Received, receive
+
 Resource = dict[str, Any]
-Content = bytes | memoryview
 PARTIAL = "_partial"
 """Folder of unfinished files; a bucket's name cannot begin with these characters."""
-BLOCK = 1 << 20
-"""Bytes that are read from a file at once."""
-
-
-class StoredContent:
-    """The content of a complete upload: a file that is ready to be moved to its final path."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._size = path.stat().st_size
-
-    def __len__(self) -> int:
-        """Its size in bytes."""
-        return self._size
-
-    def blocks(self) -> Iterator[bytes]:
-        """The content, block by block."""
-        with self.path.open("rb") as file:
-            while block := file.read(BLOCK):
-                yield block
 
 
 class WholeFiles(storage._FileStore):  # type: ignore[misc]
     """Files that appear under their name only when they are complete; the emulator writes them in place."""
 
-    def write_bytes(self, rel: str, content: Content | StoredContent) -> None:
-        """Write a temporary file, then rename it in one step. Stored content is moved, not copied."""
+    def write_bytes(self, rel: str, content: bytes | Content) -> None:
+        """Write a temporary file, then rename it in one step. Received content is moved, not copied."""
         path = self._disk_path(rel)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, StoredContent):
-            content.path.replace(path)
-            return
-        partial_file = self._root / PARTIAL / f"{os.getpid()}-{threading.get_ident()}"
-        partial_file.parent.mkdir(exist_ok=True)
-        partial_file.write_bytes(content)
-        partial_file.replace(path)
+        if not isinstance(content, Received):
+            blocks = content.blocks() if isinstance(content, Content) else [content]
+            content = receive(blocks, self._root / PARTIAL)
+        content.path.replace(path)
 
 
 class FolderStorage(storage.Storage):  # type: ignore[misc]
@@ -73,6 +47,23 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
         self._read_config_from_file()
         self.finished: dict[str, Resource] = {}
         """The objects of finished resumable uploads, by upload id: a client that lost the response asks again."""
+        self._digests: dict[str, Digest] = {}
+        """The checksums of the received bytes of unfinished resumable uploads, by upload id."""
+
+    def receive(self, blocks: Iterable[bytes]) -> Received:
+        """Write content that a client sends to a temporary file."""
+        return receive(blocks, self.folder / PARTIAL)
+
+    def get_file(self, bucket_name: str, file_name: str, show_error: bool = True) -> Content:  # noqa: ARG002 unused
+        """Return an object's content; the emulator would read it into memory.
+
+        Raises:
+            NotFound: There is no such file.
+        """
+        try:
+            return Content.of(self._store._disk_path(self._object_path(bucket_name, file_name)))
+        except FileNotFoundError:
+            raise NotFound from None
 
     # Changes of other processes -------------------------------------------------------------------------------
 
@@ -121,7 +112,7 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
         self,
         bucket_name: str,
         file_name: str,
-        content: Content | StoredContent,
+        content: bytes | Content,
         file_obj: Resource,
         file_id: str | None = None,
     ) -> None:
@@ -138,8 +129,8 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
         return path.stat().st_size if path.exists() else 0
 
     def add_to_resumable_upload(
-        self, file_id: str, content: Content, total_size: int | None = None, expected_start: int | None = None
-    ) -> StoredContent | None:
+        self, file_id: str, content: bytes | Content, total_size: int | None = None, expected_start: int | None = None
+    ) -> Received | None:
         """Append a chunk to the file of a resumable upload; the emulator would read and write the whole file again.
 
         Args:
@@ -154,7 +145,6 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
         Raises:
             BadRequest: The chunk does not begin where the last one ended, or it exceeds the object's size.
         """
-        path = self._session(file_id)
         arrived = self.get_resumable_byte_count(file_id)
         if expected_start is not None and expected_start != arrived:
             raise BadRequest(
@@ -163,10 +153,31 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
         size = arrived + len(content)
         if total_size is not None and size > total_size:
             raise BadRequest(f"Invalid Content-Range: {size} bytes for an object of {total_size}")
+        path = self._session(file_id)
+        digest = self._append(path, content, self._digests.pop(file_id, None))
+        if size == total_size:
+            return Received(path, digest)
+        self._digests[file_id] = digest
+        return None
+
+    def _append(self, path: Path, content: bytes | Content, digest: Digest | None) -> Digest:
+        """Append a chunk to a file; return the checksums of all of it.
+
+        Args:
+            path: the file, which the first chunk creates.
+            content: the chunk.
+            digest: the checksums of the file, None if they are unknown, as after a restart.
+        """
         path.parent.mkdir(exist_ok=True)
+        if isinstance(content, Received) and not path.exists():
+            content.path.replace(path)
+            return content.digest
         with path.open("ab") as file:
-            file.write(content)
-        return StoredContent(path) if size == total_size else None
+            digest = digest or Digest(Content.of(path).blocks())
+            for block in content.blocks() if isinstance(content, Content) else [content]:
+                file.write(block)
+                digest.update(block)
+        return digest
 
     def _session(self, file_id: str) -> Path:
         """The file of a resumable upload."""
@@ -183,25 +194,9 @@ def _as_of_file(bucket: str, name: str, path: Path, known: Resource | None) -> R
     stat = path.stat()
     if known is not None and (known["generation"], known["size"]) == (str(stat.st_mtime_ns), str(stat.st_size)):
         return known
-    content = StoredContent(path)
+    content = Content.of(path)
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     resource: Resource = objects._make_object_resource("", bucket, name, kind, str(len(content)))
     resource["generation"] = str(stat.st_mtime_ns)
     objects._checksums(content, resource)
     return resource
-
-
-def _blocks(content: Content) -> Iterator[bytes]:
-    """Yield content in memory block by block: the CRC32C library does not accept a view."""
-    view = memoryview(content)
-    for start in range(0, len(view), BLOCK):
-        yield bytes(view[start : start + BLOCK])
-
-
-def checksums(content: Content | StoredContent) -> tuple[str, str]:
-    """Return the CRC32C and the MD5 of content, in the API's form."""
-    crc32c, md5 = google_crc32c.Checksum(), hashlib.md5(usedforsecurity=False)
-    for block in content.blocks() if isinstance(content, StoredContent) else _blocks(content):
-        crc32c.update(block)
-        md5.update(block)
-    return base64.b64encode(crc32c.digest()).decode(), base64.b64encode(md5.digest()).decode()

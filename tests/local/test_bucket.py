@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import gzip
 import hashlib
 import io
 import itertools
@@ -205,6 +206,92 @@ def test_files_that_other_processes_write_change_and_delete_are_visible(folder, 
     assert not path.exists()
 
 
+def peak_megabytes(server: Server) -> float:
+    assert server.process is not None
+    lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+def test_memory_does_not_grow_with_an_object(tmp_path):
+    content = os.urandom(1 << 20) * 48
+    with running(bucket(tmp_path)) as server:
+        objects = storage_client(server).bucket(BUCKET)
+        objects.blob("small").upload_from_string("x")
+        before = peak_megabytes(server)
+        objects.blob("resumable").upload_from_string(content)
+        objects.blob("chunks", chunk_size=16 << 20).upload_from_string(content)
+        upload(server, "media", content, uploadType="media")
+        blob = objects.get_blob("chunks")
+        objects.copy_blob(blob, objects, "copy")
+        objects.blob("composed").compose([blob, blob])
+        assert blob.download_as_bytes() == content
+        assert peak_megabytes(server) < before + 12
+
+
+def upload(server: Server, name: str, data: object, headers: dict[str, str] | None = None, **query: str) -> None:
+    url = f"{server.url}/upload/storage/v1/b/{BUCKET}/o"
+    answer = requests.post(url, params={"name": name, **query}, data=data, headers=headers, timeout=PATIENCE)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("content", [AWKWARD, b"", b"{}"], ids=["awkward", "empty", "JSON"])
+@pytest.mark.parametrize("kind", ["text/x-rows", "application/json"])
+def test_a_media_upload_is_stored_unchanged(server, objects, name, content, kind):
+    upload(server, name, content, {"Content-Type": kind}, uploadType="media")
+    found = objects.get_blob(name)
+    assert (found.size, found.md5_hash, found.content_type) == (len(content), md5(content), kind)
+    assert found.download_as_bytes() == content
+
+
+def test_a_body_in_chunks_is_stored_unchanged(server, objects, name):
+    upload(server, name, iter([AWKWARD] * 3), uploadType="media")
+    assert objects.blob(name).download_as_bytes() == 3 * AWKWARD
+
+
+@pytest.mark.parametrize("body", [gzip.compress(AWKWARD), gzip.compress(AWKWARD[:99]) + gzip.compress(AWKWARD[99:])])
+def test_a_compressed_body_is_stored_decompressed(server, objects, name, body):
+    upload(server, name, body, {"Content-Encoding": "gzip"}, uploadType="media")
+    found = objects.get_blob(name)
+    assert (found.crc32c, found.download_as_bytes()) == (crc32c(AWKWARD), AWKWARD)
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 999999\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\nffff\r\n"])
+def test_a_client_that_dies_leaves_no_object_and_no_file(server, objects, name, folder, head):
+    address = f"POST /upload/storage/v1/b/{BUCKET}/o?uploadType=media&name={quote(name, '')} HTTP/1.1\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as dying:
+        dying.sendall(address.encode() + head + b"half")
+        dying.shutdown(socket.SHUT_WR)
+        assert b" 400 " in dying.recv(1 << 16)
+    assert objects.get_blob(name) is None
+    assert not list((folder / "gcs" / "_partial").iterdir())
+
+
+def test_objects_are_composed_and_read_in_part(objects, name):
+    parts = [objects.blob(f"{name}-{number}") for number in range(3)]
+    for part, content in zip(parts, (b"first,", b"", b"second,"), strict=True):
+        part.upload_from_string(content)
+    whole = objects.blob(name)
+    whole.compose(parts)
+    assert objects.get_blob(name).crc32c == crc32c(b"first,second,")
+    whole = objects.blob(name)  # without the properties of the first one, which the client would send
+    whole.compose([whole, *parts])
+    assert objects.get_blob(name).download_as_bytes() == 2 * b"first,second,"
+    assert whole.download_as_bytes(start=6, end=8) == b"sec"
+    assert whole.download_as_bytes(start=20) == b"econd,"
+
+
+def test_a_download_is_of_one_version_though_the_object_is_replaced(server, objects, name):
+    content = os.urandom(1 << 20) * 32
+    objects.blob(name).upload_from_string(content)
+    address = f"{server.url}/download/storage/v1/b/{BUCKET}/o/{quote(name, '')}?alt=media"
+    with requests.get(address, stream=True, timeout=PATIENCE) as answer:
+        begun = answer.raw.read(1 << 10)
+        objects.blob(name).upload_from_string("newer")
+        assert begun + answer.raw.read() == content
+    assert objects.blob(name).download_as_bytes() == b"newer"
+
+
 # The requests of gcloud: https://github.com/google/apitools/blob/master/apitools/base/py/transfer.py
 
 
@@ -282,6 +369,22 @@ def test_a_resumable_upload_of_gcloud_is_stored_once(server, objects, name, fold
     assert objects.blob(name).download_as_bytes() == content
     assert (folder / "gcs" / BUCKET / name).stat().st_ino == inode, "the received bytes are the object"
     assert not list((folder / "gcs" / "_resumable").iterdir())
+
+
+def test_a_resumable_upload_continues_after_a_kill(tmp_path):
+    content, half = AWKWARD * 9, len(AWKWARD) * 4
+    with running(bucket(tmp_path)) as server:
+        session = requests.post(
+            f"{server.url}/upload/storage/v1/b/{BUCKET}/o?uploadType=resumable", json={"name": "x"}, timeout=PATIENCE
+        ).headers["Location"]
+        for start, end, status in ((0, half, 308), (half, len(content), 200)):
+            headers = {"Content-Range": f"bytes {start}-{end - 1}/{len(content)}"}
+            answer = requests.put(session, data=content[start:end], headers=headers, timeout=PATIENCE)
+            assert answer.status_code == status
+            server.kill()
+            server.start()
+        assert (answer.json()["crc32c"], answer.json()["md5Hash"]) == (crc32c(content), md5(content))
+        assert storage_client(server).bucket(BUCKET).blob("x").download_as_bytes() == content
 
 
 def test_an_upload_with_another_checksum_is_refused(server, objects, name):

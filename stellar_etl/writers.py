@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -48,11 +46,9 @@ class SequentialWriter:
         self._options = options
         self._log = progress.log
         self._seen = _seen(file_sets[0].names)
-        ends = [file_set.end for file_set in file_sets]
-        ledgers = source.read(file_sets[0].start, ends[-1], verify=options.verify)
-        self._groups = groupby(ledgers, lambda ledger: bisect_left(ends, ledger.sequence))
+        self._ledgers = source.read(file_sets[0].start, file_sets[-1].end, verify=options.verify)
         # Read the first ledger before opening files: without ledgers nothing is created, not even a folder.
-        self._group = next(self._groups)
+        self._next: Ledger | None = next(self._ledgers)
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +61,6 @@ class SequentialWriter:
     ) -> Iterator[Link]:
         """Write the rows of the next file set; yield each ledger's link once its rows are written."""
         assert file_set.names.keys() == files.keys(), "each type has a file"
-        _, ledgers = self._group
         exports = [
             TypeExport(
                 type_,
@@ -79,11 +74,12 @@ class SequentialWriter:
             )
             for type_, file in files.items()
         ]
-        for ledger in ledgers:
+        while self._next is not None and self._next.sequence <= file_set.end:
             for export in exports:
-                export.add(ledger)
-            yield ledger.link
-        self._group = next(self._groups, self._group)
+                export.add(self._next)
+            link, self._next = self._next.link, None  # free a ledger before the next one is decoded
+            yield link
+            self._next = next(self._ledgers, None)
 
 
 class BufferedRows:
@@ -166,7 +162,8 @@ class ParallelWriter:
         def results(number: int) -> Iterator[Callable[[FilePositions], LedgerResult]]:
             seen = _seen(types)
             ledgers = source.read(start + number, end, verify=options.verify, step=processes)
-            return (_ledger_writer(ledger, options, seen) for ledger in ledgers)
+            # Unlike a loop's variable, `map` keeps no ledger while the next one is decoded.
+            return map(partial(_ledger_writer, options=options, seen=seen), ledgers)
 
         self._workers = Workers(processes, results)
 

@@ -207,11 +207,12 @@ class Lake:
             ExportError: a ledger is missing, damaged, or of another network.
         """
         for span, data in self._contents(first, last, step):
-            for ledger in self._decoded(span, data):
-                if first <= ledger.sequence <= last:
-                    if verify:
-                        ledger.verify()
-                    yield ledger
+            ledgers = [ledger for ledger in self._decoded(span, data) if first <= ledger.sequence <= last]
+            ledgers.reverse()
+            while ledgers:
+                if verify:
+                    ledgers[-1].verify()
+                yield ledgers.pop()  # keep none: the consumer frees a ledger before the next one is decoded
 
     def readers(self, first: int, last: int) -> int:
         """The number of processes that may read a range in parallel: several if each ledger is a separate object.

@@ -7,12 +7,18 @@ import os
 import shutil
 import signal
 import subprocess
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stellar_etl import workers
+from stellar_etl.export import export_rows
+from stellar_etl.ledgers.ledger import Ledger
+from stellar_etl.plan import FileSet
+from stellar_etl.sources.lake import Lake, open_lake
 from tests.stellar_etl.program import PROGRAM, fail, succeed
 from tests.waiting import PATIENCE, wait_until
 
@@ -184,3 +190,33 @@ def test_one_process_is_used_for_a_row_limit_or_two_files(lake: Path, tmp_path: 
         succeed(*arguments, "-o", tmp_path / str(count), "--processes", count)
     assert written(tmp_path / "1") == written(tmp_path / "2")
     assert (tmp_path / "2" / "3-42-operations.txt").read_bytes().count(b"\n") == 5
+
+
+class Watched(Lake):
+    """A lake that records whether a ledger is still in memory when the next one is requested."""
+
+    def __init__(self, path: Path) -> None:
+        lake = open_lake(str(path), "pubnet")
+        super().__init__(lake.store, lake.passphrase)
+        self.still_there: list[bool] = []
+
+    def read(self, first: int, last: int, *, verify: bool = True, step: int = 1) -> Iterator[Ledger]:
+        ledgers = super().read(first, last, verify=verify, step=step)
+        while found := [ledger] if (ledger := next(ledgers, None)) else []:
+            reference = weakref.ref(found[0])
+            del ledger
+            yield found.pop()
+            self.still_there.append(reference() is not None)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_one_process_has_one_ledger_in_memory_at_a_time(lake: Path, tmp_path: Path, command: str) -> None:
+    """A ledger of the public network is 10 MB in memory."""
+    source = Watched(lake)
+    types = ("operations", "effects") if command == "export_all_history" else ("accounts", "trustlines")
+    file_sets = [
+        FileSet(first, last, {type_: str(tmp_path / f"{first}-{type_}.txt") for type_ in types})
+        for first, last in ((3, 9), (10, 12))
+    ]
+    export_rows(source, file_sets, str(tmp_path / "manifest.json"))
+    assert source.still_there == [False] * 10

@@ -56,7 +56,7 @@ def select(fields: Sequence[Field], paths: Sequence[str]) -> str:
     values = ", ".join(
         f"{_checked(field, quoted(field['name']), field['name'])} AS {quoted(field['name'])}" for field in fields
     )
-    columns = ", ".join(f"{literal(field['name'])}: {literal(_read_type(field))}" for field in fields)
+    columns = ", ".join(f"{literal(field['name'])}: {literal(_read_type(field))}" for field in _present(fields))
     return f"SELECT {values} FROM read_ndjson({_files(paths)}, columns={{{columns}}})"  # noqa: S608
 
 
@@ -117,7 +117,9 @@ def misfits(fields: Sequence[Field], shape: str) -> Iterator[tuple[str, bool]]:
 
 
 Kinds = Mapping[str, AbstractSet[str]]
-"""The kinds of a column's values or elements, by its full name."""
+"""The kinds of a column's values or elements, by its full name; arrays and objects themselves are kinds too."""
+
+_ARRAY, _OBJECT, _NONE = "ARRAY", "OBJECT", {"NULL"}
 
 
 def kinds_of(fields: Sequence[Field], found: Iterable[str]) -> Kinds:
@@ -130,28 +132,67 @@ def kinds_of(fields: Sequence[Field], found: Iterable[str]) -> Kinds:
 
 def _add_kinds(fields: Sequence[Field], shape: Shape, name: str, kinds: dict[str, set[str]]) -> None:
     for field in fields:
-        kind = shape.get(field["name"])
+        kind, found = shape.get(field["name"], "NULL"), kinds.setdefault(name + field["name"], set())
         if isinstance(kind, list):
+            found.add(_ARRAY)
             kind = kind[0]
-        if isinstance(kind, dict) and type_of(field) == "RECORD":
-            _add_kinds(field["fields"], kind, f"{name}{field['name']}.", kinds)
-        elif isinstance(kind, str):
-            kinds.setdefault(name + field["name"], set()).add(kind)
+        elif isinstance(kind, dict):
+            found.add(_OBJECT)
+        if isinstance(kind, str):
+            found.add(kind)
+        if type_of(field) == "RECORD" and (isinstance(kind, dict) or kind == "JSON"):  # that is an empty object
+            _add_kinds(field["fields"], {} if kind == "JSON" else kind, f"{name}{field['name']}.", kinds)
 
 
-def with_kinds(fields: Sequence[Field], kinds: Kinds, name: str = "") -> list[Field]:
-    """The fields; those without a conversion of values are marked as `plain`: most numbers of most files."""
+def with_kinds(
+    fields: Sequence[Field], kinds: Kinds, name: str = "", *, in_array: bool = False, in_json: bool = False
+) -> list[Field]:
+    """The fields with marks, which make most of a wide schema cheap.
+
+    - `absent`: no line has a value.
+    - `plain`: no value needs a conversion, like most numbers.
+    - `always`: the record is in each line.
+    - `read_as`: how a REPEATED field is read: "array", "element" if no line has an array but one record instead, or
+      "json" if elements must be checked one by one.
+
+    Args:
+        fields: The fields.
+        kinds: The kinds of values in all lines.
+        name: The full name of the record of these fields, with a dot.
+        in_array: Whether the fields are inside an array, whose shape does not have the NULLs of single elements.
+        in_json: Whether that array is read as JSON.
+    """
     marked: list[Field] = []
     for field in fields:
-        if mode_of(field) == "REPEATED":
-            marked.append(field)
-        elif type_of(field) == "RECORD":
-            inner = with_kinds(field["fields"], kinds, f"{name}{field['name']}.")
-            marked.append({**field, "fields": inner})
-        else:
+        full, is_record, is_repeated = name + field["name"], type_of(field) == "RECORD", mode_of(field) == "REPEATED"
+        found = kinds.get(full, set())
+        if type_of(field) != "JSON" and mode_of(field) != "REQUIRED" and found <= _NONE:
+            marked.append({**field, "absent": True})
+            continue
+        changed = {**field}
+        inside = in_json
+        if is_repeated:
+            changed["read_as"] = "json" if in_json or type_of(field) == "JSON" else _read_as(full, kinds)
+            inside = changed["read_as"] == "json"
+        if is_record and not (inside and "JSON" in found):  # of different elements that kind hides the fields
+            within = in_array or is_repeated
+            changed["fields"] = with_kinds(field["fields"], kinds, f"{full}.", in_array=within, in_json=inside)
+            # The patch of `shapes` adds records that it empties.
+            changed["always"] = found == {_OBJECT} and not within and not _without_json([field])
+        elif not is_record and not is_repeated and not in_json:
             plain = _AS_IN_JSON.get(type_of(field), set())
-            marked.append({**field, "plain": plain and kinds.get(name + field["name"], set()) <= plain})
+            changed["plain"] = plain and found <= plain
+        marked.append(changed)
     return marked
+
+
+def _read_as(name: str, kinds: Kinds) -> str:
+    found = kinds[name]
+    # That kind of a value inside an array is what different elements have in common.
+    is_mixed = any("JSON" in one for other, one in kinds.items() if f"{other}.".startswith(f"{name}."))
+    if is_mixed or found >= {_ARRAY, _OBJECT}:
+        return "json"
+    return "array" if _ARRAY in found else "element"
 
 
 def has_numbers_as_text(fields: Sequence[Field], kinds: Kinds, name: str = "", *, in_array: bool = False) -> bool:
@@ -218,22 +259,29 @@ def _files(paths: Sequence[str]) -> str:
 
 def _read_type(field: Field) -> str:
     """The type to read a field as: text, or JSON if elements must be checked one by one."""
-    if mode_of(field) == "REPEATED" or type_of(field) == "JSON":
+    if type_of(field) == "JSON" or (mode_of(field) == "REPEATED" and field.get("read_as", "json") == "json"):
         return "JSON"
     if field.get("plain"):
         return duckdb_type({**field, "mode": "NULLABLE"})
-    return _struct(field) if type_of(field) == "RECORD" else "VARCHAR"
+    single = _struct(field) if type_of(field) == "RECORD" else "VARCHAR"
+    return f"{single}[]" if field.get("read_as") == "array" else single
 
 
 def _struct(field: Field) -> str:
     """The type to read one record as."""
-    parts = (f"{quoted(part['name'])} {_read_type(part)}" for part in field["fields"])
+    parts = (f"{quoted(part['name'])} {_read_type(part)}" for part in _present(field["fields"]))
     return f"STRUCT({', '.join(parts)})"
+
+
+def _present(fields: Sequence[Field]) -> Sequence[Field]:
+    """The fields to read: those that lines have, or else any one, as DuckDB reads no rows without columns."""
+    return [field for field in fields if not field.get("absent")] or fields[:1]
 
 
 def _has_to_be_converted(field: Field) -> bool:
     return (
         mode_of(field) != "NULLABLE"
+        or field.get("absent")
         or not (type_of(field) in ("STRING", "JSON", "RECORD") or (field.get("plain") and type_of(field) != "FLOAT"))
         or any(map(_has_to_be_converted, field.get("fields", [])))
     )
@@ -241,6 +289,8 @@ def _has_to_be_converted(field: Field) -> bool:
 
 def _checked(field: Field, value: str, name: str, depth: int = 0) -> str:
     """The expression for a column's value, out of ``value`` of the type that it was read as."""
+    if field.get("absent"):
+        return f"CAST({'[]' if mode_of(field) == 'REPEATED' else 'NULL'} AS {duckdb_type(field)})"
     if not _has_to_be_converted(field):
         return value
     mode = mode_of(field)
@@ -250,9 +300,16 @@ def _checked(field: Field, value: str, name: str, depth: int = 0) -> str:
         return _checked(single, present if type_of(field) != "RECORD" else value, name, depth)
     if mode == "REPEATED":
         element = f"e{depth}"
+        null = error(f"Only optional fields can be set to NULL. Field: {name}; Value: NULL")
+        given = {**single, "always": True}
+        match field.get("read_as"):
+            case "array":
+                each = f"CASE WHEN {element} IS NULL THEN {null} ELSE {_checked(given, element, name, depth + 1)} END"
+                return f"coalesce(list_transform({value}, lambda {element}: {each}), [])"
+            case "element":
+                return f"CASE WHEN {value} IS NULL THEN [] ELSE [{_checked(given, value, name, depth)}] END"
         if type_of(field) == "RECORD":
             value = f"CASE json_type({value}) WHEN 'OBJECT' THEN json_array({value}) ELSE {value} END"
-        null = error(f"Only optional fields can be set to NULL. Field: {name}; Value: NULL")
         unpacked = f"CASE WHEN {element} IS NULL THEN {null} ELSE {_unpacked(single, element, name)} END"
         value = f"list_transform(CAST({value} AS JSON[]), lambda {element}: {unpacked})"
         if _has_to_be_converted(single):
@@ -264,7 +321,8 @@ def _checked(field: Field, value: str, name: str, depth: int = 0) -> str:
             + _checked(part, f"{value}.{quoted(part['name'])}", f"{name}.{part['name']}", depth)
             for part in field["fields"]
         )
-        return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({parts}) END"
+        packed = f"struct_pack({parts})"
+        return packed if field.get("always") else f"CASE WHEN {value} IS NOT NULL THEN {packed} END"
     if not field.get("plain"):
         return converted(field, value, name)
     if type_of(field) != "FLOAT":
@@ -282,7 +340,7 @@ def _unpacked(field: Field, value: str, name: str) -> str:
             + _unpacked(
                 part, f"json_extract({value}, {literal('$.' + quoted(part['name']))})", f"{name}.{part['name']}"
             )
-            for part in field["fields"]
+            for part in _present(field["fields"])
         )
         return (
             f"CASE WHEN {value} IS NULL OR json_type({value}) = 'NULL' THEN NULL "

@@ -129,6 +129,49 @@ def test_one_record_in_place_of_an_array_becomes_its_only_element(client, bucket
     assert only_row(client, table)["details"]["claimants"] == [{"and": [1], "not": True}]
 
 
+RECORDS = SchemaField(
+    "r",
+    "RECORD",
+    fields=[
+        SchemaField("x", "RECORD", fields=[SchemaField("n", "NUMERIC"), SchemaField("all", "STRING", mode="REPEATED")]),
+        SchemaField("y", "RECORD", fields=[SchemaField("any", "JSON"), SchemaField("n", "FLOAT")]),
+        SchemaField(
+            "many",
+            "RECORD",
+            mode="REPEATED",
+            fields=[SchemaField("a", "STRING"), SchemaField("b", "RECORD", fields=[SchemaField("n", "INTEGER")])],
+        ),
+    ],
+)
+NOTHING = {"x": None, "y": None, "many": []}
+
+
+@pytest.mark.parametrize(
+    ("given", "loaded"),
+    [
+        ({}, NOTHING),
+        ({"x": {}}, NOTHING | {"x": {"n": None, "all": []}}),
+        ({"x": {"n": "1.5", "all": ["a", 1]}}, NOTHING | {"x": {"n": Decimal("1.5"), "all": ["a", "1"]}}),
+        ({"y": {}}, NOTHING | {"y": {"any": None, "n": None}}),
+        ({"y": {"any": [1], "n": 2}}, NOTHING | {"y": {"any": "[1]", "n": 2.0}}),
+        ({"many": []}, NOTHING),
+        ({"many": {"a": 1}}, NOTHING | {"many": [{"a": "1", "b": None}]}),
+        ({"many": [{"b": {}}, {"b": {"n": "7"}}]}, NOTHING | {"many": [{"a": None, "b": {"n": n}} for n in (None, 7)]}),
+        ({"many": [{"b": {"n": 7}}, {}]}, NOTHING | {"many": [{"a": None, "b": b} for b in ({"n": 7}, None)]}),
+    ],
+    ids=str,
+)
+def test_a_line_loads_the_same_row_whatever_other_lines_have(client, bucket, table, given, loaded):
+    schema = [SchemaField("id", "INTEGER"), RECORDS]
+    full = {"x": {"n": 1, "all": []}, "y": {"any": {}, "n": 1.5}, "many": [{"a": "a", "b": {"n": 1}}]}
+    for others in ([], [{}], [{"r": None}], [{"r": {}}], [{"r": full}], [{"r": full}, {}, {"r": {"many": {"a": "a"}}}]):
+        client.delete_table(table, not_found_ok=True)
+        client.create_table(bq.Table(table, schema))
+        load(client, table, write(bucket / "lines.txt", *others, {"id": 1, "r": given}, *others))
+        (row,) = client.query(f"SELECT r FROM `{table}` WHERE id = 1").result()
+        assert row["r"] == loaded
+
+
 def test_seconds_since_1970_are_a_timestamp(client, bucket, table):
     client.create_table(bq.Table(table, [SchemaField("t", "TIMESTAMP")]))
     load(client, table, write(bucket / "epoch.txt", {"t": 1595895040}))
@@ -152,6 +195,12 @@ def test_seconds_since_1970_are_a_timestamp(client, bucket, table):
         ({"details": {"claimants": [1]}}, "record: details.claimants"),
         ({"details": {"claimants": {"and": [1.5]}}}, "details.claimants.and"),
         ({"details": {"claimants": [{"or": 1}]}}, "No such field: details.claimants.or"),
+        ({"details": {"claimants": [{"not": True}, None]}}, "set to NULL. Field: details.claimants"),
+        ({"details": {"claimants": [{"not": True}, 1]}}, "record: details.claimants"),
+        ({"details": {"claimants": [{"not": {}}, {"not": True}]}}, "details.claimants.not"),
+        ({"details": {"claimants": [{"and": [1, None]}]}}, "set to NULL. Field: details.claimants.and"),
+        ({"signers": ["x", None]}, "set to NULL. Field: signers"),
+        ({"signers": ["x", {}]}, "signers"),
     ],
     ids=str,
 )

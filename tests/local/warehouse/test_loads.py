@@ -134,7 +134,11 @@ RECORDS = SchemaField(
     "RECORD",
     fields=[
         SchemaField("x", "RECORD", fields=[SchemaField("n", "NUMERIC"), SchemaField("all", "STRING", mode="REPEATED")]),
-        SchemaField("y", "RECORD", fields=[SchemaField("any", "JSON"), SchemaField("n", "FLOAT")]),
+        SchemaField(
+            "y",
+            "RECORD",
+            fields=[SchemaField("in", "RECORD", fields=[SchemaField("any", "JSON")]), SchemaField("n", "FLOAT")],
+        ),
         SchemaField(
             "many",
             "RECORD",
@@ -152,8 +156,8 @@ NOTHING = {"x": None, "y": None, "many": []}
         ({}, NOTHING),
         ({"x": {}}, NOTHING | {"x": {"n": None, "all": []}}),
         ({"x": {"n": "1.5", "all": ["a", 1]}}, NOTHING | {"x": {"n": Decimal("1.5"), "all": ["a", "1"]}}),
-        ({"y": {}}, NOTHING | {"y": {"any": None, "n": None}}),
-        ({"y": {"any": [1], "n": 2}}, NOTHING | {"y": {"any": "[1]", "n": 2.0}}),
+        ({"y": {}}, NOTHING | {"y": {"in": None, "n": None}}),
+        ({"y": {"in": {"any": [1]}, "n": 2}}, NOTHING | {"y": {"in": {"any": "[1]"}, "n": 2.0}}),
         ({"many": []}, NOTHING),
         ({"many": {"a": 1}}, NOTHING | {"many": [{"a": "1", "b": None}]}),
         ({"many": [{"b": {}}, {"b": {"n": "7"}}]}, NOTHING | {"many": [{"a": None, "b": {"n": n}} for n in (None, 7)]}),
@@ -163,7 +167,7 @@ NOTHING = {"x": None, "y": None, "many": []}
 )
 def test_a_line_loads_the_same_row_whatever_other_lines_have(client, bucket, table, given, loaded):
     schema = [SchemaField("id", "INTEGER"), RECORDS]
-    full = {"x": {"n": 1, "all": []}, "y": {"any": {}, "n": 1.5}, "many": [{"a": "a", "b": {"n": 1}}]}
+    full = {"x": {"n": 1, "all": []}, "y": {"in": {"any": {}}, "n": 1.5}, "many": [{"a": "a", "b": {"n": 1}}]}
     for others in ([], [{}], [{"r": None}], [{"r": {}}], [{"r": full}], [{"r": full}, {}, {"r": {"many": {"a": "a"}}}]):
         client.delete_table(table, not_found_ok=True)
         client.create_table(bq.Table(table, schema))

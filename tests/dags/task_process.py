@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import BaseOperator, Connection
+from airflow.sdk._shared.secrets_masker import reset_secrets_masker
 from airflow.sdk.api.datamodels._generated import DagRun, TIRunContext
 from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time import comms, task_runner
@@ -88,6 +89,7 @@ def run_task(
 ):
     """Run a task to its end and through its callbacks; return its state."""
     task_runner.SUPERVISOR_COMMS = supervisor
+    reset_secrets_masker()  # as Airflow's supervisor does for each task: it masks what tests before have read
     dag_run = DagRun(
         dag_id=task.dag.dag_id,
         run_id=run_id,

@@ -202,7 +202,8 @@ class Api:
 
     def _fields(self, fields: partial.Fields, schema: Schema) -> Iterator[str]:
         """Yield a problem per field that a response does not have; Google refuses such a request."""
-        schema = self.schemas[schema["$ref"]] if "$ref" in schema else schema.get("items", schema)
+        schema = schema.get("items", schema) if schema.get("type") == "array" else schema
+        schema = self.schemas[schema["$ref"]] if "$ref" in schema else schema
         for name, inner in fields.items():
             if name in schema.get("properties", {}):
                 yield from self._fields(inner, schema["properties"][name])

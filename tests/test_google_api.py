@@ -63,6 +63,7 @@ RIGHT = [
     request("GET", JOBS, fields="nextPageToken,jobs(state,configuration/labels,statistics/endTime)"),
     request("PATCH", "/bigquery/v2/projects/p/datasets/d", {"labels": {"gone": None}}),
     request("GET", "/storage/v1/b/b/o", service="bucket", prefix="a/", prettyPrint="false", maxResults="7"),
+    request("GET", "/storage/v1/b/b/o", service="bucket", fields="items(name,size),nextPageToken"),
     request("GET", "/download/storage/v1/b/b/o/a%2Fb", service="bucket", alt="media", generation="12"),
     upload({"name": "a/b", "crc32c": "AAAAAA=="}, uploadType="multipart"),
     upload(method="PUT", uploadType="resumable", upload_id="***"),

@@ -13,8 +13,8 @@ run: ## run the main job on a laptop stack
 test: ## run the tests
 	./run_tests.sh $(ARGS)
 
-test-fast: ## run the tests that start no servers
-	./run_tests.sh -m "not end_to_end and not servers" $(ARGS)
+test-fast: ## run the tests without servers, deployment scripts and hostile input
+	./run_tests.sh -m "not end_to_end and not servers" --ignore=tests/scripts --ignore=tests/hostile $(ARGS)
 
 conformance: venv ## compare rows with the reference exporter's, by the kit in tests/data
 	$(VENV) python -m tests.conformance $(ARGS)

@@ -60,6 +60,7 @@ class Mover:
 
 SAME, ANOTHER = "same file system", "another file system"
 both = pytest.mark.parametrize("mover", [SAME, ANOTHER], indirect=True)
+one_by_default = pytest.mark.parametrize("mover", [pytest.param(SAME, marks=pytest.mark.slow), ANOTHER], indirect=True)
 
 
 @pytest.fixture
@@ -211,7 +212,7 @@ def test_an_interrupted_move_is_completed(mover):
     assert shown == {"copied.txt": ROWS, "half.txt": ROWS}
 
 
-@both
+@one_by_default
 def test_every_file_arrives_complete_after_repeated_kills(mover):
     contents = {f"{number % 3}/{number}.txt": os.urandom(200_000) for number in range(60)}
     for name, content in contents.items():
@@ -311,7 +312,7 @@ def test_the_example_starts_the_script_on_mounted_folders():
     )
 
 
-@both
+@one_by_default
 def test_sigterm_stops_the_script_at_any_moment_of_its_work(mover):
     """A trap of bash 5.2 that runs while bash reads "$(...)" loses the signal: three to six rounds were enough."""
     for number in range(20):

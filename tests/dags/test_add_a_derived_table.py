@@ -11,6 +11,8 @@ import pytest
 from tests.dags.test_add_a_table import copy_tree, edit, run
 from tests.shared import REPO
 
+pytestmark = pytest.mark.servers
+
 PROOF = '''
 """What the DAG of the new table makes of its sources."""
 

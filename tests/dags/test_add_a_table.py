@@ -14,6 +14,8 @@ import pytest
 
 from tests.shared import REPO
 
+pytestmark = pytest.mark.servers
+
 DATA_TYPE, TABLE_ID = "base_fees", "history_base_fees"
 DAG_ID = "history_archive_without_captive_core"
 

@@ -149,6 +149,7 @@ def test_a_manually_changed_row_is_found(data_type, published, certify, lake, tm
         published.query(f"INSERT INTO `{table}` SELECT * FROM `local.certified.kept_{data_type}`").result()
 
 
+@pytest.mark.slow
 def test_the_public_dataset_is_compared_with_the_private_one(published, certify):
     """The comparison goes ledger by ledger, for any order of rows."""
     published.create_dataset("copied")

@@ -324,7 +324,7 @@ ON_THE_STACK: dict[str, Callable[[Book, Procedure], None]] = {
     "wrong-variable": wrong_variable,
 }
 """The situation that leads to each procedure, its commands, and its verification."""
-QUICK = {"image-upgrade", "no-new-runs"}
+QUICK = {"no-new-runs"}
 """The procedures that run by default. Of the others, tests check the commands' words and each step separately."""
 
 

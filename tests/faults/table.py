@@ -220,9 +220,8 @@ KILLED_SERVICES = [
         "while the export's pod runs: the next try finds the pod",
         [exporting(b.kills("export"))],
         check=one_pod_in_all,
-        quick=True,
     ),
-    Fault("kill -9 of the scheduler", "while a merge runs", [merging(b.kills_service("scheduler"))]),
+    Fault("kill -9 of the scheduler", "while a merge runs", [merging(b.kills_service("scheduler"))], quick=True),
     Fault("kill -9 of the API server", "while the export's pod runs", [exporting(b.kills_service("api-server"))]),
     Fault(
         "the API server does not answer for a minute",

@@ -31,7 +31,7 @@ from tests import gcloud
 from tests.shared import REPO
 
 PROJECT = "my-project"
-PLACES = ("composer3", "gke")
+PLACES = ("composer3", pytest.param("gke", marks=pytest.mark.slow))
 PROGRAMS = ("gcloud", "bq", "kubectl", "gke-gcloud-auth-plugin")
 
 
@@ -338,6 +338,7 @@ def test_an_image_with_another_version_is_neither_pushed_nor_used(cloud):
     assert "composer" not in cloud.state()
 
 
+@pytest.mark.slow
 def test_a_named_image_is_verified_once_and_again_after_a_change(cloud, tmp_path):
     cloud.add("images", IMAGE, {"image_summary": {"digest": "sha256:1"}})
     cloud.add("registries", "us-central1/images", {})
@@ -376,6 +377,7 @@ def test_a_new_environment_starts_paused_today_with_deferrable_tasks(cloud):
     assert variables["STELLAR_ETL_START_DATE"] == "2026-01-01T00:00:00Z"
 
 
+@pytest.mark.slow
 def test_limits_of_scaling_change_only_if_they_are_set(cloud):
     assert cloud.run("gke", "--size", "1").returncode == 0
     assert environment_of(cloud)["workloadsConfig"]["worker"] == {"minCount": 1, "maxCount": 3}
@@ -539,6 +541,7 @@ def test_a_run_interrupted_at_any_command_ends_in_the_same_state(cloud, place, h
     assert cloud.state() == whole
 
 
+@pytest.mark.slow
 def test_a_deleted_environment_is_filled_again(cloud):
     assert cloud.run().returncode == 0
     whole = cloud.state()
@@ -660,7 +663,7 @@ def test_the_public_lake_is_the_exporters_default(cloud):
     assert cloud.state()["composer"]["stellar-etl"]["variables"]["txmeta_datastore_path"] == PUBLIC_LAKE
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", ["composer3", "gke"])
 def test_the_page_has_the_commands_that_the_script_prints(cloud, place):
     """Update the page with: WRITE_DOCS=1 pytest tests/scripts/test_bootstrap.py -k page -n 0."""
     done = cloud.run(place, "--dry-run", "--folder", ".gcp/stellar-etl", "--start-date", "2026-01-01T00:00:00Z")
@@ -678,7 +681,7 @@ def test_the_page_has_the_commands_that_the_script_prints(cloud, place):
 
 
 @pytest.mark.skipif(not gcloud.LIST.exists(), reason="needs an installed gcloud, whose list of commands is read")
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", ["composer3", "gke"])
 def test_gcloud_has_each_command_and_option(cloud, place):
     printed = commands(cloud.run(place, "--dry-run").stdout)
     assert printed

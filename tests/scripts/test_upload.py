@@ -250,7 +250,7 @@ def unnumbered(objects: dict[str, bytes]) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("how", "stride"),
     [
-        ("FAIL_FOR", 19),
+        ("FAIL_FOR", 47),
         pytest.param("FAIL_FOR", 1, marks=pytest.mark.slow),
         pytest.param("LOSE_REPLY", 1, marks=pytest.mark.slow),
     ],

@@ -278,12 +278,11 @@ def test_loads_correct_assets_and_a_user_deletes_those_of_other_ledgers(
 def test_a_table_without_these_ledgers_is_skipped(stats, published, do, make_context):
     published()
     do(build_choose_range_task(HOUR), params=ALL)
-    context = make_context("export")
-    assert exported_types(context, ["offers", "accounts"]) == ["offers"]
+    assert exported_types(make_context("export"), ["offers", "accounts"]) == ["offers"]
     with pytest.raises(AirflowSkipException, match="these ledgers were never loaded into history_assets"):
         do(build_load_audited_task(ASSETS))
     del make_context.xcoms[TIME_TASK, "return_value"]
-    assert exported_types(context, ["offers", "accounts"]) == ["offers", "accounts"]
+    assert exported_types(make_context("export"), ["offers", "accounts"]) == ["offers", "accounts"]
 
 
 @pytest.mark.parametrize(

@@ -338,7 +338,12 @@ async def list_jobs(
         "jobs": [_listed(job, projection) for job in page],
         **more,
     }
-    return partial.only(listed, fields) if fields else listed
+    if not fields:
+        return listed
+    try:
+        return dict(partial.only(listed, fields))
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
 
 
 @router.get("/jobs/{job_id}")

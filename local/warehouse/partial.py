@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from bqemulator.domain.errors import ValidationError
-
 Fields = dict[str, "Fields"]
 """The wanted members of an object, each with those of its value; empty if the whole value is wanted."""
 
@@ -18,7 +16,7 @@ def only(resource: Any, fields: str) -> Any:
     """Return the part of a response that `fields` names, such as `nextPageToken,jobs(state,statistics/endTime)`.
 
     Raises:
-        ValidationError: the text is no list of fields (400).
+        ValueError: the text is no list of fields.
     """
     return _only(resource, parse(fields))
 
@@ -27,11 +25,11 @@ def parse(text: str) -> Fields:
     """Return the fields that a text names.
 
     Raises:
-        ValidationError: the text is no list of fields (400).
+        ValueError: the text is no list of fields.
     """
     found, rest = _list(text)
     if rest:
-        raise ValidationError(f"Invalid field selection {text}: {rest} is left")
+        raise ValueError(f"Invalid field selection {text}: {rest} is left")
     return found
 
 
@@ -55,7 +53,7 @@ def _list(text: str) -> tuple[Fields, str]:
 def _one(text: str) -> tuple[Fields, str]:
     name = re.match(r"\w+", text)
     if name is None:
-        raise ValidationError(f"Invalid field selection: no field at {text!r}")
+        raise ValueError(f"Invalid field selection: no field at {text!r}")
     inner: Fields = {}
     text = text[name.end() :]
     if text.startswith("/"):
@@ -63,6 +61,6 @@ def _one(text: str) -> tuple[Fields, str]:
     elif text.startswith("("):
         inner, text = _list(text[1:])
         if not text.startswith(")"):
-            raise ValidationError(f"Invalid field selection: {name[0]}( is not closed")
+            raise ValueError(f"Invalid field selection: {name[0]}( is not closed")
         text = text[1:]
     return {name[0]: inner}, text

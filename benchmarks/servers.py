@@ -43,7 +43,7 @@ def _peak_of(pid: str) -> float:
 
 def _tasks(port: int, last: int) -> float:
     """Load, check and merge all tables, like the tasks; return this process's peak in MB."""
-    to = Emulated(emulators.Server([], "", port), emulators.Server([], ""))
+    to = Emulated(emulators.Server([], "", port=port), emulators.Server([], ""))
     for table in TABLES:
         loading = Loading(to, table)
         loading.make_tables()
@@ -56,7 +56,7 @@ def _tasks(port: int, last: int) -> float:
 
 def _coverage(port: int, last: int) -> float:
     """Check the coverage of tables, like `ledger_coverage`; return this process's peak in MB."""
-    to = Emulated(emulators.Server([], "", port), emulators.Server([], ""))
+    to = Emulated(emulators.Server([], "", port=port), emulators.Server([], ""))
     stats = f"{emulators.PROJECT}.{DATASET}.{BATCH_STATS_TABLE_ID}"
     ensure_table(to.client, stats, TableLayout(read_schema(SCHEMAS, BATCH_STATS_TABLE_ID)))
     headers = Loading(to, LEDGERS).published

@@ -70,7 +70,12 @@ def _earlier(name: str, date: str) -> dict[str, Any] | None:
     around, rows = found
     if around["date"][:10] == date[:10]:
         return around.get("earlier")
-    return {"date": around["date"], "medians": {row.what: median(row.values) for row in rows}}
+    return {"date": around["date"], "medians": {_figure(row): median(row.values) for row in rows}}
+
+
+def _figure(row: Row) -> str:
+    """Return the name of a figure: rows with the same name may have different units."""
+    return f"{row.what}, {row.unit}"
 
 
 def kept(name: str) -> tuple[dict[str, Any], list[Row]] | None:
@@ -123,7 +128,7 @@ def _section(name: str, benchmark: Benchmark, record: Mapping[str, Any], rows: l
         "",
         "| | figure | earlier | ratio | to | target | reached |",
         "|---|---|---|---|---|---|---|",
-        *(_line(row, earlier["medians"].get(row.what)) for row in rows),
+        *(_line(row, earlier["medians"].get(_figure(row))) for row in rows),
         "",
     ]
     notes = dict.fromkeys(f"{row.what}: {row.note}." for row in rows if row.note)

@@ -9,9 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.inputs import REPO
 from benchmarks.rows import Benchmark, Row
-
-REPO = Path(__file__).resolve().parents[1]
 
 
 def _once() -> dict[str, Any]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import runpy
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 from airflow.dag_processing.processor import _pre_import_airflow_modules
 from airflow.utils.file import iter_airflow_imports
+from forked import in_fork
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 SLOW = ("airflow.providers.cncf", "airflow.providers.google", "google.cloud", "kubernetes", "pandas")
@@ -30,29 +31,12 @@ def read(path: Path) -> dict[str, Any]:
     return {"imported": slow, "skipped": gc.get_freeze_count()}
 
 
-def in_fork(path: Path) -> dict[str, Any]:
-    reader, writer = os.pipe()
-    if os.fork() == 0:
-        try:
-            found = read(path)
-        except BaseException as error:
-            found = {"error": repr(error)}
-        with os.fdopen(writer, "w") as file:
-            json.dump(found, file)
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as file:
-        text = file.read()
-    os.wait()
-    return json.loads(text)
-
-
 def main() -> None:
     files = sorted(DAGS.glob("*_dag.py"), key=lambda path: len(list(iter_airflow_imports(str(path)))))
     found = {}
     for path in files:  # imports stay: read the files that name the fewest modules first
         _pre_import_airflow_modules(str(path), structlog.get_logger())
-        found[path.name] = in_fork(path)
+        found[path.name] = in_fork(partial(read, path))
     json.dump(found, sys.stdout)
 
 

@@ -18,6 +18,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,6 +27,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.definitions import connection, variable
 from airflow.sdk.execution_time.context import VariableAccessor
 from airflow.serialization.serialized_objects import DagSerialization
+from forked import in_fork
 from jinja2 import StrictUndefined
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
@@ -166,26 +168,17 @@ def defers(task: Any) -> bool:
     return next((bool(names["deferrable"].default) for names in signatures if "deferrable" in names), False)
 
 
-def in_fork(job: dict[str, Any]) -> Any:
-    reader, writer = os.pipe()
-    gc.freeze()  # otherwise each garbage collection in the child process visits the objects of all earlier jobs
-    if os.fork() == 0:
-        try:
-            refuse_outside_access()
-            found = parse(job)
-        except BaseException as error:
-            found = {"errors": {"parse_dags.py": repr(error)}}
-        with os.fdopen(writer, "w") as file:
-            json.dump(found, file)
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as file:
-        text = file.read()
-    os.wait()
-    return json.loads(text)
+def parse_alone(job: dict[str, Any]) -> dict[str, Any]:
+    """Do a job in a process that reaches nothing outside."""
+    refuse_outside_access()
+    return parse(job)
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(DAGS))
     import_dependencies()
-    json.dump([in_fork(job) for job in json.load(sys.stdin)], sys.stdout)
+    found = []
+    for job in json.load(sys.stdin):
+        gc.freeze()  # otherwise each garbage collection in the child process visits the objects of all earlier jobs
+        found.append(in_fork(partial(parse_alone, job)))
+    json.dump(found, sys.stdout)

@@ -31,7 +31,8 @@ from tests import gcloud
 from tests.shared import REPO
 
 PROJECT = "my-project"
-PLACES = ("composer3", pytest.param("gke", marks=pytest.mark.slow))
+PLACES = ("composer3", "gke")
+ONE_BY_DEFAULT = ("composer3", pytest.param("gke", marks=pytest.mark.slow))
 PROGRAMS = ("gcloud", "bq", "kubectl", "gke-gcloud-auth-plugin")
 
 
@@ -130,7 +131,7 @@ def commands(output: str) -> list[list[str]]:
     return [line for line in lines if line[0] != "export" and "get-credentials" not in line]
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", ONE_BY_DEFAULT)
 def test_a_first_run_creates_everything_and_a_second_changes_nothing(cloud, place):
     planned = cloud.run(place, "--dry-run")
     assert planned.returncode == 0, planned.stderr
@@ -186,7 +187,7 @@ def test_each_account_has_the_roles_that_it_needs_and_no_more(cloud):
     assert state["rolebindings"] == {"stellar-etl/stellar-etl": {"role": "stellar-etl", "user": composer}}
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", ONE_BY_DEFAULT)
 def test_no_broad_role_and_no_key_is_ever_created(cloud, place):
     printed = cloud.run(place, "--dry-run").stdout
     assert "--role=roles/" in printed
@@ -194,7 +195,7 @@ def test_no_broad_role_and_no_key_is_ever_created(cloud, place):
     assert "cluster-admin" not in (REPO / "scripts/pod_role.yaml").read_text()
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", ONE_BY_DEFAULT)
 def test_airflow_receives_variables_pools_connections_and_packages(cloud, place):
     mine = cloud.folder / "mine.json"
     mine.write_text(json.dumps({"coverage_days": 3, "sentry_dsn": "https://planted-secret@sentry.example/1"}))
@@ -663,7 +664,7 @@ def test_the_public_lake_is_the_exporters_default(cloud):
     assert cloud.state()["composer"]["stellar-etl"]["variables"]["txmeta_datastore_path"] == PUBLIC_LAKE
 
 
-@pytest.mark.parametrize("place", ["composer3", "gke"])
+@pytest.mark.parametrize("place", PLACES)
 def test_the_page_has_the_commands_that_the_script_prints(cloud, place):
     """Update the page with: WRITE_DOCS=1 pytest tests/scripts/test_bootstrap.py -k page -n 0."""
     done = cloud.run(place, "--dry-run", "--folder", ".gcp/stellar-etl", "--start-date", "2026-01-01T00:00:00Z")
@@ -681,7 +682,7 @@ def test_the_page_has_the_commands_that_the_script_prints(cloud, place):
 
 
 @pytest.mark.skipif(not gcloud.LIST.exists(), reason="needs an installed gcloud, whose list of commands is read")
-@pytest.mark.parametrize("place", ["composer3", "gke"])
+@pytest.mark.parametrize("place", PLACES)
 def test_gcloud_has_each_command_and_option(cloud, place):
     printed = commands(cloud.run(place, "--dry-run").stdout)
     assert printed

@@ -135,7 +135,7 @@ def _began(job: Any) -> datetime:
     """Return when a job's work began: at its creation, or when its table was read to plan it."""
     if (looked_at := job.labels.get(LOOKED_AT_LABEL)) is None:
         return job.created  # type: ignore[no-any-return]
-    return datetime.fromtimestamp(int(looked_at) / 1000, UTC)
+    return _moment(looked_at)
 
 
 def cancel(client: bigquery.Client, project: str, location: str, job_id: str, retry: Any) -> None:
@@ -168,7 +168,7 @@ its statistics, 2.9 kB (https://cloud.google.com/bigquery/docs/api-performance#p
 
 
 def _moment(millis: str) -> datetime:
-    """Return a time of a job's statistics: milliseconds since 1970, as text."""
+    """Return a time of a job's statistics or labels: milliseconds since 1970, as text."""
     return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=int(millis))
 
 

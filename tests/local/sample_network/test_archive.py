@@ -66,7 +66,7 @@ def archive(lake: Path) -> Path:
 
 
 @dataclass
-class Told:
+class ReplayedLedger:
     """A ledger from its changes.
 
     Attributes:
@@ -80,7 +80,7 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def ledgers(lake: Path) -> dict[int, Told]:
+def ledgers(lake: Path) -> dict[int, ReplayedLedger]:
     """Return every ledger by its sequence, with the state for checkpoints only."""
     replay, expected, archived = Replay(), {}, {}
     for path in sorted(lake.rglob("*.zst"), reverse=True):
@@ -95,10 +95,10 @@ def ledgers(lake: Path) -> dict[int, Told]:
                 assert entry is not None
                 archived[one.key.to_xdr_bytes()] = entry.to_xdr_bytes()
         sequence = replay.header.ledger_seq.uint32
-        expected[sequence] = Told(replay.header)
+        expected[sequence] = ReplayedLedger(replay.header)
         if sequence in CHECKPOINTS:
             known = {key: entry.to_xdr_bytes() for key, entry in replay.known.items() if entry is not None}
-            expected[sequence] = Told(replay.header, known, dict(archived))
+            expected[sequence] = ReplayedLedger(replay.header, known, dict(archived))
     return expected
 
 
@@ -188,7 +188,7 @@ def test_each_checkpoint_has_a_state_file_and_the_root_has_the_newest_one(lake: 
     assert json.loads((archive / ROOT).read_text()) == state_at(archive, CHECKPOINTS[-1])
 
 
-def test_headers_equal_those_of_the_lake(archive: Path, ledgers: dict[int, Told]) -> None:
+def test_headers_equal_those_of_the_lake(archive: Path, ledgers: dict[int, ReplayedLedger]) -> None:
     found = [
         xdr.LedgerHeaderHistoryEntry.from_xdr_bytes(record)
         for sequence in CHECKPOINTS
@@ -232,21 +232,21 @@ def list_hash(levels: list[dict[str, Any]]) -> bytes:
     return sha256(b"".join(hashes)).digest()
 
 
-def test_headers_have_the_hash_of_both_lists(archive: Path, ledgers: dict[int, Told]) -> None:
+def test_headers_have_the_hash_of_both_lists(archive: Path, ledgers: dict[int, ReplayedLedger]) -> None:
     for sequence in CHECKPOINTS:
         state = state_at(archive, sequence)
         both = list_hash(state["currentBuckets"]) + list_hash(state["hotArchiveBuckets"])
         assert ledgers[sequence].header.bucket_list_hash.hash == sha256(both).digest()
 
 
-def test_the_skip_list_has_the_newest_hash_of_each_fiftieth_ledger(ledgers: dict[int, Told]) -> None:
+def test_the_skip_list_has_the_newest_hash_of_each_fiftieth_ledger(ledgers: dict[int, ReplayedLedger]) -> None:
     for sequence, ledger in ledgers.items():
         last = sequence // 50 * 50
         expected = ledgers[last].header.bucket_list_hash.hash if last else bytes(32)
         assert ledger.header.skip_list[0].hash == expected
 
 
-def test_buckets_have_the_final_state_of_the_ledgers(archive: Path, ledgers: dict[int, Told]) -> None:
+def test_buckets_have_the_final_state_of_the_ledgers(archive: Path, ledgers: dict[int, ReplayedLedger]) -> None:
     for sequence in CHECKPOINTS:
         found: dict[bytes, bytes | None] = {}
         for name in named(state_at(archive, sequence)["currentBuckets"]):
@@ -257,7 +257,7 @@ def test_buckets_have_the_final_state_of_the_ledgers(archive: Path, ledgers: dic
 
 
 def test_the_hot_archive_has_the_entries_that_were_evicted_and_not_restored(
-    archive: Path, ledgers: dict[int, Told]
+    archive: Path, ledgers: dict[int, ReplayedLedger]
 ) -> None:
     for sequence in CHECKPOINTS:
         found: dict[bytes, bytes | None] = {}

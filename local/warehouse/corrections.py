@@ -17,6 +17,7 @@ import bqemulator.storage.type_map
 import duckdb
 import sqlglot.errors
 from bqemulator.catalog import ddl_sync
+from bqemulator.catalog.duckdb_repository import DuckDBCatalogRepository
 from bqemulator.domain.errors import ValidationError
 from bqemulator.jobs import executor
 from bqemulator.sql import translator
@@ -26,7 +27,7 @@ from sqlglot.dialects.dialect import Dialect
 from starlette.responses import JSONResponse
 
 from local.recording import recorder_of
-from local.warehouse import dml, extracts, jobs, loads, parameters, parsing, schema, scripts, tables
+from local.warehouse import dml, extracts, job_list, jobs, loads, parameters, parsing, schema, scripts, serving, tables
 from local.warehouse.record import RecordRequests
 
 MEMORY_LIMIT = "1GB"
@@ -79,6 +80,7 @@ def create_app_with_our_routes(original: Any, context: Any) -> Any:
     app = original(context)
     app.state.jobs = jobs.Jobs(context)
     app.router.routes[:0] = [*jobs.router.routes, *tables.router.routes]
+    serving.replace_middleware(app)
     app.add_middleware(jobs.OneAtATime, context=context, jobs=app.state.jobs)
     for error in (duckdb.Error, OverflowError):
         app.add_exception_handler(error, refuse)
@@ -111,6 +113,14 @@ CORRECTIONS += [
     (DuckDBEngine, "_apply_session_pragmas", open_with_limits),
     (SnapshotManager, "capture", capture_on_request),
     (Dialect, "parse", parsing.parse_once),
+    (executor, "_parse_script_or_raise", parsing.once),
+    (executor, "classify_statement_type", parsing.once),
+    (executor, "_reject_dml_on_immutable", parsing.only_reads),
+    (executor, "_capture_dml_snapshots", parsing.awaits_and_only_reads),
+    (executor, "detect_drop_routine", parsing.only_with("DROP")),
+    (bqemulator.sql.inner_query, "rewrite_for_row_access", parsing.expand_views),
+    (bqemulator.sql.inner_query, "rewrite_unnest_offset", parsing.once),
+    (translator.SQLTranslator, "translate", parsing.translate_once),
     (ddl_sync, "_detect_catalog_drop", parsing.only_with("DROP")),
     (ddl_sync, "_detect_create_schema", parsing.only_with("CREATE")),
     (ddl_sync, "_detect_plain_create_view", parsing.only_with("CREATE", lambda _: (None, None))),
@@ -122,6 +132,7 @@ CORRECTIONS += [
     (executor, "_extract_dml_affected_rows", dml.count_rows_by_kind),
     (executor, "_build_query_statistics", dml.build_statistics_with_kinds),
     (executor, "execute_load_job", loads.execute_load_job),
+    (DuckDBCatalogRepository, "upsert_job", job_list.add_job),
     (executor, "_copy_relation_to_file", extracts.copy_relation_to_file),
     (bqemulator.api.routes.upload, "execute_load_job", loads.execute_uploaded_load),
     (bqemulator.api.routes.tables, "_rest_to_table_meta", tables.read_table_with_expiry),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from bqemulator.sql import catalog_schema
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 from sqlglot import exp
 
-from local.warehouse import job_list, positions, rewriting
+from local.warehouse import job_list, parsing, positions, rewriting
 from local.warehouse.schema import quoted
 
 
@@ -77,23 +78,22 @@ async def _run_readable(run: Callable[[str], Awaitable[Any]], sql: str, project_
     merge = replacement(sql)
     if merge is None:
         return await run(sql)
-    rows = await run(merge.rows.sql("bigquery")) if merge.rows and merge.reads_target else None
+    rows = await run(merge.rows) if merge.rows and merge.reads_target else None
     counts = {}
     if merge.deletion:
-        counts["deleted"] = (await run(merge.deletion.sql("bigquery"))).column(0)
+        counts["deleted"] = (await run(merge.deletion)).column(0)
     if rows is not None:
-        counts["inserted"] = pa.array([_insert_rows(merge.into, rows, project_id, context)])
-    elif merge.rows:
-        insertion = exp.Insert(this=merge.into, expression=merge.rows)
-        counts["inserted"] = (await run(insertion.sql("bigquery"))).column(0)
+        counts["inserted"] = pa.array([_insert_rows(merge, rows, project_id, context)])
+    elif merge.insertion:
+        counts["inserted"] = (await run(merge.insertion)).column(0)
     return pa.table(counts)
 
 
-def _insert_rows(into: exp.Schema, rows: pa.Table, project_id: str, context: Any) -> int:
+def _insert_rows(merge: Replacement, rows: pa.Table, project_id: str, context: Any) -> int:
     """Insert rows that were read before the statement changed the table."""
-    reference = catalog_schema._resolve_table_ref(into.this, project_id=project_id)
+    reference = catalog_schema._resolve_table_ref(merge.target, project_id=project_id)
     assert reference is not None, "the target of a MERGE has a name"
-    columns = ", ".join(quoted(column.name) for column in into.expressions)
+    columns = ", ".join(map(quoted, merge.columns))
     connection = context.engine.connection
     connection.register(_ROWS, rows)
     try:
@@ -110,17 +110,20 @@ _ROWS = "rows_read_before"
 
 @dataclass(frozen=True)
 class Replacement:
-    """A MERGE that matches no row, in parts."""
+    """A MERGE that matches no row, in statements of BigQuery's dialect."""
 
-    deletion: exp.Delete | None
-    rows: exp.Select | None
-    """The rows to insert."""
-    into: exp.Schema
-    """The table and its columns."""
+    deletion: str | None
+    insertion: str | None
+    rows: str | None
+    """The query of the rows to insert."""
+    target: exp.Table
+    columns: tuple[str, ...]
+    """The columns that get the rows."""
     reads_target: bool
     """Whether the rows come from the target, and must be read before it changes."""
 
 
+@functools.lru_cache(maxsize=parsing.TEXTS_KEPT)
 def replacement(sql: str) -> Replacement | None:
     """Take a MERGE that matches no row apart.
 
@@ -152,8 +155,14 @@ def replacement(sql: str) -> Replacement | None:
                 return None
             rows = exp.select(*then.expression.expressions).from_(source.copy()).where(condition)
             into.set("expressions", then.this.expressions)
-    reads_target = any(_may_be(table, target) for table in source.find_all(exp.Table))
-    return Replacement(deletion, rows, into, reads_target)
+    return Replacement(
+        deletion=deletion.sql("bigquery") if deletion else None,
+        insertion=exp.Insert(this=into, expression=rows).sql("bigquery") if rows else None,
+        rows=rows.sql("bigquery") if rows else None,
+        target=into.this,
+        columns=tuple(column.name for column in into.expressions),
+        reads_target=any(_may_be(table, target) for table in source.find_all(exp.Table)),
+    )
 
 
 def _may_be(table: exp.Table, target: exp.Expression) -> bool:
@@ -172,6 +181,7 @@ PLAIN_DECIMAL = exp.DataType.build("DECIMAL(18, 3)", dialect="duckdb")
 NUMERIC = exp.DataType.build("DECIMAL(38, 9)", dialect="duckdb")
 
 
+@functools.lru_cache(maxsize=parsing.TEXTS_KEPT)
 def qualify_tables_and_check(original: Any, sql: str, project_id: str) -> str:
     """The last step of bqemulator's translation to DuckDB's dialect, with additions.
 
@@ -204,12 +214,12 @@ def schema_without_records(original: Any, sql: str, *, project_id: str, catalog:
 
     It leaves those columns out, and ``SELECT *`` would omit them too.
     """
-    for table in sqlglot.parse_one(sql, read="bigquery").find_all(exp.Table):
-        reference = catalog_schema._resolve_table_ref(table, project_id=project_id)
-        meta = catalog.get_table(*reference) if reference else None
+    for reference in parsing.references(sql, project_id):
+        meta = catalog.get_table(*reference)
         if meta and any(field.fields or field.mode == "REPEATED" for field in meta.schema_.fields):
             return {}
-    return original(sql, project_id=project_id, catalog=catalog)
+    with parsing.shared_trees():
+        return original(sql, project_id=project_id, catalog=catalog)
 
 
 def count_rows_by_kind(original: Any, result: Any) -> int:

@@ -1,4 +1,4 @@
-"""The view `INFORMATION_SCHEMA.JOBS_BY_PROJECT`, which bqemulator lacks: the finished jobs."""
+"""The finished jobs: how they are stored, and the view `INFORMATION_SCHEMA.JOBS_BY_PROJECT`, which bqemulator lacks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
+from bqemulator.catalog.models import JobMeta
+from bqemulator.storage.engine import CATALOG_SCHEMA
 
 _VIEW = re.compile(r"`[^`]*INFORMATION_SCHEMA\.JOBS_BY_PROJECT`", re.IGNORECASE)
 _TABLE = "jobs_by_project"
@@ -23,6 +25,29 @@ _COLUMNS = pa.schema(
 )
 """The columns that our statements read
 (https://cloud.google.com/bigquery/docs/information-schema-jobs)."""
+
+
+def add_job(original: Any, catalog: Any, job: JobMeta) -> JobMeta:
+    """Store a job. The `INSERT OR REPLACE` of bqemulator takes four times as long as an `INSERT`: 3 ms."""
+    if catalog.get_job(job.project_id, job.job_id) is not None:
+        return JobMeta.model_validate(original(catalog, job))
+    row = {
+        "project_id": job.project_id,
+        "job_id": job.job_id,
+        "job_type": job.job_type,
+        "state": job.state,
+        "metadata_json": job.model_dump_json(by_alias=True),
+        "creation_time": job.creation_time,
+        "start_time": job.start_time,
+        "end_time": job.end_time,
+        "etag": job.etag,
+    }
+    marks = ", ".join("?" * len(row))
+    catalog._engine.execute(
+        f'INSERT INTO "{CATALOG_SCHEMA}"."jobs" ({", ".join(row)}) VALUES ({marks})',  # noqa: S608
+        list(row.values()),
+    )
+    return JobMeta.model_validate(catalog._cache.upsert_job(job))
 
 
 @contextmanager

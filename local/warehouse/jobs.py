@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import duckdb
-from bqemulator.api.dependencies import AppContext, get_caller, get_context
+from bqemulator.api.dependencies import AppContext
 from bqemulator.api.routes import jobs as routes
 from bqemulator.catalog.etag import generate_etag
 from bqemulator.catalog.models import JobMeta
@@ -33,6 +33,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.warehouse import partial, reading, tables
+from local.warehouse.serving import TheCaller, TheContext
 from local.warehouse.transaction import transaction
 
 _log = get_logger(__name__)
@@ -256,15 +257,13 @@ class Jobs:
         }
 
 
-def get_jobs(request: Request) -> Jobs:
+async def get_jobs(request: Request) -> Jobs:
     """FastAPI dependency: the server's jobs."""
     jobs: Jobs = request.app.state.jobs
     return jobs
 
 
-TheContext = Annotated[AppContext, Depends(get_context)]
 TheJobs = Annotated[Jobs, Depends(get_jobs)]
-TheCaller = Annotated[CallerIdentity, Depends(get_caller)]
 
 
 @router.post("/jobs")

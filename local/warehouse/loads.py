@@ -78,7 +78,7 @@ async def execute_load_job(
                 "inputFiles": str(len(files)),
                 "inputFileBytes": str(sum(path.stat().st_size for path in files)),
                 "outputRows": str(after - before),
-                "outputBytes": str(reading.bytes_of(reference, context) * (after - before) // max(after, 1)),
+                "outputBytes": str(reading.bytes_of(table, context) * (after - before) // max(after, 1)),
                 "badRecords": "0",
             }
         },

@@ -6,6 +6,7 @@ of the same name, so that the laptop would hide the error.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ import sqlglot
 from bqemulator.domain.errors import InvalidQueryError
 from bqemulator.sql import catalog_schema
 from sqlglot import exp
+
+from local.warehouse.parsing import TEXTS_KEPT
 
 
 async def check(run: Callable[[str], Awaitable[pa.Table]], sql: str, project_id: str, context: Any) -> None:
@@ -59,6 +62,7 @@ def _compare(column: str, names: list[Any], wanted: list[Any] | None, others: st
         )
 
 
+@functools.lru_cache(maxsize=TEXTS_KEPT)
 def _written(sql: str) -> tuple[exp.Table, list[str], exp.Select] | None:
     """Return a statement's target, the columns that it writes, and the query of the rows; None for other statements."""
     if not sql.lstrip().upper().startswith(("MERGE", "INSERT")):

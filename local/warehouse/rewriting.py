@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import sqlglot
 from bqemulator.domain.errors import InvalidQueryError
 from sqlglot import exp
+
+from local.warehouse.parsing import TEXTS_KEPT
 
 _SIGNS = re.compile(
     r"OFFSET|DIV|TO_JSON|BIGNUMERIC|BIGDECIMAL|DISTINCT.*IGNORE\s+NULLS|\w-\w[\w-]*\.\w", re.IGNORECASE | re.DOTALL
@@ -29,6 +32,7 @@ def without_comments(sql: str) -> str:
     return _COMMENT.sub(lambda found: found["kept"] or re.sub(r"[^\n]", " ", found.group()), sql)
 
 
+@functools.lru_cache(maxsize=TEXTS_KEPT)
 def rewritten(sql: str) -> str:
     """Rewrite a statement into forms that bqemulator translates correctly.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Any
 
-from bqemulator.api.dependencies import AppContext, get_context
+from bqemulator.api.dependencies import AppContext
 from bqemulator.api.routes import tables as routes
 from bqemulator.catalog.models import TableMeta, TableSchema
 from bqemulator.domain.errors import (
@@ -16,13 +16,13 @@ from bqemulator.domain.errors import (
     resource_not_found,
 )
 from bqemulator.storage.sql_identifiers import quoted_table_ref
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from local.warehouse import schema
+from local.warehouse.serving import TheContext
 from local.warehouse.transaction import transaction
 
 router = APIRouter(prefix="/bigquery/v2/projects/{project_id}/datasets/{dataset_id}/tables")
-Context = Annotated[AppContext, Depends(get_context)]
 
 
 class PreconditionFailedError(DomainError):
@@ -34,7 +34,7 @@ class PreconditionFailedError(DomainError):
 
 
 @router.post("")
-async def create_table(project_id: str, dataset_id: str, request: Request, context: Context) -> dict[str, Any]:
+async def create_table(project_id: str, dataset_id: str, request: Request, context: TheContext) -> dict[str, Any]:
     """Create a table or a view in one step; bqemulator creates the table first, and after a kill its catalog lacks it.
 
     Raises:
@@ -61,7 +61,7 @@ def create_duckdb_table(context: AppContext, table: TableMeta) -> None:
 
 
 @router.get("/{table_id}")
-async def get_table(project_id: str, dataset_id: str, table_id: str, context: Context) -> dict[str, Any]:
+async def get_table(project_id: str, dataset_id: str, table_id: str, context: TheContext) -> dict[str, Any]:
     """Answer like bqemulator, with counted rows: it counts them only after a load."""
     resource = routes.get_table(project_id, dataset_id, table_id, context)
     meta = context.catalog.get_table(project_id, dataset_id, table_id)
@@ -75,7 +75,7 @@ async def get_table(project_id: str, dataset_id: str, table_id: str, context: Co
 @router.patch("/{table_id}")
 @router.put("/{table_id}")
 async def change_table(
-    project_id: str, dataset_id: str, table_id: str, request: Request, context: Context
+    project_id: str, dataset_id: str, table_id: str, request: Request, context: TheContext
 ) -> dict[str, Any]:
     """Change a table and its DuckDB table; bqemulator changes its catalog only, and queries then fail.
 
@@ -99,7 +99,7 @@ async def change_table(
 
 
 @router.delete("/{table_id}", status_code=204)
-async def delete_table(project_id: str, dataset_id: str, table_id: str, context: Context) -> Response:
+async def delete_table(project_id: str, dataset_id: str, table_id: str, context: TheContext) -> Response:
     """Remove a table or a view in one step.
 
     Raises:

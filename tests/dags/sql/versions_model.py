@@ -50,15 +50,17 @@ def translated(text: str) -> tuple[str, ...]:
     """Translate a statement of BigQuery to statements of DuckDB; a MERGE inserts its rows first."""
     merge = replacement(text)
     if merge is None:
-        return (sqlglot.transpile(text, read="bigquery", write="duckdb")[0],)
+        return (duckdb_sql(text),)
     assert merge.rows is not None and merge.deletion is not None
-    names = ", ".join(column.name for column in merge.into.expressions)
-    into = merge.into.this.sql("duckdb")
     return (
-        f"CREATE OR REPLACE TEMP TABLE rows_read_before AS {merge.rows.sql('duckdb')}",
-        merge.deletion.sql("duckdb"),
-        f"INSERT INTO {into} ({names}) FROM rows_read_before",
+        f"CREATE OR REPLACE TEMP TABLE rows_read_before AS {duckdb_sql(merge.rows)}",
+        duckdb_sql(merge.deletion),
+        f"INSERT INTO {merge.target.sql('duckdb')} ({', '.join(merge.columns)}) FROM rows_read_before",
     )
+
+
+def duckdb_sql(text: str) -> str:
+    return sqlglot.transpile(text, read="bigquery", write="duckdb")[0]
 
 
 class WrongError(AssertionError):

@@ -6,7 +6,7 @@ import pytest
 import sqlglot
 from sqlglot.dialects.dialect import Dialect
 
-from local.warehouse.parsing import parse_once
+from local.warehouse.parsing import parse_once, references, shared_trees
 
 
 @pytest.fixture
@@ -36,6 +36,19 @@ def test_a_change_to_one_tree_changes_no_other(parse):
     tree.set("where", None)
     assert [one.sql() for one in parse("SELECT a FROM t WHERE a = 1")] == ["SELECT a FROM t WHERE a = 1"]
     assert len(parse.texts) == 1
+
+
+def test_readers_share_a_tree(parse):
+    with shared_trees():
+        (tree,) = parse("SELECT b")
+        assert parse("SELECT b")[0] is tree
+    assert parse("SELECT b")[0] is not tree
+
+
+def test_the_tables_of_a_text_are_found():
+    text = "WITH c AS (SELECT * FROM `p`.d.t) SELECT * FROM c JOIN e.u ON EXISTS (SELECT 1 FROM `d.t`); DROP VIEW e.v"
+    assert references(text, "q") == {("p", "d", "t"), ("q", "e", "u"), ("q", "d", "t"), ("q", "e", "v")}
+    assert references("SELECT (", "q") == references("SELECT 'open", "q") == set()
 
 
 def test_options_and_errors_equal_the_parsers(parse):

@@ -410,6 +410,22 @@ def test_a_quote_in_a_comment_starts_no_string(client, table, comment):
     assert rows(client, f"SELECT x, @a AS y FROM `{table}_commented`", a=1) == [(2, 1)]
 
 
+def test_a_repeated_statement_reads_the_current_table_or_view(client, table):
+    """The server keeps translations, which depend on the columns of the tables and on the queries of views."""
+    values = {"INT64": 2, "NUMERIC": Decimal(2), "FLOAT64": 2.0, "STRUCT<x INT64>": {"x": 2}}
+    for kind, value in values.items():
+        run(client, f"CREATE OR REPLACE TABLE `{table}` (a {kind})")
+        literal = "STRUCT(2)" if isinstance(value, dict) else f"CAST(2 AS {kind})"
+        run(client, f"INSERT INTO `{table}` (a) VALUES ({literal})")
+        assert rows(client, f"SELECT * FROM `{table}`") == [(value,)]
+        if not isinstance(value, dict):
+            assert rows(client, f"SELECT AVG(a) FROM `{table}`") == [(value,)]
+    run(client, f"DROP TABLE `{table}`")
+    for number in (1, 2):
+        run(client, f"CREATE OR REPLACE VIEW `{table}` AS SELECT {number} AS a")
+        assert rows(client, f"SELECT a FROM `{table}`") == [(number,)]
+
+
 def test_nested_columns_are_selected(client, table):
     run(
         client,

@@ -38,6 +38,7 @@ class Cloud:
     def __init__(self, project: str, dry_run: bool, folder: Path) -> None:
         self.dry_run, self.folder, self.project, self.changes = dry_run, folder, project, 0
         self.kubeconfig = folder / "kubeconfig"
+        self._seen: dict[tuple[str, ...], str | None] = {}
         self.environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
 
     def gcloud(self, *arguments: str) -> list[str]:
@@ -63,8 +64,19 @@ class Cloud:
         raise SetupError(f"{shlex.join(command)} failed:\n{output}")
 
     def see(self, command: Sequence[str]) -> Any:
-        """Return the JSON output of a read-only command; None if the resource is missing."""
-        text = self.read([*command, "--format=json"])
+        """Return the JSON output of a read-only command of gcloud; None if the resource is missing."""
+        return self.described([*command, "--format=json"])
+
+    def described(self, command: Sequence[str]) -> Any:
+        """Return the resource that a read-only command prints as JSON; None if it is missing.
+
+        It is valid until the next change: each start of a program takes a second, and several steps look at the same
+        resource.
+        """
+        key = tuple(command)
+        if key not in self._seen:
+            self._seen[key] = self.read(command)
+        text = self._seen[key]
         return None if text is None else json.loads(text)
 
     def change(self, command: Sequence[str], secret: str | None = None) -> None:
@@ -79,12 +91,11 @@ class Cloud:
         """
         print(shlex.join(command), flush=True)
         self.changes += 1
-        if (
-            not self.dry_run
-            and subprocess.run(
-                command, env=self.environment, stdout=sys.stderr, input=secret, text=True, check=False
-            ).returncode
-        ):
+        if self.dry_run:
+            return
+        self._seen.clear()
+        done = subprocess.run(command, env=self.environment, stdout=sys.stderr, input=secret, text=True, check=False)
+        if done.returncode:
             raise SetupError(f"failed: {shlex.join(command)}")
 
     def grant(self, kind: Sequence[str], target: str, member: str, role: str, *where: str) -> None:

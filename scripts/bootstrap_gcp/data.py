@@ -18,8 +18,7 @@ def described_bucket(cloud: Cloud, name: str) -> Any:
 
 def described_dataset(cloud: Cloud, name: str) -> Any:
     """Return a dataset, None if it does not exist."""
-    text = cloud.read(cloud.bq("--format=json", "show", "--dataset", f"{cloud.project}:{name}"))
-    return None if text is None else json.loads(text)
+    return cloud.described(cloud.bq("--format=json", "show", "--dataset", f"{cloud.project}:{name}"))
 
 
 def data_problems(cloud: Cloud, wanted: Wanted) -> list[str]:

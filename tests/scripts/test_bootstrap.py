@@ -9,7 +9,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -27,7 +26,8 @@ from stellar_etl.cli.options import PUBLIC_LAKE
 from stellar_etl_airflow.bigquery.tables import NETWORK_LABEL, network_hash
 from stellar_etl_airflow.model.deployment import DEPLOYMENT_LABEL
 from stellar_etl_airflow.settings.checks import check
-from tests import gcloud
+from tests import forked_programs, gcloud
+from tests.scripts import cloud as cloud_programs
 from tests.shared import REPO
 
 PROJECT = "my-project"
@@ -62,20 +62,29 @@ def resource_manager():
         server.shutdown()
 
 
-class Cloud:
-    """A simulated cloud, and the real script that uses it."""
+@pytest.fixture(scope="module")
+def programs():
+    with cloud_programs.Server() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
 
-    def __init__(self, folder: Path, url: str) -> None:
+
+class Cloud:
+    """A simulated cloud, and the real script that uses it.
+
+    The script's Python program is forked from one with its imports; `in_shell` runs the whole script.
+    """
+
+    def __init__(self, folder: Path, url: str, programs: cloud_programs.Server) -> None:
         self.file, self.noted, self.bin = folder / "cloud.json", folder / "changes", folder / "bin"
-        self.url, self.folder = url, folder
+        self.url, self.folder, self.programs = url, folder, programs
+        self.in_shell = False
+        programs.file, programs.changes = self.file, self.noted
         self.bin.mkdir()
         for program in PROGRAMS:
             stand_in = self.bin / program
-            stand_in.write_text(
-                f'#!/bin/sh\nexec {sys.executable} -S {REPO}/tests/scripts/cloud.py {program} "$@"\n'
-                if program != "kubectl"
-                else f'#!/bin/sh\nexec {sys.executable} {REPO}/tests/scripts/cloud.py {program} "$@"\n'
-            )
+            stand_in.write_text(programs.program(program))
             stand_in.chmod(0o755)
         for program in ("bash", "sh", "dirname", "cat", "sha256sum", "cut", "head"):
             (self.bin / program).symlink_to(shutil.which(program))
@@ -96,33 +105,27 @@ class Cloud:
         self, place: str = "composer3", *arguments: str, standard_input: str | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         self.noted.write_text("")
+        self.programs.environment, self.programs.started = environment, []
         # The script's files are below the name of the environment, in the checkout.
-        return subprocess.run(
-            [
-                *("bash", str(REPO / "scripts/bootstrap_gcp.sh")),
-                *("--project", PROJECT, "--place", place, "--folder", str(self.folder / "made"), *arguments),
-            ],
-            env={
-                "PATH": str(self.bin),
-                "CLOUD": str(self.file),
-                "CHANGES": str(self.noted),
-                "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER": self.url,
-                **environment,
-            },
-            input=standard_input,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = ["--project", PROJECT, "--place", place, "--folder", str(self.folder / "made"), *arguments]
+        env = {
+            "PATH": str(self.bin),
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER": self.url,
+            **environment,
+        }
+        if self.in_shell:
+            command = ["bash", str(REPO / "scripts/bootstrap_gcp.sh"), *words]
+            return subprocess.run(command, env=env, input=standard_input, capture_output=True, text=True, check=False)
+        return forked_programs.run("bootstrap_gcp", words, env=env, standard_input=standard_input or "")
 
     def changes(self) -> list[list[str]]:
         return [json.loads(line) for line in self.noted.read_text().splitlines()]
 
 
 @pytest.fixture
-def cloud(tmp_path, resource_manager, monkeypatch):
+def cloud(tmp_path, resource_manager, programs, monkeypatch):
     monkeypatch.setattr(Permissions, "lacking", frozenset())
-    return Cloud(tmp_path, resource_manager)
+    return Cloud(tmp_path, resource_manager, programs)
 
 
 def commands(output: str) -> list[list[str]]:
@@ -133,6 +136,7 @@ def commands(output: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("place", ONE_BY_DEFAULT)
 def test_a_first_run_creates_everything_and_a_second_changes_nothing(cloud, place):
+    cloud.in_shell = True
     planned = cloud.run(place, "--dry-run")
     assert planned.returncode == 0, planned.stderr
     assert cloud.changes() == []
@@ -147,6 +151,8 @@ def test_a_first_run_creates_everything_and_a_second_changes_nothing(cloud, plac
     assert second.returncode == 0, second.stderr
     assert cloud.changes() == commands(second.stdout) == []
     assert cloud.state() == made
+    started = cloud.programs.started
+    assert len(started) == len(set(started)), "a run without changes reads each resource once"
 
 
 def roles(state: dict, what: str) -> set[tuple[str, str, str]]:

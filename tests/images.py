@@ -62,13 +62,20 @@ class Image:
 
 
 @contextmanager
-def built(dockerfile: str) -> Iterator[Image]:
-    """Run the build stage of a Dockerfile in a publicly readable folder, which is deleted at the end."""
+def built(dockerfile: str, pip: bool = True) -> Iterator[Image]:
+    """Run the build stage of a Dockerfile in a publicly readable folder, which is deleted at the end.
+
+    Args:
+        dockerfile: its path in the repository.
+        pip: whether pip itself installs the packages; otherwise uv does so, from the same lock and with the same checks,
+            in a tenth of the time.
+    """
     root = Path(tempfile.mkdtemp(prefix="image-"))
     root.chmod(0o755)
     (root / "opt").mkdir()
     image = Image(dockerfile, root)
     tools = {"python ": f"{shlex.quote(sys.executable)} ", "pip ": f"{shlex.quote(sys.executable)} -m pip "}
+    uv = shlex.quote(str(Path(sys.executable).with_name("uv")))
     for name, rest in image.stages[0][1:]:
         if name == "COPY":
             source, target = rest.split()
@@ -83,6 +90,10 @@ def built(dockerfile: str) -> Iterator[Image]:
         command = re.sub(r"(?<![\w/])(/opt|/build)/", rf"{root}\1/", rest)
         for tool, here in tools.items():
             command = re.sub(rf"(^|&& +){tool}", rf"\1{here}", command)
+        if not pip:
+            command = re.sub(
+                r"\S+ -m pip --python (\S+) install --no-cache-dir", rf"{uv} pip install --python \1", command
+            )
         subprocess.run(command, shell=True, check=True, executable="/bin/sh", capture_output=True)
     yield image
     shutil.rmtree(root)

@@ -35,8 +35,8 @@ DOCKERFILES = {"Dockerfile": "exporter.txt", "dbt/Dockerfile": "dbt.txt"}
 
 
 @pytest.fixture(scope="module")
-def exporter():
-    with built("Dockerfile") as image:
+def exporter(pytestconfig):
+    with built("Dockerfile", pip=pytestconfig.getoption("--all")) as image:
         yield image
 
 

@@ -221,10 +221,10 @@ def test_an_interrupted_move_is_completed(mover):
 
 @one_by_default
 def test_every_file_arrives_complete_after_repeated_kills(mover):
-    contents = {f"{number % 3}/{number}.txt": os.urandom(200_000) for number in range(60)}
+    contents = {f"{number % 3}/{number}.txt": os.urandom(200_000) for number in range(40)}
     for name, content in contents.items():
         put(mover.source, name, content)
-    for pause in (0.15, 0.3, 0.6):
+    for pause in (0.15, 0.25, 0.4):
         mover.start()
         time.sleep(pause)
         assert mover.stop(signal.SIGKILL) == -signal.SIGKILL
@@ -322,13 +322,13 @@ def test_the_example_starts_the_script_on_mounted_folders():
 @one_by_default
 def test_sigterm_stops_the_script_at_any_moment_of_its_work(mover):
     """A trap of bash 5.2 that runs while bash reads "$(...)" loses the signal: three to six rounds were enough."""
-    for number in range(20):
+    for number in range(10):
         put(mover.source, f"{number}.txt")
         mover.start(quiet=0)
         mover.wait_for(f"{number}.txt")
-        time.sleep(number / 1000)  # the moments, not a wait
+        time.sleep(number / 500)  # the moments, not a wait
         assert mover.stop() == 0
-    assert mover.said().count("poststart.sh: stopped") == 20
+    assert mover.said().count("poststart.sh: stopped") == 10
 
 
 @both

@@ -1,7 +1,5 @@
 """Stand-ins for `gcloud`, `bq`, `kubectl` on a simulated cloud.
 
-The programs are short shell scripts, which send their arguments to a server of the test: a set-up starts a hundred.
-
 A JSON file has the cloud's resources. Commands that change the cloud are recorded in a second file, one JSON list per
 command. Command number FAIL_AT fails, after it took effect if LOSE_REPLY is set.
 """
@@ -9,7 +7,6 @@ command. Command number FAIL_AT fails, after it took effect if LOSE_REPLY is set
 from __future__ import annotations
 
 import json
-import socketserver
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,71 +14,31 @@ from typing import Any
 
 import yaml
 
+from tests.scripts.programs import Call, FailedError
 from tests.shared import REPO
-
-PROGRAM = """#!/bin/bash
-exec 3<>/dev/tcp/127.0.0.1/{port}
-given=
-case "$*" in *--data-file=-*) given=$(cat; echo .) ;; esac
-printf '%s\\n' "$(($# + 3))" >&3
-printf '%s\\0' {program} "$KUBECONFIG" "${{given%.}}" "$@" >&3
-read -r status <&3
-if ((status)); then cat <&3 >&2; else cat <&3; fi
-exit "$status"
-"""
-"""A program: it sends the number of texts, and its name, its kubeconfig, its standard input and its arguments."""
-
-
-class Handler(socketserver.StreamRequestHandler):
-    """A command of a program: it answers with the exit status, and with the output or the error."""
-
-    server: Server
-
-    def handle(self) -> None:
-        count = int(self.rfile.readline())
-        program, kubeconfig, given, *arguments = (self._text() for _ in range(count))
-        self.server.started.append((program, *arguments))
-        command = Command(self.server.file, self.server.changes, self.server.environment, Path(kubeconfig), given)
-        try:
-            status, shown = 0, command.run(program, arguments)
-        except RefusedError as error:
-            status, shown = 1, f"{command.output}ERROR: {error}\n"
-        except Exception as error:
-            status, shown = 2, f"{command.output}{error!r}\n"
-        self.wfile.write(f"{status}\n{shown}".encode())
-
-    def _text(self) -> str:
-        found = bytearray()
-        while (byte := self.rfile.read(1)) != b"\0":
-            assert byte
-            found += byte
-        return found.decode()
-
-
-class Server(socketserver.TCPServer):
-    """The cloud of one test at a time.
-
-    Attributes:
-        file: the cloud's resources.
-        changes: the recorded commands.
-        environment: FAIL_AT, LOSE_REPLY and ANSWER of the programs.
-        started: the commands, each with its program.
-    """
-
-    file: Path
-    changes: Path
-    environment: Mapping[str, str]
-    started: list[tuple[str, ...]]
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    def program(self, name: str) -> str:
-        return PROGRAM.format(port=self.server_address[1], program=name)
 
 
 class RefusedError(Exception):
     pass
+
+
+def execute(file: Path, changes: Path, environment: Mapping[str, str], call: Call) -> str:
+    """Execute a command.
+
+    Args:
+        file: the cloud's resources.
+        changes: the recorded commands.
+        environment: FAIL_AT, LOSE_REPLY and ANSWER.
+        call: the start of the program.
+
+    Raises:
+        FailedError: the program fails.
+    """
+    command = Command(file, changes, environment, call)
+    try:
+        return command.run(call.program, list(call.arguments))
+    except RefusedError as error:
+        raise FailedError(f"{command.output}ERROR: {error}") from None
 
 
 class Command:
@@ -91,11 +48,9 @@ class Command:
         output: what it printed before an error.
     """
 
-    def __init__(
-        self, file: Path, changes: Path, environment: Mapping[str, str], kubeconfig: Path, standard_input: str
-    ) -> None:
+    def __init__(self, file: Path, changes: Path, environment: Mapping[str, str], call: Call) -> None:
         self.file, self.changes, self.environment = file, changes, environment
-        self.kubeconfig_file, self.given, self.output = kubeconfig, standard_input, ""
+        self.kubeconfig, self.given, self.output = call.kubeconfig, call.given, ""
         self.cloud: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
 
     def part(self, kind: str) -> dict[str, Any]:
@@ -221,7 +176,7 @@ class Command:
                 return self.find("clusters", name)
             case ["container", "clusters", "get-credentials", name]:
                 self.find("clusters", name)
-                self.kubeconfig_file.write_text(f"cluster: {name}\n")
+                self.kubeconfig.write_text(f"cluster: {name}\n")
                 return ""
             case ["container", "node-pools", "create", name]:
                 self.find("clusters", options["cluster"])
@@ -315,7 +270,7 @@ class Command:
         return None
 
     def kubectl(self, words: list[str], options: dict[str, str], inside: list[str]) -> Any:
-        if not self.kubeconfig_file.exists():
+        if not self.kubeconfig.exists():
             raise RefusedError("no cluster")
         namespace = options.get("namespace")
         if namespace:

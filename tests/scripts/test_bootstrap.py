@@ -27,7 +27,8 @@ from stellar_etl_airflow.bigquery.tables import NETWORK_LABEL, network_hash
 from stellar_etl_airflow.model.deployment import DEPLOYMENT_LABEL
 from stellar_etl_airflow.settings.checks import check
 from tests import forked_programs, gcloud
-from tests.scripts import cloud as cloud_programs
+from tests.scripts.cloud import execute
+from tests.scripts.programs import Call, Programs, serving
 from tests.shared import REPO
 
 PROJECT = "my-project"
@@ -64,10 +65,8 @@ def resource_manager():
 
 @pytest.fixture(scope="module")
 def programs():
-    with cloud_programs.Server() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving() as server:
         yield server
-        server.shutdown()
 
 
 class Cloud:
@@ -76,19 +75,22 @@ class Cloud:
     The script's Python program is forked from one with its imports; `in_shell` runs the whole script.
     """
 
-    def __init__(self, folder: Path, url: str, programs: cloud_programs.Server) -> None:
+    def __init__(self, folder: Path, url: str, programs: Programs) -> None:
         self.file, self.noted, self.bin = folder / "cloud.json", folder / "changes", folder / "bin"
-        self.url, self.folder, self.programs = url, folder, programs
+        self.url, self.folder = url, folder
         self.in_shell = False
-        programs.file, programs.changes = self.file, self.noted
+        self.environment, self.started = {}, []
+        programs.answer = self.answer
         self.bin.mkdir()
         for program in PROGRAMS:
-            stand_in = self.bin / program
-            stand_in.write_text(programs.program(program))
-            stand_in.chmod(0o755)
+            programs.write(self.bin, program)
         for program in ("bash", "sh", "dirname", "cat", "sha256sum", "cut", "head"):
             (self.bin / program).symlink_to(shutil.which(program))
         self.reset()
+
+    def answer(self, call: Call) -> str:
+        self.started.append((call.program, *call.arguments))
+        return execute(self.file, self.noted, self.environment, call)
 
     def reset(self) -> None:
         self.file.write_text(json.dumps({"projects": {PROJECT: {}}}))
@@ -105,7 +107,7 @@ class Cloud:
         self, place: str = "composer3", *arguments: str, standard_input: str | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         self.noted.write_text("")
-        self.programs.environment, self.programs.started = environment, []
+        self.environment, self.started = environment, []
         # The script's files are below the name of the environment, in the checkout.
         words = ["--project", PROJECT, "--place", place, "--folder", str(self.folder / "made"), *arguments]
         env = {
@@ -151,8 +153,7 @@ def test_a_first_run_creates_everything_and_a_second_changes_nothing(cloud, plac
     assert second.returncode == 0, second.stderr
     assert cloud.changes() == commands(second.stdout) == []
     assert cloud.state() == made
-    started = cloud.programs.started
-    assert len(started) == len(set(started)), "a run without changes reads each resource once"
+    assert len(cloud.started) == len(set(cloud.started)), "a run without changes reads each resource once"
 
 
 def roles(state: dict, what: str) -> set[tuple[str, str, str]]:

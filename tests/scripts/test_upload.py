@@ -7,13 +7,14 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from google.cloud.storage import Client
 
 from tests.local.emulators import BUCKET, bucket, running, storage_client
+from tests.scripts.programs import Programs, serving
+from tests.scripts.storage import Storage
 from tests.shared import REPO
 
 SCRIPT = "upload_static_to_gcs.sh"
@@ -34,18 +35,21 @@ def service(tmp_path_factory):
         yield server
 
 
+@pytest.fixture(scope="module")
+def programs():
+    with serving() as server:
+        yield server
+
+
 class Checkout:
     """A small checkout with the real script, short DAGs, and a PATH on which `program` is a stand-in."""
 
-    def __init__(self, folder: Path, url: str, client: Client, program: str) -> None:
-        self.folder, self.client, self.url = folder / "checkout", client, url
-        self.steps = folder / "steps"
+    def __init__(self, folder: Path, url: str, client: Client, programs: Programs, program: str) -> None:
+        self.folder, self.client, self.storage = folder / "checkout", client, Storage(url)
+        programs.answer = self.storage.answer
         self.bin = folder / "bin"
         self.bin.mkdir()
-        stand_in = self.bin / program
-        python = f"{sys.executable} -IS" if program != "none" else "false"
-        stand_in.write_text(f'#!/bin/sh\nexec {python} {REPO}/tests/scripts/storage.py {program} "$@"\n')
-        stand_in.chmod(0o755)
+        programs.write(self.bin, program)
         (self.folder / "scripts").mkdir(parents=True)
         shutil.copy(REPO / SCRIPT, self.folder)
         self.write("scripts/make_venv.sh", "#!/bin/sh\n").chmod(0o755)
@@ -105,15 +109,12 @@ class Checkout:
         }
 
     def upload(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        self.steps.write_bytes(b"")
+        self.storage.begin(environment)
         return subprocess.run(
             ["bash", str(self.folder / SCRIPT), *(arguments or (BUCKET,))],
             env={
                 "PATH": f"{self.bin}:{REPO}/.venv/bin:/usr/sbin:/sbin:{self.programs()}",
-                "STORAGE_EMULATOR_HOST": self.url,
-                "STEPS": str(self.steps),
                 "TMPDIR": str(self.bin.parent),
-                **environment,
             },
             capture_output=True,
             text=True,
@@ -133,7 +134,7 @@ class Checkout:
         return folder
 
     def done_steps(self) -> int:
-        return self.steps.stat().st_size
+        return self.storage.steps
 
     def objects(self, prefix: str = "") -> dict[str, bytes]:
         return {blob.name: blob.download_as_bytes() for blob in self.client.list_blobs(BUCKET, prefix=prefix)}
@@ -148,8 +149,8 @@ class Checkout:
 
 
 @pytest.fixture
-def checkout(request, service, tmp_path):
-    made = Checkout(tmp_path, service.url, storage_client(service), getattr(request, "param", "gcloud"))
+def checkout(request, service, programs, tmp_path):
+    made = Checkout(tmp_path, service.url, storage_client(service), programs, getattr(request, "param", "gcloud"))
     made.clear()
     made.put(FOREIGN)
     return made
@@ -304,7 +305,7 @@ def test_after_a_kill_or_a_lasting_failure_the_next_run_succeeds(checkout, how):
 def test_sigterm_restores_the_old_version(checkout):
     old = between_versions(checkout)
     slow = checkout.bin / "gcloud"
-    slow.write_text(slow.read_text().replace("exec", 'case "$*" in *"rsync --checksums"*) kill $PPID;; esac\nexec'))
+    slow.write_text(slow.read_text().replace("exec", 'case "$*" in *"rsync --checksums"*) kill $PPID;; esac\nexec', 1))
     done = checkout.upload()
     assert done.returncode in (143, -signal.SIGTERM)
     assert "is restored" in done.stderr

@@ -12,6 +12,7 @@ import ctypes
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -47,6 +48,14 @@ def kill_descendants() -> None:
         psutil.wait_procs(children, timeout=0.2)
 
 
+def _woken_by_signals() -> socket.socket:
+    """Return a socket that receives a byte per handled signal: a guard waits without using the processor."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)
+    return reader
+
+
 def main() -> int:
     """Run the program; return its exit status."""
     separator = sys.argv.index("--")
@@ -62,7 +71,9 @@ def main() -> int:
         nonlocal stopping
         stopping = True
 
+    woken = _woken_by_signals()
     signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # with a handler, Python reports the signal to the socket
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor handles a terminal's Ctrl-C
     if os.getppid() != parent:  # the parent died before the kernel was asked to report it
         return 1
@@ -71,8 +82,7 @@ def main() -> int:
     aside.write_text(json.dumps({"pid": program.pid, "guard": os.getpid(), "since": time.time()}))
     aside.replace(pid_file)
     while program.poll() is None and not stopping:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            program.wait(timeout=0.2)
+        woken.recv(4096)
     if stopping and program.poll() is None:
         program.send_signal(stop_signal)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -63,7 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--faults",
         choices=("quick", "all"),
         default="quick",
-        help="how many faults tests/faults makes: a handful (default), or all, which takes up to an hour",
+        help="the faults of tests/faults: quick ones, which need --all (default), or all, which take up to an hour",
     )
     parser.addoption(
         "--kubeconfig", metavar="FILE", help="the cluster of tests/any_cluster (default: the laptop's own)"

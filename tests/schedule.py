@@ -1,8 +1,8 @@
 """The distribution of tests to workers. Two workers share a machine of two cores, and stacks take minutes to start.
 
 The first worker starts the stack that end-to-end tests share when its session starts. Until that stack is ready it runs
-other tests, then the end-to-end tests, then the remaining tests. The second worker starts with the tests that start
-separate stacks. All other files go to the next free worker.
+other tests, then the end-to-end tests, last those that kill the stack's processes, then the remaining tests. The second
+worker starts with the tests that start separate stacks. All other files go to the next free worker.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Any
 from xdist.scheduler import LoadScopeScheduling
 
 STACK_TESTS = "tests/end_to_end/"
+STACK_END = "tests/end_to_end/test_stack.py"
+"""The last test of the shared stack: it kills each service, then the supervisor."""
 OWN_STACKS = {
     "tests/faults/": "a proxy stands before each service, and retries are quick",
     "tests/end_to_end/test_interrupted.py": "Ctrl-C ends the stack",
     "tests/end_to_end/test_mainnet.py": "the main job over another lake, from its command line",
     "tests/end_to_end/test_secrets_backend.py": "a secrets backend is in its processes' environment",
-    "tests/local/stack/test_stack.py": "each service is killed, then the supervisor",
 }
 """Tests that start separate stacks, with the reason; the others of `STACK_TESTS` share one."""
 STACK_WORKER = "gw0"
@@ -36,13 +37,16 @@ class Stack(Enum):
 
     NONE = 0
     SHARED = 1
-    OWN = 2
+    SHARED_END = 2
+    OWN = 3
 
     @classmethod
     def of(cls, nodeid: str) -> Stack:
         """Return the stack that a test needs, by its node id or by its file."""
         if nodeid.startswith(tuple(OWN_STACKS)):
             return cls.OWN
+        if nodeid.startswith(STACK_END):
+            return cls.SHARED_END
         return cls.SHARED if nodeid.startswith(STACK_TESTS) else cls.NONE
 
 
@@ -76,11 +80,12 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]
             yield from files[Stack.OWN]
             yield from files[Stack.NONE]
             return
+        shared = [*files[Stack.SHARED], *files[Stack.SHARED_END]]
         if stack_is_ready():
-            yield from files[Stack.SHARED]
+            yield from shared
         # From the end, where files are small, as long as the stack may be ready soon.
-        yield from reversed(files[Stack.NONE]) if files[Stack.SHARED] else files[Stack.NONE]
-        yield from files[Stack.SHARED]
+        yield from reversed(files[Stack.NONE]) if shared else files[Stack.NONE]
+        yield from shared
         if alone:
             yield from files[Stack.OWN]
 

@@ -57,7 +57,7 @@ class AirflowShell:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.end_to_end.airflow_shell", self._address],
             cwd=REPO,
-            env=stack.environment() | {"COLUMNS": "200"},
+            env=stack.environment() | {"COLUMNS": "200", "AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False"},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -76,9 +76,9 @@ class AirflowShell:
         return ask(self._address, words)
 
     def close(self) -> None:
-        """End the process."""
-        self._process.terminate()
-        self._process.communicate()
+        """End the process, if it still runs."""
+        with self._process:
+            self._process.terminate()
 
 
 def run_here(words: list[str]) -> None:

@@ -28,8 +28,8 @@ from tests.shared import REPO
 
 EXPORTED = {table.table_id: data_type for data_type, table in TABLES.items()}
 """Data types by table."""
-INTERVALS, MINUTES = 2, 15
-"""The main job's runs per DAG, and their length: two are the fewest consecutive runs."""
+HALF_HOUR = 30
+"""The minutes of the sample network's ledgers that the main job loads."""
 
 
 def command(folder: Path, *arguments: str, **environment: str) -> dict[str, Any]:
@@ -46,22 +46,37 @@ def run_local(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 @dataclass
 class Sample:
-    """A stack with the sample network in its tables."""
+    """A stack with the sample network in its tables.
+
+    Attributes:
+        stack: the stack.
+        report: the main job's report.
+        output: what it printed.
+        intervals: its runs per DAG.
+        unpaused: the DAGs that are not paused after it.
+    """
 
     stack: Stack
     report: dict[str, Any]
     output: str
+    intervals: int
+    unpaused: frozenset[str]
+
+    @property
+    def minutes(self) -> int:
+        """The length of an interval."""
+        return HALF_HOUR // self.intervals
 
 
 class SampleJob:
     """The main job over the sample network, in a folder with a space. It runs in the background."""
 
-    def __init__(self, folder: Path) -> None:
-        self.stack = Stack(folder)
+    def __init__(self, folder: Path, intervals: int) -> None:
+        self.stack, self.intervals = Stack(folder), intervals
         self._down: subprocess.Popen[bytes] | None = None
         self._report, self._output, self._errors = (folder / f"job.{name}" for name in ("json", "out", "err"))
         self.record = folder / "requests"
-        options = ("--keep", "--lineage", "--interval", str(MINUTES), "--json", str(self._report))
+        options = ("--keep", "--lineage", "--interval", str(HALF_HOUR // intervals), "--json", str(self._report))
         # No request of the stack may use a proxy: this one does not answer.
         proxies = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
         arguments = command(folder, *options, **proxies, **{RECORD_VARIABLE: str(self.record)})
@@ -82,7 +97,9 @@ class SampleJob:
         status = self._process.wait()
         output = self._output.read_text()
         assert status == 0, output + self._errors.read_text()
-        return Sample(self.stack, json.loads(self._report.read_text()), output)
+        dags = self.stack.rest("GET", "dags?limit=1000")["dags"]
+        unpaused = frozenset(dag["dag_id"] for dag in dags if not dag["is_paused"])
+        return Sample(self.stack, json.loads(self._report.read_text()), output, self.intervals, unpaused)
 
     def begin_to_stop(self) -> None:
         """Begin to stop the job, if it still runs, and the stack."""
@@ -108,7 +125,9 @@ def begin(config: pytest.Config) -> SampleJob:
     """Start the main job once per session; its stack ends with the session in any case."""
     if JOB not in config.stash:
         factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
-        config.stash[JOB] = job = SampleJob(factory.mktemp("a sample"))
+        # A run has 83 tasks. The tests load some of its ledgers again, in further runs; with --all two are consecutive.
+        intervals = 2 if config.getoption("--all") else 1
+        config.stash[JOB] = job = SampleJob(factory.mktemp("a sample"), intervals)
         config.add_cleanup(job.stop)
     return config.stash[JOB]
 

@@ -132,6 +132,7 @@ def test_a_range_of_ledgers_is_requested_in_the_form(sample: Sample, browser: Br
 GAP_TABLE = "history_trades"
 
 
+@pytest.mark.slow
 def test_a_gap_on_the_coverage_page_is_loaded_from_the_page_and_disappears(sample: Sample, browser: Browser) -> None:
     """The test deletes the record of a load, which makes a gap; the page's form starts the backfill that loads it."""
     stack, before = sample.stack, published(sample.stack, GAP_TABLE)

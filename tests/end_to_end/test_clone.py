@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.stack.test_stack import assert_nothing_is_left
+from tests.local.stack.processes import assert_nothing_is_left
 from tests.shared import REPO
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.stack import Stack
-from tests.local.stack.test_stack import assert_nothing_is_left
+from tests.local.stack.processes import assert_nothing_is_left
 from tests.shared import REPO
 from tests.waiting import PATIENCE
 

@@ -12,7 +12,7 @@ import pytest
 from local.lineage import name_of, read_events
 from stellar_etl_airflow.model.schema import column_names, read_schema
 from stellar_etl_airflow.model.tables import ENRICHED_OPERATIONS, LEDGERS, OPERATIONS, TRANSACTIONS
-from tests.end_to_end.conftest import INTERVALS, Sample
+from tests.end_to_end.conftest import Sample
 from tests.lineage_graph import DATASET, EXPORTED, assert_each_table_comes_from_the_lake, made_of
 from tests.shared import REPO
 
@@ -34,7 +34,7 @@ def events(sample: Sample) -> list[dict]:
 def test_each_table_comes_from_the_lake_through_an_object_and_a_staging_table(
     sample: Sample, events: list[dict]
 ) -> None:
-    assert_each_table_comes_from_the_lake(events, str(sample.stack.sample_lake), INTERVALS)
+    assert_each_table_comes_from_the_lake(events, str(sample.stack.sample_lake), sample.intervals)
 
 
 def test_enriched_operations_come_from_the_joined_tables(events: list[dict]) -> None:

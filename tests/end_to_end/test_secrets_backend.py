@@ -18,7 +18,7 @@ from kubernetes import client, config
 from local.stack import Stack
 from tests import vault
 from tests.end_to_end.test_sample_network import trigger
-from tests.local.stack.test_stack import assert_nothing_is_left, command, processes_of
+from tests.local.stack.processes import assert_nothing_is_left, command, processes_of
 from tests.waiting import RUN_PATIENCE
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]

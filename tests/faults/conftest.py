@@ -16,7 +16,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "fault" in metafunc.fixturenames:
         every = metafunc.config.getoption("--faults") == "all"
         faults = [fault for fault in FAULTS if every or fault.quick]
-        metafunc.parametrize("fault", faults, ids=[fault.id for fault in faults])
+        # By default tests/end_to_end/test_stack.py kills the scheduler, on the stack of the other tests.
+        marks = () if every else pytest.mark.slow
+        metafunc.parametrize("fault", [pytest.param(fault, id=fault.id, marks=marks) for fault in faults])
 
 
 @pytest.fixture(scope="module")

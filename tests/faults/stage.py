@@ -64,19 +64,45 @@ def has_ended(process: psutil.Process) -> bool:
         return True
 
 
-class Stage:
+class RunningStack:
+    """A stack, and operations on its services."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+
+    def port(self, service: str) -> int:
+        return self.stack.state().ports[service]
+
+    def set_variable(self, key: str, value: str) -> None:
+        self.stack.rest("PATCH", f"variables/{key}", {"key": key, "value": value})
+
+    def service(self, name: str) -> psutil.Process:
+        """Return the process of a service."""
+        noted = json.loads((self.stack.layout.run / f"{name}.json").read_text())
+        return psutil.Process(noted["pid"])
+
+    def kill_service(self, name: str) -> None:
+        """Kill a service by kill -9; the stack's supervisor restarts it."""
+        process = self.service(name)
+        process.kill()
+        process.wait(10)
+
+    def staging_tables(self) -> list[str]:
+        listed = self.stack.bigquery("GET", "datasets/stellar/tables?maxResults=1000")
+        names = [table["tableReference"]["tableId"] for table in listed.get("tables", [])]
+        return [name for name in names if "staging" in name]
+
+
+class Stage(RunningStack):
     """The stack with its proxies, and its tables after a run without a fault."""
 
     def __init__(self, root: Path, lake: Path) -> None:
-        self.stack = Stack(root)
+        super().__init__(Stack(root))
         self.proxies = {name: Proxy(lambda name=name: self.port(name)) for name in SERVICES}
         self.lake = lake
         self.dags = root / "dags"
         self.seconds: dict[tuple[str, ...], float] = {}
         """The duration of a batch without a fault, by DAG and params."""
-
-    def port(self, service: str) -> int:
-        return self.stack.state().ports[service]
 
     def up(self) -> None:
         """Start the stack, and load the ledgers that are loaded before any fault."""
@@ -207,26 +233,7 @@ class Stage:
                 spans[found[1]].append((int(times["creationTime"]), int(times["endTime"])))
         return {table: sorted(each) for table, each in spans.items()}
 
-    def staging_tables(self) -> list[str]:
-        listed = self.stack.bigquery("GET", "datasets/stellar/tables?maxResults=1000")
-        names = [table["tableReference"]["tableId"] for table in listed.get("tables", [])]
-        return [name for name in names if "staging" in name]
-
     # Targets of faults -----------------------------------------------------------------------------------------------
-
-    def set_variable(self, key: str, value: str) -> None:
-        self.stack.rest("PATCH", f"variables/{key}", {"key": key, "value": value})
-
-    def service(self, name: str) -> psutil.Process:
-        """Return the process of a service."""
-        noted = json.loads((self.stack.layout.run / f"{name}.json").read_text())
-        return psutil.Process(noted["pid"])
-
-    def kill_service(self, name: str) -> None:
-        """Kill a service by kill -9; the stack's supervisor restarts it."""
-        process = self.service(name)
-        process.kill()
-        process.wait(10)
 
     def pods(self) -> list[Any]:
         return list(self.api.list_namespaced_pod(NAMESPACE).items)
@@ -248,7 +255,7 @@ class Batch:
         to_mend: repairs that are due after its end.
     """
 
-    stage: Stage
+    stage: RunningStack
     dag_id: str
     asks: dict[str, Any]
     others: list[Batch] = field(default_factory=list)

@@ -49,7 +49,7 @@ class Fault:
         check: a further condition after the recovery.
         dag: the DAG that runs.
         asks: its params.
-        quick: whether the row belongs to the small default selection.
+        quick: whether the row belongs to the selection without `--faults all`.
     """
 
     name: str

@@ -111,6 +111,11 @@ class StackLayout:
         """The running services: a file for each."""
         return self.root / "run"
 
+    @property
+    def migrated(self) -> Path:
+        """A file that exists once Airflow's database is migrated at this start, and has the Variables and pools."""
+        return self.run / "migrated"
+
 
 @dataclass(frozen=True)
 class Options:

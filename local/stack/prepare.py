@@ -1,7 +1,8 @@
-"""Prepares Airflow's database, in one process: `python -m local.stack.prepare VARIABLES.json IMPORTED.json`.
+"""Prepares Airflow's database, in one process: `python -m local.stack.prepare VARIABLES.json IMPORTED.json MIGRATED`.
 
 Runs with the environment of the Airflow processes. IMPORTED.json records the last import, so that Variables and
-pools that a user changed keep their values until the files change. The DAG files are parsed each time: otherwise a DAG
+pools that a user changed keep their values until the files change. The file MIGRATED is created as soon as servers that
+need no DAGs can start. The DAG files are parsed each time: otherwise a DAG
 that was parsed under another schedule would have one more run of that schedule.
 """
 
@@ -48,7 +49,7 @@ def _import(kind: str, content: dict[str, Any]) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Wait for the database, migrate it, import Variables and pools, and read the DAG files."""
-    variables, memory = map(Path, argv)
+    variables, memory, migrated = map(Path, argv)
     _run("db", "check", "--retry", "60", "--retry-delay", "1")
     _run("db", "migrate")
     files = {"variables": variables, "pools": REPO / "airflow_pools.json"}
@@ -58,6 +59,7 @@ def main(argv: Sequence[str]) -> None:
         if part := to_import(content, imported.get(kind, {}), present[kind]):
             _import(kind, part)
     write_imported(memory, wanted)
+    migrated.touch()
     _run("dags", "reserialize")
 
 

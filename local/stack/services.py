@@ -29,7 +29,8 @@ class Service:
         health: the URL of its health check, empty without one.
         leaves: whether its children continue when it dies, as pods do.
         stop: the signal that stops it cleanly.
-        needs_database: whether it starts after Airflow's database is prepared.
+        needs_database: whether it starts after Airflow's database is migrated.
+        needs_dags: whether it starts after the DAG files are read.
     """
 
     name: str
@@ -40,11 +41,19 @@ class Service:
     leaves: bool = False
     stop: signal.Signals = signal.SIGTERM
     needs_database: bool = False
+    needs_dags: bool = False
 
 
 def preparation(layout: StackLayout) -> list[str]:
     """Return the command that prepares Airflow's database; it needs the environment of the Airflow processes."""
-    return [sys.executable, "-m", "local.stack.prepare", str(layout.variables), str(layout.imported)]
+    return [
+        sys.executable,
+        "-m",
+        "local.stack.prepare",
+        str(layout.variables),
+        str(layout.imported),
+        str(layout.migrated),
+    ]
 
 
 def services(layout: StackLayout, state: State, keys: Mapping[str, str], inherited: Mapping[str, str]) -> list[Service]:
@@ -67,8 +76,9 @@ def services(layout: StackLayout, state: State, keys: Mapping[str, str], inherit
             leaves,
         )
 
-    def airflow_service(name: str, *arguments: str, port: int | None = None, health: str = "") -> Service:
-        return Service(name, (airflow, name, *arguments), airflow_env, port, health, needs_database=True)
+    def airflow_service(name: str, *arguments: str, needs_dags: bool = False) -> Service:
+        argv = (airflow, name, *arguments)
+        return Service(name, argv, airflow_env, needs_database=True, needs_dags=needs_dags)
 
     api = ports["airflow"]
     return [
@@ -115,9 +125,9 @@ def services(layout: StackLayout, state: State, keys: Mapping[str, str], inherit
                 "NO_GCE_CHECK": "true",  # without an account Beam would search for one for 20 s
             },
         ),
-        airflow_service("api-server", port=api, health=f"http://127.0.0.1:{api}/api/v2/version"),
-        airflow_service("scheduler", "--skip-serve-logs"),
-        airflow_service("dag-processor"),
+        replace(airflow_service("api-server"), port=api, health=f"http://127.0.0.1:{api}/api/v2/version"),
+        airflow_service("scheduler", "--skip-serve-logs", needs_dags=True),
+        airflow_service("dag-processor", needs_dags=True),
         airflow_service("triggerer", "--skip-serve-logs"),
     ]  # fmt: skip
 

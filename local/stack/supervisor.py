@@ -124,6 +124,12 @@ class Supervisor:
         """Return a service with the address of Airflow's database in its environment."""
         return next(child.service for child in self.children if child.service.needs_database)
 
+    def _can_start(self, service: Service) -> bool:
+        """Return whether Airflow's database has what a service needs."""
+        if service.needs_dags:
+            return self.prepared
+        return not service.needs_database or self.layout.migrated.exists()
+
     # Services ---------------------------------------------------------------------------------------------------
 
     def _spawn(self, argv: list[str], service: Service, name: str) -> subprocess.Popen[bytes]:
@@ -141,7 +147,7 @@ class Supervisor:
     def _tend(self, child: Child) -> None:
         now = time.monotonic()
         if child.guard is None:
-            if now >= child.next_start and (self.prepared or not child.service.needs_database):
+            if now >= child.next_start and self._can_start(child.service):
                 self._start(child, now)
             return
         if child.guard.poll() is not None:

@@ -1,0 +1,28 @@
+"""The supervisor starts each service as soon as Airflow's database has what the service needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from local.stack import Stack
+from local.stack.supervisor import Supervisor
+
+EMULATORS = {"database", "bucket", "warehouse", "cluster", "dataflow"}
+WITHOUT_DAGS = {"api-server", "triggerer"}
+WITH_DAGS = {"scheduler", "dag-processor"}
+
+
+def test_services_without_dags_start_before_the_dag_files_are_read(tmp_path: Path) -> None:
+    stack = Stack(tmp_path)
+    stack.configure()
+    supervisor = Supervisor(stack.layout)
+
+    def can_start() -> set[str]:
+        return {service.name for service in stack.services() if supervisor._can_start(service)}
+
+    assert can_start() == EMULATORS
+    stack.layout.run.mkdir()
+    stack.layout.migrated.touch()
+    assert can_start() == EMULATORS | WITHOUT_DAGS
+    supervisor.prepared = True
+    assert can_start() == EMULATORS | WITHOUT_DAGS | WITH_DAGS

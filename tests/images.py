@@ -67,8 +67,8 @@ def built(dockerfile: str, pip: bool = True) -> Iterator[Image]:
 
     Args:
         dockerfile: its path in the repository.
-        pip: whether pip itself installs the packages; otherwise uv does so, from the same lock and with the same checks,
-            in a tenth of the time.
+        pip: whether pip itself installs the packages. Otherwise uv does, if it can, from the same lock and with the same
+            checks, in a tenth of the time.
     """
     root = Path(tempfile.mkdtemp(prefix="image-"))
     root.chmod(0o755)
@@ -91,8 +91,9 @@ def built(dockerfile: str, pip: bool = True) -> Iterator[Image]:
         for tool, here in tools.items():
             command = re.sub(rf"(^|&& +){tool}", rf"\1{here}", command)
         if not pip:
+            by_uv = rf"{uv} pip install --python \2 \3"
             command = re.sub(
-                r"\S+ -m pip --python (\S+) install --no-cache-dir", rf"{uv} pip install --python \1", command
+                r"(\S+ -m pip --python (\S+) install --no-cache-dir (.*))", rf"{{ {by_uv} || \1; }}", command
             )
         subprocess.run(command, shell=True, check=True, executable="/bin/sh", capture_output=True)
     yield image

@@ -6,6 +6,7 @@ import json
 import math
 import random
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import combinations_with_replacement, pairwise
 
@@ -101,14 +102,21 @@ def test_both_ends_of_a_lake_are_found(oldest: int) -> None:
         assert_found(server, lake, min(first + 1, last), last)
 
 
-def test_fractions_of_a_second_omit_no_ledger() -> None:
+@pytest.mark.parametrize(
+    ("seconds", "microseconds"),
+    [
+        ((-1, 0, 1, 2, 3, 6, 7, 8, 11), (0, 1, 999_999)),
+        pytest.param(range(-1, 12), (0, 1, 500_000, 999_999), marks=pytest.mark.slow),
+    ],
+    ids=["near", "all"],
+)
+def test_fractions_of_a_second_omit_no_ledger(seconds: Iterable[int], microseconds: tuple[int, ...]) -> None:
     """All pairs of times around close times, some a second apart, are compared with all ledgers."""
     closes = [1_767_225_600 + offset for offset in (0, 1, 2, 7, 12)]
     lake = Pretended(lambda sequence: closes[sequence - 3], oldest=3, newest=2 + len(closes))
-    microseconds = (0, 1, 500_000, 999_999)
     moments = [
         moment(closes[0]) + timedelta(seconds=second, microseconds=micro)
-        for second in range(-1, 12)
+        for second in seconds
         for micro in microseconds
     ]
     with served(lake) as server:

@@ -67,7 +67,7 @@ def built(dockerfile: str, pip: bool = True) -> Iterator[Image]:
 
     Args:
         dockerfile: its path in the repository.
-        pip: whether pip itself installs the packages. Otherwise uv does, if it can, from the same lock and with the same
+        pip: whether pip itself installs the packages. Otherwise uv does, if it can, from the same lock with the same
             checks, in a tenth of the time.
     """
     root = Path(tempfile.mkdtemp(prefix="image-"))

@@ -35,8 +35,60 @@ REPO = Path(__file__).resolve().parent.parent
 PROGRAMS = {
     "stellar-etl": ("stellar_etl.cli", ["google.cloud.storage", "pyarrow.parquet", "stellar_etl.export"]),
     "bootstrap_gcp": ("scripts.bootstrap_gcp.__main__", []),
+    "local.warehouse": ("local.warehouse.__main__", ["bqemulator.server", "local.warehouse.corrections"]),
 }
 """The module with a program's `main`, and the modules that it imports later."""
+
+
+class Process:
+    """A running program, with the methods of `subprocess.Popen` that tests use.
+
+    Attributes:
+        returncode: the exit status, or the negative number of the signal that ended it; None while it runs.
+    """
+
+    def __init__(
+        self, program: str, arguments: Sequence[str], env: Mapping[str, str], cwd: Path, *streams: int
+    ) -> None:
+        self.args, self.returncode = [program, *arguments], None
+        self._report, theirs = socket.socketpair()
+        request = {"program": program, "arguments": list(arguments), "env": dict(env), "cwd": str(cwd)}
+        with theirs:
+            _ask(_server(program), request, [*streams, theirs.fileno()])
+        (self.pid,) = struct.unpack("i", _receive(self._report, 4))
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit status.
+
+        Raises:
+            subprocess.TimeoutExpired: the program has not ended yet.
+        """
+        if self.returncode is None:
+            self._report.settimeout(timeout)
+            try:
+                (status,) = struct.unpack("i", _receive(self._report, 4))
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
+            self._report.close()
+            self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Return the exit status, None while the program runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the program has ended."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
+def start(program: str, arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Process:
+    """Start a program with the standard streams of this process."""
+    return Process(program, arguments, env, cwd, 0, 1, 2)
 
 
 def run(
@@ -53,26 +105,21 @@ def run(
     Raises:
         subprocess.TimeoutExpired: it was killed after the timeout.
     """
-    own, theirs = socket.socketpair()
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         given.write(standard_input.encode())
         given.seek(0)
-        request = {"program": program, "arguments": list(arguments), "env": dict(env), "cwd": str(cwd or Path.cwd())}
-        with own, theirs:
-            _ask(_server(program), request, [file.fileno() for file in (given, output, errors, theirs)])
-            theirs.close()
-            (pid,) = struct.unpack("i", _receive(own, 4))
-            own.settimeout(timeout)
-            try:
-                (status,) = struct.unpack("i", _receive(own, 4))
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired([program, *arguments], timeout) from None
+        streams = [file.fileno() for file in (given, output, errors)]
+        process = Process(program, arguments, env, cwd or Path.cwd(), *streams)
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            raise
         texts = []
         for file in (output, errors):
             file.seek(0)
             texts.append(file.read().decode())
-    return subprocess.CompletedProcess([program, *arguments], os.waitstatus_to_exitcode(status), *texts)
+    return subprocess.CompletedProcess(process.args, status, *texts)
 
 
 @functools.cache
@@ -118,7 +165,12 @@ def _receive(sender: socket.socket, size: int) -> bytes:
 
 
 def _serve(control: socket.socket, program: str) -> None:
-    """Fork for each request, and report each end, until the tests close the socket."""
+    """Fork for each request, and report each end, until the tests close the socket; then end what still runs."""
+    if program == "local.warehouse":  # as its `main` does before the imports, which log
+        from bqemulator.config import LogFormat, LogLevel
+        from bqemulator.observability.logging_ import configure_logging
+
+        configure_logging(level=LogLevel.WARNING, fmt=LogFormat.CONSOLE)
     module, later = PROGRAMS[program]
     main = importlib.import_module(module).main
     for name in later:
@@ -127,29 +179,37 @@ def _serve(control: socket.socket, program: str) -> None:
     gc.freeze()
     ready = selectors.DefaultSelector()
     ready.register(control, selectors.EVENT_READ)
+    running: set[int] = set()
     while True:
         for key, _ in ready.select():
             if key.fileobj is not control:
                 pid, report = key.data
                 ready.unregister(key.fileobj)
                 os.close(key.fd)
+                running.discard(pid)
                 with report:
                     _, status = os.waitpid(pid, 0)
                     _send(report, status)
                 continue
             size, files, _, _ = socket.recv_fds(control, 4, 4)
             if not size:
+                for pid in running:
+                    os.kill(pid, signal.SIGTERM)
                 return
             *streams, reporting = files
             request = json.loads(_receive(control, struct.unpack("i", size)[0]))
             pid = os.fork()
             if pid == 0:
+                for key in ready.get_map().values():  # the reports of others end with their own processes
+                    if key.fileobj is not control:
+                        key.data[1].close()
                 ready.close()
                 control.close()
                 os.close(reporting)
                 os._exit(_run(main, request, streams))
             for stream in streams:
                 os.close(stream)
+            running.add(pid)
             report = socket.socket(fileno=reporting)
             _send(report, pid)
             ready.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, report))
@@ -169,6 +229,7 @@ def _run(main: Any, request: Mapping[str, Any], streams: Sequence[int]) -> int:
     os.environ.clear()
     os.environ.update(request["env"])
     time.tzset()
+    tempfile.tempdir = None
     sys.argv = [request["program"], *request["arguments"]]
     status: Any = 1
     try:
@@ -189,3 +250,4 @@ def _run(main: Any, request: Mapping[str, Any], streams: Sequence[int]) -> int:
 
 if __name__ == "__main__":
     _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
+    os._exit(0)  # some libraries complain when Python ends

@@ -19,6 +19,7 @@ import google.cloud.storage as gcs
 from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
 
+from tests import forked_programs
 from tests.shared import REPO
 from tests.waiting import PATIENCE, wait_until
 
@@ -41,17 +42,21 @@ class Server:
     health: str
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | forked_programs.Process | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", *self.arguments, "--port", str(self.port)]
+        program, *arguments = [*self.arguments, "--port", str(self.port)]
         path = os.pathsep.join([str(REPO), str(REPO / "dags")])
         environment = {**os.environ, **self.environment, "PYTHONPATH": path}
-        self.process = process = subprocess.Popen(command, env=environment)
+        if program in forked_programs.PROGRAMS:
+            process = forked_programs.start(program, arguments, env=environment, cwd=Path.cwd())
+        else:
+            process = subprocess.Popen([sys.executable, "-m", program, *arguments], env=environment)
+        self.process = process
 
         def answers_or_ended() -> bool:
             with contextlib.suppress(urllib.error.URLError, ConnectionError):

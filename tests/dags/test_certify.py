@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 import google.cloud.bigquery as bq
 import pytest
@@ -14,7 +16,7 @@ from stellar_etl import certificate as of_lake
 from stellar_etl.schema_files import Column
 from stellar_etl.sources.lake import open_lake
 from stellar_etl_airflow.bigquery.tables import NETWORK_LABEL
-from stellar_etl_airflow.certify import CERTIFIED, CertificateError, chain, parse_ledgers
+from stellar_etl_airflow.certify import CERTIFIED, CertificateError, chain, main, parse_ledgers
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.sql.digests import encoded
 from stellar_etl_airflow.sql.statement import Statement
@@ -73,26 +75,32 @@ def variables(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def certify(published, variables, warehouse_server):
-    """Run the program; return its completed process."""
+    """Run the program in this process, which has imported its packages; return what a completed process would have."""
 
     def certify(*arguments):
-        environment = {"BIGQUERY_EMULATOR_HOST": warehouse_server[0].url, "PYTHONPATH": str(REPO / "dags")}
-        return subprocess.run(
-            [sys.executable, "-m", "stellar_etl_airflow.certify", "--variables", str(variables), *arguments],
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        out, error = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(error):
+            patch.setenv("BIGQUERY_EMULATOR_HOST", warehouse_server[0].url)
+            patch.setattr(sys, "argv", ["certify", "--variables", str(variables), *arguments])
+            status = main()
+        return subprocess.CompletedProcess(arguments, status, out.getvalue(), error.getvalue())
 
     return certify
 
 
 @pytest.fixture(scope="module")
-def certificate(certify, tmp_path_factory):
-    """Write the certificate of all ledgers of the sample network to a file."""
+def certificate(published, variables, warehouse_server, tmp_path_factory):
+    """Write the certificate of all ledgers of the sample network to a file, with the program in its own process."""
     path = tmp_path_factory.mktemp("certificate") / "certificate.json"
-    done = certify("--ledgers", f"{FIRST}-{LAST}", "--output", str(path))
+    program = [sys.executable, "-m", "stellar_etl_airflow.certify", "--variables", str(variables)]
+    environment = {"BIGQUERY_EMULATOR_HOST": warehouse_server[0].url, "PYTHONPATH": str(REPO / "dags")}
+    done = subprocess.run(
+        [*program, "--ledgers", f"{FIRST}-{LAST}", "--output", str(path)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return path
 

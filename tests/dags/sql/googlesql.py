@@ -1,7 +1,7 @@
 """Google's own SQL analyzer (PyPI `zetasql`, of https://github.com/google/zetasql), with BigQuery's features.
 
 The package is WebAssembly. Compiling it takes half a minute and a gigabyte, so the compiled module is kept in the
-checkout's `.local/`, below a name that changes with the package and its compiler.
+user's cache, for all checkouts, below a name that changes with the package and its compiler.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ from zetasql.wasi._pb2.zetasql.resolved_ast import resolved_node_kind_pb2 as kin
 
 from stellar_etl_airflow.model.schema import type_of
 from stellar_etl_airflow.sql.statement import AnyParameter, ArrayParameter, Parameter, RowsParameter, Statement
-from tests.shared import REPO
 
-KEPT = REPO / ".local" / "googlesql"
+KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stellar-etl-airflow" / "googlesql"
 
 TYPES = {
     "INTEGER": types.TYPE_INT64,

@@ -74,7 +74,7 @@ def refused(analyzer: Analyzer, made: list[Made]) -> list[str]:
 
 
 FUNCTIONS = sorted({made.function for made in MADE})
-SOME = 6
+SOME = 3
 """Statements of a function that are analyzed by default, spread over tables; --all analyzes all of them."""
 
 

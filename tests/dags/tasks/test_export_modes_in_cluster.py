@@ -28,11 +28,12 @@ from tests.waiting import wait_until
 
 TABLES = (OPERATIONS, LEDGERS)
 SAMPLE = "Stellar Sample Network ; generated, not real ; 2026"
+DERIVED = {"manifest": "derived", "network_passphrase": SAMPLE}
 MODES = [
     {},
-    {"manifest": "derived", "network_passphrase": SAMPLE},
-    {"export_mode": "per_type"},
-    {"export_mode": "per_type", "manifest": "derived", "network_passphrase": SAMPLE},
+    pytest.param(DERIVED, marks=pytest.mark.slow),
+    pytest.param({"export_mode": "per_type"}, marks=pytest.mark.slow),
+    {"export_mode": "per_type", **DERIVED},
 ]
 
 

@@ -35,6 +35,7 @@ REPO = Path(__file__).resolve().parent.parent
 PROGRAMS = {
     "stellar-etl": ("stellar_etl.cli", ["google.cloud.storage", "pyarrow.parquet", "stellar_etl.export"]),
     "bootstrap_gcp": ("scripts.bootstrap_gcp.__main__", []),
+    "local.sample_network": ("local.sample_network.__main__", []),
     "local.warehouse": ("local.warehouse.__main__", ["bqemulator.server", "local.warehouse.corrections"]),
 }
 """The module with a program's `main`, and the modules that it imports later."""

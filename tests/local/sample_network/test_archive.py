@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -22,6 +22,7 @@ from stellar_sdk import xdr
 from local.sample import ensure_sample_lake
 from local.sample_network.buckets import ARCHIVED, DEAD, INIT, LIVE, RESTORED, HotArchiveBucketList, LiveBucketList
 from local.stack import StackError
+from tests import forked_programs
 from tests.shared import REPO
 from tests.stellar_etl.made import ledger_key
 from tests.stellar_etl.replay import Replay
@@ -36,13 +37,7 @@ HotKind = xdr.HotArchiveBucketEntryType
 
 
 def generate(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "local.sample_network", *map(str, arguments)],
-        cwd=REPO,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forked_programs.run("local.sample_network", list(map(str, arguments)), env=os.environ, cwd=REPO)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import subprocess
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +17,7 @@ import zstandard
 from stellar_sdk import Address, FeeBumpTransactionEnvelope, Keypair, StrKey, TransactionEnvelope, xdr
 from stellar_sdk.exceptions import BadSignatureError
 
+from tests import forked_programs
 from tests.shared import REPO
 
 LARGEST_SUM = 9 * 10**15
@@ -28,13 +29,7 @@ PASSPHRASE = "Stellar Sample Network ; generated, not real ; 2026"
 
 
 def generate(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "local.sample_network", *map(str, arguments)],
-        cwd=REPO,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forked_programs.run("local.sample_network", list(map(str, arguments)), env=os.environ, cwd=REPO)
 
 
 def files(folder: Path) -> dict[str, bytes]:

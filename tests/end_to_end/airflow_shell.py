@@ -109,10 +109,9 @@ def serve(address: str) -> None:
     import airflow.cli.commands.task_command
     import airflow.sdk  # noqa: F401
 
-    from local.stack.preload import MODULES
+    from local.stack.preload import preload_modules
 
-    for module in MODULES:
-        __import__(module)
+    preload_modules()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen()

@@ -1,0 +1,47 @@
+"""Modules that the stack's forking processes import beforehand: forked processes still run a user's changed code."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.shared import REPO
+
+PROGRAM = """
+import os, sys, time
+from pathlib import Path
+from local.stack.preload import preload_modules
+
+def in_fork():
+    read, write = os.pipe()
+    if not os.fork():
+        imported = "stellar_etl_airflow.tasks.build_check_task" in sys.modules
+        from stellar_etl_airflow.model import network
+        os.write(write, f"{imported} {getattr(network, 'CHANGED', False)}".encode())
+        os._exit(0)
+    os.wait()
+    return os.read(read, 100).decode()
+
+preload_modules()
+print(in_fork())
+module = Path(sys.argv[1]) / "stellar_etl_airflow" / "model" / "network.py"
+module.write_text(module.read_text() + "\\nCHANGED = True\\n")
+os.utime(module, (time.time() + 10,) * 2)
+print(in_fork())
+"""
+
+
+def test_a_forked_process_has_the_modules_of_unchanged_files_and_imports_changed_ones(tmp_path: Path) -> None:
+    """Both in one program, because the import of the providers takes seconds."""
+    dags = tmp_path / "dags"
+    shutil.copytree(REPO / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(dags)],
+        env={"PATH": "", "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": f"{dags}:{REPO}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stdout.splitlines()[-2:] == ["True False", "False True"], ended.stdout + ended.stderr

@@ -175,6 +175,9 @@ def airflow_environment(
         **configured,
         **secrets_backend(inherited),
         "AIRFLOW_HOME": str(layout.airflow_home),
+        # DAG files read this Variable. From Airflow's database it costs the DAG processor 5 s at its start, for an API
+        # server of its own, and each task a request.
+        "AIRFLOW_VAR_OWNER": json.loads((REPO / "airflow_variables.json").read_text())["owner"],
         "AIRFLOW_CONN_GOOGLE_CLOUD_PLATFORM_CONNECTION": json.dumps(google),
         "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(kubernetes),
         "STELLAR_ETL_SCHEDULE": options.schedule,

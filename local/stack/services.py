@@ -125,7 +125,8 @@ def services(layout: StackLayout, state: State, keys: Mapping[str, str], inherit
                 "NO_GCE_CHECK": "true",  # without an account Beam would search for one for 20 s
             },
         ),
-        replace(airflow_service("api-server"), port=api, health=f"http://127.0.0.1:{api}/api/v2/version"),
+        # The API server builds the part for tasks at its first request, which blocks all others for 5 s: do so at once.
+        replace(airflow_service("api-server"), port=api, health=f"http://127.0.0.1:{api}/execution/health"),
         airflow_service("scheduler", "--skip-serve-logs", needs_dags=True),
         airflow_service("dag-processor", needs_dags=True),
         airflow_service("triggerer", "--skip-serve-logs"),

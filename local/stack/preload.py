@@ -33,12 +33,11 @@ def preload() -> None:
 
 
 def preload_modules() -> None:
-    """Import the modules. A process that is forked later imports the DAGs' own ones anew if a user has changed them."""
-    for module in PROVIDERS:
-        importlib.import_module(module)
+    """Import the modules. A process that is forked later imports the DAGs' own ones itself if a user has changed them."""
     tasks = importlib.import_module(f"{OWN}.tasks")
-    for module in pkgutil.iter_modules(tasks.__path__, f"{tasks.__name__}."):
-        importlib.import_module(module.name)
+    own = [module.name for module in pkgutil.iter_modules(tasks.__path__, f"{tasks.__name__}.")]
+    for name in (*PROVIDERS, *own):
+        importlib.import_module(name)
     package = Path(tasks.__path__[0]).parent
     os.register_at_fork(after_in_child=partial(forget_changed, times_of(package.rglob("*.py"))))
     gc.freeze()  # forked processes leave these objects to the shared memory

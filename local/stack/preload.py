@@ -33,7 +33,7 @@ def preload() -> None:
 
 
 def preload_modules() -> None:
-    """Import the modules. A process that is forked later imports the DAGs' own ones itself if a user has changed them."""
+    """Import the modules. Forked processes import the DAGs' own ones themselves if a user has changed them."""
     tasks = importlib.import_module(f"{OWN}.tasks")
     own = [module.name for module in pkgutil.iter_modules(tasks.__path__, f"{tasks.__name__}.")]
     for name in (*PROVIDERS, *own):

@@ -36,9 +36,10 @@ def execute(file: Path, changes: Path, environment: Mapping[str, str], call: Cal
     """
     command = Command(file, changes, environment, call)
     try:
-        return command.run(call.program, list(call.arguments))
+        shown = command.run(call.program, list(call.arguments))
     except RefusedError as error:
         raise FailedError(f"{command.output}ERROR: {error}") from None
+    return command.output + shown
 
 
 class Command:

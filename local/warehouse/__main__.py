@@ -24,6 +24,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data-dir", type=Path, required=True, metavar="DIR", help="where tables are kept")
     parser.add_argument("--gcs-root", type=Path, required=True, metavar="DIR", help="gs://b/o is read from DIR/b/o")
     parser.add_argument(
+        "--answer-after",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="how long a request that starts a job waits for the job's end (default: 2; BigQuery does not wait)",
+    )
+    parser.add_argument(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
         default="warning",
@@ -50,10 +57,11 @@ def main(argv: list[str] | None = None) -> None:
     warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
     from bqemulator.server import run_forever
 
-    from local.warehouse import corrections
+    from local.warehouse import corrections, jobs
 
     arguments.data_dir.mkdir(parents=True, exist_ok=True)
     arguments.gcs_root.mkdir(parents=True, exist_ok=True)
+    jobs.answer_after = arguments.answer_after
     corrections.apply()
     settings = Settings(
         rest_host="127.0.0.1",

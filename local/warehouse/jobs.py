@@ -38,9 +38,9 @@ from local.warehouse.transaction import transaction
 
 _log = get_logger(__name__)
 
-ANSWER_AFTER = 2.0
-"""Seconds that jobs.insert waits for a job before it answers RUNNING. BigQuery does not wait, and clients then
-poll once a second, too slow for a short job."""
+answer_after = 2.0
+"""Seconds that jobs.insert waits for a job before it answers RUNNING; the command line sets it. BigQuery does not wait,
+and clients then poll once a second, too slow for a short job."""
 STOP_SECONDS, STOP_LOOKS = 10, 50
 """The time-out for interrupted jobs at a stop or a cancel, and the interval of interrupts."""
 RESULTS_KEPT = 1000
@@ -278,7 +278,7 @@ async def insert_job(
             return _with_estimate(await routes.insert_job(project_id, request, context, caller), project_id, context)
     job_id = body.get("jobReference", {}).get("jobId") or f"job_{uuid4().hex}"
     jobs.start(project_id, job_id, configuration, caller)
-    return _resource(await jobs.wait(project_id, job_id, ANSWER_AFTER))
+    return _resource(await jobs.wait(project_id, job_id, answer_after))
 
 
 def _with_estimate(planned: dict[str, Any], project_id: str, context: AppContext) -> dict[str, Any]:

@@ -86,8 +86,8 @@ def running(server: Server) -> Iterator[Server]:
             server.stop()
 
 
-def warehouse(folder: Path, **environment: str) -> Server:
-    arguments = ["local.warehouse", "--data-dir", str(folder / "bq"), "--gcs-root", str(folder / "gcs")]
+def warehouse(folder: Path, *options: str, **environment: str) -> Server:
+    arguments = ["local.warehouse", "--data-dir", str(folder / "bq"), "--gcs-root", str(folder / "gcs"), *options]
     return Server(arguments, "/healthz", environment)
 
 

@@ -11,6 +11,7 @@ from airflow.providers.google.cloud.links.bigquery import BigQueryTableLink
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferralTimeout, TaskDeferred
 
+from local.recording import RECORD_VARIABLE
 from stellar_etl_airflow.bigquery import warehouse as warehouse_module
 from stellar_etl_airflow.bigquery import writers
 from stellar_etl_airflow.bigquery.jobs import TARGET_LABEL, Job, fingerprint, job_id_base, query_job
@@ -19,6 +20,7 @@ from stellar_etl_airflow.operators.bigquery_jobs import BigQueryJobsOperator
 from stellar_etl_airflow.sql.statement import Parameter, Statement
 from stellar_etl_airflow.tasks.build_gcs_to_bq_task import build_gcs_to_bq_task
 from tests.dags.task_process import Supervisor, run_task
+from tests.local import emulators
 from tests.waiting import PATIENCE, wait_until
 
 INSERT = Statement("INSERT INTO `local.stellar.t` (n) VALUES (@n)", (Parameter("n", "INT64", "1"),))
@@ -117,6 +119,15 @@ ENDLESS = Statement(
 class InsertForEver(Insert):
     def jobs(self, context, warehouse):
         return [query_job("endless", ENDLESS, 1 << 40)]
+
+
+@pytest.fixture(scope="module")
+def warehouse_server(tmp_path_factory, record):
+    """A server that does not wait two seconds for each endless job."""
+    folder = tmp_path_factory.mktemp("stack")
+    options = {RECORD_VARIABLE: str(record)}
+    with emulators.running(emulators.warehouse(folder, "--answer-after", "0.2", **options)) as server:
+        yield server, folder / "gcs"
 
 
 @pytest.fixture

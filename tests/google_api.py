@@ -93,6 +93,9 @@ project chooses them.
 
 UPLOAD_TYPES = ("media", "multipart", "resumable")
 
+INCOMPLETE = frozenset({"unreachable", "failedLocation"})
+"""The fields of responses with the locations whose entries a list lacks, although its status is 200."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -196,7 +199,9 @@ class Api:
             if parameter.get("required") and name not in query and name not in path_values:
                 yield f"the required parameter '{name}' is missing"
         for value in query.get("fields", ()):
-            yield from self._fields(partial.parse(value), method.response or {})
+            fields, response = partial.parse(value), method.response or {}
+            yield from self._fields(fields, response)
+            yield from self._omitted(fields, response)
         if method.is_upload and query.get("uploadType", [""])[0] not in UPLOAD_TYPES:
             yield f"parameter 'uploadType' must be one of {', '.join(UPLOAD_TYPES)}"
 
@@ -209,6 +214,12 @@ class Api:
                 yield from self._fields(inner, schema["properties"][name])
             else:
                 yield f"parameter 'fields' has '{name}', which the response does not have"
+
+    def _omitted(self, fields: partial.Fields, schema: Schema) -> Iterator[str]:
+        """Yield a problem if the response would not say which locations did not answer, and so lacks their entries."""
+        properties = self.schemas[schema["$ref"]]["properties"] if "$ref" in schema else {}
+        for name in sorted(INCOMPLETE & properties.keys() - fields.keys()):
+            yield f"parameter 'fields' omits '{name}': a location that did not answer would seem empty"
 
     def _body(self, method: Method, request: Request) -> Iterator[str]:
         if request.body is None:

@@ -176,7 +176,7 @@ class Versions:
     def wait_for_changes(self) -> None:
         """Wait until no job of a killed task writes the change log, because a fold must include those changes."""
         label = target_label(self._full_id(self.changes_id))
-        wait_for_writers(self.warehouse.client, self.warehouse.project, label)
+        wait_for_writers(self.warehouse.client, self.warehouse.project, self.warehouse.location, label)
 
     def set_back(self, ledgers: LedgerRange, first_closed_at: datetime, most: timedelta = MOST_SET_BACK) -> None:
         """Set the mark and the views back, before ledgers of the change log are replaced.

@@ -182,7 +182,7 @@ class Warehouse:
 
     def wait_for_writers_of(self, table: str) -> None:
         """Wait until no job writes a table, given as `project.dataset.table`, with or without backticks."""
-        wait_for_writers(self.client, self.project, target_label(table.strip("`")))
+        wait_for_writers(self.client, self.project, self.location, target_label(table.strip("`")))
 
     def drop(self, table: str) -> None:
         """Delete a table, given as `project.dataset.table`, when no job writes it. A missing table is not an error."""
@@ -198,7 +198,7 @@ class Warehouse:
             job: a BigQuery job, running or done.
             retry: the client's retry while it waits for a job.
         """
-        earlier = earlier_writers(self.client, self.project, job)
+        earlier = earlier_writers(self.client, self.project, self.location, job)
         if earlier:
             log.info("job %s must run again after %s, which write the same table", job.job_id, ", ".join(earlier))
             if job.state != "DONE":
@@ -216,7 +216,7 @@ class Warehouse:
             label: the task, as `task_label` returns it.
             retry: the client's retry while it waits for a job.
         """
-        for job in running_jobs(self.client, self.project, TASK_LABEL, label):
+        for job in running_jobs(self.client, self.project, self.location, TASK_LABEL, label):
             self.cancel(job.job_id, retry)
 
     def run(self, job: Job, base: str = "", **parts: str) -> Any:

@@ -78,34 +78,36 @@ class ListedJob:
         )
 
 
-def running_jobs(client: bigquery.Client, project: str, label: str, value: str) -> list[ListedJob]:
-    """Return the pending and running jobs of a project with a label, of all users.
+def running_jobs(client: bigquery.Client, project: str, location: str, label: str, value: str) -> list[ListedJob]:
+    """Return the pending and running jobs of a project and location with a label, of all users.
 
     The API has no filter by label (https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/list). Pending jobs
     are listed first: a job that starts between the two requests is in the second list.
 
     Raises:
-        WarehouseError: the account may not list jobs of other users.
+        WarehouseError: the jobs can't be listed; the message says why.
     """
-    found = chain.from_iterable(_listed(client, project, state_filter=state) for state in ("pending", "running"))
+    states = ("pending", "running")
+    found = chain.from_iterable(_listed(client, project, location, state_filter=state) for state in states)
     return [job for job in found if job.labels.get(label) == value]
 
 
-def wait_for_writers(client: bigquery.Client, project: str, target: str) -> None:
+def wait_for_writers(client: bigquery.Client, project: str, location: str, target: str) -> None:
     """Wait until no job that writes a table is pending or running.
 
     Args:
         client: a BigQuery client.
         project: the project of the jobs.
+        location: the location of the jobs.
         target: the table's label, as `target_label` returns it.
     """
     pauses = chain(PAUSES, repeat(PAUSES[-1]))
-    while jobs := running_jobs(client, project, TARGET_LABEL, target):
+    while jobs := running_jobs(client, project, location, TARGET_LABEL, target):
         log.info("waiting for the jobs that write the same table: %s", ", ".join(sorted({one.job_id for one in jobs})))
         time.sleep(next(pauses))
 
 
-def earlier_writers(client: bigquery.Client, project: str, job: Any) -> list[str]:
+def earlier_writers(client: bigquery.Client, project: str, location: str, job: Any) -> list[str]:
     """Return the ids of earlier jobs that wrote the same table at the same time as a job, or since it was planned.
 
     Failed jobs are ignored, because they changed nothing.
@@ -113,6 +115,7 @@ def earlier_writers(client: bigquery.Client, project: str, job: Any) -> list[str
     Args:
         client: a BigQuery client.
         project: the project of the jobs.
+        location: the location of the jobs.
         job: the job, running or done. The result is empty if it writes no table.
     """
     target = job.labels.get(TARGET_LABEL)
@@ -120,7 +123,7 @@ def earlier_writers(client: bigquery.Client, project: str, job: Any) -> list[str
         return []
     began = _began(job)
     listed = _listed(
-        client, project, min_creation_time=began - MOST_DELAY, max_creation_time=job.created + _MILLISECOND
+        client, project, location, min_creation_time=began - MOST_DELAY, max_creation_time=job.created + _MILLISECOND
     )
     return [
         other.job_id
@@ -161,7 +164,8 @@ def wait_for_end(job: Any, retry: Any) -> None:
 _MILLISECOND = timedelta(milliseconds=1)
 
 LISTED_FIELDS = (
-    "nextPageToken,jobs(jobReference,configuration/labels,status(state,errorResult),statistics(creationTime,endTime))"
+    "nextPageToken,unreachable,"
+    "jobs(jobReference,configuration/labels,status(state,errorResult),statistics(creationTime,endTime))"
 )
 """The fields of listed jobs that are used here: 0.6 kB per job of the main job. A whole job also has its SQL text and
 its statistics, 2.9 kB (https://cloud.google.com/bigquery/docs/api-performance#partial-response)."""
@@ -172,11 +176,17 @@ def _moment(millis: str) -> datetime:
     return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=int(millis))
 
 
-def _listed(client: bigquery.Client, project: str, **filters: Any) -> Iterator[ListedJob]:
+def _listed(client: bigquery.Client, project: str, location: str, **filters: Any) -> Iterator[ListedJob]:
     try:
         found: Any = client.list_jobs(project, all_users=True, page_size=1000, **filters)
         found.extra_params["fields"] = LISTED_FIELDS
         for page in found.pages:
+            # BigQuery leaves out the jobs of a location that it can't reach, and still answers with status 200.
+            if location.lower() in map(str.lower, page.raw_page.get("unreachable", ())):
+                raise WarehouseError(
+                    f"BigQuery did not reach location {location}, so a job there that writes the same table may be "
+                    f"missing in the list of jobs of project {project}: a retry lists them again"
+                )
             # The client's own job objects need the whole resource.
             yield from map(ListedJob.of, page.raw_page.get("jobs", ()))
     except Forbidden as error:

@@ -73,7 +73,7 @@ def wait_for_statements(context: Context, warehouse: Warehouse, jobs: Sequence[J
     expected, ti = float(estimated_cost(read, costs.price_per_tib)), context["ti"]
     log.info("%d statements will read about %d bytes at a cost of about %.4f", len(unbounded), read, expected)
     own = task_label(ti.dag_id, ti.run_id, ti.task_id)
-    if running_jobs(warehouse.client, warehouse.project, TASK_LABEL, own):
+    if running_jobs(warehouse.client, warehouse.project, warehouse.location, TASK_LABEL, own):
         return  # an earlier try has started them, so their cost cannot be avoided
     spent_today, _ = _spent(warehouse, ti.dag_id)
     _wait(context, warehouse, spent_today, expected, "this task", "let it read less")

@@ -133,11 +133,18 @@ class DataflowJobs:
         return metrics
 
     def _named(self, name: str) -> JobState | None:
-        """Return the latest job of a name."""
+        """Return the latest job of a name.
+
+        Raises:
+            DataflowError: the service of the region did not answer, so the job may be missing in the list.
+        """
         jobs: list[dict[str, Any]] = []
         request = self._locations.jobs().list(**self._place, name=name, filter="ALL")
         while request is not None:
             answer = request.execute(num_retries=REQUEST_TRIES)
+            if failed := answer.get("failedLocation"):
+                regions = ", ".join(str(one.get("name")) for one in failed)
+                raise DataflowError(f"Dataflow did not list the jobs of {regions}: a retry lists them again")
             jobs += [job for job in answer.get("jobs", []) if job["name"] == name]
             request = self._locations.jobs().list_next(request, answer)
         if not jobs:

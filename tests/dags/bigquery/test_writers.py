@@ -317,4 +317,17 @@ def test_the_error_of_an_account_that_cannot_list_jobs_names_the_role():
         raise Forbidden("Access Denied: Project p")
 
     with pytest.raises(WarehouseError, match="bigquery.jobs.listAll.*roles/bigquery.resourceViewer.*Access Denied"):
-        writers.wait_for_writers(SimpleNamespace(list_jobs=list_jobs), "p", "x")
+        writers.wait_for_writers(SimpleNamespace(list_jobs=list_jobs), "p", "US", "x")
+
+
+def test_a_list_without_an_unreachable_location_is_no_proof_that_a_table_has_no_writer():
+    """The jobs of other locations don't matter."""
+
+    def client(*unreachable):
+        listed = _Listed([])
+        listed.pages[0].raw_page["unreachable"] = list(unreachable)
+        return SimpleNamespace(list_jobs=lambda *_, **__: listed)
+
+    with pytest.raises(WarehouseError, match="did not reach location US.*missing.*a retry"):
+        writers.wait_for_writers(client("europe-west5", "us"), "p", "US", "x")
+    writers.wait_for_writers(client("europe-west5"), "p", "US", "x")

@@ -118,6 +118,8 @@ def airflow_environment(
         },
         "DATABASE": {
             "SQL_ALCHEMY_CONN": database_url(layout, ports),
+            # Services start after the migration: each would compare the database with all files of migrations.
+            "CHECK_MIGRATIONS": False,
         },
         "API": {
             "HOST": "127.0.0.1",

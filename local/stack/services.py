@@ -61,9 +61,7 @@ def services(layout: StackLayout, state: State, keys: Mapping[str, str], inherit
     ports = state.ports
     python, airflow = f"{bin_folder()}/python", f"{bin_folder()}/airflow"
     plain = base_environment(inherited)
-    # They start after the migration: to compare the database with all files of migrations takes a second each.
-    checked = {"AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False"}
-    airflow_env = {**airflow_environment(layout, ports, state.options, keys, inherited), **checked}
+    airflow_env = airflow_environment(layout, ports, state.options, keys, inherited)
 
     def emulator(name: str, *arguments: str, health: str, leaves: bool = False) -> Service:
         port = ports[name]

@@ -57,7 +57,7 @@ class AirflowShell:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.end_to_end.airflow_shell", self._address],
             cwd=REPO,
-            env=stack.environment() | {"COLUMNS": "200", "AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False"},
+            env=stack.environment() | {"COLUMNS": "200"},
             stdout=subprocess.PIPE,
             text=True,
         )

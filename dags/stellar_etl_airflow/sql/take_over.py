@@ -13,7 +13,7 @@ from typing import Any
 from stellar_etl_airflow.model.coverage import BLOCK_BITS
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.schema import SchemaError, grown
-from stellar_etl_airflow.model.tables import LEDGERS, Table
+from stellar_etl_airflow.model.tables import LEDGERS, Publish, Table
 from stellar_etl_airflow.sql.batch_stats import LEDGER_COUNTS, ledger_counts
 from stellar_etl_airflow.sql.publish import publish
 from stellar_etl_airflow.sql.records import Columns, select_list, unchanged
@@ -90,8 +90,8 @@ ORDER BY start_ledger"""
 def kept(table: Table, source: str, columns: Columns, loads: Sequence[str]) -> str:
     """Return the query of a range's rows without those that were loaded twice.
 
-    Among rows with the same key, the row of the last load is kept. If rows may be identical, all rows of each ledger's
-    last load are kept.
+    Among rows with the same key, the row of the last load is kept; of a table that keeps the earliest row of a key, that
+    of the first ledger. If rows may be identical, all rows of each ledger's last load are kept.
 
     Args:
         table: the table.
@@ -100,6 +100,8 @@ def kept(table: Table, source: str, columns: Columns, loads: Sequence[str]) -> s
         loads: the columns of `LOADS` that the table has.
     """
     newest = ", ".join(f"{identifier(column)} DESC" for column in loads) or ledger_of_row(table)
+    if table.publish is Publish.KEEP_EARLIEST:
+        newest = f"{ledger_of_row(table)}, {newest}"
     function, by = ("ROW_NUMBER", column_list(table.keys)) if table.unique else ("RANK", ledger_of_row(table))
     return f"""\
   SELECT {select_list(columns)}

@@ -188,12 +188,14 @@ class Jobs:
         """
         tables.drop_expired(self._context)
         try:
-            self._executing = (job.project_id, job.job_id)
-            try:
-                with transaction(self._context.engine):
-                    self._record(job, asyncio.run(self._dispatch(job, caller)))
-            finally:
-                self._executing = None
+            with transaction(self._context.engine):
+                # A cancel interrupts the job's own statement, and neither its record nor the end of the transaction.
+                self._executing = (job.project_id, job.job_id)
+                try:
+                    done = asyncio.run(self._dispatch(job, caller))
+                finally:
+                    self._executing = None
+                self._record(job, done)
         except Exception as error:  # any error fails the job: a client would retry a 500 for ten minutes
             self._record(job, job.model_copy(update={"error_result": self._error_result(job, error)}))
         while len(executor.JOB_RESULTS) > RESULTS_KEPT:

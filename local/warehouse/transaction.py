@@ -27,12 +27,23 @@ def transaction(engine: DuckDBEngine) -> Iterator[None]:
     except duckdb.FatalException:
         _end("database_invalidated")
     except BaseException:
-        engine.execute("ROLLBACK")
+        _roll_back(engine)
         raise
     try:
         engine.execute("COMMIT")
     except duckdb.Error:
         _end("commit_failed")
+
+
+def _roll_back(engine: DuckDBEngine) -> None:
+    """Roll back, also if a late interrupt for the block's statement ends the first attempt.
+
+    DuckDB would refuse all further statements of the server's only connection.
+    """
+    with contextlib.suppress(duckdb.InterruptException):
+        engine.execute("ROLLBACK")
+        return
+    engine.execute("ROLLBACK")
 
 
 def _end(event: str) -> None:

@@ -90,8 +90,8 @@ ORDER BY start_ledger"""
 def kept(table: Table, source: str, columns: Columns, loads: Sequence[str]) -> str:
     """Return the query of a range's rows without those that were loaded twice.
 
-    Among rows with the same key, the row of the last load is kept; of a table that keeps the earliest row of a key, that
-    of the first ledger. If rows may be identical, all rows of each ledger's last load are kept.
+    Among rows with the same key, the row of the last load is kept. A table that keeps the earliest row of a key keeps
+    that of the first ledger. If rows may be identical, all rows of each ledger's last load are kept.
 
     Args:
         table: the table.

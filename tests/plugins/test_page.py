@@ -292,6 +292,7 @@ def test_axe_finds_no_accessibility_problem(page, coverage):
         assert wrong == set(), theme
 
 
+@pytest.mark.slow
 def test_a_history_of_sixty_million_ledgers_with_hundreds_of_gaps_is_drawn_with_few_shapes(
     page, coverage, record_property
 ):

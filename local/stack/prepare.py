@@ -1,9 +1,9 @@
 """Prepares Airflow's database, in one process: `python -m local.stack.prepare VARIABLES.json IMPORTED.json MIGRATED`.
 
-Runs with the environment of the Airflow processes. IMPORTED.json records the last import, so that Variables and
-pools that a user changed keep their values until the files change. The file MIGRATED is created as soon as servers that
-need no DAGs can start. The DAG files are parsed each time: otherwise a DAG
-that was parsed under another schedule would have one more run of that schedule.
+Runs with the environment of the Airflow processes. IMPORTED.json records the last import, so that Variables and pools
+that a user changed keep their values until the files change. The file MIGRATED is created as soon as servers that
+need no DAGs can start. The DAG files are parsed each time: otherwise a DAG that was parsed under another schedule
+would have one more run of that schedule.
 """
 
 from __future__ import annotations

@@ -94,6 +94,7 @@ class Supervisor:
     # Airflow's database -----------------------------------------------------------------------------------------
 
     def _begin_preparation(self) -> None:
+        self.layout.migrated.unlink(missing_ok=True)  # of an earlier start, perhaps of an older version of Airflow
         argv = [sys.executable, "-m", "local.stack.guard", str(self.layout.run / "prepare.json"), "--"]
         self.preparation = self._spawn([*argv, *preparation(self.layout)], self._airflow(), "prepare")
 

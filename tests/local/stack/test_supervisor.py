@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from local.stack import Stack
-from local.stack.supervisor import Supervisor
+from local.stack.supervisor import Child, Supervisor
 
 EMULATORS = {"database", "bucket", "warehouse", "cluster", "dataflow"}
 WITHOUT_DAGS = {"api-server", "triggerer"}
@@ -26,3 +28,17 @@ def test_services_without_dags_start_before_the_dag_files_are_read(tmp_path: Pat
     assert can_start() == EMULATORS | WITHOUT_DAGS
     supervisor.prepared = True
     assert can_start() == EMULATORS | WITHOUT_DAGS | WITH_DAGS
+
+
+def test_the_migration_of_an_earlier_start_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = Stack(tmp_path)
+    stack.configure()
+    supervisor = Supervisor(stack.layout)
+    supervisor.children = [Child(service) for service in stack.services()]
+    stack.layout.run.mkdir()
+    stack.layout.migrated.touch()
+    begun: list[str] = []
+    monkeypatch.setattr(supervisor, "_spawn", lambda argv, service, name: begun.append(name))
+    supervisor._begin_preparation()
+    assert begun == ["prepare"]
+    assert not stack.layout.migrated.exists()

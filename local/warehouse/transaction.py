@@ -40,10 +40,10 @@ def _roll_back(engine: DuckDBEngine) -> None:
 
     DuckDB would refuse all further statements of the server's only connection.
     """
-    with contextlib.suppress(duckdb.InterruptException):
+    try:
         engine.execute("ROLLBACK")
-        return
-    engine.execute("ROLLBACK")
+    except duckdb.InterruptException:
+        engine.execute("ROLLBACK")
 
 
 def _end(event: str) -> None:

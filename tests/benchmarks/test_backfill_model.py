@@ -8,18 +8,25 @@ import pytest
 
 from benchmarks.backfill_model import HOUR, Dag, Rates, Table, best, simulate
 
-RATES = Rates(raw=1, pod_start=0, task_start=0, load=(0, 0), check=0, merge=(0, 0), views=0, fold=(0, 0))
+RATES = Rates(raw=1, pod_start=0, task_start=0, load=(0, 0), check=0, merge=(0, 0), record=0, views=0, fold=(0, 0))
 DAG = Dag(export_rate=10, tables=[Table(1)])
 
 
-def hours(dags=(DAG,), rates=RATES, ledgers=36_000, chunk=1000, pods=1, active_runs=100):
-    return simulate(dags, rates, ledgers, chunk, pods, active_runs)
+def hours(dags=(DAG,), rates=RATES, ledgers=36_000, chunk=1000, pods=1, active_runs=100, processors=1):
+    return simulate(dags, rates, ledgers, chunk, pods, active_runs, processors)
 
 
 def test_pods_share_the_exports():
-    assert hours().elapsed == hours().pods == pytest.approx(1)
+    assert hours().elapsed == hours().cores == pytest.approx(1)
     assert hours(pods=4).elapsed == pytest.approx(1 / 4)
     assert hours(pods=500).elapsed == pytest.approx(1 / 36)  # there are no more chunks
+
+
+def test_all_processors_of_a_pod_export():
+    assert hours(processors=4).elapsed == pytest.approx(1 / 4)
+    assert hours(processors=4).cores == pytest.approx(1)
+    slow = replace(RATES, pod_start=100)
+    assert hours(rates=slow, processors=4).cores == pytest.approx(1 + 4 * 36 * 100 / HOUR)
 
 
 def test_active_runs_stay_within_their_limit():
@@ -29,8 +36,15 @@ def test_active_runs_stay_within_their_limit():
 def test_a_table_has_one_writer_at_a_time():
     slow = replace(RATES, merge=(100, 0))
     found = hours(rates=slow, pods=500)
-    assert found.writer == pytest.approx(36 * 200 / HOUR)  # a merge, and a row of batch stats
+    assert found.writer == pytest.approx(36 * 100 / HOUR)
     assert found.elapsed == pytest.approx(found.writer + 100 / HOUR)
+
+
+def test_runs_of_all_dags_record_their_batches_one_at_a_time():
+    slow = replace(RATES, record=100)
+    found = hours([DAG, DAG], slow, pods=500)
+    assert found.recording == pytest.approx(72 * 100 / HOUR)
+    assert found.elapsed == pytest.approx(found.recording + 100 / HOUR)
 
 
 def test_dags_share_pods_and_not_tables():
@@ -44,8 +58,8 @@ CHANGES = Dag(10, [Table(1, has_state=True)])
 
 def test_views_are_checked_in_the_pool_of_their_changes():
     slow = replace(RATES, merge=(100, 0), views=50)
-    assert hours([CHANGES], slow, pods=500).writer == pytest.approx(36 * 250 / HOUR)
-    assert hours([DAG], slow, pods=500).writer == pytest.approx(36 * 200 / HOUR)
+    assert hours([CHANGES], slow, pods=500).writer == pytest.approx(36 * 150 / HOUR)
+    assert hours([DAG], slow, pods=500).writer == pytest.approx(36 * 100 / HOUR)
 
 
 def test_changes_are_folded_once_an_hour_and_at_the_end():
@@ -57,13 +71,20 @@ def test_changes_are_folded_once_an_hour_and_at_the_end():
 
 
 def test_a_load_waits_for_the_fold_of_its_table():
-    slow = replace(RATES, merge=(1000, 0), fold=(1000, 0))
+    slow = replace(RATES, merge=(1200, 0), fold=(1000, 0))
     found = hours([CHANGES], slow, ledgers=4000, pods=4)
-    assert found.writer == pytest.approx((4 * 2000 + 2 * 1000) / HOUR)  # an hour has two loads
+    assert found.writer == pytest.approx((4 * 1200 + 2 * 1000) / HOUR)  # an hour has three loads
     assert found.elapsed == pytest.approx(found.writer + 100 / HOUR)
 
 
 def test_slow_statements_need_larger_chunks():
     slow = replace(RATES, merge=(100, 0))
-    assert best([DAG], RATES, 36_000, [100, 1000, 10_000], pods=360)[0] == 100
-    assert best([DAG], slow, 36_000, [100, 1000, 10_000], pods=360)[0] == 10_000
+    assert best([DAG], RATES, 36_000, [100, 1000, 10_000], cores=360).chunk == 100
+    assert best([DAG], slow, 36_000, [100, 1000, 10_000], cores=360).chunk == 10_000
+
+
+def test_few_large_chunks_are_exported_by_pods_of_several_processors():
+    slow = replace(RATES, merge=(100, 0))
+    found = best([DAG], slow, 36_000, [10_000], cores=8, sizes=(1, 2, 4))
+    assert (found.processors, found.outcome.elapsed) == (4, pytest.approx((450 + 2 * 100) / HOUR))
+    assert best([DAG], slow, 36_000, [10_000], cores=8).outcome.elapsed == pytest.approx((900 + 4 * 100) / HOUR)

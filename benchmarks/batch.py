@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -150,8 +151,12 @@ def _ready(stack: Stack) -> None:
     stack.rest("PATCH", f"dags/{WITH_CAPTIVE_CORE}", {"is_paused": False})
 
 
+@cache
 def run_batches(rounds: int) -> list[Batch]:
-    """Run one batch after the other on one stack; the first one, which creates the tables, does not count."""
+    """Run one batch after the other on one stack; the first one, which creates the tables, does not count.
+
+    The benchmarks of one command share the batches.
+    """
     stack = Stack(inputs.MADE / "stack")
     try:
         stack.up(lake=str(inputs.network()), schedule="0 0 1 1 *")  # only requested runs are due

@@ -96,13 +96,14 @@ def get_default_dag_args() -> dict[str, Any]:
     }
 
 
+@cache
 def _version() -> str:
     """Return a hash of the code of these DAGs, their environment variables and Airflow's version.
 
     Airflow 3.3.1 ties a deadline to the DAG version that first had it, and looks for deadlines of the version of the
     run. If a deadline stays the same, it stays with the older version, and runs of the newer version have none
     (`SerializedDagModel._try_reuse_deadline_uuids`, `SerializedDAG._process_dagrun_deadline_alerts`). With this hash,
-    the deadline is different in each version.
+    the deadline is different in each version. It is computed once per process, which parses one DAG file.
     """
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256(f"{airflow.__version__} {_owner()}".encode())

@@ -6,6 +6,7 @@ code makes, as BigQuery's API takes them. The commit's own code runs, against a 
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
 import os
@@ -63,4 +64,6 @@ def main(commit: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0].partition(":")[0])
+    parser.add_argument("commit", metavar="COMMIT", help="a commit of this repository, by its hash")
+    main(parser.parse_args().commit)

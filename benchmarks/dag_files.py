@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.inputs import REPO
 from benchmarks.rows import Benchmark, Row, compared_with
 
 EMPTY = "a DAG file without tasks"
+INHERITED = "modules inherited"
 
 _READ = """
 import json, os, runpy, socket, sqlite3, sys, tempfile, time
@@ -18,13 +21,16 @@ from pathlib import Path
 import structlog
 from airflow.dag_processing.processor import _pre_import_airflow_modules
 from airflow.serialization import serialized_objects
-rounds, *files = int(sys.argv[1]), *sys.argv[2:]
+inherited, rounds, *files = sys.argv[1] == "inherited", int(sys.argv[2]), *sys.argv[3:]
 sys.dont_write_bytecode = False
 empty = Path(tempfile.mkdtemp()) / "empty_dag.py"
 empty.write_text('from airflow.sdk import DAG\\n\\nwith DAG("empty"):\\n    pass\\n')
 files.insert(0, str(empty))
 for file in files:
     _pre_import_airflow_modules(file, structlog.get_logger())
+if inherited:
+    from local.stack.preload import preload_modules
+    preload_modules()
 reached = []
 def noted(*args, **kwargs):
     reached.append(repr(args))
@@ -33,9 +39,8 @@ socket.socket.connect = socket.socket.connect_ex = sqlite3.connect = sqlite3.dba
 def read(file):
     reader, writer = os.pipe()
     if os.fork() == 0:
-        begun = time.process_time()
         runpy.run_path(file)
-        os.write(writer, json.dumps([time.process_time() - begun, len(reached)]).encode())
+        os.write(writer, json.dumps([time.process_time(), len(reached)]).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as pipe:
@@ -52,11 +57,17 @@ print(json.dumps(list(figures.values())))
 """
 
 
-def run(rounds: int) -> list[Row]:
-    """Measure each file in turn."""
-    files = sorted((REPO / "dags").glob("*_dag.py"))
+def _read(rounds: int, files: Sequence[Path], modules: str) -> tuple[dict[str, list[float]], int]:
+    """Return the milliseconds of each file, and how many connections the files tried to open.
+
+    Args:
+        rounds: the counted rounds.
+        files: the files to read.
+        modules: `inherited`, or `imported` by each process.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", _READ, str(rounds), *map(str, files)],
+        [sys.executable, "-c", _READ, modules, str(rounds), *map(str, files)],
+        cwd=REPO,
         env={**os.environ, "AIRFLOW_VAR_OWNER": "somebody"},
         check=True,
         capture_output=True,
@@ -64,21 +75,32 @@ def run(rounds: int) -> list[Row]:
     )
     figures = json.loads(done.stdout.splitlines()[-1])
     names = [EMPTY, *(file.name for file in files)]
-    times = dict(zip(names, ([1000 * seconds for seconds, _ in one] for one in figures), strict=True))
-    reached = float(sum(count for one in figures for _, count in one))
-    empty = Row(EMPTY, "ms", times.pop(EMPTY))
+    times = {name: [1000 * seconds for seconds, _ in one] for name, one in zip(names, figures, strict=True)}
+    return times, sum(count for one in figures for _, count in one)
+
+
+def run(rounds: int) -> list[Row]:
+    """Measure each file in turn, first in processes that import the modules, then in those that inherit them."""
+    files = sorted((REPO / "dags").glob("*_dag.py"))
+    imported, reached = _read(rounds, files, "imported")
+    inherited, reached_too = _read(rounds, files, "inherited")
+    empty = Row(EMPTY, "ms", imported.pop(EMPTY))
+    del inherited[EMPTY]
     return [
         empty,
-        *(Row(name, "ms", values, target=15, at_most=True) for name, values in times.items()),
-        Row("databases and servers reached", "times", [reached], target=0, at_most=True),
-        compared_with(Row("the slowest", "ms", max(times.values(), key=sorted)), empty),
+        *(Row(name, "ms", values, target=15, at_most=True) for name, values in imported.items()),
+        *(Row(f"{name}, {INHERITED}", "ms", values, target=15, at_most=True) for name, values in inherited.items()),
+        Row("databases and servers reached", "times", [float(reached + reached_too)], target=0, at_most=True),
+        compared_with(Row("the slowest", "ms", max(imported.values(), key=sorted)), empty),
+        compared_with(Row(f"the slowest, {INHERITED}", "ms", max(inherited.values(), key=sorted)), empty),
     ]
 
 
 BENCHMARK = Benchmark(
     "Reading DAG files",
-    "Each file in a process that is forked, as the DAG processor does, from a process with Airflow and the providers "
-    "that DAG files name; all modules of this project from their compiled files. The Variable `owner`, which is the "
-    "only one that DAG files read, is in the environment.",
+    "The processor time of a process that reads one file. It is forked, as the DAG processor does, from a process with "
+    "Airflow and the providers that DAG files name, and imports the modules of this project from their compiled files. "
+    f"*{INHERITED.capitalize()}*: the first process has imported them too, as on the laptop stack. The Variable "
+    "`owner`, which is the only one that DAG files read, is in the environment.",
     run,
 )

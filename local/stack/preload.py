@@ -34,11 +34,11 @@ def preload() -> None:
 
 def preload_modules() -> None:
     """Import the modules. Forked processes import the DAGs' own ones themselves if a user has changed them."""
-    tasks = importlib.import_module(f"{OWN}.tasks")
-    own = [module.name for module in pkgutil.iter_modules(tasks.__path__, f"{tasks.__name__}.")]
+    packages = [importlib.import_module(f"{OWN}.{name}") for name in ("operators", "tasks")]
+    own = [module.name for one in packages for module in pkgutil.iter_modules(one.__path__, f"{one.__name__}.")]
     for name in (*PROVIDERS, *own):
         importlib.import_module(name)
-    package = Path(tasks.__path__[0]).parent
+    package = Path(packages[0].__path__[0]).parent
     os.register_at_fork(after_in_child=partial(forget_changed, times_of(package.rglob("*.py"))))
     gc.freeze()  # forked processes leave these objects to the shared memory
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from itertools import permutations
+from itertools import combinations, pairwise, permutations
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,27 @@ def test_a_backfill_covers_its_dates_and_the_schedule_continues_after_it(
 )
 def test_a_run_loads_the_longest_time_between_two_ticks(cron: str, minutes: int) -> None:
     assert period_of(cron) == timedelta(minutes=minutes)
+
+
+def test_the_longest_time_between_days_of_the_week() -> None:
+    for length in range(1, 8):
+        for days in combinations(range(7), length):
+            longest = max(later - earlier for earlier, later in pairwise([*days, days[0] + 7]))
+            assert period_of(f"0 0 * * {','.join(map(str, days))}") == timedelta(days=longest), days
+
+
+@pytest.mark.parametrize(
+    ("cron", "days"),
+    [
+        ("0 0 * * sun#1", 35),  # the first Sunday of each month
+        ("0 0 * * L5", 35),  # the last Friday
+        ("0 0 1 * 1", 7),  # the first of the month, and each Monday
+        ("0 0 * 3 *", 336),
+        ("0 0 * 3 1", 343),
+    ],
+)
+def test_the_longest_time_between_days_of_other_schedules(cron: str, days: int) -> None:
+    assert period_of(cron) == timedelta(days=days)
 
 
 @pytest.mark.parametrize(

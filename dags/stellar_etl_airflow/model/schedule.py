@@ -34,6 +34,8 @@ _DAY_MINUTES = 24 * 60
 _FIRST_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 _DAYS = 9 * 366
 """Days of a schedule that are examined: nine years have at least two 29 Februaries."""
+_WEEKLY_DAYS = 15
+"""Days of a schedule that are examined if each week is the same."""
 
 
 def period_of(cron: str) -> timedelta:
@@ -70,12 +72,15 @@ def period_of(cron: str) -> timedelta:
 
 def _days(cron: str) -> Sequence[int]:
     """Return the days with ticks, counted from the first day; two consecutive days if every day has ticks."""
-    days = croniter(cron, _FIRST_DAY).expressions[2:5]
+    first = croniter(cron, _FIRST_DAY)
+    days = first.expressions[2:5]
     if days == ["*"] * 3:
         return (0, 1)
+    is_weekly = days[:2] == ["*"] * 2 and not first.nth_weekday_of_month
+    end = _WEEKLY_DAYS if is_weekly else _DAYS
     every = croniter(" ".join(["0", "0", *days]), _FIRST_DAY - _MINUTE, ret_type=datetime)
     found: list[int] = []
-    while (day := (every.get_next() - _FIRST_DAY).days) < _DAYS:
+    while (day := (every.get_next() - _FIRST_DAY).days) < end:
         found.append(day)
     return found
 

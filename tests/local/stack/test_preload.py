@@ -1,4 +1,4 @@
-"""Modules that the stack's forking processes import beforehand: forked processes still run a user's changed code."""
+"""The stack's forking processes import all modules of DAG files beforehand, and forks still run a user's changed code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.shared import REPO
 
 PROGRAM = """
-import os, sys, time
+import os, runpy, sys, time
 from pathlib import Path
 from local.stack.preload import preload_modules
 
@@ -24,7 +24,19 @@ def in_fork():
     os.wait()
     return os.read(read, 100).decode()
 
+def imported_by_dag_files():
+    read, write = os.pipe()
+    if not os.fork():
+        before = set(sys.modules)
+        for file in Path(sys.argv[1]).glob("*_dag.py"):
+            runpy.run_path(str(file))
+        os.write(write, repr([name for name in set(sys.modules) - before if name.startswith("stellar_etl")]).encode())
+        os._exit(0)
+    os.wait()
+    return os.read(read, 10_000).decode()
+
 preload_modules()
+print(imported_by_dag_files())
 print(in_fork())
 module = Path(sys.argv[1]) / "stellar_etl_airflow" / "model" / "network.py"
 module.write_text(module.read_text() + "\\nCHANGED = True\\n")
@@ -34,14 +46,20 @@ print(in_fork())
 
 
 def test_a_forked_process_has_the_modules_of_unchanged_files_and_imports_changed_ones(tmp_path: Path) -> None:
-    """Both in one program, because the import of the providers takes seconds."""
+    """All in one program, because the import of the providers takes seconds."""
     dags = tmp_path / "dags"
+    airflow = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW_VAR_OWNER": "somebody"}
     shutil.copytree(REPO / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(dags)],
-        env={"PATH": "", "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": f"{dags}:{REPO}"},
+        env={
+            "PATH": "",
+            "AIRFLOW_VAR_OWNER": "somebody",
+            "AIRFLOW_HOME": str(tmp_path),
+            "PYTHONPATH": f"{dags}:{REPO}",
+        },
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ended.stdout.splitlines()[-2:] == ["True False", "False True"], ended.stdout + ended.stderr
+    assert ended.stdout.splitlines()[-3:] == ["[]", "True False", "False True"], ended.stdout + ended.stderr

@@ -1,4 +1,4 @@
-"""The stack's forking processes import all modules of DAG files beforehand, and forks still run a user's changed code."""
+"""The stack's forking processes import all modules of DAG files beforehand; forks still run a user's changed code."""
 
 from __future__ import annotations
 
@@ -52,12 +52,7 @@ def test_a_forked_process_has_the_modules_of_unchanged_files_and_imports_changed
     shutil.copytree(REPO / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(dags)],
-        env={
-            "PATH": "",
-            "AIRFLOW_VAR_OWNER": "somebody",
-            "AIRFLOW_HOME": str(tmp_path),
-            "PYTHONPATH": f"{dags}:{REPO}",
-        },
+        env={**airflow, "PATH": "", "PYTHONPATH": f"{dags}:{REPO}"},
         capture_output=True,
         text=True,
         check=False,

@@ -199,7 +199,14 @@ class Versions:
             self.set_back(LedgerRange(row["ledger"], ledgers.end), row["closed_at"], timedelta.max)
 
     def plan(
-        self, before: Folded, start: Folded, to_ledger: int = OPEN_LEDGER, *, begins: bool = False, folds: bool = True
+        self,
+        before: Folded,
+        start: Folded,
+        to_ledger: int = OPEN_LEDGER,
+        *,
+        begins: bool = False,
+        folds: bool = True,
+        removed: bool = False,
     ) -> Plan:
         """Plan a fold from a mark on.
 
@@ -209,9 +216,11 @@ class Versions:
             to_ledger: the last ledger to fold.
             begins: whether the versions begin with the stored full load.
             folds: whether to fold changes.
+            removed: whether to fold days without changes too, if an earlier fold included changes of them.
         """
         pair, table_id = self.names(), self.table.table_id
-        rows = self.warehouse.query(days_to_fold(pair, start, to_ledger), table=table_id) if folds else []
+        days_of = days_to_fold(pair, start, to_ledger, removed=removed)
+        rows = self.warehouse.query(days_of, table=table_id) if folds else []
         days = [Day(row["day"], int(row["ledger"]), row["closed_at"]) for row in rows]
         closing = [row["day"] for row in self.warehouse.query(days_to_open(pair, start), table=table_id)]
         return Plan.of(before, start, days, closing, datetime.now(UTC), begins=begins)

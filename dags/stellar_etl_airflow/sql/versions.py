@@ -376,18 +376,31 @@ SELECT {names}, {number} AS fingerprint FROM (SELECT {select_list(columns)} FROM
 # Queries ------------------------------------------------------------------------------------------------------------
 
 
-def days_to_fold(log: Log, folded: Folded, to_ledger: int = OPEN_LEDGER) -> Statement:
+def days_to_fold(log: Log, folded: Folded, to_ledger: int = OPEN_LEDGER, *, removed: bool = False) -> Statement:
     """Return the days with changes from the mark on, one per row: `day`, `ledger`, `closed_at`, as in `Day`.
 
     Args:
         log: the change log and its versions.
         folded: the mark.
         to_ledger: the last ledger to include.
+        removed: whether to include days without changes on which versions begin or end. Their changes were folded, and
+            then removed from the change log.
     """
+    ledger, closed_at = log.ledger, log.closed_at
+    days = [f"SELECT {ledger} AS ledger, {closed_at} AS closed_at FROM {log.changes}\n  WHERE {_in_tail(log, _Mark())}"]
+    if removed:
+        until = f"FROM {log.versions}\n  WHERE {VALID_TO_LEDGER} >= @from_ledger AND {VALID_TO} >= @from_time"
+        days += [
+            f"SELECT {ledger}, {closed_at} {until} AND {VALID_TO} <= {OPEN_TIME_SQL} AND {ledger} >= @from_ledger",
+            f"SELECT {VALID_TO_LEDGER}, {VALID_TO} {until} AND {VALID_TO} < {OPEN_TIME_SQL}",
+        ]
+    rows = "\n  UNION ALL\n  ".join(days)
     sql = f"""\
-SELECT TIMESTAMP_TRUNC({log.closed_at}, DAY) AS day, MAX({log.ledger}) AS ledger, MAX({log.closed_at}) AS closed_at
-FROM {log.changes}
-WHERE {_in_tail(log, _Mark())} AND {log.ledger} <= @to_ledger
+SELECT TIMESTAMP_TRUNC(closed_at, DAY) AS day, MAX(ledger) AS ledger, MAX(closed_at) AS closed_at
+FROM (
+  {rows}
+)
+WHERE ledger <= @to_ledger
 GROUP BY day"""
     return Statement(sql, (*_mark_parameters(folded), Parameter("to_ledger", "INT64", str(to_ledger))))
 

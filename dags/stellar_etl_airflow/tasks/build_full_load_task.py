@@ -99,14 +99,17 @@ class MergeFullLoadOperator(VersionsOperator):
     builder = "build_full_load_task"
 
     def plans(self, context: Context, versions: Versions) -> Iterator[Plan]:
-        """Yield a fold of unfolded changes up to the load's ledger, then the load; none if a later load is stored."""
+        """Yield a fold up to the load's ledger, then the load; none if a later load is stored.
+
+        The load moves the mark past versions whose changes were removed after their fold. The fold removes them.
+        """
         batch, before = batch_of(context), versions.folded()
         ledger, closed_at = batch.range.end, datetime.fromisoformat(batch.last_closed_at)
         if versions.warehouse.base_ledger(self.table, versions.target) != ledger:
             return
         clean = before.cleaned()
         if clean.ledger <= ledger:
-            first = versions.plan(before, clean, ledger)
+            first = versions.plan(before, clean, ledger, removed=True)
             yield first
             before, clean = first.after, first.after
         yield versions.plan(before, clean.begun(ledger, closed_at), begins=True, folds=False)

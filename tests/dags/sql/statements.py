@@ -359,6 +359,7 @@ def of_versions(table: Table, dataset: tuple[str, str]) -> Iterator[Made]:
     yield Made("open_again", of, versions_sql.open_again(log, FOLDED, (START, START + timedelta(days=1))))
     yield Made("begin", of, versions_sql.begin(log, kept, loaded, FOLDED.begun(1500, START)))
     yield Made("days_to_fold", of, versions_sql.days_to_fold(log, FOLDED))
+    yield Made("days_to_fold", f"{of}-removed", versions_sql.days_to_fold(log, FOLDED, 1500, removed=True))
     yield Made("days_to_open", of, versions_sql.days_to_open(log, FOLDED))
     yield Made("first_change", of, versions_sql.first_change(log, LEDGER_RANGE))
     yield Made("check_versions", of, coverage_sql.check_versions(log, FOLDED, WINDOW))

@@ -471,6 +471,7 @@ LOOKS = {
     "check_versions up to a mark": coverage.check_versions(OFFERS_LOG, Folded(12, CLOSED[12]), WINDOW),
     "check_versions after a full load": coverage.check_versions(OFFERS_LOG, Folded(20, CLOSED[20], 10), WINDOW),
     "days_to_fold": days_to_fold(OFFERS_LOG, Folded(11, CLOSED[11])),
+    "days_to_fold of removed changes": days_to_fold(OFFERS_LOG, Folded(11, CLOSED[11]), 15, removed=True),
     "days_to_open": days_to_open(OFFERS_LOG, Folded(11, CLOSED[11])),
     "first_change": first_change(OFFERS_LOG, LedgerRange(11, 15)),
     "valid_at": valid_at(OFFERS_LOG, 12, CLOSED[12], ["offer_id"]),

@@ -68,7 +68,7 @@ class Laptop(Deployment):
 
     def begin(self, ledger, entries):
         self.keep(ledger, entries)
-        for step in [*self.steps(self.plan(self.folded.cleaned(), ledger))]:
+        for step in self.steps_before_begin(ledger):
             self.do(step)
         for step in self.steps_of_begin(ledger):
             self.do(step)

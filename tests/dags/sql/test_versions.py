@@ -23,7 +23,7 @@ from stellar_etl_airflow.model.versions import (
 )
 from stellar_etl_airflow.sql import versions as sql
 from stellar_etl_airflow.sql.statement import Statement
-from tests.dags.sql.versions_model import LOG, Deployment, WrongError, closed_at
+from tests.dags.sql.versions_model import LOG, Deployment, WrongError, closed_at, versions_by_hand
 
 LEDGERS, KEYS = 24, 5
 FAR, NEAR = timedelta(days=1000), timedelta(0)
@@ -88,7 +88,7 @@ class Load:
         ledger = self.draw(st.integers(self.it.folded.start_ledger + 1, LEDGERS))
         entries = [(key, self.draw(st.integers(0, 5))) for key in range(KEYS) if self.draw(st.booleans())]
         self.it.keep(ledger, entries)
-        for step in self.it.steps_of_fold(ledger):
+        for step in self.it.steps_before_begin(ledger):
             self.it.do(step)
             self.look()
         before, start = self.it.base, self.it.folded.start_ledger
@@ -141,6 +141,43 @@ def test_views_are_correct_for_any_loads_and_task_deaths(data, most):
 @given(data=st.data(), most=MOST)
 def test_views_are_correct_in_a_thousand_deployments(data, most):
     anything_in_any_order(data, most)
+
+
+@pytest.mark.parametrize(
+    ("folded", "corrected", "after"),
+    [
+        pytest.param([(2, 1, 5, False)], [], set(), id="a version begins"),
+        pytest.param([(2, 1, 5, False), (3, 1, 4, False)], [], set(), id="a version ends where another one begins"),
+        pytest.param([(1, 1, 5, False), (3, 1, 5, True)], [], {(1, 1, OPEN_LEDGER, 5)}, id="a version ends"),
+        pytest.param([(1, 1, 5, False), (3, 1, 5, True)], [(2, 2, 7, False)], None, id="an earlier change remains"),
+    ],
+)
+@pytest.mark.parametrize("most", [2, 2000])
+def test_a_full_load_begins_without_versions_of_removed_changes(folded, corrected, after, most):
+    it = Deployment(most=most)
+    it.replace_range(1, 6, folded)
+    for step in it.steps_of_fold():
+        it.do(step)
+    for step in it.steps_of_publish(2, 4, FAR):
+        it.do(step)
+    it.replace_range(2, 4, corrected)
+    entries = [(1, 5), (3, 2)]
+    it.keep(16, entries)
+    for step in it.steps_before_begin(16):
+        it.do(step)
+        it.check()
+    expected = set(it.history())
+    assert expected == versions_by_hand(it.changes(), 0, ())
+    begun: dict[str, Any] = {}
+    for step in it.steps_of_begin(16):
+        it.do(step)
+        if isinstance(step, sql.Change) and step.name == "begin":
+            begun = {"base": entries, "start": 16}
+        it.check(**begun or {"base": (), "start": 0})
+    assert begun
+    if after is not None:
+        assert {version for version in it.history() if version[1] < 16} == after
+    it.close()
 
 
 # Deliberate faults --------------------------------------------------------------------------------------------------

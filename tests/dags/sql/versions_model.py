@@ -154,9 +154,18 @@ class Deployment:
         self.log = {key: change for key, change in self.log.items() if not first <= key[0] <= last}
         self.log |= {(ledger, key): (value, gone) for ledger, key, value, gone in changes}
 
-    def plan(self, start: Folded, to_ledger: int = OPEN_LEDGER, *, begins: bool = False, folds: bool = True) -> Plan:
+    def plan(
+        self,
+        start: Folded,
+        to_ledger: int = OPEN_LEDGER,
+        *,
+        begins: bool = False,
+        folds: bool = True,
+        removed: bool = False,
+    ) -> Plan:
         """Plan a fold from a mark, as a task does."""
-        days = [Day(**row) for row in self.run(sql.days_to_fold(LOG, start, to_ledger))] if folds else []
+        statement = sql.days_to_fold(LOG, start, to_ledger, removed=removed)
+        days = [Day(**row) for row in self.run(statement)] if folds else []
         closing = [row["day"] for row in self.run(sql.days_to_open(LOG, start))]
         return Plan.of(self.folded, start, days, closing, PLANNED, begins=begins, most=self.most)
 
@@ -165,6 +174,9 @@ class Deployment:
 
     def steps_of_fold(self, to_ledger: int = OPEN_LEDGER) -> list[sql.Step]:
         return self.steps(self.plan(self.folded.cleaned(), to_ledger))
+
+    def steps_before_begin(self, ledger: int) -> list[sql.Step]:
+        return self.steps(self.plan(self.folded.cleaned(), ledger, removed=True))
 
     def steps_of_begin(self, ledger: int) -> list[sql.Step]:
         begun = self.folded.cleaned().begun(ledger, closed_at(ledger))

@@ -279,6 +279,14 @@ def test_an_entry_that_a_full_load_confirms_stays(run, contents):
     assert contents("offers_current") == [(2, 5.0, 11, False)]
 
 
+def test_a_full_load_removes_versions_whose_changes_were_removed(run, versions, fold):
+    run(10, 13, FIRST)
+    fold()
+    run(11, 13, [])
+    run(20, 20, [(3, 7.0, 20, False)], FULL_LOAD)
+    assert versions() == [(1, 1.0, 10, 20), (3, 7.0, 20, OPEN_LEDGER)]
+
+
 AUDIT = (build_compare_task,)
 
 

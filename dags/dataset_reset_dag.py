@@ -5,8 +5,8 @@ Removes what the param `what` selects:
 
 - `range`: the rows of the ledgers `start_ledger` to `end_ledger`, of one table (`data_type`) or of all;
 - `table`: one type's table (`data_type`), with its versions and views;
-- `dataset`: all of the project's tables and the dataset's network label, so that you can load a test network again
-  after its reset.
+- `dataset`: all of the project's tables, except records of loads and checks, and the dataset's network label, so that
+  you can load a test network again after its reset.
 
 Afterwards, the point-in-time views show the result of the remaining changes. The DAG removes from both targets, and
 only from tables of this project.

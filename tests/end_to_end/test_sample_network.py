@@ -226,10 +226,22 @@ def test_tasks_cleared_during_a_run_give_the_same_rows(
 
 
 @pytest.mark.slow
+def test_the_job_can_be_repeated_at_once(sample: Sample) -> None:
+    """Airflow allows one backfill per DAG at a time, and records the end of a backfill late."""
+    plan = make_plan(START, START + timedelta(minutes=sample.minutes), sample.minutes)
+    for _ in range(2):
+        runs = Runs(sample.stack, plan, ["history_archive_without_captive_core"], News())
+        assert [state for found in runs.do().values() for state in found.values()] == ["success"]
+
+
+@pytest.mark.slow
 def test_another_interval_on_the_same_stack_loads_all_requested_ledgers(
     sample: Sample, exported: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Runs of the former interval are due at the same times, so Airflow would create no others."""
+    """Runs of the former interval are due at the same times, so Airflow would create no others.
+
+    Afterwards the stack has the new interval.
+    """
     report = tmp_path / "report.json"
     done = run_local(
         sample.stack.layout.root,
@@ -241,12 +253,3 @@ def test_another_interval_on_the_same_stack_loads_all_requested_ledgers(
     batches = sample.stack.query("SELECT batch_id, COUNT(*) AS n FROM history_ledgers GROUP BY 1")
     assert [row["n"] for row in batches] == [LAST - FIRST + 1]
     assert_tables_hold(sample.stack, exported)
-
-
-@pytest.mark.slow
-def test_the_job_can_be_repeated_at_once(sample: Sample) -> None:
-    """Airflow allows one backfill per DAG at a time, and records the end of a backfill late."""
-    plan = make_plan(START, START + timedelta(minutes=sample.minutes), sample.minutes)
-    for _ in range(2):
-        runs = Runs(sample.stack, plan, ["history_archive_without_captive_core"], News())
-        assert [state for found in runs.do().values() for state in found.values()] == ["success"]

@@ -30,7 +30,7 @@ from local.stack.layout import PROJECT, State
 from tests.end_to_end.airflow_shell import AirflowShell
 from tests.end_to_end.conftest import Sample
 from tests.end_to_end.rows import published
-from tests.end_to_end.test_sample_network import wait_for
+from tests.end_to_end.test_sample_network import staging_tables, wait_for
 from tests.faults.stage import LEDGERS_AND_ASSETS, TABLES, Batch, RunningStack
 from tests.faults.table import merge_jobs
 from tests.local.stack.processes import assert_nothing_is_left, command, processes_of
@@ -252,7 +252,7 @@ def test_a_run_loses_no_row_if_the_scheduler_is_killed_during_a_merge(stack: Sta
     times = sorted([int(job["statistics"][name]) for name in ("creationTime", "endTime")] for job in merges)
     assert all(after[0] >= before[1] for before, after in pairwise(times)), f"merges overlapped: {times}"
     assert rows_of(stack) == interrupted.rows
-    assert batch.stage.staging_tables() == []
+    assert staging_tables(stack) == []
     stats = stack.query(f"SELECT table_id FROM history_archives_dag_runs WHERE batch_id = '{batch.run_id}' ORDER BY 1")
     assert [row["table_id"] for row in stats] == sorted(TABLES)
 

@@ -354,6 +354,8 @@ class Stack:
     def tables(self) -> list[dict[str, Any]]:
         """Return the tables and views of the stack's dataset, by name: `table`, `type` and `rows`, None for a view.
 
+        A table that a task drops meanwhile is left out.
+
         Raises:
             StackError: the stack is down, or the warehouse does not answer.
         """
@@ -362,10 +364,11 @@ class Stack:
         dataset = f"datasets/{self.state().options.dataset}/tables"
         listed = self.bigquery("GET", f"{dataset}?maxResults={MOST_TABLES}").get("tables", [])
         names = sorted(table["tableReference"]["tableId"] for table in listed)
-        found = [self.bigquery("GET", f"{dataset}/{quote(name, safe='')}") for name in names]
+        found = [self.bigquery("GET", f"{dataset}/{quote(name, safe='')}", ok=(404,)) for name in names]
         return [
             {"table": name, "type": table["type"], "rows": int(table["numRows"]) if table["type"] == "TABLE" else None}
             for name, table in zip(names, found, strict=True)
+            if "error" not in table
         ]
 
     def rest(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:

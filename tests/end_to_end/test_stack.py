@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -221,6 +222,22 @@ def test_tables_are_listed_with_their_rows(stack: Stack, here: Here) -> None:
     _, rows, _ = here("tables", "--format", "ndjson")
     assert {"table": "listed", "type": "TABLE", "rows": 2} in map(json.loads, rows.splitlines())
     assert "listed" in here("tables")[1]
+
+
+def test_a_table_that_is_dropped_after_the_list_is_left_out(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.query("CREATE OR REPLACE TABLE dropped AS SELECT 1 AS one")
+    call = stack.bigquery
+
+    def bigquery(method: str, path: str, **options: Any) -> dict[str, Any]:
+        answer = call(method, path, **options)
+        if "maxResults" in path:
+            call("DELETE", "datasets/stellar/tables/dropped")
+        return answer
+
+    monkeypatch.setattr(stack, "bigquery", bigquery)
+    names = [table["table"] for table in stack.tables()]
+    assert "history_ledgers" in names
+    assert "dropped" not in names
 
 
 def test_logs_show_one_service(stack: Stack) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-PATIENCE = 240
+PATIENCE = 600
 """Seconds, for every wait of a test: for a state, for a reply, for the end of a process."""
 RUN_PATIENCE = 1800
 """Seconds, for a run of a DAG on a stack."""

@@ -79,7 +79,9 @@ def test_a_guard_whose_parent_is_killed_ends_everything(tmp_path: Path) -> None:
         env={"PYTHONPATH": str(REPO)},
     )
     child = child_of(tmp_path)
-    guard = psutil.Process(json.loads((tmp_path / "pid.json").read_text())["guard"])
+    pid_file = tmp_path / "pid.json"
+    wait_until(pid_file.exists, "the guard notes no process")  # it does so after the program's start
+    guard = psutil.Process(json.loads(pid_file.read_text())["guard"])
     parent.kill()
     parent.wait(PATIENCE)
     wait_until(lambda: not runs(guard) and not runs(child), "the guard or the program's child still runs")

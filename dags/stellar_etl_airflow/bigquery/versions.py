@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 from stellar_etl_airflow.bigquery.jobs import query_job, target_label
 from stellar_etl_airflow.bigquery.tables import (
@@ -21,9 +23,10 @@ from stellar_etl_airflow.bigquery.writers import wait_for_writers
 from stellar_etl_airflow.model.partitions import BEGINNING
 from stellar_etl_airflow.model.ranges import LedgerRange
 from stellar_etl_airflow.model.tables import STATES, Table
-from stellar_etl_airflow.model.versions import MOST_SET_BACK, OPEN_LEDGER, Day, Folded, LabelError, Plan
+from stellar_etl_airflow.model.versions import MOST_FOLDED, MOST_SET_BACK, OPEN_LEDGER, Day, Folded, LabelError, Plan
 from stellar_etl_airflow.settings.warehouse import Target
 from stellar_etl_airflow.sql.records import moved
+from stellar_etl_airflow.sql.statement import Statement
 from stellar_etl_airflow.sql.versions import (
     Change,
     Log,
@@ -50,6 +53,39 @@ log = logging.getLogger(__name__)
 
 OLD_SUFFIX = "_state"
 """Suffix of the point-in-time tables of earlier releases: `<table>_state`, merged by key."""
+
+
+def plan_fold(
+    query: Callable[[Statement], Iterable[Mapping[str, Any]]],
+    pair: Log,
+    before: Folded,
+    start: Folded,
+    at: datetime,
+    to_ledger: int = OPEN_LEDGER,
+    *,
+    begins: bool = False,
+    folds: bool = True,
+    removed: bool = False,
+    most: int = MOST_FOLDED,
+) -> Plan:
+    """Plan a fold from a mark on.
+
+    Args:
+        query: runs a query; returns its rows.
+        pair: the change log and its versions.
+        before: the mark in the labels.
+        start: the mark to start from.
+        at: the current time.
+        to_ledger: the last ledger to fold.
+        begins: whether the versions begin with the stored full load.
+        folds: whether to fold changes.
+        removed: whether to fold days without changes too, if an earlier fold included changes of them.
+        most: the maximum number of partitions per statement.
+    """
+    rows = query(days_to_fold(pair, start, to_ledger, removed=removed)) if folds else []
+    days = [Day(row["day"], int(row["ledger"]), row["closed_at"]) for row in rows]
+    closing = [row["day"] for row in query(days_to_open(pair, start))]
+    return Plan.of(before, start, days, closing, at, begins=begins, most=most)
 
 
 class Versions:
@@ -208,22 +244,19 @@ class Versions:
         folds: bool = True,
         removed: bool = False,
     ) -> Plan:
-        """Plan a fold from a mark on.
-
-        Args:
-            before: the mark in the labels.
-            start: the mark to start from.
-            to_ledger: the last ledger to fold.
-            begins: whether the versions begin with the stored full load.
-            folds: whether to fold changes.
-            removed: whether to fold days without changes too, if an earlier fold included changes of them.
-        """
-        pair, table_id = self.names(), self.table.table_id
-        days_of = days_to_fold(pair, start, to_ledger, removed=removed)
-        rows = self.warehouse.query(days_of, table=table_id) if folds else []
-        days = [Day(row["day"], int(row["ledger"]), row["closed_at"]) for row in rows]
-        closing = [row["day"] for row in self.warehouse.query(days_to_open(pair, start), table=table_id)]
-        return Plan.of(before, start, days, closing, datetime.now(UTC), begins=begins)
+        """Plan a fold from a mark on, now. The arguments are those of `plan_fold`."""
+        query = partial(self.warehouse.query, table=self.table.table_id)
+        return plan_fold(
+            query,
+            self.names(),
+            before,
+            start,
+            datetime.now(UTC),
+            to_ledger,
+            begins=begins,
+            folds=folds,
+            removed=removed,
+        )
 
     def steps(self, plan: Plan) -> list[Step]:
         """Return the steps of a plan."""

@@ -15,8 +15,9 @@ import duckdb
 import sqlglot
 
 from local.warehouse.dml import replacement
+from stellar_etl_airflow.bigquery.versions import plan_fold
 from stellar_etl_airflow.model.tables import Table
-from stellar_etl_airflow.model.versions import OPEN_LEDGER, Day, Folded, Plan
+from stellar_etl_airflow.model.versions import OPEN_LEDGER, Folded, Plan
 from stellar_etl_airflow.sql import versions as sql
 from stellar_etl_airflow.sql.publish import publish
 from stellar_etl_airflow.sql.records import unchanged
@@ -154,20 +155,9 @@ class Deployment:
         self.log = {key: change for key, change in self.log.items() if not first <= key[0] <= last}
         self.log |= {(ledger, key): (value, gone) for ledger, key, value, gone in changes}
 
-    def plan(
-        self,
-        start: Folded,
-        to_ledger: int = OPEN_LEDGER,
-        *,
-        begins: bool = False,
-        folds: bool = True,
-        removed: bool = False,
-    ) -> Plan:
+    def plan(self, start: Folded, to_ledger: int = OPEN_LEDGER, **flags: bool) -> Plan:
         """Plan a fold from a mark, as a task does."""
-        statement = sql.days_to_fold(LOG, start, to_ledger, removed=removed)
-        days = [Day(**row) for row in self.run(statement)] if folds else []
-        closing = [row["day"] for row in self.run(sql.days_to_open(LOG, start))]
-        return Plan.of(self.folded, start, days, closing, PLANNED, begins=begins, most=self.most)
+        return plan_fold(self.run, LOG, self.folded, start, PLANNED, to_ledger, most=self.most, **flags)
 
     def steps(self, plan: Plan) -> list[sql.Step]:
         return sql.steps_of(Plan.from_json(plan.to_json()), LOG, BASE, unchanged(COLUMNS))

@@ -4,6 +4,6 @@
 object ``o`` of bucket ``b`` is the file ``DIR/gcs/b/o``. Other processes can read, write and delete these files; each
 request sees their current state.
 
-``folder`` keeps objects as files, ``content`` reads and writes them in blocks, ``uploads`` reads the bodies of
-requests, ``corrections`` changes the emulator.
+``folder`` keeps objects as files, ``metadata`` what describes them, ``content`` reads and writes them in blocks,
+``uploads`` reads the bodies of requests, ``corrections`` changes the emulator.
 """

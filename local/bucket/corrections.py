@@ -13,7 +13,8 @@ from gcp_storage_emulator import server, settings
 from gcp_storage_emulator.handlers import buckets, objects
 
 from local.bucket.content import Content, Received, digest_of
-from local.bucket.folder import FolderStorage, Resource
+from local.bucket.folder import FolderStorage
+from local.bucket.metadata import Resource
 from local.bucket.uploads import body, multipart
 from local.recording import Recorder, parsed_query, recorder_of
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import mimetypes
 import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from gcp_storage_emulator import storage
 from gcp_storage_emulator.exceptions import BadRequest, NotFound
 from gcp_storage_emulator.handlers import buckets, objects
 
 from local.bucket.content import Content, Digest, Received, receive
+from local.bucket.metadata import MetadataLog, Resource
 
-Resource = dict[str, Any]
 PARTIAL = "_partial"
-"""Folder of unfinished files; a bucket's name cannot begin with these characters."""
+"""Folder of unfinished files; a bucket's name cannot begin with this character."""
+METADATA = "_metadata/objects.ndjson"
+"""The file of the objects' metadata."""
 
 
 class WholeFiles(storage._FileStore):  # type: ignore[misc]
@@ -44,6 +46,7 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
         self.folder = root / "gcs"
         self._store = WholeFiles(use_memory=False, root=self.folder)
         shutil.rmtree(self.folder / PARTIAL, ignore_errors=True)  # unfinished files of a killed server
+        self._log = MetadataLog(self.folder / METADATA)
         self._read_config_from_file()
         self.finished: dict[str, Resource] = {}
         """The objects of finished resumable uploads, by upload id: a client that lost the response asks again."""
@@ -64,6 +67,29 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
             return Content.of(self._store._disk_path(self._object_path(bucket_name, file_name)))
         except FileNotFoundError:
             raise NotFound from None
+
+    # Metadata --------------------------------------------------------------------------------------------------
+
+    def _read_config_from_file(self) -> None:
+        super()._read_config_from_file()
+        for bucket, named in self._log.read().items():
+            self.objects.setdefault(bucket, {}).update(named)
+        self._log.rewrite(self.objects)
+        self._write_config_to_file()
+
+    def _write_config_to_file(self) -> None:
+        """Write everything but the objects' metadata: the emulator would write it with each change of one object."""
+        kept = ("buckets", "resumable", "bucket_iam_policies")
+        self._store.write_bytes(".meta", json.dumps({name: getattr(self, name) for name in kept}).encode())
+
+    def patch_object(self, bucket_name: str, file_name: str, file_obj: Resource) -> None:
+        """Replace an object's metadata."""
+        super().patch_object(bucket_name, file_name, file_obj)
+        self._log.add(bucket_name, file_name, self.objects)
+
+    def _hard_delete_file(self, bucket_name: str, file_name: str) -> None:
+        super()._hard_delete_file(bucket_name, file_name)
+        self._log.add(bucket_name, file_name, self.objects)
 
     # Changes of other processes -------------------------------------------------------------------------------
 
@@ -120,6 +146,7 @@ class FolderStorage(storage.Storage):  # type: ignore[misc]
         super().create_file(bucket_name, file_name, content, file_obj, file_id)
         generation = int(file_obj["generation"])
         os.utime(self._store._disk_path(self._object_path(bucket_name, file_name)), ns=(generation, generation))
+        self._log.add(bucket_name, file_name, self.objects)
         if file_id is not None:
             self.finished[file_id] = file_obj
 

@@ -24,6 +24,7 @@ import pytest
 import requests
 from google.api_core.exceptions import NotFound
 
+from local.bucket.folder import METADATA, FolderStorage
 from tests.local.emulators import (
     BUCKET,
     Server,
@@ -172,6 +173,56 @@ def test_a_kill_leaves_complete_objects_and_loses_none(tmp_path):
                 assert stored == content or blob.name == "same"
                 assert (blob.size, blob.crc32c) == (len(stored), crc32c(stored))
         assert kept
+
+
+def test_a_kill_loses_no_metadata(tmp_path):
+    with running(bucket(tmp_path)) as server:
+        objects = storage_client(server).bucket(BUCKET)
+        for number in range(3):
+            blob = objects.blob(f"{RUN}/{number}")
+            blob.metadata = {"number": str(number)}
+            blob.upload_from_string(b"content", content_type="application/x-of-a-client")
+        objects.blob(f"{RUN}/0").delete()
+        blob.metadata = {"number": "changed"}
+        blob.patch()
+        before = [blob._properties for blob in objects.list_blobs()]
+        server.kill()
+        with (tmp_path / "gcs" / METADATA).open("ab") as file:
+            file.write(b'["a line that a kill has cut')
+        server.start()
+        blobs = list(storage_client(server).list_blobs(BUCKET))
+        assert [blob._properties for blob in blobs] == before
+        assert [blob.metadata["number"] for blob in blobs] == ["1", "changed"]
+        assert {blob.content_type for blob in blobs} == {"application/x-of-a-client"}
+
+
+def test_a_write_costs_the_same_with_any_number_of_objects(tmp_path, monkeypatch):
+    monkeypatch.setattr("local.bucket.metadata.SPARE_LINES", 50)
+
+    def written_by(objects: int) -> int:
+        """Return the bytes that one more upload writes besides its content."""
+        folder = FolderStorage(tmp_path / str(objects))
+        folder.create_bucket(BUCKET, {"name": BUCKET})
+        sizes = []
+        for number in range(objects + 1):
+            before = log.stat().st_size if (log := folder.folder / METADATA).exists() else 0
+            folder.create_file(BUCKET, f"{number:05}", b"", {"generation": "1", "size": "0"})
+            sizes.append(log.stat().st_size - before + (folder.folder / ".meta").stat().st_size)
+        return sizes[-1]
+
+    assert written_by(1) == written_by(200)
+
+
+def test_outdated_metadata_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("local.bucket.metadata.SPARE_LINES", 50)
+    folder = FolderStorage(tmp_path)
+    folder.create_bucket(BUCKET, {"name": BUCKET})
+    for number in range(200):
+        folder.create_file(BUCKET, str(number % 3), b"", {"generation": str(number), "size": "0"})
+    lines = (folder.folder / METADATA).read_text().splitlines()
+    assert 3 <= len(lines) <= 54
+    assert FolderStorage(tmp_path).objects == folder.objects
+    assert {one["generation"] for one in folder.objects[BUCKET].values()} == {"197", "198", "199"}
 
 
 def test_existing_files_are_objects(tmp_path):

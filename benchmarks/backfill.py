@@ -63,6 +63,10 @@ def dags() -> list[Dag]:
     ]
 
 
+def _processors(count: int) -> str:
+    return "1 processor" if count == 1 else f"{count} processors"
+
+
 def run(_rounds: int) -> list[Row]:
     """Return the times by number of processors, and the time of one range after another."""
     one, rows = simulate(dags(), ASSUMED, LEDGERS, 2000, pods=1, active_runs=1), []
@@ -72,12 +76,12 @@ def run(_rounds: int) -> list[Row]:
             found = best(dags(), ASSUMED, LEDGERS, CHUNKS, processors, sizes)
             outcome = found.outcome
             note = (
-                f"chunks of {found.chunk:,} ledgers, {found.processors} processors in each pod, {outcome.cores:.0f} "
+                f"chunks of {found.chunk:,} ledgers, {_processors(found.processors)} in each pod, {outcome.cores:.0f} "
                 f"hours of processors, {outcome.writer:.2g} hours of the busiest table's writers, "
                 f"{outcome.recording:.2g} hours of records"
             )
             rows.append(
-                compared_with(Row(f"{processors} processors, {pods}", "h", [outcome.elapsed], note=note), alone)
+                compared_with(Row(f"{_processors(processors)}, {pods}", "h", [outcome.elapsed], note=note), alone)
             )
     return [alone, *rows]
 

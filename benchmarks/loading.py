@@ -47,7 +47,7 @@ def _rows(table: Table, export: Export, seconds: dict[str, list[float]]) -> list
     )
     return [
         plain,
-        compared_with(ours, plain, target=1 / 2.5, of=PLAIN),
+        compared_with(ours, plain, target=0.5, of=PLAIN),
         Row(what, "MB/s", ours.values, target=24),
         Row(what, "rows/s", [count / value for value in seconds["ours"]], target=97_000),
     ]

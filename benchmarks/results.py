@@ -131,8 +131,9 @@ def _section(name: str, benchmark: Benchmark, record: Mapping[str, Any], rows: l
         *(_line(row, earlier["medians"].get(_figure(row))) for row in rows),
         "",
     ]
-    notes = dict.fromkeys(f"{row.what}: {row.note}." for row in rows if row.note)
-    return "\n".join([*lines, *notes, ""] if notes else lines)
+    notes = list(dict.fromkeys(f"{row.what}: {row.note}." for row in rows if row.note))
+    missed = [benchmark.missed] if benchmark.missed and any(row.reached is False for row in rows) else []
+    return "\n".join([*lines, *(line for part in (notes, missed) if part for line in (*part, ""))])
 
 
 def _line(row: Row, earlier: float | None) -> str:

@@ -52,11 +52,13 @@ class Benchmark:
         title: its heading.
         about: the method and the input; Markdown.
         run: measures a number of rounds.
+        missed: why a target is not reached; Markdown, shown while a target is missed.
     """
 
     title: str
     about: str
     run: Callable[[int], list[Row]]
+    missed: str = ""
 
 
 def compared_with(row: Row, other: Row, *, target: float | None = None, at_most: bool = False, of: str = "") -> Row:

@@ -16,7 +16,7 @@ Objects = dict[str, dict[str, Resource]]
 """The metadata by bucket and name."""
 
 SPARE_LINES = 10_000
-"""The outdated lines after which the file is written anew."""
+"""The outdated lines after which the file is written again without them."""
 
 
 class MetadataLog:

@@ -25,7 +25,7 @@ _HEAD = """# Results
 Written by `benchmarks/run.sh`; a benchmark that runs alone replaces its own section. Figures are medians with the
 lowest and the highest value of all rounds. For ratios both sides ran in turns, and each round gives one ratio; the
 target then applies to the ratio. Times are processor times, unless they are marked as elapsed. The column *earlier* has
-the medians of the last run on an earlier day, or of earlier code where a section says so. *Not reached* tells why.
+the medians of the last run on an earlier day, or of earlier code if its date names one. *Not reached* gives reasons.
 """
 
 

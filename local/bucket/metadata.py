@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 Resource = dict[str, Any]
 Objects = dict[str, dict[str, Resource]]
@@ -43,7 +42,7 @@ class MetadataLog:
     def rewrite(self, objects: Objects) -> None:
         """Replace the file by the metadata of these objects, in one step."""
         lines = [_line(bucket, name, one) for bucket, named in objects.items() for name, one in named.items()]
-        partial = self._path.with_name(uuid4().hex)
+        partial = self._path.with_suffix(".partial")
         partial.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(b"".join(lines))
         partial.replace(self._path)

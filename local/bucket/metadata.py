@@ -5,6 +5,7 @@ The emulator writes the metadata of all objects to one file after each change of
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ class MetadataLog:
         self._path, self._lines = path, 0
 
     def read(self) -> Objects:
-        """Return the metadata of all objects. A line that a killed server did not finish is left out."""
+        """Return the metadata of all objects. A line that was cut by a kill or a full disk is left out."""
         objects: Objects = {}
         for bucket, name, resource in self._changes():
             if resource is None:
@@ -36,8 +37,9 @@ class MetadataLog:
         return objects
 
     def _changes(self) -> Iterator[tuple[str, str, Resource | None]]:
-        lines = self._path.read_bytes().splitlines(keepends=True) if self._path.exists() else []
-        return (json.loads(line) for line in lines if line.endswith(b"\n"))
+        for line in self._path.read_bytes().splitlines() if self._path.exists() else []:
+            with contextlib.suppress(ValueError):
+                yield tuple(json.loads(line))
 
     def rewrite(self, objects: Objects) -> None:
         """Replace the file by the metadata of these objects, in one step."""

@@ -221,6 +221,10 @@ def test_outdated_metadata_is_removed(tmp_path, monkeypatch):
         folder.create_file(BUCKET, str(number % 3), b"", {"generation": str(number), "size": "0"})
     lines = (folder.folder / METADATA).read_text().splitlines()
     assert 3 <= len(lines) <= 54
+    with (folder.folder / METADATA).open("a") as file:
+        file.write('["a line that a full disk has cut')
+    folder.create_file(BUCKET, "of the line after it", b"", {"generation": "0", "size": "0"})
+    folder.delete_file(BUCKET, "of the line after it")
     assert FolderStorage(tmp_path).objects == folder.objects
     assert {one["generation"] for one in folder.objects[BUCKET].values()} == {"197", "198", "199"}
 

@@ -65,5 +65,5 @@ BENCHMARK = Benchmark(
     "idle machine this is the elapsed time. Elapsed times are given too; they mean little if the load shows that "
     "other programs used the processors.",
     run,
-    missed="Not reached: the pace follows from the speed of one process; see *Export of history*.",
+    missed="The pace follows from the speed of one process; see *Export of history*.",
 )

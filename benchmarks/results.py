@@ -25,7 +25,7 @@ _HEAD = """# Results
 Written by `benchmarks/run.sh`; a benchmark that runs alone replaces its own section. Figures are medians with the
 lowest and the highest value of all rounds. For ratios both sides ran in turns, and each round gives one ratio; the
 target then applies to the ratio. Times are processor times, unless they are marked as elapsed. The column *earlier* has
-the medians of the last run on an earlier day, or of earlier code if its date names one. *Not reached* gives reasons.
+the medians of the last run on an earlier day, or of earlier code if its date names one. **Not reached** gives reasons.
 """
 
 
@@ -131,9 +131,11 @@ def _section(name: str, benchmark: Benchmark, record: Mapping[str, Any], rows: l
         *(_line(row, earlier["medians"].get(_figure(row))) for row in rows),
         "",
     ]
-    notes = list(dict.fromkeys(f"{row.what}: {row.note}." for row in rows if row.note))
-    missed = [benchmark.missed] if benchmark.missed and any(row.reached is False for row in rows) else []
-    return "\n".join([*lines, *(line for part in (notes, missed) if part for line in (*part, ""))])
+    if notes := dict.fromkeys(f"{row.what}: {row.note}." for row in rows if row.note):
+        lines += [*notes, ""]
+    if benchmark.missed and any(row.reached is False for row in rows):
+        lines += [f"**Not reached.** {benchmark.missed}", ""]
+    return "\n".join(lines)
 
 
 def _line(row: Row, earlier: float | None) -> str:

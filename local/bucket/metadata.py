@@ -58,7 +58,7 @@ class MetadataLog:
             name: its name.
             objects: the metadata of all objects.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(parents=True, exist_ok=True)  # the emulator's `/wipe` removes it
         with self._path.open("ab", buffering=0) as file:
             file.write(_line(bucket, name, objects.get(bucket, {}).get(name)))
         self._lines += 1

@@ -27,9 +27,12 @@ OWN = "stellar_etl_airflow"
 
 
 def preload() -> None:
-    """Import them, if this process forks others."""
+    """Import them, if this process forks others; those that fork tasks also get the corrections."""
     if sys.argv[1:2] and sys.argv[1] in FORKING:
         preload_modules()
+        from local.stack.corrections import notice_ended_tasks
+
+        notice_ended_tasks()
 
 
 def preload_modules() -> None:

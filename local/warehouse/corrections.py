@@ -27,13 +27,21 @@ from sqlglot.dialects.dialect import Dialect
 from starlette.responses import JSONResponse
 
 from local.recording import recorder_of
-from local.warehouse import dml, extracts, job_list, jobs, loads, parameters, parsing, schema, scripts, serving, tables
+from local.warehouse import (
+    dml,
+    extracts,
+    job_list,
+    jobs,
+    loads,
+    parameters,
+    parsing,
+    schema,
+    scripts,
+    serving,
+    storage,
+    tables,
+)
 from local.warehouse.record import RecordRequests
-
-MEMORY_LIMIT = "1GB"
-CHECKPOINT_AT = "128MB"
-"""The size of the write-ahead log that begins a checkpoint, which compresses all new rows. With DuckDB's 16 MB every
-job does it, for rows of staging tables too, which are deleted soon after. After a kill the log is read again."""
 
 CORRECTIONS: list[tuple[object, str, Callable[..., Any]]] = []
 """Owner, name of the function, and its replacement, which gets the original as first argument."""
@@ -66,13 +74,6 @@ def load_no_extension(_original: Any, _engine: Any) -> None:
 def capture_on_request(original: Any, manager: Any, *table: str, kind: str = "AUTO") -> Any:
     """Keep no copy of a table after each write: it takes 1.6 s per million rows. Time travel is not available."""
     return None if kind == "AUTO" else original(manager, *table, kind=kind)
-
-
-def open_with_limits(original: Any, engine: Any) -> None:
-    """Leave memory to Airflow: DuckDB would take 80 % of the machine. It spills the rest to disk."""
-    original(engine)
-    engine.connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-    engine.connection.execute(f"SET wal_autocheckpoint = '{CHECKPOINT_AT}'")
 
 
 def create_app_with_our_routes(original: Any, context: Any) -> Any:
@@ -110,7 +111,8 @@ CORRECTIONS += [
     (bqemulator.scripting.interpreter, "rewrite_table_refs", dml.qualify_tables_and_check),
     (bqemulator.scripting.interpreter.ScriptInterpreter, "_exec_set", scripts.set_variables),
     (DuckDBEngine, "_load_spatial", load_no_extension),
-    (DuckDBEngine, "_apply_session_pragmas", open_with_limits),
+    (DuckDBEngine, "_resolve_path", storage.open_in_memory),
+    (DuckDBEngine, "_apply_session_pragmas", storage.attach),
     (SnapshotManager, "capture", capture_on_request),
     (Dialect, "parse", parsing.parse_once),
     (executor, "_parse_script_or_raise", parsing.once),

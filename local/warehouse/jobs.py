@@ -32,7 +32,7 @@ from bqemulator.row_access.identity import CallerIdentity
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.warehouse import partial, reading, tables
+from local.warehouse import partial, reading, storage, tables
 from local.warehouse.serving import TheCaller, TheContext
 from local.warehouse.transaction import transaction
 
@@ -73,6 +73,7 @@ class Jobs:
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._cancelled: set[tuple[str, str]] = set()
         self._executing: tuple[str, str] | None = None
+        self._checkpoints = storage.Checkpoints(context.engine)
         self.database = asyncio.Lock()
         """Held by the user of the database: bqemulator has one connection for all."""
 
@@ -187,6 +188,7 @@ class Jobs:
         exist.
         """
         tables.drop_expired(self._context)
+        storage.prepare(self._context.engine, job.job_type)
         try:
             with transaction(self._context.engine):
                 # A cancel interrupts the job's own statement, and neither its record nor the end of the transaction.
@@ -198,6 +200,7 @@ class Jobs:
                 self._record(job, done)
         except Exception as error:  # any error fails the job: a client would retry a 500 for ten minutes
             self._record(job, job.model_copy(update={"error_result": self._error_result(job, error)}))
+        self._checkpoints.after_job()
         while len(executor.JOB_RESULTS) > RESULTS_KEPT:
             oldest = next(iter(executor.JOB_RESULTS))
             del executor.JOB_RESULTS[oldest]

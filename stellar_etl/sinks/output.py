@@ -272,16 +272,15 @@ class Output:
         path = self._path_aside(manifest_name)
         with writing(manifest_name):
             path.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-        for file in self._files:
-            self._move(file.path, file.name, file.content_type)
-        if self._bucket is not None or not any(is_special(file.name) for file in self._files):
-            self._move(path, manifest_name, "application/json")
+        if self._bucket is not None:
+            from stellar_etl.sinks.upload import Upload, upload, upload_all
 
-    def _move(self, path: Path, name: str, content_type: str) -> None:
-        if self._bucket is None:
-            with writing(name):
-                put(path, name)
+            upload_all(self._bucket, [Upload(file.name, file.path, file.content_type) for file in self._files])
+            upload(self._bucket, manifest_name, path, "application/json")
             return
-        from stellar_etl.sinks.upload import upload
-
-        upload(self._bucket, name, path, content_type)
+        for file in self._files:
+            with writing(file.name):
+                put(file.path, file.name)
+        if not any(is_special(file.name) for file in self._files):
+            with writing(manifest_name):
+                put(path, manifest_name)

@@ -75,7 +75,7 @@ class StellarPodOperator(SettingsAtRunTime, KubernetesPodOperator):
             log_events_on_failure=True,
             # A node pool that scales from zero takes minutes until a pod starts.
             startup_timeout_seconds=900,
-            startup_check_interval_seconds=2,
+            startup_check_interval_seconds=1,
             **kwargs,
         )
         self._result: Any = None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import subprocess
 from pathlib import Path
 
 import google.cloud.storage as gcs
 
 from tests.local import emulators
-from tests.stellar_etl.program import fail, succeed
+from tests.stellar_etl.program import PROGRAM, fail, succeed
 
 CLOUD = ("--cloud-provider", "gcp", "--cloud-storage-bucket", emulators.BUCKET)
 
@@ -26,6 +30,7 @@ def test_objects_equal_the_files(lake: Path, tmp_path: Path, server: emulators.S
     for file in manifest["files"]:
         blob = objects[file["name"]]
         assert (file["bytes"], file["crc32c"]) == (blob.size, blob.crc32c)
+        assert blob.time_created <= objects["run/1/5-12-manifest.json"].time_created
 
 
 def test_a_failed_export_uploads_nothing(lake: Path, server: emulators.Server, storage: gcs.Client) -> None:
@@ -41,3 +46,26 @@ def test_a_missing_bucket_is_named(lake: Path, server: emulators.Server) -> None
         STORAGE_EMULATOR_HOST=server.url,
     )
     assert "no-such-bucket" in line
+
+
+def test_a_signal_ends_uploads_that_get_no_response(lake: Path, tmp_path: Path) -> None:
+    """Several files are uploaded at a time; none of them keeps the program alive."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        program = subprocess.Popen(
+            [
+                *(PROGRAM, "export_all_history", "-s", "5", "-e", "6", "--datastore-path", lake, "-o", "run/4"),
+                *CLOUD,
+            ],
+            env={
+                **os.environ,
+                "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{silent.getsockname()[1]}",
+                "STELLAR_ETL_PATIENCE_SECONDS": "3600",
+                "TMPDIR": str(tmp_path),
+            },
+        )
+        connections = [silent.accept()[0] for _ in range(4)]
+        program.send_signal(signal.SIGTERM)
+        assert program.wait() == 128 + signal.SIGTERM
+        for connection in connections:
+            connection.close()
+    assert not list(tmp_path.iterdir())

@@ -6,6 +6,7 @@ is a third of a short task. Without this module each task would import them.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import os
@@ -28,6 +29,7 @@ OWN = "stellar_etl_airflow"
 
 def preload() -> None:
     """Import them, if this process forks others; those that fork tasks also get the corrections."""
+    atexit.register(gc.freeze)  # the last collection of Airflow's objects, which the exit frees anyway, takes seconds
     if sys.argv[1:2] and sys.argv[1] in FORKING:
         preload_modules()
         from local.stack.corrections import notice_ended_tasks

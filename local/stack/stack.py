@@ -256,7 +256,7 @@ class Stack:
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        if self.layout.token.exists() and (self.layout.root / "cluster").is_dir():
+        if self.layout.token.exists() and any((self.layout.root / "cluster" / "pods").glob("*")):
             subprocess.run(
                 [sys.executable, "-m", "local.cluster", "--root", str(self.layout.root / "cluster"), "--stop-pods"],
                 cwd=REPO,

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -187,21 +188,27 @@ class Supervisor:
         write_private(self.layout.run / "supervisor.json", json.dumps({"pid": os.getpid(), "starts": starts}))
 
     def _end(self) -> None:
-        guards = [child.guard for child in self.children if child.guard is not None]
-        guards += [process for process in (self.preparation, self.cleaning) if process is not None]
-        for guard in guards:
-            with contextlib.suppress(ProcessLookupError):
-                guard.terminate()
-        for guard in guards:
-            try:
-                guard.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                guard.kill()
+        """End Airflow's services before their database and the emulators: they still use these while they stop."""
+        running = [(child.service.needs_database, child.guard) for child in self.children if child.guard is not None]
+        running += [(True, process) for process in (self.preparation, self.cleaning) if process is not None]
+        for needs_database in (True, False):
+            _end_all([guard for needs, guard in running if needs == needs_database])
         with contextlib.suppress(FileNotFoundError):
             (self.layout.run / "supervisor.json").unlink()
 
     def _log(self, message: str) -> None:
         print(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {message}", flush=True)
+
+
+def _end_all(guards: Sequence[subprocess.Popen[bytes]]) -> None:
+    for guard in guards:
+        with contextlib.suppress(ProcessLookupError):
+            guard.terminate()
+    for guard in guards:
+        try:
+            guard.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            guard.kill()
 
 
 if __name__ == "__main__":

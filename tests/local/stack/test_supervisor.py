@@ -1,13 +1,18 @@
-"""The supervisor starts each service as soon as Airflow's database has what the service needs."""
+"""The supervisor starts a service as soon as Airflow's database has what it needs, and ends it before that database."""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from local.stack import Stack
+from local.stack.environment import base_environment
+from local.stack.services import Service
 from local.stack.supervisor import Child, Supervisor
+from tests.waiting import wait_until
 
 EMULATORS = {"database", "bucket", "warehouse", "cluster", "dataflow"}
 WITHOUT_DAGS = {"api-server", "triggerer"}
@@ -42,3 +47,33 @@ def test_the_migration_of_an_earlier_start_does_not_count(tmp_path: Path, monkey
     supervisor._begin_preparation()
     assert begun == ["prepare"]
     assert not stack.layout.migrated.exists()
+
+
+NOTES_ITS_END = """
+import pathlib, signal, sys, time
+def end(*_):
+    time.sleep(0.5)  # a database that ended at the same time would be first
+    with open(sys.argv[1], "a") as file:
+        file.write(sys.argv[2] + "\\n")
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+pathlib.Path(sys.argv[2]).touch()
+while True:
+    signal.pause()
+"""
+
+
+def test_the_database_ends_after_the_services_that_need_it(tmp_path: Path) -> None:
+    stack = Stack(tmp_path)
+    stack.configure()
+    for folder in (stack.layout.run, stack.layout.logs):
+        folder.mkdir()
+    supervisor, names, environment = Supervisor(stack.layout), ("database", "scheduler"), base_environment(os.environ)
+    for name in names:
+        program = NOTES_ITS_END.replace("0.5", "0") if name == "database" else NOTES_ITS_END
+        argv = (sys.executable, "-c", program, str(tmp_path / "ends"), str(tmp_path / name))
+        supervisor.children.append(Child(Service(name, argv, environment, needs_database=name == "scheduler")))
+        supervisor._start(supervisor.children[-1], 0)
+    wait_until(lambda: all((tmp_path / name).exists() for name in names), "both services have started")
+    supervisor._end()
+    assert [Path(line).name for line in (tmp_path / "ends").read_text().split()] == ["scheduler", "database"]

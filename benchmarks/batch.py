@@ -202,6 +202,5 @@ BENCHMARK = Benchmark(
     "load, a check, a merge and a row of batch stats for each table) are compared with one load per table. A job's "
     "end is recorded before its commit, so that commits count as waiting.",
     run,
-    missed="18 of 23 tasks begin after the export's pod, and their processes wait for two processors. "
-    "Pods and jobs became faster too, so the batch became shorter, but not the share of waiting.",
+    missed="18 of 23 tasks begin after the export's pod, and their processes wait for two processors.",
 )

@@ -12,7 +12,6 @@ from google.api_core.exceptions import NotFound
 from stellar_etl.errors import ExportError
 from stellar_etl.google_storage import client, problems_of, retry
 
-
 UPLOADS = 4
 """Files that are uploaded at a time: one connection to Cloud Storage is slower than a pod's network."""
 CHUNK = 32 << 20

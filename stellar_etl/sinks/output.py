@@ -273,14 +273,14 @@ class Output:
         with writing(manifest_name):
             path.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         if self._bucket is not None:
-            from stellar_etl.sinks.upload import Upload, upload, upload_all
+            from stellar_etl.sinks.upload import Upload, upload
 
-            upload_all(self._bucket, [Upload(file.name, file.path, file.content_type) for file in self._files])
-            upload(self._bucket, manifest_name, path, "application/json")
+            upload(self._bucket, [Upload(file.name, file.path, file.content_type) for file in self._files])
+            upload(self._bucket, [Upload(manifest_name, path, "application/json")])
             return
-        for file in self._files:
-            with writing(file.name):
-                put(file.path, file.name)
-        if not any(is_special(file.name) for file in self._files):
-            with writing(manifest_name):
-                put(path, manifest_name)
+        finished = [(file.path, file.name) for file in self._files]
+        if not any(is_special(name) for _, name in finished):
+            finished.append((path, manifest_name))
+        for aside, name in finished:
+            with writing(name):
+                put(aside, name)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
 
 from google.api_core.exceptions import NotFound
+from google.cloud import storage
 
 from stellar_etl.errors import ExportError
 from stellar_etl.google_storage import client, problems_of, retry
@@ -26,31 +28,29 @@ class Upload(NamedTuple):
     content_type: str
 
 
-def upload_all(bucket: str, files: Iterable[Upload]) -> None:
-    """Upload files, some of them at a time; the first error ends it, also for those that have not begun.
+def upload(bucket: str, files: Iterable[Upload]) -> None:
+    """Upload files, some of them at a time; the service checks their CRC32C.
+
+    The first error ends it, also for files that have not begun.
 
     Raises:
         ExportError: the bucket refused a file, or could not be reached for a minute.
     """
+    upload_one = partial(_upload, client().bucket(bucket))  # one client: each thread would make its own
     # Its threads are daemons: a signal ends the program at once, as without threads.
     with ThreadPool(UPLOADS) as pool:
-        for _ in pool.imap_unordered(lambda file: upload(bucket, *file), files):
+        for _ in pool.imap_unordered(upload_one, files):
             pass
 
 
-def upload(bucket: str, name: str, path: Path, content_type: str) -> None:
-    """Upload a complete file under its name; the service checks its CRC32C.
-
-    Raises:
-        ExportError: the bucket refused it, or could not be reached for a minute.
-    """
-    blob = client().bucket(bucket).blob(name, chunk_size=CHUNK)
-    problem = f"gs://{bucket}/{name} could not be written"
+def _upload(bucket: storage.Bucket, file: Upload) -> None:
+    blob = bucket.blob(file.name, chunk_size=CHUNK)
+    problem = f"gs://{bucket.name}/{file.name} could not be written"
     try:
         with problems_of(problem):
             blob.upload_from_filename(
-                str(path),
-                content_type=content_type,
+                str(file.path),
+                content_type=file.content_type,
                 checksum="crc32c",
                 retry=retry(),
             )

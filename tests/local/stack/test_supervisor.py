@@ -52,7 +52,7 @@ def test_the_migration_of_an_earlier_start_does_not_count(tmp_path: Path, monkey
 NOTES_ITS_END = """
 import pathlib, signal, sys, time
 def end(*_):
-    time.sleep(0.5)  # a database that ended at the same time would be first
+    time.sleep(float(sys.argv[3]))
     with open(sys.argv[1], "a") as file:
         file.write(sys.argv[2] + "\\n")
     sys.exit()
@@ -70,8 +70,8 @@ def test_the_database_ends_after_the_services_that_need_it(tmp_path: Path) -> No
         folder.mkdir()
     supervisor, names, environment = Supervisor(stack.layout), ("database", "scheduler"), base_environment(os.environ)
     for name in names:
-        program = NOTES_ITS_END.replace("0.5", "0") if name == "database" else NOTES_ITS_END
-        argv = (sys.executable, "-c", program, str(tmp_path / "ends"), str(tmp_path / name))
+        delay = "0" if name == "database" else "0.5"  # a database that ended at the same time would be first
+        argv = (sys.executable, "-c", NOTES_ITS_END, str(tmp_path / "ends"), str(tmp_path / name), delay)
         supervisor.children.append(Child(Service(name, argv, environment, needs_database=name == "scheduler")))
         supervisor._start(supervisor.children[-1], 0)
     wait_until(lambda: all((tmp_path / name).exists() for name in names), "both services have started")

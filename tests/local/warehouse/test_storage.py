@@ -17,8 +17,11 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture
 def engine(tmp_path: Path) -> DuckDBEngine:
-    settings = Settings(persistence_mode=PersistenceMode.PERSISTENT, data_dir=tmp_path)
-    engine = DuckDBEngine(settings)
+    return _opened(tmp_path)
+
+
+def _opened(folder: Path) -> DuckDBEngine:
+    engine = DuckDBEngine(Settings(persistence_mode=PersistenceMode.PERSISTENT, data_dir=folder))
     engine._connection = duckdb.connect()
     storage.attach(lambda _: None, engine)
     return engine
@@ -78,9 +81,7 @@ def test_a_checkpoint_that_fails_is_made_later(engine: DuckDBEngine, monkeypatch
 def test_a_file_with_duckdbs_own_row_groups_is_continued(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "bqemulator.duckdb")) as older:
         older.execute("CREATE TABLE numbers AS SELECT n FROM range(300_000) AS r(n)")
-    engine = DuckDBEngine(Settings(persistence_mode=PersistenceMode.PERSISTENT, data_dir=tmp_path))
-    engine._connection = duckdb.connect()
-    storage.attach(lambda _: None, engine)
+    engine = _opened(tmp_path)
     engine.execute("INSERT INTO numbers SELECT n FROM range(300_000, 400_000) AS r(n)")
     engine.execute("DELETE FROM numbers WHERE n % 2 = 1")
     engine.connection.close()
